@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Masters and slaves inside a program of the caller's own, in place of mw_main: make options, open
+ * a master or a slave from them, use it as its algorithm would, close it. Any number of them may
+ * live in one process. Nothing here handles signals, parses argv unasked, or exits.
+ *
+ * Threads: as in mw/mw.h; an mw_options belongs to one thread at a time.
+ */
+#ifndef MW_EMBED_H
+#define MW_EMBED_H
+
+#include <mw/mw.h>
+#include <mw/transport.h>
+
+MW_BEGIN_DECLS
+
+typedef struct mw_options mw_options;
+
+/* Makes options with all defaults at *options; MW_ENOMEM. Destroy frees them; NULL is legal. */
+MW_API mw_error mw_options_create(mw_options **options) MW_USE_RESULT;
+MW_API void mw_options_destroy(mw_options *options);
+
+/* Sets an option by its long name without "--mw-": mw_options_set(o, "master-port", "7000"). A flag
+ * takes "1" or "0". Copies. MW_EUSAGE with a sentence in mw_options_error for an unknown name or a
+ * value that is not allowed, the option being unchanged; MW_ENOMEM. */
+MW_API mw_error mw_options_set(mw_options *options, const char *name, const char *value);
+
+/* Sets options from the environment: MW_MASTER_PORT for --mw-master-port, and so on. Call it before
+ * mw_options_parse, whose word is the last. Errors as mw_options_set, naming the variable. */
+MW_API mw_error mw_options_environment(mw_options *options);
+
+/* Takes the --mw-* options out of argv, in both forms, "--mw-x V" and "--mw-x=V", and sets them;
+ * the rest stays, in order, with *argc lowered and argv[*argc] NULL. What follows "--" is the
+ * user's; the "--" itself stays. Copies. Errors as mw_options_set; argv is then untouched. */
+MW_API mw_error mw_options_parse(mw_options *options, int *argc, char **argv);
+
+/* An option's value as text, NULL if it is not set and has no default; borrowed until the option is
+ * set again. */
+MW_API const char *mw_options_get(const mw_options *options, const char *name);
+
+/* The sentence of the last error, "" if there was none. Borrowed until the next call. */
+MW_API const char *mw_options_error(const mw_options *options);
+
+/* Adds a transport object that open shall make from `api`, in place of those that --mw-transport
+ * names; the first of them for a slave, which has one master. The master listens on `address`, the
+ * slave connects to it. `environment` is mw_transport_config.environment. `api` and `environment`
+ * are borrowed until master and slave are closed; `address` is copied. MW_ENOMEM; MW_EINVAL for an
+ * api of another MW_TRANSPORT_VERSION. */
+MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
+                                         void *environment, const char *address);
+
+/* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
+ * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
+ * called: use the master as it would. On failure *master is untouched and the sentence is in
+ * mw_options_error. Errors: MW_EUSAGE, MW_EUNAVAILABLE, MW_ENETWORK, MW_EIO, MW_ENOMEM.
+ * mpi: collective with the slaves' mw_slave_open. */
+MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,
+                               mw_options *options) MW_USE_RESULT;
+
+/* Tells the slaves to stop, waits for them up to --mw-shutdown-timeout, writes the last audit
+ * records and resource file, and frees all. What was borrowed from the master is gone. NULL is
+ * legal. mpi: collective with mw_slave_close. */
+MW_API void mw_master_close(mw_master *master);
+
+/* Opens a slave and waits until a master has accepted it, at most --mw-connect-timeout. Otherwise
+ * as mw_master_open, and: MW_ETIMEOUT, MW_EREFUSED, MW_EINTERRUPTED; MW_EGONE: the resource file
+ * says that the computation is finished, there is nothing to do. */
+MW_API mw_error mw_slave_open(mw_slave **slave, const mw_program *program,
+                              mw_options *options) MW_USE_RESULT;
+
+/* Says goodbye to the master and frees all. NULL is legal. */
+MW_API void mw_slave_close(mw_slave *slave);
+
+MW_END_DECLS
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What can go wrong, as one list: the enumerators, their texts and the table in docs/guide.md come
+ * from it. A function that can fail returns an mw_error; the sentence for humans is kept in the
+ * object concerned (mw_master_error, mw_slave_error, mw_options_error) or left in an mw_reason.
+ */
+#ifndef MW_ERROR_H
+#define MW_ERROR_H
+
+#include <mw/export.h>
+
+/* clang-format off */
+#define MW_ERRORS(X)                                                                               \
+    X(EINVAL,       "an argument of the call is invalid")                                          \
+    X(ENOMEM,       "out of memory")                                                               \
+    X(EUSAGE,       "wrong usage of an option")                                                    \
+    X(EFORMAT,      "the values are of another type or number than the format asks for")           \
+    X(ETOOBIG,      "larger than the limit")                                                       \
+    X(EALGORITHM,   "no task algorithm of that name")                                              \
+    X(ESTATE,       "the call is not allowed at this point")                                       \
+    X(EUNAVAILABLE, "not available in this build or on this machine")                              \
+    X(ENETWORK,     "the network or the message layer failed")                                     \
+    X(EPEER,        "no such peer")                                                                \
+    X(EPROTOCOL,    "a message breaks the protocol")                                               \
+    X(EREFUSED,     "the master refused this slave")                                               \
+    X(ETIMEOUT,     "the time is up")                                                              \
+    X(EIO,          "a file could not be read or written")                                         \
+    X(ENOSLAVES,    "no slave is left and none can come")                                          \
+    X(EINTERRUPTED, "a signal asked the program to end")                                           \
+    X(EGONE,        "the master is gone")
+/* clang-format on */
+
+typedef enum mw_error {
+    MW_OK = 0,
+#define MW_ERROR_ENUMERATOR(name, text) MW_##name,
+    MW_ERRORS(MW_ERROR_ENUMERATOR)
+#undef MW_ERROR_ENUMERATOR
+} mw_error;
+
+/* Room for one sentence that says what went wrong, with what, and what to do. The caller owns it;
+ * who fills it always ends it with a NUL. Empty when nothing went wrong. */
+typedef struct mw_reason {
+    char text[256];
+} mw_reason;
+
+MW_BEGIN_DECLS
+
+/* The name of an error, "MW_ENOMEM", and its text. Constant strings, never NULL: a number that is
+ * no error gives "MW_E?" and "unknown error". From any thread, at any time. */
+MW_API const char *mw_error_name(mw_error error);
+MW_API const char *mw_error_text(mw_error error);
+
+MW_END_DECLS
+
+#endif

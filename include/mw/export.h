@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compiler attributes that the public headers use. Nothing here is for calling.
+ */
+#ifndef MW_EXPORT_H
+#define MW_EXPORT_H
+
+#if defined(__GNUC__)
+#define MW_API __attribute__((__visibility__("default")))
+#define MW_USE_RESULT __attribute__((__warn_unused_result__))
+#define MW_PRINTF(string_index, first) __attribute__((__format__(__printf__, string_index, first)))
+#else
+#define MW_API
+#define MW_USE_RESULT
+#define MW_PRINTF(string_index, first)
+#endif
+
+#ifdef __cplusplus
+#define MW_BEGIN_DECLS extern "C" {
+#define MW_END_DECLS }
+#else
+#define MW_BEGIN_DECLS
+#define MW_END_DECLS
+#endif
+
+#endif

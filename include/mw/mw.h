@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mw, a master/slave (task farm) library. Four calls make a farm:
+ *
+ *     mw_main            in main(): runs this process as master or as slave, whatever the options
+ * say mw_master_submit   in the master algorithm: a task algorithm's name and its arguments
+ *     mw_master_next     in the master algorithm: waits for the next finished task
+ *     mw_call_return     in a task algorithm: its result
+ *
+ * examples/hello_world.c is a whole program. The rest of this header is for those who want the full
+ * loops, raw bytes, msgpack, or a farm inside a program of their own (mw/embed.h).
+ *
+ * Threads: a master, a slave, a call and what they hand out belong to the thread that uses them;
+ * different masters and slaves are independent of each other. There is no global state.
+ *
+ * Memory: of every pointer given to a function it is said that the function copies, borrows or
+ * takes what is behind it. "borrowed until X" of a pointer handed out: the library owns it, and it
+ * is gone after X.
+ */
+#ifndef MW_MW_H
+#define MW_MW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <msgpack.h>
+
+#include <mw/error.h>
+#include <mw/export.h>
+#include <mw/version.h>
+
+MW_BEGIN_DECLS
+
+typedef struct mw_master mw_master;
+typedef struct mw_slave mw_slave;
+typedef struct mw_call mw_call;
+
+/* The program. */
+
+/* A task algorithm: runs in a slave, reads its arguments from `call` (mw_call_args) and leaves one
+ * result (mw_call_return) or a failure (mw_call_fail). Leaving nothing means a result of no values.
+ */
+typedef void mw_task_fn(mw_call *call);
+
+/* The master algorithm: runs in the master with the command line stripped of all --mw-* options,
+ * argv[0] first and argv[argc] NULL. It returns the exit status of the program; what is not in
+ * 0..255 becomes 255. When it returns, the slaves are told to stop. */
+typedef int mw_master_fn(mw_master *master, int argc, char **argv);
+
+/* The slave algorithm: runs in every slave once it is connected, with the same command line.
+ * Between its own set-up and tear-down it calls mw_slave_loop_simple, or the finer loops. Its
+ * return value is the exit status. */
+typedef int mw_slave_fn(mw_slave *slave, int argc, char **argv);
+
+/* A name for a task algorithm, by which tasks ask for it. */
+typedef struct mw_algorithm {
+    const char *name;
+    mw_task_fn *run;
+} mw_algorithm;
+
+/* What a program is made of. Borrowed, with all that it points to, until mw_main returns or the
+ * master or slave made from it is closed. */
+typedef struct mw_program {
+    /* The task algorithms, ended by one whose name is NULL. Master and slaves need the same names,
+     * not the same order. */
+    const mw_algorithm *algorithms;
+    /* NULL: there is none; the audit trail says so, and the exit status is 255. */
+    mw_master_fn *master;
+    /* NULL: mw_slave_loop_simple. */
+    mw_slave_fn *slave;
+    /* For the algorithms: mw_master_user, mw_slave_user, mw_call_user. */
+    void *user;
+} mw_program;
+
+/* Runs the program as what the options in argv say: a whole farm on this machine (the default), a
+ * master, or a slave; `--mw-help` lists the options. Call it from main, once all else is set up,
+ * and return what it returns: master: what the master algorithm returned; 255 if there is none or
+ * the farm broke; 128 + the signal's number if SIGINT or SIGTERM asked it to end slave:  what the
+ * slave algorithm returned: 0 if the master told it to stop, else 255 either: 2 for wrong usage,
+ * with a message on standard error; 0 for --mw-help and
+ *           --mw-version-string, which print to standard output (nothing else in the library does)
+ * While it runs it handles SIGINT and SIGTERM and ignores SIGPIPE; what was set is put back after.
+ * mpi: collective over MPI_COMM_WORLD; initialises MPI, and finalises it again, if nobody has. */
+MW_API int mw_main(const mw_program *program, int argc, char **argv);
+
+/* Formats. */
+
+/* Arguments and results are sequences of msgpack values. The functions with a `format` write or
+ * read them, one letter a value; blanks are skipped:
+ *
+ *   letter  msgpack      written from                     read into
+ *   s       string       const char *                     const char **, NUL-terminated
+ *   S       string       const char *, size_t             const char **, size_t *
+ *   y       binary       const void *, size_t             const void **, size_t *
+ *   i       integer      int                              int *
+ *   l       integer      int64_t                          int64_t *
+ *   u       integer      uint64_t                         uint64_t *
+ *   d       float        double                           double *, from an integer too
+ *   b       boolean      int (bool)                       bool *
+ *   o       any          const msgpack_object *           const msgpack_object **
+ *
+ * Writing copies what the pointers point to; sizes are in bytes. Reading sets all outputs or none,
+ * and the number of values must be the number of letters; an integer must fit. Strings, binary and
+ * objects that were read are borrowed, for as long as the function says. The formats are checked:
+ * an unknown letter is MW_EINVAL. */
+
+/* In a task algorithm. */
+
+/* Reads all arguments. On a mismatch the task is failed with a message that says what was expected
+ * and what came, and the algorithm should return: `if (mw_call_args(call, "si", &s, &i)) return;`
+ * Pointers read are borrowed until the algorithm returns. Errors: MW_EFORMAT, MW_EINVAL, MW_ENOMEM,
+ * each of which has failed the task. */
+MW_API mw_error mw_call_args(mw_call *call, const char *format, ...) MW_USE_RESULT;
+
+/* The number of arguments; 0 also for raw bytes. */
+MW_API size_t mw_call_args_count(mw_call *call);
+
+/* Argument `index` from 0, as msgpack-c's object, borrowed until the algorithm returns; NULL if
+ * there is none. */
+MW_API const msgpack_object *mw_call_arg(mw_call *call, size_t index);
+
+/* The raw bytes that mw_master_submit_bytes sent, where they were received: not copied, aligned
+ * for nothing, borrowed until the algorithm returns, writable by the algorithm. On a task that has
+ * values instead, the task is failed and MW_EFORMAT returned. */
+MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_RESULT;
+
+/* Leaves the result, replacing one that was left before. Copies. On an error the task is failed. */
+MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
+
+/* Leaves raw bytes as the result. The first copies `data`; the second takes a malloc'd block and
+ * will free() it, also on an error. */
+MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
+MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
+
+/* A msgpack-c packer that writes the values of the result straight into the message to the master,
+ * replacing a result that was left before: any number of values, until the algorithm returns or
+ * leaves another result. Borrowed until then. Never NULL: out of memory fails the task later. */
+MW_API msgpack_packer *mw_call_packer(mw_call *call);
+
+/* Fails the task, replacing a result that was left before. The master gets the message as
+ * mw_result.message; the slave goes on with the next task. */
+MW_API void mw_call_fail(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
+
+/* A string made as printf makes it, borrowed until the algorithm returns. Never NULL: out of memory
+ * fails the task and gives "". */
+MW_API const char *mw_call_format(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
+
+/* mw_program.user, and the slave that runs the task. */
+MW_API void *mw_call_user(const mw_call *call);
+MW_API mw_slave *mw_call_slave(const mw_call *call);
+
+/* In the master algorithm: submitting. */
+
+/* What to run, and under which policy; what is left 0 is the default. Copied, with its strings. */
+typedef struct mw_task {
+    /* The name of the task algorithm. */
+    const char *algorithm;
+    /* Comes back unchanged in mw_result.tag. */
+    int64_t tag;
+    /* When the slave that has the task is lost, the task is run again elsewhere. True: not, the
+     * task becomes unrunnable. */
+    bool no_retry;
+    /* How many slaves may have the task and be lost before it becomes unrunnable; 0 means 3. */
+    unsigned max_attempts;
+} mw_task;
+
+/* Submits a task with the values of the format as arguments. Copies. The task is sent to a slave in
+ * a later mw_master_next or loop. Errors, with nothing submitted and a sentence in mw_master_error:
+ *   MW_EALGORITHM  the program has no such algorithm       MW_EINVAL  a bad format or argument
+ *   MW_ETOOBIG     over --mw-max-write-buffer-size         MW_ENOMEM
+ * Ignoring one is safe: it shows again in mw_master_error, and the exit status of mw_main is then
+ * 255 if the master algorithm returned 0. */
+MW_API mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...);
+
+/* The same with arguments that the caller packed with msgpack-c: `size` bytes that hold whole
+ * msgpack values one after the other, checked. Copies. */
+MW_API mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,
+                                        size_t size);
+
+/* The same with raw bytes for mw_call_bytes. The first copies `data`; the second takes a malloc'd
+ * block and will free() it, also on an error. */
+MW_API mw_error mw_master_submit_bytes(mw_master *master, const mw_task *task, const void *data,
+                                       size_t size);
+MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, void *data,
+                                            size_t size);
+
+/* A string made as printf makes it, borrowed until the next mw_master_format. Never NULL: out of
+ * memory gives "" and shows in mw_master_error. */
+MW_API const char *mw_master_format(mw_master *master, const char *format, ...) MW_PRINTF(2, 3);
+
+/* In the master algorithm: finished tasks. */
+
+typedef enum mw_outcome {
+    MW_DONE,       /* the task algorithm left a result: read it with mw_result_get and the like */
+    MW_FAILED,     /* the task algorithm failed: see `message` */
+    MW_UNRUNNABLE, /* no slave could run it under its policy: see `message`; its values or bytes
+                      are the arguments that were submitted */
+} mw_outcome;
+
+/* A task that is finished, one way or another. For reading only. */
+typedef struct mw_result {
+    mw_outcome outcome;
+    const char *algorithm; /* constant */
+    const char *sid;       /* the slave, "SLAVE-3", kept until the master is closed; NULL if none */
+    int64_t tag;           /* mw_task.tag */
+    double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task */
+    const char *message;   /* what went wrong; NULL if the outcome is MW_DONE */
+    bool is_bytes;         /* raw bytes, not values */
+    const void *data;      /* the values as msgpack, or the raw bytes; not copied */
+    size_t size;           /* their size in bytes */
+} mw_result;
+
+/* The usual loop is `while ((result = mw_master_next(master)))`: gives the next finished task,
+ * waiting for it and serving the slaves meanwhile, until none is out any more; then NULL. The
+ * result and all that was read from it are borrowed until the next call of mw_master_next,
+ * _next_result or _next_unrunnable. NULL comes early if the farm broke or a signal asked the
+ * program to end: mw_master_error has the sentence then, and the exit status of mw_main shows it
+ * without further ado. */
+MW_API const mw_result *mw_master_next(mw_master *master);
+
+/* Reads all values of a result, or of the arguments of an unrunnable task. Pointers are borrowed as
+ * long as the result. Errors: MW_EFORMAT, MW_EINVAL, MW_ENOMEM, with a sentence in mw_master_error;
+ * unlike the other errors these do not change the exit status. */
+MW_API mw_error mw_result_get(mw_master *master, const mw_result *result, const char *format,
+                              ...) MW_USE_RESULT;
+
+/* The number of values; 0 also for raw bytes and failures. */
+MW_API size_t mw_result_values_count(mw_master *master, const mw_result *result);
+
+/* Value `index` from 0, as msgpack-c's object, borrowed as long as the result; NULL if there is
+ * none. */
+MW_API const msgpack_object *mw_result_value(mw_master *master, const mw_result *result,
+                                             size_t index);
+
+/* In the master algorithm: the full loop. */
+
+/* What there is to take. */
+typedef struct mw_master_counts {
+    size_t unrunnable;   /* mw_master_next_unrunnable */
+    size_t results;      /* mw_master_next_result */
+    size_t connected;    /* ordered slaves that connected since last asked */
+    size_t disconnected; /* ordered slaves that disconnected since last asked */
+} mw_master_counts;
+
+/* Serves the slaves until at least one of the counts is above 0 or timeout_s seconds have passed;
+ * below 0 waits for ever. *counts is set whatever is returned. Errors, with a sentence in
+ * mw_master_error:
+ *   MW_EINTERRUPTED  a signal asked the program to end; stays so
+ *   MW_ENOSLAVES     tasks are out, no slave is left, and none can come; stays so
+ *   MW_ENETWORK, MW_ENOMEM  the farm is broken; stays so */
+MW_API mw_error mw_master_loop(mw_master *master, double timeout_s,
+                               mw_master_counts *counts) MW_USE_RESULT;
+
+/* One pass: as above, but returns after anything has happened, and the counts may all be 0. With
+ * timeout_s 0 it never waits. */
+MW_API mw_error mw_master_loop_iterate(mw_master *master, double timeout_s,
+                                       mw_master_counts *counts) MW_USE_RESULT;
+
+/* The next result (outcome MW_DONE or MW_FAILED) or unrunnable task that is there, or NULL. Never
+ * waits and never serves a slave. Borrowed as with mw_master_next. */
+MW_API const mw_result *mw_master_next_result(mw_master *master);
+MW_API const mw_result *mw_master_next_unrunnable(mw_master *master);
+
+/* Tasks that wait or run; tasks that are unrunnable and not taken yet. */
+MW_API size_t mw_master_num_runnable_tasks(const mw_master *master);
+MW_API size_t mw_master_num_unrunnable_tasks(const mw_master *master);
+
+/* Slaves that are connected now, greeted and not told to stop. */
+MW_API size_t mw_master_num_slaves(const mw_master *master);
+
+/* mw_program.user. */
+MW_API void *mw_master_user(const mw_master *master);
+
+/* The sentence of the last error, "" if there was none. Borrowed until the next call on the master.
+ */
+MW_API const char *mw_master_error(const mw_master *master);
+
+/* In the slave algorithm. */
+
+/* What the slave's loops tell. */
+typedef struct mw_slave_counts {
+    bool master_gone;       /* no master any more, for whatever reason: leave the loop */
+    bool shutdown;          /* the master said so */
+    uint64_t results_total; /* results computed since the slave was opened */
+    size_t tasks_waiting;   /* received and not yet run */
+    size_t results_waiting; /* computed and not yet sent */
+    size_t result_group;    /* results per message */
+} mw_slave_counts;
+
+/* Runs tasks until the master tells this slave to stop: 0; or until the master is gone: 255. These
+ * are exit statuses: 0 means done, anything else "start me again" to a batch system. */
+MW_API int mw_slave_loop_simple(mw_slave *slave);
+
+/* Waits up to timeout_s seconds (below 0: for ever) for tasks, runs up to a result group of them,
+ * sends the results, and tells how things stand. Errors, with a sentence in mw_slave_error and
+ * *counts set all the same:
+ *   MW_EGONE         the master is gone without having said why     MW_EREFUSED  it refused us
+ *   MW_EINTERRUPTED  a signal asked the program to end
+ *   MW_ENETWORK, MW_ENOMEM  the connection is broken */
+MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,
+                              mw_slave_counts *counts) MW_USE_RESULT;
+
+/* The same, but runs one task at most. */
+MW_API mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s,
+                                      mw_slave_counts *counts) MW_USE_RESULT;
+
+/* This slave's id as the master prints it, "SLAVE-3"; borrowed until the slave is closed. */
+MW_API const char *mw_slave_id(const mw_slave *slave);
+
+/* mw_program.user; may be set in the slave algorithm for the task algorithms to find. */
+MW_API void *mw_slave_user(const mw_slave *slave);
+MW_API void mw_slave_set_user(mw_slave *slave, void *user);
+
+/* The sentence of the last error, "" if there was none. Borrowed until the next call on the slave.
+ */
+MW_API const char *mw_slave_error(const mw_slave *slave);
+
+MW_END_DECLS
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options: one table behind argv, environment, setters, --mw-help and the man page. The public
+ * calls are in mw/embed.h; here is what the rest of the library reads.
+ */
+#ifndef MWI_OPTIONS_H
+#define MWI_OPTIONS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <mw/embed.h>
+
+#define MWI_TRANSPORTS_MAX 8
+
+enum mwi_option {
+    MWI_OPTION_HELP,
+    MWI_OPTION_VERSION_STRING,
+    MWI_OPTION_MASTER,
+    MWI_OPTION_SLAVE,
+    MWI_OPTION_LOCAL,
+    MWI_OPTION_TRANSPORT,
+    MWI_OPTION_MASTER_HOST,
+    MWI_OPTION_MASTER_PORT,
+    MWI_OPTION_CHANNEL,
+    MWI_OPTION_MEMBER_ID,
+    MWI_OPTION_CONNECT_TIMEOUT,
+    MWI_OPTION_CLIENT_TIMEOUT,
+    MWI_OPTION_SHUTDOWN_TIMEOUT,
+    MWI_OPTION_SLAVE_TASK_GROUP,
+    MWI_OPTION_SLAVE_RESULT_GROUP,
+    MWI_OPTION_MAX_WRITE_BUFFER_SIZE,
+    MWI_OPTION_MAX_READ_BUFFER_SIZE,
+    MWI_OPTION_AUDIT_FILE,
+    MWI_OPTION_AUDIT_FORMAT,
+    MWI_OPTION_QUIET,
+    MWI_OPTION_RESOURCE_FILE,
+    MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL,
+    MWI_OPTION_SLAVE_EXECUTABLE,
+    MWI_OPTIONS_COUNT
+};
+
+/* Where a value came from; a later enumerator wins over an earlier one. */
+enum mwi_option_source {
+    MWI_SOURCE_DEFAULT,
+    MWI_SOURCE_RESOURCE_FILE,
+    MWI_SOURCE_ENVIRONMENT,
+    MWI_SOURCE_SET
+};
+
+/* A transport that mw_options_use_transport added. */
+struct mwi_option_transport {
+    const mw_transport_api *api;
+    void *environment;
+    char *address;
+};
+
+bool mwi_options_flag(const mw_options *options, enum mwi_option option);
+int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
+int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
+/* NULL if not set and without default; borrowed until it is set again. */
+const char *mwi_options_text(const mw_options *options, enum mwi_option option);
+/* Whether it was set at all, by whomever. */
+bool mwi_options_is_set(const mw_options *options, enum mwi_option option);
+
+/* What a resource file said: sets the option unless something that came later in argv, or any other
+ * setter when there was no argv, set it. See --mw-resource-file in the table for the rule. */
+mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
+                                            const char *value);
+
+/* The transports that were added, *count of them. */
+const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count);
+
+/* Makes an argument vector that hands on every option that a slave started by this master should
+ * share (marked so in the table) and that is not at its default: "--mw-member-id", "x", ...; ended
+ * by NULL. One malloc'd block, to be freed by the caller; NULL out of memory. */
+char **mwi_options_inherited(const mw_options *options, size_t *count);
+
+/* Contradictions between options: MW_EUSAGE with a sentence, else MW_OK. */
+mw_error mwi_options_check(mw_options *options);
+
+/* Keeps a sentence for mw_options_error and returns `error`. */
+mw_error mwi_options_fail(mw_options *options, mw_error error, const char *format, ...)
+    MW_PRINTF(3, 4);
+
+/* The help text, and the same as the OPTIONS section of a man page (roff). */
+void mwi_options_help(FILE *stream, const char *program);
+void mwi_options_roff(FILE *stream);
+
+#endif
