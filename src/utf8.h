@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading UTF-8 that may be malformed, one character at a time.
+ */
+#ifndef MWI_UTF8_H
+#define MWI_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads the character at `bytes`, which end with a NUL somewhere, and returns its length, 1 to 4,
+ * and *code. Returns 0 if a character is malformed, overlong, a surrogate or above U+10FFFF: then
+ * *code is the first byte. Never reads beyond the NUL. */
+size_t mwi_utf8_decode(const char *bytes, uint32_t *code);
+
+/* Whether the character may go into a line for people. Control characters could start a line of
+ * their own or drive the reader's terminal, and marks of direction could make a line read
+ * differently from what it says. */
+bool mwi_utf8_is_printable(uint32_t code);
+
+#endif
