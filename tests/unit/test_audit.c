@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lines of the audit trail: every kind in both forms, CL-MW's two trails line by line, and
+ * strings that hold anything at any size of the line. Random strings come from a seed that is
+ * printed; MW_TEST_SEED replays it.
+ */
+#include "audit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <CUnit/Basic.h>
+#include <jansson.h>
+
+#include "utf8.h"
+
+#define STAMP "11/22/2026 18:30:18"
+#define ADDRESS "127.0.0.1:39950"
+#define MEMBER_ID "default-member-id"
+#define RECORD(suffix, ...)                                                                        \
+    {                                                                                              \
+        .kind = MWI_AUDIT_##suffix, __VA_ARGS__                                                    \
+    }
+
+/* What a record shall look like: after "STAMP [A] ", and after the time in JSON. */
+struct expectation {
+    struct mwi_audit_record record;
+    const char *text;
+    const char *json;
+};
+
+/* clang-format off */
+static const struct expectation expectations[] = {
+    {RECORD(VERSION, .text = "0.1.0"),
+     "VERSION MW: Version 0.1.0",
+     "\"subject\":\"VERSION\",\"event\":\"version\",\"version\":\"0.1.0\"}"},
+    {RECORD(INIT, .role = MWI_ROLE_MASTER, .text = MEMBER_ID),
+     "INIT MASTER \"default-member-id\"",
+     "\"subject\":\"INIT\",\"event\":\"init\",\"role\":\"MASTER\",\"member_id\":\"default-member-id\"}"},
+    {RECORD(INIT, .role = MWI_ROLE_SLAVE, .text = MEMBER_ID),
+     "INIT SLAVE \"default-member-id\"",
+     "\"subject\":\"INIT\",\"event\":\"init\",\"role\":\"SLAVE\",\"member_id\":\"default-member-id\"}"},
+    {RECORD(MASTER_READY, .transport = "tcp", .address = "127.0.0.1:36107"),
+     "MASTER READY 127.0.0.1:36107",
+     "\"subject\":\"MASTER\",\"event\":\"master-ready\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:36107\"}"},
+    {RECORD(MASTER_READY, .transport = "mpi", .address = ""),
+     "MASTER READY mpi",
+     "\"subject\":\"MASTER\",\"event\":\"master-ready\",\"transport\":\"mpi\",\"address\":\"\"}"},
+    {RECORD(NO_MASTER, .sid = 0),
+     "MASTER No master algorithm is defined",
+     "\"subject\":\"MASTER\",\"event\":\"no-master\"}"},
+    {RECORD(RESFILE_WRITTEN, .text = "master.rsc"),
+     "RESFILE Generated resource file: \"master.rsc\"",
+     "\"subject\":\"RESFILE\",\"event\":\"resfile-written\",\"path\":\"master.rsc\"}"},
+    {RECORD(RESFILE_LOADING, .text = "master.rsc"),
+     "RESFILE Loading resource file: \"master.rsc\"",
+     "\"subject\":\"RESFILE\",\"event\":\"resfile-loading\",\"path\":\"master.rsc\"}"},
+    {RECORD(RESFILE_PROBLEM, .text = "m.rsc", .reason = "no such file"),
+     "RESFILE \"m.rsc\": no such file",
+     "\"subject\":\"RESFILE\",\"event\":\"resfile-problem\",\"path\":\"m.rsc\",\"reason\":\"no such file\"}"},
+    {RECORD(NEW_CLIENT, .transport = "tcp", .address = ADDRESS),
+     "NEW-CLIENT -> 127.0.0.1:39950",
+     "\"subject\":\"NEW-CLIENT\",\"event\":\"new-client\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:39950\"}"},
+    {RECORD(CLIENT_REFUSED, .transport = "tcp", .address = ADDRESS, .reason = "protocol version 9"),
+     "NEW-CLIENT 127.0.0.1:39950 refused: protocol version 9",
+     "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
+     "\"address\":\"127.0.0.1:39950\",\"reason\":\"protocol version 9\"}"},
+    {RECORD(SLAVE_GREETED, .transport = "tcp", .address = ADDRESS, .text = MEMBER_ID),
+     "SLAVE-0 127.0.0.1:39950 -> [\"default-member-id\"] :connecting [:unordered]",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-greeted\",\"sid\":0,\"state\":\"connecting\","
+     "\"group\":\"unordered\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:39950\","
+     "\"member_id\":\"default-member-id\"}"},
+    {RECORD(SLAVE_STATE, .sid = 12, .state = MWI_SLAVE_SHUTTING_DOWN),
+     "SLAVE-12 -> :shutting-down",
+     "\"subject\":\"SLAVE-12\",\"event\":\"slave-state\",\"sid\":12,\"state\":\"shutting-down\",\"reason\":null}"},
+    {RECORD(SLAVE_STATE, .state = MWI_SLAVE_DISCONNECTED, .reason = "closed by the peer"),
+     "SLAVE-0 -> :disconnected (closed by the peer)",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-state\",\"sid\":0,\"state\":\"disconnected\","
+     "\"reason\":\"closed by the peer\"}"},
+    {RECORD(TASKS_SENT, .sid = 4294967295, .count = 1),
+     "SLAVE-4294967295 <- 1 tasks",
+     "\"subject\":\"SLAVE-4294967295\",\"event\":\"tasks-sent\",\"sid\":4294967295,\"count\":1}"},
+    {RECORD(RESULTS_RECEIVED, .count = 1),
+     "SLAVE-0 -> 1 results",
+     "\"subject\":\"SLAVE-0\",\"event\":\"results-received\",\"sid\":0,\"count\":1,\"failed\":0}"},
+    {RECORD(RESULTS_RECEIVED, .count = 3, .failed = 1),
+     "SLAVE-0 -> 3 results (1 failed)",
+     "\"subject\":\"SLAVE-0\",\"event\":\"results-received\",\"sid\":0,\"count\":3,\"failed\":1}"},
+    {RECORD(TASK_FAILED, .task = 17, .text = "hello", .reason = "no name"),
+     "SLAVE-0 -> task 17 of \"hello\" failed: no name",
+     "\"subject\":\"SLAVE-0\",\"event\":\"task-failed\",\"sid\":0,\"task\":17,\"algorithm\":\"hello\","
+     "\"reason\":\"no name\"}"},
+    {RECORD(TASK_REQUEUED, .task = 17, .text = "hello", .count = 1, .reason = "connection reset"),
+     "SLAVE-0 -> task 17 of \"hello\" requeued after attempt 1: connection reset",
+     "\"subject\":\"SLAVE-0\",\"event\":\"task-requeued\",\"sid\":0,\"task\":17,\"attempts\":1,"
+     "\"algorithm\":\"hello\",\"reason\":\"connection reset\"}"},
+    {RECORD(TASK_UNRUNNABLE, .task = 17, .text = "hello", .reason = "3 attempts failed"),
+     "MASTER task 17 of \"hello\" is unrunnable: 3 attempts failed",
+     "\"subject\":\"MASTER\",\"event\":\"task-unrunnable\",\"task\":17,\"algorithm\":\"hello\","
+     "\"reason\":\"3 attempts failed\"}"},
+    {RECORD(TRY_SHUTDOWN, .sid = 0),
+     "SLAVE-0 <- TRY-SHUTDOWN",
+     "\"subject\":\"SLAVE-0\",\"event\":\"try-shutdown\",\"sid\":0}"},
+    {RECORD(SLAVE_GOODBYE, .reason = "SIGTERM"),
+     "SLAVE-0 -> GOODBYE: SIGTERM",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-goodbye\",\"sid\":0,\"reason\":\"SIGTERM\"}"},
+    {RECORD(SLAVE_DROPPED, .reason = "silent for 60 s"),
+     "SLAVE-0 dropped: silent for 60 s",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-dropped\",\"sid\":0,\"reason\":\"silent for 60 s\"}"},
+    {RECORD(EOF, .address = ADDRESS),
+     "EOF -> 127.0.0.1:39950",
+     "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":null}"},
+    {RECORD(EOF, .address = ADDRESS, .reason = "connection reset"),
+     "EOF -> 127.0.0.1:39950 (connection reset)",
+     "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":\"connection reset\"}"},
+    {RECORD(LOCAL_STARTED, .count = 4711),
+     "MASTER started local slave, pid 4711",
+     "\"subject\":\"MASTER\",\"event\":\"local-started\",\"pid\":4711}"},
+    {RECORD(LOCAL_ENDED, .count = 4711, .reason = "killed by signal 9"),
+     "MASTER local slave, pid 4711, ended: killed by signal 9",
+     "\"subject\":\"MASTER\",\"event\":\"local-ended\",\"pid\":4711,\"reason\":\"killed by signal 9\"}"},
+    {RECORD(SIGNAL, .role = MWI_ROLE_MASTER, .text = "SIGINT"),
+     "MASTER SIGNAL SIGINT",
+     "\"subject\":\"MASTER\",\"event\":\"signal\",\"role\":\"MASTER\",\"signal\":\"SIGINT\"}"},
+    {RECORD(SIGNAL, .role = MWI_ROLE_SLAVE, .text = "SIGTERM"),
+     "SLAVE SIGNAL SIGTERM",
+     "\"subject\":\"SLAVE\",\"event\":\"signal\",\"role\":\"SLAVE\",\"signal\":\"SIGTERM\"}"},
+    {RECORD(CONNECTING, .transport = "tcp", .address = "127.0.0.1:36107"),
+     "MASTER <- CONNECTING TO 127.0.0.1:36107",
+     "\"subject\":\"MASTER\",\"event\":\"connecting\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:36107\"}"},
+    {RECORD(CONNECTED, .address = "127.0.0.1:36107"),
+     "MASTER <- CONNECTED TO 127.0.0.1:36107",
+     "\"subject\":\"MASTER\",\"event\":\"connected\",\"address\":\"127.0.0.1:36107\"}"},
+    {RECORD(CONNECT_FAILED, .address = "127.0.0.1:36107", .reason = "connection refused"),
+     "MASTER <- CONNECT FAILED 127.0.0.1:36107: connection refused",
+     "\"subject\":\"MASTER\",\"event\":\"connect-failed\",\"address\":\"127.0.0.1:36107\","
+     "\"reason\":\"connection refused\"}"},
+    {RECORD(SLAVE_ID, .sid = 0),
+     "MASTER -> ID SLAVE-0",
+     "\"subject\":\"MASTER\",\"event\":\"slave-id\",\"sid\":0}"},
+    {RECORD(REFUSED, .reason = "another member id"),
+     "MASTER -> REFUSED: another member id",
+     "\"subject\":\"MASTER\",\"event\":\"refused\",\"reason\":\"another member id\"}"},
+    {RECORD(TASKS_RECEIVED, .count = 1, .group_size = 1),
+     "MASTER -> 1 tasks (1 grouping)",
+     "\"subject\":\"MASTER\",\"event\":\"tasks-received\",\"count\":1,\"group_size\":1}"},
+    {RECORD(RESULTS_SENT, .count = 1),
+     "MASTER <- 1 results",
+     "\"subject\":\"MASTER\",\"event\":\"results-sent\",\"count\":1}"},
+    {RECORD(SHUTDOWN, .sid = 0),
+     "MASTER -> SHUTDOWN",
+     "\"subject\":\"MASTER\",\"event\":\"shutdown\"}"},
+    {RECORD(CEOF, .sid = 0),
+     "MASTER -> CEOF",
+     "\"subject\":\"MASTER\",\"event\":\"ceof\"}"},
+    {RECORD(FINI, .text = "SHUTDOWN", .reason = MEMBER_ID),
+     "FINI SHUTDOWN \"default-member-id\"",
+     "\"subject\":\"FINI\",\"event\":\"fini\",\"how\":\"SHUTDOWN\",\"member_id\":\"default-member-id\"}"},
+};
+/* clang-format on */
+
+#define EXPECTATIONS_COUNT (sizeof(expectations) / sizeof(expectations[0]))
+
+static void check_text(const struct mwi_audit_record *record, const char *expected)
+{
+    char line[MWI_AUDIT_LINE_BYTES];
+    char whole[MWI_AUDIT_LINE_BYTES];
+    snprintf(whole, sizeof(whole), "%s [A] %s", STAMP, expected);
+
+    size_t length = mwi_audit_text(record, STAMP, line, sizeof(line));
+
+    CU_ASSERT_STRING_EQUAL(line, whole);
+    CU_ASSERT_EQUAL(length, strlen(whole));
+}
+
+static json_t *parse_json(const char *line, size_t length)
+{
+    json_error_t error;
+    json_t *root = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL)
+        fprintf(stderr, "%s in: %s\n", error.text, line);
+    return root;
+}
+
+/* Every kind has its line of text. */
+static void test_text_of_every_kind(void)
+{
+    bool seen[MWI_AUDIT_KINDS_COUNT] = {false};
+
+    for (size_t i = 0; i < EXPECTATIONS_COUNT; i++) {
+        check_text(&expectations[i].record, expectations[i].text);
+        seen[expectations[i].record.kind] = true;
+    }
+
+    for (size_t kind = 0; kind < MWI_AUDIT_KINDS_COUNT; kind++)
+        CU_ASSERT_TRUE(seen[kind]);
+}
+
+/* Every kind has its JSON object, with all the fields that the kind uses. */
+static void test_json_of_every_kind(void)
+{
+    for (size_t i = 0; i < EXPECTATIONS_COUNT; i++) {
+        char line[MWI_AUDIT_LINE_BYTES];
+        char whole[MWI_AUDIT_LINE_BYTES];
+        snprintf(whole, sizeof(whole), "{\"time_ns\":1795372218000000001,%s", expectations[i].json);
+
+        size_t length = mwi_audit_json(&expectations[i].record, 1795372218000000001, line, 512);
+
+        CU_ASSERT_STRING_EQUAL(line, whole);
+        CU_ASSERT_EQUAL(length, strlen(whole));
+        json_t *root = parse_json(line, length);
+        CU_ASSERT_PTR_NOT_NULL(root);
+        json_decref(root);
+    }
+}
+
+/* A time before 1970, which a clock that is not set may give, is a negative number. */
+static void test_json_of_an_early_time(void)
+{
+    const struct mwi_audit_record record = RECORD(CEOF, .sid = 0);
+    char line[512];
+
+    mwi_audit_json(&record, INT64_MIN, line, sizeof(line));
+
+    CU_ASSERT_STRING_EQUAL(
+        line, "{\"time_ns\":-9223372036854775808,\"subject\":\"MASTER\",\"event\":\"ceof\"}");
+}
+
+/* A line of CL-MW's trail and the record it comes from. */
+struct trail_line {
+    struct mwi_audit_record record;
+    const char *text;
+};
+
+static void check_trail(const struct trail_line *lines, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_text(&lines[i].record, lines[i].text);
+}
+
+/* A master's trail of hello-world, of which CL-MW prints the middle part once a task, is CL-MW's
+ * but for the name and number of the version. */
+static void test_master_trail_of_cl_mw(void)
+{
+    static const struct trail_line lines[] = {
+        {RECORD(VERSION, .text = "0.4"), "VERSION MW: Version 0.4"},
+        {RECORD(INIT, .text = MEMBER_ID), "INIT MASTER \"default-member-id\""},
+        {RECORD(MASTER_READY, .transport = "tcp", .address = "127.0.0.1:36107"),
+         "MASTER READY 127.0.0.1:36107"},
+        {RECORD(RESFILE_WRITTEN, .text = "master.rsc"),
+         "RESFILE Generated resource file: \"master.rsc\""},
+        {RECORD(NEW_CLIENT, .transport = "tcp", .address = ADDRESS),
+         "NEW-CLIENT -> 127.0.0.1:39950"},
+        {RECORD(SLAVE_GREETED, .transport = "tcp", .address = ADDRESS, .text = MEMBER_ID),
+         "SLAVE-0 127.0.0.1:39950 -> [\"default-member-id\"] :connecting [:unordered]"},
+        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_IDLE), "SLAVE-0 -> :idle"},
+        {RECORD(TASKS_SENT, .count = 1), "SLAVE-0 <- 1 tasks"},
+        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_BUSY), "SLAVE-0 -> :busy"},
+        {RECORD(RESULTS_RECEIVED, .count = 1), "SLAVE-0 -> 1 results"},
+        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_IDLE), "SLAVE-0 -> :idle"},
+        {RECORD(TRY_SHUTDOWN, .sid = 0), "SLAVE-0 <- TRY-SHUTDOWN"},
+        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_SHUTTING_DOWN), "SLAVE-0 -> :shutting-down"},
+        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_DISCONNECTED), "SLAVE-0 -> :disconnected"},
+        {RECORD(EOF, .address = ADDRESS), "EOF -> 127.0.0.1:39950"},
+        {RECORD(RESFILE_WRITTEN, .text = "master.rsc"),
+         "RESFILE Generated resource file: \"master.rsc\""},
+        {RECORD(FINI, .text = "SHUTDOWN", .reason = MEMBER_ID),
+         "FINI SHUTDOWN \"default-member-id\""},
+    };
+
+    check_trail(lines, sizeof(lines) / sizeof(lines[0]));
+}
+
+/* A slave's trail of hello-world is CL-MW's too; ours does not say from which port it connected. */
+static void test_slave_trail_of_cl_mw(void)
+{
+    static const struct trail_line lines[] = {
+        {RECORD(RESFILE_LOADING, .text = "master.rsc"),
+         "RESFILE Loading resource file: \"master.rsc\""},
+        {RECORD(VERSION, .text = "0.4"), "VERSION MW: Version 0.4"},
+        {RECORD(INIT, .role = MWI_ROLE_SLAVE, .text = MEMBER_ID),
+         "INIT SLAVE \"default-member-id\""},
+        {RECORD(CONNECTED, .address = "127.0.0.1:36107"), "MASTER <- CONNECTED TO 127.0.0.1:36107"},
+        {RECORD(SLAVE_ID, .sid = 0), "MASTER -> ID SLAVE-0"},
+        {RECORD(TASKS_RECEIVED, .count = 1, .group_size = 1), "MASTER -> 1 tasks (1 grouping)"},
+        {RECORD(RESULTS_SENT, .count = 1), "MASTER <- 1 results"},
+        {RECORD(SHUTDOWN, .sid = 0), "MASTER -> SHUTDOWN"},
+        {RECORD(CEOF, .sid = 0), "MASTER -> CEOF"},
+        {RECORD(EOF, .address = "127.0.0.1:36107"), "EOF -> 127.0.0.1:36107"},
+        {RECORD(FINI, .text = "MASTER-SHUTDOWN", .reason = MEMBER_ID),
+         "FINI MASTER-SHUTDOWN \"default-member-id\""},
+    };
+
+    check_trail(lines, sizeof(lines) / sizeof(lines[0]));
+}
+
+/* In text a string can neither start a line nor drive a terminal nor be malformed, but it may be
+ * in any language. */
+static void test_hostile_bytes_in_text(void)
+{
+    static const struct {
+        const char *reason;
+        const char *shown;
+    } cases[] = {
+        {"a\nb\r\tc", "a?b??c"},
+        {"\033[31mred\033[0m\177", "?[31mred?[0m?"},
+        {"\xff\xfe", "??"},
+        {"M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x90\x84",
+         "M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x90\x84"},
+        {"cut \xe2\x82", "cut ??"},
+        {"overlong \xc0\xaf \xe0\x80\xaf", "overlong ?? ???"},
+        {"surrogate \xed\xa0\x80", "surrogate ???"},
+        {"beyond \xf4\x90\x80\x80", "beyond ????"},
+        {"next line \xc2\x85 right to left \xe2\x80\xae.", "next line ? right to left ?."},
+        {"%s%n{}", "%s%n{}"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct mwi_audit_record record = RECORD(REFUSED, .reason = cases[i].reason);
+        char expected[128];
+        snprintf(expected, sizeof(expected), "MASTER -> REFUSED: %s", cases[i].shown);
+        check_text(&record, expected);
+    }
+}
+
+/* In JSON all characters come back as they were, and bytes that are no characters as U+FFFD. */
+static void test_hostile_bytes_in_json(void)
+{
+    static const struct {
+        const char *reason;
+        const char *parsed;
+    } cases[] = {
+        {"\"quoted\" \\ / \b\f\n\r\t", "\"quoted\" \\ / \b\f\n\r\t"},
+        {"\033[0m \177 \xc2\x85 \xe2\x80\xae", "\033[0m \177 \xc2\x85 \xe2\x80\xae"},
+        {"M\xc3\xbcller \xf0\x9f\x90\x84", "M\xc3\xbcller \xf0\x9f\x90\x84"},
+        {"\xff \xe2\x82", "\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct mwi_audit_record record = RECORD(REFUSED, .reason = cases[i].reason);
+        char line[512];
+        size_t length = mwi_audit_json(&record, 0, line, sizeof(line));
+        CU_ASSERT_PTR_NULL(strchr(line, '\n'));
+        json_t *root = parse_json(line, length);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(root, "reason")), cases[i].parsed);
+        json_decref(root);
+    }
+}
+
+/* Strings that must be there and are not show as "?" in text. */
+static void test_missing_strings_in_text(void)
+{
+    const struct mwi_audit_record dropped = RECORD(SLAVE_DROPPED, .sid = 1);
+    const struct mwi_audit_record ready = RECORD(MASTER_READY, .sid = 0);
+
+    check_text(&dropped, "SLAVE-1 dropped: ?");
+    check_text(&ready, "MASTER READY ?");
+}
+
+static bool is_utf8(const char *text)
+{
+    uint32_t code;
+    size_t length = 0;
+    for (; *text != '\0'; text += length) {
+        length = mwi_utf8_decode(text, &code);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Text that does not fit is a beginning of the whole line that ends with a whole character or
+ * number, as a number cut in two would be another number. */
+static void test_text_is_cut_to_any_size(void)
+{
+    const struct mwi_audit_record record =
+        RECORD(TASK_FAILED, .sid = 7, .task = 123456789, .text = "h\xc3\xa9llo",
+               .reason = "\xf0\x9f\x90\x84\xe2\x82\xac\xc3\xbc and so on");
+    char whole[MWI_AUDIT_LINE_BYTES];
+    size_t whole_length = mwi_audit_text(&record, STAMP, whole, sizeof(whole));
+
+    for (size_t size = 1; size <= whole_length + 1; size++) {
+        char *line = malloc(size);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+        size_t length = mwi_audit_text(&record, STAMP, line, size);
+        CU_ASSERT_EQUAL(length, strlen(line));
+        CU_ASSERT_TRUE(length < size && length + sizeof(STAMP) >= size);
+        CU_ASSERT_EQUAL(memcmp(line, whole, length), 0);
+        CU_ASSERT_TRUE(is_utf8(line));
+        free(line);
+    }
+    CU_ASSERT_EQUAL(mwi_audit_text(&record, STAMP, NULL, 0), 0);
+}
+
+/* A record with the largest numbers and the strings given. */
+static struct mwi_audit_record largest_record(enum mwi_audit_kind kind, const char *string)
+{
+    return (struct mwi_audit_record){
+        .kind = kind,
+        .role = MWI_ROLE_MASTER,
+        .sid = UINT32_MAX,
+        .state = MWI_SLAVE_SHUTTING_DOWN,
+        .group = MWI_GROUP_INTERMINGLE,
+        .task = INT64_MAX,
+        .count = INT64_MAX,
+        .failed = INT64_MAX,
+        .group_size = INT64_MAX,
+        .transport = string,
+        .address = string,
+        .text = string,
+        .reason = string,
+    };
+}
+
+/* Whether what came back is a beginning of the string. */
+static bool is_beginning(const json_t *value, const char *string)
+{
+    return strncmp(json_string_value(value), string, json_string_length(value)) == 0;
+}
+
+/* JSON that does not fit shortens strings only: every field stays there, and the object is whole,
+ * even when every character is an escape and the line as small as it may be. */
+static void test_json_is_shortened_to_any_size(void)
+{
+    static const char *const strings[] = {"\x01\x02\x03\x04\x05\x06", "\xf0\x9f\x90\x84", "\"\\",
+                                          "plain"};
+    for (size_t s = 0; s < 4; s++) {
+        char string[3000] = "";
+        while (strlen(string) + 8 < sizeof(string))
+            strcat(string, strings[s]);
+        for (size_t kind = 0; kind < MWI_AUDIT_KINDS_COUNT; kind++) {
+            struct mwi_audit_record record = largest_record((enum mwi_audit_kind)kind, string);
+            size_t size = 512 + kind * 3;
+            char *line = malloc(size);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+            size_t length = mwi_audit_json(&record, INT64_MIN, line, size);
+            CU_ASSERT_TRUE(length < size);
+            json_t *root = parse_json(line, length);
+            const char *key;
+            json_t *value;
+            json_object_foreach(root, key, value)
+            {
+                if (json_is_string(value) && json_string_length(value) > 30)
+                    CU_ASSERT_TRUE(is_beginning(value, string));
+            }
+            CU_ASSERT_PTR_NOT_NULL(root);
+            json_decref(root);
+            free(line);
+        }
+    }
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+static uint64_t test_seed(void)
+{
+    const char *given = getenv("MW_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    printf("seed %" PRIu64 " (MW_TEST_SEED=%" PRIu64 " replays it) ", seed, seed);
+    return seed;
+}
+
+/* Mostly bytes of all kinds, at times only the beginnings and ends of characters. */
+static void random_string(uint64_t *state, char *string, size_t size)
+{
+    size_t length = next_random(state) % size;
+    bool high = next_random(state) % 4 == 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)(next_random(state) % 255 + 1);
+        string[i] = (char)(high ? byte | 0x80 : byte);
+    }
+    string[length] = '\0';
+}
+
+/* Random strings at random sizes give JSON that parses and text that is one line of UTF-8; strings
+ * that are UTF-8 come back as they were if there is room. */
+static void test_random_strings(void)
+{
+    uint64_t state = test_seed();
+
+    for (int round = 0; round < 20000; round++) {
+        char string[200];
+        random_string(&state, string, sizeof(string));
+        enum mwi_audit_kind kind =
+            (enum mwi_audit_kind)(next_random(&state) % MWI_AUDIT_KINDS_COUNT);
+        struct mwi_audit_record record = largest_record(kind, string);
+        char line[6000];
+        size_t size = 512 + next_random(&state) % (sizeof(line) - 512);
+
+        size_t length = mwi_audit_json(&record, (int64_t)next_random(&state), line, size);
+        json_t *root = parse_json(line, length);
+        CU_ASSERT_PTR_NOT_NULL(root);
+        const char *reason = json_string_value(json_object_get(root, "reason"));
+        if (reason != NULL && is_utf8(string) && size > 5500)
+            CU_ASSERT_STRING_EQUAL(reason, string);
+        json_decref(root);
+
+        length = mwi_audit_text(&record, STAMP, line, size % 300 + 1);
+        CU_ASSERT_TRUE(is_utf8(line));
+        CU_ASSERT_EQUAL(strcspn(line, "\n\r\033"), length);
+    }
+}
+
+int main(void)
+{
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return EXIT_FAILURE;
+
+    CU_TestInfo tests[] = {
+        {"text of every kind", test_text_of_every_kind},
+        {"json of every kind", test_json_of_every_kind},
+        {"json of an early time", test_json_of_an_early_time},
+        {"master trail of CL-MW", test_master_trail_of_cl_mw},
+        {"slave trail of CL-MW", test_slave_trail_of_cl_mw},
+        {"hostile bytes in text", test_hostile_bytes_in_text},
+        {"hostile bytes in json", test_hostile_bytes_in_json},
+        {"missing strings in text", test_missing_strings_in_text},
+        {"text is cut to any size", test_text_is_cut_to_any_size},
+        {"json is shortened to any size", test_json_is_shortened_to_any_size},
+        {"random strings", test_random_strings},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{"audit", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+    if (CU_register_suites(suites) != CUE_SUCCESS)
+        return EXIT_FAILURE;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
