@@ -40,7 +40,7 @@ enum mwi_option {
     MWI_OPTIONS_COUNT
 };
 
-/* Where a value came from; a later enumerator wins over an earlier one. */
+/* Where a value came from. When two options contradict each other, a later enumerator wins. */
 enum mwi_option_source {
     MWI_SOURCE_DEFAULT,
     MWI_SOURCE_RESOURCE_FILE,
@@ -60,11 +60,17 @@ int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
 /* NULL if not set and without default; borrowed until it is set again. */
 const char *mwi_options_text(const mw_options *options, enum mwi_option option);
-/* Whether it was set at all, by whomever. */
+/* Whether it was set at all, by whomever, and by whom. */
 bool mwi_options_is_set(const mw_options *options, enum mwi_option option);
+enum mwi_option_source mwi_options_source(const mw_options *options, enum mwi_option option);
 
-/* What a resource file said: sets the option unless something that came later in argv, or any other
- * setter when there was no argv, set it. See --mw-resource-file in the table for the rule. */
+/* Puts an option back to its default. */
+void mwi_options_unset(mw_options *options, enum mwi_option option);
+
+/* What a resource file said: counts as if it stood where --mw-resource-file stands. So it replaces
+ * what the environment, or something earlier in argv or an earlier mw_options_set said, and gives
+ * way to what came later; if --mw-resource-file itself is from the environment, also to the other
+ * variables of the environment. Giving way is MW_OK. MW_EUSAGE for a value that is not allowed. */
 mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
                                             const char *value);
 
@@ -72,11 +78,13 @@ mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count);
 
 /* Makes an argument vector that hands on every option that a slave started by this master should
- * share (marked so in the table) and that is not at its default: "--mw-member-id", "x", ...; ended
- * by NULL. One malloc'd block, to be freed by the caller; NULL out of memory. */
+ * share (marked so in the table) and that was set: "--mw-member-id=x", ...; ended by NULL. One
+ * malloc'd block, to be freed by the caller; NULL out of memory, *count is then untouched. */
 char **mwi_options_inherited(const mw_options *options, size_t *count);
 
-/* Contradictions between options: MW_EUSAGE with a sentence, else MW_OK. */
+/* Contradictions between options: MW_EUSAGE with a sentence, else MW_OK. Where the environment and
+ * the command line contradict each other in role or transport, there is no error: what the
+ * environment said is unset. */
 mw_error mwi_options_check(mw_options *options);
 
 /* Keeps a sentence for mw_options_error and returns `error`. */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Contradictions between options. Two that exclude each other are an error if both were set in the
+ * same place; else the command line wins over the environment, so that MW_LOCAL=4 in somebody's
+ * profile does not spoil --mw-slave, nor the slaves that a local master starts.
+ */
+#include <string.h>
+
+#include "option_table.h"
+
+static const char *name_of(const mw_options *options, enum mwi_option option, char *name,
+                           size_t size)
+{
+    if (mwi_options_source(options, option) == MWI_SOURCE_ENVIRONMENT)
+        mwi_option_variable(&mwi_option_table[option], name, size);
+    else
+        snprintf(name, size, MWI_OPTION_PREFIX "%s", mwi_option_table[option].name);
+    return name;
+}
+
+/* Whether the option asks for something: a flag that is on, or a value that is not its default. */
+static bool asks(const mw_options *options, enum mwi_option option)
+{
+    const char *value = mwi_options_text(options, option);
+    const char *standard = mwi_option_table[option].default_value;
+
+    return value && (!standard || strcmp(value, standard) != 0);
+}
+
+/* MW_EUSAGE, with the reason, if both options ask for something and come from the same place;
+ * otherwise takes back the one whose source is the weaker. */
+static mw_error exclude(mw_options *options, enum mwi_option a, enum mwi_option b,
+                        const char *reason)
+{
+    enum mwi_option_source a_source = mwi_options_source(options, a);
+    enum mwi_option_source b_source = mwi_options_source(options, b);
+    char a_name[64], b_name[64];
+
+    if (!asks(options, a) || !asks(options, b))
+        return MW_OK;
+    if (a_source == b_source)
+        return mwi_options_fail(options, MW_EUSAGE, "%s contradicts %s: %s",
+                                name_of(options, a, a_name, sizeof a_name),
+                                name_of(options, b, b_name, sizeof b_name), reason);
+    mwi_options_unset(options, a_source < b_source ? a : b);
+    return MW_OK;
+}
+
+static bool transport_is(const mw_options *options, const char *word)
+{
+    return strcmp(mwi_options_text(options, MWI_OPTION_TRANSPORT), word) == 0;
+}
+
+static mw_error check_roles(mw_options *options)
+{
+    mw_error error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_MASTER,
+                             "a process is either a master or a slave");
+
+    if (!error)
+        error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
+                        "a slave starts no slaves of its own");
+    if (!error)
+        error = exclude(options, MWI_OPTION_MASTER, MWI_OPTION_LOCAL,
+                        "a local farm has its own slaves, a master waits for others");
+    return error;
+}
+
+static mw_error exclude_role_and_transport(mw_options *options, const char *reason)
+{
+    mw_error error = exclude(options, MWI_OPTION_MASTER, MWI_OPTION_TRANSPORT, reason);
+
+    return error ? error : exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_TRANSPORT, reason);
+}
+
+static mw_error check_transport(mw_options *options)
+{
+    if (transport_is(options, "mpi"))
+        return exclude_role_and_transport(
+            options, "under mpi, rank 0 is the master and all other ranks are slaves");
+    if (transport_is(options, "local"))
+        return exclude_role_and_transport(
+            options, "a local farm is master and slaves; a single master or slave needs tcp");
+    return MW_OK;
+}
+
+static mw_error check_local(mw_options *options)
+{
+    if (transport_is(options, "local"))
+        return MW_OK;
+    return exclude(options, MWI_OPTION_LOCAL, MWI_OPTION_TRANSPORT,
+                   "a local farm has the transport local");
+}
+
+/* A slave that is alone needs to know where its master is. */
+static mw_error check_way_to_master(mw_options *options)
+{
+    bool has_host = mwi_options_is_set(options, MWI_OPTION_MASTER_HOST);
+    bool has_port = mwi_options_is_set(options, MWI_OPTION_MASTER_PORT);
+
+    if (!has_host && !has_port)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-slave does not know its master: give --mw-resource-file, or "
+                                "--mw-master-host and --mw-master-port");
+    if (!has_port)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-slave with --mw-master-host needs --mw-master-port too, or "
+                                "--mw-resource-file");
+    if (!has_host)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-slave with --mw-master-port needs --mw-master-host too, or "
+                                "--mw-resource-file");
+    if (mwi_options_integer(options, MWI_OPTION_MASTER_PORT) == 0)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-master-port 0: a slave needs the port on which its master "
+                                "listens");
+    return MW_OK;
+}
+
+static mw_error check_slave(mw_options *options)
+{
+    bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
+    bool has_channel = mwi_options_is_set(options, MWI_OPTION_CHANNEL);
+    size_t transports_count;
+
+    if (has_channel && !is_slave)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-channel is for a slave: it needs "
+                                "--mw-slave");
+    mwi_options_transports(options, &transports_count);
+    if (!is_slave || has_channel || transports_count > 0 ||
+        mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
+        return MW_OK;
+    return check_way_to_master(options);
+}
+
+mw_error mwi_options_check(mw_options *options)
+{
+    static mw_error (*const checks[])(mw_options * options) = {check_roles, check_transport,
+                                                               check_local, check_slave};
+
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        mw_error error = checks[i](options);
+
+        if (error)
+            return error;
+    }
+    return MW_OK;
+}
