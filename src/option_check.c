@@ -8,14 +8,21 @@
 
 #include "option_table.h"
 
-static const char *name_of(const mw_options *options, enum mwi_option option, char *name,
-                           size_t size)
+/* The option as the user wrote it: "--mw-local 3", "--mw-slave", "MW_TRANSPORT=mpi". */
+static const char *show(const mw_options *options, enum mwi_option option, char *shown, size_t size)
 {
+    const struct mwi_option_row *row = &mwi_option_table[option];
+    const char *value = mwi_options_text(options, option);
+    char variable[64];
+
+    mwi_option_variable(row, variable, sizeof variable);
     if (mwi_options_source(options, option) == MWI_SOURCE_ENVIRONMENT)
-        mwi_option_variable(&mwi_option_table[option], name, size);
+        snprintf(shown, size, "%s=%s", variable, value);
+    else if (row->kind == MWI_OPTION_IS_FLAG)
+        snprintf(shown, size, MWI_OPTION_PREFIX "%s", row->name);
     else
-        snprintf(name, size, MWI_OPTION_PREFIX "%s", mwi_option_table[option].name);
-    return name;
+        snprintf(shown, size, MWI_OPTION_PREFIX "%s %s", row->name, value);
+    return shown;
 }
 
 /* Whether the option asks for something: a flag that is on, or a value that is not its default. */
@@ -34,14 +41,14 @@ static mw_error exclude(mw_options *options, enum mwi_option a, enum mwi_option 
 {
     enum mwi_option_source a_source = mwi_options_source(options, a);
     enum mwi_option_source b_source = mwi_options_source(options, b);
-    char a_name[64], b_name[64];
+    char a_shown[96], b_shown[96];
 
     if (!asks(options, a) || !asks(options, b))
         return MW_OK;
     if (a_source == b_source)
         return mwi_options_fail(options, MW_EUSAGE, "%s contradicts %s: %s",
-                                name_of(options, a, a_name, sizeof a_name),
-                                name_of(options, b, b_name, sizeof b_name), reason);
+                                show(options, a, a_shown, sizeof a_shown),
+                                show(options, b, b_shown, sizeof b_shown), reason);
     mwi_options_unset(options, a_source < b_source ? a : b);
     return MW_OK;
 }

@@ -15,6 +15,7 @@
 #define MESSAGE_BYTES_MAX 2147483647
 #define PATH_BYTES_MAX 4095
 #define NAME_LENGTH_MAX 40
+#define PART_LENGTH_MIN 3
 
 static const char *const transports[] = {"auto", "local", "tcp", "mpi", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
@@ -342,6 +343,19 @@ static size_t edit_distance(const char *known, const char *name, size_t length)
     return row[length];
 }
 
+/* The first name in which a word begins with the given one: "master-port" for "port". */
+static const char *name_around(const char *part, size_t length)
+{
+    for (int i = 0; length >= PART_LENGTH_MIN && i < MWI_OPTIONS_COUNT; i++) {
+        const char *name = mwi_option_table[i].name;
+        const char *found = memmem(name, strlen(name), part, length);
+
+        if (found && (found == name || found[-1] == '-'))
+            return name;
+    }
+    return NULL;
+}
+
 const char *mwi_option_nearest(const char *name, size_t length)
 {
     const char *nearest = NULL;
@@ -357,6 +371,8 @@ const char *mwi_option_nearest(const char *name, size_t length)
             nearest = mwi_option_table[i].name;
         }
     }
+    if (least > 2 && name_around(name, length))
+        return name_around(name, length);
     return nearest;
 }
 
