@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections. Whatever one side tells the other - that it connects, accepts, sends, is gone - is
+ * an item on the way to the other end and arrives in the order in which it was sent. Only the first
+ * item of a way is in the world's queue of events. An item that has arrived waits in the inbox of
+ * the end's transport until the host polls. A way that is cut keeps its items and has no event.
+ *
+ * Each end has one `down` item, so that saying it never needs memory and happens at most once.
+ */
+#include "net.h"
+
+#include <stdlib.h>
+
+#include "cut.h"
+#include "world.h"
+
+/* What the network takes at once on each connection, as the buffers of a socket do. */
+#define TAKEN_BYTES_MAX (64u * 1024)
+
+/* Events that a connection may have arranged at once: two arrivals and a notice. */
+#define EVENTS_OF_CONNECTION 3
+
+struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end)
+{
+    return &end->connection->ends[end == &end->connection->ends[0]];
+}
+
+static void append(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
+{
+    item->next = NULL;
+    if (queue->first == NULL)
+        queue->first = item;
+    else
+        queue->last->next = item;
+    queue->last = item;
+}
+
+static struct mwi_sim_item *take_first(struct mwi_sim_queue *queue)
+{
+    struct mwi_sim_item *item = queue->first;
+
+    queue->first = item->next;
+    return item;
+}
+
+static void release(struct mwi_sim_connection *c)
+{
+    mw_sim *sim = c->sim;
+
+    if (--c->uses_count > 0)
+        return;
+    mwi_sim_events_remove(&sim->events, &c->notice);
+    mwi_sim_events_release(&sim->events, EVENTS_OF_CONNECTION);
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        sim->connections = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    free(c);
+}
+
+void mwi_sim_net_discard(struct mwi_sim_item *item)
+{
+    struct mwi_sim_connection *c = item->end->connection;
+
+    if (item->kind == MWI_SIM_FRAME) {
+        free(item->data);
+        free(item);
+    }
+    release(c);
+}
+
+/* Has the next arrival happen, unless the way is cut or empty. */
+static void arm(struct mwi_sim_end *end)
+{
+    struct mwi_sim_events *events = &end->connection->sim->events;
+    const struct mwi_sim_item *first = end->way.first;
+
+    if (first == NULL || end->connection->cut)
+        mwi_sim_events_remove(events, &end->arrival);
+    else
+        mwi_sim_events_put(events, &end->arrival, first->time_ns, first->order);
+}
+
+static int64_t arrival_time(mw_sim *sim)
+{
+    uint64_t spread = (uint64_t)(sim->delay_max_ns - sim->delay_min_ns);
+    uint64_t random = mw_sim_random(sim);
+
+    if (spread < UINT64_MAX)
+        random %= spread + 1;
+    return mwi_sim_later(sim->now_ns, mwi_sim_later(sim->delay_min_ns, (int64_t)random));
+}
+
+/* Puts the item on the way to its end. */
+static void dispatch(struct mwi_sim_item *item)
+{
+    struct mwi_sim_end *to = item->end;
+    mw_sim *sim = to->connection->sim;
+    int64_t time_ns = arrival_time(sim);
+
+    if (time_ns > to->last_ns)
+        to->last_ns = time_ns;
+    item->time_ns = to->last_ns;
+    item->order = mwi_sim_events_order(&sim->events);
+    to->connection->uses_count++;
+    to->way_bytes += item->size;
+    append(&to->way, item);
+    if (to->way.first == item)
+        arm(to);
+}
+
+/* Takes the first item off the way to the end. */
+static struct mwi_sim_item *arrive(struct mwi_sim_end *end)
+{
+    struct mwi_sim_item *item = take_first(&end->way);
+
+    end->way_bytes -= item->size;
+    return item;
+}
+
+/* Throws away what is on the way to the end. The caller holds a use of the connection. */
+static void clear_way(struct mwi_sim_end *end)
+{
+    while (end->way.first != NULL) {
+        struct mwi_sim_item *item = arrive(end);
+
+        if (item->kind == MWI_SIM_DOWN)
+            end->down_used = false;
+        mwi_sim_net_discard(item);
+    }
+    arm(end);
+}
+
+/* The item has arrived. */
+static void put_in_inbox(struct mwi_sim_item *item)
+{
+    struct mwi_sim_transport *t = item->end->transport;
+
+    append(&t->inbox, item);
+    t->inbox_count++;
+    mwi_sim_host_wake(t->host);
+}
+
+static bool use_down(struct mwi_sim_end *end, const char *reason)
+{
+    if (end->down_used)
+        return false;
+    end->down_used = true;
+    end->down_reason = reason;
+    end->down.end = end;
+    end->down.kind = MWI_SIM_DOWN;
+    return true;
+}
+
+/* The end goes down as soon as all that is on the way to it has arrived. */
+static void send_down(struct mwi_sim_end *end, const char *reason)
+{
+    if (use_down(end, reason))
+        dispatch(&end->down);
+}
+
+/* The end goes down now. The caller holds a use of the connection. */
+static void fall_down(struct mwi_sim_end *end, const char *reason)
+{
+    clear_way(end);
+    if (end->transport != NULL && use_down(end, reason)) {
+        end->connection->uses_count++;
+        put_in_inbox(&end->down);
+    }
+}
+
+static bool grow_peers(struct mwi_sim_transport *t)
+{
+    size_t capacity = t->peers_capacity > 0 ? 2 * t->peers_capacity : 4;
+    struct mwi_sim_end **peers;
+
+    if (t->peers_count < t->peers_capacity)
+        return true;
+    peers = realloc(t->peers, capacity * sizeof *peers);
+    if (peers == NULL)
+        return false;
+    t->peers = peers;
+    t->peers_capacity = capacity;
+    return true;
+}
+
+static bool attach(struct mwi_sim_end *end, struct mwi_sim_transport *t)
+{
+    if (!grow_peers(t))
+        return false;
+    t->peers[t->peers_count++] = end;
+    end->number = t->peers_count;
+    end->transport = t;
+    end->next = t->ends;
+    if (t->ends != NULL)
+        t->ends->previous = end;
+    t->ends = end;
+    end->connection->uses_count++;
+    return true;
+}
+
+void mwi_sim_net_detach(struct mwi_sim_end *end)
+{
+    struct mwi_sim_transport *t = end->transport;
+
+    t->peers[end->number - 1] = NULL;
+    if (end->previous != NULL)
+        end->previous->next = end->next;
+    else
+        t->ends = end->next;
+    if (end->next != NULL)
+        end->next->previous = end->previous;
+    end->transport = NULL;
+    release(end->connection);
+}
+
+void mwi_sim_net_leave(struct mwi_sim_end *end, const char *reason)
+{
+    send_down(mwi_sim_net_other(end), reason);
+    mwi_sim_net_detach(end);
+}
+
+/* A connect has arrived at the place where `end` would be. */
+static void answer_connect(struct mwi_sim_end *end)
+{
+    struct mwi_sim_end *client = mwi_sim_net_other(end);
+
+    if (end->node->listener == NULL) {
+        send_down(client, "connection refused");
+        return;
+    }
+    if (!attach(end, end->node->listener)) {
+        send_down(client, "connection refused: out of memory");
+        return;
+    }
+    client->up.end = client;
+    client->up.kind = MWI_SIM_UP;
+    dispatch(&client->up);
+    end->up.end = end;
+    end->up.kind = MWI_SIM_UP;
+    end->connection->uses_count++;
+    put_in_inbox(&end->up);
+}
+
+static void refuse_frame(struct mwi_sim_end *end, size_t size)
+{
+    end->oversize_bytes = size;
+    fall_down(end, NULL);
+    send_down(mwi_sim_net_other(end), "closed by the peer");
+}
+
+static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
+{
+    struct mwi_sim_end *end = (struct mwi_sim_end *)event;
+    struct mwi_sim_item *item = arrive(end);
+
+    (void)sim;
+    arm(end);
+    if (item->kind == MWI_SIM_CONNECT) {
+        answer_connect(end);
+    } else if (end->transport != NULL) {
+        if (item->size <= end->transport->config.frame_bytes_max) {
+            put_in_inbox(item);
+            return;
+        }
+        refuse_frame(end, item->size);
+    }
+    mwi_sim_net_discard(item);
+}
+
+static void fire_notice(mw_sim *sim, struct mwi_sim_event *event)
+{
+    struct mwi_sim_connection *c = (struct mwi_sim_connection *)event;
+
+    (void)sim;
+    c->uses_count++;
+    c->cut = false;
+    fall_down(&c->ends[0], "connection timed out");
+    fall_down(&c->ends[1], "connection timed out");
+    release(c);
+}
+
+void mwi_sim_net_cut(struct mwi_sim_connection *c, int64_t notice_ns)
+{
+    struct mwi_sim_events *events = &c->sim->events;
+
+    c->cut = true;
+    arm(&c->ends[0]);
+    arm(&c->ends[1]);
+    mwi_sim_events_put(events, &c->notice, mwi_sim_later(c->sim->now_ns, notice_ns),
+                       mwi_sim_events_order(events));
+}
+
+/* What was held back sets out again, as it were. */
+static void heal_way(struct mwi_sim_end *end)
+{
+    int64_t time_ns = arrival_time(end->connection->sim);
+
+    for (struct mwi_sim_item *item = end->way.first; item != NULL; item = item->next) {
+        if (item->time_ns < time_ns)
+            item->time_ns = time_ns;
+        end->last_ns = item->time_ns;
+    }
+    arm(end);
+}
+
+void mwi_sim_net_heal(struct mwi_sim_connection *c)
+{
+    if (!c->cut)
+        return;
+    c->cut = false;
+    mwi_sim_events_remove(&c->sim->events, &c->notice);
+    heal_way(&c->ends[0]);
+    heal_way(&c->ends[1]);
+}
+
+static struct mwi_sim_connection *make_connection(mw_sim *sim)
+{
+    struct mwi_sim_connection *c = calloc(1, sizeof *c);
+
+    if (c == NULL || !mwi_sim_events_reserve(&sim->events, EVENTS_OF_CONNECTION)) {
+        free(c);
+        return NULL;
+    }
+    c->sim = sim;
+    c->uses_count = 1;
+    c->notice.fire = fire_notice;
+    for (int i = 0; i < 2; i++) {
+        c->ends[i].arrival.fire = fire_arrival;
+        c->ends[i].connection = c;
+    }
+    c->next = sim->connections;
+    if (c->next != NULL)
+        c->next->previous = c;
+    sim->connections = c;
+    return c;
+}
+
+static void send_connect(struct mwi_sim_connection *c)
+{
+    const struct mwi_sim_cut *cut = mwi_sim_cut_find(c->ends[0].node, c->ends[1].node);
+
+    c->connect.end = &c->ends[1];
+    c->connect.kind = MWI_SIM_CONNECT;
+    dispatch(&c->connect);
+    if (cut != NULL)
+        mwi_sim_net_cut(c, cut->notice_ns);
+}
+
+mw_error mwi_sim_net_connect(struct mwi_sim_transport *t, const char *name,
+                             struct mwi_sim_end **end)
+{
+    mw_sim *sim = t->host->sim;
+    struct mwi_sim_node *node = mwi_sim_node_get(&sim->nodes, name);
+    struct mwi_sim_connection *c = node != NULL ? make_connection(sim) : NULL;
+    mw_error error = MW_ENOMEM;
+
+    if (c == NULL)
+        return MW_ENOMEM;
+    c->ends[0].node = t->host->node;
+    c->ends[1].node = node;
+    if (attach(&c->ends[0], t)) {
+        send_connect(c);
+        *end = &c->ends[0];
+        error = MW_OK;
+    }
+    release(c);
+    return error;
+}
+
+struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *t, mw_peer peer)
+{
+    return peer >= 1 && peer <= t->peers_count ? t->peers[peer - 1] : NULL;
+}
+
+bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size)
+{
+    struct mwi_sim_item *item = malloc(sizeof *item);
+
+    if (item == NULL)
+        return false;
+    *item = (struct mwi_sim_item){
+        .end = mwi_sim_net_other(end), .kind = MWI_SIM_FRAME, .data = data, .size = size};
+    dispatch(item);
+    return true;
+}
+
+size_t mwi_sim_net_backlog(const struct mwi_sim_end *end)
+{
+    size_t bytes = mwi_sim_net_other(end)->way_bytes;
+
+    return bytes > TAKEN_BYTES_MAX ? bytes - TAKEN_BYTES_MAX : 0;
+}
+
+struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *t)
+{
+    t->inbox_count--;
+    return take_first(&t->inbox);
+}
+
+void mwi_sim_net_leave_all(struct mwi_sim_transport *t, const char *reason)
+{
+    while (t->ends != NULL)
+        mwi_sim_net_leave(t->ends, reason);
+    while (t->inbox_count > 0)
+        mwi_sim_net_discard(mwi_sim_net_take(t));
+    if (t->host->node->listener == t)
+        t->host->node->listener = NULL;
+}
+
+void mwi_sim_net_leave_host(mw_sim_host *host, const char *reason)
+{
+    for (struct mwi_sim_transport *t = host->transports; t != NULL; t = t->next)
+        mwi_sim_net_leave_all(t, reason);
+    host->node->host = NULL;
+}
+
+void mwi_sim_net_free_host(mw_sim_host *host)
+{
+    while (host->transports != NULL) {
+        struct mwi_sim_transport *t = host->transports;
+
+        host->transports = t->next;
+        free(t->peers);
+        free(t);
+    }
+}
+
+void mwi_sim_net_fini(mw_sim *sim)
+{
+    while (sim->connections != NULL) {
+        struct mwi_sim_connection *c = sim->connections;
+
+        c->uses_count++;
+        clear_way(&c->ends[0]);
+        clear_way(&c->ends[1]);
+        release(c);
+    }
+}
