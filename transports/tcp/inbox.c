@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bytes to frames. Whole frames are handed out where they lie in the shared buffer, without a copy
+ * or an allocation. Only one that is cut off at the buffer's end gets a block of its own, into
+ * which the rest is received directly.
+ *
+ * Memory follows what has really come, not what was announced: a block begins with at most 64 KiB
+ * or twice the largest frame that this sender has completed, and doubles as it fills.
+ */
+#include "inbox.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM_BYTES ((size_t)64 * 1024)
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_t shared_size,
+                       struct iovec pieces[2])
+{
+    int count = 0;
+
+    if (inbox->block != NULL) {
+        pieces[count].iov_base = inbox->block + inbox->have;
+        pieces[count++].iov_len = inbox->room - inbox->have;
+        /* What follows would have to be copied behind the block's present end. */
+        if (inbox->room < inbox->size)
+            return count;
+    }
+    pieces[count].iov_base = shared;
+    pieces[count++].iov_len = shared_size;
+    return count;
+}
+
+void mwi_tcp_inbox_received(struct mwi_tcp_inbox *inbox, size_t size, unsigned char *shared,
+                            struct mwi_tcp_cursor *cursor)
+{
+    size_t taken = 0;
+
+    if (inbox->block != NULL) {
+        taken = min_size(size, inbox->room - inbox->have);
+        inbox->have += taken;
+    }
+    cursor->at = shared;
+    cursor->left = size - taken;
+}
+
+static void skip(struct mwi_tcp_cursor *cursor, size_t size)
+{
+    cursor->at += size;
+    cursor->left -= size;
+}
+
+static size_t read_size(const unsigned char *bytes)
+{
+    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+}
+
+/* Sets inbox->size if the header is complete. */
+static bool take_header(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor)
+{
+    if (inbox->header_have == 0 && cursor->left >= MWI_TCP_HEADER_BYTES) {
+        inbox->size = read_size(cursor->at);
+        skip(cursor, MWI_TCP_HEADER_BYTES);
+        return true;
+    }
+    size_t taken = min_size(cursor->left, MWI_TCP_HEADER_BYTES - inbox->header_have);
+    if (taken > 0)
+        memcpy(inbox->header + inbox->header_have, cursor->at, taken);
+    inbox->header_have += (unsigned)taken;
+    skip(cursor, taken);
+    if (inbox->header_have < MWI_TCP_HEADER_BYTES)
+        return false;
+    inbox->size = read_size(inbox->header);
+    inbox->header_have = 0;
+    return true;
+}
+
+/* Moves the beginning of a frame out of the shared buffer into a block. */
+static enum mwi_tcp_inbox_result begin_block(struct mwi_tcp_inbox *inbox,
+                                             struct mwi_tcp_cursor *cursor)
+{
+    size_t earned = 2 * max_size(cursor->left, inbox->largest);
+    size_t room = min_size(inbox->size, max_size(FIRST_ROOM_BYTES, earned));
+
+    inbox->block = malloc(room);
+    if (inbox->block == NULL)
+        return MWI_TCP_INBOX_NO_MEMORY;
+    inbox->room = room;
+    inbox->have = cursor->left;
+    if (cursor->left > 0)
+        memcpy(inbox->block, cursor->at, cursor->left);
+    skip(cursor, cursor->left);
+    return MWI_TCP_INBOX_MORE;
+}
+
+static enum mwi_tcp_inbox_result grow_block(struct mwi_tcp_inbox *inbox)
+{
+    size_t room = min_size(inbox->size, 2 * inbox->room);
+    unsigned char *block = realloc(inbox->block, room);
+
+    if (block == NULL)
+        return MWI_TCP_INBOX_NO_MEMORY;
+    inbox->block = block;
+    inbox->room = room;
+    return MWI_TCP_INBOX_MORE;
+}
+
+static enum mwi_tcp_inbox_result take_block(struct mwi_tcp_inbox *inbox, mw_frame *frame)
+{
+    if (inbox->have < inbox->room)
+        return MWI_TCP_INBOX_MORE;
+    if (inbox->room < inbox->size)
+        return grow_block(inbox);
+    frame->data = inbox->block;
+    frame->size = inbox->size;
+    frame->block = inbox->block;
+    inbox->block = NULL;
+    inbox->largest = max_size(inbox->largest, inbox->size);
+    return MWI_TCP_INBOX_FRAME;
+}
+
+enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
+                                             struct mwi_tcp_cursor *cursor, size_t frame_bytes_max,
+                                             mw_frame *frame)
+{
+    if (inbox->block != NULL)
+        return take_block(inbox, frame);
+    if (!take_header(inbox, cursor))
+        return MWI_TCP_INBOX_MORE;
+    if (inbox->size > frame_bytes_max)
+        return MWI_TCP_INBOX_TOO_BIG;
+    if (inbox->size > cursor->left)
+        return begin_block(inbox, cursor);
+    frame->data = cursor->at;
+    frame->size = inbox->size;
+    frame->block = NULL;
+    skip(cursor, inbox->size);
+    return MWI_TCP_INBOX_FRAME;
+}
+
+int mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox)
+{
+    return inbox->block != NULL || inbox->header_have > 0;
+}
+
+void mwi_tcp_inbox_clear(struct mwi_tcp_inbox *inbox)
+{
+    free(inbox->block);
+    inbox->block = NULL;
+    inbox->header_have = 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Accepting. When descriptors or memory run out, the waiting connection would keep the socket
+ * readable and the loop would spin; so all listeners rest for a moment, while the peers that are
+ * there go on working.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "conn.h"
+#include "socket.h"
+
+/* At most so many in one turn. */
+#define ACCEPT_MAX 64
+#define REST_MS 100
+
+struct mwi_tcp_listener {
+    struct mwi_tcp_listeners *all;
+    struct mwi_tcp_listener *next;
+    struct event *event;
+    int fd;
+};
+
+static void on_resume(evutil_socket_t fd, short what, void *context)
+{
+    struct mwi_tcp_listeners *listeners = context;
+    (void)fd;
+    (void)what;
+
+    for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+        (void)event_add(one->event, NULL);
+}
+
+static void rest(struct mwi_tcp_listeners *listeners)
+{
+    const struct timeval pause = {.tv_usec = REST_MS * 1000};
+
+    if (event_add(listeners->resume, &pause) != 0)
+        return;
+    for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+        event_del(one->event);
+}
+
+/* False when there is nobody more to accept for now. */
+static bool accept_one(struct mwi_tcp_listener *listener)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    char name[128];
+
+    int fd =
+        accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            rest(listener->all);
+        /* Any other error is that of a connection that died while it waited. */
+        return errno != EAGAIN && errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
+               errno != ENOMEM;
+    }
+    struct mwi_tcp_conn *conn = mwi_tcp_conn_create(listener->all->hub);
+    if (conn == NULL) {
+        close(fd);
+        return true;
+    }
+    mwi_tcp_socket_tune(fd);
+    mwi_tcp_address_format((struct sockaddr *)&address, name, sizeof name);
+    mwi_tcp_conn_start(conn, fd, name);
+    return true;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < ACCEPT_MAX; i++)
+        if (!accept_one(context))
+            break;
+}
+
+mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
+{
+    struct event_base *base = listeners->hub->base;
+    struct mwi_tcp_listener *one = calloc(1, sizeof *one);
+
+    if (listeners->resume == NULL)
+        listeners->resume = evtimer_new(base, on_resume, listeners);
+    if (one == NULL || listeners->resume == NULL)
+        goto failed;
+    one->all = listeners;
+    one->fd = fd;
+    one->event = event_new(base, fd, EV_READ | EV_PERSIST, on_acceptable, one);
+    if (one->event == NULL)
+        goto failed;
+    if (event_add(one->event, NULL) != 0) {
+        event_free(one->event);
+        goto failed;
+    }
+    one->next = listeners->first;
+    listeners->first = one;
+    return MW_OK;
+
+failed:
+    free(one);
+    close(fd);
+    return MW_ENOMEM;
+}
+
+void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
+{
+    while (listeners->first != NULL) {
+        struct mwi_tcp_listener *one = listeners->first;
+        listeners->first = one->next;
+        event_free(one->event);
+        close(one->fd);
+        free(one);
+    }
+    if (listeners->resume != NULL)
+        event_free(listeners->resume);
+    listeners->resume = NULL;
+}

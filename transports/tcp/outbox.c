@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames to bytes. A large frame goes out from where it lies; headers and tiny frames are copied
+ * side by side into the batch's scratch, since a copy of so few bytes costs less than a piece of
+ * their own does in the kernel.
+ */
+#include "outbox.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inbox.h"
+
+#define TINY_BYTES 1024
+#define FIRST_CAPACITY 8
+/* An idle connection keeps no ring larger than this. */
+#define KEPT_CAPACITY 64
+/* A batch is closed beyond this size: sockets seldom take more at once. */
+#define BATCH_BYTES ((size_t)4 * 1024 * 1024)
+
+struct mwi_tcp_outgoing {
+    void *data;
+    size_t size;
+};
+
+static struct mwi_tcp_outgoing *frame_at(const struct mwi_tcp_outbox *outbox, size_t index)
+{
+    return &outbox->ring[(outbox->first + index) & (outbox->capacity - 1)];
+}
+
+static bool grow(struct mwi_tcp_outbox *outbox)
+{
+    size_t capacity = outbox->capacity > 0 ? 2 * outbox->capacity : FIRST_CAPACITY;
+    struct mwi_tcp_outgoing *ring = malloc(capacity * sizeof *ring);
+
+    if (ring == NULL)
+        return false;
+    for (size_t i = 0; i < outbox->count; i++)
+        ring[i] = *frame_at(outbox, i);
+    free(outbox->ring);
+    outbox->ring = ring;
+    outbox->capacity = capacity;
+    outbox->first = 0;
+    return true;
+}
+
+bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size)
+{
+    if (outbox->count == outbox->capacity && !grow(outbox))
+        return false;
+    *frame_at(outbox, outbox->count) = (struct mwi_tcp_outgoing){data, size};
+    outbox->count++;
+    outbox->bytes += MWI_TCP_HEADER_BYTES + size;
+    return true;
+}
+
+static bool batch_is_full(const struct mwi_tcp_batch *batch)
+{
+    return batch->count + 2 > MWI_TCP_PIECES_MAX || batch->bytes >= BATCH_BYTES ||
+           batch->scratch_used + MWI_TCP_HEADER_BYTES + TINY_BYTES > MWI_TCP_SCRATCH_BYTES;
+}
+
+static void add_piece(struct mwi_tcp_batch *batch, void *data, size_t size)
+{
+    batch->pieces[batch->count].iov_base = data;
+    batch->pieces[batch->count++].iov_len = size;
+    batch->bytes += size;
+}
+
+/* Copies, and lengthens the last piece if that is scratch too. */
+static void add_copy(struct mwi_tcp_batch *batch, const unsigned char *data, size_t size)
+{
+    unsigned char *end = batch->scratch + batch->scratch_used;
+    struct iovec *last = batch->count > 0 ? &batch->pieces[batch->count - 1] : NULL;
+
+    memcpy(end, data, size);
+    batch->scratch_used += size;
+    if (last != NULL && (unsigned char *)last->iov_base + last->iov_len == end) {
+        last->iov_len += size;
+        batch->bytes += size;
+    } else {
+        add_piece(batch, end, size);
+    }
+}
+
+static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing *frame,
+                      size_t written)
+{
+    size_t size = frame->size;
+    const unsigned char header[MWI_TCP_HEADER_BYTES] = {
+        (unsigned char)(size >> 24), (unsigned char)(size >> 16), (unsigned char)(size >> 8),
+        (unsigned char)size};
+
+    if (written < MWI_TCP_HEADER_BYTES) {
+        add_copy(batch, header + written, MWI_TCP_HEADER_BYTES - written);
+        written = MWI_TCP_HEADER_BYTES;
+    }
+    size_t gone = written - MWI_TCP_HEADER_BYTES;
+    size_t left = size - gone;
+    if (left == 0)
+        return;
+    if (left <= TINY_BYTES)
+        add_copy(batch, (unsigned char *)frame->data + gone, left);
+    else
+        add_piece(batch, (unsigned char *)frame->data + gone, left);
+}
+
+void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch)
+{
+    batch->count = 0;
+    batch->bytes = 0;
+    batch->scratch_used = 0;
+    for (size_t i = 0; i < outbox->count && !batch_is_full(batch); i++)
+        add_frame(batch, frame_at(outbox, i), i == 0 ? outbox->written : 0);
+}
+
+static void pop(struct mwi_tcp_outbox *outbox)
+{
+    free(frame_at(outbox, 0)->data);
+    outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
+    outbox->count--;
+    outbox->written = 0;
+}
+
+void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
+{
+    outbox->bytes -= size;
+    while (outbox->count > 0) {
+        size_t left = MWI_TCP_HEADER_BYTES + frame_at(outbox, 0)->size - outbox->written;
+        if (size < left)
+            break;
+        size -= left;
+        pop(outbox);
+    }
+    outbox->written += size;
+    if (outbox->count == 0 && outbox->capacity > KEPT_CAPACITY)
+        mwi_tcp_outbox_clear(outbox);
+}
+
+void mwi_tcp_outbox_clear(struct mwi_tcp_outbox *outbox)
+{
+    while (outbox->count > 0)
+        pop(outbox);
+    free(outbox->ring);
+    memset(outbox, 0, sizeof *outbox);
+}

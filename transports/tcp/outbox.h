@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is to go out to one connection: a queue of frames, and how they become the pieces of one
+ * system call. Knows no sockets.
+ */
+#ifndef MWI_TCP_OUTBOX_H
+#define MWI_TCP_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#define MWI_TCP_PIECES_MAX 1024 /* IOV_MAX on Linux */
+#define MWI_TCP_SCRATCH_BYTES ((size_t)64 * 1024)
+
+struct mwi_tcp_outgoing;
+
+/* All zero is an empty outbox. */
+struct mwi_tcp_outbox {
+    struct mwi_tcp_outgoing *ring;
+    size_t capacity; /* of the ring; 0 or a power of two */
+    size_t first;
+    size_t count;
+    size_t written; /* bytes of the first frame, header included, that are gone already */
+    size_t bytes;   /* all that is queued, headers included, less `written` */
+};
+
+/* The pieces of one system call. One for all connections of a transport. */
+struct mwi_tcp_batch {
+    size_t count;
+    size_t bytes;
+    size_t scratch_used;
+    struct iovec pieces[MWI_TCP_PIECES_MAX];
+    unsigned char scratch[MWI_TCP_SCRATCH_BYTES];
+};
+
+/* Takes a malloc'd frame; false if memory is out, the frame then being still the caller's. */
+bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size);
+
+/* Fills the batch from the front of the queue, which stays as it is. */
+void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch);
+
+/* Takes note that `size` bytes are gone, and frees the frames that are gone wholly. */
+void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size);
+
+void mwi_tcp_outbox_clear(struct mwi_tcp_outbox *outbox);
+
+#endif

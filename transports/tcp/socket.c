@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sockets and their options.
+ *
+ * A host that dies while nothing is on its way to it is found by keepalive. TCP_USER_TIMEOUT, the
+ * usual companion, is not set: it also kills a connection whose other end is alive but does not
+ * read for that long, such as a slave that computes. watch.c does its work instead.
+ */
+#include "socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* First probe after 20 s without a word, then every 10 s; the third without an answer is the last:
+ * 50 s in all. */
+#define KEEPALIVE_IDLE_S 20
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_PROBES 3
+
+#define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+/* An option that the kernel refuses costs speed or the early notice of a death, no more. */
+static void set_option(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+bool mwi_tcp_socket_is_inet(int fd)
+{
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof family;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
+           (family == AF_INET || family == AF_INET6);
+}
+
+void mwi_tcp_socket_tune(int fd)
+{
+    if (!mwi_tcp_socket_is_inet(fd))
+        return;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
+bool mwi_tcp_socket_all_arrived(int fd)
+{
+    int pending = 0;
+
+    /* The end of the stream counts as one byte until it is acknowledged. */
+    return ioctl(fd, SIOCOUTQ, &pending) != 0 || pending <= 1;
+}
+
+static int open_listening(const struct sockaddr *address, socklen_t length, bool both_families)
+{
+    int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
+
+    if (fd < 0)
+        return -1;
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (both_families)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (bind(fd, address, length) != 0 || listen(fd, SOMAXCONN) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* One socket for both families; IPv4 alone where the kernel has no IPv6. */
+static int listen_any(uint16_t port)
+{
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    int fd = open_listening((struct sockaddr *)&ipv6, sizeof ipv6, true);
+    if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+        fd = open_listening((struct sockaddr *)&ipv4, sizeof ipv4, false);
+    return fd;
+}
+
+static mw_error report_failure(const struct mwi_tcp_address *address, const char *problem,
+                               mw_reason *why)
+{
+    bool bracketed = strchr(address->host, ':') != NULL;
+    snprintf(why->text, sizeof why->text, "cannot listen on %s%.100s%s:%u: %s",
+             bracketed ? "[" : "", address->host, bracketed ? "]" : "", address->port, problem);
+    return MW_ENETWORK;
+}
+
+/* The first address of the host that can be had. */
+static mw_error listen_host(const struct mwi_tcp_address *address, int *fd, mw_reason *why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
+    char port[8];
+    int opened = -1;
+
+    snprintf(port, sizeof port, "%u", address->port);
+    int failure = getaddrinfo(address->host, port, &hints, &found);
+    if (failure != 0)
+        return report_failure(address, gai_strerror(failure), why);
+    for (struct addrinfo *one = found; one != NULL && opened < 0; one = one->ai_next)
+        opened = open_listening(one->ai_addr, one->ai_addrlen, false);
+    int error = errno;
+    freeaddrinfo(found);
+    if (opened < 0)
+        return report_failure(address, strerror(error), why);
+    *fd = opened;
+    return MW_OK;
+}
+
+mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, char *bound,
+                               size_t size, mw_reason *why)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof own;
+    int opened = -1;
+
+    if (address->kind == MWI_TCP_ADDRESS_ANY) {
+        opened = listen_any(address->port);
+        if (opened < 0)
+            return report_failure(address, strerror(errno), why);
+    } else {
+        mw_error error = listen_host(address, &opened, why);
+        if (error != MW_OK)
+            return error;
+    }
+    if (getsockname(opened, (struct sockaddr *)&own, &length) != 0) {
+        int error = errno;
+        close(opened);
+        return report_failure(address, strerror(error), why);
+    }
+    mwi_tcp_address_format_bound((struct sockaddr *)&own, bound, size);
+    *fd = opened;
+    return MW_OK;
+}
+
+int mwi_tcp_socket_connect(const struct sockaddr *address, socklen_t length)
+{
+    int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
+
+    if (fd < 0)
+        return -1;
+    if (connect(fd, address, length) != 0 && errno != EINPROGRESS && errno != EINTR) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static mw_error refuse(int fd, const char *problem, mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "descriptor %d %s", fd, problem);
+    return MW_EINVAL;
+}
+
+mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why)
+{
+    struct sockaddr_storage other;
+    socklen_t length = sizeof other;
+    int type = 0;
+    socklen_t type_size = sizeof type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0)
+        return refuse(fd, errno == EBADF ? "is not open" : "is not a socket", why);
+    if (type != SOCK_STREAM)
+        return refuse(fd, "is not a stream socket", why);
+    if (getpeername(fd, (struct sockaddr *)&other, &length) != 0)
+        return refuse(fd, "is not connected", why);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return refuse(fd, "cannot be made non-blocking", why);
+    mwi_tcp_socket_tune(fd);
+    return MW_OK;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The transport's table of functions: addresses in, peers looked up, and the poll. Everything that
+ * calls an event runs inside event_base_loop or the flush before it, both in poll_transport.
+ *
+ * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. It is
+ * set only when a poll's deadline comes before the one that is set, which a deadline that recedes,
+ * as that of a busy loop does, hardly ever is: no system call for time in the usual turn.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "conn.h"
+#include "dial.h"
+#include "hub.h"
+#include "linger.h"
+#include "listener.h"
+#include "socket.h"
+
+#define FRAME_BYTES_MAX ((size_t)INT32_MAX)
+/* Turns that call no event, such as those that receive parts of a large frame, before a poll
+ * returns early. */
+#define TURNS_MAX 64
+
+struct tcp {
+    struct mwi_tcp_hub hub;
+    struct mwi_tcp_listeners listeners;
+    struct event *wake_event;
+    struct event *timer_event;
+    int timer_fd;
+    int64_t timer_ns; /* what the timer is set to; 0 if it is not */
+    bool is_woken;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static mw_error fail(mw_reason *why, mw_error error, const char *what)
+{
+    snprintf(why->text, sizeof why->text, "tcp: %s: %s", what,
+             error == MW_ENOMEM ? mw_error_text(error) : strerror(errno));
+    return error;
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+    struct tcp *tcp = context;
+    (void)fd;
+    (void)what;
+    tcp->is_woken = true;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct tcp *tcp = context;
+    uint64_t expirations;
+    (void)what;
+
+    if (read(fd, &expirations, sizeof expirations) > 0)
+        tcp->timer_ns = 0;
+}
+
+static struct event_base *create_base(void)
+{
+    struct event_config *config = event_config_new();
+
+    if (config == NULL)
+        return NULL;
+    /* One thread, and no surprise from the environment. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool add_reader(struct tcp *tcp, int fd, event_callback_fn callback, struct event **event)
+{
+    *event = event_new(tcp->hub.base, fd, EV_READ | EV_PERSIST, callback, tcp);
+    return *event != NULL && event_add(*event, NULL) == 0;
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
+}
+
+static void close_transport(void *transport)
+{
+    struct tcp *tcp = transport;
+
+    if (tcp == NULL)
+        return;
+    mwi_tcp_listeners_clear(&tcp->listeners);
+    free_event(tcp->wake_event);
+    free_event(tcp->timer_event);
+    if (tcp->hub.base != NULL)
+        mwi_tcp_linger_end_all(&tcp->hub);
+    mwi_tcp_conn_free_dead(&tcp->hub);
+    mwi_tcp_peers_clear(&tcp->hub.peers);
+    if (tcp->hub.base != NULL)
+        event_base_free(tcp->hub.base);
+    if (tcp->timer_fd >= 0)
+        close(tcp->timer_fd);
+    free(tcp->hub.shared);
+    free(tcp->hub.batch);
+    free(tcp);
+}
+
+static void init_hub(struct mwi_tcp_hub *hub, const mw_transport_config *config)
+{
+    hub->config = *config;
+    TAILQ_INIT(&hub->conns);
+    TAILQ_INIT(&hub->dirty);
+    TAILQ_INIT(&hub->dead);
+    hub->shared = malloc(MWI_TCP_SHARED_BYTES);
+    hub->batch = malloc(sizeof *hub->batch);
+    hub->base = create_base();
+}
+
+static mw_error open_transport(void **transport, const mw_transport_config *config, mw_reason *why)
+{
+    if (config->frame_bytes_max > FRAME_BYTES_MAX) {
+        snprintf(why->text, sizeof why->text, "tcp: a frame limit of %zu is over %zu",
+                 config->frame_bytes_max, FRAME_BYTES_MAX);
+        return MW_EINVAL;
+    }
+    struct tcp *tcp = calloc(1, sizeof *tcp);
+    if (tcp == NULL)
+        return fail(why, MW_ENOMEM, "open");
+    init_hub(&tcp->hub, config);
+    tcp->listeners.hub = &tcp->hub;
+    tcp->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+    mw_error error = MW_OK;
+    if (tcp->timer_fd < 0)
+        error = fail(why, MW_ENETWORK, "cannot make a timer");
+    else if (tcp->hub.base == NULL)
+        error = fail(why, MW_ENETWORK, "cannot make an event loop");
+    else if (tcp->hub.shared == NULL || tcp->hub.batch == NULL ||
+             !add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event))
+        error = fail(why, MW_ENOMEM, "open");
+    else if (config->wake_fd >= 0 && !add_reader(tcp, config->wake_fd, on_wake, &tcp->wake_event))
+        error = fail(why, MW_EINVAL, "cannot wait for wake_fd");
+    if (error != MW_OK) {
+        close_transport(tcp);
+        return error;
+    }
+    *transport = tcp;
+    return MW_OK;
+}
+
+/* A connection that an event drives from the next poll on. */
+static mw_error dial(struct tcp *tcp, const struct mwi_tcp_address *address, mw_peer *peer,
+                     mw_reason *why)
+{
+    struct mwi_tcp_conn *conn = mwi_tcp_conn_create(&tcp->hub);
+
+    if (conn == NULL)
+        return fail(why, MW_ENOMEM, "connect");
+    if (mwi_tcp_dial_begin(conn, address) != MW_OK) {
+        mwi_tcp_conn_bury(conn);
+        return fail(why, MW_ENOMEM, "connect");
+    }
+    *peer = conn->peer;
+    return MW_OK;
+}
+
+/* The descriptor is ours from here on, whatever happens. */
+static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, mw_peer *peer,
+                      mw_reason *why)
+{
+    mw_error error = mwi_tcp_socket_adopt(address->fd, why);
+
+    if (error == MW_OK)
+        error = dial(tcp, address, peer, why);
+    if (error != MW_OK)
+        close(address->fd);
+    return error;
+}
+
+static mw_error listen_transport(void *transport, const char *text, char *bound, size_t size,
+                                 mw_reason *why)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_address address;
+    char reached[300];
+    mw_peer peer;
+    int fd;
+
+    mw_error error = mwi_tcp_address_parse(text, &address, why);
+    if (error != MW_OK)
+        return error;
+    if (address.kind == MWI_TCP_ADDRESS_FD) {
+        error = adopt(tcp, &address, &peer, why);
+        if (error == MW_OK)
+            snprintf(bound, size, "%s", text);
+        return error;
+    }
+    error = mwi_tcp_socket_listen(&address, &fd, reached, sizeof reached, why);
+    if (error != MW_OK)
+        return error;
+    if (mwi_tcp_listeners_add(&tcp->listeners, fd) != MW_OK)
+        return fail(why, MW_ENOMEM, "listen");
+    snprintf(bound, size, "%s", reached);
+    return MW_OK;
+}
+
+static mw_error connect_transport(void *transport, const char *text, mw_peer *peer, mw_reason *why)
+{
+    struct mwi_tcp_address address;
+
+    mw_error error = mwi_tcp_address_parse(text, &address, why);
+    if (error != MW_OK)
+        return error;
+    if (address.kind == MWI_TCP_ADDRESS_FD)
+        return adopt(transport, &address, peer, why);
+    if (address.kind == MWI_TCP_ADDRESS_ANY || address.port == 0) {
+        snprintf(why->text, sizeof why->text,
+                 "the address \"%.80s\" is one to listen on, not to connect to", text);
+        return MW_EINVAL;
+    }
+    return dial(transport, &address, peer, why);
+}
+
+static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t size)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+
+    return conn != NULL ? mwi_tcp_conn_send(conn, frame, size) : MW_EPEER;
+}
+
+static size_t backlog(void *transport, mw_peer peer)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+
+    return conn != NULL ? conn->outbox.bytes : 0;
+}
+
+static void drop(void *transport, mw_peer peer)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+
+    if (conn != NULL)
+        mwi_tcp_conn_drop(conn);
+}
+
+/* A timer that is set to an earlier time is left to ring: the poll then goes on waiting. */
+static bool set_timer(struct tcp *tcp, int64_t deadline)
+{
+    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / 1000000000),
+                                               .tv_nsec = (long)(deadline % 1000000000)}};
+
+    if (deadline == INT64_MAX || (tcp->timer_ns != 0 && tcp->timer_ns <= deadline))
+        return true;
+    if (timerfd_settime(tcp->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+        return false;
+    tcp->timer_ns = deadline;
+    return true;
+}
+
+static bool turn(struct tcp *tcp, bool wait, int64_t deadline)
+{
+    if (wait && !set_timer(tcp, deadline))
+        return false;
+    int flags = wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    return event_base_loop(tcp->hub.base, flags) >= 0;
+}
+
+static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_hub *hub = &tcp->hub;
+    size_t events_before = hub->events_count;
+    bool wait = true;
+
+    tcp->is_woken = false;
+    mwi_tcp_conn_flush_dirty(hub);
+    for (int i = 0; i < TURNS_MAX && wait; i++) {
+        wait = hub->events_count == events_before && deadline > now_ns();
+        if (!turn(tcp, wait, deadline))
+            return fail(why, MW_ENETWORK, "the event loop failed");
+        wait = wait && hub->events_count == events_before && !tcp->is_woken;
+    }
+    mwi_tcp_conn_free_dead(hub);
+    return MW_OK;
+}
+
+static int64_t now(void *transport)
+{
+    (void)transport;
+    return now_ns();
+}
+
+const mw_transport_api mwi_tcp_transport = {
+    .version = MW_TRANSPORT_VERSION,
+    .scheme = "tcp",
+    .sleeps = true,
+    .open = open_transport,
+    .listen = listen_transport,
+    .connect = connect_transport,
+    .send = send_frame,
+    .backlog = backlog,
+    .drop = drop,
+    .poll = poll_transport,
+    .now = now,
+    .close = close_transport,
+};
