@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One end of the mpi transport in a test: a transport of the module, and what it told.
+ */
+#ifndef MWT_MPI_END_H
+#define MWT_MPI_END_H
+
+#include <mpi.h>
+
+#include <mw/transport.h>
+
+#define MWT_MPI_PEERS_MAX 8
+
+/* What is known of a peer, in order of coming up. */
+struct mwt_mpi_peer {
+    mw_peer peer;
+    char name[32];
+    bool is_down;
+    uint64_t frames_count;
+    uint64_t bytes_count;
+};
+
+struct mwt_mpi_end {
+    const mw_transport_api *api;
+    void *transport;
+    mw_reason why;
+    struct mwt_mpi_peer peers[MWT_MPI_PEERS_MAX];
+    unsigned peers_count;
+    unsigned downs_count;
+    char down_reason[128]; /* the last one */
+    uint64_t frames_count;
+    uint64_t blocks_count; /* frames that came in a block of their own */
+    uint64_t faults_count; /* frames with a wrong byte or out of order */
+    bool does_echo;        /* sends back what comes */
+};
+
+/* The table of the module at `path`; ends the program if it has none. */
+const mw_transport_api *mwt_mpi_load(const char *path);
+
+/* Opens an end over *comm, NULL being what it is for the transport. */
+mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, MPI_Comm *comm,
+                      size_t frame_bytes_max);
+void mwt_mpi_listen(struct mwt_mpi_end *end);
+mw_peer mwt_mpi_connect(struct mwt_mpi_end *end, int rank);
+void mwt_mpi_close(struct mwt_mpi_end *end);
+
+/* Sends a frame that the other end can check: the first 8 bytes (if it has so many) are `sequence`,
+ * the rest follows from it. A receiving end expects the sequences 0, 1, 2 ... of each peer. */
+mw_error mwt_mpi_send(struct mwt_mpi_end *end, mw_peer peer, uint64_t sequence, size_t size);
+
+/* Poll until so many peers came up, went down, or frames came, in all, or nothing is queued for the
+ * peer. False after a minute. */
+bool mwt_mpi_await_ups(struct mwt_mpi_end *end, unsigned count);
+bool mwt_mpi_await_downs(struct mwt_mpi_end *end, unsigned count);
+bool mwt_mpi_await_frames(struct mwt_mpi_end *end, uint64_t count);
+bool mwt_mpi_await_no_backlog(struct mwt_mpi_end *end, mw_peer peer);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The transport over MPI: the table of functions that the module exports, waiting, and closing.
+ * One transport is one duplicate of a communicator; its peers are links to ranks of it. MPI offers
+ * nothing to sleep on, so a poll looks and naps.
+ */
+#include "backoff.h"
+#include "protocol.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000
+/* How many looks a spinning poll makes before it looks at wake_fd. */
+#define LOOKS_PER_WAKE_CHECK 64
+
+MW_API extern const mw_transport_api mw_transport_module;
+
+static int64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int64_t mpi_now(void *transport)
+{
+    (void)transport;
+    return clock_ns();
+}
+
+static void free_transport(struct mwi_mpi_transport *t)
+{
+    mwi_mpi_receives_fini(&t->receives);
+    mwi_mpi_sends_fini(&t->sends);
+    mwi_mpi_links_fini(&t->links);
+    mwi_mpi_world_close(&t->world);
+    free(t);
+}
+
+static mw_error mpi_open(void **transport, const mw_transport_config *config, mw_reason *why)
+{
+    struct mwi_mpi_transport *t;
+    mw_error error;
+
+    if (config->events == NULL)
+        return mwi_mpi_fail(why, MW_EINVAL, "no events are given");
+    t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    t->config = *config;
+    error = mwi_mpi_world_open(&t->world, config->environment, config->frame_bytes_max, why);
+    if (error != MW_OK) {
+        free(t);
+        return error;
+    }
+    if (mwi_mpi_links_init(&t->links, t->world.size) != MW_OK ||
+        mwi_mpi_receives_init(&t->receives, t->world.size) != MW_OK) {
+        free_transport(t);
+        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    }
+    t->active = true;
+    *transport = t;
+    return MW_OK;
+}
+
+static mw_error mpi_listen(void *transport, const char *address, char *bound, size_t size,
+                           mw_reason *why)
+{
+    struct mwi_mpi_transport *t = transport;
+    int length;
+
+    if (address[0] != '\0')
+        return mwi_mpi_fail(why, MW_EINVAL, "\"%.100s\" is no address to listen at: mpi takes \"\"",
+                            address);
+    length = snprintf(bound, size, "%d", t->world.rank);
+    if (length < 0 || (size_t)length >= size)
+        return mwi_mpi_fail(why, MW_EINVAL, "no room for the address");
+    t->listening = true;
+    return MW_OK;
+}
+
+static mw_error mpi_connect(void *transport, const char *address, mw_peer *peer, mw_reason *why)
+{
+    struct mwi_mpi_transport *t = transport;
+    char *end;
+    long rank = -1;
+
+    if (address[0] >= '0' && address[0] <= '9') {
+        rank = strtol(address, &end, 10);
+        if (*end != '\0')
+            rank = -1;
+    }
+    if (rank < 0 || rank >= t->world.size)
+        return mwi_mpi_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d", address,
+                            t->world.size - 1);
+    if (rank == t->world.rank)
+        return mwi_mpi_fail(why, MW_EINVAL, "rank %ld is this process itself", rank);
+    return mwi_mpi_protocol_connect(t, (int)rank, peer, why);
+}
+
+static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size)
+{
+    return mwi_mpi_protocol_send(transport, peer, frame, size);
+}
+
+static size_t mpi_backlog(void *transport, mw_peer peer)
+{
+    const struct mwi_mpi_transport *t = transport;
+    const struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&t->links, peer);
+
+    return link == NULL ? 0 : link->backlog_bytes;
+}
+
+static void mpi_drop(void *transport, mw_peer peer)
+{
+    struct mwi_mpi_transport *t = transport;
+    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&t->links, peer);
+
+    if (link != NULL)
+        mwi_mpi_protocol_leave(t, link);
+}
+
+/* Sleeps for so long, or until wake_fd is readable or a signal came; returns whether it was cut
+ * short. */
+static bool nap(int wake_fd, int64_t duration_ns)
+{
+    struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
+    struct timespec duration = {.tv_sec = duration_ns / NS_PER_S,
+                                .tv_nsec = duration_ns % NS_PER_S};
+
+    return ppoll(&wake, wake_fd >= 0 ? 1 : 0, &duration, NULL) != 0;
+}
+
+/* Waits a little, as the back-off says, but not beyond the deadline; returns whether something
+ * other than MPI ended it. */
+static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_ns,
+                          int64_t deadline_ns)
+{
+    int64_t nap_ns;
+
+    if (t->active)
+        t->active_ns = now_ns;
+    t->active = false;
+    nap_ns = mwi_mpi_backoff_ns(now_ns - t->active_ns);
+    if (nap_ns == MWI_MPI_BACKOFF_SPIN)
+        return false;
+    if (nap_ns == MWI_MPI_BACKOFF_YIELD) {
+        sched_yield();
+        return false;
+    }
+    return nap(wake_fd, nap_ns < deadline_ns - now_ns ? nap_ns : deadline_ns - now_ns);
+}
+
+static bool is_woken(const struct mwi_mpi_transport *t)
+{
+    return t->config.wake_fd >= 0 && nap(t->config.wake_fd, 0);
+}
+
+/* Besides for the reasons in mw/transport.h it returns when a send is done that was not done at
+ * once, so that whoever waits for a backlog to shrink hears of it. */
+static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
+{
+    struct mwi_mpi_transport *t = transport;
+    uint64_t events_count = t->events_count;
+    size_t done_count = 0;
+
+    for (unsigned looks_count = 1;; looks_count++) {
+        mw_error error = mwi_mpi_protocol_look(t, &done_count, why);
+        int64_t now_ns;
+
+        if (error != MW_OK)
+            return error;
+        if (t->events_count != events_count || done_count > 0) {
+            t->active = true;
+            return MW_OK;
+        }
+        now_ns = clock_ns();
+        if (now_ns >= deadline || wait_a_little(t, t->config.wake_fd, now_ns, deadline))
+            return MW_OK;
+        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(t))
+            return MW_OK;
+    }
+}
+
+/* Looks until every rank has come to its close and nothing is on its way any more, to us or from
+ * us. A rank enters the barrier only when all its links have ended; after that it makes no new one,
+ * and the ends of those that others make late are answered from here. */
+static mw_error part(struct mwi_mpi_transport *t, mw_reason *why)
+{
+    MPI_Request barrier = MPI_REQUEST_NULL;
+    int is_passed = 0;
+    bool is_entered = false;
+    size_t done_count = 0;
+    mw_error error = MW_OK;
+
+    t->active = true;
+    while (error == MW_OK && !(is_passed && mwi_mpi_protocol_quiet(t))) {
+        error = mwi_mpi_protocol_look(t, &done_count, why);
+        if (error == MW_OK && !is_entered && mwi_mpi_protocol_quiet(t)) {
+            error = mwi_mpi_check(MPI_Ibarrier(t->world.comm, &barrier), "MPI_Ibarrier", why);
+            is_entered = true;
+        }
+        if (error == MW_OK && is_entered && !is_passed)
+            error =
+                mwi_mpi_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE), "MPI_Test", why);
+        if (!is_passed)
+            wait_a_little(t, -1, clock_ns(), INT64_MAX);
+    }
+    return error;
+}
+
+static void mpi_close(void *transport)
+{
+    struct mwi_mpi_transport *t = transport;
+    mw_reason why;
+
+    if (t == NULL)
+        return;
+    t->listening = false;
+    if (mwi_mpi_world_usable()) {
+        mwi_mpi_protocol_leave_all(t);
+        (void)part(t, &why);
+    }
+    free_transport(t);
+}
+
+const mw_transport_api mw_transport_module = {
+    .version = MW_TRANSPORT_VERSION,
+    .scheme = "mpi",
+    .sleeps = false,
+    .open = mpi_open,
+    .listen = mpi_listen,
+    .connect = mpi_connect,
+    .send = mpi_send,
+    .backlog = mpi_backlog,
+    .drop = mpi_drop,
+    .poll = mpi_poll,
+    .now = mpi_now,
+    .close = mpi_close,
+};

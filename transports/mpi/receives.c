@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Incoming messages. Each is matched, whoever it is from, and its receive is started. Mostly it is
+ * there at once; if not (a large one comes as fast as its sender makes calls of MPI), it waits in a
+ * list together with all that its rank sent after it. Small messages go into one buffer that is
+ * used again and again, large ones into a block of their own that the receiver may keep.
+ */
+#include "receives.h"
+
+#include <stdlib.h>
+
+#define MESSAGES_PER_LOOK_MAX 64
+#define BLOCK_BYTES_MIN ((size_t)16 * 1024)
+
+struct mwi_mpi_receive {
+    struct mwi_mpi_receive *next;
+    MPI_Request request;
+    int rank;
+    int tag;
+    mw_frame frame;
+};
+
+struct look {
+    struct mwi_mpi_receives *receives;
+    const struct mwi_mpi_world *world;
+    mwi_mpi_arrived *arrived;
+    void *context;
+    mw_reason *why;
+    int budget;
+};
+
+mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, int ranks_count)
+{
+    *receives = (struct mwi_mpi_receives){.stuck = MPI_MESSAGE_NULL};
+    receives->last = &receives->first;
+    receives->ranks = calloc((size_t)ranks_count, sizeof *receives->ranks);
+    return receives->ranks == NULL ? MW_ENOMEM : MW_OK;
+}
+
+void mwi_mpi_receives_fini(struct mwi_mpi_receives *receives)
+{
+    free(receives->buffer);
+    free(receives->spare);
+    free(receives->ranks);
+    *receives = (struct mwi_mpi_receives){.stuck = MPI_MESSAGE_NULL};
+}
+
+static void hand_on(const struct look *look, struct mwi_mpi_receive *receive)
+{
+    mw_frame frame = receive->frame;
+
+    look->arrived(look->context, receive->rank, receive->tag, &frame);
+    free(frame.block);
+}
+
+/* Takes the first message of the list at *place out of it. */
+static struct mwi_mpi_receive *unlink_at(struct mwi_mpi_receives *receives,
+                                         struct mwi_mpi_receive **place)
+{
+    struct mwi_mpi_receive *receive = *place;
+
+    *place = receive->next;
+    if (receives->last == &receive->next)
+        receives->last = place;
+    receives->ranks[receive->rank].pending_count--;
+    return receive;
+}
+
+static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *receive)
+{
+    receive->next = NULL;
+    *receives->last = receive;
+    receives->last = &receive->next;
+    receives->ranks[receive->rank].pending_count++;
+}
+
+static mw_error test(struct mwi_mpi_receive *receive, bool *done, mw_reason *why)
+{
+    int flag = 0;
+    mw_error error =
+        mwi_mpi_check(MPI_Test(&receive->request, &flag, MPI_STATUS_IGNORE), "MPI_Test", why);
+
+    *done = flag != 0;
+    return error;
+}
+
+/* Looks at the first waiting message of each rank, and at the next one of that rank when it is
+ * there. */
+static mw_error look_at_waiting(struct look *look)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    struct mwi_mpi_receive **place = &receives->first;
+    unsigned scan = ++receives->scans_count;
+
+    while (*place != NULL && look->budget > 0) {
+        struct mwi_mpi_receive *receive = *place;
+        bool done = false;
+
+        if (receives->ranks[receive->rank].blocked_in != scan) {
+            mw_error error = test(receive, &done, look->why);
+
+            if (error != MW_OK)
+                return error;
+        }
+        if (done) {
+            look->budget--;
+            hand_on(look, unlink_at(receives, place));
+            free(receive);
+        } else {
+            receives->ranks[receive->rank].blocked_in = scan;
+            place = &receive->next;
+        }
+    }
+    return MW_OK;
+}
+
+/* Finds room for a message: the buffer if it is small and likely to be there at once. */
+static bool make_room(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *receive)
+{
+    mw_frame *frame = &receive->frame;
+
+    frame->block = NULL;
+    frame->data = receives->buffer;
+    if (frame->size < BLOCK_BYTES_MIN && receives->ranks[receive->rank].pending_count == 0)
+        return true;
+    frame->block = malloc(frame->size + 1);
+    frame->data = frame->block;
+    return frame->block != NULL;
+}
+
+/* Starts to receive the stuck message. */
+static mw_error start(struct look *look, struct mwi_mpi_receive *receive)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    int size = 0;
+    mw_error error = mwi_mpi_check(MPI_Get_count(&receives->stuck_status, MPI_BYTE, &size),
+                                   "MPI_Get_count", look->why);
+
+    if (error != MW_OK)
+        return error;
+    receive->rank = receives->stuck_status.MPI_SOURCE;
+    receive->tag = receives->stuck_status.MPI_TAG;
+    receive->frame.size = (size_t)size;
+    if (!make_room(receives, receive))
+        return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory for a message of %d bytes", size);
+    error = mwi_mpi_check(
+        MPI_Imrecv(receive->frame.data, size, MPI_BYTE, &receives->stuck, &receive->request),
+        "MPI_Imrecv", look->why);
+    if (error != MW_OK)
+        free(receive->frame.block);
+    return error;
+}
+
+/* Keeps the spare, which is being received, in the list; the buffer goes with it if it is used. */
+static void wait_for(struct mwi_mpi_receives *receives)
+{
+    struct mwi_mpi_receive *receive = receives->spare;
+
+    receives->spare = NULL;
+    if (receive->frame.block == NULL) {
+        receive->frame.block = receives->buffer;
+        receives->buffer = NULL;
+    }
+    append(receives, receive);
+}
+
+static mw_error take(struct look *look)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    struct mwi_mpi_receive *receive = receives->spare;
+    bool done = false;
+    mw_error error = start(look, receive);
+
+    if (error == MW_OK && receives->ranks[receive->rank].pending_count == 0)
+        error = test(receive, &done, look->why);
+    if (error != MW_OK)
+        return error;
+    if (done)
+        hand_on(look, receive);
+    else
+        wait_for(receives);
+    return MW_OK;
+}
+
+/* All that a message may need apart from a block of its own. */
+static bool prepare(struct mwi_mpi_receives *receives)
+{
+    if (receives->spare == NULL)
+        receives->spare = malloc(sizeof *receives->spare);
+    if (receives->buffer == NULL)
+        receives->buffer = malloc(BLOCK_BYTES_MIN);
+    return receives->spare != NULL && receives->buffer != NULL;
+}
+
+/* Matches the next message, unless one is stuck; *found tells whether there is one now. */
+static mw_error match(struct look *look, bool *found)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    MPI_Message message;
+    int flag = 0;
+    mw_error error;
+
+    *found = receives->stuck != MPI_MESSAGE_NULL;
+    if (*found)
+        return MW_OK;
+    error = mwi_mpi_check(MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, look->world->comm, &flag,
+                                      &message, &receives->stuck_status),
+                          "MPI_Improbe", look->why);
+    *found = error == MW_OK && flag != 0;
+    if (*found)
+        receives->stuck = message;
+    return error;
+}
+
+static mw_error look_for_new(struct look *look)
+{
+    bool found = true;
+    mw_error error = MW_OK;
+
+    while (error == MW_OK && look->budget-- > 0) {
+        if (!prepare(look->receives))
+            return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory");
+        error = match(look, &found);
+        if (error != MW_OK || !found)
+            break;
+        error = take(look);
+    }
+    return error;
+}
+
+mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct mwi_mpi_world *world,
+                               mwi_mpi_arrived *arrived, void *context, mw_reason *why)
+{
+    struct look look = {receives, world, arrived, context, why, MESSAGES_PER_LOOK_MAX};
+    mw_error error = look_at_waiting(&look);
+
+    return error == MW_OK ? look_for_new(&look) : error;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening and closing the communicator. What belongs to the caller is left alone: its communicator
+ * and that one's error handler are only read, and MPI is finalised only by who initialised it. The
+ * largest frames of all ranks are exchanged here, so that no rank ever sends what another will not
+ * take: MPI has no way to refuse a message, and Open MPI 4.1 writes past the buffer of a receive
+ * that truncates a large one.
+ */
+#include "world.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+mw_error mwi_mpi_fail(mw_reason *why, mw_error error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(why->text, sizeof why->text, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+mw_error mwi_mpi_check(int code, const char *call, mw_reason *why)
+{
+    char text[MPI_MAX_ERROR_STRING] = "unknown error";
+    int length;
+
+    if (code == MPI_SUCCESS)
+        return MW_OK;
+    MPI_Error_string(code, text, &length);
+    return mwi_mpi_fail(why, MW_ENETWORK, "%s: %.200s", call, text);
+}
+
+bool mwi_mpi_world_usable(void)
+{
+    int initialized = 0;
+    int finalized = 0;
+
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    return initialized && !finalized;
+}
+
+static mw_error initialize(struct mwi_mpi_world *world, mw_reason *why)
+{
+    int provided;
+    mw_error error =
+        mwi_mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "MPI_Init", why);
+
+    world->finalize = error == MW_OK;
+    return error;
+}
+
+/* Below MPI_THREAD_SERIALIZED only the thread that initialised MPI may call it. */
+static mw_error check_thread(mw_reason *why)
+{
+    int provided = MPI_THREAD_SINGLE;
+    int is_main = 0;
+    mw_error error = mwi_mpi_check(MPI_Query_thread(&provided), "MPI_Query_thread", why);
+
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Is_thread_main(&is_main), "MPI_Is_thread_main", why);
+    if (error == MW_OK && !is_main && provided < MPI_THREAD_SERIALIZED)
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
+                            "MPI was initialised by another thread, at a level that lets no other "
+                            "thread call it: ask MPI_Init_thread for MPI_THREAD_SERIALIZED");
+    return error;
+}
+
+static mw_error start_mpi(struct mwi_mpi_world *world, bool may_initialize, mw_reason *why)
+{
+    int finalized = 0;
+
+    MPI_Finalized(&finalized);
+    if (finalized)
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
+                            "MPI was already finalised: it cannot be used again in this process");
+    if (mwi_mpi_world_usable())
+        return check_thread(why);
+    if (!may_initialize)
+        return mwi_mpi_fail(why, MW_EINVAL, "a communicator is given, but MPI is not initialised");
+    return initialize(world, why);
+}
+
+static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
+{
+    int is_inter = 0;
+    mw_error error;
+
+    if (parent == MPI_COMM_NULL)
+        return mwi_mpi_fail(why, MW_EINVAL,
+                            "the communicator is MPI_COMM_NULL: this process is not in it");
+    error = mwi_mpi_check(MPI_Comm_test_inter(parent, &is_inter), "MPI_Comm_test_inter", why);
+    if (error == MW_OK && is_inter)
+        return mwi_mpi_fail(why, MW_EINVAL, "the communicator is an inter-communicator");
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_size(parent, &world->size), "MPI_Comm_size", why);
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_rank(parent, &world->rank), "MPI_Comm_rank", why);
+    if (error == MW_OK && world->size < 2)
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
+                            "mpi needs at least 2 processes: start the program with mpirun -n N or "
+                            "srun --mpi=pmix -n N");
+    return error;
+}
+
+static mw_error duplicate(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
+{
+    mw_error error = mwi_mpi_check(MPI_Comm_dup(parent, &world->comm), "MPI_Comm_dup", why);
+
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_set_errhandler(world->comm, MPI_ERRORS_RETURN),
+                              "MPI_Comm_set_errhandler", why);
+    return error;
+}
+
+/* Open MPI and MPICH keep MPI_TAG_UB on every communicator; the standard promises it only for
+ * MPI_COMM_WORLD. */
+static mw_error read_tag_max(struct mwi_mpi_world *world, mw_reason *why)
+{
+    int *value = NULL;
+    int found = 0;
+    mw_error error = mwi_mpi_check(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &value, &found),
+                                   "MPI_Comm_get_attr", why);
+
+    world->tag_max = found ? *value : 32767;
+    return error;
+}
+
+static mw_error exchange_limits(struct mwi_mpi_world *world, int own, mw_reason *why)
+{
+    return mwi_mpi_check(
+        MPI_Allgather(&own, 1, MPI_INT, world->frame_bytes_max, 1, MPI_INT, world->comm),
+        "MPI_Allgather", why);
+}
+
+static mw_error join(struct mwi_mpi_world *world, MPI_Comm parent, int frame_bytes_max,
+                     mw_reason *why)
+{
+    mw_error error = measure(world, parent, why);
+
+    if (error != MW_OK)
+        return error;
+    world->frame_bytes_max = calloc((size_t)world->size, sizeof *world->frame_bytes_max);
+    if (world->frame_bytes_max == NULL)
+        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    error = duplicate(world, parent, why);
+    if (error == MW_OK)
+        error = read_tag_max(world, why);
+    if (error == MW_OK)
+        error = exchange_limits(world, frame_bytes_max, why);
+    return error;
+}
+
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent,
+                            size_t frame_bytes_max, mw_reason *why)
+{
+    mw_error error;
+
+    *world = (struct mwi_mpi_world){.comm = MPI_COMM_NULL};
+    if (frame_bytes_max > INT_MAX)
+        return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
+                            frame_bytes_max, INT_MAX);
+    error = start_mpi(world, parent == NULL, why);
+    if (error == MW_OK)
+        error = join(world, parent == NULL ? MPI_COMM_WORLD : *parent, (int)frame_bytes_max, why);
+    if (error != MW_OK)
+        mwi_mpi_world_close(world);
+    return error;
+}
+
+void mwi_mpi_world_close(struct mwi_mpi_world *world)
+{
+    if (mwi_mpi_world_usable()) {
+        if (world->comm != MPI_COMM_NULL)
+            MPI_Comm_free(&world->comm);
+        if (world->finalize)
+            MPI_Finalize();
+    }
+    free(world->frame_bytes_max);
+    world->frame_bytes_max = NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The communicator of a transport: MPI itself if nobody else started it, a duplicate of what the
+ * caller gave, and what the ranks of it tell each other once, at open.
+ */
+#ifndef MWI_MPI_WORLD_H
+#define MWI_MPI_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <mpi.h>
+
+#include <mw/transport.h>
+
+struct mwi_mpi_world {
+    MPI_Comm comm; /* ours alone; MPI_ERRORS_RETURN */
+    int rank;
+    int size;
+    int tag_max;
+    int *frame_bytes_max; /* what each rank takes, by rank */
+    bool finalize;        /* we initialised MPI */
+};
+
+/* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. On failure there is
+ * nothing to close. Errors: MW_EINVAL, MW_ENOMEM, MW_ENETWORK, MW_EUNAVAILABLE. */
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent,
+                            size_t frame_bytes_max, mw_reason *why);
+
+/* Collective. No message may be in flight. */
+void mwi_mpi_world_close(struct mwi_mpi_world *world);
+
+/* Whether MPI can be called at all: initialised and not finalised. */
+bool mwi_mpi_world_usable(void);
+
+/* Writes a sentence to `why` and returns `error`. */
+mw_error mwi_mpi_fail(mw_reason *why, mw_error error, const char *format, ...) MW_PRINTF(3, 4);
+
+/* MW_OK for MPI_SUCCESS; else MW_ENETWORK, with `call` and the text of MPI in `why`. */
+mw_error mwi_mpi_check(int code, const char *call, mw_reason *why);
+
+#endif
