@@ -37,6 +37,18 @@ size_t mwi_utf8_decode(const char *bytes, uint32_t *code)
     return length;
 }
 
+bool mwi_utf8_is_valid(const char *text)
+{
+    size_t length = 0;
+    for (; *text != '\0'; text += length) {
+        uint32_t code;
+        length = mwi_utf8_decode(text, &code);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
 bool mwi_utf8_is_printable(uint32_t code)
 {
     if (code < 0x20 || (code >= 0x7f && code < 0xa0))

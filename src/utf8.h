@@ -14,6 +14,9 @@
  * *code is the first byte. Never reads beyond the NUL. */
 size_t mwi_utf8_decode(const char *bytes, uint32_t *code);
 
+/* Whether the whole string is UTF-8. */
+bool mwi_utf8_is_valid(const char *text);
+
 /* Whether the character may go into a line for people. Control characters could start a line of
  * their own or drive the reader's terminal, and marks of direction could make a line read
  * differently from what it says. */

@@ -360,18 +360,6 @@ static void test_missing_strings_in_text(void)
     check_text(&ready, "MASTER READY ?");
 }
 
-static bool is_utf8(const char *text)
-{
-    uint32_t code;
-    size_t length = 0;
-    for (; *text != '\0'; text += length) {
-        length = mwi_utf8_decode(text, &code);
-        if (length == 0)
-            return false;
-    }
-    return true;
-}
-
 /* Text that does not fit is a beginning of the whole line that ends with a whole character or
  * number, as a number cut in two would be another number. */
 static void test_text_is_cut_to_any_size(void)
@@ -389,7 +377,7 @@ static void test_text_is_cut_to_any_size(void)
         CU_ASSERT_EQUAL(length, strlen(line));
         CU_ASSERT_TRUE(length < size && length + sizeof(STAMP) >= size);
         CU_ASSERT_EQUAL(memcmp(line, whole, length), 0);
-        CU_ASSERT_TRUE(is_utf8(line));
+        CU_ASSERT_TRUE(mwi_utf8_is_valid(line));
         free(line);
     }
     CU_ASSERT_EQUAL(mwi_audit_text(&record, STAMP, NULL, 0), 0);
@@ -500,12 +488,12 @@ static void test_random_strings(void)
         json_t *root = parse_json(line, length);
         CU_ASSERT_PTR_NOT_NULL(root);
         const char *reason = json_string_value(json_object_get(root, "reason"));
-        if (reason != NULL && is_utf8(string) && size > 5500)
+        if (reason != NULL && mwi_utf8_is_valid(string) && size > 5500)
             CU_ASSERT_STRING_EQUAL(reason, string);
         json_decref(root);
 
         length = mwi_audit_text(&record, STAMP, line, size % 300 + 1);
-        CU_ASSERT_TRUE(is_utf8(line));
+        CU_ASSERT_TRUE(mwi_utf8_is_valid(line));
         CU_ASSERT_EQUAL(strcspn(line, "\n\r\033"), length);
     }
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a slave must know to find its master, and a batch system to start slaves, and its form as
+ * text: one JSON object, a field a line. Pure: files are resource_file's business.
+ */
+#ifndef MWI_RESOURCE_H
+#define MWI_RESOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mw/error.h>
+
+#define MWI_RESOURCE_BYTES_MAX (1024 * 1024)
+
+enum mwi_computation_status {
+    MWI_COMPUTATION_IN_PROGRESS, /* "in-progress" */
+    MWI_COMPUTATION_FINISHED,    /* "finished" */
+    MWI_COMPUTATION_FAILED,      /* "failed" */
+    MWI_COMPUTATION_STATUSES_COUNT
+};
+
+/* The keys in the file are the names with "-" and without unit: "slaves-needed", "timestamp",
+ * "update-interval". Strings are UTF-8 and must not be NULL, but for `host`: NULL, with port 0, for
+ * a master that has no network address, as under mpi; both are null in the file then. */
+struct mwi_resource {
+    enum mwi_computation_status computation_status;
+    int64_t timestamp_s; /* since 1970; when the file was written */
+    const char *member_id;
+    double update_interval_s;
+    int64_t slaves_needed;
+    const char *slave_executable;
+    const char *const *shared_libraries; /* to ship beside the executable */
+    size_t shared_libraries_count;
+    const char *const *slave_arguments;
+    size_t slave_arguments_count;
+    const char *transport;
+    const char *host;
+    int port; /* 1..65535, or 0 */
+    int64_t pid;
+    int64_t protocol_version;
+    /* What a parsed resource's strings and lists live in; NULL in others. */
+    void *owner;
+};
+
+/* Makes a resource from the text of a file: *resource is untouched on failure and to be ended by
+ * mwi_resource_fini otherwise. A text of another protocol version is read all the same, and fields
+ * that are not known here are passed over. `data` is borrowed for the call; `name` is the file's in
+ * sentences. Errors: MW_EPROTOCOL for what is no resource file: no JSON, larger than
+ * MWI_RESOURCE_BYTES_MAX, or with a field, which is named, missing or not of its type; MW_ENOMEM.
+ */
+mw_error mwi_resource_parse(const void *data, size_t size, const char *name,
+                            struct mwi_resource *resource, mw_reason *why) MW_USE_RESULT;
+
+/* Frees what a parsed resource owns, after which its strings are gone. */
+void mwi_resource_fini(struct mwi_resource *resource);
+
+/* Makes the text of a file at *text, with its last newline, to be freed. `resource` is borrowed for
+ * the call. Errors: MW_EINVAL for a value that mwi_resource_parse would refuse or that is not
+ * UTF-8, the field being named; MW_ETOOBIG above MWI_RESOURCE_BYTES_MAX; MW_ENOMEM. */
+mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name, char **text,
+                             mw_reason *why) MW_USE_RESULT;
+
+/* Leaves a sentence that begins with the file's name, and returns the error. */
+mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
+                           ...) MW_PRINTF(4, 5);
+
+#endif

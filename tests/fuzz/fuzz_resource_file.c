@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes are either refused with a sentence, or are a resource that can be written and read
+ * again. An input whose first byte is no ASCII stands for a good file with up to three bytes
+ * changed, three bytes of input a change, so that random inputs get past the JSON.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "resource.h"
+
+static const char good_text[] =
+    "{\"computation-status\": \"in-progress\", \"timestamp\": 1795372218, \"member-id\": \"id\", "
+    "\"update-interval\": 300.5, \"slaves-needed\": 3, \"slave-executable\": \"/hello\", "
+    "\"shared-libraries\": [\"a\"], \"slave-arguments\": [\"--mw-slave\", \"\\u00e9\\n\"], "
+    "\"transport\": \"tcp\", \"host\": \"::1\", \"port\": 36107, \"pid\": 4711, "
+    "\"protocol-version\": 1}";
+
+/* NULL if the resource was close to the limit of size and our spaces brought it above. */
+static char *format(const struct mwi_resource *resource)
+{
+    char *text = NULL;
+    mw_reason why = {""};
+    mw_error error = mwi_resource_format(resource, "fuzz", &text, &why);
+    MWT_FUZZ_PROMISE(error == MW_OK || error == MW_ETOOBIG);
+    return text;
+}
+
+/* Reads what we wrote, writes that, and frees the text given. */
+static char *format_again(char *text)
+{
+    struct mwi_resource resource;
+    mw_reason why = {""};
+    if (text == NULL)
+        return NULL;
+    MWT_FUZZ_PROMISE(mwi_resource_parse(text, strlen(text), "fuzz", &resource, &why) == MW_OK);
+    char *again = format(&resource);
+    mwi_resource_fini(&resource);
+    free(text);
+    return again;
+}
+
+static void check_bytes(const void *data, size_t size)
+{
+    struct mwi_resource resource;
+    mw_reason why = {""};
+    if (mwi_resource_parse(data, size, "fuzz", &resource, &why) != MW_OK) {
+        MWT_FUZZ_PROMISE(why.text[0] != '\0');
+        return;
+    }
+    /* The first text may say 300.0 where all that follow say 300. */
+    char *second = format_again(format(&resource));
+    char *third = second != NULL ? format_again(strdup(second)) : NULL;
+    MWT_FUZZ_PROMISE(second == NULL || third == NULL || strcmp(second, third) == 0);
+    mwi_resource_fini(&resource);
+    free(second);
+    free(third);
+}
+
+static void check_changed_file(const uint8_t *changes, size_t size)
+{
+    char text[sizeof(good_text)];
+    memcpy(text, good_text, sizeof(good_text));
+    for (size_t i = 0; i + 3 <= size && i < 9; i += 3)
+        text[(changes[i] << 8 | changes[i + 1]) % (int)strlen(good_text)] = (char)changes[i + 2];
+    check_bytes(text, strlen(good_text));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 0 && data[0] >= 0x80)
+        check_changed_file(data + 1, size - 1);
+    else
+        check_bytes(data, size);
+    return 0;
+}
