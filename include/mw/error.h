@@ -40,7 +40,7 @@ typedef enum mw_error {
 /* Room for one sentence that says what went wrong, with what, and what to do. The caller owns it;
  * who fills it always ends it with a NUL. Empty when nothing went wrong. */
 typedef struct mw_reason {
-    char text[256];
+    char text[512];
 } mw_reason;
 
 MW_BEGIN_DECLS

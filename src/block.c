@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A block either carries the copied bytes behind itself, or owns a transport's block.
+ */
+#include "block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct mwi_block {
+    size_t refs_count;
+    void *taken;
+    unsigned char bytes[];
+};
+
+struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
+{
+    size_t copied = frame->block == NULL ? frame->size : 0;
+    struct mwi_block *block = malloc(sizeof *block + copied);
+    if (block == NULL)
+        return NULL;
+    block->refs_count = 1;
+    block->taken = frame->block;
+    if (frame->block != NULL) {
+        *data = frame->data;
+        frame->block = NULL;
+    } else {
+        if (copied > 0)
+            memcpy(block->bytes, frame->data, copied);
+        *data = block->bytes;
+    }
+    return block;
+}
+
+void mwi_block_ref(struct mwi_block *block)
+{
+    block->refs_count++;
+}
+
+void mwi_block_unref(struct mwi_block *block)
+{
+    if (block == NULL || --block->refs_count > 0)
+        return;
+    free(block->taken);
+    free(block);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The queue of results that came in and were not handed out yet, in order of arrival. Each points
+ * into the frame that brought it and holds a reference to its block.
+ */
+#ifndef MWI_FINISHED_H
+#define MWI_FINISHED_H
+
+#include "block.h"
+#include "message.h"
+
+struct mwi_finished {
+    struct mwi_block *block;
+    struct mwi_payload payload;
+    int64_t tag;
+    uint64_t duration_ns;
+    uint32_t sid;
+    uint16_t algorithm;
+    bool is_failed; /* the payload is the message's text */
+};
+
+struct mwi_finished_queue {
+    struct mwi_finished *ring;
+    size_t capacity; /* a power of two, or 0 */
+    size_t first;
+    size_t count;
+};
+
+void mwi_finished_init(struct mwi_finished_queue *queue);
+void mwi_finished_fini(struct mwi_finished_queue *queue);
+
+/* Takes the item's reference, unless out of memory: false. */
+bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finished *item);
+
+/* Gives the reference with the item; false if there is none. */
+bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Doubly linked lists whose links live in the members. A link that is in no list points to itself.
+ */
+#ifndef MWI_LIST_H
+#define MWI_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct mwi_list {
+    struct mwi_list *next;
+    struct mwi_list *prev;
+};
+
+/* The struct of which `link` is the member `member`. */
+#define MWI_LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+
+static inline void mwi_list_init(struct mwi_list *list)
+{
+    list->next = list;
+    list->prev = list;
+}
+
+static inline bool mwi_list_is_empty(const struct mwi_list *list)
+{
+    return list->next == list;
+}
+
+/* Puts `link` before `position`; before the head is at the end of the list. */
+static inline void mwi_list_insert(struct mwi_list *position, struct mwi_list *link)
+{
+    link->prev = position->prev;
+    link->next = position;
+    position->prev->next = link;
+    position->prev = link;
+}
+
+static inline void mwi_list_append(struct mwi_list *list, struct mwi_list *link)
+{
+    mwi_list_insert(list, link);
+}
+
+static inline void mwi_list_prepend(struct mwi_list *list, struct mwi_list *link)
+{
+    mwi_list_insert(list->next, link);
+}
+
+static inline void mwi_list_remove(struct mwi_list *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    mwi_list_init(link);
+}
+
+#endif

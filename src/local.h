@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The slaves of a local farm: starts them, notices when one dies, and starts another in its place,
+ * unless the place has lost too many in a row that did not return a single result.
+ */
+#ifndef MWI_LOCAL_H
+#define MWI_LOCAL_H
+
+#include "launch.h"
+#include "loop.h"
+
+/* So many replacements in a row a slave gets. */
+#define MWI_LOCAL_REPLACEMENTS_MAX 3
+
+struct mwi_local;
+
+/* Prepares as many slaves as the options say, one per processor without --mw-local. Their transport
+ * is number `index` of the loop, which must exist as long as the local farm. MW_ENOMEM. */
+mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
+                        const struct mwi_launch *launch, struct mwi_loop *loop, size_t index,
+                        mw_reason *why);
+
+/* Starts those that do not run and may, and reaps those that have ended. Not from an event. Errors:
+ * MW_EIO, MW_ENOMEM, MW_ENETWORK. */
+mw_error mwi_local_tend(struct mwi_local *local, mw_reason *why);
+
+/* When it wants to be tended at the latest. */
+int64_t mwi_local_deadline(const struct mwi_local *local);
+
+/* The slave behind this peer is no slave any more, after so many results. From an event. */
+void mwi_local_lost(struct mwi_local *local, mw_peer peer, size_t results_count);
+
+/* Every place is given up; *why says what became of the last. */
+bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why);
+
+/* Waits until deadline_ns for the slaves to end, kills those that do not, and frees. NULL is legal.
+ */
+void mwi_local_close(struct mwi_local *local, int64_t deadline_ns);
+
+#endif

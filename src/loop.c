@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A peer's number has its transport's index in the upper 8 bits, so that one number names it among
+ * all. With one transport the loop waits in it; with several it looks at each in turn, and when
+ * nothing happens naps in one that sleeps, for longer and longer, since the others cannot wake it.
+ */
+#include "loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "options.h"
+
+#define INDEX_SHIFT 56
+#define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
+#define SPIN_NS INT64_C(100000)
+#define NAP_MIN_NS INT64_C(50000)
+#define NAP_MAX_NS INT64_C(1000000)
+
+struct loop_transport {
+    struct mwi_loop *loop;
+    size_t index;
+    const mw_transport_api *api;
+    void *transport;
+};
+
+struct lost_peers {
+    mw_peer *items;
+    size_t count, capacity;
+};
+
+struct mwi_loop {
+    struct mwi_loop_engine engine;
+    struct mwi_audit_file *audit;
+    struct loop_transport transports[MWI_TRANSPORTS_MAX];
+    size_t transports_count;
+    struct lost_peers unsendable; /* a frame for them could not be queued */
+    uint64_t events_count;
+    int64_t last_event_ns;
+};
+
+static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
+{
+    return (mw_peer)from->index << INDEX_SHIFT | peer;
+}
+
+static struct loop_transport *transport_of(struct mwi_loop *loop, mw_peer peer)
+{
+    return &loop->transports[peer >> INDEX_SHIFT];
+}
+
+static void remember_unsendable(struct mwi_loop *loop, mw_peer peer)
+{
+    struct lost_peers *lost = &loop->unsendable;
+    if (lost->count == lost->capacity) {
+        size_t capacity = lost->capacity == 0 ? 4 : lost->capacity * 2;
+        mw_peer *items = realloc(lost->items, capacity * sizeof *items);
+        if (items == NULL) {
+            loop->engine.effects->failed = true;
+            return;
+        }
+        lost->items = items;
+        lost->capacity = capacity;
+    }
+    lost->items[lost->count++] = peer;
+}
+
+static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
+{
+    struct loop_transport *to = transport_of(loop, effect->peer);
+    mw_error error =
+        to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
+    if (error != MW_OK) {
+        free(effect->frame);
+        if (error != MW_EPEER)
+            remember_unsendable(loop, effect->peer);
+    }
+    effect->frame = NULL;
+}
+
+static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
+{
+    struct loop_transport *to;
+    switch (effect->kind) {
+    case MWI_EFFECT_SEND:
+        send_frame(loop, effect);
+        break;
+    case MWI_EFFECT_DROP:
+        to = transport_of(loop, effect->peer);
+        to->api->drop(to->transport, effect->peer & PEER_MASK);
+        break;
+    case MWI_EFFECT_LOST:
+        if (loop->engine.lost != NULL)
+            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size);
+        break;
+    case MWI_EFFECT_AUDIT:
+        mwi_audit_file_write(loop->audit, &effect->record);
+        break;
+    }
+}
+
+void mwi_loop_carry_out(struct mwi_loop *loop)
+{
+    struct mwi_effects *effects = loop->engine.effects;
+    for (size_t i = 0; i < effects->count; i++)
+        carry_out_effect(loop, &effects->items[i]);
+    effects->count = 0;
+}
+
+static void step(struct mwi_loop *loop, const struct mwi_event *event)
+{
+    loop->engine.step(loop->engine.engine, event);
+    mwi_loop_carry_out(loop);
+    while (loop->unsendable.count > 0) {
+        mw_peer peer = loop->unsendable.items[--loop->unsendable.count];
+        struct loop_transport *to = transport_of(loop, peer);
+        to->api->drop(to->transport, peer & PEER_MASK);
+        loop->engine.step(loop->engine.engine,
+                          &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
+                                              .now_ns = event->now_ns,
+                                              .peer = peer,
+                                              .reason = "a message to it could not be queued"});
+        mwi_loop_carry_out(loop);
+    }
+}
+
+static void on_event(struct loop_transport *from, struct mwi_event *event)
+{
+    struct mwi_loop *loop = from->loop;
+    loop->events_count++;
+    event->now_ns = mwi_loop_now(loop);
+    event->transport = from->api->scheme;
+    event->peer = global_peer(from, event->peer);
+    step(loop, event);
+}
+
+static void on_up(void *context, mw_peer peer, const char *name)
+{
+    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_PEER_UP, .peer = peer, .name = name});
+}
+
+static void on_message(void *context, mw_peer peer, mw_frame *frame)
+{
+    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = peer, .frame = frame});
+}
+
+static void on_down(void *context, mw_peer peer, const char *reason)
+{
+    on_event(context,
+             &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
+}
+
+static const mw_transport_events loop_events = {on_up, on_message, on_down};
+
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine,
+                       struct mwi_audit_file *audit)
+{
+    struct mwi_loop *opened = calloc(1, sizeof *opened);
+    if (opened == NULL)
+        return MW_ENOMEM;
+    opened->engine = *engine;
+    opened->audit = audit;
+    *loop = opened;
+    return MW_OK;
+}
+
+void mwi_loop_close(struct mwi_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    for (size_t i = loop->transports_count; i-- > 0;)
+        loop->transports[i].api->close(loop->transports[i].transport);
+    free(loop->unsendable.items);
+    free(loop);
+}
+
+mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
+                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why)
+{
+    if (loop->transports_count == MWI_TRANSPORTS_MAX) {
+        snprintf(why->text, sizeof why->text, "more than %d transports", MWI_TRANSPORTS_MAX);
+        return MW_EINVAL;
+    }
+    struct loop_transport *added = &loop->transports[loop->transports_count];
+    mw_transport_config config = {.events = &loop_events,
+                                  .context = added,
+                                  .frame_bytes_max = frame_bytes_max,
+                                  .wake_fd = wake_fd,
+                                  .environment = environment};
+    *added = (struct loop_transport){.loop = loop, .index = loop->transports_count, .api = api};
+    mw_error error = api->open(&added->transport, &config, why);
+    if (error == MW_OK)
+        *index = loop->transports_count++;
+    return error;
+}
+
+mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
+                         size_t size, mw_reason *why)
+{
+    struct loop_transport *transport = &loop->transports[index];
+    return transport->api->listen(transport->transport, address, bound, size, why);
+}
+
+mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
+                          mw_reason *why)
+{
+    struct loop_transport *transport = &loop->transports[index];
+    mw_error error = transport->api->connect(transport->transport, address, peer, why);
+    if (error == MW_OK)
+        *peer = global_peer(transport, *peer);
+    return error;
+}
+
+const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
+{
+    return loop->transports[index].api->scheme;
+}
+
+static mw_error look_at_all(struct mwi_loop *loop, mw_reason *why)
+{
+    mw_error error = MW_OK;
+    for (size_t i = 0; i < loop->transports_count && error == MW_OK; i++)
+        error = loop->transports[i].api->poll(loop->transports[i].transport, INT64_MIN, why);
+    return error;
+}
+
+/* The nap grows with the time since something happened last: a quarter of it. */
+static int64_t nap_until(const struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns)
+{
+    int64_t quiet_ns = now_ns - loop->last_event_ns;
+    int64_t nap_ns = quiet_ns / 4;
+    if (quiet_ns < SPIN_NS)
+        return now_ns;
+    if (nap_ns < NAP_MIN_NS)
+        nap_ns = NAP_MIN_NS;
+    if (nap_ns > NAP_MAX_NS)
+        nap_ns = NAP_MAX_NS;
+    return deadline_ns < now_ns + nap_ns ? deadline_ns : now_ns + nap_ns;
+}
+
+static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
+{
+    for (size_t i = 0; i < loop->transports_count; i++)
+        if (loop->transports[i].api->sleeps)
+            return loop->transports[i].api->poll(loop->transports[i].transport, until_ns, why);
+    return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
+}
+
+static mw_error poll_several(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
+{
+    uint64_t before = loop->events_count;
+    for (;;) {
+        mw_error error = look_at_all(loop, why);
+        int64_t now_ns = mwi_loop_now(loop);
+        if (error != MW_OK)
+            return error;
+        if (loop->events_count != before) {
+            loop->last_event_ns = now_ns;
+            return MW_OK;
+        }
+        if (now_ns >= deadline_ns)
+            return MW_OK;
+        int64_t until_ns = nap_until(loop, now_ns, deadline_ns);
+        if (until_ns > now_ns) {
+            error = nap(loop, until_ns, why);
+            if (error != MW_OK || mwi_loop_now(loop) < until_ns)
+                return error;
+        }
+    }
+}
+
+static mw_error poll_transports(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
+{
+    struct loop_transport *only = &loop->transports[0];
+    if (loop->transports_count == 1)
+        return only->api->poll(only->transport, deadline_ns, why);
+    return poll_several(loop, deadline_ns, why);
+}
+
+mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
+                       mw_reason *why)
+{
+    uint64_t before = loop->events_count;
+    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = mwi_loop_now(loop)});
+    int64_t own_ns = loop->engine.deadline(loop->engine.engine);
+    mw_error error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
+    if (is_eventful != NULL)
+        *is_eventful = loop->events_count != before;
+    mwi_audit_file_flush(loop->audit);
+    if (error == MW_OK && loop->engine.effects->failed) {
+        snprintf(why->text, sizeof why->text, "out of memory");
+        return MW_ENOMEM;
+    }
+    return error;
+}
+
+void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)
+{
+    record.time_ns = mwi_loop_now(loop);
+    mwi_audit_file_write(loop->audit, &record);
+}
+
+int64_t mwi_loop_now(const struct mwi_loop *loop)
+{
+    return loop->transports[0].api->now(loop->transports[0].transport);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Joins transports to an engine: waits for their events, steps the engine with them, and carries
+ * out the effects. It holds one transport or several; the engine sees peers of all of them alike.
+ * The clock is that of the first.
+ */
+#ifndef MWI_LOOP_H
+#define MWI_LOOP_H
+
+#include "audit_file.h"
+#include "engine.h"
+
+struct mwi_loop;
+
+/* What the loop needs of an engine. */
+struct mwi_loop_engine {
+    void *engine;
+    void (*step)(void *engine, const struct mwi_event *event);
+    int64_t (*deadline)(const void *engine);
+    struct mwi_effects *effects;
+    /* Called for MWI_EFFECT_LOST, within a poll; may be NULL. */
+    void (*lost)(void *context, mw_peer peer, size_t results_count);
+    void *lost_context;
+};
+
+/* MW_ENOMEM. `engine` is copied; `audit` is borrowed until close. */
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine,
+                       struct mwi_audit_file *audit);
+
+/* Closes the transports. NULL is legal. */
+void mwi_loop_close(struct mwi_loop *loop);
+
+/* Opens another transport; *index says which it is. Errors: those of its open; MW_EINVAL: there are
+ * too many. */
+mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
+                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why);
+
+/* As the transport's. */
+mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
+                         size_t size, mw_reason *why);
+mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
+                          mw_reason *why);
+const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
+
+/* One turn: ticks the engine, waits until something happened or the deadline (or the engine's own)
+ * has passed, carries out all effects. *is_eventful, if wanted, says whether a peer was heard of.
+ */
+mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
+                       mw_reason *why);
+
+/* Carries out what a direct call of the engine has left. */
+void mwi_loop_carry_out(struct mwi_loop *loop);
+
+/* Writes a record of the shell's own; its time is filled in. */
+void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
+
+int64_t mwi_loop_now(const struct mwi_loop *loop);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mw_main: from a command line to a master or a slave, and to an exit status. The only place of the
+ * library that writes to standard output, when --mw-help or --mw-version-string asks for it, and to
+ * standard error besides the audit trail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch.h"
+#include "master.h"
+#include "signals.h"
+#include "slave.h"
+
+#define STATUS_USAGE 2
+#define STATUS_FAILURE 255
+
+/* Every rank of an MPI job finds the same mistake: one of them tells. */
+static void complain(const struct mwi_launch *launch, const char *sentence)
+{
+    const char *program = launch->argc > 0 ? launch->argv[0] : "mw";
+    const char *slash = strrchr(program, '/');
+    if (launch->world.rank == 0)
+        fprintf(stderr, "%s: %s\n", slash == NULL ? program : slash + 1, sentence);
+}
+
+static int run_master(const mw_program *program, mw_options *options,
+                      const struct mwi_launch *launch)
+{
+    mw_master *master;
+    mw_error error = mwi_master_open(&master, program, options, launch);
+    if (error != MW_OK) {
+        complain(launch, mw_options_error(options));
+        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+    }
+    int returned = STATUS_FAILURE;
+    if (program->master == NULL)
+        mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
+    else
+        returned = program->master(master, launch->argc, launch->argv);
+    /* What the master printed shall stand before what the slaves print as they end. */
+    fflush(stdout);
+    int status = mwi_master_status(master, returned);
+    bool is_broken = master->broken != MW_OK;
+    if (is_broken || (status == STATUS_FAILURE && returned == 0))
+        complain(launch, master->error.text);
+    if (mwi_signals_caught() != 0)
+        mwi_loop_audit(master->loop,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,
+                                                 .role = MWI_ROLE_MASTER,
+                                                 .text = mwi_signals_name(mwi_signals_caught())});
+    mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
+    return status;
+}
+
+static int run_slave(const mw_program *program, mw_options *options,
+                     const struct mwi_launch *launch)
+{
+    mw_slave *slave;
+    struct mwi_launch silent = *launch;
+    mw_error error = mwi_slave_open(&slave, program, options, launch);
+    if (error == MW_EGONE && launch->mode == MWI_MODE_TCP_SLAVE)
+        return 0;
+    if (error != MW_OK) {
+        silent.world.rank = 0;
+        complain(&silent, mw_options_error(options));
+        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+    }
+    int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
+                                          : program->slave(slave, launch->argc, launch->argv);
+    mw_error why = mwi_slave_check(slave);
+    if (why != MW_OK) {
+        silent.world.rank = 0;
+        complain(&silent, slave->error.text);
+    }
+    mw_slave_close(slave);
+    return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
+}
+
+static int run(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+{
+    launch->mode = mwi_launch_mode(options, launch->world);
+    if (mwi_signals_install(launch->mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
+        complain(launch, "cannot handle signals: no descriptors are left");
+        return STATUS_FAILURE;
+    }
+    launch->wake_fd = mwi_signals_fd();
+    int status = mwi_mode_is_slave(launch->mode) ? run_slave(program, options, launch)
+                                                 : run_master(program, options, launch);
+    mwi_signals_restore();
+    return status;
+}
+
+/* Whether the options ask only to print something, which is then done. */
+static bool print_asked(const mw_options *options, const struct mwi_launch *launch)
+{
+    bool is_first = launch->world.rank == 0;
+    if (mwi_options_flag(options, MWI_OPTION_HELP)) {
+        if (is_first)
+            mwi_options_help(stdout, launch->argc > 0 ? launch->argv[0] : "PROGRAM");
+        return true;
+    }
+    if (mwi_options_flag(options, MWI_OPTION_VERSION_STRING)) {
+        if (is_first)
+            printf("mw %s\n", mw_version());
+        return true;
+    }
+    return false;
+}
+
+int mw_main(const mw_program *program, int argc, char **argv)
+{
+    mw_options *options;
+    int status = 0;
+    struct mwi_launch launch = {
+        .world = mwi_launch_world(getenv), .argc = argc, .argv = argv, .wake_fd = -1};
+    if (mw_options_create(&options) != MW_OK) {
+        complain(&launch, mw_error_text(MW_ENOMEM));
+        return STATUS_FAILURE;
+    }
+    mw_error error = mw_options_environment(options);
+    if (error == MW_OK)
+        error = mw_options_parse(options, &launch.argc, argv);
+    if (error == MW_OK && print_asked(options, &launch)) {
+        mw_options_destroy(options);
+        return 0;
+    }
+    if (error == MW_OK)
+        error = mwi_options_check(options);
+    if (error != MW_OK) {
+        complain(&launch, mw_options_error(options));
+        status = error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;
+    } else {
+        status = run(program, options, &launch);
+    }
+    mw_options_destroy(options);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master as its user holds it: an engine, a loop, and what is handed out. master.c has the
+ * calls of the master algorithm, master_open.c how it comes and goes.
+ */
+#ifndef MWI_MASTER_H
+#define MWI_MASTER_H
+
+#include "announce.h"
+#include "launch.h"
+#include "local.h"
+#include "loop.h"
+#include "master_engine.h"
+#include "trail.h"
+#include "values.h"
+
+struct mw_master {
+    const mw_program *program;
+    char *member_id;
+    struct mwi_master_engine engine;
+    struct mwi_audit_file *trail;
+    struct mwi_loop *loop;
+    struct mwi_local *local;       /* NULL unless in local mode */
+    struct mwi_announce *announce; /* NULL without a resource file */
+    size_t slaves_max;             /* how many can ever come; 0: no end of them */
+    size_t slaves_lost_count;
+    bool has_signals;
+    int64_t shutdown_timeout_ns;
+    int64_t last_turn_ns;
+    mw_error broken;  /* what mw_master_loop says from now on */
+    bool was_misused; /* a submission failed */
+    mw_reason error;
+    uint16_t last_algorithm;   /* found by the last submission */
+    struct mwi_buffer scratch; /* for packing arguments */
+    char *formatted;           /* by mw_master_format */
+    mw_result result;          /* handed out, with what it lives in: */
+    struct mwi_block *result_block;
+    unsigned char *result_arguments; /* of an unrunnable task */
+    struct mwi_values values;        /* read from it */
+    bool has_values;
+};
+
+/* mw_master_open for a process of which more is known. */
+mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
+                         const struct mwi_launch *launch) MW_USE_RESULT;
+
+/* Says how the farm ended, for the resource file: whether well. */
+void mwi_master_close(mw_master *master, bool is_finished);
+
+/* One turn of the loop and of what goes with it; errors become `broken`. */
+mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
+
+/* What mw_main makes of the algorithm's return value. */
+int mwi_master_status(const mw_master *master, int returned);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a slave finds its master: it looks where the options say, again and again with growing
+ * pauses, until a master has accepted or refused it or the time is up. The master may come later
+ * than the slave, and so may its resource file.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../transports/table.h"
+#include "resource_file.h"
+#include "slave.h"
+
+#define ADDRESS_SIZE 512
+#define PAUSE_MIN_NS INT64_C(20000000)
+#define PAUSE_MAX_NS INT64_C(1000000000)
+
+static void step_engine(void *engine, const struct mwi_event *event)
+{
+    mwi_slave_engine_step(engine, event);
+}
+
+static int64_t engine_deadline(const void *engine)
+{
+    return mwi_slave_engine_deadline(engine);
+}
+
+static void audit(mw_slave *slave, struct mwi_audit_record record)
+{
+    record.role = MWI_ROLE_SLAVE;
+    mwi_loop_audit(slave->loop, record);
+}
+
+/* How a slave looks for its master. */
+struct search {
+    mw_options *options;
+    const mw_transport_api *api;
+    void *environment;
+    enum mwi_mode mode;
+    const char *address; /* fixed; NULL: the options or the resource file say */
+    const char *resource_file;
+    size_t index;
+    int64_t deadline_ns;
+    int64_t pause_ns;
+};
+
+static mw_error choose_transport(struct search *search, mw_reason *why)
+{
+    size_t count;
+    const struct mwi_option_transport *custom = mwi_options_transports(search->options, &count);
+    if (count > 0) {
+        search->api = custom[0].api;
+        search->environment = custom[0].environment;
+        search->address = custom[0].address;
+        return MW_OK;
+    }
+    if (search->mode == MWI_MODE_MPI_SLAVE) {
+        search->address = "0";
+        return mwi_transport_find("mpi", &search->api, why);
+    }
+    if (search->mode == MWI_MODE_TCP_SLAVE)
+        search->resource_file = mwi_options_text(search->options, MWI_OPTION_RESOURCE_FILE);
+    return mwi_transport_find("tcp", &search->api, why);
+}
+
+/* What the resource file says becomes the options' unless they were set after it. MW_EGONE: the
+ * computation is finished. MW_EUNAVAILABLE: nothing usable yet. */
+static mw_error read_resource_file(struct search *search, mw_reason *why)
+{
+    struct mwi_resource resource;
+    char port[16];
+    mw_error error = mwi_resource_file_read(search->resource_file, &resource, why);
+    if (error != MW_OK)
+        return MW_EUNAVAILABLE;
+    if (resource.computation_status == MWI_COMPUTATION_FINISHED) {
+        snprintf(why->text, sizeof why->text,
+                 "resource file \"%.200s\": the computation is finished", search->resource_file);
+        error = MW_EGONE;
+    } else {
+        snprintf(port, sizeof port, "%d", resource.port);
+        if (resource.host != NULL)
+            error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_HOST,
+                                                       resource.host);
+        if (error == MW_OK && resource.host != NULL)
+            error =
+                mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_PORT, port);
+        if (error == MW_OK)
+            error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MEMBER_ID,
+                                                       resource.member_id);
+        if (error != MW_OK)
+            snprintf(why->text, sizeof why->text, "%s", mw_options_error(search->options));
+    }
+    mwi_resource_fini(&resource);
+    return error;
+}
+
+static mw_error find_address(struct search *search, char *address, mw_reason *why)
+{
+    mw_error error = MW_OK;
+    if (search->address != NULL) {
+        snprintf(address, ADDRESS_SIZE, "%s", search->address);
+        return MW_OK;
+    }
+    if (search->mode == MWI_MODE_CHANNEL_SLAVE) {
+        snprintf(address, ADDRESS_SIZE, "fd:%lld",
+                 (long long)mwi_options_integer(search->options, MWI_OPTION_CHANNEL));
+        return MW_OK;
+    }
+    if (search->resource_file != NULL)
+        error = read_resource_file(search, why);
+    const char *host = mwi_options_text(search->options, MWI_OPTION_MASTER_HOST);
+    int64_t port = mwi_options_integer(search->options, MWI_OPTION_MASTER_PORT);
+    if (error == MW_EUNAVAILABLE && host != NULL && port != 0)
+        error = MW_OK;
+    if (error != MW_OK)
+        return error;
+    if (host == NULL || port == 0) {
+        snprintf(why->text, sizeof why->text, "no host and port of a master is known");
+        return MW_EUNAVAILABLE;
+    }
+    bool needs_brackets = strchr(host, ':') != NULL && host[0] != '[';
+    snprintf(address, ADDRESS_SIZE, needs_brackets ? "[%s]:%lld" : "%s:%lld", host,
+             (long long)port);
+    return MW_OK;
+}
+
+/* The engine greets with the member id of the options, which a resource file may have changed. */
+static mw_error set_member_id(mw_slave *slave, const mw_options *options)
+{
+    char *member_id = strdup(mwi_options_text(options, MWI_OPTION_MEMBER_ID));
+    if (member_id == NULL)
+        return MW_ENOMEM;
+    free(slave->member_id);
+    slave->member_id = member_id;
+    slave->engine.config.member_id = member_id;
+    return MW_OK;
+}
+
+/* Begins one attempt, or sets the reason why not in the engine. Errors end the search. */
+static mw_error begin_attempt(mw_slave *slave, struct search *search)
+{
+    mw_reason why;
+    char address[ADDRESS_SIZE];
+    mw_peer peer;
+    mw_error error = find_address(search, address, &why);
+    if (error == MW_OK)
+        error = set_member_id(slave, search->options);
+    if (error == MW_OK)
+        error = mwi_loop_connect(slave->loop, search->index, address, &peer, &why);
+    if (error == MW_OK) {
+        mwi_slave_engine_connecting(&slave->engine, peer, address);
+        return MW_OK;
+    }
+    if (error == MW_EGONE || error == MW_EUSAGE || error == MW_EINVAL || error == MW_ENOMEM)
+        return mwi_slave_fail(slave, error, "%s", why.text);
+    mwi_slave_engine_cannot_connect(&slave->engine, why.text);
+    return MW_OK;
+}
+
+static mw_error time_is_up(mw_slave *slave, const struct search *search)
+{
+    double seconds =
+        (double)mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT) / 1e9;
+    return mwi_slave_fail(slave, MW_ETIMEOUT,
+                          "no master accepted this slave within --mw-connect-timeout of %g s: %s",
+                          seconds, slave->engine.reason);
+}
+
+/* Lets the attempt take its course; MW_OK if another may be made. */
+static mw_error await_outcome(mw_slave *slave, struct search *search, int64_t until_ns)
+{
+    mw_reason why;
+    bool is_under_way;
+    do {
+        mw_error error = mwi_loop_turn(slave->loop, until_ns, NULL, &why);
+        if (error != MW_OK)
+            return mwi_slave_fail(slave, error, "%s", why.text);
+        error = mwi_slave_check(slave);
+        if (error != MW_OK)
+            return error;
+        is_under_way = slave->engine.phase == MWI_PHASE_CONNECTING ||
+                       slave->engine.phase == MWI_PHASE_GREETING;
+        if (is_under_way)
+            until_ns = search->deadline_ns;
+    } while (mwi_loop_now(slave->loop) < until_ns && slave->engine.phase != MWI_PHASE_READY &&
+             slave->engine.phase != MWI_PHASE_SHUTDOWN);
+    return MW_OK;
+}
+
+static mw_error search_master(mw_slave *slave, struct search *search)
+{
+    for (;;) {
+        mw_error error = begin_attempt(slave, search);
+        if (error != MW_OK)
+            return error;
+        int64_t until_ns = mwi_loop_now(slave->loop) + search->pause_ns;
+        if (until_ns > search->deadline_ns)
+            until_ns = search->deadline_ns;
+        error = await_outcome(slave, search, until_ns);
+        if (error != MW_OK || slave->engine.phase == MWI_PHASE_READY ||
+            slave->engine.phase == MWI_PHASE_SHUTDOWN)
+            return error;
+        if (search->mode == MWI_MODE_CHANNEL_SLAVE)
+            return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
+        if (mwi_loop_now(slave->loop) >= search->deadline_ns)
+            return time_is_up(slave, search);
+        if (search->pause_ns < PAUSE_MAX_NS)
+            search->pause_ns *= 2;
+    }
+}
+
+static mw_error open_loop(mw_slave *slave, struct search *search, const struct mwi_launch *launch,
+                          mw_reason *why)
+{
+    struct mwi_loop_engine engine = {.engine = &slave->engine,
+                                     .step = step_engine,
+                                     .deadline = engine_deadline,
+                                     .effects = &slave->engine.effects};
+    const struct mwi_slave_engine_config *config = &slave->engine.config;
+    size_t frame_bytes_max = config->frame_read_bytes_max > config->frame_write_bytes_max
+                                 ? config->frame_read_bytes_max
+                                 : config->frame_write_bytes_max;
+    mw_error error =
+        mwi_trail_open(&slave->trail, search->options, search->mode, search->api->scheme, why);
+    if (error != MW_OK)
+        return error;
+    slave->engine.effects.is_audited = mwi_audit_file_wanted(slave->trail);
+    error = mwi_loop_open(&slave->loop, &engine, slave->trail);
+    if (error == MW_OK)
+        error = mwi_loop_add(slave->loop, search->api, search->environment, frame_bytes_max,
+                             launch->wake_fd, &search->index, why);
+    return error;
+}
+
+static mw_error find_master(mw_slave *slave, struct search *search)
+{
+    search->pause_ns = PAUSE_MIN_NS;
+    search->deadline_ns = mwi_loop_now(slave->loop) +
+                          mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT);
+    if (search->resource_file != NULL)
+        audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_LOADING,
+                                               .text = search->resource_file});
+    audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_VERSION, .text = mw_version()});
+    audit(slave, (struct mwi_audit_record){
+                     .kind = MWI_AUDIT_INIT,
+                     .text = mwi_options_text(search->options, MWI_OPTION_MEMBER_ID)});
+    mw_error error = search_master(slave, search);
+    if (error == MW_OK) {
+        snprintf(slave->id, sizeof slave->id, "SLAVE-%u", (unsigned)slave->engine.sid);
+        mwi_audit_file_name(slave->trail, slave->id);
+    }
+    return error;
+}
+
+static mw_error create_slave(mw_slave **slave, const mw_program *program, const mw_options *options)
+{
+    struct mwi_slave_engine_config config = {
+        .algorithms = program->algorithms,
+        .frame_write_bytes_max =
+            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
+        .frame_read_bytes_max =
+            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_READ_BUFFER_SIZE),
+        .client_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
+    };
+    mw_slave *created = calloc(1, sizeof *created);
+    if (created == NULL)
+        return MW_ENOMEM;
+    created->program = program;
+    created->user = program->user;
+    if (!mwi_values_init(&created->values))
+        goto free_created;
+    if (mwi_slave_engine_init(&created->engine, &config) != MW_OK)
+        goto fini_values;
+    *slave = created;
+    return MW_OK;
+
+fini_values:
+    mwi_values_fini(&created->values);
+free_created:
+    free(created);
+    return MW_ENOMEM;
+}
+
+/* How the slave ended, as the last line of its trail says it. */
+static const char *ending(const mw_slave *slave)
+{
+    switch (slave->engine.phase) {
+    case MWI_PHASE_SHUTDOWN:
+        return "MASTER-SHUTDOWN";
+    case MWI_PHASE_REFUSED:
+        return "REFUSED";
+    case MWI_PHASE_GONE:
+        return slave->broken == MW_EINTERRUPTED ? "INTERRUPTED" : "MASTER-GONE";
+    default:
+        return "NO-MASTER";
+    }
+}
+
+static void free_slave(mw_slave *slave)
+{
+    mwi_loop_close(slave->loop);
+    mwi_audit_file_close(slave->trail);
+    mwi_slave_engine_fini(&slave->engine);
+    mwi_values_fini(&slave->values);
+    free(slave->member_id);
+    free(slave);
+}
+
+mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
+                        const struct mwi_launch *launch)
+{
+    mw_reason why = {""};
+    mw_slave *opened;
+    struct search search = {.options = options, .mode = launch->mode};
+    mw_error error = create_slave(&opened, program, options);
+    if (error != MW_OK)
+        return mwi_options_fail(options, error, "cannot make a slave: %s", mw_error_text(error));
+    opened->has_signals = launch->wake_fd >= 0;
+    error = choose_transport(&search, &why);
+    if (error == MW_OK)
+        error = open_loop(opened, &search, launch, &why);
+    if (error != MW_OK) {
+        free_slave(opened);
+        return mwi_options_fail(options, error, "%s",
+                                why.text[0] == '\0' ? mw_error_text(error) : why.text);
+    }
+    error = find_master(opened, &search);
+    if (error != MW_OK) {
+        mwi_options_fail(options, error, "%s", opened->error.text);
+        mw_slave_close(opened);
+        return error;
+    }
+    *slave = opened;
+    return MW_OK;
+}
+
+mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)
+{
+    mw_error error = mwi_options_check(options);
+    if (error != MW_OK)
+        return error;
+    struct mwi_launch launch = {.world = mwi_launch_world(getenv), .wake_fd = -1};
+    size_t custom_count;
+    mwi_options_transports(options, &custom_count);
+    launch.mode = custom_count > 0 ? MWI_MODE_CUSTOM : mwi_launch_mode(options, launch.world);
+    if (custom_count == 0 && !mwi_mode_is_slave(launch.mode))
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "the options do not make this process a slave: "
+                                "set \"slave\"");
+    return mwi_slave_open(slave, program, options, &launch);
+}
+
+void mw_slave_close(mw_slave *slave)
+{
+    if (slave == NULL)
+        return;
+    mwi_slave_engine_leave(&slave->engine,
+                           slave->broken == MW_EINTERRUPTED ? slave->error.text
+                                                            : "the slave algorithm has returned",
+                           mwi_loop_now(slave->loop));
+    mwi_loop_carry_out(slave->loop);
+    audit(slave,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,
+                                    .text = ending(slave),
+                                    .reason = slave->member_id == NULL ? "" : slave->member_id});
+    free_slave(slave);
+}

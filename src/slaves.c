@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A slave is in exactly one of the lists by state; the counts go with the lists. Disconnected ones
+ * wait in theirs to be freed, because audit records of the same step still point to their address.
+ */
+#include "slaves.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct mwi_slave *slave_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_slave, link);
+}
+
+static void enter(struct mwi_slaves *slaves, struct mwi_slave *slave)
+{
+    mwi_list_append(&slaves->lists[slave->state], &slave->link);
+    slaves->counts[slave->state]++;
+}
+
+void mwi_slaves_init(struct mwi_slaves *slaves)
+{
+    *slaves = (struct mwi_slaves){0};
+    mwi_map_init(&slaves->by_peer);
+    for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
+        mwi_list_init(&slaves->lists[state]);
+}
+
+static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
+{
+    while (!mwi_list_is_empty(&slaves->lists[state])) {
+        struct mwi_slave *slave = slave_of(slaves->lists[state].next);
+        mwi_list_remove(&slave->link);
+        slaves->counts[state]--;
+        free(slave->address);
+        free(slave);
+    }
+}
+
+void mwi_slaves_fini(struct mwi_slaves *slaves)
+{
+    for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
+        free_list(slaves, (enum mwi_slave_state)state);
+    for (uint32_t sid = 0; sid < slaves->names_count; sid++)
+        free(slaves->names[sid]);
+    free(slaves->names);
+    mwi_map_fini(&slaves->by_peer);
+}
+
+struct mwi_slave *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer, const char *transport,
+                                 const char *address)
+{
+    struct mwi_slave *slave = calloc(1, sizeof *slave);
+    if (slave == NULL)
+        return NULL;
+    slave->peer = peer;
+    slave->transport = transport;
+    slave->sid = MWI_NO_SID;
+    slave->state = MWI_SLAVE_CONNECTING;
+    mwi_list_init(&slave->running);
+    slave->address = strdup(address);
+    if (slave->address == NULL || !mwi_map_set(&slaves->by_peer, peer, slave)) {
+        free(slave->address);
+        free(slave);
+        return NULL;
+    }
+    enter(slaves, slave);
+    return slave;
+}
+
+struct mwi_slave *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer)
+{
+    return mwi_map_get(&slaves->by_peer, peer);
+}
+
+bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave *slave)
+{
+    uint32_t count = slaves->names_count;
+    if ((count & (count - 1)) == 0) {
+        char **names = realloc(slaves->names, (count == 0 ? 1 : (size_t)count * 2) * sizeof *names);
+        if (names == NULL)
+            return false;
+        slaves->names = names;
+    }
+    char name[24];
+    snprintf(name, sizeof name, "SLAVE-%u", (unsigned)count);
+    slaves->names[count] = strdup(name);
+    if (slaves->names[count] == NULL)
+        return false;
+    slave->sid = slaves->names_count++;
+    return true;
+}
+
+const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid)
+{
+    return sid < slaves->names_count ? slaves->names[sid] : NULL;
+}
+
+void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave *slave, enum mwi_slave_state state)
+{
+    assert(mwi_slave_move_allowed(slave->state, state));
+    mwi_list_remove(&slave->link);
+    slaves->counts[slave->state]--;
+    slave->state = state;
+    enter(slaves, slave);
+    if (state == MWI_SLAVE_DISCONNECTED)
+        mwi_map_remove(&slaves->by_peer, slave->peer);
+}
+
+struct mwi_slave *mwi_slaves_first(const struct mwi_slaves *slaves, enum mwi_slave_state state)
+{
+    const struct mwi_list *list = &slaves->lists[state];
+    return mwi_list_is_empty(list) ? NULL : slave_of(list->next);
+}
+
+void mwi_slaves_reap(struct mwi_slaves *slaves)
+{
+    free_list(slaves, MWI_SLAVE_DISCONNECTED);
+}
+
+size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves)
+{
+    return slaves->counts[MWI_SLAVE_IDLE] + slaves->counts[MWI_SLAVE_BUSY];
+}

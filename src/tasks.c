@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Slots lie in chunks that never move, so a task can be pointed to; freed slots are reused last
+ * freed first, with a new generation. The counts by state are kept by mwi_tasks_move alone.
+ */
+#include "tasks.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_TASKS ((size_t)1024)
+
+static struct mwi_task *task_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_task, link);
+}
+
+void mwi_tasks_init(struct mwi_tasks *tasks)
+{
+    *tasks = (struct mwi_tasks){0};
+    mwi_list_init(&tasks->free);
+    mwi_list_init(&tasks->waiting);
+    mwi_list_init(&tasks->unrunnable);
+    mwi_map_init(&tasks->histories);
+}
+
+static struct mwi_task *slot_task(const struct mwi_tasks *tasks, size_t slot)
+{
+    return &tasks->chunks[slot / CHUNK_TASKS][slot % CHUNK_TASKS];
+}
+
+void mwi_tasks_fini(struct mwi_tasks *tasks)
+{
+    for (size_t slot = 0; slot < tasks->slots_count; slot++)
+        free(slot_task(tasks, slot)->data);
+    for (size_t i = 0; i < tasks->chunks_count; i++)
+        free(tasks->chunks[i]);
+    free(tasks->chunks);
+    size_t cursor = 0;
+    for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
+        free(text);
+    mwi_map_fini(&tasks->histories);
+    mwi_tasks_init(tasks);
+}
+
+static bool add_chunk(struct mwi_tasks *tasks)
+{
+    if ((tasks->chunks_count & (tasks->chunks_count - 1)) == 0) {
+        size_t capacity = tasks->chunks_count == 0 ? 1 : tasks->chunks_count * 2;
+        struct mwi_task **chunks = realloc(tasks->chunks, capacity * sizeof *chunks);
+        if (chunks == NULL)
+            return false;
+        tasks->chunks = chunks;
+    }
+    struct mwi_task *chunk = malloc(CHUNK_TASKS * sizeof *chunk);
+    if (chunk == NULL)
+        return false;
+    tasks->chunks[tasks->chunks_count++] = chunk;
+    return true;
+}
+
+static struct mwi_task *unused_slot(struct mwi_tasks *tasks)
+{
+    if (!mwi_list_is_empty(&tasks->free)) {
+        struct mwi_task *task = task_of(tasks->free.next);
+        mwi_list_remove(&task->link);
+        return task;
+    }
+    if (tasks->slots_count == UINT32_MAX ||
+        (tasks->slots_count == tasks->chunks_count * CHUNK_TASKS && !add_chunk(tasks)))
+        return NULL;
+    struct mwi_task *task = slot_task(tasks, tasks->slots_count);
+    task->slot = (uint32_t)tasks->slots_count++;
+    task->generation = 0;
+    return task;
+}
+
+struct mwi_task *mwi_tasks_add(struct mwi_tasks *tasks)
+{
+    struct mwi_task *task = unused_slot(tasks);
+    if (task == NULL)
+        return NULL;
+    *task = (struct mwi_task){
+        .slot = task->slot, .generation = task->generation + 1, .state = MWI_TASK_WAITING};
+    mwi_list_append(&tasks->waiting, &task->link);
+    tasks->counts[MWI_TASK_WAITING]++;
+    return task;
+}
+
+uint64_t mwi_task_id(const struct mwi_task *task)
+{
+    return (uint64_t)task->generation << 32 | task->slot;
+}
+
+struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)
+{
+    size_t slot = id & UINT32_MAX;
+    if (slot >= tasks->slots_count)
+        return NULL;
+    struct mwi_task *task = slot_task(tasks, slot);
+    return task->state != MWI_TASK_FREE && task->generation == id >> 32 ? task : NULL;
+}
+
+struct mwi_task *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
+{
+    return mwi_list_is_empty(&tasks->waiting) ? NULL : task_of(tasks->waiting.next);
+}
+
+static void forget(struct mwi_tasks *tasks, struct mwi_task *task)
+{
+    if (tasks->histories.used_count > 0)
+        free(mwi_map_remove(&tasks->histories, mwi_task_id(task)));
+    free(task->data);
+    task->data = NULL;
+}
+
+void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task *task, enum mwi_task_state state,
+                    struct mwi_list *list)
+{
+    assert(mwi_task_move_allowed(task->state, state));
+    tasks->counts[task->state]--;
+    if (state != MWI_TASK_FREE)
+        tasks->counts[state]++;
+    task->state = (uint8_t)state;
+    mwi_list_remove(&task->link);
+    switch (state) {
+    case MWI_TASK_WAITING:
+        mwi_list_prepend(&tasks->waiting, &task->link);
+        break;
+    case MWI_TASK_UNRUNNABLE:
+        mwi_list_append(&tasks->unrunnable, &task->link);
+        break;
+    case MWI_TASK_FREE:
+        forget(tasks, task);
+        mwi_list_prepend(&tasks->free, &task->link);
+        break;
+    default:
+        mwi_list_append(list, &task->link);
+        break;
+    }
+}
+
+void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task *task, const char *text)
+{
+    char *before = mwi_map_get(&tasks->histories, mwi_task_id(task));
+    size_t size = (before == NULL ? 0 : strlen(before) + 2) + strlen(text) + 1;
+    char *after = malloc(size);
+    if (after == NULL)
+        return;
+    snprintf(after, size, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : "; ", text);
+    if (mwi_map_set(&tasks->histories, mwi_task_id(task), after))
+        free(before);
+    else
+        free(after);
+}
+
+const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task *task)
+{
+    const char *text = mwi_map_get(&tasks->histories, mwi_task_id(task));
+    return text == NULL ? "" : text;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * In a simulation the trail has virtual time, as if the world had begun in 1970 in UTC: the same
+ * run gives the same bytes everywhere.
+ */
+#include "trail.h"
+
+#include <string.h>
+#include <time.h>
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec time;
+    clock_gettime(id, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static bool has_own_file(const char *pattern)
+{
+    return pattern != NULL && (strstr(pattern, "%n") != NULL || strstr(pattern, "%p") != NULL);
+}
+
+mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
+                        enum mwi_mode mode, const char *scheme, mw_reason *why)
+{
+    const char *pattern = mwi_options_text(options, MWI_OPTION_AUDIT_FILE);
+    bool is_simulated = strcmp(scheme, "sim") == 0;
+    bool is_companion = mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE;
+    bool is_silent = is_companion && !has_own_file(pattern);
+    struct mwi_audit_file_config config = {
+        .pattern = is_silent ? NULL : pattern,
+        .node = mwi_mode_is_slave(mode) ? NULL : "master",
+        .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
+        .quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
+        .json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
+        .utc = is_simulated,
+        .wall_offset_ns = is_simulated ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
+    };
+    return mwi_audit_file_open(trail, &config, why);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opens the audit trail that the options ask for.
+ */
+#ifndef MWI_TRAIL_H
+#define MWI_TRAIL_H
+
+#include "audit_file.h"
+#include "launch.h"
+
+/* `clock` is the transport whose now() stamps the records. Slaves that were started together with
+ * their master (local, mpi) keep a trail only if --mw-audit-file gives each a file of its own, by
+ * %n or %p: the master's trail tells the same, and theirs would be mixed into it. Errors as
+ * mwi_audit_file_open. */
+mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
+                        enum mwi_mode mode, const char *scheme, mw_reason *why);
+
+#endif
