@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One suite for every transport: what mw/transport.h promises, checked from the near end, with a
+ * far end that obeys (far.h). A rig says how to make the two for one transport; the program of a
+ * transport is its rig, this suite, and a main that calls mwt_conformance_run.
+ */
+#ifndef MWT_CONFORMANCE_H
+#define MWT_CONFORMANCE_H
+
+#include "end.h"
+#include "far.h"
+
+struct mwt_near;
+
+/* What one case needs: a near and a far end with these limits, and a function that runs as the near
+ * end when the far one is up. */
+struct mwt_plan {
+    void (*body)(struct mwt_near *near);
+    size_t near_bytes_max;
+    size_t far_bytes_max;
+    int wake_fd;
+};
+
+struct mwt_near {
+    struct mwt_end end;
+    mw_peer far;
+    const struct mwt_plan *plan;
+};
+
+struct mwt_rig {
+    const char *name;
+    /* Where the far end's second transport is reached if `listen` did not say; may be NULL. */
+    const char *far_address;
+    /* A connect to here is accepted and then goes down; NULL if there is no such address. */
+    const char *nobody;
+    bool has_wake_fd;
+    /* What is sent is queued at least until the next poll; else the network may take it at once. */
+    bool has_queue;
+    /* Runs both ends from open to close: mwt_near_run in a place where CUnit may be called, and
+     * mwt_far_run beside it. */
+    void (*run)(const struct mwt_plan *plan);
+};
+
+/* Each program has one; CUnit hands nothing to a test, so it is a constant that is linked in. */
+extern const struct mwt_rig mwt_rig;
+
+/* Opens the near end, listens, calls begin_far (unless NULL) with the address to connect to, waits
+ * for the far end, runs the plan's body and closes. */
+void mwt_near_run(const struct mwt_plan *plan, const mw_transport_api *api, void *environment,
+                  const char *listen_address, void (*begin_far)(void *context, const char *bound),
+                  void *context);
+
+/* Runs all cases; the program's exit status. */
+int mwt_conformance_run(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One end of a transport in a test: records what the transport tells, in order, and watches that
+ * each peer's life is as promised: one up, frames, at most one down, and silence after that or
+ * after a drop. What breaks the promise is counted in `faults`.
+ */
+#ifndef MWT_END_H
+#define MWT_END_H
+
+#include <mw/transport.h>
+
+/* Far longer than anything takes, so that only what never happens fails. */
+#define MWT_PATIENCE_NS ((int64_t)60 * 1000 * 1000 * 1000)
+
+enum mwt_event_kind { MWT_NONE, MWT_UP, MWT_MESSAGE, MWT_DOWN };
+
+struct mwt_event {
+    struct mwt_event *next;
+    enum mwt_event_kind kind;
+    mw_peer peer;
+    unsigned char *data; /* malloc'd: a copy, or the block that the transport gave away */
+    size_t size;
+    bool was_block;
+    char text[256]; /* name or reason */
+};
+
+struct mwt_end;
+
+/* Called within an event, before it is recorded. */
+typedef void mwt_hook(struct mwt_end *end, const struct mwt_event *event);
+
+struct mwt_life;
+
+struct mwt_end {
+    const mw_transport_api *api;
+    void *environment;
+    void *transport;
+    mw_reason why;
+    mwt_hook *hook;
+    void *hook_context;
+    struct mwt_event *first;
+    struct mwt_event *last;
+    size_t events_count;
+    struct mwt_life *lives; /* of every peer that was ever heard of */
+    size_t lives_count;
+    unsigned faults;
+    char fault[128]; /* the first one */
+    bool polls_fail;
+};
+
+/* Opens; the environment is the transport's. On failure the sentence is in end->why. */
+mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
+                      size_t frame_bytes_max, int wake_fd);
+
+/* Closes and frees all that was recorded. */
+void mwt_end_close(struct mwt_end *end);
+
+/* The transport's clock. */
+int64_t mwt_end_now(struct mwt_end *end);
+
+/* Polls once, waiting no longer than until `deadline`. */
+void mwt_end_poll(struct mwt_end *end, int64_t deadline);
+
+/* Takes the next event, polling for it; its kind is MWT_NONE if there is none in MWT_PATIENCE_NS.
+ * Free it with mwt_event_clear. */
+struct mwt_event mwt_end_take(struct mwt_end *end);
+void mwt_event_clear(struct mwt_event *event);
+
+/* Starts to connect; 0 on failure. */
+mw_peer mwt_end_connect(struct mwt_end *end, const char *address);
+
+/* Sends a copy. */
+mw_error mwt_end_send(struct mwt_end *end, mw_peer peer, const void *data, size_t size);
+
+/* Drops; from now on an event of this peer is a fault. */
+void mwt_end_drop(struct mwt_end *end, mw_peer peer);
+
+/* Polls until nothing is queued for the peer; false in case it takes longer than the patience. */
+bool mwt_end_flush(struct mwt_end *end, mw_peer peer);
+
+/* Bytes that follow from seed and index, for frames that can be checked. */
+void mwt_pattern_fill(unsigned char *data, size_t size, uint64_t seed, uint64_t index);
+bool mwt_pattern_matches(const unsigned char *data, size_t size, uint64_t seed, uint64_t index);
+
+/* The next number of a random sequence. */
+uint64_t mwt_random(uint64_t *state);
+
+#endif

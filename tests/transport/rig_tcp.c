@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tcp: the near end in the main thread, the far end in one of its own, over loopback.
+ */
+#include <pthread.h>
+#include <stdio.h>
+
+#include <CUnit/CUnit.h>
+
+#include "conformance.h"
+#include "tcp.h"
+
+struct far_thread {
+    struct mwt_far far;
+    char address[256];
+    pthread_t thread;
+    bool is_running;
+    int status;
+};
+
+static void *run_far(void *context)
+{
+    struct far_thread *thread = context;
+    thread->status = mwt_far_run(&thread->far);
+    return NULL;
+}
+
+static void begin_far(void *context, const char *bound)
+{
+    struct far_thread *thread = context;
+
+    snprintf(thread->address, sizeof thread->address, "%s", bound);
+    thread->far.address = thread->address;
+    thread->is_running = pthread_create(&thread->thread, NULL, run_far, thread) == 0;
+    CU_ASSERT_TRUE(thread->is_running);
+}
+
+static void run_tcp(const struct mwt_plan *plan)
+{
+    struct far_thread thread = {.far = {.api = &mwi_tcp_transport,
+                                        .listen_address = "127.0.0.1:0",
+                                        .frame_bytes_max = plan->far_bytes_max}};
+
+    mwt_near_run(plan, &mwi_tcp_transport, NULL, "127.0.0.1:0", begin_far, &thread);
+    if (!thread.is_running)
+        return;
+    pthread_join(thread.thread, NULL);
+    CU_ASSERT_EQUAL(thread.status, 0);
+}
+
+/* Port 1 of loopback: nobody but root could listen there, and nobody does. */
+const struct mwt_rig mwt_rig = {
+    .name = "tcp", .nobody = "127.0.0.1:1", .has_wake_fd = true, .has_queue = true, .run = run_tcp};
+
+int main(void)
+{
+    return mwt_conformance_run();
+}
