@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The values of one mw_options: who set them and when, from argv, the environment or a call. What
- * options there are is option_table.c's business.
+ * The values of one mw_options: who set them and when. What options there are is option_table.c's
+ * business, taking them out of argv option_argv.c's.
  *
  * Every setting gets a number: the environment's all the same first one, those of argv and of
  * mw_options_set the next, in order. A later setting of an option replaces an earlier one, and a
@@ -159,7 +159,7 @@ static mw_error apply(mw_options *options, const struct setting *setting)
     return MW_OK;
 }
 
-static mw_error fail_unknown(mw_options *options, const char *name, size_t length)
+mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length)
 {
     const char *nearest = mwi_option_nearest(name, length);
     char shown[SHOWN_BYTES_MAX], copy[SHOWN_BYTES_MAX];
@@ -180,28 +180,13 @@ static mw_error fail_unknown(mw_options *options, const char *name, size_t lengt
                             shown);
 }
 
-/* The next setting of argv or a setter, with the value still to come; false and a sentence if there
- * is no option of that name. */
-static bool start_setting(mw_options *options, const char *name, size_t length,
-                          struct setting *setting)
-{
-    enum mwi_option option = mwi_option_find(name, length);
-
-    if (option == MWI_OPTIONS_COUNT) {
-        fail_unknown(options, name, length);
-        return false;
-    }
-    *setting = (struct setting){option, NULL, MWI_SOURCE_SET, ++options->sequence};
-    return true;
-}
-
 mw_error mw_options_set(mw_options *options, const char *name, const char *value)
 {
-    struct setting setting;
+    enum mwi_option option = mwi_option_find(name, strlen(name));
+    struct setting setting = {option, value, MWI_SOURCE_SET, ++options->sequence};
 
-    if (!start_setting(options, name, strlen(name), &setting))
-        return MW_EUSAGE;
-    setting.value = value;
+    if (option == MWI_OPTIONS_COUNT)
+        return mwi_options_fail_unknown(options, name, strlen(name));
     return apply(options, &setting);
 }
 
@@ -223,89 +208,6 @@ mw_error mw_options_environment(mw_options *options)
         error = apply(options, &setting);
         if (error)
             return error;
-    }
-    return MW_OK;
-}
-
-static bool is_ours(const char *word)
-{
-    return strncmp(word, MWI_OPTION_PREFIX, strlen(MWI_OPTION_PREFIX)) == 0;
-}
-
-/* What begins with '-' is taken for the next option, unless it is a number. */
-static bool may_be_value(const char *word)
-{
-    return word[0] != '-' ||
-           (word[1] != '\0' && strspn(word + 1, "0123456789.") == strlen(word + 1));
-}
-
-/* Whether the option in this word has its value in the next one. */
-static bool takes_next_word(const char *word)
-{
-    const char *name = word + strlen(MWI_OPTION_PREFIX);
-    enum mwi_option option = mwi_option_find(name, strlen(name));
-
-    return option != MWI_OPTIONS_COUNT && row_of(option)->kind != MWI_OPTION_IS_FLAG;
-}
-
-/* Sets what `word`, and `next` if it is needed, say. `next` is NULL at the end of argv. */
-static mw_error parse_word(mw_options *options, const char *word, const char *next)
-{
-    const char *name = word + strlen(MWI_OPTION_PREFIX);
-    size_t length = strcspn(name, "=");
-    struct setting setting;
-
-    if (!start_setting(options, name, length, &setting))
-        return MW_EUSAGE;
-    if (name[length] == '=')
-        setting.value = name + length + 1;
-    else if (!takes_next_word(word))
-        setting.value = "1";
-    else if (next && may_be_value(next))
-        setting.value = next;
-    else
-        return mwi_options_fail(options, MW_EUSAGE,
-                                "%s: the value is missing; write %s %s, or %s=%s if the value "
-                                "begins with a '-'",
-                                word, word, row_of(setting.option)->metavariable, word,
-                                row_of(setting.option)->metavariable);
-    return apply(options, &setting);
-}
-
-/* The first word at or after `i` that is an option of ours; argc if there is none. */
-static int next_option(int i, int argc, char **argv)
-{
-    while (i < argc && !is_ours(argv[i])) {
-        if (strcmp(argv[i], "--") == 0)
-            return argc;
-        i++;
-    }
-    return i;
-}
-
-mw_error mw_options_parse(mw_options *options, int *argc, char **argv)
-{
-    int kept = 1;
-    int from = 1;
-
-    for (int i = next_option(1, *argc, argv); i < *argc; i = next_option(i, *argc, argv)) {
-        mw_error error = parse_word(options, argv[i], i + 1 < *argc ? argv[i + 1] : NULL);
-
-        if (error)
-            return error;
-        i += 1 + takes_next_word(argv[i]);
-    }
-    while (from < *argc) {
-        int end = next_option(from, *argc, argv);
-
-        while (from < end)
-            argv[kept++] = argv[from++];
-        if (from < *argc)
-            from += 1 + takes_next_word(argv[from]);
-    }
-    if (*argc > 0) {
-        *argc = kept;
-        argv[kept] = NULL;
     }
     return MW_OK;
 }

@@ -91,6 +91,9 @@ mw_error mwi_options_check(mw_options *options);
 mw_error mwi_options_fail(mw_options *options, mw_error error, const char *format, ...)
     MW_PRINTF(3, 4);
 
+/* The same for an option that does not exist, `length` bytes of `name`: MW_EUSAGE. */
+mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length);
+
 /* The help text, and the same as the OPTIONS section of a man page (roff). */
 void mwi_options_help(FILE *stream, const char *program);
 void mwi_options_roff(FILE *stream);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the tests of options share: options, argument vectors, and looking at values and sentences.
+ */
+#ifndef MWT_OPTIONS_H
+#define MWT_OPTIONS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <CUnit/CUnit.h>
+
+#include "option_table.h"
+
+#define MWT_SECOND INT64_C(1000000000)
+#define MWT_WORDS_MAX 24
+#define MWT_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* An argument vector that a test may parse; words[0] is the program. */
+struct mwt_arguments {
+    int count;
+    char *words[MWT_WORDS_MAX];
+};
+
+/* `words` is ended by NULL and borrowed as long as the vector. */
+static inline struct mwt_arguments mwt_arguments_of(const char *const *words)
+{
+    struct mwt_arguments arguments = {.count = 1, .words = {(char *)"prog"}};
+
+    for (; *words; words++)
+        arguments.words[arguments.count++] = (char *)*words;
+    return arguments;
+}
+
+#define MWT_ARGUMENTS(...) mwt_arguments_of((const char *const[]){__VA_ARGS__, NULL})
+
+static inline mw_options *mwt_options_make(void)
+{
+    mw_options *options = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+    return options;
+}
+
+static inline mw_error mwt_options_parse(mw_options *options, struct mwt_arguments arguments)
+{
+    return mw_options_parse(options, &arguments.count, arguments.words);
+}
+
+/* The vector has these words behind the program, and its NULL. */
+static inline void mwt_check_words(const struct mwt_arguments *arguments, const char *const *words)
+{
+    int count = 1;
+
+    for (; words[count - 1]; count++)
+        if (count < arguments->count)
+            CU_ASSERT_STRING_EQUAL(arguments->words[count], words[count - 1]);
+    CU_ASSERT_EQUAL(arguments->count, count);
+    CU_ASSERT_PTR_NULL(arguments->words[arguments->count]);
+}
+
+#define MWT_CHECK_WORDS(arguments, ...)                                                            \
+    mwt_check_words(arguments, (const char *const[]){__VA_ARGS__, NULL})
+
+static inline void mwt_check_contains(const char *text, const char *part)
+{
+    if (!strstr(text, part)) {
+        printf("\n    \"%s\"\n    lacks \"%s\"\n", text, part);
+        CU_FAIL("a text lacks a part");
+    }
+}
+
+static inline void mwt_check_option(const mw_options *options, const char *name,
+                                    const char *expected)
+{
+    const char *value = mw_options_get(options, name);
+
+    CU_ASSERT_PTR_NOT_NULL(value);
+    if (value)
+        CU_ASSERT_STRING_EQUAL(value, expected);
+}
+
+/* The option of that name, which must exist. */
+static inline enum mwi_option mwt_option_of(const char *name)
+{
+    enum mwi_option option = mwi_option_find(name, strlen(name));
+
+    CU_ASSERT_NOT_EQUAL_FATAL(option, MWI_OPTIONS_COUNT);
+    return option;
+}
+
+static inline void mwt_variable_of(enum mwi_option option, char *variable, size_t size)
+{
+    mwi_option_variable(&mwi_option_table[option], variable, size);
+}
+
+/* Removes the variables of all options. */
+static inline void mwt_environment_clear(void)
+{
+    char variable[64];
+
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        mwt_variable_of((enum mwi_option)i, variable, sizeof variable);
+        unsetenv(variable);
+    }
+}
+
+#endif

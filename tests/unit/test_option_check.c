@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Command lines and variables that contradict themselves or each other.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <CUnit/Basic.h>
+
+#include "mwt_options.h"
+#include "mwt_run.h"
+
+/* Command lines that contradict themselves, and what is said of them; NULL: all is well. */
+static void test_contradictions(void)
+{
+    static const struct {
+        const char *words[6];
+        const char *sentence;
+    } lines[] = {
+        {{NULL}, NULL},
+        {{"--mw-master"}, NULL},
+        {{"--mw-local=3"}, NULL},
+        {{"--mw-local=3", "--mw-transport=local"}, NULL},
+        {{"--mw-local=3", "--mw-transport=auto"}, NULL},
+        {{"--mw-transport=mpi"}, NULL},
+        {{"--mw-transport=tcp", "--mw-master"}, NULL},
+        {{"--mw-slave", "--mw-master=0", "--mw-resource-file=r"}, NULL},
+        {{"--mw-slave", "--mw-channel=0"}, NULL},
+        {{"--mw-slave", "--mw-transport=tcp", "--mw-resource-file=r"}, NULL},
+        {{"--mw-slave", "--mw-master-port=7", "--mw-resource-file=r"}, NULL},
+        {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=7"}, NULL},
+        {{"--mw-slave", "--mw-master"},
+         "--mw-slave contradicts --mw-master: a process is either a master or a slave"},
+        {{"--mw-slave", "--mw-local=3"},
+         "--mw-slave contradicts --mw-local 3: a slave starts no slaves of its own"},
+        {{"--mw-master", "--mw-local=3"},
+         "--mw-master contradicts --mw-local 3: a local farm has its own slaves, a master waits "
+         "for others"},
+        {{"--mw-local=3", "--mw-transport=tcp"},
+         "--mw-local 3 contradicts --mw-transport tcp: a local farm has the transport local"},
+        {{"--mw-local=3", "--mw-transport=mpi"},
+         "--mw-local 3 contradicts --mw-transport mpi: a local farm has the transport local"},
+        {{"--mw-master", "--mw-transport=mpi"},
+         "--mw-master contradicts --mw-transport mpi: under mpi, rank 0 is the master and all "
+         "other ranks are slaves"},
+        {{"--mw-slave", "--mw-transport=mpi"},
+         "--mw-slave contradicts --mw-transport mpi: under mpi, rank 0 is the master and all other "
+         "ranks are slaves"},
+        {{"--mw-master", "--mw-transport=local"},
+         "--mw-master contradicts --mw-transport local: a local farm is master and slaves; a "
+         "single master or slave needs tcp"},
+        {{"--mw-slave", "--mw-transport=local"},
+         "--mw-slave contradicts --mw-transport local: a local farm is master and slaves; a single "
+         "master or slave needs tcp"},
+        {{"--mw-channel=3"}, "--mw-channel is for a slave: it needs --mw-slave"},
+        {{"--mw-slave"},
+         "--mw-slave does not know its master: give --mw-resource-file, or --mw-master-host and "
+         "--mw-master-port"},
+        {{"--mw-slave", "--mw-master-host=h"},
+         "--mw-slave with --mw-master-host needs --mw-master-port too, or --mw-resource-file"},
+        {{"--mw-slave", "--mw-master-port=7"},
+         "--mw-slave with --mw-master-port needs --mw-master-host too, or --mw-resource-file"},
+        {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=0"},
+         "--mw-master-port 0: a slave needs the port on which its master listens"},
+    };
+
+    for (size_t i = 0; i < MWT_COUNT_OF(lines); i++) {
+        mw_options *options = mwt_options_make();
+
+        CU_ASSERT_EQUAL(mwt_options_parse(options, mwt_arguments_of(lines[i].words)), MW_OK);
+        CU_ASSERT_EQUAL(mwi_options_check(options), lines[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_STRING_EQUAL(mw_options_error(options),
+                               lines[i].sentence ? lines[i].sentence : "");
+        mw_options_destroy(options);
+    }
+}
+
+/* In role and transport the command line wins over a variable that contradicts it, which is then
+ * as if it had not been set. */
+static void test_contradiction_with_the_environment(void)
+{
+    static const struct {
+        const char *variable, *value, *words[3];
+        enum mwi_option unset;
+    } cases[] = {
+        {"MW_LOCAL", "4", {"--mw-master"}, MWI_OPTION_LOCAL},
+        {"MW_LOCAL", "4", {"--mw-slave", "--mw-channel=3"}, MWI_OPTION_LOCAL},
+        {"MW_LOCAL", "4", {"--mw-transport=mpi"}, MWI_OPTION_LOCAL},
+        {"MW_MASTER", "1", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER},
+        {"MW_SLAVE", "1", {"--mw-local=3"}, MWI_OPTION_SLAVE},
+        {"MW_SLAVE", "1", {"--mw-transport=mpi"}, MWI_OPTION_SLAVE},
+        {"MW_TRANSPORT", "mpi", {"--mw-local=3"}, MWI_OPTION_TRANSPORT},
+        {"MW_TRANSPORT", "local", {"--mw-slave", "--mw-channel=3"}, MWI_OPTION_TRANSPORT},
+    };
+
+    mwt_environment_clear();
+    for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
+        mw_options *options = mwt_options_make();
+
+        setenv(cases[i].variable, cases[i].value, 1);
+        CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+        CU_ASSERT_EQUAL(mwt_options_parse(options, mwt_arguments_of(cases[i].words)), MW_OK);
+        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+        CU_ASSERT_FALSE(mwi_options_is_set(options, cases[i].unset));
+        unsetenv(cases[i].variable);
+        mw_options_destroy(options);
+    }
+}
+
+/* Two variables that contradict each other are an error that names them as variables. */
+static void test_contradiction_within_the_environment(void)
+{
+    mw_options *options = mwt_options_make();
+
+    mwt_environment_clear();
+    setenv("MW_LOCAL", "4", 1);
+    setenv("MW_TRANSPORT", "tcp", 1);
+    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+    CU_ASSERT_EQUAL(mwi_options_check(options), MW_EUSAGE);
+
+    CU_ASSERT_STRING_EQUAL(mw_options_error(options), "MW_LOCAL=4 contradicts MW_TRANSPORT=tcp: a "
+                                                      "local farm has the transport local");
+    mwt_environment_clear();
+    mw_options_destroy(options);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"contradictions", test_contradictions},
+        {"contradiction with the environment", test_contradiction_with_the_environment},
+        {"contradiction within the environment", test_contradiction_within_the_environment},
+        CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("option check", tests);
+}

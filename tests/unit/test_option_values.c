@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every row of the table: its default, values that it takes and refuses, and what the error says.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <CUnit/Basic.h>
+
+#include "mwt_options.h"
+#include "mwt_run.h"
+
+/* What each option is before anybody sets it: the text of mw_options_get, NULL if none, and the
+ * number behind it. */
+static void test_defaults(void)
+{
+    static const struct {
+        const char *name, *text;
+        int64_t number;
+    } defaults[] = {
+        {"help", "0", 0},
+        {"version-string", "0", 0},
+        {"master", "0", 0},
+        {"slave", "0", 0},
+        {"local", NULL, 0},
+        {"transport", "auto", 0},
+        {"master-host", NULL, 0},
+        {"master-port", "0", 0},
+        {"channel", NULL, 0},
+        {"member-id", "default-member-id", 0},
+        {"connect-timeout", "30", 30 * MWT_SECOND},
+        {"client-timeout", "60", 60 * MWT_SECOND},
+        {"shutdown-timeout", "10", 10 * MWT_SECOND},
+        {"slave-task-group", "1", 1},
+        {"slave-result-group", "1", 1},
+        {"max-write-buffer-size", "64M", 67108864},
+        {"max-read-buffer-size", "64M", 67108864},
+        {"audit-file", NULL, 0},
+        {"audit-format", "text", 0},
+        {"quiet", "0", 0},
+        {"resource-file", NULL, 0},
+        {"resource-file-update-interval", "300", 300 * MWT_SECOND},
+        {"slave-executable", NULL, 0},
+    };
+    mw_options *options = mwt_options_make();
+
+    CU_ASSERT_EQUAL(MWT_COUNT_OF(defaults), MWI_OPTIONS_COUNT);
+    for (size_t i = 0; i < MWT_COUNT_OF(defaults); i++) {
+        enum mwi_option option = mwt_option_of(defaults[i].name);
+
+        if (defaults[i].text)
+            mwt_check_option(options, defaults[i].name, defaults[i].text);
+        else
+            CU_ASSERT_PTR_NULL(mw_options_get(options, defaults[i].name));
+        CU_ASSERT_EQUAL(mwi_options_integer(options, option), defaults[i].number);
+        CU_ASSERT_FALSE(mwi_options_is_set(options, option));
+        CU_ASSERT_EQUAL(mwi_options_source(options, option), MWI_SOURCE_DEFAULT);
+    }
+
+    CU_ASSERT_STRING_EQUAL(mw_options_error(options), "");
+    mw_options_destroy(options);
+    mw_options_destroy(NULL);
+}
+
+/* The table is whole: each row has a name of its own, help, a default that it allows itself, and a
+ * word for its value exactly if it has one. */
+static void test_table_is_whole(void)
+{
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        const struct mwi_option_row *row = &mwi_option_table[i];
+        char allowed[160];
+        int64_t number;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(row->name);
+        CU_ASSERT_EQUAL(mwt_option_of(row->name), (enum mwi_option)i);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(row->help);
+        CU_ASSERT_EQUAL(row->help[strlen(row->help) - 1], '.');
+        CU_ASSERT_EQUAL(row->metavariable == NULL, row->kind == MWI_OPTION_IS_FLAG);
+        CU_ASSERT_EQUAL(row->words != NULL, row->kind == MWI_OPTION_IS_WORD);
+        if (row->default_value)
+            CU_ASSERT_TRUE(mwi_option_read(row, row->default_value, &number));
+        mwi_option_allowed(row, allowed, sizeof allowed);
+        CU_ASSERT_TRUE(strlen(allowed) > 0 && strlen(allowed) < sizeof allowed - 1);
+    }
+}
+
+/* Values at the limits and in all spellings, and the numbers that they stand for. */
+static void test_values_allowed(void)
+{
+    static const struct {
+        const char *name, *value;
+        int64_t number;
+    } allowed[] = {
+        {"local", "1", 1},
+        {"local", "4096", 4096},
+        {"transport", "auto", 0},
+        {"transport", "local", 1},
+        {"transport", "tcp", 2},
+        {"transport", "mpi", 3},
+        {"master-host", "::1", 0},
+        {"master-host", "node-7.example.org", 0},
+        {"master-port", "0", 0},
+        {"master-port", "65535", 65535},
+        {"master-port", "007", 7},
+        {"channel", "0", 0},
+        {"channel", "1048576", 1048576},
+        {"member-id", " a ~", 0},
+        {"connect-timeout", "0", 0},
+        {"connect-timeout", "1000000", 1000000 * MWT_SECOND},
+        {"connect-timeout", "1000000.000", 1000000 * MWT_SECOND},
+        {"connect-timeout", "0.25", MWT_SECOND / 4},
+        {"connect-timeout", ".5", MWT_SECOND / 2},
+        {"connect-timeout", "1.0000000019", MWT_SECOND + 1},
+        {"client-timeout", "0.000000001", 1},
+        {"client-timeout", "1000000", 1000000 * MWT_SECOND},
+        {"shutdown-timeout", "0", 0},
+        {"slave-task-group", "1", 1},
+        {"slave-task-group", "1000000", 1000000},
+        {"slave-result-group", "1", 1},
+        {"slave-result-group", "1000000", 1000000},
+        {"max-write-buffer-size", "4K", 4096},
+        {"max-write-buffer-size", "4096", 4096},
+        {"max-write-buffer-size", "2147483647", 2147483647},
+        {"max-read-buffer-size", "1G", 1073741824},
+        {"max-read-buffer-size", "5m", 5242880},
+        {"max-read-buffer-size", "5k", 5120},
+        {"audit-file", "/tmp/%n \xc3\xa4", 0},
+        {"audit-format", "text", 0},
+        {"audit-format", "json", 1},
+        {"resource-file", "m.rsc", 0},
+        {"resource-file-update-interval", "1", MWT_SECOND},
+        {"resource-file-update-interval", "1000000", 1000000 * MWT_SECOND},
+        {"slave-executable", "./prog", 0},
+    };
+    mw_options *options = mwt_options_make();
+
+    for (size_t i = 0; i < MWT_COUNT_OF(allowed); i++) {
+        CU_ASSERT_EQUAL(mw_options_set(options, allowed[i].name, allowed[i].value), MW_OK);
+        mwt_check_option(options, allowed[i].name, allowed[i].value);
+        CU_ASSERT_EQUAL(mwi_options_integer(options, mwt_option_of(allowed[i].name)),
+                        allowed[i].number);
+    }
+
+    CU_ASSERT_EQUAL(mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
+                    1000000 * MWT_SECOND);
+    CU_ASSERT_STRING_EQUAL(mwi_options_text(options, MWI_OPTION_TRANSPORT), "mpi");
+    mw_options_destroy(options);
+}
+
+/* A value that is not allowed leaves the option as it was, and the sentence names the option, the
+ * value and what is allowed. */
+static void test_values_refused(void)
+{
+    static const char *const refused[][3] = {
+        {"help", "2", "must be 1, 0, true or false"},
+        {"quiet", "yes", "must be 1, 0, true or false"},
+        {"quiet", "True", "must be 1, 0, true or false"},
+        {"local", "0", "must be a whole number from 1 to 4096"},
+        {"local", "4097", "must be a whole number from 1 to 4096"},
+        {"transport", "sim", "must be auto, local, tcp or mpi"},
+        {"transport", "tcp,mpi", "must be auto, local, tcp or mpi"},
+        {"transport", "TCP", "must be auto, local, tcp or mpi"},
+        {"master-host", "a\nb", "must be 1 to 255 printable characters"},
+        {"master-port", "70000", "must be a whole number from 0 to 65535"},
+        {"master-port", "65536", "must be a whole number from 0 to 65535"},
+        {"master-port", "-1", "must be a whole number from 0 to 65535"},
+        {"master-port", "18446744073709551616", "must be a whole number from 0 to 65535"},
+        {"master-port", "18446744073709551696", "must be a whole number from 0 to 65535"},
+        {"master-port", "80x", "must be a whole number from 0 to 65535"},
+        {"master-port", " 80", "must be a whole number from 0 to 65535"},
+        {"master-port", "80 ", "must be a whole number from 0 to 65535"},
+        {"master-port", "+80", "must be a whole number from 0 to 65535"},
+        {"master-port", "0x50", "must be a whole number from 0 to 65535"},
+        {"master-port", "80.0", "must be a whole number from 0 to 65535"},
+        {"master-port", "--1", "must be a whole number from 0 to 65535"},
+        {"master-port", "-", "must be a whole number from 0 to 65535"},
+        {"channel", "1048577", "must be a whole number from 0 to 1048576"},
+        {"member-id", "a\x7f", "must be 1 to 255 printable characters"},
+        {"member-id", "\xc3\xa4", "must be 1 to 255 printable characters"},
+        {"connect-timeout", "1000000.000000001", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "-1", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "nan", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "inf", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "1e3", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "1,5", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "1.", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", ".", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "1.5s", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "9223372036", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "9223372036854775807", "must be a number of seconds from 0 to 1000000"},
+        {"connect-timeout", "9223372036854775808", "must be a number of seconds from 0 to 1000000"},
+        {"client-timeout", "0", "must be a number of seconds above 0 and up to 1000000"},
+        {"client-timeout", "0.0000000001", "must be a number of seconds above 0 and up to 1000000"},
+        {"shutdown-timeout", "1000001", "must be a number of seconds from 0 to 1000000"},
+        {"slave-task-group", "0", "must be a whole number from 1 to 1000000"},
+        {"slave-task-group", "1000001", "must be a whole number from 1 to 1000000"},
+        {"slave-task-group", "auto", "must be a whole number from 1 to 1000000"},
+        {"slave-result-group", "0", "must be a whole number from 1 to 1000000"},
+        {"max-write-buffer-size", "4095", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-write-buffer-size", "3K", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-write-buffer-size", "2G", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-write-buffer-size", "M", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-read-buffer-size", "64MB", "K, M or G at the end stands for a power of 1024"},
+        {"max-read-buffer-size", "64T", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-read-buffer-size", "-64M", "must be a number of bytes from 4096 to 2147483647"},
+        {"max-read-buffer-size", "9007199254740993G",
+         "must be a number of bytes from 4096 to 2147483647"},
+        {"audit-format", "xml", "must be text or json"},
+        {"resource-file-update-interval", "0.999", "must be a number of seconds from 1 to 1000000"},
+    };
+    mw_options *options = mwt_options_make();
+
+    for (size_t i = 0; i < MWT_COUNT_OF(refused); i++) {
+        enum mwi_option option = mwt_option_of(refused[i][0]);
+        char start[96];
+
+        CU_ASSERT_EQUAL(mw_options_set(options, refused[i][0], refused[i][1]), MW_EUSAGE);
+        snprintf(start, sizeof start, "--mw-%s %c", refused[i][0],
+                 refused[i][1][0] < 0 ? '?' : refused[i][1][0]);
+        CU_ASSERT_EQUAL(strncmp(mw_options_error(options), start, strlen(start)), 0);
+        mwt_check_contains(mw_options_error(options), refused[i][2]);
+        CU_ASSERT_FALSE(mwi_options_is_set(options, option));
+    }
+
+    CU_ASSERT_EQUAL(mw_options_set(options, "master-port", "70000"), MW_EUSAGE);
+    CU_ASSERT_STRING_EQUAL(mw_options_error(options),
+                           "--mw-master-port 70000: must be a whole number from 0 to 65535");
+    mw_options_destroy(options);
+}
+
+/* No option that has a value takes an empty one, and a text has at most its table's bytes. */
+static void test_lengths_of_values(void)
+{
+    mw_options *options = mwt_options_make();
+    char text[4097];
+
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        const struct mwi_option_row *row = &mwi_option_table[i];
+
+        CU_ASSERT_EQUAL(mw_options_set(options, row->name, ""), MW_EUSAGE);
+        mwt_check_contains(mw_options_error(options), " \"\": must be ");
+        if (row->kind != MWI_OPTION_IS_TEXT)
+            continue;
+        memset(text, 'x', sizeof text);
+        text[row->max] = '\0';
+        CU_ASSERT_EQUAL(mw_options_set(options, row->name, text), MW_OK);
+        text[row->max] = 'x';
+        text[row->max + 1] = '\0';
+        CU_ASSERT_EQUAL(mw_options_set(options, row->name, text), MW_EUSAGE);
+        CU_ASSERT_EQUAL(strlen(mw_options_get(options, row->name)), (size_t)row->max);
+    }
+
+    mw_options_destroy(options);
+}
+
+/* A sentence shows no byte that a terminal would obey, and only the beginning of a long value. */
+static void test_hostile_values_in_sentences(void)
+{
+    mw_options *options = mwt_options_make();
+    char text[2000];
+
+    CU_ASSERT_EQUAL(mw_options_set(options, "master-port", "\033[2J\n\xff"), MW_EUSAGE);
+    mwt_check_contains(mw_options_error(options), "--mw-master-port ?[2J??: must be");
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    CU_ASSERT_EQUAL(mw_options_set(options, "master-port", text), MW_EUSAGE);
+    mwt_check_contains(mw_options_error(options), "xxx...: must be a whole number from 0 to 65535");
+    CU_ASSERT_TRUE(strlen(mw_options_error(options)) < 160);
+
+    memcpy(text, "--mw-\033", 6);
+    CU_ASSERT_EQUAL(mwt_options_parse(options, MWT_ARGUMENTS(text)), MW_EUSAGE);
+    mwt_check_contains(mw_options_error(options), "--mw-?xxx");
+    CU_ASSERT_TRUE(strlen(mw_options_error(options)) < 160);
+    mw_options_destroy(options);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"defaults", test_defaults},
+        {"table is whole", test_table_is_whole},
+        {"values allowed", test_values_allowed},
+        {"values refused", test_values_refused},
+        {"lengths of values", test_lengths_of_values},
+        {"hostile values in sentences", test_hostile_values_in_sentences},
+        CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("option values", tests);
+}
