@@ -25,24 +25,6 @@ struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end)
     return &end->connection->ends[end == &end->connection->ends[0]];
 }
 
-static void append(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
-{
-    item->next = NULL;
-    if (queue->first == NULL)
-        queue->first = item;
-    else
-        queue->last->next = item;
-    queue->last = item;
-}
-
-static struct mwi_sim_item *take_first(struct mwi_sim_queue *queue)
-{
-    struct mwi_sim_item *item = queue->first;
-
-    queue->first = item->next;
-    return item;
-}
-
 static void release(struct mwi_sim_connection *c)
 {
     mw_sim *sim = c->sim;
@@ -71,66 +53,25 @@ void mwi_sim_net_discard(struct mwi_sim_item *item)
     release(c);
 }
 
-/* Has the next arrival happen, unless the way is cut or empty. */
-static void arm(struct mwi_sim_end *end)
-{
-    struct mwi_sim_events *events = &end->connection->sim->events;
-    const struct mwi_sim_item *first = end->way.first;
-
-    if (first == NULL || end->connection->cut)
-        mwi_sim_events_remove(events, &end->arrival);
-    else
-        mwi_sim_events_put(events, &end->arrival, first->time_ns, first->order);
-}
-
-static int64_t arrival_time(mw_sim *sim)
-{
-    uint64_t spread = (uint64_t)(sim->delay_max_ns - sim->delay_min_ns);
-    uint64_t random = mw_sim_random(sim);
-
-    if (spread < UINT64_MAX)
-        random %= spread + 1;
-    return mwi_sim_later(sim->now_ns, mwi_sim_later(sim->delay_min_ns, (int64_t)random));
-}
-
 /* Puts the item on the way to its end. */
 static void dispatch(struct mwi_sim_item *item)
 {
-    struct mwi_sim_end *to = item->end;
-    mw_sim *sim = to->connection->sim;
-    int64_t time_ns = arrival_time(sim);
+    struct mwi_sim_connection *c = item->end->connection;
 
-    if (time_ns > to->last_ns)
-        to->last_ns = time_ns;
-    item->time_ns = to->last_ns;
-    item->order = mwi_sim_events_order(&sim->events);
-    to->connection->uses_count++;
-    to->way_bytes += item->size;
-    append(&to->way, item);
-    if (to->way.first == item)
-        arm(to);
-}
-
-/* Takes the first item off the way to the end. */
-static struct mwi_sim_item *arrive(struct mwi_sim_end *end)
-{
-    struct mwi_sim_item *item = take_first(&end->way);
-
-    end->way_bytes -= item->size;
-    return item;
+    c->uses_count++;
+    mwi_sim_way_send(c->sim, &item->end->way, item);
 }
 
 /* Throws away what is on the way to the end. The caller holds a use of the connection. */
 static void clear_way(struct mwi_sim_end *end)
 {
-    while (end->way.first != NULL) {
-        struct mwi_sim_item *item = arrive(end);
+    struct mwi_sim_item *item;
 
+    while ((item = mwi_sim_way_take(end->connection->sim, &end->way)) != NULL) {
         if (item->kind == MWI_SIM_DOWN)
             end->down_used = false;
         mwi_sim_net_discard(item);
     }
-    arm(end);
 }
 
 /* The item has arrived. */
@@ -138,7 +79,7 @@ static void put_in_inbox(struct mwi_sim_item *item)
 {
     struct mwi_sim_transport *t = item->end->transport;
 
-    append(&t->inbox, item);
+    mwi_sim_queue_put(&t->inbox, item);
     t->inbox_count++;
     mwi_sim_host_wake(t->host);
 }
@@ -254,10 +195,8 @@ static void refuse_frame(struct mwi_sim_end *end, size_t size)
 static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
 {
     struct mwi_sim_end *end = (struct mwi_sim_end *)event;
-    struct mwi_sim_item *item = arrive(end);
+    struct mwi_sim_item *item = mwi_sim_way_take(sim, &end->way);
 
-    (void)sim;
-    arm(end);
     if (item->kind == MWI_SIM_CONNECT) {
         answer_connect(end);
     } else if (end->transport != NULL) {
@@ -270,15 +209,23 @@ static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
     mwi_sim_net_discard(item);
 }
 
+void mwi_sim_net_heal(struct mwi_sim_connection *c)
+{
+    mwi_sim_events_remove(&c->sim->events, &c->notice);
+    mwi_sim_way_unhold(c->sim, &c->ends[0].way);
+    mwi_sim_way_unhold(c->sim, &c->ends[1].way);
+}
+
+/* Nobody has healed the cut in time. */
 static void fire_notice(mw_sim *sim, struct mwi_sim_event *event)
 {
     struct mwi_sim_connection *c = (struct mwi_sim_connection *)event;
 
     (void)sim;
     c->uses_count++;
-    c->cut = false;
     fall_down(&c->ends[0], "connection timed out");
     fall_down(&c->ends[1], "connection timed out");
+    mwi_sim_net_heal(c);
     release(c);
 }
 
@@ -286,34 +233,10 @@ void mwi_sim_net_cut(struct mwi_sim_connection *c, int64_t notice_ns)
 {
     struct mwi_sim_events *events = &c->sim->events;
 
-    c->cut = true;
-    arm(&c->ends[0]);
-    arm(&c->ends[1]);
+    mwi_sim_way_hold(c->sim, &c->ends[0].way);
+    mwi_sim_way_hold(c->sim, &c->ends[1].way);
     mwi_sim_events_put(events, &c->notice, mwi_sim_later(c->sim->now_ns, notice_ns),
                        mwi_sim_events_order(events));
-}
-
-/* What was held back sets out again, as it were. */
-static void heal_way(struct mwi_sim_end *end)
-{
-    int64_t time_ns = arrival_time(end->connection->sim);
-
-    for (struct mwi_sim_item *item = end->way.first; item != NULL; item = item->next) {
-        if (item->time_ns < time_ns)
-            item->time_ns = time_ns;
-        end->last_ns = item->time_ns;
-    }
-    arm(end);
-}
-
-void mwi_sim_net_heal(struct mwi_sim_connection *c)
-{
-    if (!c->cut)
-        return;
-    c->cut = false;
-    mwi_sim_events_remove(&c->sim->events, &c->notice);
-    heal_way(&c->ends[0]);
-    heal_way(&c->ends[1]);
 }
 
 static struct mwi_sim_connection *make_connection(mw_sim *sim)
@@ -328,7 +251,7 @@ static struct mwi_sim_connection *make_connection(mw_sim *sim)
     c->uses_count = 1;
     c->notice.fire = fire_notice;
     for (int i = 0; i < 2; i++) {
-        c->ends[i].arrival.fire = fire_arrival;
+        c->ends[i].way.arrival.fire = fire_arrival;
         c->ends[i].connection = c;
     }
     c->next = sim->connections;
@@ -389,7 +312,7 @@ bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size)
 
 size_t mwi_sim_net_backlog(const struct mwi_sim_end *end)
 {
-    size_t bytes = mwi_sim_net_other(end)->way_bytes;
+    size_t bytes = mwi_sim_net_other(end)->way.bytes;
 
     return bytes > TAKEN_BYTES_MAX ? bytes - TAKEN_BYTES_MAX : 0;
 }
@@ -397,7 +320,7 @@ size_t mwi_sim_net_backlog(const struct mwi_sim_end *end)
 struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *t)
 {
     t->inbox_count--;
-    return take_first(&t->inbox);
+    return mwi_sim_queue_take(&t->inbox);
 }
 
 void mwi_sim_net_leave_all(struct mwi_sim_transport *t, const char *reason)

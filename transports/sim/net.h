@@ -15,32 +15,11 @@
 
 #include "event.h"
 #include "node.h"
-
-enum mwi_sim_kind { MWI_SIM_CONNECT, MWI_SIM_UP, MWI_SIM_FRAME, MWI_SIM_DOWN };
-
-/* Something on its way to an end of a connection, or in the inbox of that end's transport. Frames
- * are malloc'd, the others lie in the connection. */
-struct mwi_sim_item {
-    struct mwi_sim_item *next;
-    struct mwi_sim_end *end;
-    enum mwi_sim_kind kind;
-    int64_t time_ns; /* when it arrives, if nothing holds it back */
-    uint64_t order;
-    void *data;
-    size_t size;
-};
-
-/* A first-in, first-out queue of items. */
-struct mwi_sim_queue {
-    struct mwi_sim_item *first, *last;
-};
+#include "way.h"
 
 /* One end of a connection, and the way to it. */
 struct mwi_sim_end {
-    struct mwi_sim_event arrival; /* of the first item; first, so that the event is the end */
-    struct mwi_sim_queue way;
-    int64_t last_ns; /* nothing arrives before this, or it would overtake */
-    size_t way_bytes;
+    struct mwi_sim_way way; /* first, so that the event of an arrival is the end */
     struct mwi_sim_connection *connection;
     struct mwi_sim_node *node;
     struct mwi_sim_transport *transport; /* NULL: not accepted yet, or left */
@@ -58,7 +37,6 @@ struct mwi_sim_connection {
     mw_sim *sim;
     struct mwi_sim_connection *previous, *next; /* in the world */
     size_t uses_count;
-    bool cut;
     struct mwi_sim_item connect;
     struct mwi_sim_end ends[2]; /* 0: the side that connected */
 };

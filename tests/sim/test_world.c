@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The simulated world: its time, the hosts' turns, acts, kills and ends.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <CUnit/Basic.h>
+
+#include "agent.h"
+
+/* What the hosts of a test share. */
+struct world {
+    mw_sim *sim;
+    mw_sim_host *hosts[4];
+    struct mwt_agent a, b;
+    int64_t times[8];
+    int counter;
+    char order[16];
+    mw_error error;
+};
+
+static struct world *create_world(void)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&w->sim, &(mw_sim_config){.seed = 1}), MW_OK);
+    return w;
+}
+
+static void destroy_world(struct world *w)
+{
+    mw_sim_destroy(w->sim);
+    free(w);
+}
+
+static mw_sim_host *start(struct world *w, const char *name, mw_sim_main *run)
+{
+    mw_sim_host *host = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(w->sim, name, run, w, &host), MW_OK);
+    return host;
+}
+
+static void at(struct world *w, int64_t at_ns, void (*act)(mw_sim *, void *))
+{
+    CU_ASSERT_EQUAL_FATAL(mw_sim_at(w->sim, at_ns, act, w), MW_OK);
+}
+
+static int status_of(const mw_sim_host *host)
+{
+    int status = -1000;
+
+    CU_ASSERT_TRUE(mw_sim_host_ended(host, &status));
+    return status;
+}
+
+static int sleep_five_seconds(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+    volatile unsigned sum = 0;
+
+    (void)mwt_agent_open(&w->a, host, 0);
+    for (unsigned i = 0; i < 1000000; i++)
+        sum = sum + i;
+    w->times[0] = mw_sim_now(w->sim);
+    mwt_agent_poll(&w->a, 5 * MWT_SECOND);
+    w->times[1] = mw_sim_now(w->sim);
+    mwt_agent_close(&w->a);
+    return 7;
+}
+
+/* A host that computes for real takes no time; one that polls wakes exactly at its deadline. */
+static void time_moves_only_by_the_world(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "a", sleep_five_seconds);
+
+    bool ended = mw_sim_run(w->sim, INT64_MAX);
+
+    CU_ASSERT_TRUE(ended);
+    CU_ASSERT_EQUAL(w->times[0], 0);
+    CU_ASSERT_EQUAL(w->times[1], 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), 7);
+    CU_ASSERT_EQUAL(w->a.error, MW_OK);
+    destroy_world(w);
+}
+
+/* A run stops at the time that it is given, in the middle of a wait, and goes on from there. */
+static void run_stops_at_its_time(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "a", sleep_five_seconds);
+
+    CU_ASSERT_FALSE(mw_sim_run(w->sim, 2 * MWT_SECOND));
+
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 2 * MWT_SECOND);
+    CU_ASSERT_FALSE(mw_sim_host_ended(w->hosts[0], NULL));
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, 5 * MWT_SECOND));
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 5 * MWT_SECOND);
+    destroy_world(w);
+}
+
+static int wait_for_ever(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    (void)mwt_agent_open(&w->a, host, 0);
+    mwt_agent_poll(&w->a, INT64_MAX);
+    w->counter++;
+    mwt_agent_close(&w->a);
+    return 0;
+}
+
+/* When every host waits and nothing is under way, a run ends although its time has not come. */
+static void run_stops_when_nothing_can_happen(void)
+{
+    struct world *w = create_world();
+    start(w, "a", wait_for_ever);
+
+    bool ended = mw_sim_run(w->sim, INT64_MAX);
+
+    CU_ASSERT_FALSE(ended);
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 0);
+    destroy_world(w);
+}
+
+static int send_after_computing(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_connect(&w->a, host, "b"))
+        return 1;
+    mwt_agent_await(&w->a, MWT_UP, 1);
+    mwt_agent_send_range(&w->a, 1, 2);
+    mw_sim_spend(w->sim, MWT_SECOND);
+    w->times[0] = mw_sim_now(w->sim);
+    mwt_agent_send_range(&w->a, 3, 4);
+    mwt_agent_close(&w->a);
+    return 0;
+}
+
+static int echo_until_down(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_listen(&w->b, host))
+        return 1;
+    mwt_agent_await(&w->b, MWT_DOWN, 1);
+    mwt_agent_close(&w->b);
+    return 0;
+}
+
+/* What a host sends after it has computed for a second leaves a second later. */
+static void spend_delays_what_follows(void)
+{
+    struct world *w = create_world();
+    start(w, "b", echo_until_down);
+    start(w, "a", send_after_computing);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 4));
+    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_MESSAGE, 1)->time_ns < 10 * MWT_MS);
+    CU_ASSERT_TRUE(w->times[0] > MWT_SECOND);
+    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_MESSAGE, 2)->time_ns > w->times[0]);
+    destroy_world(w);
+}
+
+static int compute_while_frames_come(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_listen(&w->b, host))
+        return 1;
+    mwt_agent_await(&w->b, MWT_UP, 1);
+    mw_sim_spend(w->sim, MWT_SECOND);
+    w->times[0] = mw_sim_now(w->sim);
+    w->counter = w->b.counts[MWT_MESSAGE];
+    mwt_agent_poll(&w->b, 0);
+    mwt_agent_close(&w->b);
+    return 0;
+}
+
+static int send_at_once(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_connect(&w->a, host, "b"))
+        return 1;
+    mwt_agent_await(&w->a, MWT_UP, 1);
+    mwt_agent_send_range(&w->a, 1, 3);
+    mwt_agent_await(&w->a, MWT_DOWN, 1);
+    mwt_agent_close(&w->a);
+    return 0;
+}
+
+/* What arrives while a host computes is seen in its next poll and not earlier. */
+static void arrivals_wait_while_a_host_computes(void)
+{
+    struct world *w = create_world();
+    start(w, "b", compute_while_frames_come);
+    start(w, "a", send_at_once);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(w->counter, 0);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 3));
+    CU_ASSERT_EQUAL(mwt_agent_seen(&w->b, MWT_MESSAGE, 0)->time_ns, w->times[0]);
+    destroy_world(w);
+}
+
+static int spin_for_a_millisecond(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    (void)mwt_agent_open(&w->a, host, 0);
+    while (mw_sim_now(w->sim) < MWT_MS) {
+        mwt_agent_poll(&w->a, 0);
+        w->counter++;
+    }
+    mwt_agent_close(&w->a);
+    return 0;
+}
+
+/* A host that polls without ever waiting does not stop the world. */
+static void a_spinning_host_lets_the_world_go_on(void)
+{
+    struct world *w = create_world();
+    start(w, "a", spin_for_a_millisecond);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), MWT_MS);
+    CU_ASSERT_TRUE(w->counter >= 1000);
+    destroy_world(w);
+}
+
+static void note(struct world *w, char letter)
+{
+    size_t length = strlen(w->order);
+
+    if (length + 1 < sizeof w->order)
+        w->order[length] = letter;
+}
+
+static void act_a(mw_sim *sim, void *context)
+{
+    (void)sim;
+    note(context, 'a');
+}
+
+static void act_b(mw_sim *sim, void *context)
+{
+    struct world *w = context;
+
+    note(w, 'b');
+    (void)mw_sim_at(sim, 0, act_a, w);
+}
+
+static void act_c(mw_sim *sim, void *context)
+{
+    struct world *w = context;
+
+    w->times[0] = mw_sim_now(sim);
+    note(w, 'c');
+}
+
+/* Acts happen in the order of their times; those of one time in the order in which they were
+ * arranged, also when an act arranges another for a time that is past. */
+static void acts_of_one_time_keep_their_order(void)
+{
+    struct world *w = create_world();
+    at(w, 2 * MWT_SECOND, act_b);
+    at(w, 2 * MWT_SECOND, act_a);
+    at(w, 2 * MWT_SECOND, act_c);
+    at(w, MWT_SECOND, act_a);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_STRING_EQUAL(w->order, "abaca");
+    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_SECOND);
+    destroy_world(w);
+}
+
+static int run_child(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    w->times[1] = mw_sim_now(w->sim);
+    CU_ASSERT_STRING_EQUAL(mw_sim_host_name(host), "child");
+    CU_ASSERT_PTR_EQUAL(mw_sim_host_world(host), w->sim);
+    return 5;
+}
+
+static int start_child(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    mw_sim_spend(w->sim, MWT_SECOND);
+    w->times[0] = mw_sim_now(w->sim);
+    w->error = mw_sim_host_start(w->sim, mw_sim_host_name(host), run_child, w, NULL);
+    return (int)mw_sim_host_start(w->sim, "child", run_child, w, &w->hosts[1]);
+}
+
+/* A host may start another, which begins at that time; but not one of its own name. */
+static void a_host_starts_a_host(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "parent", start_child);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), 0);
+    CU_ASSERT_EQUAL(status_of(w->hosts[1]), 5);
+    CU_ASSERT_EQUAL(w->times[0], MWT_SECOND);
+    CU_ASSERT_EQUAL(w->times[1], MWT_SECOND);
+    CU_ASSERT_EQUAL(w->error, MW_EINVAL);
+    destroy_world(w);
+}
+
+static void kill_first(mw_sim *sim, void *context)
+{
+    struct world *w = context;
+
+    (void)sim;
+    mw_sim_kill(w->hosts[0]);
+}
+
+/* A host that is killed while it computes sends nothing of what it would have sent after that; what
+ * it sent before arrives, and then its peer sees it go down. */
+static void kill_while_computing(void)
+{
+    struct world *w = create_world();
+    start(w, "b", echo_until_down);
+    w->hosts[0] = start(w, "a", send_after_computing);
+    at(w, 500 * MWT_MS, kill_first);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 2));
+    CU_ASSERT_EQUAL(w->b.counts[MWT_DOWN], 1);
+    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&w->b, MWT_DOWN, 0)->text,
+                           "connection reset by the peer");
+    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_DOWN, 0)->time_ns < 501 * MWT_MS);
+    destroy_world(w);
+}
+
+/* A killed host's poll fails and says why, at once. */
+static void kill_while_waiting(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "a", wait_for_ever);
+    at(w, MWT_SECOND, kill_first);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
+    CU_ASSERT_EQUAL(w->a.error, MW_ENETWORK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w->a.why.text, "killed"));
+    CU_ASSERT_EQUAL(mw_sim_now(w->sim), MWT_SECOND);
+    destroy_world(w);
+}
+
+/* A host that is killed before its first turn never runs. */
+static void kill_before_the_first_turn(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "a", wait_for_ever);
+
+    mw_sim_kill(w->hosts[0]);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
+    CU_ASSERT_EQUAL(w->counter, 0);
+    destroy_world(w);
+}
+
+static int die_and_go_on(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_connect(&w->a, host, "b"))
+        return 1;
+    mwt_agent_await(&w->a, MWT_UP, 1);
+    mwt_agent_send_range(&w->a, 1, 1);
+    mw_sim_kill(host);
+    mwt_agent_send_range(&w->a, 2, 3);
+    w->error = mw_sim_host_start(w->sim, "ghost", die_and_go_on, w, NULL);
+    while (mw_sim_now(w->sim) < MWT_SECOND)
+        mwt_agent_poll(&w->a, MWT_SECOND);
+    mw_sim_spend(w->sim, MWT_SECOND);
+    w->times[0] = mw_sim_now(w->sim);
+    mwt_agent_close(&w->a);
+    return 0;
+}
+
+/* A host may kill itself: what it does after that has no effect, and even one that ignores errors
+ * gets to its end. Only its own clock goes on. */
+static void kill_oneself(void)
+{
+    struct world *w = create_world();
+    start(w, "b", echo_until_down);
+    w->hosts[0] = start(w, "a", die_and_go_on);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
+    CU_ASSERT_EQUAL(w->error, MW_ESTATE);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 1));
+    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_SECOND);
+    CU_ASSERT_TRUE(mw_sim_now(w->sim) < 2 * MWT_MS);
+    destroy_world(w);
+}
+
+static void replace_first(mw_sim *sim, void *context)
+{
+    struct world *w = context;
+
+    mw_sim_kill(w->hosts[0]);
+    w->error = mw_sim_host_start(sim, "b", echo_until_down, w, &w->hosts[1]);
+}
+
+static int wait_unheard(mw_sim_host *host, void *context)
+{
+    struct mwt_agent *agent = calloc(1, sizeof *agent);
+    struct world *w = context;
+
+    if (agent != NULL && mwt_agent_listen(agent, host))
+        mwt_agent_await(agent, MWT_DOWN, 1);
+    w->counter++;
+    mw_sim_transport.close(agent != NULL ? agent->transport : NULL);
+    free(agent);
+    return 0;
+}
+
+static int connect_twice(mw_sim_host *host, void *context)
+{
+    struct world *w = context;
+
+    if (!mwt_agent_connect(&w->a, host, "b"))
+        return 1;
+    mwt_agent_await(&w->a, MWT_DOWN, 1);
+    mwt_agent_close(&w->a);
+    memset(&w->a, 0, sizeof w->a);
+    return send_after_computing(host, context);
+}
+
+/* In the moment in which a host is killed, another may take its name and its place. */
+static void restart_under_the_same_name(void)
+{
+    struct world *w = create_world();
+    w->hosts[0] = start(w, "b", wait_unheard);
+    w->hosts[2] = start(w, "a", connect_twice);
+    at(w, MWT_SECOND, replace_first);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(w->error, MW_OK);
+    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
+    CU_ASSERT_EQUAL(w->counter, 1);
+    CU_ASSERT_EQUAL(status_of(w->hosts[2]), 0);
+    CU_ASSERT_EQUAL(status_of(w->hosts[1]), 0);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 4));
+    destroy_world(w);
+}
+
+static void start_waiting_host(mw_sim *sim, void *context)
+{
+    (void)mw_sim_host_start(sim, "late", wait_unheard, context, NULL);
+}
+
+/* Destroying a world ends the functions that still run and frees all that is under way: frames,
+ * computing hosts, acts to come, a host that has had no turn yet. */
+static void destroy_with_hosts_running(void)
+{
+    struct world *w = create_world();
+    start(w, "b", wait_unheard);
+    start(w, "a", send_after_computing);
+    at(w, MWT_MS, start_waiting_host);
+    at(w, MWT_SECOND, act_a);
+    CU_ASSERT_FALSE(mw_sim_run(w->sim, 2 * MWT_MS));
+    start(w, "unborn", wait_for_ever);
+
+    mw_sim_destroy(w->sim);
+
+    CU_ASSERT_EQUAL(w->counter, 2);
+    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_MS);
+    CU_ASSERT_STRING_EQUAL(w->order, "");
+    mw_sim_destroy(NULL);
+    free(w);
+}
+
+static int run_inner_world(mw_sim_host *host, void *context)
+{
+    struct world *outer = context;
+    struct world *inner = create_world();
+
+    (void)host;
+    start(inner, "b", echo_until_down);
+    start(inner, "a", send_after_computing);
+    outer->counter = mw_sim_run(inner->sim, INT64_MAX);
+    outer->times[0] = mw_sim_now(outer->sim);
+    destroy_world(inner);
+    return 0;
+}
+
+/* Worlds know nothing of each other: one may even run within a host of another. */
+static void a_world_within_a_host(void)
+{
+    struct world *w = create_world();
+    start(w, "outer", run_inner_world);
+
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    CU_ASSERT_EQUAL(w->counter, 1);
+    CU_ASSERT_EQUAL(w->times[0], 0);
+    destroy_world(w);
+}
+
+static int use_much_stack(mw_sim_host *host, void *context)
+{
+    volatile unsigned char room[160 * 1024];
+
+    (void)context;
+    for (size_t i = 0; i < sizeof room; i += 512)
+        room[i] = (unsigned char)(i / 512);
+    mw_sim_spend(mw_sim_host_world(host), MWT_MS);
+    for (size_t i = 0; i < sizeof room; i += 512)
+        if (room[i] != (unsigned char)(i / 512))
+            return 1;
+    return 0;
+}
+
+/* Hosts have the stack that they were promised, each its own, also on those of ended hosts. */
+static void stacks_are_large_and_apart(void)
+{
+    struct world *w = create_world();
+
+    for (int round = 0; round < 2; round++) {
+        w->hosts[0] = start(w, "a", use_much_stack);
+        w->hosts[1] = start(w, "b", use_much_stack);
+        CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+        CU_ASSERT_EQUAL(status_of(w->hosts[0]), 0);
+        CU_ASSERT_EQUAL(status_of(w->hosts[1]), 0);
+    }
+
+    destroy_world(w);
+}
+
+/* Bad arguments are refused before anything changes. */
+static void bad_arguments(void)
+{
+    struct world *w = create_world();
+    mw_sim *none = NULL;
+
+    CU_ASSERT_EQUAL(mw_sim_create(&none, &(mw_sim_config){.delay_min_ns = -1}), MW_EINVAL);
+    CU_ASSERT_PTR_NULL(none);
+    CU_ASSERT_EQUAL(mw_sim_host_start(w->sim, "", run_child, w, NULL), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_sim_host_start(w->sim, NULL, run_child, w, NULL), MW_EINVAL);
+    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+
+    destroy_world(w);
+}
+
+/* The random sequence depends on the seed and on nothing else. */
+static void random_numbers_come_from_the_seed(void)
+{
+    mw_sim *sims[3];
+    uint64_t sums[3] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL_FATAL(mw_sim_create(&sims[i], &(mw_sim_config){.seed = (uint64_t)i / 2}),
+                              MW_OK);
+        for (int n = 0; n < 10; n++)
+            sums[i] = sums[i] * 31 + mw_sim_random(sims[i]);
+        mw_sim_destroy(sims[i]);
+    }
+
+    CU_ASSERT_EQUAL(sums[0], sums[1]);
+    CU_ASSERT_NOT_EQUAL(sums[0], sums[2]);
+}
+
+int main(void)
+{
+    static CU_TestInfo tests[] = {
+        {"time moves only by the world", time_moves_only_by_the_world},
+        {"run stops at its time", run_stops_at_its_time},
+        {"run stops when nothing can happen", run_stops_when_nothing_can_happen},
+        {"spend delays what follows", spend_delays_what_follows},
+        {"arrivals wait while a host computes", arrivals_wait_while_a_host_computes},
+        {"a spinning host lets the world go on", a_spinning_host_lets_the_world_go_on},
+        {"acts of one time keep their order", acts_of_one_time_keep_their_order},
+        {"a host starts a host", a_host_starts_a_host},
+        {"kill while computing", kill_while_computing},
+        {"kill while waiting", kill_while_waiting},
+        {"kill before the first turn", kill_before_the_first_turn},
+        {"kill oneself", kill_oneself},
+        {"restart under the same name", restart_under_the_same_name},
+        {"destroy with hosts running", destroy_with_hosts_running},
+        {"a world within a host", a_world_within_a_host},
+        {"stacks are large and apart", stacks_are_large_and_apart},
+        {"bad arguments", bad_arguments},
+        {"random numbers come from the seed", random_numbers_come_from_the_seed},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{.pName = "world", .pTests = tests}, CU_SUITE_INFO_NULL};
+    unsigned failures;
+
+    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+        return EXIT_FAILURE;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

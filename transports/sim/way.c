@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Queues of items with times. Only the first item of a way is in the world's queue of events, with
+ * the order that it got when it set out; a way that is held or empty is not in there at all.
+ */
+#include "way.h"
+
+#include "world.h"
+
+void mwi_sim_queue_put(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
+{
+    item->next = NULL;
+    if (queue->first == NULL)
+        queue->first = item;
+    else
+        queue->last->next = item;
+    queue->last = item;
+}
+
+struct mwi_sim_item *mwi_sim_queue_take(struct mwi_sim_queue *queue)
+{
+    struct mwi_sim_item *item = queue->first;
+
+    if (item != NULL)
+        queue->first = item->next;
+    return item;
+}
+
+/* Has the next arrival happen, if there is one. */
+static void arm(mw_sim *sim, struct mwi_sim_way *way)
+{
+    const struct mwi_sim_item *first = way->items.first;
+
+    if (first == NULL || way->held)
+        mwi_sim_events_remove(&sim->events, &way->arrival);
+    else
+        mwi_sim_events_put(&sim->events, &way->arrival, first->time_ns, first->order);
+}
+
+static int64_t draw_arrival(mw_sim *sim)
+{
+    uint64_t spread = (uint64_t)(sim->delay_max_ns - sim->delay_min_ns);
+    int64_t delay_ns = sim->delay_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1));
+
+    return mwi_sim_later(sim->now_ns, delay_ns);
+}
+
+void mwi_sim_way_send(mw_sim *sim, struct mwi_sim_way *way, struct mwi_sim_item *item)
+{
+    int64_t time_ns = draw_arrival(sim);
+
+    if (way->last_ns < time_ns)
+        way->last_ns = time_ns;
+    item->time_ns = way->last_ns;
+    item->order = mwi_sim_events_order(&sim->events);
+    way->bytes += item->size;
+    mwi_sim_queue_put(&way->items, item);
+    if (way->items.first == item)
+        arm(sim, way);
+}
+
+struct mwi_sim_item *mwi_sim_way_take(mw_sim *sim, struct mwi_sim_way *way)
+{
+    struct mwi_sim_item *item = mwi_sim_queue_take(&way->items);
+
+    if (item != NULL) {
+        way->bytes -= item->size;
+        arm(sim, way);
+    }
+    return item;
+}
+
+void mwi_sim_way_hold(mw_sim *sim, struct mwi_sim_way *way)
+{
+    way->held = true;
+    arm(sim, way);
+}
+
+void mwi_sim_way_unhold(mw_sim *sim, struct mwi_sim_way *way)
+{
+    int64_t time_ns;
+
+    if (!way->held)
+        return;
+    way->held = false;
+    time_ns = draw_arrival(sim);
+    for (struct mwi_sim_item *item = way->items.first; item != NULL; item = item->next) {
+        if (item->time_ns < time_ns)
+            item->time_ns = time_ns;
+        way->last_ns = item->time_ns;
+    }
+    arm(sim, way);
+}
