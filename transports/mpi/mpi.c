@@ -148,7 +148,7 @@ static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_
     if (t->active)
         t->active_ns = now_ns;
     t->active = false;
-    nap_ns = mwi_mpi_backoff_ns(now_ns - t->active_ns);
+    nap_ns = mwi_mpi_backoff_ns(now_ns - t->active_ns, t->sends.bytes + t->receives.bytes);
     if (nap_ns == MWI_MPI_BACKOFF_SPIN)
         return false;
     if (nap_ns == MWI_MPI_BACKOFF_YIELD) {

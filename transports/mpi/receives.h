@@ -20,6 +20,7 @@ struct mwi_mpi_rank {
 struct mwi_mpi_receives {
     struct mwi_mpi_receive *first; /* on their way, in order of arrival */
     struct mwi_mpi_receive **last;
+    size_t bytes;                  /* of those */
     struct mwi_mpi_receive *spare; /* for the next message; NULL when it has gone into the list */
     unsigned char *buffer;         /* for small messages; NULL when it went with the spare */
     struct mwi_mpi_rank *ranks;

@@ -36,6 +36,7 @@ static void keep(struct mwi_mpi_sends *sends, MPI_Request request, struct mwi_mp
 {
     sends->requests[sends->count] = request;
     sends->entries[sends->count] = entry;
+    sends->bytes += entry.size;
     sends->count++;
 }
 
@@ -89,6 +90,7 @@ static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_m
         if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK)
             link->failed = true;
     }
+    sends->bytes -= sends->entries[i].size;
     free(sends->entries[i].data);
 }
 

@@ -20,6 +20,7 @@ struct mwi_mpi_sends {
     struct mwi_mpi_send *entries;
     size_t count;
     size_t capacity;
+    size_t bytes;      /* of all of them */
     size_t cursor;     /* where the next test starts */
     mw_reason failure; /* what MPI last said of a send that failed; empty if none did */
 };
