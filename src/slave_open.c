@@ -167,24 +167,34 @@ static mw_error time_is_up(mw_slave *slave, const struct search *search)
                           seconds, slave->engine.reason);
 }
 
-/* Lets the attempt take its course; MW_OK if another may be made. */
-static mw_error await_outcome(mw_slave *slave, struct search *search, int64_t until_ns)
+static bool is_under_way(const mw_slave *slave)
+{
+    return slave->engine.phase == MWI_PHASE_CONNECTING || slave->engine.phase == MWI_PHASE_GREETING;
+}
+
+static bool has_found(const mw_slave *slave)
+{
+    return slave->engine.phase == MWI_PHASE_READY || slave->engine.phase == MWI_PHASE_SHUTDOWN;
+}
+
+/* Lets the attempt take its course, and pauses if it failed. MW_OK: it succeeded, or another may be
+ * made. */
+static mw_error await_outcome(mw_slave *slave, const struct search *search)
 {
     mw_reason why;
-    bool is_under_way;
+    int64_t until_ns, pause_end_ns = mwi_loop_now(slave->loop) + search->pause_ns;
+    if (pause_end_ns > search->deadline_ns)
+        pause_end_ns = search->deadline_ns;
     do {
+        until_ns = is_under_way(slave) ? search->deadline_ns : pause_end_ns;
         mw_error error = mwi_loop_turn(slave->loop, until_ns, NULL, &why);
         if (error != MW_OK)
             return mwi_slave_fail(slave, error, "%s", why.text);
         error = mwi_slave_check(slave);
         if (error != MW_OK)
             return error;
-        is_under_way = slave->engine.phase == MWI_PHASE_CONNECTING ||
-                       slave->engine.phase == MWI_PHASE_GREETING;
-        if (is_under_way)
-            until_ns = search->deadline_ns;
-    } while (mwi_loop_now(slave->loop) < until_ns && slave->engine.phase != MWI_PHASE_READY &&
-             slave->engine.phase != MWI_PHASE_SHUTDOWN);
+        until_ns = is_under_way(slave) ? search->deadline_ns : pause_end_ns;
+    } while (!has_found(slave) && mwi_loop_now(slave->loop) < until_ns);
     return MW_OK;
 }
 
@@ -194,12 +204,8 @@ static mw_error search_master(mw_slave *slave, struct search *search)
         mw_error error = begin_attempt(slave, search);
         if (error != MW_OK)
             return error;
-        int64_t until_ns = mwi_loop_now(slave->loop) + search->pause_ns;
-        if (until_ns > search->deadline_ns)
-            until_ns = search->deadline_ns;
-        error = await_outcome(slave, search, until_ns);
-        if (error != MW_OK || slave->engine.phase == MWI_PHASE_READY ||
-            slave->engine.phase == MWI_PHASE_SHUTDOWN)
+        error = await_outcome(slave, search);
+        if (error != MW_OK || has_found(slave))
             return error;
         if (search->mode == MWI_MODE_CHANNEL_SLAVE)
             return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);

@@ -73,7 +73,7 @@ static struct mwi_task *unused_slot(struct mwi_tasks *tasks)
         return NULL;
     struct mwi_task *task = slot_task(tasks, tasks->slots_count);
     task->slot = (uint32_t)tasks->slots_count++;
-    task->generation = 0;
+    task->generation = UINT32_MAX;
     return task;
 }
 
@@ -108,10 +108,16 @@ struct mwi_task *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
     return mwi_list_is_empty(&tasks->waiting) ? NULL : task_of(tasks->waiting.next);
 }
 
+/* Ids begin with 0, keys of a map do not. */
+static uint64_t history_key(const struct mwi_task *task)
+{
+    return mwi_task_id(task) + 1;
+}
+
 static void forget(struct mwi_tasks *tasks, struct mwi_task *task)
 {
     if (tasks->histories.used_count > 0)
-        free(mwi_map_remove(&tasks->histories, mwi_task_id(task)));
+        free(mwi_map_remove(&tasks->histories, history_key(task)));
     free(task->data);
     task->data = NULL;
 }
@@ -144,13 +150,13 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task *task, enum mwi_tas
 
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task *task, const char *text)
 {
-    char *before = mwi_map_get(&tasks->histories, mwi_task_id(task));
+    char *before = mwi_map_get(&tasks->histories, history_key(task));
     size_t size = (before == NULL ? 0 : strlen(before) + 2) + strlen(text) + 1;
     char *after = malloc(size);
     if (after == NULL)
         return;
     snprintf(after, size, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : "; ", text);
-    if (mwi_map_set(&tasks->histories, mwi_task_id(task), after))
+    if (mwi_map_set(&tasks->histories, history_key(task), after))
         free(before);
     else
         free(after);
@@ -158,6 +164,6 @@ void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task *task,
 
 const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task *task)
 {
-    const char *text = mwi_map_get(&tasks->histories, mwi_task_id(task));
+    const char *text = mwi_map_get(&tasks->histories, history_key(task));
     return text == NULL ? "" : text;
 }

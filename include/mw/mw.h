@@ -2,8 +2,8 @@
  *
  * mw, a master/slave (task farm) library. Four calls make a farm:
  *
- *     mw_main            in main(): runs this process as master or as slave, whatever the options
- * say mw_master_submit   in the master algorithm: a task algorithm's name and its arguments
+ *     mw_main            in main(): runs this process as master or slave, as the options say
+ *     mw_master_submit   in the master algorithm: a task algorithm's name and its arguments
  *     mw_master_next     in the master algorithm: waits for the next finished task
  *     mw_call_return     in a task algorithm: its result
  *
@@ -75,11 +75,15 @@ typedef struct mw_program {
 
 /* Runs the program as what the options in argv say: a whole farm on this machine (the default), a
  * master, or a slave; `--mw-help` lists the options. Call it from main, once all else is set up,
- * and return what it returns: master: what the master algorithm returned; 255 if there is none or
- * the farm broke; 128 + the signal's number if SIGINT or SIGTERM asked it to end slave:  what the
- * slave algorithm returned: 0 if the master told it to stop, else 255 either: 2 for wrong usage,
- * with a message on standard error; 0 for --mw-help and
+ * and return what it returns:
+ *
+ *   master  what the master algorithm returned; 255 if there is none or the farm broke; 128 + the
+ *           signal's number if SIGINT or SIGTERM asked it to end
+ *   slave   what the slave algorithm returned: by default 0 if the master told it to stop or has
+ *           finished already, else 255
+ *   either  2 for wrong usage, with a message on standard error; 0 for --mw-help and
  *           --mw-version-string, which print to standard output (nothing else in the library does)
+ *
  * While it runs it handles SIGINT and SIGTERM and ignores SIGPIPE; what was set is put back after.
  * mpi: collective over MPI_COMM_WORLD; initialises MPI, and finalises it again, if nobody has. */
 MW_API int mw_main(const mw_program *program, int argc, char **argv);
@@ -214,9 +218,10 @@ typedef struct mw_result {
 /* The usual loop is `while ((result = mw_master_next(master)))`: gives the next finished task,
  * waiting for it and serving the slaves meanwhile, until none is out any more; then NULL. The
  * result and all that was read from it are borrowed until the next call of mw_master_next,
- * _next_result or _next_unrunnable. NULL comes early if the farm broke or a signal asked the
- * program to end: mw_master_error has the sentence then, and the exit status of mw_main shows it
- * without further ado. */
+ * mw_master_next_result or mw_master_next_unrunnable.
+ *
+ * NULL comes early if the farm broke or a signal asked the program to end: mw_master_error has the
+ * sentence then, and the exit status of mw_main shows it without further ado. */
 MW_API const mw_result *mw_master_next(mw_master *master);
 
 /* Reads all values of a result, or of the arguments of an unrunnable task. Pointers are borrowed as

@@ -7,13 +7,13 @@
  * The promises that tests/transport checks of every transport:
  *
  * - Frames arrive whole, once, and in order per peer, between one `up` and at most one `down`;
- * after `down` that peer is never heard of again.
+ *   after `down` that peer is never heard of again.
  * - A peer is a number, never 0, never used twice by one transport object. Every function accepts a
  *   stale or made-up one: send and connect say MW_EPEER, backlog says 0, drop does nothing.
  * - `poll` is the only place where events are called, and the only one that waits. No function ever
  *   blocks for a peer.
- * - An event may call send, backlog, drop and now of its transport; not poll, listen, connect,
- * close.
+ * - An event may call send, backlog, drop and now of its transport; not poll, listen, connect or
+ *   close.
  * - One thread at a time per transport object; no locks, no threads, no signal handlers inside.
  *   Several objects live in one process without knowing of each other.
  */

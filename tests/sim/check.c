@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The audit trail is read back as text, as its users would: what it says was sent and received must
- * add up to what the master counted, and at no moment may a slave have more than a group.
+ * add up to what the master counted, and at no moment may a slave have more than a group. All tasks
+ * are submitted at first, so that a task's number in the trail is its tag.
  */
 #include "check.h"
 
@@ -10,12 +11,13 @@
 #include <string.h>
 
 #define SLAVES_MAX 4096
-#define ATTEMPTS_MAX 3
+#define ATTEMPTS_MAX 3u
 
 struct account {
     size_t sent, results, requeued, unrunnable;
     long held[SLAVES_MAX];
     bool is_exceeded;
+    bool is_overtried; /* a task was tried again that should have been given up */
 };
 
 static bool complain(const struct mwt_farm *farm, const char *what, long long number)
@@ -25,19 +27,23 @@ static bool complain(const struct mwt_farm *farm, const char *what, long long nu
     return false;
 }
 
+static bool is_once(const struct mwt_farm *farm, size_t tag)
+{
+    return farm->plan.once_every > 0 && tag % farm->plan.once_every == 0;
+}
+
 static bool check_task(const struct mwt_farm *farm, size_t tag)
 {
     const struct mwt_farm_task *task = &farm->tasks[tag];
     const struct mwt_farm_plan *plan = &farm->plan;
     bool must_fail = plan->failing_every > 0 && tag % plan->failing_every == 0;
-    bool is_once = plan->once_every > 0 && tag % plan->once_every == 0;
     if (task->done + task->failed + task->unrunnable != 1)
         return complain(farm, "a task did not end exactly once", (long long)tag);
     if (task->is_wrong)
         return complain(farm, "a task has a value of another", (long long)tag);
     if (task->unrunnable == 0 && (task->failed > 0) != must_fail)
         return complain(farm, "a task failed, or did not, against its algorithm", (long long)tag);
-    if (task->unrunnable > 0 && task->losses != (is_once ? 1 : ATTEMPTS_MAX))
+    if (task->unrunnable > 0 && task->losses != (is_once(farm, tag) ? 1 : ATTEMPTS_MAX))
         return complain(farm, "an unrunnable task was given up too early or late", (long long)tag);
     return true;
 }
@@ -54,7 +60,7 @@ static void hold(struct account *account, const struct mwt_farm *farm, unsigned 
 static void read_line(struct account *account, const struct mwt_farm *farm, const char *line)
 {
     const char *text = strstr(line, "[A] ");
-    unsigned sid, count;
+    unsigned sid, count, tag, attempt;
     char word[16];
     if (text == NULL)
         return;
@@ -67,9 +73,12 @@ static void read_line(struct account *account, const struct mwt_farm *farm, cons
                strcmp(word, "results") == 0) {
         account->results += count;
         hold(account, farm, sid, -(long)count);
-    } else if (sscanf(text, "SLAVE-%u -> task", &sid) == 1 && strstr(text, " requeued ") != NULL) {
+    } else if (sscanf(text, "SLAVE-%u -> task %u of \"work\" requeued after attempt %u", &sid, &tag,
+                      &attempt) == 3) {
         account->requeued++;
         hold(account, farm, sid, -1);
+        if (attempt >= (is_once(farm, tag) ? 1 : ATTEMPTS_MAX))
+            account->is_overtried = true;
     } else if (strstr(text, " is unrunnable: ") != NULL) {
         account->unrunnable++;
     }
@@ -99,6 +108,8 @@ static bool check_trail(const struct mwt_farm *farm, size_t results, size_t unru
         is_good = complain(farm, "the trail's tasks do not add up", (long long)account->sent);
     else if (account->is_exceeded)
         is_good = complain(farm, "a slave had more tasks than a group", 0);
+    else if (account->is_overtried)
+        is_good = complain(farm, "a task was tried again after its last attempt", 0);
     free(account);
     return is_good;
 }

@@ -34,10 +34,12 @@ struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
     plan.task_ns_max = draw(&state, 3) == 0 ? 0 : (int64_t)draw(&state, 200) * MILLISECOND;
     plan.failing_every = draw(&state, 2) == 0 ? 0 : 2 + (unsigned)draw(&state, 9);
     plan.once_every = draw(&state, 2) == 0 ? 0 : 2 + (unsigned)draw(&state, 9);
-    plan.kills_count = draw(&state, 30);
-    plan.cuts_count = draw(&state, 6);
+    plan.kills_count = draw(&state, 40);
+    plan.cuts_count = draw(&state, 10);
     plan.strangers_count = draw(&state, 6);
-    plan.faults_end_ns = (int64_t)(1 + draw(&state, 20)) * SECOND;
+    /* Faults are for the time in which there is work, and a little after. */
+    int64_t work_ns = (int64_t)plan.tasks_count * (plan.task_ns_max / 2 + MILLISECOND);
+    plan.faults_end_ns = SECOND / 10 + work_ns / (int64_t)plan.slaves_count * 3 / 2;
     return plan;
 }
 

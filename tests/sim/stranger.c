@@ -9,13 +9,16 @@
 
 #include "message.h"
 
+#define FORGED_SLOTS 40
+
 struct stranger {
     mw_sim *sim;
     void *transport;
     bool is_over;
+    bool is_own[FORGED_SLOTS]; /* tasks that it was given, and could answer as it likes */
 };
 
-static void send(struct stranger *stranger, mw_peer peer, struct mwi_buffer *buffer)
+static void send_buffer(struct stranger *stranger, mw_peer peer, struct mwi_buffer *buffer)
 {
     size_t size = 0;
     void *frame = mwi_buffer_take(buffer, &size);
@@ -33,10 +36,14 @@ static void write_garbage(struct mwi_buffer *buffer, mw_sim *sim)
     }
 }
 
-static void write_forged_results(struct mwi_buffer *buffer)
+/* Results of all tasks that the master may have but those that are this stranger's. */
+static void write_forged_results(struct mwi_buffer *buffer, const struct stranger *stranger)
 {
+    size_t count = 0;
     mwi_message_begin_results(buffer);
-    for (uint64_t slot = 0; slot < 20; slot++) {
+    for (uint64_t slot = 0; slot < FORGED_SLOTS; slot++) {
+        if (stranger->is_own[slot])
+            continue;
         mwi_message_begin_result(buffer, UINT64_C(1) << 32 | slot);
         size_t opened = mwi_message_open_values(buffer);
         msgpack_packer packer;
@@ -44,8 +51,9 @@ static void write_forged_results(struct mwi_buffer *buffer)
         msgpack_pack_int(&packer, -1);
         mwi_message_close_values(buffer, opened);
         mwi_message_end_result(buffer, MWI_RESULT_DONE, 1);
+        count++;
     }
-    mwi_message_end_results(buffer, 20);
+    mwi_message_end_results(buffer, count);
 }
 
 static void greet(struct stranger *stranger, mw_peer peer, const char *member_id)
@@ -53,7 +61,7 @@ static void greet(struct stranger *stranger, mw_peer peer, const char *member_id
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
     mwi_message_write_hello(&buffer, member_id, 1 << 20);
-    send(stranger, peer, &buffer);
+    send_buffer(stranger, peer, &buffer);
 }
 
 static void on_up(void *context, mw_peer peer, const char *name)
@@ -67,25 +75,43 @@ static void on_up(void *context, mw_peer peer, const char *name)
         write_garbage(&buffer, stranger->sim);
         break;
     case 1:
-        write_forged_results(&buffer);
+        write_forged_results(&buffer, stranger);
         break;
     case 2:
         greet(stranger, peer, "another-farm");
-        write_forged_results(&buffer);
+        write_forged_results(&buffer, stranger);
         break;
     case 3:
         greet(stranger, peer, "default-member-id");
-        write_forged_results(&buffer);
-        break;
+        return; /* goes on when it is given tasks */
     default:
         return; /* says nothing until the master has had enough */
     }
-    send(stranger, peer, &buffer);
+    send_buffer(stranger, peer, &buffer);
 }
 
 static void on_message(void *context, mw_peer peer, mw_frame *frame)
 {
-    (void)context, (void)peer, (void)frame;
+    struct stranger *stranger = context;
+    struct mwi_decoder decoder;
+    struct mwi_message message;
+    struct mwi_message_item item;
+    struct mwi_buffer buffer;
+    mw_reason why;
+    if (!mwi_decoder_init(&decoder))
+        return;
+    if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
+        message.kind == MWI_MESSAGE_TASKS) {
+        for (size_t i = 0; i < message.items_count; i++) {
+            mwi_message_task(&message, i, &item);
+            if ((item.id & UINT32_MAX) < FORGED_SLOTS)
+                stranger->is_own[item.id & UINT32_MAX] = true;
+        }
+        mwi_buffer_init(&buffer);
+        write_forged_results(&buffer, stranger);
+        send_buffer(stranger, peer, &buffer);
+    }
+    mwi_decoder_fini(&decoder);
 }
 
 static void on_down(void *context, mw_peer peer, const char *reason)

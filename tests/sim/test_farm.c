@@ -11,5 +11,107 @@
 #include "check.h"
 #include "mwt_folder.h"
 
-static uint64_t first_seed = 1;
-static uint64_t seeds_count = 300;
+/* CUnit's cases take no argument: this is what the command line says. */
+static struct {
+    uint64_t first_seed;
+    uint64_t seeds_count;
+} soak = {1, 300};
+
+static void run_once(struct mwt_farm *farm, struct mwt_farm_plan plan, const char *audit_path)
+{
+    remove(audit_path);
+    plan.audit_path = audit_path;
+    mwt_farm_run(farm, &plan);
+}
+
+/* Whatever befalls the slaves: each task ends exactly once, with its own value, is given up exactly
+ * when its policy says, nothing is taken from strangers, no slave has more than its groups, the
+ * trail adds up, and once the faults end the farm finishes. */
+static void every_task_ends_once(void)
+{
+    struct mwt_folder folder;
+    uint64_t failures = 0;
+    mwt_folder_create(&folder);
+
+    for (uint64_t i = 0; i < soak.seeds_count && failures < 5; i++) {
+        struct mwt_farm farm;
+        run_once(&farm, mwt_farm_draw(soak.first_seed + i), mwt_folder_file(&folder, "audit"));
+        failures += !mwt_check_farm(&farm);
+        mwt_farm_fini(&farm);
+    }
+
+    CU_ASSERT_EQUAL(failures, 0);
+    mwt_folder_destroy(&folder);
+}
+
+/* The same seed writes the same trail, to the byte. */
+static void same_seed_same_trail(void)
+{
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+
+    for (uint64_t i = 0; i < soak.seeds_count / 10 + 1; i++) {
+        struct mwt_farm first, second;
+        struct mwt_farm_plan plan = mwt_farm_draw(soak.first_seed + i);
+        run_once(&first, plan, mwt_folder_file(&folder, "first"));
+        run_once(&second, plan, mwt_folder_file(&folder, "second"));
+        char *one = mwt_file_read(mwt_folder_file(&folder, "first"));
+        char *other = mwt_file_read(mwt_folder_file(&folder, "second"));
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(one);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(other);
+        CU_ASSERT(strlen(one) > 0);
+        CU_ASSERT_STRING_EQUAL(one, other);
+        CU_ASSERT_EQUAL(first.end_ns, second.end_ns);
+        free(one);
+        free(other);
+        mwt_farm_fini(&first);
+        mwt_farm_fini(&second);
+    }
+
+    mwt_folder_destroy(&folder);
+}
+
+/* Without faults nothing is lost, so nothing is given up. */
+static void without_faults_all_is_done(void)
+{
+    struct mwt_farm farm;
+    struct mwt_farm_plan plan = mwt_farm_draw(soak.first_seed);
+    plan.kills_count = plan.cuts_count = plan.strangers_count = 0;
+    plan.failing_every = 0;
+
+    mwt_farm_run(&farm, &plan);
+
+    CU_ASSERT(mwt_check_farm(&farm));
+    for (size_t i = 0; i < plan.tasks_count; i++)
+        CU_ASSERT_EQUAL(farm.tasks[i].done, 1);
+    mwt_farm_fini(&farm);
+}
+
+static void read_arguments(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0)
+            soak.first_seed = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--seeds") == 0)
+            soak.seeds_count = strtoull(argv[i + 1], NULL, 10);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    read_arguments(argc, argv);
+    printf("seeds %llu to %llu\n", (unsigned long long)soak.first_seed,
+           (unsigned long long)(soak.first_seed + soak.seeds_count - 1));
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return 1;
+    CU_pSuite suite = CU_add_suite("farms in a simulated world", NULL, NULL);
+    CU_ADD_TEST(suite, every_task_ends_once);
+    CU_ADD_TEST(suite, same_seed_same_trail);
+    CU_ADD_TEST(suite, without_faults_all_is_done);
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures == 0 ? 0 : 1;
+}
