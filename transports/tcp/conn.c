@@ -163,6 +163,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (size > 0) {
         mwi_tcp_inbox_received(&conn->inbox, (size_t)size, hub->shared, &cursor);
         deliver_all(conn, &cursor);
+        if (conn->state == MWI_TCP_CONN_UP && conn->write_error != 0)
+            event_active(conn->read_event, EV_READ, 0);
     } else if (size == 0) {
         end_of_stream(conn);
     } else if (errno == EAGAIN || errno == EINTR) {
@@ -182,10 +184,10 @@ void mwi_tcp_conn_forget_queued(struct mwi_tcp_conn *conn)
     forget_dirty(conn);
 }
 
-/* The other end is gone or out of reach, yet frames that it sent before may still lie in the
- * socket: reading goes on, beginning in this turn, until it finds the end. */
-static void write_failed(struct mwi_tcp_conn *conn)
+void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error)
 {
+    conn->write_error = error;
+    mwi_tcp_conn_forget_queued(conn);
     event_active(conn->read_event, EV_READ, 0);
 }
 
@@ -195,8 +197,9 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
 
-    if (!mwi_tcp_conn_write(conn))
-        write_failed(conn);
+    int error = mwi_tcp_conn_write(conn);
+    if (error != 0)
+        mwi_tcp_conn_fail(conn, error);
 }
 
 static bool wait_writable(struct mwi_tcp_conn *conn)
@@ -229,25 +232,21 @@ static bool write_batch(struct mwi_tcp_conn *conn, int *error)
     return (size_t)size == batch->bytes;
 }
 
-bool mwi_tcp_conn_write(struct mwi_tcp_conn *conn)
+int mwi_tcp_conn_write(struct mwi_tcp_conn *conn)
 {
     int error = 0;
 
     for (int i = 0; i < BATCHES_MAX && conn->outbox.count > 0; i++)
         if (!write_batch(conn, &error))
             break;
-    if (error == 0 && conn->outbox.count > 0 && !wait_writable(conn))
-        error = ENOMEM;
-    if (error != 0) {
-        conn->write_error = error;
-        mwi_tcp_conn_forget_queued(conn);
-        return false;
-    }
-    if (conn->outbox.count == 0 && conn->is_blocked) {
+    if (error != 0)
+        return error;
+    if (conn->outbox.count > 0)
+        return wait_writable(conn) ? 0 : ENOMEM;
+    if (conn->is_blocked)
         event_del(conn->write_event);
-        conn->is_blocked = false;
-    }
-    return true;
+    conn->is_blocked = false;
+    return 0;
 }
 
 static void make_dirty(struct mwi_tcp_conn *conn)
@@ -264,8 +263,9 @@ void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
 
     while ((conn = TAILQ_FIRST(&hub->dirty)) != NULL) {
         forget_dirty(conn);
-        if (!mwi_tcp_conn_write(conn))
-            write_failed(conn);
+        int error = mwi_tcp_conn_write(conn);
+        if (error != 0)
+            mwi_tcp_conn_fail(conn, error);
     }
 }
 
@@ -308,7 +308,7 @@ void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn)
 {
     bool is_sound = conn->state == MWI_TCP_CONN_UP && conn->write_error == 0;
 
-    if (is_sound && mwi_tcp_conn_write(conn))
+    if (is_sound && mwi_tcp_conn_write(conn) == 0)
         mwi_tcp_linger_begin(conn);
     else
         mwi_tcp_conn_bury(conn);

@@ -42,6 +42,7 @@ struct mwi_tcp_conn {
     bool is_dirty;
     bool is_blocked; /* write_event is waiting */
     bool is_inet;
+    uint32_t looks_count; /* of watch.c, that found no answer */
     int64_t linger_until_ns;
     size_t lingered_bytes;
     struct mwi_tcp_inbox inbox;
@@ -65,9 +66,13 @@ void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
 /* Hands over what is queued for the connections of hub->dirty. */
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub);
 
-/* Hands over what the network takes of the outbox and waits for the rest if there is one. False if
- * writing has ended for good; write_error says why. */
-bool mwi_tcp_conn_write(struct mwi_tcp_conn *conn);
+/* Hands over what the network takes of the outbox and waits for the rest if there is one. 0, or an
+ * errno if writing has ended for good. */
+int mwi_tcp_conn_write(struct mwi_tcp_conn *conn);
+
+/* The other end is gone or out of reach: nothing more is written. Frames that it sent before may
+ * still lie in the socket, so reading goes on, beginning in this turn, and ends with the down. */
+void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error);
 
 /* Throws away what is queued. */
 void mwi_tcp_conn_forget_queued(struct mwi_tcp_conn *conn);

@@ -10,12 +10,11 @@
 #include "dial.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "resolve.h"
 #include "socket.h"
 
 /* An address that does not answer delays the others by so much; the last one may take longer. */
@@ -26,8 +25,9 @@ struct mwi_tcp_dial {
     struct mwi_tcp_conn *conn;
     struct mwi_tcp_address address;
     struct event *event; /* first the call to begin, then the outcome of the present attempt */
-    struct addrinfo *found;
-    struct addrinfo *next;
+    struct mwi_tcp_resolve *resolve;
+    struct evutil_addrinfo *found;
+    struct evutil_addrinfo *next;
     int fd;    /* of the present attempt, or the one to take over; -1 if none */
     int error; /* why the last attempt failed */
 };
@@ -40,8 +40,9 @@ void mwi_tcp_dial_destroy(struct mwi_tcp_dial *dial)
         event_free(dial->event);
     if (dial->fd >= 0)
         close(dial->fd);
+    mwi_tcp_resolve_destroy(dial->resolve);
     if (dial->found != NULL)
-        freeaddrinfo(dial->found);
+        evutil_freeaddrinfo(dial->found);
     free(dial);
 }
 
@@ -105,7 +106,7 @@ static bool wait_outcome(struct mwi_tcp_dial *dial)
 static void try_next(struct mwi_tcp_dial *dial)
 {
     while (dial->next != NULL) {
-        struct addrinfo *one = dial->next;
+        struct evutil_addrinfo *one = dial->next;
         dial->next = one->ai_next;
         dial->fd = mwi_tcp_socket_connect(one->ai_addr, one->ai_addrlen);
         if (dial->fd < 0) {
@@ -120,22 +121,28 @@ static void try_next(struct mwi_tcp_dial *dial)
     fail(dial);
 }
 
+static void on_resolved(void *context, struct evutil_addrinfo *found, const char *problem)
+{
+    struct mwi_tcp_dial *dial = context;
+
+    mwi_tcp_resolve_destroy(dial->resolve);
+    dial->resolve = NULL;
+    dial->found = found;
+    dial->next = found;
+    if (found != NULL)
+        try_next(dial);
+    else
+        mwi_tcp_conn_down(dial->conn, problem);
+}
+
 static void look_up(struct mwi_tcp_dial *dial)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char port[8];
-    char reason[400];
-
-    snprintf(port, sizeof port, "%u", dial->address.port);
-    int failure = getaddrinfo(dial->address.host, port, &hints, &dial->found);
-    if (failure != 0) {
-        snprintf(reason, sizeof reason, "host \"%s\": %s", dial->address.host,
-                 gai_strerror(failure));
-        mwi_tcp_conn_down(dial->conn, reason);
-        return;
+    dial->resolve = mwi_tcp_resolve_begin(dial->conn->hub->base, dial->address.host,
+                                          dial->address.port, on_resolved, dial);
+    if (dial->resolve == NULL) {
+        dial->error = ENOMEM;
+        fail(dial);
     }
-    dial->next = dial->found;
-    try_next(dial);
 }
 
 static void on_begin(evutil_socket_t fd, short what, void *context)

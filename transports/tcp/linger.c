@@ -13,21 +13,14 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "clock.h"
 #include "socket.h"
 
 #define LINGER_S 2
 #define LINGER_BYTES_MAX ((size_t)4 * 1024 * 1024)
 #define END_S 1
 #define END_TURN_US 5000
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* Reads and throws away. False at the end of the stream. */
 static bool discard(struct mwi_tcp_conn *conn)
@@ -47,7 +40,7 @@ static void on_lingering(evutil_socket_t fd, short what, void *context)
     (void)fd;
 
     if ((what & EV_TIMEOUT) || !discard(conn) || conn->lingered_bytes > LINGER_BYTES_MAX ||
-        now_ns() > conn->linger_until_ns)
+        mwi_tcp_clock_ns() > conn->linger_until_ns)
         mwi_tcp_conn_bury(conn);
 }
 
@@ -82,7 +75,7 @@ void mwi_tcp_linger_begin(struct mwi_tcp_conn *conn)
 {
     forget_peer(conn);
     mwi_tcp_conn_forget_queued(conn);
-    conn->linger_until_ns = now_ns() + LINGER_S * (int64_t)1000000000;
+    conn->linger_until_ns = mwi_tcp_clock_ns() + LINGER_S * MWI_TCP_SECOND_NS;
     if (!conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 || !watch(conn, on_lingering, LINGER_S))
         mwi_tcp_conn_bury(conn);
 }
@@ -94,7 +87,7 @@ static bool begin_ending(struct mwi_tcp_conn *conn)
 
     if (conn->state == MWI_TCP_CONN_LINGERING)
         return watch(conn, on_ending, END_S);
-    if (!is_sound || !mwi_tcp_conn_write(conn))
+    if (!is_sound || mwi_tcp_conn_write(conn) != 0)
         return false;
     forget_peer(conn);
     return watch(conn, on_ending, END_S);
@@ -128,11 +121,11 @@ static bool has_not_ended(struct mwi_tcp_conn *conn)
 void mwi_tcp_linger_end_all(struct mwi_tcp_hub *hub)
 {
     const struct timeval turn = {.tv_usec = END_TURN_US};
-    int64_t until_ns = now_ns() + END_S * (int64_t)1000000000;
+    int64_t until_ns = mwi_tcp_clock_ns() + END_S * MWI_TCP_SECOND_NS;
 
     bury_unless(hub, begin_ending);
     bury_unless(hub, has_not_ended);
-    while (!TAILQ_EMPTY(&hub->conns) && now_ns() < until_ns) {
+    while (!TAILQ_EMPTY(&hub->conns) && mwi_tcp_clock_ns() < until_ns) {
         if (event_base_loopexit(hub->base, &turn) != 0 || event_base_loop(hub->base, EVLOOP_ONCE))
             break;
         bury_unless(hub, has_not_ended);

@@ -14,16 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 #include "conn.h"
 #include "dial.h"
 #include "hub.h"
 #include "linger.h"
 #include "listener.h"
 #include "socket.h"
+#include "watch.h"
 
 #define FRAME_BYTES_MAX ((size_t)INT32_MAX)
 /* Turns that call no event, such as those that receive parts of a large frame, before a poll
@@ -35,17 +36,11 @@ struct tcp {
     struct mwi_tcp_listeners listeners;
     struct event *wake_event;
     struct event *timer_event;
+    struct event *watch_event;
     int timer_fd;
     int64_t timer_ns; /* what the timer is set to; 0 if it is not */
     bool is_woken;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static mw_error fail(mw_reason *why, mw_error error, const char *what)
 {
@@ -106,8 +101,12 @@ static void close_transport(void *transport)
     mwi_tcp_listeners_clear(&tcp->listeners);
     free_event(tcp->wake_event);
     free_event(tcp->timer_event);
-    if (tcp->hub.base != NULL)
+    free_event(tcp->watch_event);
+    if (tcp->hub.base != NULL) {
         mwi_tcp_linger_end_all(&tcp->hub);
+        /* For look-ups that were given up, see mwi_tcp_resolve_destroy. */
+        event_base_loop(tcp->hub.base, EVLOOP_NONBLOCK);
+    }
     mwi_tcp_conn_free_dead(&tcp->hub);
     mwi_tcp_peers_clear(&tcp->hub.peers);
     if (tcp->hub.base != NULL)
@@ -150,7 +149,8 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     else if (tcp->hub.base == NULL)
         error = fail(why, MW_ENETWORK, "cannot make an event loop");
     else if (tcp->hub.shared == NULL || tcp->hub.batch == NULL ||
-             !add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event))
+             !add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event) ||
+             (tcp->watch_event = mwi_tcp_watch_begin(&tcp->hub)) == NULL)
         error = fail(why, MW_ENOMEM, "open");
     else if (config->wake_fd >= 0 && !add_reader(tcp, config->wake_fd, on_wake, &tcp->wake_event))
         error = fail(why, MW_EINVAL, "cannot wait for wake_fd");
@@ -263,8 +263,8 @@ static void drop(void *transport, mw_peer peer)
 /* A timer that is set to an earlier time is left to ring: the poll then goes on waiting. */
 static bool set_timer(struct tcp *tcp, int64_t deadline)
 {
-    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / 1000000000),
-                                               .tv_nsec = (long)(deadline % 1000000000)}};
+    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / MWI_TCP_SECOND_NS),
+                                               .tv_nsec = (long)(deadline % MWI_TCP_SECOND_NS)}};
 
     if (deadline == INT64_MAX || (tcp->timer_ns != 0 && tcp->timer_ns <= deadline))
         return true;
@@ -292,7 +292,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
     for (int i = 0; i < TURNS_MAX && wait; i++) {
-        wait = hub->events_count == events_before && deadline > now_ns();
+        wait = hub->events_count == events_before && deadline > mwi_tcp_clock_ns();
         if (!turn(tcp, wait, deadline))
             return fail(why, MW_ENETWORK, "the event loop failed");
         wait = wait && hub->events_count == events_before && !tcp->is_woken;
@@ -304,7 +304,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
 static int64_t now(void *transport)
 {
     (void)transport;
-    return now_ns();
+    return mwi_tcp_clock_ns();
 }
 
 const mw_transport_api mwi_tcp_transport = {
