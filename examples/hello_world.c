@@ -25,7 +25,7 @@ static int master(mw_master *farm, int argc, char **argv)
         mw_master_submit(farm, &(mw_task){.algorithm = "hello", .tag = i}, "s",
                          mw_master_format(farm, "Task %d", i));
     while ((result = mw_master_next(farm)) != NULL) {
-        if (mw_result_get(farm, result, "s", &greeting) == MW_OK)
+        if (mw_result_get(result, "s", &greeting) == MW_OK)
             printf("Got result from slave: \"%s\"\n", greeting);
         else
             fprintf(stderr, "%s\n", mw_master_error(farm));

@@ -355,27 +355,37 @@ const mw_result *mw_master_next(mw_master *master)
     }
 }
 
-static mw_error load_values(mw_master *master, const mw_result *result)
+/* The one result that is handed out at a time lies in its master. */
+static mw_master *master_of(const mw_result *result)
 {
-    if (result != &master->result)
-        return fail(master, MW_EINVAL, "the result has been let go: it is good until the next one");
+    union {
+        const mw_result *from;
+        mw_result *to;
+    } handed_out = {result};
+    return MWI_LIST_ENTRY(handed_out.to, mw_master, result);
+}
+
+static mw_error load_values(mw_master *master)
+{
+    const mw_result *result = &master->result;
     if (result->outcome == MW_FAILED)
-        return fail(master, MW_EFORMAT, "the task failed: %.200s", result->message);
+        return fail(master, MW_EFORMAT, "the task failed: %s", result->message);
     if (result->is_bytes)
-        return fail(master, MW_EFORMAT, "the result is raw bytes, not values");
+        return fail(master, MW_EFORMAT, "expected values, got raw bytes");
     if (master->values.objects != NULL)
         return MW_OK;
     mw_error error = mwi_values_load(&master->values, result->data, result->size);
     master->has_values = true;
     if (error != MW_OK)
-        fail(master, error, "the result's values cannot be read: %s", mw_error_text(error));
+        fail(master, error, "the values cannot be read: %s", mw_error_text(error));
     return error;
 }
 
-mw_error mw_result_get(mw_master *master, const mw_result *result, const char *format, ...)
+mw_error mw_result_get(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
-    mw_error error = load_values(master, result);
+    mw_master *master = master_of(result);
+    mw_error error = load_values(master);
     if (error != MW_OK)
         return error;
     va_start(arguments, format);
@@ -384,14 +394,16 @@ mw_error mw_result_get(mw_master *master, const mw_result *result, const char *f
     return error;
 }
 
-size_t mw_result_values_count(mw_master *master, const mw_result *result)
+size_t mw_result_values_count(const mw_result *result)
 {
-    return load_values(master, result) == MW_OK ? master->values.count : 0;
+    mw_master *master = master_of(result);
+    return load_values(master) == MW_OK ? master->values.count : 0;
 }
 
-const msgpack_object *mw_result_value(mw_master *master, const mw_result *result, size_t index)
+const msgpack_object *mw_result_value(const mw_result *result, size_t index)
 {
-    return index < mw_result_values_count(master, result) ? &master->values.objects[index] : NULL;
+    return index < mw_result_values_count(result) ? &master_of(result)->values.objects[index]
+                                                  : NULL;
 }
 
 int mwi_master_status(const mw_master *master, int returned)

@@ -225,18 +225,17 @@ typedef struct mw_result {
 MW_API const mw_result *mw_master_next(mw_master *master);
 
 /* Reads all values of a result, or of the arguments of an unrunnable task. Pointers are borrowed as
- * long as the result. Errors: MW_EFORMAT, MW_EINVAL, MW_ENOMEM, with a sentence in mw_master_error;
- * unlike the other errors these do not change the exit status. */
-MW_API mw_error mw_result_get(mw_master *master, const mw_result *result, const char *format,
-                              ...) MW_USE_RESULT;
+ * long as the result, which must not be a copy of the struct. Errors: MW_EFORMAT, MW_EINVAL,
+ * MW_ENOMEM, with a sentence in mw_master_error; unlike the other errors these do not change the
+ * exit status. */
+MW_API mw_error mw_result_get(const mw_result *result, const char *format, ...) MW_USE_RESULT;
 
 /* The number of values; 0 also for raw bytes and failures. */
-MW_API size_t mw_result_values_count(mw_master *master, const mw_result *result);
+MW_API size_t mw_result_values_count(const mw_result *result);
 
 /* Value `index` from 0, as msgpack-c's object, borrowed as long as the result; NULL if there is
  * none. */
-MW_API const msgpack_object *mw_result_value(mw_master *master, const mw_result *result,
-                                             size_t index);
+MW_API const msgpack_object *mw_result_value(const mw_result *result, size_t index);
 
 /* In the master algorithm: the full loop. */
 

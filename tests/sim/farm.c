@@ -119,7 +119,7 @@ static void take(struct mwt_farm *farm, mw_master *master, const mw_result *resu
     switch (result->outcome) {
     case MW_DONE:
         task->done++;
-        if (mw_result_get(master, result, "l", &value) != MW_OK || value != value_of(result->tag))
+        if (mw_result_get(result, "l", &value) != MW_OK || value != value_of(result->tag))
             task->is_wrong = true;
         break;
     case MW_FAILED:
@@ -129,7 +129,7 @@ static void take(struct mwt_farm *farm, mw_master *master, const mw_result *resu
         task->unrunnable++;
         for (const char *at = result->message; (at = strstr(at, "was lost")) != NULL; at++)
             task->losses++;
-        if (mw_result_get(master, result, "l", &value) != MW_OK || value != result->tag)
+        if (mw_result_get(result, "l", &value) != MW_OK || value != result->tag)
             task->is_wrong = true;
         break;
     }
