@@ -112,7 +112,7 @@ static int slave_main(mw_sim_host *host, void *context)
     return status;
 }
 
-static void take(struct mwt_farm *farm, mw_master *master, const mw_result *result)
+static void take(struct mwt_farm *farm, const mw_result *result)
 {
     struct mwt_farm_task *task = &farm->tasks[result->tag];
     int64_t value;
@@ -165,7 +165,7 @@ static int master_main(mw_sim_host *host, void *context)
                        .no_retry = farm->plan.once_every > 0 && i % farm->plan.once_every == 0},
             "l", (int64_t)i);
     while ((result = mw_master_next(master)) != NULL)
-        take(farm, master, result);
+        take(farm, result);
     int status = mw_master_num_runnable_tasks(master) == 0 ? 0 : 1;
     mw_master_close(master);
     mw_options_destroy(options);
