@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The task store: order of the queue, ids that are never mistaken for those of tasks that are gone,
+ * histories, and a million tasks at once.
+ */
+#include "tasks.h"
+
+#include <string.h>
+
+#include "mwt_death.h"
+#include "mwt_random.h"
+#include "mwt_suite.h"
+
+/* A store with a slave's list and `count` tasks, whose tags count from 0. */
+struct store {
+    struct mwi_tasks tasks;
+    struct mwi_list running;
+};
+
+static void add_tasks(struct store *store, size_t count)
+{
+    mwi_tasks_init(&store->tasks);
+    mwi_list_init(&store->running);
+    for (size_t i = 0; i < count; i++) {
+        struct mwi_task *task = mwi_tasks_add(&store->tasks);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+        task->tag = (int64_t)i;
+    }
+}
+
+static struct mwi_task *run_next(struct store *store)
+{
+    struct mwi_task *task = mwi_tasks_first_waiting(&store->tasks);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+    mwi_tasks_move(&store->tasks, task, MWI_TASK_RUNNING, &store->running);
+    return task;
+}
+
+static void finish(struct store *store, struct mwi_task *task)
+{
+    mwi_tasks_move(&store->tasks, task, MWI_TASK_FREE, NULL);
+}
+
+static void check_counts(const struct store *store, size_t waiting, size_t running,
+                         size_t unrunnable)
+{
+    CU_ASSERT_EQUAL(store->tasks.counts[MWI_TASK_WAITING], waiting);
+    CU_ASSERT_EQUAL(store->tasks.counts[MWI_TASK_RUNNING], running);
+    CU_ASSERT_EQUAL(store->tasks.counts[MWI_TASK_UNRUNNABLE], unrunnable);
+}
+
+/* Users have millions of tasks: what one costs besides its payload is a promise. */
+static void test_size_of_a_task(void)
+{
+    CU_ASSERT_TRUE(sizeof(struct mwi_task) <= 64);
+}
+
+/* A new task waits, has an id by which it is found, and nothing else yet. */
+static void test_add(void)
+{
+    struct store store;
+    add_tasks(&store, 0);
+    CU_ASSERT_PTR_NULL(mwi_tasks_first_waiting(&store.tasks));
+
+    struct mwi_task *task = mwi_tasks_add(&store.tasks);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+    CU_ASSERT_EQUAL(task->state, MWI_TASK_WAITING);
+    CU_ASSERT_PTR_EQUAL(mwi_tasks_first_waiting(&store.tasks), task);
+    CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_task_id(task)), task);
+    CU_ASSERT_PTR_NULL(task->data);
+    CU_ASSERT_EQUAL(task->tag + task->size + task->algorithm + task->attempts + task->max_attempts,
+                    0);
+    CU_ASSERT_FALSE(task->no_retry || task->is_bytes);
+    check_counts(&store, 1, 0, 0);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* A task that takes the slot of another begins as clean as the first one did. */
+static void test_add_in_a_used_slot(void)
+{
+    struct store store;
+    add_tasks(&store, 1);
+    struct mwi_task *old = run_next(&store);
+    old->size = 9;
+    old->attempts = 2;
+    old->no_retry = old->is_bytes = true;
+    old->sid = 5;
+    uint64_t old_id = mwi_task_id(old);
+    finish(&store, old);
+
+    struct mwi_task *task = mwi_tasks_add(&store.tasks);
+
+    CU_ASSERT_PTR_EQUAL(task, old);
+    CU_ASSERT_NOT_EQUAL(mwi_task_id(task), old_id);
+    CU_ASSERT_EQUAL(task->tag + task->size + task->attempts + task->sid, 0);
+    CU_ASSERT_FALSE(task->no_retry || task->is_bytes);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* Tasks are taken in the order in which they were added. */
+static void test_first_in_first_out(void)
+{
+    struct store store;
+    add_tasks(&store, 3000);
+
+    for (int64_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(run_next(&store)->tag, i);
+
+    CU_ASSERT_PTR_NULL(mwi_tasks_first_waiting(&store.tasks));
+    check_counts(&store, 0, 3000, 0);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* Tasks that come back, the last first, stand in their old order before the newer ones. */
+static void test_return_to_the_front(void)
+{
+    struct store store;
+    add_tasks(&store, 6);
+    for (int i = 0; i < 4; i++)
+        run_next(&store);
+
+    while (!mwi_list_is_empty(&store.running))
+        mwi_tasks_move(&store.tasks, MWI_LIST_ENTRY(store.running.prev, struct mwi_task, link),
+                       MWI_TASK_WAITING, NULL);
+
+    for (int64_t i = 0; i < 6; i++)
+        CU_ASSERT_EQUAL(run_next(&store)->tag, i);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* Unrunnable tasks queue up in order, with their payload, until they are taken. */
+static void test_unrunnable(void)
+{
+    struct store store;
+    add_tasks(&store, 3);
+
+    for (int i = 0; i < 3; i++) {
+        struct mwi_task *task = run_next(&store);
+        task->data = malloc(10);
+        mwi_tasks_move(&store.tasks, task, MWI_TASK_UNRUNNABLE, NULL);
+    }
+
+    check_counts(&store, 0, 0, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        struct mwi_task *task = MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task, link);
+        CU_ASSERT_EQUAL(task->tag, i);
+        CU_ASSERT_PTR_NOT_NULL(task->data);
+        finish(&store, task);
+    }
+    check_counts(&store, 0, 0, 0);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* Ids that were never given out have no task. */
+static void test_ids_of_no_task(void)
+{
+    struct store store;
+    add_tasks(&store, 1);
+    uint64_t id = mwi_task_id(mwi_tasks_first_waiting(&store.tasks));
+    uint64_t generation = UINT64_C(1) << 32;
+    uint64_t wrong[] = {id + 1,          id - 1,     id + generation,         id - generation,
+                        id + UINT32_MAX, UINT64_MAX, id ^ (UINT64_C(1) << 63)};
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CU_ASSERT_PTR_NULL(mwi_tasks_find(&store.tasks, wrong[i]));
+
+    mwi_tasks_fini(&store.tasks);
+    CU_ASSERT_PTR_NULL(mwi_tasks_find(&store.tasks, id));
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* The id of a task that is gone stays refused, however many others take its slot. */
+static void test_ids_of_freed_slots(void)
+{
+    enum { ROUNDS = 1000 };
+    static uint64_t ids[ROUNDS];
+    struct store store;
+    add_tasks(&store, 0);
+
+    for (size_t i = 0; i < ROUNDS; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mwi_tasks_add(&store.tasks));
+        struct mwi_task *task = run_next(&store);
+        ids[i] = mwi_task_id(task);
+        finish(&store, task);
+    }
+    CU_ASSERT_PTR_NOT_NULL(mwi_tasks_add(&store.tasks));
+
+    for (size_t i = 0; i < ROUNDS; i++)
+        CU_ASSERT_PTR_NULL(mwi_tasks_find(&store.tasks, ids[i]));
+    CU_ASSERT_EQUAL(store.tasks.slots_count, 1);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* What befell a task is told in order, and gone with it. */
+static void test_history(void)
+{
+    struct store store;
+    add_tasks(&store, 1);
+    struct mwi_task *task = run_next(&store);
+    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "");
+
+    mwi_tasks_add_history(&store.tasks, task, "first");
+    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "first");
+    mwi_tasks_add_history(&store.tasks, task, "second");
+
+    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "first; second");
+    finish(&store, task);
+    CU_ASSERT_EQUAL(store.tasks.histories.used_count, 0);
+    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, mwi_tasks_add(&store.tasks)), "");
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* A store that ends frees the payloads and histories of tasks in whatever state. */
+static void test_fini_frees_all(void)
+{
+    struct store store;
+    add_tasks(&store, 5);
+
+    for (int i = 0; i < 4; i++) {
+        struct mwi_task *task = run_next(&store);
+        task->data = malloc(100);
+        mwi_tasks_add_history(&store.tasks, task, "lost");
+        if (i % 2 == 0)
+            mwi_tasks_move(&store.tasks, task, MWI_TASK_UNRUNNABLE, NULL);
+    }
+    mwi_tasks_first_waiting(&store.tasks)->data = malloc(100);
+    mwi_tasks_fini(&store.tasks);
+
+    CU_ASSERT_PTR_NULL(mwi_tasks_first_waiting(&store.tasks));
+    CU_ASSERT_EQUAL(store.tasks.slots_count, 0);
+}
+
+/* A million tasks go in and come out in order; the next million uses the same memory. */
+static void test_a_million(void)
+{
+    enum { MILLION = 1000000 };
+    struct store store;
+    add_tasks(&store, MILLION);
+    size_t chunks_count = store.tasks.chunks_count;
+    check_counts(&store, MILLION, 0, 0);
+
+    for (int round = 0; round < 2; round++) {
+        for (int64_t i = 0; i < MILLION; i++) {
+            struct mwi_task *task = run_next(&store);
+            if (task->tag != i)
+                CU_FAIL_FATAL("a task is out of order");
+            finish(&store, task);
+            if (round == 0)
+                mwi_tasks_add(&store.tasks)->tag = i;
+        }
+    }
+
+    check_counts(&store, 0, 0, 0);
+    CU_ASSERT_EQUAL(store.tasks.slots_count, MILLION);
+    CU_ASSERT_TRUE(store.tasks.chunks_count == chunks_count);
+    mwi_tasks_fini(&store.tasks);
+}
+
+/* Any mix of moves leaves each task in one state, and the counts say how many are in each. */
+static void test_counts_after_any_moves(void)
+{
+    enum { COUNT = 500 };
+    static uint64_t ids[COUNT];
+    struct mwt_random random;
+    struct store store;
+    mwt_random_start(&random);
+    add_tasks(&store, COUNT);
+    size_t at = 0, counts[MWI_TASK_STATES_COUNT] = {0};
+    for (struct mwi_list *link = store.tasks.waiting.next; link != &store.tasks.waiting;
+         link = link->next)
+        ids[at++] = mwi_task_id(MWI_LIST_ENTRY(link, struct mwi_task, link));
+
+    for (size_t step = 0; step < 5000; step++) {
+        struct mwi_task *task = mwi_tasks_find(&store.tasks, ids[mwt_random_below(&random, COUNT)]);
+        enum mwi_task_state to =
+            (enum mwi_task_state)mwt_random_below(&random, MWI_TASK_STATES_COUNT);
+        if (task != NULL && mwi_task_move_allowed((enum mwi_task_state)task->state, to))
+            mwi_tasks_move(&store.tasks, task, to, &store.running);
+    }
+
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct mwi_task *task = mwi_tasks_find(&store.tasks, ids[i]);
+        counts[task == NULL ? MWI_TASK_FREE : task->state]++;
+    }
+    check_counts(&store, counts[MWI_TASK_WAITING], counts[MWI_TASK_RUNNING],
+                 counts[MWI_TASK_UNRUNNABLE]);
+    mwi_tasks_fini(&store.tasks);
+}
+
+static void finish_waiting_task(void *context)
+{
+    struct store *store = context;
+    finish(store, mwi_tasks_first_waiting(&store->tasks));
+}
+
+/* A move that is not allowed is a bug of the library and stops it. */
+static void test_forbidden_move(void)
+{
+    struct store store;
+    add_tasks(&store, 1);
+
+    CU_ASSERT_TRUE(mwt_dies(finish_waiting_task, &store));
+
+    mwi_tasks_fini(&store.tasks);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"size of a task", test_size_of_a_task},
+        {"add", test_add},
+        {"add in a used slot", test_add_in_a_used_slot},
+        {"first in, first out", test_first_in_first_out},
+        {"return to the front", test_return_to_the_front},
+        {"unrunnable", test_unrunnable},
+        {"ids of no task", test_ids_of_no_task},
+        {"ids of freed slots", test_ids_of_freed_slots},
+        {"history", test_history},
+        {"fini frees all", test_fini_frees_all},
+        {"a million", test_a_million},
+        {"counts after any moves", test_counts_after_any_moves},
+        {"forbidden move", test_forbidden_move},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_suite_run("tasks", tests);
+}
