@@ -116,7 +116,7 @@ static void down(void *context, mw_peer peer, const char *reason)
     snprintf(end->down_reason, sizeof end->down_reason, "%s", reason);
 }
 
-mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, MPI_Comm *comm,
+mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max)
 {
     static const mw_transport_events events = {.up = up, .message = message, .down = down};
@@ -124,7 +124,7 @@ mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, MPI_
                                   .context = end,
                                   .frame_bytes_max = frame_bytes_max,
                                   .wake_fd = -1,
-                                  .environment = comm};
+                                  .environment = environment};
 
     *end = (struct mwt_mpi_end){.api = api};
     return api->open(&end->transport, &config, &end->why);

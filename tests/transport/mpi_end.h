@@ -5,8 +5,6 @@
 #ifndef MWT_MPI_END_H
 #define MWT_MPI_END_H
 
-#include <mpi.h>
-
 #include <mw/transport.h>
 
 #define MWT_MPI_PEERS_MAX 8
@@ -37,9 +35,10 @@ struct mwt_mpi_end {
 /* The table of the module at `path`; ends the program if it has none. */
 const mw_transport_api *mwt_mpi_load(const char *path);
 
-/* Opens an end over *comm, NULL being what it is for the transport. */
-mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, MPI_Comm *comm,
+/* Opens an end over `environment`, an MPI_Comm * or NULL. */
+mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max);
+/* Both count a failure as a fault. */
 void mwt_mpi_listen(struct mwt_mpi_end *end);
 mw_peer mwt_mpi_connect(struct mwt_mpi_end *end, int rank);
 void mwt_mpi_close(struct mwt_mpi_end *end);

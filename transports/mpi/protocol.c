@@ -207,8 +207,6 @@ static void report_failures(struct mwi_mpi_transport *t)
 {
     mw_reason failure = t->sends.failure;
 
-    if (failure.text[0] == 0)
-        return;
     t->sends.failure.text[0] = 0;
     for (size_t i = 0; i < t->links.slots_count; i++) {
         struct mwi_mpi_link *link = &t->links.slots[i];
@@ -226,7 +224,8 @@ mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *t, size_t *done_count, 
     size_t done = mwi_mpi_sends_test(&t->sends, &t->links);
     mw_error error;
 
-    report_failures(t);
+    if (t->sends.failure.text[0] != 0)
+        report_failures(t);
     error = mwi_mpi_receives_look(&t->receives, &t->world, arrived, t, why);
     *done_count += done;
     return error;
@@ -234,5 +233,5 @@ mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *t, size_t *done_count, 
 
 bool mwi_mpi_protocol_quiet(const struct mwi_mpi_transport *t)
 {
-    return t->byes_due_count == 0 && t->sends.count == 0 && t->receives.first == NULL;
+    return t->byes_due_count == 0 && t->sends.count == 0 && t->receives.waiting_count == 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Incoming messages. Each is matched, whoever it is from, and its receive is started. Mostly it is
- * there at once; if not (a large one comes as fast as its sender makes calls of MPI), it waits in a
- * list together with all that its rank sent after it. Small messages go into one buffer that is
+ * there at once; if not (a large one comes as fast as its sender makes calls of MPI), it waits in
+ * its rank's queue, and all that the rank sent after it behind it. Small messages go into one buffer that is
  * used again and again, large ones into a block of their own that the receiver may keep.
  */
 #include "receives.h"
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define MESSAGES_PER_LOOK_MAX 64
+#define QUEUES_PER_LOOK_MAX 64
 #define BLOCK_BYTES_MIN ((size_t)16 * 1024)
 
 struct mwi_mpi_receive {
@@ -32,16 +33,17 @@ struct look {
 mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, int ranks_count)
 {
     *receives = (struct mwi_mpi_receives){.stuck = MPI_MESSAGE_NULL};
-    receives->last = &receives->first;
-    receives->ranks = calloc((size_t)ranks_count, sizeof *receives->ranks);
-    return receives->ranks == NULL ? MW_ENOMEM : MW_OK;
+    receives->queues = calloc((size_t)ranks_count, sizeof *receives->queues);
+    receives->waiting = calloc((size_t)ranks_count, sizeof *receives->waiting);
+    return receives->queues == NULL || receives->waiting == NULL ? MW_ENOMEM : MW_OK;
 }
 
 void mwi_mpi_receives_fini(struct mwi_mpi_receives *receives)
 {
     free(receives->buffer);
     free(receives->spare);
-    free(receives->ranks);
+    free(receives->waiting);
+    free(receives->queues);
     *receives = (struct mwi_mpi_receives){.stuck = MPI_MESSAGE_NULL};
 }
 
@@ -53,26 +55,18 @@ static void hand_on(const struct look *look, struct mwi_mpi_receive *receive)
     free(frame.block);
 }
 
-/* Takes the first message of the list at *place out of it. */
-static struct mwi_mpi_receive *unlink_at(struct mwi_mpi_receives *receives,
-                                         struct mwi_mpi_receive **place)
-{
-    struct mwi_mpi_receive *receive = *place;
-
-    *place = receive->next;
-    if (receives->last == &receive->next)
-        receives->last = place;
-    receives->ranks[receive->rank].pending_count--;
-    receives->bytes -= receive->frame.size;
-    return receive;
-}
-
 static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *receive)
 {
+    struct mwi_mpi_queue *queue = &receives->queues[receive->rank];
+
     receive->next = NULL;
-    *receives->last = receive;
-    receives->last = &receive->next;
-    receives->ranks[receive->rank].pending_count++;
+    if (queue->first == NULL) {
+        queue->first = receive;
+        receives->waiting[receives->waiting_count++] = receive->rank;
+    } else {
+        queue->last->next = receive;
+    }
+    queue->last = receive;
     receives->bytes += receive->frame.size;
 }
 
@@ -86,34 +80,47 @@ static mw_error test(struct mwi_mpi_receive *receive, bool *done, mw_reason *why
     return error;
 }
 
-/* Looks at the first waiting message of each rank, and at the next one of that rank when it is
- * there. */
+/* Hands on what is there of one rank. */
+static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
+{
+    while (queue->first != NULL && look->budget > 0) {
+        struct mwi_mpi_receive *receive = queue->first;
+        bool done = false;
+        mw_error error = test(receive, &done, look->why);
+
+        if (error != MW_OK || !done)
+            return error;
+        look->budget--;
+        queue->first = receive->next;
+        look->receives->bytes -= receive->frame.size;
+        hand_on(look, receive);
+        free(receive);
+    }
+    return MW_OK;
+}
+
+/* Looks at a number of queues, another time at the next ones. */
 static mw_error look_at_waiting(struct look *look)
 {
     struct mwi_mpi_receives *receives = look->receives;
-    struct mwi_mpi_receive **place = &receives->first;
-    unsigned scan = ++receives->scans_count;
+    int count = receives->waiting_count;
+    mw_error error = MW_OK;
 
-    while (*place != NULL && look->budget > 0) {
-        struct mwi_mpi_receive *receive = *place;
-        bool done = false;
+    if (count > QUEUES_PER_LOOK_MAX)
+        count = QUEUES_PER_LOOK_MAX;
+    for (; count > 0 && error == MW_OK; count--) {
+        struct mwi_mpi_queue *queue;
 
-        if (receives->ranks[receive->rank].blocked_in != scan) {
-            mw_error error = test(receive, &done, look->why);
-
-            if (error != MW_OK)
-                return error;
-        }
-        if (done) {
-            look->budget--;
-            hand_on(look, unlink_at(receives, place));
-            free(receive);
-        } else {
-            receives->ranks[receive->rank].blocked_in = scan;
-            place = &receive->next;
-        }
+        if (receives->cursor >= receives->waiting_count)
+            receives->cursor = 0;
+        queue = &receives->queues[receives->waiting[receives->cursor]];
+        error = look_at_queue(look, queue);
+        if (queue->first == NULL)
+            receives->waiting[receives->cursor] = receives->waiting[--receives->waiting_count];
+        else
+            receives->cursor++;
     }
-    return MW_OK;
+    return error;
 }
 
 /* Finds room for a message: the buffer if it is small and likely to be there at once. */
@@ -123,9 +130,9 @@ static bool make_room(struct mwi_mpi_receives *receives, struct mwi_mpi_receive 
 
     frame->block = NULL;
     frame->data = receives->buffer;
-    if (frame->size < BLOCK_BYTES_MIN && receives->ranks[receive->rank].pending_count == 0)
+    if (frame->size < BLOCK_BYTES_MIN && receives->queues[receive->rank].first == NULL)
         return true;
-    frame->block = malloc(frame->size + 1);
+    frame->block = malloc(frame->size > 0 ? frame->size : 1);
     frame->data = frame->block;
     return frame->block != NULL;
 }
@@ -153,7 +160,7 @@ static mw_error start(struct look *look, struct mwi_mpi_receive *receive)
     return error;
 }
 
-/* Keeps the spare, which is being received, in the list; the buffer goes with it if it is used. */
+/* Puts the spare, which is being received, into its queue; the buffer goes with it if it is used. */
 static void wait_for(struct mwi_mpi_receives *receives)
 {
     struct mwi_mpi_receive *receive = receives->spare;
@@ -173,7 +180,7 @@ static mw_error take(struct look *look)
     bool done = false;
     mw_error error = start(look, receive);
 
-    if (error == MW_OK && receives->ranks[receive->rank].pending_count == 0)
+    if (error == MW_OK && receives->queues[receive->rank].first == NULL)
         error = test(receive, &done, look->why);
     if (error != MW_OK)
         return error;

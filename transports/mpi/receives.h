@@ -10,21 +10,21 @@
 
 struct mwi_mpi_receive;
 
-/* The order in which a rank sent is kept by letting its messages wait while an earlier one of it is
- * on its way. */
-struct mwi_mpi_rank {
-    unsigned pending_count;
-    unsigned blocked_in; /* the scan that found its first message not there yet */
+/* Messages of one rank that are on their way, in the order in which it sent them: a message waits
+ * while an earlier one of its rank is not there. */
+struct mwi_mpi_queue {
+    struct mwi_mpi_receive *first;
+    struct mwi_mpi_receive *last;
 };
 
 struct mwi_mpi_receives {
-    struct mwi_mpi_receive *first; /* on their way, in order of arrival */
-    struct mwi_mpi_receive **last;
-    size_t bytes;                  /* of those */
-    struct mwi_mpi_receive *spare; /* for the next message; NULL when it has gone into the list */
+    struct mwi_mpi_queue *queues; /* by rank */
+    int *waiting;                 /* the ranks whose queues are not empty, in no order */
+    int waiting_count;
+    int cursor;                    /* which of them is looked at next */
+    size_t bytes;                  /* of all that is on its way */
+    struct mwi_mpi_receive *spare; /* for the next message; NULL when it has gone into a queue */
     unsigned char *buffer;         /* for small messages; NULL when it went with the spare */
-    struct mwi_mpi_rank *ranks;
-    unsigned scans_count;
     /* A message that was matched when there was no memory for it: it has to be received first. */
     MPI_Message stuck;
     MPI_Status stuck_status;

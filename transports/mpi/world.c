@@ -24,13 +24,11 @@ mw_error mwi_mpi_fail(mw_reason *why, mw_error error, const char *format, ...)
     return error;
 }
 
-mw_error mwi_mpi_check(int code, const char *call, mw_reason *why)
+mw_error mwi_mpi_explain(int code, const char *call, mw_reason *why)
 {
     char text[MPI_MAX_ERROR_STRING] = "unknown error";
     int length;
 
-    if (code == MPI_SUCCESS)
-        return MW_OK;
     MPI_Error_string(code, text, &length);
     return mwi_mpi_fail(why, MW_ENETWORK, "%s: %.200s", call, text);
 }

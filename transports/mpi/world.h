@@ -36,7 +36,13 @@ bool mwi_mpi_world_usable(void);
 /* Writes a sentence to `why` and returns `error`. */
 mw_error mwi_mpi_fail(mw_reason *why, mw_error error, const char *format, ...) MW_PRINTF(3, 4);
 
-/* MW_OK for MPI_SUCCESS; else MW_ENETWORK, with `call` and the text of MPI in `why`. */
-mw_error mwi_mpi_check(int code, const char *call, mw_reason *why);
+/* Writes `call` and what MPI says of the code to `why`; returns MW_ENETWORK. */
+mw_error mwi_mpi_explain(int code, const char *call, mw_reason *why);
+
+/* MW_OK for MPI_SUCCESS, else explains. Inline since it is around each call of a look. */
+static inline mw_error mwi_mpi_check(int code, const char *call, mw_reason *why)
+{
+    return code == MPI_SUCCESS ? MW_OK : mwi_mpi_explain(code, call, why);
+}
 
 #endif

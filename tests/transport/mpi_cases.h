@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What test_mpi.c runs: each case is a function that all ranks run together, and what a rank finds
+ * wrong is counted.
+ */
+#ifndef MWT_MPI_CASES_H
+#define MWT_MPI_CASES_H
+
+#include <stdio.h>
+
+#include "mpi_end.h"
+
+#define MWT_MPI_FRAME_BYTES_MAX ((size_t)128 * 1024 * 1024)
+
+/* One rank of MPI_COMM_WORLD in one case. */
+struct mwt_mpi_rank {
+    const mw_transport_api *api;
+    int rank;
+    int size;
+    int wrong_count;
+};
+
+#define MWT_MPI_CHECK(r, condition)                                                                \
+    ((condition) ? (void)0                                                                         \
+                 : (void)((r)->wrong_count++, fprintf(stderr, "rank %d, %s:%d: %s\n", (r)->rank,   \
+                                                      __FILE__, __LINE__, #condition)))
+
+#define MWT_MPI_CASES(X)                                                                           \
+    X(reopen)                                                                                      \
+    X(use_part_of_world)                                                                           \
+    X(use_two_at_once)                                                                             \
+    X(serve_on_last_rank)                                                                          \
+    X(send_from_all)                                                                               \
+    X(send_big)                                                                                    \
+    X(keep_error_handler)                                                                          \
+    X(close_without_connect)                                                                       \
+    X(connect_late)                                                                                \
+    X(drop_from_both_ends)                                                                         \
+    X(exceed_limit)                                                                                \
+    X(refuse_addresses)                                                                            \
+    X(wake_up)                                                                                     \
+    X(refuse_other_thread)                                                                         \
+    X(refuse_environments)
+
+#define MWT_MPI_CASE(name) void mwt_mpi_##name(struct mwt_mpi_rank *r);
+MWT_MPI_CASES(MWT_MPI_CASE)
+#undef MWT_MPI_CASE
+
+void mwt_mpi_open_world(struct mwt_mpi_rank *r, struct mwt_mpi_end *end);
+void mwt_mpi_close_end(struct mwt_mpi_rank *r, struct mwt_mpi_end *end);
+
+/* Connects to the listening rank, sends one frame and waits for its echo. */
+mw_peer mwt_mpi_exchange(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int master, size_t size);
+
+/* Listens, and echoes until so many peers have come and gone. */
+void mwt_mpi_serve(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, unsigned peers_count);
+
+/* A farm in small: one rank serves, the others connect, exchange a frame and close. */
+void mwt_mpi_run_farm(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int rank, int size,
+                      int master);
+
+#endif

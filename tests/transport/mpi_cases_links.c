@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames, links and their ends over the mpi transport.
+ */
+#include "mpi_cases.h"
+
+#include <mpi.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BIG_BYTES ((size_t)64 * 1024 * 1024)
+
+/* Frames of all sizes from all ranks at once arrive whole and in order, and their echoes too. */
+void mwt_mpi_send_from_all(struct mwt_mpi_rank *r)
+{
+    static const size_t sizes[] = {0, 8, 64, 5000, 100, 16384, 70000, 16, 16383, 300000};
+    const unsigned count = 3000;
+    struct mwt_mpi_end end;
+
+    mwt_mpi_open_world(r, &end);
+    if (r->rank == 0) {
+        mwt_mpi_serve(r, &end, (unsigned)r->size - 1);
+        MWT_MPI_CHECK(r, end.frames_count == count * ((unsigned)r->size - 1));
+    } else {
+        mw_peer peer = mwt_mpi_connect(&end, 0);
+
+        for (unsigned i = 0; i < count; i++) {
+            MWT_MPI_CHECK(
+                r, mwt_mpi_send(&end, peer, i, sizes[i % (sizeof sizes / sizeof *sizes)]) == MW_OK);
+            if (i >= 100)
+                MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, i - 100));
+        }
+        MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, count));
+        MWT_MPI_CHECK(r, mwt_mpi_await_no_backlog(&end, peer));
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* 64 MiB go there and back, and come in a block that the receiver may keep. */
+void mwt_mpi_send_big(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+
+    mwt_mpi_open_world(r, &end);
+    if (r->rank == 0) {
+        mwt_mpi_serve(r, &end, (unsigned)r->size - 1);
+    } else {
+        mwt_mpi_exchange(r, &end, 0, BIG_BYTES);
+        MWT_MPI_CHECK(r, end.peers[0].bytes_count == BIG_BYTES);
+    }
+    MWT_MPI_CHECK(r, end.blocks_count == end.frames_count);
+    mwt_mpi_close_end(r, &end);
+}
+
+/* Ranks that never connect, and a master that has seen nobody, close without waiting for more. */
+void mwt_mpi_close_without_connect(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+
+    mwt_mpi_open_world(r, &end);
+    if (r->rank == 0)
+        mwt_mpi_listen(&end);
+    if (r->rank == 1) {
+        mwt_mpi_connect(&end, 0);
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* A connect that comes when the listener is closing goes down, as does one to who never listened;
+ * the listener does not poll, so that it sees the connect in its close only. */
+void mwt_mpi_connect_late(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+
+    mwt_mpi_open_world(r, &end);
+    if (r->rank == 0) {
+        mwt_mpi_listen(&end);
+    } else {
+        mwt_mpi_connect(&end, 0);
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
+        MWT_MPI_CHECK(r, end.peers_count == 0);
+        MWT_MPI_CHECK(r, strcmp(end.down_reason, "connection refused") == 0);
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* Both ends drop each other at the same time, with frames on their way, and link anew. */
+void mwt_mpi_drop_from_both_ends(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+    mw_peer old = 0;
+
+    mwt_mpi_open_world(r, &end);
+    end.does_echo = r->rank == 0;
+    if (r->rank == 0)
+        mwt_mpi_listen(&end);
+    if (r->rank == 1)
+        old = mwt_mpi_connect(&end, 0);
+    if (r->rank < 2)
+        MWT_MPI_CHECK(r, mwt_mpi_await_ups(&end, 1));
+
+    if (r->rank < 2) {
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, end.peers[0].peer, 0, 10) == MW_OK);
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, end.peers[0].peer, 1, 1000000) == MW_OK);
+        r->api->drop(end.transport, end.peers[0].peer);
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, end.peers[0].peer, 2, 10) == MW_EPEER);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (r->rank == 0)
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
+    if (r->rank == 1)
+        MWT_MPI_CHECK(r, mwt_mpi_exchange(r, &end, 0, 100) != old);
+
+    if (r->rank == 1)
+        MWT_MPI_CHECK(r, end.frames_count == 1 && end.downs_count == 0);
+    mwt_mpi_close_end(r, &end);
+}
+
+/* A frame that is over the other end's limit takes the link down there, with the figures, and is
+ * not sent at all; the sender's own limit is an error at once. */
+void mwt_mpi_exceed_limit(struct mwt_mpi_rank *r)
+{
+    MPI_Comm world = MPI_COMM_WORLD;
+    struct mwt_mpi_end end;
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &world, r->rank == 0 ? 1000 : 5000000) == MW_OK);
+    if (r->rank == 0) {
+        mwt_mpi_listen(&end);
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, (unsigned)r->size - 1));
+        MWT_MPI_CHECK(
+            r, strcmp(end.down_reason, "a frame of 4000000 bytes is over the limit of 1000") == 0);
+        MWT_MPI_CHECK(r, end.frames_count == (unsigned)r->size - 1);
+    } else {
+        mw_peer peer = mwt_mpi_connect(&end, 0);
+
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 0, 1000) == MW_OK);
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 1, 5000001) == MW_ETOOBIG);
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 1, 4000000) == MW_OK);
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 2, 10) == MW_OK);
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
+        MWT_MPI_CHECK(r, strcmp(end.down_reason, "closed by the peer") == 0);
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* A readable wake_fd ends a poll that would last for ever. */
+void mwt_mpi_wake_up(struct mwt_mpi_rank *r)
+{
+    static const mw_transport_events events = {0};
+    mw_transport_config config = {.events = &events, .frame_bytes_max = 10};
+    mw_reason why;
+    void *transport;
+    int ends[2];
+
+    MWT_MPI_CHECK(r, pipe(ends) == 0);
+    config.wake_fd = ends[0];
+    MWT_MPI_CHECK(r, r->api->open(&transport, &config, &why) == MW_OK);
+
+    MWT_MPI_CHECK(r, write(ends[1], "x", 1) == 1);
+    MWT_MPI_CHECK(r, r->api->poll(transport, INT64_MAX, &why) == MW_OK);
+
+    r->api->close(transport);
+    close(ends[0]);
+    close(ends[1]);
+}

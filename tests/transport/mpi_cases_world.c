@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the mpi transport makes of communicators, threads and addresses; and the steps that all
+ * cases share.
+ */
+#include "mpi_cases.h"
+
+#include <mpi.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+void mwt_mpi_open_world(struct mwt_mpi_rank *r, struct mwt_mpi_end *end)
+{
+    MPI_Comm world = MPI_COMM_WORLD;
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(end, r->api, &world, MWT_MPI_FRAME_BYTES_MAX) == MW_OK);
+}
+
+void mwt_mpi_close_end(struct mwt_mpi_rank *r, struct mwt_mpi_end *end)
+{
+    mwt_mpi_close(end);
+    MWT_MPI_CHECK(r, end->faults_count == 0);
+}
+
+mw_peer mwt_mpi_exchange(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int master, size_t size)
+{
+    mw_peer peer = mwt_mpi_connect(end, master);
+
+    MWT_MPI_CHECK(r, mwt_mpi_await_ups(end, end->peers_count + 1));
+    MWT_MPI_CHECK(r, mwt_mpi_send(end, peer, 0, size) == MW_OK);
+    MWT_MPI_CHECK(r, mwt_mpi_await_frames(end, end->frames_count + 1));
+    return peer;
+}
+
+void mwt_mpi_serve(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, unsigned peers_count)
+{
+    end->does_echo = true;
+    mwt_mpi_listen(end);
+    MWT_MPI_CHECK(r, mwt_mpi_await_downs(end, peers_count));
+    MWT_MPI_CHECK(r, end->peers_count == peers_count);
+    MWT_MPI_CHECK(r, strcmp(end->down_reason, "closed by the peer") == 0);
+}
+
+void mwt_mpi_run_farm(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int rank, int size,
+                      int master)
+{
+    if (rank == master)
+        mwt_mpi_serve(r, end, (unsigned)size - 1);
+    else
+        mwt_mpi_exchange(r, end, master, 100);
+}
+
+/* The same communicator is used again and again, and none is left over. */
+void mwt_mpi_reopen(struct mwt_mpi_rank *r)
+{
+    MPI_Comm before;
+    MPI_Comm after;
+
+    MPI_Comm_dup(MPI_COMM_WORLD, &before);
+    for (int i = 0; i < 1000; i++) {
+        struct mwt_mpi_end end;
+
+        mwt_mpi_open_world(r, &end);
+        if (i % 10 == 0)
+            mwt_mpi_run_farm(r, &end, r->rank, r->size, 0);
+        mwt_mpi_close_end(r, &end);
+    }
+    MPI_Comm_dup(MPI_COMM_WORLD, &after);
+
+    MWT_MPI_CHECK(r, MPI_Comm_c2f(after) <= MPI_Comm_c2f(before) + 1);
+    MPI_Comm_free(&before);
+    MPI_Comm_free(&after);
+}
+
+/* A rank's numbers are those of the communicator given; one of a single process is refused. */
+void mwt_mpi_use_part_of_world(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+    MPI_Comm part;
+    int rank;
+
+    MPI_Comm_split(MPI_COMM_WORLD, r->rank == 1, -r->rank, &part);
+    MPI_Comm_rank(part, &rank);
+
+    if (r->rank == 1) {
+        MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &part, 1000) == MW_EUNAVAILABLE);
+        MWT_MPI_CHECK(r, strstr(end.why.text, "mpirun -n N") != NULL);
+    } else {
+        MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &part, 1000) == MW_OK);
+        mwt_mpi_run_farm(r, &end, rank, r->size - 1, 0);
+        if (r->rank == 0)
+            MWT_MPI_CHECK(r, strcmp(end.peers[0].name, "rank 0") == 0);
+        mwt_mpi_close_end(r, &end);
+    }
+    MPI_Comm_free(&part);
+}
+
+/* Two transports on two communicators know nothing of each other. */
+void mwt_mpi_use_two_at_once(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end first;
+    struct mwt_mpi_end second;
+    MPI_Comm reversed;
+    int rank;
+
+    MPI_Comm_split(MPI_COMM_WORLD, 0, -r->rank, &reversed);
+    MPI_Comm_rank(reversed, &rank);
+    mwt_mpi_open_world(r, &first);
+    MWT_MPI_CHECK(r, mwt_mpi_open(&second, r->api, &reversed, 1000) == MW_OK);
+
+    if (r->rank == 0) {
+        mwt_mpi_serve(r, &first, (unsigned)r->size - 1);
+        mwt_mpi_exchange(r, &second, 0, 0);
+    } else {
+        mw_peer peer = mwt_mpi_exchange(r, &first, 0, 50);
+
+        r->api->drop(first.transport, peer);
+        mwt_mpi_run_farm(r, &second, rank, r->size, 0);
+    }
+
+    mwt_mpi_close_end(r, &second);
+    mwt_mpi_close_end(r, &first);
+    MPI_Comm_free(&reversed);
+}
+
+/* Any rank may be the one that listens. */
+void mwt_mpi_serve_on_last_rank(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+
+    mwt_mpi_open_world(r, &end);
+    mwt_mpi_run_farm(r, &end, r->rank, r->size, r->size - 1);
+    mwt_mpi_close_end(r, &end);
+}
+
+static void ignore_error(MPI_Comm *comm, int *code, ...)
+{
+    (void)comm;
+    (void)code;
+}
+
+/* The error handler of the caller's communicator stays what it was. */
+void mwt_mpi_keep_error_handler(struct mwt_mpi_rank *r)
+{
+    MPI_Errhandler handler;
+    MPI_Errhandler found;
+    struct mwt_mpi_end end;
+    MPI_Comm comm;
+
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Comm_create_errhandler(ignore_error, &handler);
+    MPI_Comm_set_errhandler(comm, handler);
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &comm, 1000) == MW_OK);
+    mwt_mpi_run_farm(r, &end, r->rank, r->size, 0);
+    mwt_mpi_close_end(r, &end);
+
+    MPI_Comm_get_errhandler(comm, &found);
+    MWT_MPI_CHECK(r, found == handler);
+    MPI_Errhandler_free(&found);
+    MPI_Errhandler_free(&handler);
+    MPI_Comm_free(&comm);
+}
+
+/* Addresses that are no rank of another process, and listening addresses, are refused. */
+void mwt_mpi_refuse_addresses(struct mwt_mpi_rank *r)
+{
+    static const char *const addresses[] = {"",  "x", "1x", "-1", "99", "99999999999999999999",
+                                            " 1"};
+    struct mwt_mpi_end end;
+    char own[16];
+    char bound[16];
+    mw_peer peer;
+
+    mwt_mpi_open_world(r, &end);
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+        MWT_MPI_CHECK(r,
+                      r->api->connect(end.transport, addresses[i], &peer, &end.why) == MW_EINVAL);
+    snprintf(own, sizeof own, "%d", r->rank);
+    MWT_MPI_CHECK(r, r->api->connect(end.transport, own, &peer, &end.why) == MW_EINVAL);
+    MWT_MPI_CHECK(r, r->api->listen(end.transport, "here", bound, sizeof bound, &end.why) ==
+                         MW_EINVAL);
+    MWT_MPI_CHECK(r, r->api->listen(end.transport, "", bound, 1, &end.why) == MW_EINVAL);
+    MWT_MPI_CHECK(r, r->api->listen(end.transport, "", bound, sizeof bound, &end.why) == MW_OK);
+    MWT_MPI_CHECK(r, strcmp(bound, own) == 0);
+    mwt_mpi_close_end(r, &end);
+}
+
+static void *open_in_thread(void *context)
+{
+    struct mwt_mpi_rank *r = context;
+    MPI_Comm world = MPI_COMM_WORLD;
+    struct mwt_mpi_end end;
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &world, 1000) == MW_EUNAVAILABLE);
+    MWT_MPI_CHECK(r, strstr(end.why.text, "another thread") != NULL);
+    return NULL;
+}
+
+/* A thread that may not call MPI is told so. */
+void mwt_mpi_refuse_other_thread(struct mwt_mpi_rank *r)
+{
+    pthread_t thread;
+
+    MWT_MPI_CHECK(r, pthread_create(&thread, NULL, open_in_thread, r) == 0);
+    pthread_join(thread, NULL);
+}
+
+/* What cannot be opened is refused before any other rank is needed. */
+void mwt_mpi_refuse_environments(struct mwt_mpi_rank *r)
+{
+    MPI_Comm none = MPI_COMM_NULL;
+    MPI_Comm world = MPI_COMM_WORLD;
+    struct mwt_mpi_end end;
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &none, 1000) == MW_EINVAL);
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &world, (size_t)1 << 31) == MW_EINVAL);
+    r->api->close(NULL);
+}
