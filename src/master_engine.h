@@ -32,6 +32,7 @@ struct mwi_master_engine {
     struct mwi_timer shutdown;
     struct mwi_decoder decoder;
     uint16_t algorithms_count;
+    size_t clients_total; /* that ever came up */
     bool is_shutting_down;
 };
 

@@ -219,14 +219,27 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
     return mwi_master_open(master, program, options, &launch);
 }
 
-static void await_slaves(mw_master *master, int64_t deadline_ns)
+/* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone,
+ * or, where it is known how many will come, one that has not come yet and would wait in vain. */
+static bool is_awaiting(const mw_master *master)
+{
+    return !mwi_master_engine_is_over(&master->engine) ||
+           (master->engine.clients_total < master->slaves_max && !master->engine.effects.failed);
+}
+
+/* Returns the deadline: the engine's own, so that it drops stragglers in the last turn. */
+static int64_t await_slaves(mw_master *master)
 {
     mw_reason why;
-    mwi_master_engine_shutdown(&master->engine, mwi_loop_now(master->loop));
+    int64_t now_ns = mwi_loop_now(master->loop);
+    int64_t deadline_ns = now_ns + master->shutdown_timeout_ns;
+    mwi_master_engine_shutdown(&master->engine, now_ns);
     mwi_loop_carry_out(master->loop);
-    while (!mwi_master_engine_is_over(&master->engine) &&
-           mwi_loop_turn(master->loop, deadline_ns, NULL, &why) == MW_OK)
-        ;
+    while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
+        if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)
+            return deadline_ns;
+    (void)mwi_loop_turn(master->loop, INT64_MIN, NULL, &why);
+    return deadline_ns;
 }
 
 void mwi_master_close(mw_master *master, bool is_finished)
@@ -234,9 +247,7 @@ void mwi_master_close(mw_master *master, bool is_finished)
     mw_reason why;
     if (master == NULL)
         return;
-    int64_t deadline_ns = mwi_loop_now(master->loop) + master->shutdown_timeout_ns;
-    await_slaves(master, deadline_ns);
-    mwi_local_close(master->local, deadline_ns);
+    mwi_local_close(master->local, await_slaves(master));
     master->local = NULL;
     if (mwi_announce_write(master->announce, master->loop,
                            is_finished ? MWI_COMPUTATION_FINISHED : MWI_COMPUTATION_FAILED,
