@@ -6,8 +6,8 @@
  */
 #include "codec.h"
 
-/* msgpack-c 4.0 gives up at 32 nested containers. */
-#define DEPTH_MAX 31
+/* msgpack-c 4.0 gives up beyond 32 nested containers. */
+#define DEPTH_MAX 32
 
 struct header {
     size_t skip;     /* bytes to skip, the header's own included */
@@ -74,7 +74,7 @@ bool mwi_codec_check(const void *data, size_t size, size_t *values_count)
 {
     const unsigned char *at = data;
     size_t left = size, count = 0, depth = 0;
-    size_t remaining[DEPTH_MAX + 1];
+    size_t remaining[DEPTH_MAX];
 
     while (left > 0) {
         struct header header;
