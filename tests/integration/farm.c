@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A farm for tests that break things: farm SPECS TASKS [ATTEMPTS]
+ *
+ * SPECS is a list of task algorithms with an argument each, "big:100000,echo:0", which the tasks take
+ * in turn. Each finished task is a line on standard output, so that a test can follow the run and
+ * choose its moments. The exit status is 0 if each task came back exactly once with the right
+ * result, 3 if some of them failed or are unrunnable, and 1 if one was lost, came twice, or was
+ * wrong. The variable FARM makes it another program; see main.
+ */
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mw/mw.h>
+
+#define LIST_SIZE 8192
+
+/* Says what every descriptor of this process is, as "0=/dev/null 1=pipe:[123] ". */
+static void list_descriptors(char *list, size_t size)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    struct dirent *entry;
+    size_t length = 0;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char target[512];
+        ssize_t target_size = readlinkat(dirfd(directory), entry->d_name, target, sizeof target);
+        if (target_size < 0 || atoi(entry->d_name) == dirfd(directory))
+            continue;
+        length += (size_t)snprintf(list + length, size - length, "%s=%.*s ", entry->d_name,
+                                   (int)target_size, target);
+        if (length >= size)
+            break;
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) != 0)
+        ;
+}
+
+/* The task algorithms. All get a tag and an argument, and return the tag first. */
+
+static void echo(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) == MW_OK)
+        mw_call_return(call, "l", tag);
+}
+
+/* Takes so many milliseconds. */
+static void nap(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    sleep_ms(argument);
+    mw_call_return(call, "l", tag);
+}
+
+/* The same, and says when it begins. */
+static void doze(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    fprintf(stderr, "task %d runs, pid %ld\n", (int)tag, (long)getpid());
+    sleep_ms(argument);
+    mw_call_return(call, "l", tag);
+}
+
+/* Ends the slave by that signal, or by an exit with status 3. */
+static void crash(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    if (argument == 0)
+        _exit(3);
+    raise((int)argument);
+}
+
+static void fail(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) == MW_OK)
+        mw_call_fail(call, "task %d cannot be done", (int)tag);
+}
+
+/* Wants other arguments than it gets. */
+static void mismatch(mw_call *call)
+{
+    const char *text;
+    if (mw_call_args(call, "s", &text) == MW_OK)
+        mw_call_return(call, "l", (int64_t)-1);
+}
+
+/* Returns so many bytes. */
+static void big(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    char *bytes = malloc((size_t)argument + 1);
+    if (bytes == NULL)
+        return;
+    memset(bytes, (int)(tag % 100), (size_t)argument);
+    mw_call_return(call, "ly", tag, bytes, (size_t)argument);
+    free(bytes);
+}
+
+/* Returns what descriptors the slave has. */
+static void descriptors(mw_call *call)
+{
+    int64_t tag, argument;
+    char list[LIST_SIZE] = "";
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    list_descriptors(list, sizeof list);
+    mw_call_return(call, "ls", tag, list);
+}
+
+/* Returns what descriptors a program has that the slave starts. */
+static void descriptors_of_child(mw_call *call)
+{
+    int64_t tag, argument;
+    char list[LIST_SIZE] = "";
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    FILE *child = popen("for d in /proc/$$/fd/*; do printf '%s ' \"$(readlink $d)\"; done", "r");
+    if (child == NULL || fgets(list, sizeof list, child) == NULL)
+        mw_call_fail(call, "cannot run a program");
+    else
+        mw_call_return(call, "ls", tag, list);
+    if (child != NULL)
+        pclose(child);
+}
+
+/* Prints to both streams. */
+static void say(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    printf("task %d to output\n", (int)tag);
+    fprintf(stderr, "task %d to error output\n", (int)tag);
+    mw_call_return(call, "l", tag);
+}
+
+/* The master. */
+
+/* Submits task `tag` as its place in the specifications says. */
+static void submit(mw_master *farm, const char *specs, int tag, unsigned attempts)
+{
+    char list[256], *rest = list, *spec = NULL;
+    int specs_count = 1;
+    snprintf(list, sizeof list, "%s", specs);
+    for (const char *at = specs; (at = strchr(at, ',')) != NULL; at++)
+        specs_count++;
+    for (int i = 0; i <= tag % specs_count; i++)
+        spec = strsep(&rest, ",");
+    char *argument = strchr(spec, ':');
+    if (argument != NULL)
+        *argument++ = '\0';
+    mw_master_submit(farm, &(mw_task){.algorithm = spec, .tag = tag, .max_attempts = attempts},
+                     "ll", (int64_t)tag, argument == NULL ? 0 : (int64_t)atoll(argument));
+}
+
+/* Whether the value of a result is that of its task. */
+static bool is_right(const mw_result *result)
+{
+    const msgpack_object *tag = mw_result_value(result, 0);
+    return tag != NULL && tag->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+           tag->via.u64 == (uint64_t)result->tag;
+}
+
+static void print_result(const mw_result *result)
+{
+    static const char *const outcomes[] = {"done", "failed", "unrunnable"};
+    const msgpack_object *more = mw_result_value(result, 1);
+    printf("task %d %s by %s", (int)result->tag, outcomes[result->outcome],
+           result->sid == NULL ? "nobody" : result->sid);
+    if (result->message != NULL)
+        printf(": %s", result->message);
+    else if (more != NULL && more->type == MSGPACK_OBJECT_STR)
+        printf(": %.*s", (int)more->via.str.size, more->via.str.ptr);
+    else if (more != NULL && more->type == MSGPACK_OBJECT_BIN)
+        printf(": %u bytes", (unsigned)more->via.bin.size);
+    putchar('\n');
+}
+
+/* Takes all results; returns how many were wrong, came twice, or are missing. */
+static int take_results(mw_master *farm, int tasks_count, int outcomes[3])
+{
+    int bad_count = 0;
+    const mw_result *result;
+    bool *came = calloc((size_t)tasks_count + 1, sizeof *came);
+    while (came != NULL && (result = mw_master_next(farm)) != NULL) {
+        if (result->tag < 0 || result->tag >= tasks_count || came[result->tag] ||
+            (result->outcome == MW_DONE && !is_right(result))) {
+            printf("farm: a wrong result, tag %d\n", (int)result->tag);
+            bad_count++;
+            continue;
+        }
+        came[result->tag] = true;
+        outcomes[result->outcome]++;
+        print_result(result);
+    }
+    for (int i = 0; i < tasks_count; i++)
+        bad_count += came == NULL || !came[i];
+    free(came);
+    return bad_count;
+}
+
+static int master(mw_master *farm, int argc, char **argv)
+{
+    int outcomes[3] = {0};
+    int tasks_count = argc > 2 ? atoi(argv[2]) : 0;
+    unsigned attempts = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+    char list[LIST_SIZE] = "";
+    list_descriptors(list, sizeof list);
+    printf("master: %s\n", list);
+    for (int i = 0; i < tasks_count; i++)
+        submit(farm, argv[1], i, attempts);
+    int bad_count = take_results(farm, tasks_count, outcomes);
+    printf("farm: %d done, %d failed, %d unrunnable, %d lost or wrong\n", outcomes[MW_DONE],
+           outcomes[MW_FAILED], outcomes[MW_UNRUNNABLE], bad_count);
+    /* What ended the farm early makes the exit status itself. */
+    if (mw_master_num_runnable_tasks(farm) > 0)
+        return 0;
+    return bad_count > 0 ? 1 : outcomes[MW_DONE] < tasks_count ? 3 : 0;
+}
+
+static bool is_slave(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--mw-slave") == 0)
+            return true;
+    return false;
+}
+
+/* FARM=no-master: without a master algorithm. FARM=other: with other task algorithms.
+ * FARM=die: a slave ends before it has begun. */
+int main(int argc, char **argv)
+{
+    static const mw_algorithm algorithms[] = {{"echo", echo},
+                                              {"nap", nap},
+                                              {"doze", doze},
+                                              {"crash", crash},
+                                              {"fail", fail},
+                                              {"mismatch", mismatch},
+                                              {"big", big},
+                                              {"descriptors", descriptors},
+                                              {"descriptors_of_child", descriptors_of_child},
+                                              {"say", say},
+                                              {0}};
+    static const mw_algorithm other_algorithms[] = {{"reverse", echo}, {"echo", echo}, {0}};
+    const char *kind = getenv("FARM") == NULL ? "" : getenv("FARM");
+    mw_program program = {
+        .algorithms = strcmp(kind, "other") == 0 ? other_algorithms : algorithms,
+        .master = strcmp(kind, "no-master") == 0 ? NULL : master,
+    };
+    if (strcmp(kind, "die") == 0 && is_slave(argc, argv))
+        _exit(3);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return mw_main(&program, argc, argv);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Real processes for tests: starts programs, catches what they print, waits for a line of it or for
+ * their end, and leaves none behind.
+ *
+ * All processes of a test belong to its crew. Whoever waits for one serves the pipes of all, so that
+ * none is held up. A wait that fails is a failed check and says what it waited for; those after it
+ * in the same crew then fail at once, so that a test need not look at each. When a check of the
+ * test has failed, mwt_crew_destroy prints what the processes said.
+ */
+#ifndef MWT_PROCESS_H
+#define MWT_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mwt_crew;
+struct mwt_process;
+
+/* How long a wait lasts at most. Far more than is needed, also on a busy machine. */
+#define MWT_WAIT_S 60
+
+enum mwt_stream { MWT_OUT, MWT_ERR };
+
+/* Of a process whose end was not seen. */
+#define MWT_NO_STATUS (-1000)
+
+struct mwt_start {
+    const char *const *argv;        /* argv[0] is looked up in PATH; see MWT_ARGV */
+    const char *const *environment; /* "NAME=VALUE" each, on top of the test's own; may be NULL */
+    bool has_own_group;             /* a process group of its own, for mwt_kill_group */
+    bool has_nothing_open;          /* closed standard input, output and error */
+    bool has_no_input;              /* closed standard input; else it is /dev/null */
+};
+
+/* A list of strings that ends with NULL. */
+#define MWT_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* A crew, with an empty folder for the files of the test. Never NULL. */
+struct mwt_crew *mwt_crew_create(void);
+
+/* Ends the processes that still run, removes the folder with all that is in it, frees. A descendant
+ * that outlived the processes of the test, and does not end by itself, is a failed check. */
+void mwt_crew_destroy(struct mwt_crew *crew);
+
+/* Strings that live as long as the crew: one made as printf makes it, and the path of a file in the
+ * crew's folder. */
+const char *mwt_format(struct mwt_crew *crew, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *mwt_path(struct mwt_crew *crew, const char *name);
+
+/* Starts a program. The variables MW_*, OMPI_* and PMIX_* of the test itself are not handed on; those
+ * that Open MPI needs on a small machine, and as root, are set. The process ends when the test program
+ * does. Never NULL. */
+struct mwt_process *mwt_start(struct mwt_crew *crew, const struct mwt_start *start);
+
+/* The same with arguments only: mwt_run_program(crew, "ls", "-l", NULL). */
+struct mwt_process *mwt_run_program(struct mwt_crew *crew, const char *path, ...)
+    __attribute__((sentinel));
+
+/* Watches a descendant that somebody else started, as a process without output. */
+struct mwt_process *mwt_adopt(struct mwt_crew *crew, pid_t pid);
+
+/* Waits for the next whole line that holds `text`, behind the one that was found last. The line is
+ * good until the next call for the process. NULL, and a failed check, if the output ends or the time
+ * is up. */
+const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, const char *text);
+
+/* Waits until the process has ended and nobody holds its output open any more, neither itself nor a
+ * process that it started: the exit status, or minus the signal that ended it. MWT_NO_STATUS, and a
+ * failed check, if the time is up. */
+int mwt_await_end(struct mwt_process *process);
+
+/* Serves the pipes until something has come out of one, a process has ended, or some milliseconds
+ * have passed. For tests that watch several processes at a time. */
+void mwt_crew_serve(struct mwt_crew *crew, int timeout_ms);
+
+/* Sends a signal to the process, or to the process group of its own that it has. */
+void mwt_kill(struct mwt_process *process, int signal_number);
+void mwt_kill_group(struct mwt_process *process, int signal_number);
+
+/* What it is and what became of it so far. The output is borrowed until the crew's next wait. */
+pid_t mwt_pid(const struct mwt_process *process);
+bool mwt_has_ended(const struct mwt_process *process);
+const char *mwt_output(const struct mwt_process *process, enum mwt_stream stream);
+
+/* From when to when it ran; on the clock of mwt_now_ns. */
+int64_t mwt_started_ns(const struct mwt_process *process);
+int64_t mwt_ended_ns(const struct mwt_process *process);
+int64_t mwt_now_ns(void);
+
+/* Says, on the test program's error output, that a case cannot be run here, and why. */
+void mwt_not_run(const char *what, const char *why);
+
+/* How often `part` is in the text. */
+unsigned mwt_count(const char *text, const char *part);
+
+#endif
