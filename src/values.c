@@ -34,19 +34,21 @@ void mwi_values_clear(struct mwi_values *values)
 mw_error mwi_values_load(struct mwi_values *values, const void *data, size_t size)
 {
     size_t count, offset = 0;
+    values->objects = NULL;
+    values->count = 0;
     if (!mwi_codec_check(data, size, &count))
         return MW_EPROTOCOL;
     if (count == 0)
         return MW_OK;
-    values->objects = msgpack_zone_malloc(&values->zone, count * sizeof *values->objects);
-    if (values->objects == NULL)
+    msgpack_object *objects = msgpack_zone_malloc(&values->zone, count * sizeof *objects);
+    if (objects == NULL)
         return MW_ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        msgpack_unpack_return got =
-            msgpack_unpack(data, size, &offset, &values->zone, &values->objects[i]);
+        msgpack_unpack_return got = msgpack_unpack(data, size, &offset, &values->zone, &objects[i]);
         if (got != MSGPACK_UNPACK_SUCCESS && got != MSGPACK_UNPACK_EXTRA_BYTES)
             return got == MSGPACK_UNPACK_NOMEM_ERROR ? MW_ENOMEM : MW_EPROTOCOL;
     }
+    values->objects = objects;
     values->count = count;
     return MW_OK;
 }
