@@ -99,6 +99,7 @@ void mwt_mpi_drop_from_both_ends(struct mwt_mpi_rank *r)
         old = mwt_mpi_connect(&end, 0);
     if (r->rank < 2)
         MWT_MPI_CHECK(r, mwt_mpi_await_ups(&end, 1));
+    MPI_Barrier(MPI_COMM_WORLD);
 
     if (r->rank < 2) {
         MWT_MPI_CHECK(r, mwt_mpi_send(&end, end.peers[0].peer, 0, 10) == MW_OK);

@@ -44,6 +44,18 @@ static void free_transport(struct mwi_mpi_transport *t)
     free(t);
 }
 
+static mw_error open_transport(struct mwi_mpi_transport *t, mw_reason *why)
+{
+    mw_error error = mwi_mpi_world_open(&t->world, t->config.environment, why);
+    bool is_ready;
+
+    if (error != MW_OK)
+        return error;
+    is_ready = mwi_mpi_links_init(&t->links, t->world.size) == MW_OK &&
+               mwi_mpi_receives_init(&t->receives, t->world.size) == MW_OK;
+    return mwi_mpi_world_agree(&t->world, is_ready, (int)t->config.frame_bytes_max, why);
+}
+
 static mw_error mpi_open(void **transport, const mw_transport_config *config, mw_reason *why)
 {
     struct mwi_mpi_transport *t;
@@ -51,23 +63,20 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
 
     if (config->events == NULL)
         return mwi_mpi_fail(why, MW_EINVAL, "no events are given");
+    if (config->frame_bytes_max > INT_MAX)
+        return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
+                            config->frame_bytes_max, INT_MAX);
     t = calloc(1, sizeof *t);
     if (t == NULL)
         return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
     t->config = *config;
-    error = mwi_mpi_world_open(&t->world, config->environment, config->frame_bytes_max, why);
-    if (error != MW_OK) {
-        free(t);
-        return error;
-    }
-    if (mwi_mpi_links_init(&t->links, t->world.size) != MW_OK ||
-        mwi_mpi_receives_init(&t->receives, t->world.size) != MW_OK) {
-        free_transport(t);
-        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
-    }
     t->active = true;
-    *transport = t;
-    return MW_OK;
+    error = open_transport(t, why);
+    if (error != MW_OK)
+        free_transport(t);
+    else
+        *transport = t;
+    return error;
 }
 
 static mw_error mpi_listen(void *transport, const char *address, char *bound, size_t size,

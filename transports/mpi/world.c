@@ -8,7 +8,6 @@
  */
 #include "world.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,45 +128,48 @@ static mw_error read_tag_max(struct mwi_mpi_world *world, mw_reason *why)
     return error;
 }
 
-static mw_error exchange_limits(struct mwi_mpi_world *world, int own, mw_reason *why)
-{
-    return mwi_mpi_check(
-        MPI_Allgather(&own, 1, MPI_INT, world->frame_bytes_max, 1, MPI_INT, world->comm),
-        "MPI_Allgather", why);
-}
-
-static mw_error join(struct mwi_mpi_world *world, MPI_Comm parent, int frame_bytes_max,
-                     mw_reason *why)
+static mw_error join(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
 {
     mw_error error = measure(world, parent, why);
 
-    if (error != MW_OK)
-        return error;
-    world->frame_bytes_max = calloc((size_t)world->size, sizeof *world->frame_bytes_max);
-    if (world->frame_bytes_max == NULL)
-        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
-    error = duplicate(world, parent, why);
+    if (error == MW_OK)
+        error = duplicate(world, parent, why);
     if (error == MW_OK)
         error = read_tag_max(world, why);
-    if (error == MW_OK)
-        error = exchange_limits(world, frame_bytes_max, why);
     return error;
 }
 
-mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent,
-                            size_t frame_bytes_max, mw_reason *why)
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why)
 {
     mw_error error;
 
     *world = (struct mwi_mpi_world){.comm = MPI_COMM_NULL};
-    if (frame_bytes_max > INT_MAX)
-        return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
-                            frame_bytes_max, INT_MAX);
     error = start_mpi(world, parent == NULL, why);
     if (error == MW_OK)
-        error = join(world, parent == NULL ? MPI_COMM_WORLD : *parent, (int)frame_bytes_max, why);
-    if (error != MW_OK)
-        mwi_mpi_world_close(world);
+        error = join(world, parent == NULL ? MPI_COMM_WORLD : *parent, why);
+    return error;
+}
+
+mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int frame_bytes_max,
+                             mw_reason *why)
+{
+    int own = is_ready;
+    int all = 0;
+    mw_error error;
+
+    world->frame_bytes_max = calloc((size_t)world->size, sizeof *world->frame_bytes_max);
+    if (world->frame_bytes_max == NULL)
+        own = 0;
+    error = mwi_mpi_check(MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, world->comm),
+                          "MPI_Allreduce", why);
+    if (error == MW_OK && !own)
+        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    if (error == MW_OK && !all)
+        return mwi_mpi_fail(why, MW_ENETWORK, "another process has no memory for its transport");
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Allgather(&frame_bytes_max, 1, MPI_INT, world->frame_bytes_max, 1,
+                                            MPI_INT, world->comm),
+                              "MPI_Allgather", why);
     return error;
 }
 

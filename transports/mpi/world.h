@@ -22,10 +22,15 @@ struct mwi_mpi_world {
     bool finalize;        /* we initialised MPI */
 };
 
-/* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. On failure there is
- * nothing to close. Errors: MW_EINVAL, MW_ENOMEM, MW_ENETWORK, MW_EUNAVAILABLE. */
-mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent,
-                            size_t frame_bytes_max, mw_reason *why);
+/* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. Has to be closed
+ * even if it fails. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why);
+
+/* Second step of opening, collective: tells the others whether this rank has all it needs, and what
+ * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it.
+ * Errors: MW_ENOMEM, MW_ENETWORK. */
+mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int frame_bytes_max,
+                             mw_reason *why);
 
 /* Collective. No message may be in flight. */
 void mwi_mpi_world_close(struct mwi_mpi_world *world);
