@@ -283,6 +283,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     uint64_t before = loop->events_count;
     step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = mwi_loop_now(loop)});
     int64_t own_ns = loop->engine.deadline(loop->engine.engine);
+    /* What was written since the last turn must not wait as long as the poll may. */
+    mwi_audit_file_flush(loop->audit);
     mw_error error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;

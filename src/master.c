@@ -188,6 +188,8 @@ mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventf
         mw_error error = mwi_local_tend(master->local, &master->error);
         if (error != MW_OK)
             return break_farm(master, error);
+        if (is_deserted(master))
+            return break_farm(master, MW_ENOSLAVES);
         deadline_ns = earliest(deadline_ns, mwi_local_deadline(master->local));
     }
     mwi_announce_tend(master->announce, master->loop);

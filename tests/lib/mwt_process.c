@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -159,6 +160,8 @@ static void set_descriptors(const struct mwt_start *start, const int ends[2])
         close(STDOUT_FILENO);
         close(STDERR_FILENO);
     }
+    /* Nothing of what the test program itself has inherited. */
+    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 }
 
 static _Noreturn void become(const struct mwt_start *start, pid_t parent, const int ends[2])

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Local farms when slaves die, when the master dies, and when a signal asks for the end: nothing is
+ * lost, and no process is left behind.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "mwt_process.h"
+#include "mwt_random.h"
+#include "mwt_run.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define MINUTE "60000"
+/* A sanitizer must not turn the signal of a crash into an exit of its own. */
+#define PLAIN_CRASHES "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0"
+
+/* A local farm with so many slaves. */
+static struct mwt_process *start_farm(struct mwt_crew *crew, const char *slaves_count,
+                                      const char *specs, const char *tasks_count,
+                                      const char *const *environment)
+{
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", slaves_count, "--mw-resource-file",
+                                       mwt_path(crew, "farm.rsc"), specs, tasks_count);
+    return mwt_start(
+        crew, &(struct mwt_start){.argv = argv, .environment = environment, .has_own_group = true});
+}
+
+/* The next slave that the farm starts. */
+static struct mwt_process *await_slave(struct mwt_crew *crew, struct mwt_process *farm)
+{
+    const char *line = mwt_await_line(farm, MWT_ERR, "started local slave, pid ");
+    return line == NULL ? NULL : mwt_adopt(crew, (pid_t)atol(strstr(line, "pid ") + 4));
+}
+
+static void check_status(const char *path, const char *expected)
+{
+    json_t *root = json_load_file(path, 0, NULL);
+    const char *status = json_string_value(json_object_get(root, "computation-status"));
+    CU_ASSERT_PTR_NOT_NULL(status);
+    if (status != NULL)
+        CU_ASSERT_STRING_EQUAL(status, expected);
+    json_decref(root);
+}
+
+/* The pid of the slave that runs a task, once one says that it does. */
+static pid_t await_task(struct mwt_process *farm)
+{
+    const char *line = mwt_await_line(farm, MWT_ERR, "runs, pid ");
+    return line == NULL ? 0 : (pid_t)atol(strstr(line, "pid ") + 4);
+}
+
+/* Slaves are killed at random moments; each is replaced, no task is lost and none comes twice. */
+static void test_killed_slaves(void)
+{
+    enum { KILLS_COUNT = 12 };
+    struct mwt_random random;
+    mwt_random_start(&random);
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[2];
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", "--mw-slave-task-group", "8",
+                                       "--mw-slave-result-group", "4", "nap:1", "1000", "100");
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv});
+    for (size_t i = 0; i < 2; i++)
+        slaves[i] = await_slave(crew, farm);
+
+    for (size_t i = 0; i < KILLS_COUNT; i++) {
+        size_t victim = mwt_random_below(&random, 2);
+        for (size_t results = 10 + mwt_random_below(&random, 50); results > 0; results--)
+            mwt_await_line(farm, MWT_OUT, " done by SLAVE-");
+        if (slaves[victim] == NULL)
+            break;
+        mwt_kill(slaves[victim], SIGKILL);
+        mwt_await_line(farm, MWT_ERR,
+                       mwt_format(crew, "local slave, pid %ld, ended: killed by signal 9",
+                                  (long)mwt_pid(slaves[victim])));
+        slaves[victim] = await_slave(crew, farm);
+    }
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(mwt_output(farm, MWT_OUT), "farm: 1000 done, 0 failed, 0 unrunnable, 0 lost"));
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "started local slave"), 2 + KILLS_COUNT);
+    mwt_crew_destroy(crew);
+}
+
+/* A task that kills each slave is given up after three, and says what became of each. */
+static void check_crash(const char *spec, const char *how)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_farm(crew, "1", spec, "1", MWT_ARGV(PLAIN_CRASHES));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 3);
+    const char *line = mwt_await_line(farm, MWT_OUT, "task 0 unrunnable");
+    if (line != NULL) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-0 was lost"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-1 was lost"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-2 was lost"));
+    }
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_EQUAL(mwt_count(trail, how), 3);
+    CU_ASSERT_EQUAL(mwt_count(trail, "requeued after attempt"), 2);
+    CU_ASSERT_EQUAL(mwt_count(trail, "is unrunnable"), 1);
+    mwt_crew_destroy(crew);
+}
+
+static void test_crashing_task(void)
+{
+    check_crash("crash:11", "ended: killed by signal 11");
+    check_crash("crash:6", "ended: killed by signal 6");
+    check_crash("crash:0", "ended: exit status 3");
+}
+
+/* The other tasks of a farm with one task that kills its slaves are all done. */
+static void test_crash_among_others(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_farm(crew, "2", "crash:11,nap:1,echo,echo,echo,echo,echo,echo",
+                                          "8", MWT_ARGV(PLAIN_CRASHES));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 3);
+    mwt_await_line(farm, MWT_OUT, "farm: 7 done, 0 failed, 1 unrunnable, 0 lost or wrong");
+    check_status(mwt_path(crew, "farm.rsc"), "finished");
+    mwt_crew_destroy(crew);
+}
+
+/* Slaves that die at once are replaced three times each, and then the farm says why it ends. */
+static void test_stillborn_slaves(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_farm(crew, "2", "echo", "10", MWT_ARGV("FARM=die"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_EQUAL(mwt_count(trail, "started local slave"), 8);
+    CU_ASSERT_EQUAL(mwt_count(trail, "ended: exit status 3"), 8);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "\nmwt_farm: every local slave died"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "the last: exit status 3"));
+    check_status(mwt_path(crew, "farm.rsc"), "failed");
+    mwt_crew_destroy(crew);
+}
+
+/* A slave program that cannot be run is named. */
+static void test_missing_slave_program(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_FARM, "--mw-local", "2", "--mw-slave-executable",
+                        "/nowhere/slave", "echo", "10", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_ERR), "/nowhere/slave"));
+    mwt_crew_destroy(crew);
+}
+
+/* A master that is killed takes its slaves with it, also from the middle of a task. */
+static void test_killed_master(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "3", "doze:" MINUTE, "2", NULL);
+    struct mwt_process *slaves[3];
+    for (size_t i = 0; i < 3; i++)
+        slaves[i] = await_slave(crew, farm);
+    for (size_t i = 0; i < 2; i++)
+        await_task(farm);
+
+    int64_t began_ns = mwt_now_ns();
+    mwt_kill(farm, SIGKILL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), -SIGKILL);
+    CU_ASSERT(mwt_now_ns() - began_ns < 2 * NS_PER_S);
+    for (size_t i = 0; i < 3; i++) {
+        if (slaves[i] == NULL)
+            continue;
+        mwt_await_end(slaves[i]);
+        CU_ASSERT_EQUAL(kill(mwt_pid(slaves[i]), 0), -1);
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* Ctrl-C, which the terminal sends to all processes of the farm: the tasks that run are let finish, then
+ * all ends, and the resource file does not claim that the work is done. */
+static void check_signal(int signal_number, const char *name)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "2", "doze:300", "1000", NULL);
+    for (size_t i = 0; i < 2; i++)
+        await_task(farm);
+
+    int64_t began_ns = mwt_now_ns();
+    mwt_kill_group(farm, signal_number);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + signal_number);
+    CU_ASSERT(mwt_now_ns() - began_ns < 5 * NS_PER_S);
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, mwt_format(crew, "[A] MASTER SIGNAL %s", name)));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(trail, mwt_format(crew, "\nmwt_farm: %s asked the program to end", name)));
+    CU_ASSERT_PTR_NULL(strstr(trail, "killed by"));
+    check_status(mwt_path(crew, "farm.rsc"), "failed");
+    mwt_crew_destroy(crew);
+}
+
+static void test_signals(void)
+{
+    check_signal(SIGINT, "SIGINT");
+    check_signal(SIGTERM, "SIGTERM");
+}
+
+/* The same with a signal that only the master gets, as from a batch system. */
+static void test_signal_for_master_only(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "2", "doze:100", "1000", NULL);
+    await_task(farm);
+
+    mwt_kill(farm, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGTERM);
+    check_status(mwt_path(crew, "farm.rsc"), "failed");
+    mwt_crew_destroy(crew);
+}
+
+/* The first signal waits for the tasks that run, the second does not. */
+static void test_second_signal(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "2", "doze:" MINUTE, "2", NULL);
+    for (size_t i = 0; i < 2; i++)
+        await_task(farm);
+
+    mwt_kill_group(farm, SIGINT);
+    mwt_await_line(farm, MWT_ERR, "SLAVE-0 <- TRY-SHUTDOWN");
+    int64_t began_ns = mwt_now_ns();
+    mwt_kill_group(farm, SIGINT);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), -SIGINT);
+    CU_ASSERT(mwt_now_ns() - began_ns < 2 * NS_PER_S);
+    mwt_crew_destroy(crew);
+}
+
+/* A task that does not end is not waited for longer than --mw-shutdown-timeout. */
+static void test_endless_task(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-local", "2",
+                                                             "--mw-shutdown-timeout", "0.5",
+                                                             "doze:" MINUTE, "2")});
+    for (size_t i = 0; i < 2; i++)
+        await_task(farm);
+
+    mwt_kill(farm, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGTERM);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "ended: killed, it did not end within"),
+                    2);
+    mwt_crew_destroy(crew);
+}
+
+/* What slaves print reaches where the master prints. */
+static void test_output_of_slaves(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_FARM, "--mw-local", "2", "--mw-quiet", "say", "10", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    for (int i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(
+            mwt_count(mwt_output(farm, MWT_OUT), mwt_format(crew, "task %d to output\n", i)), 1);
+        CU_ASSERT_EQUAL(
+            mwt_count(mwt_output(farm, MWT_ERR), mwt_format(crew, "task %d to error output\n", i)),
+            1);
+    }
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "\n"), 10);
+    mwt_crew_destroy(crew);
+}
+
+/* Whether a slave has something open that it should not: its socket to the master, the standard
+ * streams and what cannot be told apart by name are its own, all else of the master's is not. */
+static void check_descriptors(const char *line, const char *master_line, const char *audit_file)
+{
+    char *list = strdup(strstr(line, ": ") + 2), *rest = list, *entry;
+    unsigned sockets_count = 0;
+    while ((entry = strsep(&rest, " ")) != NULL) {
+        char *target = strchr(entry, '=');
+        if (target == NULL)
+            continue;
+        target++;
+        bool is_standard = atoi(entry) <= 2;
+        bool is_distinct = strncmp(target, "socket:", 7) == 0 || strncmp(target, "pipe:", 5) == 0;
+        sockets_count += strncmp(target, "socket:", 7) == 0;
+        if (!is_standard && is_distinct)
+            CU_ASSERT_PTR_NULL(strstr(master_line, target));
+        CU_ASSERT_PTR_NULL(strstr(target, audit_file));
+    }
+    CU_ASSERT_EQUAL(sockets_count, 1);
+    free(list);
+}
+
+/* A slave gets its own channel and the standard streams from the master, and nothing else. */
+static void test_descriptors(void)
+{
+    enum { TASKS_COUNT = 9 };
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *audit_file = mwt_path(crew, "trail.txt");
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FARM, "--mw-local", "3", "--mw-audit-file",
+                                               audit_file, "descriptors,nap:20", "18", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+
+    const char *line = mwt_await_line(farm, MWT_OUT, "master: ");
+    const char *master_line = mwt_format(crew, "%s", line == NULL ? "" : line);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(master_line, audit_file));
+    for (int i = 0; i < TASKS_COUNT; i++) {
+        line = mwt_await_line(farm, MWT_OUT, "=/dev/null");
+        if (line != NULL)
+            check_descriptors(line, master_line, audit_file);
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* A program that a task starts gets only the standard streams. */
+static void test_descriptors_of_child(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FARM, "--mw-local", "1", "--mw-quiet",
+                                               "descriptors_of_child", "1", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    const char *line = mwt_await_line(farm, MWT_OUT, "task 0 done");
+    if (line != NULL)
+        CU_ASSERT_PTR_NULL(strstr(line, "socket:"));
+    mwt_crew_destroy(crew);
+}
+
+/* A farm whose standard streams are closed does its work and harms nothing. */
+static void test_closed_streams(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", "nap:1", "100");
+
+    struct mwt_process *no_input =
+        mwt_start(crew, &(struct mwt_start){.argv = argv, .has_no_input = true});
+    struct mwt_process *nothing =
+        mwt_start(crew, &(struct mwt_start){.argv = argv, .has_nothing_open = true});
+
+    CU_ASSERT_EQUAL(mwt_await_end(no_input), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(nothing), 0);
+    mwt_await_line(no_input, MWT_OUT, "farm: 100 done, 0 failed, 0 unrunnable, 0 lost or wrong");
+    mwt_crew_destroy(crew);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"killed slaves", test_killed_slaves},
+        {"crashing task", test_crashing_task},
+        {"crash among others", test_crash_among_others},
+        {"stillborn slaves", test_stillborn_slaves},
+        {"missing slave program", test_missing_slave_program},
+        {"killed master", test_killed_master},
+        {"signals", test_signals},
+        {"signal for the master only", test_signal_for_master_only},
+        {"second signal", test_second_signal},
+        {"endless task", test_endless_task},
+        {"output of slaves", test_output_of_slaves},
+        {"descriptors", test_descriptors},
+        {"descriptors of a child", test_descriptors_of_child},
+        {"closed streams", test_closed_streams},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("local", tests);
+}
