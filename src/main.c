@@ -4,9 +4,11 @@
  * library that writes to standard output, when --mw-help or --mw-version-string asks for it, and to
  * standard error besides the audit trail.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launch.h"
 #include "master.h"
@@ -109,12 +111,25 @@ static bool print_asked(const mw_options *options, const struct mwi_launch *laun
     return false;
 }
 
+/* A standard stream that is closed would become the next descriptor that is opened, a connection
+ * say, and what is printed would go there. */
+static void open_closed_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int mw_main(const mw_program *program, int argc, char **argv)
 {
     mw_options *options;
     int status = 0;
     struct mwi_launch launch = {
         .world = mwi_launch_world(getenv), .argc = argc, .argv = argv, .wake_fd = -1};
+    open_closed_streams();
     if (mw_options_create(&options) != MW_OK) {
         complain(&launch, mw_error_text(MW_ENOMEM));
         return STATUS_FAILURE;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -344,20 +345,42 @@ static void test_descriptors_of_child(void)
     mwt_crew_destroy(crew);
 }
 
-/* A farm whose standard streams are closed does its work and harms nothing. */
+/* What a descriptor of a process is, "" if it is closed. */
+static const char *descriptor(struct mwt_crew *crew, pid_t pid, int fd)
+{
+    char target[256] = "";
+    ssize_t size =
+        readlink(mwt_format(crew, "/proc/%ld/fd/%d", (long)pid, fd), target, sizeof target - 1);
+    return mwt_format(crew, "%.*s", (int)(size < 0 ? 0 : size), target);
+}
+
+/* What the farm opens does not take the place of a standard stream that was closed: there, it would
+ * be written to by those who mean to print. */
 static void test_closed_streams(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", "nap:1", "100");
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "1", "doze:300", "1");
 
-    struct mwt_process *no_input =
-        mwt_start(crew, &(struct mwt_start){.argv = argv, .has_no_input = true});
-    struct mwt_process *nothing =
-        mwt_start(crew, &(struct mwt_start){.argv = argv, .has_nothing_open = true});
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv, .closed = "01"});
+    pid_t slave = await_task(farm);
 
-    CU_ASSERT_EQUAL(mwt_await_end(no_input), 0);
-    CU_ASSERT_EQUAL(mwt_await_end(nothing), 0);
-    mwt_await_line(no_input, MWT_OUT, "farm: 100 done, 0 failed, 0 unrunnable, 0 lost or wrong");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, mwt_pid(farm), 0), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, mwt_pid(farm), 1), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, slave, 0), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, slave, 1), "/dev/null");
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* A farm does its work also with no stream at all. */
+static void test_no_streams(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", "say,nap:1", "100");
+
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv, .closed = "012"});
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     mwt_crew_destroy(crew);
 }
 
@@ -378,6 +401,7 @@ int main(void)
         {"descriptors", test_descriptors},
         {"descriptors of a child", test_descriptors_of_child},
         {"closed streams", test_closed_streams},
+        {"no streams", test_no_streams},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("local", tests);

@@ -154,12 +154,9 @@ static void set_descriptors(const struct mwt_start *start, const int ends[2])
     dup2(null, STDIN_FILENO);
     dup2(ends[MWT_OUT], STDOUT_FILENO);
     dup2(ends[MWT_ERR], STDERR_FILENO);
-    if (start->has_no_input || start->has_nothing_open)
-        close(STDIN_FILENO);
-    if (start->has_nothing_open) {
-        close(STDOUT_FILENO);
-        close(STDERR_FILENO);
-    }
+    for (int fd = STDIN_FILENO; start->closed != NULL && fd <= STDERR_FILENO; fd++)
+        if (strchr(start->closed, '0' + fd) != NULL)
+            close(fd);
     /* Nothing of what the test program itself has inherited. */
     close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 }

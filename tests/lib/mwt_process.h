@@ -31,8 +31,8 @@ struct mwt_start {
     const char *const *argv;        /* argv[0] is looked up in PATH; see MWT_ARGV */
     const char *const *environment; /* "NAME=VALUE" each, on top of the test's own; may be NULL */
     bool has_own_group;             /* a process group of its own, for mwt_kill_group */
-    bool has_nothing_open;          /* closed standard input, output and error */
-    bool has_no_input;              /* closed standard input; else it is /dev/null */
+    const char
+        *closed; /* standard streams that are closed, such as "01"; else input is /dev/null */
 };
 
 /* A list of strings that ends with NULL. */
