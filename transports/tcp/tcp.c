@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -78,6 +79,20 @@ static struct event_base *create_base(void)
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
+}
+
+/* Regular files cannot be waited for; libevent would say so on standard error. */
+static bool can_wait_for(int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+    bool can = epoll_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    int error = errno;
+    if (epoll_fd >= 0)
+        close(epoll_fd);
+    errno = error;
+    return can;
 }
 
 static bool add_reader(struct tcp *tcp, int fd, event_callback_fn callback, struct event **event)
@@ -152,8 +167,10 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
              !add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event) ||
              (tcp->watch_event = mwi_tcp_watch_begin(&tcp->hub)) == NULL)
         error = fail(why, MW_ENOMEM, "open");
-    else if (config->wake_fd >= 0 && !add_reader(tcp, config->wake_fd, on_wake, &tcp->wake_event))
+    else if (config->wake_fd >= 0 && !can_wait_for(config->wake_fd))
         error = fail(why, MW_EINVAL, "cannot wait for wake_fd");
+    else if (config->wake_fd >= 0 && !add_reader(tcp, config->wake_fd, on_wake, &tcp->wake_event))
+        error = fail(why, MW_ENOMEM, "open");
     if (error != MW_OK) {
         close_transport(tcp);
         return error;

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
+ * bytes, the outbox that makes bytes of frames, and the table of peers. Random cases print their
+ * seed; MW_TEST_SEED replays one.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CUnit/Basic.h>
+
+#include "address.h"
+#include "end.h"
+#include "inbox.h"
+#include "outbox.h"
+#include "peers.h"
+
+#define SHARED_BYTES 1000
+#define LIMIT_BYTES ((size_t)64 * 1024 * 1024)
+
+static uint64_t choose_seed(void)
+{
+    const char *given = getenv("MW_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 1000003;
+
+    printf("(MW_TEST_SEED=%llu) ", (unsigned long long)seed);
+    return seed;
+}
+
+/* Every form of address that there is. */
+static void test_address_forms(void)
+{
+    static const struct {
+        const char *text;
+        enum mwi_tcp_address_kind kind;
+        const char *host;
+        unsigned port;
+        int fd;
+    } forms[] = {
+        {"127.0.0.1:7000", MWI_TCP_ADDRESS_HOST, "127.0.0.1", 7000, -1},
+        {"localhost:0", MWI_TCP_ADDRESS_HOST, "localhost", 0, -1},
+        {"node-17.cluster.example:65535", MWI_TCP_ADDRESS_HOST, "node-17.cluster.example", 65535,
+         -1},
+        {"[::1]:0", MWI_TCP_ADDRESS_HOST, "::1", 0, -1},
+        {"[fe80::1%eth0]:80", MWI_TCP_ADDRESS_HOST, "fe80::1%eth0", 80, -1},
+        {"*:7000", MWI_TCP_ADDRESS_ANY, "*", 7000, -1},
+        {"fd:5", MWI_TCP_ADDRESS_FD, "", 0, 5},
+        {"fd:0", MWI_TCP_ADDRESS_FD, "", 0, 0},
+    };
+
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct mwi_tcp_address address;
+        mw_reason why;
+
+        CU_ASSERT_EQUAL(mwi_tcp_address_parse(forms[i].text, &address, &why), MW_OK);
+
+        CU_ASSERT_EQUAL(address.kind, forms[i].kind);
+        CU_ASSERT_STRING_EQUAL(address.host, forms[i].host);
+        CU_ASSERT_EQUAL(address.port, forms[i].port);
+        CU_ASSERT_EQUAL(address.fd, forms[i].fd);
+    }
+}
+
+/* What is no address is refused with a sentence that quotes it, however long it is. */
+static void test_address_errors(void)
+{
+    static const char *const bad[] = {
+        "",
+        "host",
+        ":7000",
+        "host:",
+        "host:x",
+        "host:65536",
+        "host:-1",
+        "host:+1",
+        "host: 1",
+        "host:1 ",
+        "host:0x10",
+        "::1:7000",
+        "::1",
+        "[::1]",
+        "[::1]7000",
+        "[::1:70",
+        "[]:7000",
+        "fd:",
+        "fd:x",
+        "fd:-1",
+        "fd:99999999999",
+        "a:b:c",
+        "host:99999999999999999999",
+    };
+    struct mwi_tcp_address address = {.port = 77};
+    char long_host[400];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_tcp_address_parse(bad[i], &address, &why), MW_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, bad[i]));
+    }
+    memset(long_host, 'h', sizeof long_host);
+    strcpy(long_host + 390, ":7000");
+    mw_reason why = {""};
+    CU_ASSERT_EQUAL(mwi_tcp_address_parse(long_host, &address, &why), MW_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "too long"));
+    CU_ASSERT_EQUAL(address.port, 77);
+}
+
+/* Addresses are printed as they are written; IPv4 over a socket for both families as IPv4. */
+static void test_address_format(void)
+{
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(36107)};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(4000)};
+    char name[256];
+    char text[300];
+
+    ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    mwi_tcp_address_format((struct sockaddr *)&ipv4, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "127.0.0.1:36107");
+    mwi_tcp_address_format_bound((struct sockaddr *)&ipv4, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "127.0.0.1:36107");
+
+    ipv6.sin6_addr = in6addr_loopback;
+    mwi_tcp_address_format((struct sockaddr *)&ipv6, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "[::1]:4000");
+
+    static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
+    memcpy(&ipv6.sin6_addr, mapped, sizeof mapped);
+    mwi_tcp_address_format((struct sockaddr *)&ipv6, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "10.0.0.1:4000");
+
+    ipv6.sin6_addr = in6addr_any;
+    gethostname(name, sizeof name);
+    mwi_tcp_address_format_bound((struct sockaddr *)&ipv6, text, sizeof text);
+    CU_ASSERT_EQUAL(strncmp(text, name, strlen(name)), 0);
+    CU_ASSERT_STRING_EQUAL(strrchr(text, ':'), ":4000");
+}
+
+/* A stream of frames in memory. */
+struct stream {
+    unsigned char *bytes;
+    size_t size;
+};
+
+static void put_header(unsigned char *at, size_t size)
+{
+    at[0] = (unsigned char)(size >> 24);
+    at[1] = (unsigned char)(size >> 16);
+    at[2] = (unsigned char)(size >> 8);
+    at[3] = (unsigned char)size;
+}
+
+static void append(struct stream *stream, size_t size, uint64_t seed, uint64_t index)
+{
+    unsigned char *bytes = realloc(stream->bytes, stream->size + size + MWI_TCP_HEADER_BYTES);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+    put_header(bytes + stream->size, size);
+    mwt_pattern_fill(bytes + stream->size + MWI_TCP_HEADER_BYTES, size, seed, index);
+    stream->bytes = bytes;
+    stream->size += size + MWI_TCP_HEADER_BYTES;
+}
+
+static size_t random_size(uint64_t *state, size_t most)
+{
+    uint64_t chance = mwt_random(state);
+
+    if (chance % 4 == 0)
+        return chance / 4 % 8;
+    return (size_t)(chance / 4 % (most + 1));
+}
+
+/* As readv does: fills the pieces in turn, up to `size` bytes. */
+static void scatter(const struct iovec *pieces, int count, const unsigned char *from, size_t size)
+{
+    for (int i = 0; i < count && size > 0; i++) {
+        size_t part = size < pieces[i].iov_len ? size : pieces[i].iov_len;
+        memcpy(pieces[i].iov_base, from, part);
+        from += part;
+        size -= part;
+    }
+}
+
+static size_t room_of(const struct iovec *pieces, int count)
+{
+    size_t room = 0;
+
+    for (int i = 0; i < count; i++)
+        room += pieces[i].iov_len;
+    return room;
+}
+
+/* Receives up to `size` bytes; how many it took. */
+static size_t receive(struct mwi_tcp_inbox *inbox, unsigned char *shared, const unsigned char *from,
+                      size_t size, struct mwi_tcp_cursor *cursor)
+{
+    struct iovec pieces[2];
+    int count = mwi_tcp_inbox_room(inbox, shared, SHARED_BYTES, pieces);
+    size_t room = room_of(pieces, count);
+
+    if (size > room)
+        size = room;
+    scatter(pieces, count, from, size);
+    mwi_tcp_inbox_received(inbox, size, shared, cursor);
+    return size;
+}
+
+/* However a stream is cut, its frames come out whole and in order. */
+static void test_inbox_any_cut(void)
+{
+    enum { FRAMES = 2000 };
+    uint64_t seed = choose_seed();
+    uint64_t state = seed;
+    struct stream stream = {0};
+    struct mwi_tcp_inbox inbox = {0};
+    unsigned char shared[SHARED_BYTES];
+    size_t sizes[FRAMES];
+    uint64_t next = 0;
+
+    for (uint64_t i = 0; i < FRAMES; i++) {
+        sizes[i] = random_size(&state, i % 100 == 0 ? 300000 : 1500);
+        append(&stream, sizes[i], seed, i);
+    }
+    for (size_t at = 0; at < stream.size;) {
+        struct mwi_tcp_cursor cursor;
+        size_t most = 1 + random_size(&state, 2000);
+        if (most > stream.size - at)
+            most = stream.size - at;
+        at += receive(&inbox, shared, stream.bytes + at, most, &cursor);
+
+        mw_frame frame;
+        while (mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame) == MWI_TCP_INBOX_FRAME) {
+            CU_ASSERT_TRUE(next < FRAMES && frame.size == sizes[next] &&
+                           mwt_pattern_matches(frame.data, frame.size, seed, next));
+            next++;
+            free(frame.block);
+        }
+        CU_ASSERT_EQUAL(cursor.left, 0);
+    }
+
+    CU_ASSERT_EQUAL(next, FRAMES);
+    CU_ASSERT_FALSE(mwi_tcp_inbox_is_inside_frame(&inbox));
+    mwi_tcp_inbox_clear(&inbox);
+    free(stream.bytes);
+}
+
+/* Frames that are there as a whole are handed out where they lie. */
+static void test_inbox_borrows(void)
+{
+    struct stream stream = {0};
+    struct mwi_tcp_inbox inbox = {0};
+    unsigned char shared[SHARED_BYTES];
+    struct mwi_tcp_cursor cursor;
+    mw_frame frame;
+    for (uint64_t i = 0; i < 10; i++)
+        append(&stream, 50, 1, i);
+
+    receive(&inbox, shared, stream.bytes, stream.size, &cursor);
+
+    for (uint64_t i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 50, &frame), MWI_TCP_INBOX_FRAME);
+        CU_ASSERT_PTR_NULL(frame.block);
+        CU_ASSERT_PTR_EQUAL(frame.data, shared + i * 54 + 4);
+    }
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 50, &frame), MWI_TCP_INBOX_MORE);
+    free(stream.bytes);
+}
+
+/* A stranger that announces much and sends little gets little memory; it grows with what comes. */
+static void test_inbox_memory_in_proportion(void)
+{
+    const size_t announced = (size_t)60 * 1024 * 1024;
+    struct mwi_tcp_inbox inbox = {0};
+    unsigned char shared[SHARED_BYTES];
+    unsigned char bytes[SHARED_BYTES] = {0};
+    struct mwi_tcp_cursor cursor;
+    size_t came = 0;
+    mw_frame frame;
+    put_header(bytes, announced);
+
+    receive(&inbox, shared, bytes, 10, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame), MWI_TCP_INBOX_MORE);
+    CU_ASSERT_EQUAL(inbox.room, 64 * 1024);
+
+    for (came = 6; came < 4 * 1024 * 1024;) {
+        came += receive(&inbox, shared, bytes, sizeof bytes, &cursor);
+        CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame),
+                        MWI_TCP_INBOX_MORE);
+        CU_ASSERT_TRUE(inbox.room <= 2 * came + 64 * 1024);
+    }
+    CU_ASSERT_EQUAL(inbox.have, came);
+    mwi_tcp_inbox_clear(&inbox);
+}
+
+/* One who has sent a large frame before gets room for the next of that size at once. */
+static void test_inbox_trusts_what_came(void)
+{
+    const size_t size = 1024 * 1024;
+    struct stream stream = {0};
+    struct mwi_tcp_inbox inbox = {0};
+    unsigned char shared[SHARED_BYTES];
+    struct mwi_tcp_cursor cursor;
+    enum mwi_tcp_inbox_result result = MWI_TCP_INBOX_MORE;
+    mw_frame frame;
+    append(&stream, size, 1, 1);
+
+    for (size_t at = 0; at < stream.size;) {
+        at += receive(&inbox, shared, stream.bytes + at, stream.size - at, &cursor);
+        result = mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame);
+    }
+    CU_ASSERT_EQUAL(result, MWI_TCP_INBOX_FRAME);
+    CU_ASSERT_PTR_NOT_NULL(frame.block);
+    CU_ASSERT_TRUE(frame.size == size && mwt_pattern_matches(frame.data, size, 1, 1));
+    free(frame.block);
+    receive(&inbox, shared, stream.bytes, 10, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame), MWI_TCP_INBOX_MORE);
+
+    CU_ASSERT_EQUAL(inbox.room, size);
+    CU_ASSERT_TRUE(mwi_tcp_inbox_is_inside_frame(&inbox));
+    mwi_tcp_inbox_clear(&inbox);
+    free(stream.bytes);
+}
+
+/* The limit holds to the byte, and before memory is spent. */
+static void test_inbox_limit(void)
+{
+    struct mwi_tcp_inbox inbox = {0};
+    unsigned char shared[SHARED_BYTES];
+    unsigned char header[4];
+    struct mwi_tcp_cursor cursor;
+    mw_frame frame;
+
+    put_header(header, 5000);
+    receive(&inbox, shared, header, sizeof header, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 5000, &frame), MWI_TCP_INBOX_MORE);
+    mwi_tcp_inbox_clear(&inbox);
+
+    put_header(header, 5001);
+    receive(&inbox, shared, header, sizeof header, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 5000, &frame), MWI_TCP_INBOX_TOO_BIG);
+    CU_ASSERT_EQUAL(inbox.size, 5001);
+    CU_ASSERT_PTR_NULL(inbox.block);
+}
+
+static void push_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t seed, uint64_t index)
+{
+    unsigned char *frame = malloc(size + 1);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+    mwt_pattern_fill(frame, size, seed, index);
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(outbox, frame, size));
+}
+
+/* Whether the first `size` bytes of the batch are those of the stream. */
+static bool batch_matches(const struct mwi_tcp_batch *batch, const unsigned char *stream,
+                          size_t size)
+{
+    for (size_t i = 0; i < batch->count && size > 0; i++) {
+        size_t part = batch->pieces[i].iov_len < size ? batch->pieces[i].iov_len : size;
+        if (memcmp(batch->pieces[i].iov_base, stream, part) != 0)
+            return false;
+        stream += part;
+        size -= part;
+    }
+    return size == 0;
+}
+
+/* However little the network takes at a time, the right bytes follow. */
+static void test_outbox_any_cut(void)
+{
+    enum { FRAMES = 3000 };
+    uint64_t seed = choose_seed();
+    uint64_t state = seed;
+    struct stream stream = {0};
+    struct mwi_tcp_outbox outbox = {0};
+    struct mwi_tcp_batch *batch = malloc(sizeof *batch);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(batch);
+    for (uint64_t i = 0; i < FRAMES; i++) {
+        size_t size = random_size(&state, i % 100 == 0 ? 100000 : 1500);
+        append(&stream, size, seed, i);
+        push_pattern(&outbox, size, seed, i);
+    }
+
+    for (size_t at = 0; at < stream.size;) {
+        CU_ASSERT_EQUAL(outbox.bytes, stream.size - at);
+        mwi_tcp_outbox_gather(&outbox, batch);
+        CU_ASSERT_TRUE_FATAL(batch->bytes > 0);
+        size_t gone = mwt_random(&state) % 4 == 0
+                          ? batch->bytes
+                          : (size_t)(mwt_random(&state) % (batch->bytes + 1));
+        CU_ASSERT_TRUE(batch_matches(batch, stream.bytes + at, gone));
+        mwi_tcp_outbox_advance(&outbox, gone);
+        at += gone;
+    }
+
+    CU_ASSERT_EQUAL(outbox.count, 0);
+    CU_ASSERT_EQUAL(outbox.bytes, 0);
+    mwi_tcp_outbox_clear(&outbox);
+    free(batch);
+    free(stream.bytes);
+}
+
+/* Tiny frames go side by side in one piece; a large one goes from where it lies. */
+static void test_outbox_pieces(void)
+{
+    struct mwi_tcp_outbox outbox = {0};
+    struct mwi_tcp_batch *batch = malloc(sizeof *batch);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(batch);
+    for (uint64_t i = 0; i < 100; i++)
+        push_pattern(&outbox, 64, 1, i);
+    unsigned char *large = calloc(1, 100000);
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, large, 100000));
+
+    mwi_tcp_outbox_gather(&outbox, batch);
+
+    CU_ASSERT_EQUAL(batch->count, 2);
+    CU_ASSERT_EQUAL(batch->bytes, 100 * 68 + 100004);
+    CU_ASSERT_PTR_EQUAL(batch->pieces[1].iov_base, large);
+    mwi_tcp_outbox_clear(&outbox);
+    CU_ASSERT_EQUAL(outbox.bytes, 0);
+    free(batch);
+}
+
+/* The table agrees with a plain array after any sequence of additions and removals. */
+static void test_peers_against_array(void)
+{
+    enum { STEPS = 20000, MOST = 3000 };
+    uint64_t state = choose_seed();
+    struct mwi_tcp_peers peers = {0};
+    mw_peer known[MOST];
+    size_t count = 0;
+    mw_peer last = 0;
+    char conns[STEPS + 1]; /* only their addresses matter */
+
+    for (int step = 0; step < STEPS; step++) {
+        if (count < MOST && (count == 0 || mwt_random(&state) % 5 < 3)) {
+            mw_peer peer;
+            void *conn = &conns[last + 1];
+            CU_ASSERT_TRUE_FATAL(mwi_tcp_peers_add(&peers, conn, &peer));
+            CU_ASSERT_EQUAL(peer, ++last);
+            known[count++] = peer;
+        } else {
+            size_t index = (size_t)(mwt_random(&state) % count);
+            mwi_tcp_peers_remove(&peers, known[index]);
+            CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, known[index]));
+            mwi_tcp_peers_remove(&peers, known[index]);
+            known[index] = known[--count];
+        }
+        CU_ASSERT_EQUAL(peers.count, count);
+        if (step % 500 != 0)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            CU_ASSERT_TRUE((void *)mwi_tcp_peers_find(&peers, known[i]) == &conns[known[i]]);
+    }
+    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, 0));
+    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, last + 1));
+    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, UINT64_MAX));
+    mwi_tcp_peers_clear(&peers);
+}
+
+int main(void)
+{
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return EXIT_FAILURE;
+
+    CU_TestInfo tests[] = {
+        {"address forms", test_address_forms},
+        {"address errors", test_address_errors},
+        {"address format", test_address_format},
+        {"inbox: any cut", test_inbox_any_cut},
+        {"inbox: borrows", test_inbox_borrows},
+        {"inbox: memory in proportion", test_inbox_memory_in_proportion},
+        {"inbox: trusts what came", test_inbox_trusts_what_came},
+        {"inbox: limit", test_inbox_limit},
+        {"outbox: any cut", test_outbox_any_cut},
+        {"outbox: pieces", test_outbox_pieces},
+        {"peers against an array", test_peers_against_array},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{"tcp parts", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+    if (CU_register_suites(suites) != CUE_SUCCESS)
+        return EXIT_FAILURE;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    unsigned failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
