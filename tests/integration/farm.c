@@ -9,6 +9,7 @@
  * wrong. The variable FARM makes it another program; see main.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,22 @@ static void doze(mw_call *call)
         return;
     fprintf(stderr, "task %d runs, pid %ld\n", (int)tag, (long)getpid());
     sleep_ms(argument);
+    mw_call_return(call, "l", tag);
+}
+
+/* Like nap, but task 0 waits until somebody opens the FIFO that FARM_GATE names to write. */
+static void gate(mw_call *call)
+{
+    int64_t tag, argument;
+    const char *path = getenv("FARM_GATE");
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    if (tag == 0 && path != NULL) {
+        fprintf(stderr, "task 0 runs, pid %ld\n", (long)getpid());
+        close(open(path, O_RDONLY | O_CLOEXEC));
+    } else {
+        sleep_ms(argument);
+    }
     mw_call_return(call, "l", tag);
 }
 
@@ -254,6 +271,7 @@ int main(int argc, char **argv)
     static const mw_algorithm algorithms[] = {{"echo", echo},
                                               {"nap", nap},
                                               {"doze", doze},
+                                              {"gate", gate},
                                               {"crash", crash},
                                               {"fail", fail},
                                               {"mismatch", mismatch},

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TCP farms when slaves come, go, are killed or are of another kind, and when the master goes.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mwt_process.h"
+#include "mwt_random.h"
+#include "mwt_run.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+#define MINUTE "60000"
+#define PLAIN_CRASHES "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0"
+
+/* A master on the loopback interface with the options and arguments, and its resource file. */
+static struct mwt_process *start_master(struct mwt_crew *crew, const char *const *rest)
+{
+    const char *argv[24] = {MWT_FARM,    "--mw-master",        "--mw-master-host",
+                            "127.0.0.1", "--mw-resource-file", mwt_path(crew, "farm.rsc")};
+    for (size_t i = 6; *rest != NULL && i < 23; i++)
+        argv[i] = *rest++;
+    return mwt_start(crew, &(struct mwt_start){.argv = argv});
+}
+
+static struct mwt_process *start_slave(struct mwt_crew *crew)
+{
+    return mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                   mwt_path(crew, "farm.rsc")),
+                                  .environment = MWT_ARGV(PLAIN_CRASHES)});
+}
+
+/* Checks that a farm of so many tasks is done and nothing was lost or came twice. */
+static void check_done(struct mwt_crew *crew, struct mwt_process *master, int tasks_count)
+{
+    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
+    mwt_await_line(
+        master, MWT_OUT,
+        mwt_format(crew, "farm: %d done, 0 failed, 0 unrunnable, 0 lost or wrong", tasks_count));
+}
+
+static void check_said(const struct mwt_process *process, const char *part)
+{
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(process, MWT_ERR), part));
+}
+
+/* Slaves are killed at random moments of a run of 1,000 tasks, and others come. */
+static void test_killed_slaves(void)
+{
+    enum { SLAVES_COUNT = 4, KILLS_COUNT = 20 };
+    struct mwt_random random;
+    mwt_random_start(&random);
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[SLAVES_COUNT];
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("--mw-slave-task-group", "6", "--mw-slave-result-group", "3",
+                                    "nap:1,echo", "1000", "100"));
+    for (size_t i = 0; i < SLAVES_COUNT; i++)
+        slaves[i] = start_slave(crew);
+
+    for (size_t i = 0; i < KILLS_COUNT; i++) {
+        size_t victim = mwt_random_below(&random, SLAVES_COUNT);
+        for (size_t results = mwt_random_below(&random, 40); results > 0; results--)
+            mwt_await_line(master, MWT_OUT, " done by SLAVE-");
+        mwt_kill(slaves[victim], SIGKILL);
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[victim]), -SIGKILL);
+        slaves[victim] = start_slave(crew);
+    }
+
+    check_done(crew, master, 1000);
+    for (size_t i = 0; i < SLAVES_COUNT; i++)
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* Lets task 0 of the algorithm "gate" end. */
+static void open_gate(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    CU_ASSERT(fd >= 0);
+    close(fd);
+}
+
+/* Twenty slaves join during a run, and each leaves some time later, politely or not. The first keeps
+ * the run from ending before all have come. */
+static void test_joining_and_leaving(void)
+{
+    enum { SLAVES_COUNT = 20, TOGETHER_COUNT = 4 };
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[SLAVES_COUNT];
+    const char *gate = mwt_path(crew, "gate");
+    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("--mw-slave-task-group", "3", "gate:5", "600", "100"));
+    slaves[0] = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                   mwt_path(crew, "farm.rsc")),
+                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+    mwt_await_line(slaves[0], MWT_ERR, "task 0 runs");
+
+    for (size_t i = 1; i < SLAVES_COUNT; i++) {
+        slaves[i] = start_slave(crew);
+        mwt_await_line(slaves[i], MWT_ERR, "MASTER -> ID SLAVE-");
+        if (i <= TOGETHER_COUNT)
+            continue;
+        struct mwt_process *leaving = slaves[i - TOGETHER_COUNT];
+        mwt_kill(leaving, i % 2 == 0 ? SIGTERM : SIGKILL);
+        CU_ASSERT_EQUAL(mwt_await_end(leaving), i % 2 == 0 ? 255 : -SIGKILL);
+        if (i % 2 == 0)
+            check_said(leaving, "SIGTERM asked the program to end");
+    }
+    open_gate(gate);
+
+    check_done(crew, master, 600);
+    CU_ASSERT_EQUAL(mwt_await_end(slaves[0]), 0);
+    for (size_t i = SLAVES_COUNT - TOGETHER_COUNT; i < SLAVES_COUNT; i++)
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR), "GOODBYE: SIGTERM"), 7);
+    mwt_crew_destroy(crew);
+}
+
+/* A slave that is asked to go while it runs a task finishes it first; one that is asked twice does
+ * not. */
+static void test_signals_to_slave(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:400,doze:" MINUTE, "2"));
+
+    struct mwt_process *polite = start_slave(crew);
+    mwt_await_line(polite, MWT_ERR, "task 0 runs");
+    mwt_kill(polite, SIGTERM);
+    CU_ASSERT_EQUAL(mwt_await_end(polite), 255);
+    mwt_await_line(master, MWT_OUT, "task 0 done");
+    struct mwt_process *hasty = start_slave(crew);
+    mwt_await_line(hasty, MWT_ERR, "task 1 runs");
+    mwt_kill(hasty, SIGINT);
+    mwt_kill(hasty, SIGTERM);
+
+    int status = mwt_await_end(hasty);
+    CU_ASSERT(status == -SIGINT || status == -SIGTERM);
+    mwt_kill(master, SIGTERM);
+    CU_ASSERT_EQUAL(mwt_await_end(master), 128 + SIGTERM);
+    mwt_crew_destroy(crew);
+}
+
+/* Slaves whose master is killed end with 255 within two seconds of their task, and say why. */
+static void test_killed_master(void)
+{
+    enum { SLAVES_COUNT = 4, TASK_MS = 700 };
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[SLAVES_COUNT];
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:700", "2"));
+    for (size_t i = 0; i < SLAVES_COUNT; i++)
+        slaves[i] = start_slave(crew);
+    for (size_t i = 0; i < SLAVES_COUNT; i++)
+        mwt_await_line(slaves[i], MWT_ERR, "MASTER -> ID SLAVE-");
+
+    int64_t killed_ns = mwt_now_ns();
+    mwt_kill(master, SIGKILL);
+
+    for (size_t i = 0; i < SLAVES_COUNT; i++) {
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 255);
+        bool is_busy = mwt_count(mwt_output(slaves[i], MWT_ERR), "runs, pid") > 0;
+        int64_t allowed_ns = 2 * NS_PER_S + (is_busy ? TASK_MS * NS_PER_MS : 0);
+        CU_ASSERT(mwt_ended_ns(slaves[i]) - killed_ns < allowed_ns);
+        check_said(slaves[i], "mwt_farm: the master is gone");
+        check_said(slaves[i], "FINI MASTER-GONE");
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* A task that kills its slaves is given up after as many as its policy says. */
+static void test_crashing_task(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[4];
+    struct mwt_process *master = start_master(crew, MWT_ARGV("crash:11,echo", "2", "2"));
+
+    for (size_t i = 0; i < 2; i++) {
+        slaves[i] = start_slave(crew);
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), -SIGSEGV);
+    }
+    slaves[2] = start_slave(crew);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
+    CU_ASSERT_EQUAL(mwt_await_end(slaves[2]), 0);
+    mwt_await_line(master, MWT_OUT, "task 0 unrunnable");
+    mwt_await_line(master, MWT_OUT, "task 1 done");
+    mwt_crew_destroy(crew);
+}
+
+/* A slave of another farm is told so and ends; the farm goes on. */
+static void test_wrong_member_id(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("--mw-member-id", "red", "echo", "10"));
+    const char *line = mwt_await_line(master, MWT_ERR, "MASTER READY");
+    const char *port = mwt_format(crew, "%s", line == NULL ? "" : strrchr(line, ':') + 1);
+
+    struct mwt_process *stranger =
+        mwt_run_program(crew, MWT_FARM, "--mw-slave", "--mw-master-host", "127.0.0.1",
+                        "--mw-master-port", port, "--mw-member-id", "blue", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(stranger), 255);
+    struct mwt_process *slave = start_slave(crew);
+
+    check_done(crew, master, 10);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    check_said(stranger, "\nmwt_farm: the master refused this slave: ");
+    check_said(stranger, "the slave's --mw-member-id is \"blue\", the master's is \"red\"");
+    check_said(stranger, "FINI REFUSED");
+    check_said(master, "refused: the slave's --mw-member-id is \"blue\"");
+    mwt_crew_destroy(crew);
+}
+
+/* A slave gives up when no master comes, and says where it looked. */
+static void test_no_master(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *no_file =
+        mwt_run_program(crew, MWT_FARM, "--mw-slave", "--mw-resource-file",
+                        mwt_path(crew, "none.rsc"), "--mw-connect-timeout", "1", NULL);
+    struct mwt_process *nobody =
+        mwt_run_program(crew, MWT_FARM, "--mw-slave", "--mw-master-host", "127.0.0.1",
+                        "--mw-master-port", "1", "--mw-connect-timeout", "1", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(no_file), 255);
+    CU_ASSERT_EQUAL(mwt_await_end(nobody), 255);
+    CU_ASSERT(mwt_ended_ns(no_file) - mwt_started_ns(no_file) > NS_PER_S * 9 / 10);
+    CU_ASSERT(mwt_ended_ns(nobody) - mwt_started_ns(nobody) > NS_PER_S * 9 / 10);
+    check_said(no_file, "\nmwt_farm: no master accepted this slave within --mw-connect-timeout");
+    check_said(no_file, "none.rsc");
+    check_said(nobody, "\nmwt_farm: no master accepted this slave within --mw-connect-timeout");
+    check_said(nobody, "refused");
+    check_said(nobody, "FINI NO-MASTER");
+    mwt_crew_destroy(crew);
+}
+
+/* A slave that still looks for its master can be stopped. */
+static void test_signal_while_searching(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slave = start_slave(crew);
+    mwt_await_line(slave, MWT_ERR, "INIT SLAVE");
+
+    mwt_kill(slave, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
+    CU_ASSERT(mwt_ended_ns(slave) - mwt_started_ns(slave) < 5 * NS_PER_S);
+    check_said(slave, "SIGTERM asked the program to end");
+    mwt_crew_destroy(crew);
+}
+
+/* A result that the master would not accept fails as that task, whatever the size was that forbids
+ * it. */
+static void test_large_results(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(
+        crew, MWT_ARGV("--mw-max-read-buffer-size", "64K", "--mw-slave-task-group", "8",
+                       "--mw-slave-result-group", "8", "echo,big:70000,big:30000", "12"));
+    struct mwt_process *slave = start_slave(crew);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 8 done, 4 failed, 0 unrunnable, 0 lost"));
+    CU_ASSERT_EQUAL(mwt_count(output, "over the master's --mw-max-read-buffer-size of 65536"), 4);
+    CU_ASSERT_EQUAL(mwt_count(output, ": 30000 bytes"), 4);
+    mwt_crew_destroy(crew);
+}
+
+/* Results of a few megabytes come through. */
+static void test_very_large_results(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("big:20000000,echo", "4"));
+    struct mwt_process *slaves[2];
+    for (size_t i = 0; i < 2; i++)
+        slaves[i] = start_slave(crew);
+
+    check_done(crew, master, 4);
+
+    for (size_t i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_OUT), ": 20000000 bytes"), 2);
+    mwt_crew_destroy(crew);
+}
+
+/* Tasks that fail, or want other arguments, cost no slave. */
+static void test_failing_tasks(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("echo,fail,mismatch", "9"));
+    struct mwt_process *slave = start_slave(crew);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 3 done, 6 failed, 0 unrunnable, 0 lost"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 failed by SLAVE-0: task 1 cannot be done"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(output, "task 2 failed by SLAVE-0: argument 1: expected a string"));
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR),
+                              "of \"mismatch\" failed: argument 1: expected a string"),
+                    3);
+    mwt_crew_destroy(crew);
+}
+
+/* A slave that is another program does what it can; its other tasks fail. */
+static void test_other_program(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("echo,big:10", "10"));
+
+    struct mwt_process *slave = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                   mwt_path(crew, "farm.rsc")),
+                                  .environment = MWT_ARGV("FARM=other")});
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 5 done, 5 failed, 0 unrunnable, 0 lost"));
+    CU_ASSERT_EQUAL(mwt_count(output, "this slave has no task algorithm \"big\""), 5);
+    mwt_crew_destroy(crew);
+}
+
+/* A program without a master algorithm says so and fails; a slave of it is told to stop. */
+static void test_no_master_algorithm(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *environment = MWT_ARGV("FARM=no-master");
+
+    struct mwt_process *local =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-local", "1"),
+                                            .environment = environment});
+    struct mwt_process *master =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-master",
+                                                             "--mw-master-host", "127.0.0.1"),
+                                            .environment = environment});
+
+    CU_ASSERT_EQUAL(mwt_await_end(local), 255);
+    CU_ASSERT_EQUAL(mwt_await_end(master), 255);
+    check_said(local, "[A] MASTER No master algorithm is defined");
+    check_said(master, "[A] MASTER No master algorithm is defined");
+    mwt_crew_destroy(crew);
+}
+
+/* A slave needs no standard input, nor any stream. */
+static void test_closed_streams(void)
+{
+    static const char *const closed[] = {"0", "012"};
+    for (size_t i = 0; i < 2; i++) {
+        struct mwt_crew *crew = mwt_crew_create();
+        struct mwt_process *master = start_master(crew, MWT_ARGV("echo,say", "10"));
+
+        struct mwt_process *slave = mwt_start(
+            crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                       mwt_path(crew, "farm.rsc")),
+                                      .closed = closed[i]});
+
+        check_done(crew, master, 10);
+        CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+        mwt_crew_destroy(crew);
+    }
+}
+
+/* Many tasks a message, and few: all arrive. */
+static void test_groups(void)
+{
+    static const char *const groups[][2] = {{"1", "100"}, {"100", "1"}, {"1000000", "1000000"}};
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        struct mwt_crew *crew = mwt_crew_create();
+        struct mwt_process *master =
+            start_master(crew, MWT_ARGV("--mw-quiet", "--mw-slave-task-group", groups[i][0],
+                                        "--mw-slave-result-group", groups[i][1], "echo", "3000"));
+        start_slave(crew);
+        start_slave(crew);
+
+        check_done(crew, master, 3000);
+        mwt_crew_destroy(crew);
+    }
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"killed slaves", test_killed_slaves},
+        {"joining and leaving", test_joining_and_leaving},
+        {"signals to a slave", test_signals_to_slave},
+        {"killed master", test_killed_master},
+        {"crashing task", test_crashing_task},
+        {"wrong member id", test_wrong_member_id},
+        {"no master", test_no_master},
+        {"signal while searching", test_signal_while_searching},
+        {"large results", test_large_results},
+        {"very large results", test_very_large_results},
+        {"failing tasks", test_failing_tasks},
+        {"other program", test_other_program},
+        {"no master algorithm", test_no_master_algorithm},
+        {"closed streams", test_closed_streams},
+        {"groups", test_groups},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("robust", tests);
+}
