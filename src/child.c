@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,7 +23,8 @@ static mw_error fail(mw_reason *why, const char *path, int number)
     return MW_EIO;
 }
 
-static void become_slave(const char *path, char **arguments, pid_t parent, int channel, int report)
+static void become_slave(const char *path, char **arguments, char **environment, pid_t parent,
+                         int channel, int report)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -33,7 +35,7 @@ static void become_slave(const char *path, char **arguments, pid_t parent, int c
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
         fcntl(channel, F_SETFD, 0) == 0)
-        execv(path, arguments);
+        execve(path, arguments, environment);
     int number = errno;
     ssize_t written = write(report, &number, sizeof number);
     (void)written;
@@ -51,14 +53,35 @@ static int exec_error(int report)
     return size == (ssize_t)sizeof number ? number : 0;
 }
 
+/* The environment with MWI_CHILD_VARIABLE in front, where it is found first; one block. NULL out of
+ * memory. */
+static char **make_environment(char *variable, size_t size)
+{
+    size_t count = 0;
+    snprintf(variable, size, MWI_CHILD_VARIABLE "=%ld", (long)getpid());
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    char **environment = calloc(count + 2, sizeof *environment);
+    if (environment == NULL)
+        return NULL;
+    environment[0] = variable;
+    for (size_t i = 0, kept = 1; i < count; i++)
+        if (strncmp(environ[i], MWI_CHILD_VARIABLE "=", sizeof MWI_CHILD_VARIABLE) != 0)
+            environment[kept++] = environ[i];
+    return environment;
+}
+
 static mw_error fork_slave(struct mwi_child *child, const char *path, char **arguments,
                            const int sockets[2], const int report[2], mw_reason *why)
 {
+    char variable[64];
     pid_t parent = getpid();
-    child->pid = fork();
+    char **environment = make_environment(variable, sizeof variable);
+    child->pid = environment == NULL ? -1 : fork();
     if (child->pid == 0)
-        become_slave(path, arguments, parent, sockets[1], report[1]);
+        become_slave(path, arguments, environment, parent, sockets[1], report[1]);
     int number = child->pid < 0 ? errno : 0;
+    free(environment);
     close(report[1]);
     if (number == 0)
         number = exec_error(report[0]);
@@ -93,6 +116,12 @@ mw_error mwi_child_start(struct mwi_child *child, const char *path, char **argum
         close(sockets[0]);
     child->channel = error == MW_OK ? sockets[0] : -1;
     return error;
+}
+
+bool mwi_child_is_one(void)
+{
+    const char *starter = getenv(MWI_CHILD_VARIABLE);
+    return starter != NULL && strtol(starter, NULL, 10) == (long)getppid();
 }
 
 bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why)

@@ -94,6 +94,14 @@ mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
                         const struct mwi_launch *launch, struct mwi_loop *loop, size_t index,
                         mw_reason *why)
 {
+    if (mwi_child_is_one()) {
+        /* It would start slaves that start slaves, without end. */
+        snprintf(
+            why->text, sizeof why->text,
+            "this process was itself started as a local slave: its main must hand its arguments "
+            "to mw_main, or to mw_options_parse and mw_slave_open");
+        return MW_EUSAGE;
+    }
     struct mwi_local *opened = calloc(1, sizeof *opened);
     if (opened != NULL) {
         opened->loop = loop;

@@ -15,7 +15,8 @@
 struct mwi_local;
 
 /* Prepares as many slaves as the options say, one per processor without --mw-local. Their transport
- * is number `index` of the loop, which must exist as long as the local farm. MW_ENOMEM. */
+ * is number `index` of the loop, which must exist as long as the local farm. MW_ENOMEM; MW_EUSAGE
+ * in a process that is itself a local slave. */
 mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
                         const struct mwi_launch *launch, struct mwi_loop *loop, size_t index,
                         mw_reason *why);
