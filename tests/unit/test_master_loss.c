@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master engine and slaves that are lost: their tasks go back, in order, as often as the user
+ * allows, and a task that brings slaves down is found out.
+ */
+#include "mwt_master.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mwt_suite.h"
+
+static void start(struct mwt_master *master, size_t task_group)
+{
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.task_group = task_group;
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(master, &config));
+}
+
+static void end(struct mwt_master *master)
+{
+    CU_ASSERT_FALSE(master->outbox.overflowed);
+    CU_ASSERT_FALSE(master->engine.effects.failed);
+    mwt_master_end(master);
+}
+
+/* The first unrunnable task, and what is told of it. */
+static const struct mwi_task *first_unrunnable(const struct mwt_master *master,
+                                               const char **history)
+{
+    const struct mwi_list *list = &master->engine.tasks.unrunnable;
+    CU_ASSERT_FALSE_FATAL(mwi_list_is_empty(list));
+    const struct mwi_task *task = MWI_LIST_ENTRY(list->next, const struct mwi_task, link);
+    *history = mwi_tasks_history(&master->engine.tasks, task);
+    return task;
+}
+
+static void say_goodbye(struct mwt_master *master, mw_peer peer, const char *reason)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
+    mwt_master_frame(master, peer, &buffer);
+}
+
+/* The trail of a loss says what was lost and why. */
+static void test_trail_of_a_loss(void)
+{
+    static struct mwt_master master;
+    start(&master, 2);
+    mwt_master_submit(&master, "a b");
+    mwt_master_greet(&master, 7);
+    mwt_master_forget(&master);
+
+    mwt_master_down(&master, 7, "connection reset");
+
+    CU_ASSERT_STRING_EQUAL(
+        master.outbox.trail,
+        "SLAVE-0 -> task 1 of \"alpha\" requeued after attempt 1: connection reset\n"
+        "SLAVE-0 -> task 0 of \"alpha\" requeued after attempt 1: connection reset\n"
+        "SLAVE-0 -> :disconnected\n"
+        "EOF -> host:7 (connection reset)\n");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 7 after 0");
+    end(&master);
+}
+
+/* Tasks of a lost slave go back in their old order, before newer ones, and are sent alone, so that
+ * whom the next loss is due to is clear. */
+static void test_order_after_a_loss(void)
+{
+    static struct mwt_master master;
+    start(&master, 3);
+    mwt_master_submit(&master, "a b c d e");
+    mwt_master_greet(&master, 1);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 1), "a b c");
+
+    mwt_master_down(&master, 1, "gone");
+    for (mw_peer peer = 2; peer <= 5; peer++)
+        mwt_master_greet(&master, peer);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 3), "b");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 4), "c");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 5), "d e");
+    end(&master);
+}
+
+/* Only what was not returned goes back; after how many results a slave was lost is told. */
+static void test_loss_after_some_results(void)
+{
+    static struct mwt_master master;
+    start(&master, 3);
+    mwt_master_submit(&master, "a b c");
+    mwt_master_greet(&master, 1);
+    mwt_master_return(&master, 1, "b");
+    mwt_master_forget(&master);
+
+    mwt_master_down(&master, 1, "gone");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 1 after 1");
+    mwt_master_greet(&master, 2);
+    mwt_master_greet(&master, 3);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 3), "c");
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "b@0");
+    end(&master);
+}
+
+/* A slave that is lost while it has nothing costs no attempt of anything. */
+static void test_loss_of_an_idle_slave(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_greet(&master, 1);
+    mwt_master_forget(&master);
+
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 -> :disconnected\nEOF -> host:1 (gone)\n");
+    end(&master);
+}
+
+/* The task of a lost slave goes at once to another that is idle. */
+static void test_loss_with_another_idle(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+    end(&master);
+}
+
+/* A task is tried so many times as the user allows, and then is unrunnable with the whole story. */
+static void test_max_attempts(void)
+{
+    static struct mwt_master master;
+    const char *history;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "poison", false, 3);
+
+    for (mw_peer peer = 1; peer <= 3; peer++) {
+        char reason[32];
+        CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 0);
+        mwt_master_greet(&master, peer);
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "poison");
+        snprintf(reason, sizeof reason, "killed %d", (int)peer);
+        mwt_master_forget(&master);
+        mwt_master_down(&master, peer, reason);
+    }
+
+    const struct mwi_task *task = first_unrunnable(&master, &history);
+    CU_ASSERT_EQUAL(task->attempts, 3);
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (killed 1); SLAVE-1 was lost (killed 2); "
+                                    "SLAVE-2 was lost (killed 3)");
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail,
+                           "MASTER task 0 of \"alpha\" is unrunnable: SLAVE-0 was lost (killed 1); "
+                           "SLAVE-1 was lost (killed 2); SLAVE-2 was lost (killed 3)\n"
+                           "SLAVE-2 -> :disconnected\n"
+                           "EOF -> host:3 (killed 3)\n");
+    mwt_master_greet(&master, 4);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 4), "");
+    end(&master);
+}
+
+/* As many attempts can be allowed as the counter counts. */
+static void test_most_attempts(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "a", false, MWI_ATTEMPTS_MAX);
+
+    for (mw_peer peer = 1; peer <= MWI_ATTEMPTS_MAX; peer++) {
+        CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+        mwt_master_greet(&master, peer);
+        mwt_master_down(&master, peer, "");
+        mwt_master_forget(&master);
+        mwt_outbox_clear(&master.tasks);
+    }
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 1);
+    mwt_master_end(&master);
+}
+
+/* A task that must not run twice is unrunnable after the first loss, others go on. */
+static void test_no_retry(void)
+{
+    static struct mwt_master master;
+    const char *history;
+    start(&master, 3);
+    mwt_master_submit_one(&master, "a", false, 3);
+    mwt_master_submit_one(&master, "once", true, 3);
+    mwt_master_submit_one(&master, "c", false, 3);
+    mwt_master_greet(&master, 1);
+
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    const struct mwi_task *task = first_unrunnable(&master, &history);
+    CU_ASSERT_EQUAL(task->tag, 1);
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (gone)");
+    CU_ASSERT_EQUAL(task->size, 4);
+    CU_ASSERT_EQUAL(memcmp(task->data, "once", 4), 0);
+    end(&master);
+}
+
+/* One attempt means one. */
+static void test_single_attempt(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "a", false, 1);
+    mwt_master_greet(&master, 1);
+
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 1);
+    end(&master);
+}
+
+/* A slave that we throw out has had its tasks: that is an attempt. */
+static void test_dropping_is_an_attempt(void)
+{
+    static struct mwt_master master;
+    const char *history;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "a", true, 3);
+    mwt_master_greet(&master, 1);
+
+    mwt_master_bytes(&master, 1, "?", 1);
+
+    first_unrunnable(&master, &history);
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (a frame that is no message)");
+    end(&master);
+}
+
+/* A slave that says goodbye gives its tasks back unharmed, as often as it happens: they may go in
+ * groups, and even those that must not run twice run again. */
+static void test_goodbye(void)
+{
+    static struct mwt_master master;
+    start(&master, 3);
+    mwt_master_submit(&master, "a b");
+    mwt_master_submit_one(&master, "once", true, 1);
+
+    for (mw_peer peer = 1; peer <= 10; peer++) {
+        mwt_master_greet(&master, peer);
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b once");
+        mwt_master_forget(&master);
+        say_goodbye(&master, peer, "the host is wanted back");
+    }
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 0");
+    CU_ASSERT_STRING_EQUAL(
+        master.outbox.trail,
+        "SLAVE-9 -> GOODBYE: the host is wanted back\n"
+        "SLAVE-9 -> task 2 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
+        "SLAVE-9 -> task 1 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
+        "SLAVE-9 -> task 0 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
+        "SLAVE-9 -> :disconnected\n"
+        "EOF -> host:10 (the host is wanted back)\n");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 0);
+    end(&master);
+}
+
+/* Nothing that comes from a slave after its loss counts. */
+static void test_nothing_after_a_loss(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_down(&master, 1, "gone");
+    mwt_master_forget(&master);
+
+    mwt_master_return(&master, 1, "a");
+    say_goodbye(&master, 1, "bye");
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "");
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+    end(&master);
+}
+
+/* Not even when it comes back under a new number: its old task is another slave's now. */
+static void test_old_result_under_a_new_number(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_down(&master, 1, "gone");
+    mwt_master_greet(&master, 2);
+    mwt_master_greet(&master, 3);
+
+    mwt_master_return(&master, 3, "a");
+    mwt_master_return(&master, 2, "a");
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@1");
+    CU_ASSERT_PTR_NULL(mwi_slaves_find(&master.engine.slaves, 3));
+    end(&master);
+}
+
+/* When all slaves go, all tasks wait; when others come, all of them are done, each once. */
+static void test_all_slaves_lost(void)
+{
+    static struct mwt_master master;
+    start(&master, 2);
+    mwt_master_submit(&master, "a b c d");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+    mwt_master_down(&master, 1, "gone");
+    mwt_master_down(&master, 2, "gone");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 4);
+
+    mwt_master_greet(&master, 3);
+    mwt_master_return(&master, 3, "c");
+    mwt_master_return(&master, 3, "d");
+    mwt_master_return(&master, 3, "a");
+    mwt_master_return(&master, 3, "b");
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "c@2 d@2 a@2 b@2");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 0);
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_RUNNING], 0);
+    end(&master);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"trail of a loss", test_trail_of_a_loss},
+        {"order after a loss", test_order_after_a_loss},
+        {"loss after some results", test_loss_after_some_results},
+        {"loss of an idle slave", test_loss_of_an_idle_slave},
+        {"loss with another idle", test_loss_with_another_idle},
+        {"max attempts", test_max_attempts},
+        {"most attempts", test_most_attempts},
+        {"no retry", test_no_retry},
+        {"single attempt", test_single_attempt},
+        {"dropping is an attempt", test_dropping_is_an_attempt},
+        {"goodbye", test_goodbye},
+        {"nothing after a loss", test_nothing_after_a_loss},
+        {"old result under a new number", test_old_result_under_a_new_number},
+        {"all slaves lost", test_all_slaves_lost},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_suite_run("master_engine: loss", tests);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The end of a farm: every slave is told, nobody gets anything any more, and who does not go in
+ * time is dropped.
+ */
+#include "mwt_master.h"
+
+#include <string.h>
+
+#include "mwt_suite.h"
+
+static void start(struct mwt_master *master)
+{
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(master, NULL));
+}
+
+static void end(struct mwt_master *master)
+{
+    CU_ASSERT_FALSE(master->outbox.overflowed);
+    CU_ASSERT_FALSE(master->engine.effects.failed);
+    mwt_master_end(master);
+}
+
+/* Shuts down at `now_ns`, and forgets what was before. */
+static void shut_down(struct mwt_master *master, int64_t now_ns)
+{
+    mwt_master_forget(master);
+    mwi_master_engine_shutdown(&master->engine, now_ns);
+    mwt_outbox_take(&master->outbox, &master->engine.effects);
+    master->now_ns = now_ns;
+}
+
+/* Without slaves a farm ends at once. */
+static void test_nobody_there(void)
+{
+    static struct mwt_master master;
+    start(&master);
+
+    shut_down(&master, 0);
+
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "");
+    end(&master);
+}
+
+/* Every slave is told to stop, idle or busy, and the farm is over when the last has gone. */
+static void test_all_are_told(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+
+    shut_down(&master, 5);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_SHUTDOWN);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_SHUTDOWN);
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-1 <- TRY-SHUTDOWN\n"
+                                                "SLAVE-1 -> :shutting-down\n"
+                                                "SLAVE-0 <- TRY-SHUTDOWN\n"
+                                                "SLAVE-0 -> :shutting-down\n");
+    CU_ASSERT_EQUAL(mwi_slaves_ready_count(&master.engine.slaves), 0);
+    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    mwt_master_down(&master, 1, "closed by the peer");
+    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    mwt_master_down(&master, 2, "closed by the peer");
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    end(&master);
+}
+
+/* That a slave goes when it was told to is nothing special: its end has no reason in the trail. */
+static void test_expected_end_has_no_reason(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+    mwt_master_forget(&master);
+
+    mwt_master_down(&master, 1, "closed by the peer");
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 -> :disconnected\nEOF -> host:1\n");
+    end(&master);
+}
+
+/* After the end has begun no task is sent, whoever is there. */
+static void test_no_more_tasks(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+    mwt_master_forget(&master);
+
+    mwt_master_submit(&master, "b");
+    mwt_master_tick(&master, 1);
+    mwt_master_return(&master, 1, "a");
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "");
+    CU_ASSERT_NOT_EQUAL(mwi_master_engine_deadline(&master.engine), INT64_MIN);
+    end(&master);
+}
+
+/* Results that are on their way when the end begins are taken. */
+static void test_last_results(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+
+    mwt_master_return(&master, 1, "a");
+    mwt_master_down(&master, 1, "closed by the peer");
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@0");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 0);
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    end(&master);
+}
+
+/* A client that has not greeted when the end begins is told to stop and dropped. */
+static void test_clients_are_turned_away(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_up(&master, 1);
+
+    shut_down(&master, 0);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_SHUTDOWN);
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 1, drop 1, lost 1 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail,
+                           "NEW-CLIENT host:1 refused: the master is shutting down\n"
+                           "EOF -> host:1 (the master is shutting down)\n");
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    end(&master);
+}
+
+/* So is one that comes later. */
+static void test_late_comers_are_turned_away(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+    mwt_master_forget(&master);
+
+    mwt_master_up(&master, 2);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_SHUTDOWN);
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 2, drop 2, lost 2 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail,
+                           "NEW-CLIENT -> host:2\n"
+                           "NEW-CLIENT host:2 refused: the master is shutting down\n"
+                           "EOF -> host:2 (the master is shutting down)\n");
+    end(&master);
+}
+
+/* A slave that does not stop in time is dropped, not before, and the trail says which. */
+static void test_stragglers(void)
+{
+    static const char line[] = "SLAVE-0 dropped: it did not stop within --mw-shutdown-timeout\n";
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+    shut_down(&master, MWT_SECOND);
+    CU_ASSERT_EQUAL(mwi_master_engine_deadline(&master.engine), 11 * MWT_SECOND);
+    mwt_master_down(&master, 2, "closed by the peer");
+    mwt_master_tick(&master, 11 * MWT_SECOND - 1);
+    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    mwt_master_forget(&master);
+
+    mwt_master_tick(&master, 11 * MWT_SECOND);
+
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 1, lost 1 after 0");
+    CU_ASSERT_EQUAL(strncmp(master.outbox.trail, line, sizeof line - 1), 0);
+    end(&master);
+}
+
+/* A time of 0 means that nobody is waited for. */
+static void test_no_patience(void)
+{
+    static struct mwt_master master;
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.shutdown_timeout_ns = 0;
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, &config));
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 7);
+
+    mwt_master_tick(&master, 7);
+
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_SHUTDOWN);
+    end(&master);
+}
+
+/* A goodbye is an end too. */
+static void test_goodbye_at_the_end(void)
+{
+    static struct mwt_master master;
+    struct mwi_buffer buffer;
+    start(&master);
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, "bye");
+
+    mwt_master_frame(&master, 1, &buffer);
+
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    end(&master);
+}
+
+/* A slave that misbehaves at the end is dropped as ever. */
+static void test_garbage_at_the_end(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_greet(&master, 1);
+    shut_down(&master, 0);
+
+    mwt_master_bytes(&master, 1, "?", 1);
+
+    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 1, drop 1, lost 1 after 0");
+    end(&master);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"nobody there", test_nobody_there},
+        {"all are told", test_all_are_told},
+        {"expected end has no reason", test_expected_end_has_no_reason},
+        {"no more tasks", test_no_more_tasks},
+        {"last results", test_last_results},
+        {"clients are turned away", test_clients_are_turned_away},
+        {"late comers are turned away", test_late_comers_are_turned_away},
+        {"stragglers", test_stragglers},
+        {"no patience", test_no_patience},
+        {"goodbye at the end", test_goodbye_at_the_end},
+        {"garbage at the end", test_garbage_at_the_end},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_suite_run("master_engine: shutdown", tests);
+}
