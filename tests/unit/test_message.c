@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The messages on the wire: what is written is read, what is malformed is refused with what is
+ * wrong, and two forms are as they must be in every version of the protocol.
+ */
+#include "message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mwt_random.h"
+#include "mwt_suite.h"
+
+#define BYTES(bytes) bytes, sizeof bytes - 1
+
+/* A message that was written, and what was read from it. */
+struct way {
+    struct mwi_buffer buffer;
+    struct mwi_decoder decoder;
+    struct mwi_message message;
+    mw_reason why;
+};
+
+static void start(struct way *way)
+{
+    mwi_buffer_init(&way->buffer);
+    CU_ASSERT_TRUE_FATAL(mwi_decoder_init(&way->decoder));
+}
+
+static void end(struct way *way)
+{
+    mwi_decoder_fini(&way->decoder);
+    mwi_buffer_fini(&way->buffer);
+}
+
+static mw_error decode(struct way *way)
+{
+    strcpy(way->why.text, "");
+    return mwi_message_decode(&way->decoder, way->buffer.data, way->buffer.size, &way->message,
+                              &way->why);
+}
+
+/* Decodes what was written, which must be a message of that kind. */
+static void read_back(struct way *way, enum mwi_message_kind kind)
+{
+    CU_ASSERT_FALSE_FATAL(way->buffer.failed);
+    CU_ASSERT_EQUAL_FATAL(decode(way), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(way->message.kind, kind);
+}
+
+static bool text_is(struct mwi_text text, const char *expected)
+{
+    return text.size == strlen(expected) && memcmp(text.data, expected, text.size) == 0;
+}
+
+static bool payload_is(const struct mwi_payload *payload, const char *data, size_t size,
+                       bool is_bytes)
+{
+    return payload->is_bytes == is_bytes && payload->size == size &&
+           memcmp(payload->data, data, size) == 0;
+}
+
+static bool is_inside(const struct way *way, const unsigned char *data, size_t size)
+{
+    return data >= way->buffer.data && data + size <= way->buffer.data + way->buffer.size;
+}
+
+/* A greeting keeps its form in every version, so that other versions can answer it. */
+static void test_hello(void)
+{
+    static const char expected[] = "\x95\x01\xa2mw\x01\xa4"
+                                   "farm\xce\x04\x00\x00\x00";
+    struct way way;
+    start(&way);
+
+    mwi_message_write_hello(&way.buffer, "farm", 64 << 20);
+
+    CU_ASSERT_EQUAL_FATAL(way.buffer.size, sizeof expected - 1);
+    CU_ASSERT_EQUAL(memcmp(way.buffer.data, BYTES(expected)), 0);
+    read_back(&way, MWI_MESSAGE_HELLO);
+    CU_ASSERT_EQUAL(way.message.hello.protocol, MW_PROTOCOL_VERSION);
+    CU_ASSERT_TRUE(text_is(way.message.hello.member_id, "farm"));
+    CU_ASSERT_EQUAL(way.message.hello.frame_bytes_max, 64 << 20);
+    end(&way);
+}
+
+/* Of a greeting of another version only the version is read: nobody knows what else it holds. */
+static void test_hello_of_another_version(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        uint64_t version;
+    } hellos[] = {
+        {BYTES("\x93\x01\xa2mw\x00"), 0},
+        {BYTES("\x93\x01\xa2mw\x02"), 2},
+        {BYTES("\x95\x01\xa2mw\x07\x80\xc0"), 7},
+        {BYTES("\x93\x01\xa2mw\xce\xff\xff\xff\xff"), UINT32_MAX},
+    };
+
+    for (size_t i = 0; i < sizeof hellos / sizeof hellos[0]; i++) {
+        struct way way;
+        start(&way);
+        mwi_buffer_append(&way.buffer, hellos[i].bytes, hellos[i].size);
+
+        read_back(&way, MWI_MESSAGE_HELLO);
+
+        CU_ASSERT_EQUAL(way.message.hello.protocol, hellos[i].version);
+        end(&way);
+    }
+}
+
+/* A refusal keeps its form in every version, so that other versions can read why. */
+static void test_refuse(void)
+{
+    static const char expected[] = "\x92\x03\xa3no!";
+    struct way way;
+    start(&way);
+
+    mwi_message_write_reason(&way.buffer, MWI_MESSAGE_REFUSE, "no!");
+
+    CU_ASSERT_EQUAL_FATAL(way.buffer.size, sizeof expected - 1);
+    CU_ASSERT_EQUAL(memcmp(way.buffer.data, BYTES(expected)), 0);
+    read_back(&way, MWI_MESSAGE_REFUSE);
+    CU_ASSERT_TRUE(text_is(way.message.reason, "no!"));
+    end(&way);
+}
+
+/* A goodbye has a reason, which may be empty. */
+static void test_goodbye(void)
+{
+    struct way way;
+    start(&way);
+
+    mwi_message_write_reason(&way.buffer, MWI_MESSAGE_GOODBYE, "");
+
+    read_back(&way, MWI_MESSAGE_GOODBYE);
+    CU_ASSERT_TRUE(text_is(way.message.reason, ""));
+    end(&way);
+}
+
+/* A welcome brings numbers from end to end of their range, and any number of algorithms. */
+static void test_welcome(void)
+{
+    static const mw_algorithm algorithms[] = {{"one", NULL}, {"", NULL}, {"three", NULL}, {0}};
+    struct way way;
+    start(&way);
+
+    mwi_message_write_welcome(&way.buffer, UINT32_MAX, 1, INT32_MAX, algorithms);
+
+    read_back(&way, MWI_MESSAGE_WELCOME);
+    CU_ASSERT_EQUAL(way.message.welcome.sid, UINT32_MAX);
+    CU_ASSERT_EQUAL(way.message.welcome.result_group, 1);
+    CU_ASSERT_EQUAL(way.message.welcome.frame_bytes_max, INT32_MAX);
+    CU_ASSERT_EQUAL_FATAL(way.message.welcome.algorithms_count, 3);
+    CU_ASSERT_TRUE(text_is(mwi_message_algorithm(&way.message, 0), "one"));
+    CU_ASSERT_TRUE(text_is(mwi_message_algorithm(&way.message, 1), ""));
+    CU_ASSERT_TRUE(text_is(mwi_message_algorithm(&way.message, 2), "three"));
+    end(&way);
+
+    start(&way);
+    mwi_message_write_welcome(&way.buffer, 0, UINT32_MAX, 0, algorithms + 3);
+    read_back(&way, MWI_MESSAGE_WELCOME);
+    CU_ASSERT_EQUAL(way.message.welcome.result_group, UINT32_MAX);
+    CU_ASSERT_EQUAL(way.message.welcome.algorithms_count, 0);
+    end(&way);
+}
+
+/* A shutdown is nothing but its kind. */
+static void test_shutdown(void)
+{
+    struct way way;
+    start(&way);
+
+    mwi_message_write_shutdown(&way.buffer);
+
+    CU_ASSERT_EQUAL(way.buffer.size, 2);
+    read_back(&way, MWI_MESSAGE_SHUTDOWN);
+    end(&way);
+}
+
+/* Tasks come with their payloads in place, values and raw bytes, empty ones too. */
+static void test_tasks(void)
+{
+    unsigned char data[] = "\x01\x02";
+    struct mwi_message_item item;
+    struct way way;
+    start(&way);
+
+    mwi_message_begin_tasks(&way.buffer, 3);
+    mwi_message_write_task(&way.buffer, 0, 0, &(struct mwi_payload){data, 2, false});
+    mwi_message_write_task(&way.buffer, UINT64_MAX, UINT32_MAX,
+                           &(struct mwi_payload){data, 1, true});
+    mwi_message_write_task(&way.buffer, 7, 1, &(struct mwi_payload){NULL, 0, true});
+
+    read_back(&way, MWI_MESSAGE_TASKS);
+    CU_ASSERT_EQUAL_FATAL(way.message.items_count, 3);
+    mwi_message_task(&way.message, 0, &item);
+    CU_ASSERT_TRUE(item.id == 0 && item.algorithm == 0);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "\x01\x02", 2, false));
+    CU_ASSERT_TRUE(is_inside(&way, item.payload.data, 2));
+    mwi_message_task(&way.message, 1, &item);
+    CU_ASSERT_TRUE(item.id == UINT64_MAX && item.algorithm == UINT32_MAX);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "\x01", 1, true));
+    mwi_message_task(&way.message, 2, &item);
+    CU_ASSERT_TRUE(item.id == 7 && item.payload.is_bytes && item.payload.size == 0);
+    end(&way);
+}
+
+/* Results of all kinds in one message, whose number is known only at its end. */
+static void test_results(void)
+{
+    struct mwi_message_item item;
+    struct way way;
+    start(&way);
+
+    mwi_message_begin_results(&way.buffer);
+    mwi_message_begin_result(&way.buffer, 1);
+    size_t opened = mwi_message_open_values(&way.buffer);
+    mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
+    mwi_message_close_values(&way.buffer, opened);
+    mwi_message_end_result(&way.buffer, MWI_RESULT_DONE, 0);
+    mwi_message_begin_result(&way.buffer, UINT64_MAX);
+    mwi_message_write_bytes(&way.buffer, "raw", 3);
+    mwi_message_end_result(&way.buffer, MWI_RESULT_DONE, UINT64_MAX);
+    mwi_message_begin_result(&way.buffer, 300);
+    mwi_message_write_failure(&way.buffer, "broken");
+    mwi_message_end_result(&way.buffer, MWI_RESULT_FAILED, 5);
+    mwi_message_end_results(&way.buffer, 3);
+
+    read_back(&way, MWI_MESSAGE_RESULTS);
+    CU_ASSERT_EQUAL_FATAL(way.message.items_count, 3);
+    mwi_message_result(&way.message, 0, &item);
+    CU_ASSERT_TRUE(item.id == 1 && item.status == MWI_RESULT_DONE && item.duration_ns == 0);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "\x05\xc0", 2, false));
+    mwi_message_result(&way.message, 1, &item);
+    CU_ASSERT_TRUE(item.id == UINT64_MAX && item.duration_ns == UINT64_MAX);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "raw", 3, true));
+    mwi_message_result(&way.message, 2, &item);
+    CU_ASSERT_TRUE(item.id == 300 && item.status == MWI_RESULT_FAILED && item.duration_ns == 5);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "broken", 6, false));
+    CU_ASSERT_TRUE(is_inside(&way, item.payload.data, 6));
+    end(&way);
+}
+
+/* A result may have no values. */
+static void test_result_of_no_values(void)
+{
+    struct mwi_message_item item;
+    struct way way;
+    start(&way);
+
+    mwi_message_begin_results(&way.buffer);
+    mwi_message_begin_result(&way.buffer, 0);
+    mwi_message_close_values(&way.buffer, mwi_message_open_values(&way.buffer));
+    mwi_message_end_result(&way.buffer, MWI_RESULT_DONE, 0);
+    mwi_message_end_results(&way.buffer, 1);
+
+    read_back(&way, MWI_MESSAGE_RESULTS);
+    mwi_message_result(&way.message, 0, &item);
+    CU_ASSERT_EQUAL(item.payload.size, 0);
+    CU_ASSERT_FALSE(item.payload.is_bytes);
+    end(&way);
+}
+
+/* What a task or result takes besides its payload is never more than is set aside for it. */
+static void test_overhead(void)
+{
+    enum { BYTES_COUNT = 100000 };
+    static unsigned char bytes[BYTES_COUNT];
+    struct mwi_payload payload = {bytes, BYTES_COUNT, false};
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+
+    mwi_message_begin_tasks(&buffer, 100000);
+    CU_ASSERT_TRUE(buffer.size <= MWI_MESSAGE_OVERHEAD_BYTES);
+    mwi_buffer_clear(&buffer);
+    mwi_message_write_task(&buffer, UINT64_MAX, UINT32_MAX, &payload);
+    CU_ASSERT_TRUE(buffer.size - BYTES_COUNT <= MWI_MESSAGE_OVERHEAD_BYTES);
+    mwi_buffer_clear(&buffer);
+    mwi_message_begin_results(&buffer);
+    mwi_message_begin_result(&buffer, UINT64_MAX);
+    mwi_message_write_bytes(&buffer, bytes, BYTES_COUNT);
+    mwi_message_end_result(&buffer, MWI_RESULT_DONE, UINT64_MAX);
+    CU_ASSERT_TRUE(buffer.size - BYTES_COUNT <= MWI_MESSAGE_OVERHEAD_BYTES);
+
+    mwi_buffer_fini(&buffer);
+}
+
+/* Bytes that are no message, and what is said of them. */
+static const struct {
+    const char *bytes;
+    size_t size;
+    const char *why;
+} malformed[] = {
+    {BYTES(""), "a frame that is not one msgpack value"},
+    {BYTES("\xc1"), "a frame that is not one msgpack value"},
+    {BYTES("\x91\x06\x00"), "a frame that is not one msgpack value"},
+    {BYTES("\x92\x06"), "a frame that is not one msgpack value"},
+    {BYTES("\xc0"), "a frame that is no message"},
+    {BYTES("\x81\x06\x00"), "a frame that is no message"},
+    {BYTES("\x90"), "a frame that is no message"},
+    {BYTES("\x91\xc0"), "a frame that is no message"},
+    {BYTES("\x91\xff"), "a frame that is no message"},
+    {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
+    {BYTES("\x91\x00"), "a message of an unknown kind"},
+    {BYTES("\x91\x08"), "a message of an unknown kind"},
+    {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
+    {BYTES("\x91\x01"), "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\xa2mv\x01"), "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\xa3mwx\x01"), "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\xa2mw\xff"), "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\xa2mw\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
+     "a greeting that is not one of mw"},
+    {BYTES("\x93\x01\xa2mw\x01"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x01\x07\x07"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x01\xa1x\xce\x80\x00\x00\x00"), "a malformed greeting"},
+    {BYTES("\x96\x01\xa2mw\x01\xa1x\x07\x07"), "a malformed greeting"},
+    {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
+    {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
+    {BYTES("\x94\x02\x00\x00\x01"), "a malformed welcome"},
+    {BYTES("\x94\x02\x00\x01\xce\x80\x00\x00\x00"), "a malformed welcome"},
+    {BYTES("\x95\x02\x00\x01\x01\x07"), "a welcome with an algorithm that is no name"},
+    {BYTES("\x91\x03"), "a malformed refusal or goodbye"},
+    {BYTES("\x92\x03\x07"), "a malformed refusal or goodbye"},
+    {BYTES("\x93\x07\xa0\xa0"), "a malformed refusal or goodbye"},
+    {BYTES("\x91\x04"), "a malformed message of tasks"},
+    {BYTES("\x93\x04\x00\x00"), "a malformed message of tasks"},
+    {BYTES("\x94\x04\xff\x00\xc4\x00"), "a malformed task"},
+    {BYTES("\x94\x04\x00\xff\xc4\x00"), "a malformed task"},
+    {BYTES("\x94\x04\x00\x00\xa0"), "a malformed task"},
+    {BYTES("\x94\x04\x00\x00\xc7\x00\x02"), "a malformed task"},
+    {BYTES("\x91\x05"), "a malformed message of results"},
+    {BYTES("\x94\x05\x00\xc4\x00\x00"), "a malformed message of results"},
+    {BYTES("\x95\x05\xff\xc4\x00\x00\x00"), "a malformed result"},
+    {BYTES("\x95\x05\x00\xc4\x00\x02\x00"), "a malformed result"},
+    {BYTES("\x95\x05\x00\xc4\x00\xff\x00"), "a malformed result"},
+    {BYTES("\x95\x05\x00\xc4\x00\x01\x00"), "a malformed result"},
+    {BYTES("\x95\x05\x00\xa0\x00\x00"), "a malformed result"},
+    {BYTES("\x95\x05\x00\xc4\x00\x00\xff"), "a malformed result"},
+    {BYTES("\x92\x06\x00"), "a malformed shutdown"},
+};
+
+/* Each is refused with a word on what is wrong. */
+static void test_malformed(void)
+{
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        struct way way;
+        start(&way);
+        mwi_buffer_append(&way.buffer, malformed[i].bytes, malformed[i].size);
+
+        CU_ASSERT_EQUAL(decode(&way), MW_EPROTOCOL);
+
+        CU_ASSERT_STRING_EQUAL(way.why.text, malformed[i].why);
+        end(&way);
+    }
+}
+
+static void write_sample(struct mwi_buffer *buffer, size_t kind)
+{
+    static const mw_algorithm algorithms[] = {{"alpha", NULL}, {0}};
+    unsigned char data[300] = {0};
+    mwi_buffer_clear(buffer);
+    switch (kind) {
+    case 0:
+        mwi_message_write_hello(buffer, "member", 70000);
+        break;
+    case 1:
+        mwi_message_write_welcome(buffer, 300, 70000, 5, algorithms);
+        break;
+    case 2:
+        mwi_message_begin_tasks(buffer, 2);
+        mwi_message_write_task(buffer, 1, 0, &(struct mwi_payload){data, sizeof data, true});
+        mwi_message_write_task(buffer, 70000, 300, &(struct mwi_payload){data, 5, false});
+        break;
+    case 3:
+        mwi_message_begin_results(buffer);
+        mwi_message_begin_result(buffer, 300);
+        mwi_message_write_bytes(buffer, data, 20);
+        mwi_message_end_result(buffer, MWI_RESULT_DONE, 70000);
+        mwi_message_end_results(buffer, 1);
+        break;
+    default:
+        mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");
+        break;
+    }
+}
+
+/* A message that was cut off is none, wherever it was cut. */
+static void test_truncations(void)
+{
+    for (size_t kind = 0; kind < 5; kind++) {
+        struct way way;
+        start(&way);
+        write_sample(&way.buffer, kind);
+        size_t whole = way.buffer.size;
+
+        for (way.buffer.size = 0; way.buffer.size < whole; way.buffer.size++)
+            CU_ASSERT_EQUAL(decode(&way), MW_EPROTOCOL);
+
+        CU_ASSERT_EQUAL(decode(&way), MW_OK);
+        end(&way);
+    }
+}
+
+/* Damaged messages are refused, or read as what they then are; one decoder reads them all. */
+static void test_damaged(void)
+{
+    struct mwt_random random;
+    struct way way;
+    mwt_random_start(&random);
+    start(&way);
+
+    for (int round = 0; round < 20000; round++) {
+        write_sample(&way.buffer, mwt_random_below(&random, 5));
+        for (size_t i = mwt_random_below(&random, 3); i > 0; i--)
+            way.buffer.data[mwt_random_below(&random, way.buffer.size)] =
+                (unsigned char)mwt_random_next(&random);
+        mw_error error = decode(&way);
+        CU_ASSERT_TRUE(error == MW_OK || (error == MW_EPROTOCOL && way.why.text[0] != '\0'));
+        if (error != MW_OK || way.message.kind != MWI_MESSAGE_TASKS)
+            continue;
+        for (size_t i = 0; i < way.message.items_count; i++) {
+            struct mwi_message_item item;
+            mwi_message_task(&way.message, i, &item);
+            CU_ASSERT_TRUE(is_inside(&way, item.payload.data, item.payload.size));
+        }
+    }
+
+    end(&way);
+}
+
+/* Writing to a buffer that has run out of memory does no harm; the buffer remembers it. */
+static void test_writing_without_memory(void)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    CU_ASSERT_FALSE(mwi_buffer_reserve(&buffer, SIZE_MAX));
+
+    mwi_message_begin_results(&buffer);
+    mwi_message_begin_result(&buffer, 1);
+    mwi_message_close_values(&buffer, mwi_message_open_values(&buffer));
+    mwi_message_write_failure(&buffer, "no");
+    mwi_message_end_result(&buffer, MWI_RESULT_FAILED, 1);
+    mwi_message_end_results(&buffer, 1);
+    mwi_message_write_hello(&buffer, "farm", 1);
+
+    CU_ASSERT_TRUE(buffer.failed);
+    CU_ASSERT_EQUAL(buffer.size, 0);
+    mwi_buffer_fini(&buffer);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"hello", test_hello},
+        {"hello of another version", test_hello_of_another_version},
+        {"refuse", test_refuse},
+        {"goodbye", test_goodbye},
+        {"welcome", test_welcome},
+        {"shutdown", test_shutdown},
+        {"tasks", test_tasks},
+        {"results", test_results},
+        {"result of no values", test_result_of_no_values},
+        {"overhead", test_overhead},
+        {"malformed", test_malformed},
+        {"truncations", test_truncations},
+        {"damaged", test_damaged},
+        {"writing without memory", test_writing_without_memory},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_suite_run("message", tests);
+}
