@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the documents against the sources: documents.py SOURCE COMPILER [FLAG...]
+
+Examples compile, links lead somewhere, and what the documents say of errors, sentences, audit records,
+layers and states is what the sources say.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+source = pathlib.Path(sys.argv[1])
+compiler = sys.argv[2:]
+problems = []
+
+
+def read(path):
+    return (source / path).read_text()
+
+
+def code_of(document, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", read(document), re.S | re.M)
+
+
+def check_compiles(document, code):
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused-function"]
+    command = [*compiler, *flags, "-fsyntax-only", "-x", "c", f"-I{source}/include", "-"]
+    run = subprocess.run(command, input=code, text=True, capture_output=True)
+    if run.returncode != 0:
+        problems.append(f"{document}: an example does not compile:\n{run.stderr}")
+
+
+def check_examples():
+    (readme,) = code_of("README.md", "c")
+    check_compiles("README.md", readme)
+    headers = ["stdio.h", "stdlib.h", "string.h", "mw/embed.h", "mw/mw.h", "mw/sim.h"]
+    includes = "".join(f"#include <{header}>\n" for header in headers)
+    check_compiles("docs/guide.md", includes + "".join(code_of("docs/guide.md", "c")))
+
+
+def check_links():
+    for document in [*source.glob("*.md"), *source.glob("docs/*.md"), *source.glob("transports/*/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            if "://" not in link and not (document.parent / link).exists():
+                problems.append(f"{document.relative_to(source)}: no such file: {link}")
+
+
+def check_errors():
+    guide = read("docs/guide.md")
+    for name, text in re.findall(r'X\((\w+), +"([^"]+)"\)', read("include/mw/error.h")):
+        if f"| `MW_{name}` | {text} |" not in guide:
+            problems.append(f"docs/guide.md: the table of errors lacks MW_{name}, {text}")
+
+
+def literals():
+    """All of the sources, with strings that C would join joined."""
+    files = [*source.glob("src/*.c"), *source.glob("transports/*.c"), *source.glob("transports/*/*.c")]
+    text = "\n".join(file.read_text() for file in sorted(files))
+    return re.sub(r'"\s+"', "", text).replace('\\"', '"').replace('MWI_OPTION_PREFIX "', '"--mw-')
+
+
+def check_sentences():
+    known = literals()
+    table = read("docs/guide.md").partition("## When something goes wrong")[2]
+    sentences = re.findall(r"^\| `(.+?)` \|", table, re.M)
+    if not sentences:
+        problems.append("docs/guide.md: no table of sentences")
+    for sentence in sentences:
+        for part in sentence.split("..."):
+            if len(part) > 4 and part not in known:
+                problems.append(f"docs/guide.md: nothing says \"{part}\"")
+
+
+def audit_rows():
+    """The rows of src/audit.c's table as they shall stand in docs/audit.md."""
+    table = read("src/audit.c").replace('" SLAVE_N', 'SLAVE-%s"').replace("SLAVE_N", '"SLAVE-%s"')
+    names = {name: (letter, key) for name, letter, key in
+             re.findall(r"#define (\w+) \{'(\w)', \"(\w+)\"\}", table)}
+    string = r'"((?:[^"\\]|\\.)*)"'
+    row = rf"\[MWI_AUDIT_\w+\] =\s+\{{{string}, {string}, {string},\s+\{{(.*?)\}}\}},\n"
+    for subject, event, text, fields in re.findall(row, table, re.S):
+        keys = [names.get(name) or (letter, key) for name, letter, key in
+                re.findall(r"([A-Z_]+)\b|\{'(\w)', \"(\w+)\"", fields)]
+        line = f"{subject} {text}".replace('\\"', '"').replace("SLAVE-%s", "SLAVE-N")
+        for letter, key in keys:
+            line = line.replace("%" + letter, key.upper())
+        yield f"| `{event}` | `{line}` | {', '.join(f'`{key}`' for _, key in keys)} |"
+
+
+def check_audit():
+    document = read("docs/audit.md")
+    rows = list(audit_rows())
+    for row in rows:
+        if row not in document:
+            problems.append(f"docs/audit.md: lacks {row}")
+    if len(rows) != len(re.findall(r"^\| `[\w-]+` \| `", document, re.M)):
+        problems.append("docs/audit.md: has an event that src/audit.c has not, or one twice")
+    if len(rows) != read("src/audit.c").count("[MWI_AUDIT_") - 1:
+        problems.append("tests/unit/documents.py does not understand src/audit.c any more")
+
+
+def layers():
+    """Module -> number of its layer, as docs/architecture.md draws it."""
+    result = {}
+    drawing = re.search(r"^    4 shell.*?^    -{10}", read("docs/architecture.md"), re.S | re.M).group()
+    for number, modules in re.findall(r"^    (\d) \w+ +(.*(?:\n {15}.*)*)", drawing, re.M):
+        for line in modules.splitlines():
+            result.update((name, int(number)) for name in line.partition(":")[0].strip().split(", "))
+    return result
+
+
+def check_layers():
+    known = layers()
+    for file in [*source.glob("src/*.[ch]")]:
+        module = file.stem
+        if module not in known:  # master_open is of master, option_table of options
+            module = next((name for name in known if module.startswith(name.rstrip("s") + "_")), None)
+        for included in re.findall(r'^#include "(\w+)\.h"', file.read_text(), re.M):
+            included = included if included in known else re.sub(r"_\w+", "s", included)
+            if known.get(module, -1) < known.get(included, 9):
+                problems.append(f"docs/architecture.md: {file.name} must not include {included}.h")
+
+
+def check_states():
+    code, drawing = read("src/state.c"), read("docs/states.dot")
+    for kind in "slave", "task":
+        rows = re.findall(rf"\[MWI_{kind.upper()}_(\w+)\] =\s+([TO(][^,]*),", code)
+        moves = {(start.lower(), end.lower()) for start, ends in rows
+                 for end in re.findall(rf"MWI_{kind.upper()}_(\w+)", ends)}
+        drawn = drawing.partition(f"cluster_{kind} ")[2].partition("}")[0]
+        if not moves or moves != set(re.findall(r"(\w+) -> (\w+)", drawn)):
+            problems.append(f"docs/states.dot: other moves of a {kind} than src/state.c")
+
+
+check_examples()
+check_links()
+check_errors()
+check_sentences()
+check_audit()
+check_layers()
+check_states()
+print("\n".join(problems) or "the documents agree with the sources")
+sys.exit(bool(problems))
