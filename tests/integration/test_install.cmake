@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installs the build, moves what was installed, and builds and runs a project of a user's own against
+# it: with find_package, the shared and the static library, and with pkg-config.
+#
+#   cmake -DBUILD=.. -DWORK=.. -DLIBDIR=.. -DCC=.. -DGENERATOR=.. -DSANITIZE=.. -DMPIEXEC=.. -P FILE
+include(${CMAKE_CURRENT_LIST_DIR}/checks.cmake)
+set(source ${CMAKE_CURRENT_LIST_DIR}/consumer)
+set(good "sum 385, library as the headers")
+set(prefix ${WORK}/moved)
+set(lib ${prefix}/${LIBDIR})
+set(flags "")
+if(SANITIZE)
+    set(flags -fsanitize=${SANITIZE})
+endif()
+
+file(REMOVE_RECURSE ${WORK})
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+file(RENAME ${WORK}/prefix ${prefix})
+foreach(file include/mw/mw.h include/mw/embed.h include/mw/sim.h include/mw/transport.h
+        ${LIBDIR}/libmw.so ${LIBDIR}/libmw.a ${LIBDIR}/cmake/mw/mw-config.cmake
+        ${LIBDIR}/pkgconfig/mw.pc share/man/man3/mw.3 share/man/man7/mw.7)
+    check_file(${prefix}/${file})
+endforeach()
+
+run(${CMAKE_COMMAND} -S ${source} -B ${WORK}/consumer -G ${GENERATOR} -DCMAKE_C_COMPILER=${CC}
+    "-DCMAKE_C_FLAGS=${flags}" -DCMAKE_PREFIX_PATH=${prefix})
+run(${CMAKE_COMMAND} --build ${WORK}/consumer)
+check(0 ${good} ${WORK}/consumer/consumer --mw-local 2)
+check(0 ${good} ${WORK}/consumer/consumer_static --mw-local 2)
+check(0 ${lib}/libmw.so ldd ${WORK}/consumer/consumer)
+check_absent(libmw.so ldd ${WORK}/consumer/consumer_static)
+
+set(ENV{PKG_CONFIG_PATH} ${lib}/pkgconfig)
+execute_process(COMMAND pkg-config --cflags --libs mw COMMAND_ERROR_IS_FATAL ANY
+    OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
+separate_arguments(words)
+run(${CC} -std=c11 ${flags} -o ${WORK}/by_pkg_config ${source}/consumer.c ${words})
+set(ENV{LD_LIBRARY_PATH} ${lib})
+check(0 ${good} ${WORK}/by_pkg_config --mw-local 2)
+check(0 ${lib}/libmw.so ldd ${WORK}/by_pkg_config)
+
+if(MPIEXEC)
+    set(ENV{ASAN_OPTIONS} detect_leaks=0)
+    check_file(${lib}/mw/mw_mpi.so)
+    check(0 ${good} ${MPIEXEC} -n 3 ${WORK}/consumer/consumer)
+    set(ENV{MW_MODULE_PATH} ${lib}/mw)
+    check(0 ${good} ${MPIEXEC} -n 3 ${WORK}/consumer/consumer_static)
+endif()
