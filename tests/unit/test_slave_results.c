@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The slave engine at work: the queue of its tasks, and its results in messages of a group each
+ * that are never larger than both sides agree to.
+ */
+#include "mwt_slave.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mwt_random.h"
+#include "mwt_suite.h"
+
+#define MASTER_BYTES_MAX ((size_t)1 << 20)
+
+static void start(struct mwt_slave *slave, uint32_t result_group, size_t frame_bytes_max)
+{
+    CU_ASSERT_TRUE_FATAL(mwt_slave_start(slave, NULL));
+    mwt_slave_join(slave, result_group, frame_bytes_max);
+    mwt_slave_forget(slave);
+}
+
+static void end(struct mwt_slave *slave)
+{
+    CU_ASSERT_FALSE(slave->outbox.overflowed);
+    CU_ASSERT_FALSE(slave->engine.effects.failed);
+    mwt_slave_end(slave);
+}
+
+/* Runs the next task, which returns so many bytes of its own first letter. */
+static void run_sized(struct mwt_slave *slave, size_t size)
+{
+    struct mwi_slave_task task;
+    char *bytes = malloc(size + 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
+    memset(bytes, task.payload.data[0], size);
+    mwi_message_write_bytes(&slave->engine.results, bytes, size);
+    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, 1, 0);
+    mwt_outbox_take(&slave->outbox, &slave->engine.effects);
+    free(bytes);
+}
+
+/* Tasks come out in the order in which they came, with what the master said of them. */
+static void test_tasks(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "first second");
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, 2);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+
+    CU_ASSERT_EQUAL(task.id, 0);
+    CU_ASSERT_PTR_EQUAL(task.run, mwt_slave_config().algorithms[0].run);
+    CU_ASSERT_STRING_EQUAL(task.name, "alpha");
+    CU_ASSERT_TRUE(task.payload.is_bytes);
+    CU_ASSERT_EQUAL_FATAL(task.payload.size, 5);
+    CU_ASSERT_EQUAL(memcmp(task.payload.data, "first", 5), 0);
+    mwi_message_write_failure(&slave.engine.results, "x");
+    mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_FAILED, 1, 0);
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 1);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "x!|second");
+    end(&slave);
+}
+
+/* Without a task there is none to begin. */
+static void test_no_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1, MASTER_BYTES_MAX);
+
+    CU_ASSERT_FALSE(mwi_slave_engine_begin_task(&slave.engine, &task));
+    mwi_slave_engine_flush(&slave.engine, 0);
+
+    CU_ASSERT_EQUAL(slave.engine.effects.count, 0);
+    end(&slave);
+}
+
+/* Algorithms are found by their names, not by the order in which either side has them. */
+static void test_algorithms_by_name(void)
+{
+    static const char tasks[] = "\x9d\x04\x00\x00\xc4\x00\x01\x01\xc4\x00\x02\x02\xc4\x00"
+                                "\x03\xcd\x01\x00\xc4\x00";
+    static const char *const names[] = {"beta", "alpha", "gamma", "?"};
+    static const bool is_known[] = {true, true, false, false};
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1, MASTER_BYTES_MAX);
+
+    mwt_slave_bytes(&slave, tasks, sizeof tasks - 1);
+
+    for (size_t i = 0; i < 4; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_STRING_EQUAL(task.name, names[i]);
+        CU_ASSERT_EQUAL(task.run != NULL, is_known[i]);
+        mwi_message_write_bytes(&slave.engine.results, NULL, 0);
+        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+    }
+    end(&slave);
+}
+
+/* The queue grows with what comes, whether it is emptied meanwhile or not. */
+static void test_queue(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    struct mwt_random random;
+    uint64_t expected_id = 0;
+    mwt_random_start(&random);
+    start(&slave, 1000000, MASTER_BYTES_MAX);
+
+    for (int round = 0; round < 300; round++) {
+        mwt_slave_give(&slave, round % 10 == 0 ? "a b c d e f g h i j k l m n o p q r s" : "a b");
+        for (size_t i = mwt_random_below(&random, 8); i > 0; i--) {
+            if (!mwi_slave_engine_begin_task(&slave.engine, &task))
+                break;
+            CU_ASSERT_EQUAL(task.id, expected_id++);
+            mwi_message_write_bytes(&slave.engine.results, NULL, 0);
+            mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+        }
+        mwt_slave_forget(&slave);
+        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+    }
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, slave.ids_count - expected_id);
+    CU_ASSERT_EQUAL(slave.engine.results_total, expected_id);
+    end(&slave);
+}
+
+/* With groups of one, each result is sent at once. */
+static void test_results_one_by_one(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 1, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b");
+
+    mwt_slave_run(&slave, 1);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a");
+    mwt_slave_run(&slave, 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a|b");
+    CU_ASSERT_EQUAL(slave.engine.results_total, 2);
+    CU_ASSERT_EQUAL(slave.engine.results_count, 0);
+    end(&slave);
+}
+
+/* Results gather to a group, and are sent when it is full or no task is left. */
+static void test_result_groups(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 3, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e");
+
+    mwt_slave_run(&slave, 2);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+    CU_ASSERT_EQUAL(slave.engine.results_count, 2);
+    mwt_slave_run(&slave, 2);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c");
+    mwt_slave_run(&slave, 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c|d e");
+    CU_ASSERT_PTR_NOT_NULL(strstr(slave.outbox.trail, "MASTER -> 5 tasks (3 grouping)\n"
+                                                      "MASTER <- 3 results\n"
+                                                      "MASTER <- 2 results\n"));
+    end(&slave);
+}
+
+/* What has gathered can be sent before its time. */
+static void test_flush(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 10, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c");
+    mwt_slave_run(&slave, 2);
+
+    mwi_slave_engine_flush(&slave.engine, 0);
+    mwi_slave_engine_flush(&slave.engine, 0);
+    mwt_slave_run(&slave, 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b|c");
+    end(&slave);
+}
+
+/* A group whose results are large is sent early, so that the master does not wait for bytes. */
+static void test_large_groups_are_sent_early(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 1000, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d");
+
+    run_sized(&slave, 200000);
+    CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
+    run_sized(&slave, 200000);
+
+    CU_ASSERT_EQUAL(slave.outbox.frames_count, 1);
+    CU_ASSERT_EQUAL(slave.engine.results_count, 0);
+    end(&slave);
+}
+
+/* Results of any sizes below the limit: no message is above it, and each result comes once, whole
+ * and in order. */
+static void test_messages_fit_the_master(void)
+{
+    enum { TASKS = 200, LIMIT = 4096 };
+    static struct mwt_slave slave;
+    struct mwt_random random;
+    struct mwi_message_item item;
+    size_t sizes[TASKS], results_count = 0;
+    mwt_random_start(&random);
+    start(&slave, 7, LIMIT);
+    for (size_t i = 0; i < TASKS; i++)
+        mwt_slave_give(&slave, "x");
+
+    for (size_t i = 0; i < TASKS; i++) {
+        sizes[i] = mwt_random_below(&random, i % 3 == 0 ? LIMIT - 100 : 300);
+        run_sized(&slave, sizes[i]);
+    }
+
+    for (size_t i = 0; i < slave.outbox.frames_count; i++) {
+        mw_reason why;
+        struct mwi_message *message = &slave.outbox.message;
+        const struct mwt_sent *sent = &slave.outbox.frames[i];
+        CU_ASSERT_TRUE(sent->size <= LIMIT);
+        CU_ASSERT_EQUAL_FATAL(
+            mwi_message_decode(&slave.outbox.decoder, sent->data, sent->size, message, &why),
+            MW_OK);
+        for (size_t j = 0; j < message->items_count; j++, results_count++) {
+            mwi_message_result(message, j, &item);
+            CU_ASSERT_EQUAL(item.id, results_count);
+            CU_ASSERT_EQUAL(item.status, MWI_RESULT_DONE);
+            CU_ASSERT_EQUAL(item.payload.size, sizes[results_count]);
+        }
+    }
+    CU_ASSERT_EQUAL(results_count, TASKS);
+    end(&slave);
+}
+
+/* A result that fits is sent, and one byte more is a failure that names the option to change. */
+static void check_limit(size_t ours, size_t theirs, const char *option)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_engine_config config = mwt_slave_config();
+    size_t limit = ours < theirs ? ours : theirs;
+    size_t fits = limit - MWI_MESSAGE_OVERHEAD_BYTES - 1 - 3;
+    char expected[200];
+    config.frame_write_bytes_max = ours;
+    CU_ASSERT_TRUE_FATAL(mwt_slave_start(&slave, &config));
+    mwt_slave_join(&slave, 1, theirs);
+    mwt_slave_forget(&slave);
+    mwt_slave_give(&slave, "a b");
+    snprintf(expected, sizeof expected, "|the result's %zu bytes are over the %s of %zu!",
+             fits + 1 + 4, option, limit);
+
+    run_sized(&slave, fits);
+    run_sized(&slave, fits + 1);
+
+    CU_ASSERT_EQUAL(slave.outbox.frames_count, 2);
+    CU_ASSERT_TRUE(slave.outbox.frames[0].size <= limit);
+    const char *results = mwt_slave_results(&slave);
+    CU_ASSERT_EQUAL(strspn(results, "a"), fits);
+    CU_ASSERT_STRING_EQUAL(results + fits, expected);
+    end(&slave);
+}
+
+/* Whose option it is depends on whose limit is the lower one. */
+static void test_oversize_result(void)
+{
+    check_limit(1024, 2048, "slave's --mw-max-write-buffer-size");
+    check_limit(2048, 1024, "master's --mw-max-read-buffer-size");
+    check_limit(1024, 1024, "slave's --mw-max-write-buffer-size");
+}
+
+/* An oversize result does not spoil those that are in its message. */
+static void test_oversize_result_in_a_group(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 3, 1024);
+    mwt_slave_give(&slave, "a b c");
+
+    run_sized(&slave, 1);
+    run_sized(&slave, 5000);
+    run_sized(&slave, 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave),
+                           "a the result's 5004 bytes are over the master's "
+                           "--mw-max-read-buffer-size of 1024! c");
+    end(&slave);
+}
+
+/* A result that was written can be taken back up to its beginning, whatever the size of the id. */
+static void test_payload_start(void)
+{
+    static const uint64_t ids[] = {
+        0, 127, 128, 255, 256, 65535, 65536, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        static struct mwt_slave slave;
+        struct mwi_slave_task task;
+        start(&slave, 2, MASTER_BYTES_MAX);
+        slave.ids_count = ids[i];
+        mwt_slave_give(&slave, "a");
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+
+        CU_ASSERT_EQUAL(mwi_slave_engine_payload_start(&slave.engine), slave.engine.results.size);
+        mwi_message_write_bytes(&slave.engine.results, "wrong", 5);
+        slave.engine.results.size = mwi_slave_engine_payload_start(&slave.engine);
+        mwi_message_write_bytes(&slave.engine.results, "right", 5);
+        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+
+        CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "right");
+        end(&slave);
+    }
+}
+
+/* The payloads of a group lie in one block, which stays until the last of its tasks is done, or
+ * forgotten. */
+static void test_tasks_share_a_frame(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    const struct mwi_block *block = NULL;
+    start(&slave, 1, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d");
+
+    for (char letter = 'a'; letter <= 'c'; letter++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_EQUAL(task.payload.data[0], letter);
+        CU_ASSERT_TRUE(block == NULL || task.block == block);
+        block = task.block;
+        mwi_message_write_bytes(&slave.engine.results, task.payload.data, 1);
+        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+        CU_ASSERT_PTR_NULL(task.block);
+    }
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, 1);
+    end(&slave);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"tasks", test_tasks},
+        {"no task", test_no_task},
+        {"algorithms by name", test_algorithms_by_name},
+        {"queue", test_queue},
+        {"results one by one", test_results_one_by_one},
+        {"result groups", test_result_groups},
+        {"flush", test_flush},
+        {"large groups are sent early", test_large_groups_are_sent_early},
+        {"messages fit the master", test_messages_fit_the_master},
+        {"oversize result", test_oversize_result},
+        {"oversize result in a group", test_oversize_result_in_a_group},
+        {"payload start", test_payload_start},
+        {"tasks share a frame", test_tasks_share_a_frame},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_suite_run("slave_engine: results", tests);
+}
