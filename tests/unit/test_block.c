@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* A frame that is only lent is copied: the transport may reuse its bytes. */
 static void test_lent_frame_is_copied(void)
@@ -84,5 +84,5 @@ int main(void)
         {"nothing", test_nothing},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("block", tests);
+    return mwt_run("block", tests);
 }

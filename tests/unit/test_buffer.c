@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* Makes the buffer fail as it does when memory runs out. */
 static void break_buffer(struct mwi_buffer *buffer)
@@ -185,5 +185,5 @@ int main(void)
         {"take", test_take},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("buffer", tests);
+    return mwt_run("buffer", tests);
 }

@@ -9,7 +9,7 @@
 
 #include "buffer.h"
 #include "mwt_msgpack.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static bool is_valid(const void *data, size_t size)
 {
@@ -264,5 +264,5 @@ int main(void)
         {"put u32", test_put_u32},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("codec", tests);
+    return mwt_run("codec", tests);
 }

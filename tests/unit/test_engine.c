@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static void *frame_of(const char *text)
 {
@@ -94,5 +94,5 @@ int main(void)
         {"no audit", test_no_audit}, {"frame out of memory", test_frame_out_of_memory},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("engine", tests);
+    return mwt_run("engine", tests);
 }

@@ -6,7 +6,7 @@
 #include "finished.h"
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static bool push_tag(struct mwi_finished_queue *queue, int64_t tag)
 {
@@ -109,5 +109,5 @@ int main(void)
         {"order", test_order}, {"references", test_references},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("finished", tests);
+    return mwt_run("finished", tests);
 }

@@ -4,7 +4,7 @@
  */
 #include "list.h"
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 struct member {
     int before; /* so that the link is not at the member's beginning */
@@ -90,5 +90,5 @@ int main(void)
         {"link in no list", test_link_in_no_list},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("list", tests);
+    return mwt_run("list", tests);
 }

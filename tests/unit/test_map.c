@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 #define KEYS_COUNT 700
 
@@ -148,5 +148,5 @@ int main(void)
         {"next", test_next},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("map", tests);
+    return mwt_run("map", tests);
 }

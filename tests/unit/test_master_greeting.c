@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 #define PEER 7
 
@@ -512,5 +512,5 @@ int main(void)
         {"too many algorithms", test_too_many_algorithms},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("master_engine: greeting", tests);
+    return mwt_run("master_engine: greeting", tests);
 }

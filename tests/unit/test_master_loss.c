@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static void start(struct mwt_master *master, size_t task_group)
 {
@@ -349,5 +349,5 @@ int main(void)
         {"all slaves lost", test_all_slaves_lost},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("master_engine: loss", tests);
+    return mwt_run("master_engine: loss", tests);
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static void start(struct mwt_master *master)
 {
@@ -248,5 +248,5 @@ int main(void)
         {"garbage at the end", test_garbage_at_the_end},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("master_engine: shutdown", tests);
+    return mwt_run("master_engine: shutdown", tests);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static void start(struct mwt_master *master, size_t task_group)
 {
@@ -483,5 +483,5 @@ int main(void)
         {"result of a reused slot", test_result_of_a_reused_slot},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("master_engine: tasks", tests);
+    return mwt_run("master_engine: tasks", tests);
 }

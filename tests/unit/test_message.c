@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 #define BYTES(bytes) bytes, sizeof bytes - 1
 
@@ -470,5 +470,5 @@ int main(void)
         {"writing without memory", test_writing_without_memory},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("message", tests);
+    return mwt_run("message", tests);
 }

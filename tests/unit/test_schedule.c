@@ -4,7 +4,7 @@
  */
 #include "schedule.h"
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 #define NO_LIMIT ((size_t)1 << 30)
 
@@ -114,5 +114,5 @@ int main(void)
         {"lost task goes alone", test_lost_task_goes_alone},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("schedule", tests);
+    return mwt_run("schedule", tests);
 }

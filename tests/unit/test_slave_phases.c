@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_death.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 static void start(struct mwt_slave *slave)
 {
@@ -492,5 +492,5 @@ int main(void)
         {"no audit when nobody listens", test_no_audit_when_nobody_listens},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("slave_engine: phases", tests);
+    return mwt_run("slave_engine: phases", tests);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 #define MASTER_BYTES_MAX ((size_t)1 << 20)
 
@@ -358,5 +358,5 @@ int main(void)
         {"tasks share a frame", test_tasks_share_a_frame},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("slave_engine: results", tests);
+    return mwt_run("slave_engine: results", tests);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mwt_death.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* A client that has greeted, so that it is a slave with an id. */
 static struct mwi_slave *add_slave(struct mwi_slaves *slaves, mw_peer peer)
@@ -164,5 +164,5 @@ int main(void)
         {"forbidden move", test_forbidden_move},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("slaves", tests);
+    return mwt_run("slaves", tests);
 }

@@ -4,7 +4,7 @@
  */
 #include "state.h"
 
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* The audit trail prints states as CL-MW does. */
 static void test_slave_state_names(void)
@@ -70,5 +70,5 @@ int main(void)
         {"task moves", test_task_moves},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("state", tests);
+    return mwt_run("state", tests);
 }

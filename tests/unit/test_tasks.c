@@ -9,7 +9,7 @@
 
 #include "mwt_death.h"
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* A store with a slave's list and `count` tasks, whose tags count from 0. */
 struct store {
@@ -323,5 +323,5 @@ int main(void)
         {"forbidden move", test_forbidden_move},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("tasks", tests);
+    return mwt_run("tasks", tests);
 }

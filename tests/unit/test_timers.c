@@ -6,7 +6,7 @@
 #include "timers.h"
 
 #include "mwt_random.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* Without a timer there is no deadline and nothing is due. */
 static void test_empty(void)
@@ -162,5 +162,5 @@ int main(void)
         {"like a search", test_like_a_search},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("timers", tests);
+    return mwt_run("timers", tests);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "mwt_msgpack.h"
-#include "mwt_suite.h"
+#include "mwt_run.h"
 
 /* Values on their way: written to a buffer, loaded from it, read. */
 struct way {
@@ -590,5 +590,5 @@ int main(void)
         {"strings beside values", test_strings_beside_values},
         CU_TEST_INFO_NULL,
     };
-    return mwt_suite_run("values", tests);
+    return mwt_run("values", tests);
 }
