@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define FIRST_ROOM_BYTES ((size_t)64 * 1024)
+#define LARGE_BYTES ((size_t)64 * 1024)
+#define AFTER_LARGE_BYTES ((size_t)16 * 1024)
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -36,6 +38,9 @@ int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_
         /* What follows would have to be copied behind the block's present end. */
         if (inbox->room < inbox->size)
             return count;
+        /* After a large frame another is likely, and should begin in its own block too. */
+        if (inbox->size >= LARGE_BYTES)
+            shared_size = min_size(shared_size, AFTER_LARGE_BYTES);
     }
     pieces[count].iov_base = shared;
     pieces[count++].iov_len = shared_size;
