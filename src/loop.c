@@ -285,7 +285,10 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     int64_t own_ns = loop->engine.deadline(loop->engine.engine);
     /* What was written since the last turn must not wait as long as the poll may. */
     mwi_audit_file_flush(loop->audit);
-    mw_error error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
+    /* An engine that has just run out of memory may wait for what will never come. */
+    mw_error error = MW_OK;
+    if (!loop->engine.effects->failed)
+        error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;
     mwi_audit_file_flush(loop->audit);

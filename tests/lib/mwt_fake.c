@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The transport of mwt_fake.h. A poll that looks without waiting costs a microsecond, so that who
+ * looks again and again gets on; one that would wait for ever fails instead.
+ */
+#include "mwt_fake.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_NS 1000
+
+MW_PRINTF(2, 3)
+static void write_down(struct mwt_fake *fake, const char *format, ...)
+{
+    size_t length = strlen(fake->calls);
+    va_list arguments;
+    if (length > 0 && length + 2 < sizeof fake->calls) {
+        memcpy(fake->calls + length, ", ", 3);
+        length += 2;
+    }
+    va_start(arguments, format);
+    vsnprintf(fake->calls + length, sizeof fake->calls - length, format, arguments);
+    va_end(arguments);
+}
+
+static mw_error fail(mw_reason *why, mw_error error)
+{
+    if (error != MW_OK)
+        snprintf(why->text, sizeof why->text, "fake trouble");
+    return error;
+}
+
+static mw_error fake_open(void **transport, const mw_transport_config *config, mw_reason *why)
+{
+    struct mwt_fake *fake = config->environment;
+    fake->config = *config;
+    write_down(fake, "open");
+    if (fake->open_error == MW_OK)
+        *transport = fake;
+    return fail(why, fake->open_error);
+}
+
+static mw_error fake_listen(void *transport, const char *address, char *bound, size_t size,
+                            mw_reason *why)
+{
+    struct mwt_fake *fake = transport;
+    write_down(fake, "listen %s", address);
+    if (fake->listen_error == MW_OK)
+        snprintf(bound, size, "%s:7000", address);
+    return fail(why, fake->listen_error);
+}
+
+static mw_error fake_connect(void *transport, const char *address, mw_peer *peer, mw_reason *why)
+{
+    struct mwt_fake *fake = transport;
+    write_down(fake, "connect %s", address);
+    if (fake->connect_error == MW_OK)
+        *peer = ++fake->peers_count;
+    return fail(why, fake->connect_error);
+}
+
+static mw_error fake_send(void *transport, mw_peer peer, void *frame, size_t size)
+{
+    struct mwt_fake *fake = transport;
+    write_down(fake, "send %llu %.*s", (unsigned long long)peer, (int)size, (const char *)frame);
+    if (fake->send_error == MW_OK)
+        free(frame);
+    return fake->send_error;
+}
+
+static size_t fake_backlog(void *transport, mw_peer peer)
+{
+    (void)transport;
+    (void)peer;
+    return 0;
+}
+
+static void fake_drop(void *transport, mw_peer peer)
+{
+    write_down(transport, "drop %llu", (unsigned long long)peer);
+}
+
+static void happen(struct mwt_fake *fake, const struct mwt_fake_event *event)
+{
+    const mw_transport_events *events = fake->config.events;
+    if (event->kind == MWT_FAKE_UP) {
+        events->up(fake->config.context, event->peer, event->text);
+    } else if (event->kind == MWT_FAKE_DOWN) {
+        events->down(fake->config.context, event->peer, event->text);
+    } else {
+        size_t size = strlen(event->text);
+        unsigned char *bytes = malloc(size + 1);
+        mw_frame frame = {.data = bytes, .size = size};
+        if (bytes == NULL)
+            abort();
+        memcpy(bytes, event->text, size + 1);
+        events->message(fake->config.context, event->peer, &frame);
+        free(bytes);
+    }
+}
+
+static bool has_due_event(const struct mwt_fake *fake)
+{
+    return fake->events_done < fake->events_count &&
+           fake->events[fake->events_done].at_ns <= *fake->clock;
+}
+
+/* Moves the clock to the next event or the deadline; false if neither would ever come. */
+static bool wait_until(struct mwt_fake *fake, int64_t deadline)
+{
+    int64_t until = deadline;
+    if (deadline <= *fake->clock) {
+        *fake->clock += LOOK_NS;
+        return true;
+    }
+    if (fake->events_done < fake->events_count && fake->events[fake->events_done].at_ns < until)
+        until = fake->events[fake->events_done].at_ns;
+    if (until == INT64_MAX)
+        return false;
+    *fake->clock = until;
+    return true;
+}
+
+static mw_error fake_poll(void *transport, int64_t deadline, mw_reason *why)
+{
+    struct mwt_fake *fake = transport;
+    if (fake->polls_count < MWT_FAKE_POLLS_MAX) {
+        fake->polls_at[fake->polls_count] = *fake->clock;
+        fake->polls[fake->polls_count++] = deadline;
+    }
+    if (fake->poll_error != MW_OK)
+        return fail(why, fake->poll_error);
+    if (!has_due_event(fake) && !fake->is_woken && !wait_until(fake, deadline)) {
+        snprintf(why->text, sizeof why->text, "a fake transport waits for ever");
+        return MW_ENETWORK;
+    }
+    while (has_due_event(fake))
+        happen(fake, &fake->events[fake->events_done++]);
+    return MW_OK;
+}
+
+static int64_t fake_now(void *transport)
+{
+    return *((struct mwt_fake *)transport)->clock;
+}
+
+static void fake_close(void *transport)
+{
+    if (transport != NULL)
+        write_down(transport, "close");
+}
+
+#define FAKE_API(name, is_sleeping)                                                                \
+    {                                                                                              \
+        .version = MW_TRANSPORT_VERSION, .scheme = name, .sleeps = is_sleeping, .open = fake_open, \
+        .listen = fake_listen, .connect = fake_connect, .send = fake_send,                         \
+        .backlog = fake_backlog, .drop = fake_drop, .poll = fake_poll, .now = fake_now,            \
+        .close = fake_close                                                                        \
+    }
+
+const mw_transport_api mwt_fake_sleeping = FAKE_API("fake", true);
+const mw_transport_api mwt_fake_napping = FAKE_API("nap", false);
+
+static void arrange(struct mwt_fake *fake, struct mwt_fake_event event)
+{
+    if (fake->events_count == MWT_FAKE_EVENTS_MAX)
+        abort();
+    fake->events[fake->events_count++] = event;
+}
+
+void mwt_fake_up(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *name)
+{
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_UP, peer, name});
+}
+
+void mwt_fake_frame(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *text)
+{
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_FRAME, peer, text});
+}
+
+void mwt_fake_down(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *reason)
+{
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_DOWN, peer, reason});
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A transport that a test plays: events happen at the times that the test says, on a clock that
+ * moves only while somebody waits, and every call is written down.
+ */
+#ifndef MWT_FAKE_H
+#define MWT_FAKE_H
+
+#include <mw/transport.h>
+
+#define MWT_FAKE_EVENTS_MAX 256
+#define MWT_FAKE_POLLS_MAX 4096
+
+struct mwt_fake_event {
+    int64_t at_ns;
+    enum { MWT_FAKE_UP, MWT_FAKE_FRAME, MWT_FAKE_DOWN } kind;
+    mw_peer peer;
+    const char *text; /* name, bytes of the frame, reason */
+};
+
+/* The environment of a fake transport. All zero but `clock` is a good beginning. */
+struct mwt_fake {
+    int64_t *clock; /* several fakes may share one */
+    struct mwt_fake_event events[MWT_FAKE_EVENTS_MAX];
+    size_t events_count, events_done;
+    mw_peer peers_count; /* connect counts them up */
+    bool is_woken;       /* polls return at once */
+    /* What the functions fail with, MW_OK if not; the sentence is "fake trouble". */
+    mw_error open_error, listen_error, connect_error, send_error, poll_error;
+    /* What was called: "open, listen A, connect B, send 1 TEXT, drop 1, close", without polls. */
+    char calls[4096];
+    int64_t polls[MWT_FAKE_POLLS_MAX]; /* the deadlines */
+    int64_t polls_at[MWT_FAKE_POLLS_MAX];
+    size_t polls_count;
+    mw_transport_config config;
+};
+
+/* Two transports that differ only in whether their polls sleep: "fake" and "nap". */
+extern const mw_transport_api mwt_fake_sleeping;
+extern const mw_transport_api mwt_fake_napping;
+
+/* Arranges an event; they must be arranged in order of time. The text is borrowed. */
+void mwt_fake_up(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *name);
+void mwt_fake_frame(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *text);
+void mwt_fake_down(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *reason);
+
+#endif
