@@ -47,7 +47,9 @@ static bool is_text(const msgpack_object *object)
 
 static struct mwi_text object_text(const msgpack_object *object)
 {
-    return (struct mwi_text){object->via.str.ptr, object->via.str.size};
+    /* msgpack-c leaves the pointer of an empty string NULL. */
+    return (struct mwi_text){object->via.str.size == 0 ? "" : object->via.str.ptr,
+                             object->via.str.size};
 }
 
 static bool is_payload(const msgpack_object *object)
