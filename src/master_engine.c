@@ -282,7 +282,8 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave *sla
     for (i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_result(message, i, &item);
-        item.payload.data += moved_by;
+        if (item.payload.size > 0) /* else it may be NULL */
+            item.payload.data += moved_by;
         struct mwi_task *task = mwi_tasks_find(&engine->tasks, item.id);
         if (task == NULL || task->state != MWI_TASK_RUNNING || task->sid != slave->sid)
             break;

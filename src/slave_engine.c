@@ -181,7 +181,8 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
     for (size_t i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_task(message, i, &item);
-        item.payload.data += moved_by;
+        if (item.payload.size > 0) /* else it may be NULL */
+            item.payload.data += moved_by;
         bool is_known = item.algorithm < engine->algorithms_count;
         size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
         engine->ring[place] =

@@ -341,6 +341,24 @@ static void test_long_failure(void)
     end(&master);
 }
 
+/* A result may be nothing, in a frame that is kept or copied. */
+static void test_empty_results(void)
+{
+    static const char first[] = "\x95\x05\x00\xc4\x00\x00\x00",
+                      second[] = "\x95\x05\x01\xc4\x00\x00\x00";
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit(&master, "a b");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+
+    mwt_master_bytes(&master, 1, first, sizeof first - 1);
+    mwt_master_bytes(&master, 2, second, sizeof second - 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "@0 @1");
+    end(&master);
+}
+
 static void check_dropped_for_a_foreign_result(struct mwt_master *master)
 {
     CU_ASSERT_PTR_NOT_NULL(
@@ -475,6 +493,7 @@ int main(void)
         {"results", test_results},
         {"failures", test_failures},
         {"long failure", test_long_failure},
+        {"empty results", test_empty_results},
         {"result of no task", test_result_of_no_task},
         {"result of a waiting task", test_result_of_a_waiting_task},
         {"result of another's task", test_result_of_anothers_task},

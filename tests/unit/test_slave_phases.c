@@ -104,6 +104,24 @@ static void test_welcome(void)
     end(&slave);
 }
 
+/* An algorithm of the master's may have no name at all; it is none of ours. */
+static void test_welcome_with_an_empty_name(void)
+{
+    static const char welcome[] = "\x96\x02\x00\x01\x64\xa0\xa5"
+                                  "alpha";
+    static struct mwt_slave slave;
+    start(&slave);
+    mwt_slave_greet(&slave);
+
+    mwt_slave_bytes(&slave, welcome, sizeof welcome - 1);
+
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
+    CU_ASSERT_EQUAL_FATAL(slave.engine.algorithms_count, 2);
+    CU_ASSERT_STRING_EQUAL(slave.engine.names[0], "");
+    CU_ASSERT_TRUE(slave.engine.runs[0] == NULL && slave.engine.runs[1] != NULL);
+    end(&slave);
+}
+
 /* The trail of a slave has CL-MW's lines in CL-MW's order. */
 static void test_trail_of_a_whole_run(void)
 {
@@ -473,6 +491,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"greeting", test_greeting},
         {"welcome", test_welcome},
+        {"welcome with an empty name", test_welcome_with_an_empty_name},
         {"trail of a whole run", test_trail_of_a_whole_run},
         {"cannot connect", test_cannot_connect},
         {"connection fails", test_connection_fails},

@@ -316,6 +316,28 @@ static void test_payload_start(void)
     }
 }
 
+/* A task may have nothing as its payload, in a frame that is kept or copied, and return nothing. */
+static void test_empty_payload(void)
+{
+    static const char given[] = "\x94\x04\x00\x01\xc4\x00", lent[] = "\x94\x04\xcc\x80\x01\xc4\x00";
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 2, MASTER_BYTES_MAX);
+
+    mwt_slave_bytes(&slave, given, sizeof given - 1);
+    mwt_slave_bytes(&slave, lent, sizeof lent - 1);
+
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_EQUAL(task.payload.size, 0);
+        mwi_message_write_bytes(&slave.engine.results, NULL, 0);
+        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+    }
+    mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+    CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->items_count, 2);
+    end(&slave);
+}
+
 /* The payloads of a group lie in one block, which stays until the last of its tasks is done, or
  * forgotten. */
 static void test_tasks_share_a_frame(void)
@@ -355,6 +377,7 @@ int main(void)
         {"oversize result", test_oversize_result},
         {"oversize result in a group", test_oversize_result_in_a_group},
         {"payload start", test_payload_start},
+        {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},
         CU_TEST_INFO_NULL,
     };
