@@ -263,6 +263,8 @@ static mw_error poll_several(struct mwi_loop *loop, int64_t deadline_ns, mw_reas
         int64_t until_ns = nap_until(loop, now_ns, deadline_ns);
         if (until_ns > now_ns) {
             error = nap(loop, until_ns, why);
+            if (loop->events_count != before)
+                loop->last_event_ns = mwi_loop_now(loop);
             if (error != MW_OK || mwi_loop_now(loop) < until_ns)
                 return error;
         }
