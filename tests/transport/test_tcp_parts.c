@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
- * bytes, the outbox that makes bytes of frames, and the table of peers. Random cases print their
+ * bytes, the outbox that makes bytes of frames, the table of peers, and when a host is given up. Random cases print their
  * seed; MW_TEST_SEED replays one.
  */
 #include <netinet/in.h>
@@ -18,6 +18,7 @@
 #include "inbox.h"
 #include "outbox.h"
 #include "peers.h"
+#include "watch.h"
 
 #define SHARED_BYTES 1000
 #define LIMIT_BYTES ((size_t)64 * 1024 * 1024)
@@ -143,6 +144,7 @@ static void test_address_format(void)
 struct stream {
     unsigned char *bytes;
     size_t size;
+    size_t room;
 };
 
 static void put_header(unsigned char *at, size_t size)
@@ -155,12 +157,13 @@ static void put_header(unsigned char *at, size_t size)
 
 static void append(struct stream *stream, size_t size, uint64_t seed, uint64_t index)
 {
-    unsigned char *bytes = realloc(stream->bytes, stream->size + size + MWI_TCP_HEADER_BYTES);
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
-    put_header(bytes + stream->size, size);
-    mwt_pattern_fill(bytes + stream->size + MWI_TCP_HEADER_BYTES, size, seed, index);
-    stream->bytes = bytes;
+    if (stream->size + size + MWI_TCP_HEADER_BYTES > stream->room) {
+        stream->room = 2 * (stream->size + size + MWI_TCP_HEADER_BYTES);
+        stream->bytes = realloc(stream->bytes, stream->room);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stream->bytes);
+    }
+    put_header(stream->bytes + stream->size, size);
+    mwt_pattern_fill(stream->bytes + stream->size + MWI_TCP_HEADER_BYTES, size, seed, index);
     stream->size += size + MWI_TCP_HEADER_BYTES;
 }
 
@@ -461,6 +464,42 @@ static void test_peers_against_array(void)
     mwi_tcp_peers_clear(&peers);
 }
 
+/* How many looks it takes until a host is given up; 1000 if it is not. `answered_at` is the look
+ * before which an answer comes, `idle_ms` for how long nothing had been said at the first. */
+static unsigned count_looks(unsigned answered_at, uint32_t idle_ms)
+{
+    struct mwi_tcp_silence silence = {0};
+    uint32_t last_answer_ms = idle_ms;
+
+    for (unsigned look = 1; look < 1000; look++) {
+        if (look == answered_at)
+            last_answer_ms = 100;
+        if (mwi_tcp_watch_is_lost(&silence, true, last_answer_ms))
+            return look;
+        last_answer_ms += MWI_TCP_WATCH_LOOK_MS;
+    }
+    return 1000;
+}
+
+/* A host is given up after 45 s of silence, counted from when it first owed an answer. */
+static void test_watch_silence(void)
+{
+    CU_ASSERT_EQUAL(count_looks(0, 0), 10);
+    CU_ASSERT_EQUAL(count_looks(0, 1000 * 1000), 10);
+    CU_ASSERT_EQUAL(count_looks(5, 0), 14);
+}
+
+/* One that answers whatever is asked is never given up, however little it reads. */
+static void test_watch_answers(void)
+{
+    struct mwi_tcp_silence silence = {0};
+
+    for (int look = 0; look < 1000; look++) {
+        CU_ASSERT_FALSE(mwi_tcp_watch_is_lost(&silence, look % 8 != 0, 40000));
+        CU_ASSERT_FALSE(mwi_tcp_watch_is_lost(&silence, true, 300));
+    }
+}
+
 int main(void)
 {
     if (CU_initialize_registry() != CUE_SUCCESS)
@@ -478,6 +517,8 @@ int main(void)
         {"outbox: any cut", test_outbox_any_cut},
         {"outbox: pieces", test_outbox_pieces},
         {"peers against an array", test_peers_against_array},
+        {"watch: silence", test_watch_silence},
+        {"watch: answers", test_watch_answers},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"tcp parts", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};

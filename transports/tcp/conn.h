@@ -17,6 +17,7 @@
 
 #include "hub.h"
 #include "inbox.h"
+#include "watch.h"
 
 struct mwi_tcp_dial;
 
@@ -42,7 +43,7 @@ struct mwi_tcp_conn {
     bool is_dirty;
     bool is_blocked; /* write_event is waiting */
     bool is_inet;
-    uint32_t looks_count; /* of watch.c, that found no answer */
+    struct mwi_tcp_silence silence;
     int64_t linger_until_ns;
     size_t lingered_bytes;
     struct mwi_tcp_inbox inbox;

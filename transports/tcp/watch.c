@@ -11,39 +11,39 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
 #include <sys/socket.h>
 
 #include "conn.h"
 
-#define LOOK_S 5
-/* So many looks in a row, which makes 45 s. */
+/* So many looks, which makes 45 s. */
 #define LOOKS_MAX 9
 
-/* Whether something was sent again and has not been answered since. */
-static bool is_unanswered(const struct tcp_info *info)
+bool mwi_tcp_watch_is_lost(struct mwi_tcp_silence *silence, bool is_owed, uint32_t last_answer_ms)
 {
-    return info->tcpi_retransmits > 0 || info->tcpi_probes > 0;
+    /* The last answer may be that of long ago, before a time without traffic; so the silence
+     * begins with the first look that finds something owed, or with an answer after it. */
+    uint32_t looks_since_answer = last_answer_ms / MWI_TCP_WATCH_LOOK_MS;
+
+    if (!is_owed)
+        silence->looks_count = 0;
+    else if (looks_since_answer < silence->looks_count)
+        silence->looks_count = looks_since_answer;
+    if (silence->looks_count >= LOOKS_MAX)
+        return true;
+    silence->looks_count += is_owed ? 1 : 0;
+    return false;
 }
 
 static void look(struct mwi_tcp_conn *conn)
 {
-    struct tcp_info info;
+    struct tcp_info info = {0};
     socklen_t size = sizeof info;
 
-    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || !is_unanswered(&info)) {
-        conn->looks_count = 0;
+    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return;
-    }
-    /* The last answer may be that of long ago, before a time without traffic; so the silence
-     * begins with the first look that finds something unanswered, or with an answer after it. */
-    uint32_t looks_since_answer = info.tcpi_last_ack_recv / (LOOK_S * 1000);
-    if (looks_since_answer < conn->looks_count)
-        conn->looks_count = looks_since_answer;
-    if (conn->looks_count >= LOOKS_MAX)
+    bool is_owed = info.tcpi_retransmits > 0 || info.tcpi_probes > 0;
+    if (mwi_tcp_watch_is_lost(&conn->silence, is_owed, info.tcpi_last_ack_recv))
         mwi_tcp_conn_fail(conn, ETIMEDOUT);
-    else
-        conn->looks_count++;
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -62,7 +62,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 
 struct event *mwi_tcp_watch_begin(struct mwi_tcp_hub *hub)
 {
-    const struct timeval interval = {.tv_sec = LOOK_S};
+    const struct timeval interval = {.tv_sec = MWI_TCP_WATCH_LOOK_MS / 1000};
     struct event *event = event_new(hub->base, -1, EV_PERSIST, on_look, hub);
 
     if (event != NULL && event_add(event, &interval) != 0) {
