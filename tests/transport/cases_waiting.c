@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Waiting: deadlines, wake_fd and the clock.
+ */
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "cases.h"
+
+static void wait_exactly(struct mwt_near *near)
+{
+    static const int64_t waits[] = {100000, 300 * 1000, 5 * MWT_MS_NS, 30 * MWT_MS_NS, 1500000};
+
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        int64_t deadline = mwt_end_now(&near->end) + waits[i];
+        unsigned polls = mwt_case_poll_until(&near->end, deadline);
+        CU_ASSERT_TRUE(polls < 1000);
+        CU_ASSERT_TRUE(mwt_end_now(&near->end) < deadline + 1000 * MWT_MS_NS);
+    }
+    CU_ASSERT_PTR_NULL(near->end.first);
+    mwt_case_exchange(near, near->far);
+}
+
+/* With nothing going on a poll returns when its deadline has passed, and not in one long spin. */
+static void test_deadline(void)
+{
+    mwt_case_run(wait_exactly);
+}
+
+static void look_only(struct mwt_near *near)
+{
+    static const int64_t past[] = {INT64_MIN, -1, 0, 1};
+    int64_t begin = mwt_end_now(&near->end);
+
+    for (int i = 0; i < 1000; i++)
+        mwt_end_poll(&near->end, past[i % 4]);
+    mwt_end_poll(&near->end, begin);
+
+    CU_ASSERT_TRUE(mwt_end_now(&near->end) < begin + 10000 * MWT_MS_NS);
+    CU_ASSERT_PTR_NULL(near->end.first);
+    mwt_case_exchange(near, near->far);
+}
+
+/* With a deadline in the past a poll does not wait. */
+static void test_past_deadline(void)
+{
+    mwt_case_run(look_only);
+}
+
+static void receive_by_looking(struct mwt_near *near)
+{
+    int64_t deadline = mwt_end_now(&near->end) + MWT_PATIENCE_NS;
+    mwt_case_order(near, near->far, MWT_ORDER_ANSWER, 0, 0, 0);
+
+    while (near->end.first == NULL && mwt_end_now(&near->end) < deadline)
+        mwt_end_poll(&near->end, 0);
+
+    mwt_case_expect_pattern(&near->end, near->far, 0, 0, 0);
+}
+
+/* Polls that never wait see to everything too. */
+static void test_looking_is_enough(void)
+{
+    mwt_case_run(receive_by_looking);
+}
+
+static void be_woken(struct mwt_near *near)
+{
+    int64_t begin = mwt_end_now(&near->end);
+
+    mwt_end_poll(&near->end, begin + MWT_PATIENCE_NS);
+    mwt_end_poll(&near->end, begin + MWT_PATIENCE_NS);
+
+    CU_ASSERT_TRUE(mwt_end_now(&near->end) < begin + MWT_PATIENCE_NS / 2);
+    mwt_case_exchange(near, near->far);
+}
+
+static void wake_with(int fd)
+{
+    const struct mwt_plan plan = {.body = be_woken,
+                                  .near_bytes_max = MWT_CASE_LIMIT_BYTES,
+                                  .far_bytes_max = MWT_CASE_LIMIT_BYTES,
+                                  .wake_fd = fd};
+    mwt_rig.run(&plan);
+}
+
+/* A wake_fd that is readable ends a wait at once, as often as there is one, and is not read. */
+static void test_wake_now(void)
+{
+    int ends[2];
+    char byte = 'x';
+    if (!mwt_rig.has_wake_fd)
+        return;
+    CU_ASSERT_EQUAL(pipe(ends), 0);
+    CU_ASSERT_EQUAL(write(ends[1], &byte, 1), 1);
+
+    wake_with(ends[0]);
+
+    CU_ASSERT_EQUAL(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* So does one that becomes readable during the wait. */
+static void test_wake_later(void)
+{
+    const struct itimerspec soon = {.it_value = {.tv_nsec = 50 * MWT_MS_NS}};
+    if (!mwt_rig.has_wake_fd)
+        return;
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    CU_ASSERT_EQUAL(timerfd_settime(timer, 0, &soon, NULL), 0);
+
+    wake_with(timer);
+
+    close(timer);
+}
+
+static void read_clock(struct mwt_near *near)
+{
+    int64_t last = mwt_end_now(&near->end);
+
+    for (int i = 0; i < 2000; i++) {
+        int64_t now = mwt_end_now(&near->end);
+        CU_ASSERT_TRUE(now >= last);
+        last = now;
+        if (i % 20 == 0)
+            mwt_end_poll(&near->end, now + 1000);
+    }
+    mwt_case_exchange(near, near->far);
+    CU_ASSERT_TRUE(mwt_end_now(&near->end) >= last);
+}
+
+/* The clock never goes back. */
+static void test_clock(void)
+{
+    mwt_case_run(read_clock);
+}
+
+void mwt_cases_waiting(CU_pSuite suite)
+{
+    static const CU_TestInfo tests[] = {
+        {"deadline", test_deadline},
+        {"past deadline", test_past_deadline},
+        {"looking is enough", test_looking_is_enough},
+        {"wake now", test_wake_now},
+        {"wake later", test_wake_later},
+        {"clock", test_clock},
+    };
+
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        mwt_case_add(suite, &tests[i]);
+}

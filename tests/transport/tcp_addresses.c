@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Addresses of tcp: what may be listened on and connected to, and what is said of the rest.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "raw.h"
+#include "tcp_case.h"
+
+/* What makes no sense is refused with MW_EINVAL and the address in the sentence. */
+static void test_bad_addresses(void)
+{
+    static const char *const bad[] = {"nonsense", "127.0.0.1:x", "::1:80", "fd:x"};
+    static const char *const bad_to_connect[] = {"nonsense", "*:7000", "127.0.0.1:0"};
+    struct mwt_end end;
+    char bound[64];
+    mw_peer peer;
+    mwt_tcp_open(&end);
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_tcp_transport.listen(end.transport, bad[i], bound, sizeof bound, &why),
+                        MW_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, bad[i]));
+    }
+    for (size_t i = 0; i < sizeof bad_to_connect / sizeof bad_to_connect[0]; i++) {
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_tcp_transport.connect(end.transport, bad_to_connect[i], &peer, &why),
+                        MW_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, bad_to_connect[i]));
+    }
+
+    mwt_tcp_close(&end);
+}
+
+/* A port that is taken, a host that is not ours and a name that is none are MW_ENETWORK. */
+static void test_addresses_not_to_be_had(void)
+{
+    struct mwt_tcp_master master;
+    struct mwt_end end;
+    char bound[64];
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    mwt_tcp_open(&end);
+    const char *const none[] = {master.address, "192.0.2.1:0", "no-such-host.invalid:0"};
+
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_tcp_transport.listen(end.transport, none[i], bound, sizeof bound, &why),
+                        MW_ENETWORK);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, none[i]));
+    }
+
+    mwt_tcp_close(&end);
+    mwt_tcp_close(&master.end);
+}
+
+/* A fixed port can be listened on again right after a connection over it has ended. */
+static void test_port_again(void)
+{
+    struct mwt_tcp_master master;
+    char address[256];
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    snprintf(address, sizeof address, "%s", master.address);
+    mw_peer peer;
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+    mwt_tcp_close(&master.end);
+
+    mwt_tcp_open_master(&master, address);
+
+    CU_ASSERT_STRING_EQUAL(master.address, address);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* One transport may listen on several addresses. */
+static void test_several_addresses(void)
+{
+    struct mwt_tcp_master master;
+    char second[256];
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+
+    CU_ASSERT_EQUAL(mwi_tcp_transport.listen(master.end.transport, "127.0.0.1:0", second,
+                                             sizeof second, &master.end.why),
+                    MW_OK);
+
+    CU_ASSERT_STRING_NOT_EQUAL(second, master.address);
+    mwt_tcp_check_reachable(&master, master.address);
+    mwt_tcp_check_reachable(&master, second);
+    mwt_tcp_close(&master.end);
+}
+
+/* Port 0 becomes a port, and the peer's name is its address. */
+static void test_ipv4(void)
+{
+    struct mwt_tcp_master master;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+
+    CU_ASSERT_EQUAL(strncmp(master.address, "127.0.0.1:", 10), 0);
+    CU_ASSERT_NOT_EQUAL(atoi(master.address + 10), 0);
+    int raw = mwt_raw_connect(master.address);
+    struct mwt_event up = mwt_tcp_expect(&master.end, MWT_UP);
+
+    CU_ASSERT_EQUAL(strncmp(up.text, "127.0.0.1:", 10), 0);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+static void test_ipv6(void)
+{
+    struct mwt_tcp_master master;
+    if (!mwt_tcp_has_ipv6())
+        return;
+
+    mwt_tcp_open_master(&master, "[::1]:0");
+
+    CU_ASSERT_EQUAL(strncmp(master.address, "[::1]:", 6), 0);
+    mwt_tcp_check_reachable(&master, master.address);
+    mwt_tcp_close(&master.end);
+}
+
+/* A host name works for both ends; a name's addresses are tried until one answers. */
+static void test_host_name(void)
+{
+    struct mwt_tcp_master master;
+    char address[300];
+
+    mwt_tcp_open_master(&master, "localhost:0");
+    mwt_tcp_check_reachable(&master, master.address);
+    mwt_tcp_close(&master.end);
+
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    snprintf(address, sizeof address, "localhost%s", strrchr(master.address, ':'));
+    mwt_tcp_check_reachable(&master, address);
+    mwt_tcp_close(&master.end);
+}
+
+/* "*" is every interface of both families, and slaves are told this machine's name. */
+static void test_all_interfaces(void)
+{
+    struct mwt_tcp_master master;
+    char name[200] = "";
+    char address[300];
+    mwt_tcp_open_master(&master, "*:0");
+    const char *port = strrchr(master.address, ':');
+    gethostname(name, sizeof name - 1);
+
+    CU_ASSERT_EQUAL(strncmp(master.address, name, strlen(name)), 0);
+    CU_ASSERT_PTR_EQUAL(port, master.address + strlen(name));
+    snprintf(address, sizeof address, "127.0.0.1%s", port);
+    mwt_tcp_check_reachable(&master, address);
+    if (mwt_tcp_has_ipv6()) {
+        snprintf(address, sizeof address, "[::1]%s", port);
+        mwt_tcp_check_reachable(&master, address);
+    }
+    int raw = mwt_raw_connect(address);
+    struct mwt_event up = mwt_tcp_expect(&master.end, MWT_UP);
+    CU_ASSERT_EQUAL(strncmp(up.text, "127.0.0.1:", 10), 0);
+
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* A name that does not exist is the outcome of a connect, not an error of it. */
+static void test_no_such_host(void)
+{
+    struct mwt_end end;
+    mwt_tcp_open(&end);
+
+    CU_ASSERT_NOT_EQUAL(mwt_end_connect(&end, "no-such-host.invalid:7000"), 0);
+
+    mwt_tcp_expect_down(&end, "no-such-host.invalid");
+    mwt_tcp_close(&end);
+}
+
+/* A look-up may be given up at any point, without a leak. */
+static void test_drop_while_looking_up(void)
+{
+    for (int polls = 0; polls < 3; polls++) {
+        struct mwt_end end;
+        mwt_tcp_open(&end);
+        mw_peer dropped = mwt_end_connect(&end, "no-such-host.invalid:7000");
+        CU_ASSERT_NOT_EQUAL(mwt_end_connect(&end, "no-such-host.example:7000"), 0);
+        for (int i = 0; i < polls; i++)
+            mwt_end_poll(&end, 0);
+
+        mwt_end_drop(&end, dropped);
+
+        mwt_end_poll(&end, 0);
+        mwt_tcp_close(&end);
+    }
+}
+
+/* Nobody listens: the kernel's words. */
+static void test_refused(void)
+{
+    struct mwt_end end;
+    mwt_tcp_open(&end);
+
+    CU_ASSERT_NOT_EQUAL(mwt_end_connect(&end, "127.0.0.1:1"), 0);
+
+    mwt_tcp_expect_down(&end, "Connection refused");
+    mwt_tcp_close(&end);
+}
+
+void mwt_tcp_addresses(CU_pSuite suite)
+{
+    static const CU_TestInfo tests[] = {
+        {"bad addresses", test_bad_addresses},
+        {"addresses not to be had", test_addresses_not_to_be_had},
+        {"port again", test_port_again},
+        {"several addresses", test_several_addresses},
+        {"ipv4", test_ipv4},
+        {"ipv6", test_ipv6},
+        {"host name", test_host_name},
+        {"all interfaces", test_all_interfaces},
+        {"no such host", test_no_such_host},
+        {"drop while looking up", test_drop_while_looking_up},
+        {"refused", test_refused},
+    };
+
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        mwt_tcp_add(suite, &tests[i]);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the tests of tcp have in common.
+ */
+#ifndef MWT_TCP_CASE_H
+#define MWT_TCP_CASE_H
+
+#include <CUnit/CUnit.h>
+
+#include "end.h"
+#include "tcp.h"
+
+#define MWT_TCP_LIMIT_BYTES ((size_t)64 * 1024 * 1024)
+#define MWT_TCP_MS_NS ((int64_t)1000 * 1000)
+
+/* The tests of each file. */
+void mwt_tcp_addresses(CU_pSuite suite);
+void mwt_tcp_descriptors(CU_pSuite suite);
+void mwt_tcp_strangers(CU_pSuite suite);
+void mwt_tcp_turns(CU_pSuite suite);
+void mwt_tcp_add(CU_pSuite suite, const CU_TestInfo *test);
+
+/* A transport that listens. */
+struct mwt_tcp_master {
+    struct mwt_end end;
+    char address[256];
+};
+
+void mwt_tcp_open(struct mwt_end *end);
+void mwt_tcp_open_master(struct mwt_tcp_master *master, const char *address);
+
+/* Checks that the peers of the end lived as promised, too. */
+void mwt_tcp_close(struct mwt_end *end);
+
+/* Take the next event and check what it is; `words` are in the reason. */
+struct mwt_event mwt_tcp_expect(struct mwt_end *end, enum mwt_event_kind kind);
+void mwt_tcp_expect_down(struct mwt_end *end, const char *words);
+mw_peer mwt_tcp_expect_up(struct mwt_end *end);
+
+/* A plain socket that the master has accepted. */
+int mwt_tcp_connect_raw(struct mwt_tcp_master *master, mw_peer *peer);
+
+/* Polls one end and then the other until the first has something, and takes that. */
+struct mwt_event mwt_tcp_take_between(struct mwt_end *end, struct mwt_end *other);
+
+/* A frame goes from one end to the other. */
+void mwt_tcp_exchange(struct mwt_end *from, mw_peer peer, struct mwt_end *to);
+
+/* Connects a second transport to the address, and checks that frames pass both ways. */
+void mwt_tcp_check_reachable(struct mwt_tcp_master *master, const char *address);
+
+/* If not, says on standard error that something is skipped. */
+bool mwt_tcp_has_ipv6(void);
+
+/* Polls until that time has passed; the processor time it took. */
+int64_t mwt_tcp_wait_idly(struct mwt_end *end, int64_t duration_ns);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The turns of tcp: fairness, system calls, memory and time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "raw.h"
+#include "tcp_case.h"
+
+/* A peer that does not read blocks nobody, keeps its backlog, and gets everything in the end. */
+static void test_slow_reader(void)
+{
+    enum { FRAMES = 16, SIZE = 1 << 20 };
+    static unsigned char data[SIZE];
+    struct mwt_tcp_master master;
+    mw_peer slow;
+    mw_peer quick;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int slow_raw = mwt_tcp_connect_raw(&master, &slow);
+    int quick_raw = mwt_tcp_connect_raw(&master, &quick);
+    for (int i = 0; i < FRAMES; i++)
+        CU_ASSERT_EQUAL(mwt_end_send(&master.end, slow, data, SIZE), MW_OK);
+
+    for (int i = 0; i < 100; i++)
+        mwt_end_poll(&master.end, 0);
+    CU_ASSERT_TRUE(mwi_tcp_transport.backlog(master.end.transport, slow) > SIZE);
+    CU_ASSERT_TRUE(mwt_raw_write_frame(quick_raw, "hello", 5));
+    struct mwt_event message = mwt_tcp_expect(&master.end, MWT_MESSAGE);
+    CU_ASSERT_EQUAL(message.peer, quick);
+    mwt_event_clear(&message);
+    CU_ASSERT_TRUE(mwt_tcp_wait_idly(&master.end, 100 * MWT_TCP_MS_NS) < 80 * MWT_TCP_MS_NS);
+
+    size_t all = (size_t)FRAMES * (SIZE + 4);
+    for (size_t got = 0; got < all;) {
+        long size = mwt_raw_read_now(slow_raw, data, sizeof data);
+        CU_ASSERT_TRUE_FATAL(size > 0 || errno == EAGAIN);
+        got += size > 0 ? (size_t)size : 0;
+        mwt_end_poll(&master.end, 0);
+    }
+    CU_ASSERT_EQUAL(mwi_tcp_transport.backlog(master.end.transport, slow), 0);
+    close(slow_raw);
+    close(quick_raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* Two peers that send as much as they can are both heard in one poll, which ends. */
+static void test_busy_peers(void)
+{
+    enum { FRAMES = 1000, SIZE = 1000 };
+    unsigned char data[SIZE] = {0};
+    struct mwt_tcp_master master;
+    mw_peer peers[2];
+    int raws[2];
+    size_t heard[2] = {0, 0};
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    for (int i = 0; i < 2; i++)
+        raws[i] = mwt_tcp_connect_raw(&master, &peers[i]);
+    for (int i = 0; i < 2 * FRAMES; i++)
+        CU_ASSERT_TRUE(mwt_raw_write_frame(raws[i % 2], data, SIZE));
+
+    mwt_end_poll(&master.end, mwt_end_now(&master.end) + MWT_PATIENCE_NS);
+    size_t first_turn = 0;
+    for (struct mwt_event *one = master.end.first; one != NULL; one = one->next) {
+        heard[one->peer == peers[0] ? 0 : 1]++;
+        first_turn++;
+    }
+
+    CU_ASSERT_TRUE(heard[0] > 0);
+    CU_ASSERT_TRUE(heard[1] > 0);
+    CU_ASSERT_TRUE(first_turn < 2 * FRAMES);
+    for (int i = 0; i < 2 * FRAMES; i++) {
+        struct mwt_event message = mwt_tcp_expect(&master.end, MWT_MESSAGE);
+        mwt_event_clear(&message);
+    }
+    close(raws[0]);
+    close(raws[1]);
+    mwt_tcp_close(&master.end);
+}
+
+/* All that is queued for a peer between two polls goes out in one call, that is one segment. */
+static void test_one_segment(void)
+{
+    enum { FRAMES = 100, SIZE = 60 };
+    unsigned char data[FRAMES * (SIZE + 4) + 1] = {0};
+    struct mwt_tcp_master master;
+    mw_peer peer;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+
+    for (int i = 0; i < FRAMES; i++)
+        CU_ASSERT_EQUAL(mwt_end_send(&master.end, peer, data, SIZE), MW_OK);
+    CU_ASSERT_EQUAL(mwt_raw_segments(raw), 0);
+    mwt_end_poll(&master.end, 0);
+
+    CU_ASSERT_EQUAL(mwt_raw_read(raw, data, sizeof data), FRAMES * (SIZE + 4));
+    CU_ASSERT_EQUAL(mwt_raw_segments(raw), 1);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* All that has come from a peer is delivered in one turn, from one call. */
+static void test_one_turn(void)
+{
+    enum { FRAMES = 500 };
+    unsigned char data[FRAMES * 9] = {0};
+    struct mwt_tcp_master master;
+    mw_peer peer;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+    size_t before = master.end.events_count;
+    for (int i = 0; i < FRAMES; i++)
+        memcpy(data + 9 * i, "\0\0\0\5hello", 9);
+    CU_ASSERT_TRUE(mwt_raw_write(raw, data, sizeof data));
+
+    mwt_end_poll(&master.end, mwt_end_now(&master.end) + MWT_PATIENCE_NS);
+
+    CU_ASSERT_EQUAL(master.end.events_count, before + FRAMES);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* A large frame is given away in a block of its own. */
+static void test_large_frame_is_a_block(void)
+{
+    static unsigned char data[1 << 20];
+    struct mwt_tcp_master master;
+    mw_peer peer;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+    CU_ASSERT_TRUE(mwt_raw_write_header(raw, sizeof data));
+
+    for (size_t at = 0; at < sizeof data; at += sizeof data / 16) {
+        CU_ASSERT_TRUE(mwt_raw_write(raw, data + at, sizeof data / 16));
+        mwt_end_poll(&master.end, 0);
+    }
+
+    struct mwt_event message = mwt_tcp_expect(&master.end, MWT_MESSAGE);
+    CU_ASSERT_EQUAL(message.size, sizeof data);
+    CU_ASSERT_TRUE(message.was_block);
+    mwt_event_clear(&message);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* Waits below a millisecond are neither spun through nor rounded up. */
+static void test_exact_deadline(void)
+{
+    enum { WAIT_NS = 300 * 1000 };
+    struct mwt_tcp_master master;
+    int64_t least_late = INT64_MAX;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+
+    for (int i = 0; i < 50; i++) {
+        int64_t deadline = mwt_end_now(&master.end) + WAIT_NS;
+        mwt_end_poll(&master.end, deadline);
+        int64_t late = mwt_end_now(&master.end) - deadline;
+        CU_ASSERT_TRUE(late >= 0);
+        least_late = late < least_late ? late : least_late;
+    }
+
+    CU_ASSERT_TRUE(least_late < WAIT_NS);
+    CU_ASSERT_TRUE(mwt_tcp_wait_idly(&master.end, 100 * MWT_TCP_MS_NS) < 80 * MWT_TCP_MS_NS);
+    mwt_tcp_close(&master.end);
+}
+
+/* Nonsense in the configuration is refused at open. */
+static void test_bad_config(void)
+{
+    struct mwt_end end;
+    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    CU_ASSERT_EQUAL(mwt_end_open(&end, &mwi_tcp_transport, NULL, (size_t)INT32_MAX + 1, -1),
+                    MW_EINVAL);
+    CU_ASSERT_NOT_EQUAL(end.why.text[0], '\0');
+    CU_ASSERT_EQUAL(mwt_end_open(&end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, file),
+                    MW_EINVAL);
+    CU_ASSERT_NOT_EQUAL(end.why.text[0], '\0');
+
+    close(file);
+}
+
+void mwt_tcp_turns(CU_pSuite suite)
+{
+    static const CU_TestInfo tests[] = {
+        {"slow reader", test_slow_reader},
+        {"busy peers", test_busy_peers},
+        {"one segment", test_one_segment},
+        {"one turn", test_one_turn},
+        {"large frame is a block", test_large_frame_is_a_block},
+        {"exact deadline", test_exact_deadline},
+        {"bad config", test_bad_config},
+    };
+
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        mwt_tcp_add(suite, &tests[i]);
+}
