@@ -29,8 +29,10 @@ static void become_slave(const char *path, char **arguments, char **environment,
     sigset_t none;
     sigemptyset(&none);
     int null = open("/dev/null", O_RDONLY);
-    if (null >= 0)
+    if (null > STDIN_FILENO) {
         dup2(null, STDIN_FILENO);
+        close(null);
+    }
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
