@@ -164,7 +164,8 @@ static mw_error open_parts(mw_master *master, const mw_options *options,
     struct listening chosen;
     mw_error error = choose_transport(options, launch->mode, &chosen, why);
     if (error == MW_OK)
-        error = mwi_trail_open(&master->trail, options, launch->mode, chosen.api->scheme, why);
+        error = mwi_trail_open(&master->trail, options, MWI_ROLE_MASTER, launch->mode,
+                               chosen.api->scheme, why);
     if (error != MW_OK)
         return error;
     master->engine.effects.is_audited = mwi_audit_file_wanted(master->trail);

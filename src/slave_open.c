@@ -227,8 +227,8 @@ static mw_error open_loop(mw_slave *slave, struct search *search, const struct m
     size_t frame_bytes_max = config->frame_read_bytes_max > config->frame_write_bytes_max
                                  ? config->frame_read_bytes_max
                                  : config->frame_write_bytes_max;
-    mw_error error =
-        mwi_trail_open(&slave->trail, search->options, search->mode, search->api->scheme, why);
+    mw_error error = mwi_trail_open(&slave->trail, search->options, MWI_ROLE_SLAVE, search->mode,
+                                    search->api->scheme, why);
     if (error != MW_OK)
         return error;
     slave->engine.effects.is_audited = mwi_audit_file_wanted(slave->trail);

@@ -15,13 +15,17 @@ static int64_t clock_ns(clockid_t id)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* Whether the pattern has %n or %p; the "%%n" of a file named "%n" is neither. */
 static bool has_own_file(const char *pattern)
 {
-    return pattern != NULL && (strstr(pattern, "%n") != NULL || strstr(pattern, "%p") != NULL);
+    const char *percent = pattern == NULL ? NULL : strchr(pattern, '%');
+    while (percent != NULL && percent[1] != 'n' && percent[1] != 'p')
+        percent = percent[1] == '\0' ? NULL : strchr(percent + 2, '%');
+    return percent != NULL;
 }
 
 mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
-                        enum mwi_mode mode, const char *scheme, mw_reason *why)
+                        enum mwi_role role, enum mwi_mode mode, const char *scheme, mw_reason *why)
 {
     const char *pattern = mwi_options_text(options, MWI_OPTION_AUDIT_FILE);
     bool is_simulated = strcmp(scheme, "sim") == 0;
@@ -29,7 +33,7 @@ mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options
     bool is_silent = is_companion && !has_own_file(pattern);
     struct mwi_audit_file_config config = {
         .pattern = is_silent ? NULL : pattern,
-        .node = mwi_mode_is_slave(mode) ? NULL : "master",
+        .node = role == MWI_ROLE_SLAVE ? NULL : "master",
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
         .quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
         .json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,

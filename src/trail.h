@@ -8,11 +8,11 @@
 #include "audit_file.h"
 #include "launch.h"
 
-/* `clock` is the transport whose now() stamps the records. Slaves that were started together with
- * their master (local, mpi) keep a trail only if --mw-audit-file gives each a file of its own, by
- * %n or %p: the master's trail tells the same, and theirs would be mixed into it. Errors as
- * mwi_audit_file_open. */
+/* `scheme` is that of the transport whose clock stamps the records. Slaves that were started
+ * together with their master (local, mpi) keep a trail only if --mw-audit-file gives each a file of
+ * its own, by %n or %p: the master's trail tells the same, and theirs would be mixed into it. The
+ * name of a slave is not known yet: see mwi_audit_file_name. Errors as mwi_audit_file_open. */
 mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
-                        enum mwi_mode mode, const char *scheme, mw_reason *why);
+                        enum mwi_role role, enum mwi_mode mode, const char *scheme, mw_reason *why);
 
 #endif
