@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A master's resource file: what slaves find in it, and when it is written again. Time is played.
+ */
+#include "announce.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mwt_folder.h"
+#include "mwt_loop.h"
+#include "mwt_run.h"
+#include "resource_file.h"
+
+#define SECOND INT64_C(1000000000)
+
+/* A folder with a resource file to be, and a loop that audits into it. */
+struct place {
+    struct mwt_folder folder;
+    struct mwt_loop loop;
+    mw_options *options;
+    char path[384];
+    char trail[384];
+};
+
+static void start(struct place *place)
+{
+    mwt_folder_create(&place->folder);
+    snprintf(place->path, sizeof place->path, "%s", mwt_folder_file(&place->folder, "m.rsc"));
+    snprintf(place->trail, sizeof place->trail, "%s", mwt_folder_file(&place->folder, "trail"));
+    CU_ASSERT_TRUE_FATAL(mwt_loop_open(&place->loop, place->trail));
+    CU_ASSERT_TRUE_FATAL(mwt_loop_add(&place->loop, 0, &mwt_fake_sleeping));
+    place->loop.clock = 0;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&place->options), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(place->options, "resource-file", place->path), MW_OK);
+}
+
+static void end(struct place *place)
+{
+    mw_options_destroy(place->options);
+    mwt_loop_close(&place->loop);
+    mwt_folder_destroy(&place->folder);
+}
+
+static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
+{
+    struct mwi_announce *announce = NULL;
+    CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, place->options, transport, bound), MW_OK);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
+    return announce;
+}
+
+static void write_file(struct place *place, struct mwi_announce *announce,
+                       enum mwi_computation_status status)
+{
+    mw_reason why = {""};
+    CU_ASSERT_EQUAL(mwi_announce_write(announce, place->loop.loop, status, &why), MW_OK);
+}
+
+static struct mwi_resource read_file(const struct place *place)
+{
+    struct mwi_resource resource;
+    mw_reason why;
+    CU_ASSERT_EQUAL_FATAL(mwi_resource_file_read(place->path, &resource, &why), MW_OK);
+    return resource;
+}
+
+/* What is in the trail, without its times; to be freed. */
+static char *read_trail(struct place *place)
+{
+    mwi_audit_file_flush(place->loop.audit);
+    return mwt_file_read(place->trail);
+}
+
+static void check_arguments(const struct mwi_resource *resource, const char *const *expected)
+{
+    size_t i = 0;
+    for (; expected[i] != NULL && i < resource->slave_arguments_count; i++)
+        CU_ASSERT_STRING_EQUAL(resource->slave_arguments[i], expected[i]);
+    CU_ASSERT_PTR_NULL(expected[i]);
+    CU_ASSERT_EQUAL(i, resource->slave_arguments_count);
+}
+
+/* Without the option there is no file, and nothing to do. */
+static void test_no_file(void)
+{
+    struct place place;
+    struct mwi_announce *announce = (struct mwi_announce *)&place;
+    mw_reason why = {""};
+    start(&place);
+    mwi_options_unset(place.options, MWI_OPTION_RESOURCE_FILE);
+
+    CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.options, "tcp", "host:1"), MW_OK);
+
+    CU_ASSERT_PTR_NULL(announce);
+    CU_ASSERT_EQUAL(mwi_announce_write(NULL, place.loop.loop, MWI_COMPUTATION_FINISHED, &why),
+                    MW_OK);
+    mwi_announce_tend(NULL, place.loop.loop);
+    CU_ASSERT_EQUAL(mwi_announce_deadline(NULL), INT64_MAX);
+    mwi_announce_close(NULL);
+    end(&place);
+}
+
+/* All that a slave needs to find its master, and a batch system to start slaves. */
+static void test_fields(void)
+{
+    static const char *const expected[] = {
+        "--mw-slave", "--mw-master-host", "127.0.0.1", "--mw-master-port", "36107", NULL};
+    struct place place;
+    char self[400] = "";
+    start(&place);
+    mw_options_set(place.options, "resource-file-update-interval", "42.5");
+    struct mwi_announce *announce = open_as(&place, "tcp", "127.0.0.1:36107");
+    CU_ASSERT_TRUE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+
+    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+
+    struct mwi_resource resource = read_file(&place);
+    CU_ASSERT_EQUAL(resource.computation_status, MWI_COMPUTATION_IN_PROGRESS);
+    CU_ASSERT_TRUE(time(NULL) - resource.timestamp_s <= 5);
+    CU_ASSERT_STRING_EQUAL(resource.member_id, "default-member-id");
+    CU_ASSERT_DOUBLE_EQUAL(resource.update_interval_s, 42.5, 1e-9);
+    CU_ASSERT_STRING_EQUAL(resource.slave_executable, self);
+    CU_ASSERT_STRING_EQUAL(resource.transport, "tcp");
+    CU_ASSERT_STRING_EQUAL(resource.host, "127.0.0.1");
+    CU_ASSERT_EQUAL(resource.port, 36107);
+    CU_ASSERT_EQUAL(resource.pid, getpid());
+    CU_ASSERT_EQUAL(resource.protocol_version, MW_PROTOCOL_VERSION);
+    check_arguments(&resource, expected);
+    mwi_resource_fini(&resource);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+/* What the user has set is there, though the options may be gone since; slaves need the member id.
+ */
+static void test_options_that_were_set(void)
+{
+    static const char *const expected[] = {
+        "--mw-slave", "--mw-master-host", "host",   "--mw-master-port",
+        "7",          "--mw-member-id",   "meadow", NULL};
+    struct place place;
+    char bound[] = "host:7";
+    start(&place);
+    mw_options_set(place.options, "member-id", "meadow");
+    mw_options_set(place.options, "slave-executable", "/opt/slave program");
+    struct mwi_announce *announce = open_as(&place, "tcp", bound);
+    memset(bound, '?', sizeof bound - 1);
+    mw_options_destroy(place.options);
+    place.options = NULL;
+
+    write_file(&place, announce, MWI_COMPUTATION_FINISHED);
+
+    struct mwi_resource resource = read_file(&place);
+    CU_ASSERT_EQUAL(resource.computation_status, MWI_COMPUTATION_FINISHED);
+    CU_ASSERT_STRING_EQUAL(resource.member_id, "meadow");
+    CU_ASSERT_STRING_EQUAL(resource.slave_executable, "/opt/slave program");
+    check_arguments(&resource, expected);
+    mwi_resource_fini(&resource);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+/* Addresses of every form, and none. */
+static void test_addresses(void)
+{
+    static const struct {
+        const char *bound, *host;
+        int port;
+    } cases[] = {
+        {"127.0.0.1:1", "127.0.0.1", 1},
+        {"node-7.example.org:65535", "node-7.example.org", 65535},
+        {"[::1]:7000", "::1", 7000},
+        {"[fe80::1%eth0]:7000", "fe80::1%eth0", 7000},
+        {"", NULL, 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct place place;
+        start(&place);
+        struct mwi_announce *announce = open_as(&place, "x", cases[i].bound);
+        write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+        struct mwi_resource resource = read_file(&place);
+
+        CU_ASSERT_EQUAL(resource.port, cases[i].port);
+        if (cases[i].host == NULL)
+            CU_ASSERT_PTR_NULL(resource.host);
+        if (cases[i].host != NULL && resource.host != NULL)
+            CU_ASSERT_STRING_EQUAL(resource.host, cases[i].host);
+
+        mwi_resource_fini(&resource);
+        mwi_announce_close(announce);
+        end(&place);
+    }
+}
+
+/* The file is written anew when its interval has passed, not before, and each time that is told. */
+static void test_tend(void)
+{
+    struct place place;
+    start(&place);
+    mw_options_set(place.options, "resource-file-update-interval", "10");
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+    place.loop.clock = 5 * SECOND;
+    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 15 * SECOND);
+    remove(place.path);
+
+    place.loop.clock = 15 * SECOND - 1;
+    mwi_announce_tend(announce, place.loop.loop);
+    CU_ASSERT_EQUAL(access(place.path, F_OK), -1);
+    place.loop.clock = 15 * SECOND;
+    mwi_announce_tend(announce, place.loop.loop);
+
+    CU_ASSERT_EQUAL(access(place.path, F_OK), 0);
+    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 25 * SECOND);
+    char *trail = read_trail(&place), expected[1000];
+    snprintf(expected, sizeof expected,
+             "01/01/1970 00:00:05 [A] RESFILE Generated resource file: \"%s\"\n"
+             "01/01/1970 00:00:15 [A] RESFILE Generated resource file: \"%s\"\n",
+             place.path, place.path);
+    CU_ASSERT_STRING_EQUAL(trail, expected);
+    free(trail);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+/* A file that cannot be written is an error at first; later it is told in the trail, and tried
+ * again an interval later: the farm goes on. */
+static void test_trouble(void)
+{
+    struct place place;
+    mw_reason why = {""};
+    char path[500];
+    start(&place);
+    snprintf(path, sizeof path, "%s/no/m.rsc", place.folder.path);
+    mw_options_set(place.options, "resource-file", path);
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+
+    CU_ASSERT_EQUAL(
+        mwi_announce_write(announce, place.loop.loop, MWI_COMPUTATION_IN_PROGRESS, &why), MW_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "m.rsc"));
+    place.loop.clock = 300 * SECOND;
+    mwi_announce_tend(announce, place.loop.loop);
+    mwi_announce_tend(announce, place.loop.loop);
+
+    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 600 * SECOND);
+    char *trail = read_trail(&place), expected[600];
+    snprintf(expected, sizeof expected, "01/01/1970 00:05:00 [A] RESFILE \"%s\": ", path);
+    CU_ASSERT_EQUAL(strncmp(trail, expected, strlen(expected)), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, strerror(ENOENT)));
+    CU_ASSERT_EQUAL(strcspn(trail, "\n"), strlen(trail) - 1);
+    free(trail);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"no file", test_no_file},
+        {"fields", test_fields},
+        {"options that were set", test_options_that_were_set},
+        {"addresses", test_addresses},
+        {"tend", test_tend},
+        {"trouble", test_trouble},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("announce", tests);
+}
