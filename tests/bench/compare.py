@@ -14,6 +14,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -307,6 +308,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     cells = cells_of(arguments.families.split(","), arguments.workers)
     runner = Runner(arguments.programs, arguments.mpirun)
     figures, failures = measure(runner, cells, arguments)
