@@ -263,7 +263,8 @@ static void test_forced_transport(void)
 static void test_environment(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    const char *const *environment = MWT_ARGV("MW_LOCAL=2", "MW_QUIET=1");
+    const char *const *environment =
+        MWT_ARGV("MW_LOCAL=2", "MW_QUIET=1", "MW_TRANSPORT=local", "MW_MASTER_PORT=7");
 
     struct mwt_process *two = mwt_start(
         crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD), .environment = environment});

@@ -149,6 +149,35 @@ static void test_signals_to_slave(void)
     mwt_crew_destroy(crew);
 }
 
+/* A master that is asked to end tells its slaves, which finish their tasks first, and does not claim
+ * that the work is done. */
+static void check_signal_to_master(int signal_number)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[2];
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:300", "1000"));
+    for (size_t i = 0; i < 2; i++) {
+        slaves[i] = start_slave(crew);
+        mwt_await_line(slaves[i], MWT_ERR, "runs, pid");
+    }
+
+    mwt_kill(master, signal_number);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 128 + signal_number);
+    for (size_t i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
+    struct mwt_process *cat = mwt_run_program(crew, "cat", mwt_path(crew, "farm.rsc"), NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(cat), 0);
+    mwt_await_line(cat, MWT_OUT, "\"computation-status\": \"failed\"");
+    mwt_crew_destroy(crew);
+}
+
+static void test_signals_to_master(void)
+{
+    check_signal_to_master(SIGINT);
+    check_signal_to_master(SIGTERM);
+}
+
 /* Slaves whose master is killed end with 255 within two seconds of their task, and say why. */
 static void test_killed_master(void)
 {
@@ -396,6 +425,7 @@ int main(void)
         {"killed slaves", test_killed_slaves},
         {"joining and leaving", test_joining_and_leaving},
         {"signals to a slave", test_signals_to_slave},
+        {"signals to the master", test_signals_to_master},
         {"killed master", test_killed_master},
         {"crashing task", test_crashing_task},
         {"wrong member id", test_wrong_member_id},

@@ -19,11 +19,15 @@ static bool is_usable(struct mwt_crew *crew)
     mwt_not_run("valgrind", "this build has a sanitizer");
     return false;
 #else
-    struct mwt_process *probe = mwt_run_program(crew, "valgrind", "--version", NULL);
-    bool is_there = mwt_await_end(probe) == 0;
-    if (!is_there)
+    struct mwt_process *probe =
+        mwt_run_program(crew, VALGRIND, MWT_HELLO_WORLD, "--mw-version-string", NULL);
+    int status = mwt_await_end(probe);
+    bool is_blind = strstr(mwt_output(probe, MWT_ERR), "debug info") != NULL;
+    if (status == 127)
         mwt_not_run("valgrind", "it is not installed");
-    return is_there;
+    else if (is_blind)
+        mwt_not_run("valgrind", "it cannot read the debug information of this compiler");
+    return status != 127 && !is_blind;
 #endif
 }
 

@@ -266,14 +266,20 @@ static void read_output(struct output *output)
     output->text[output->size] = '\0';
 }
 
-/* An adopted process may be somebody else's to reap: its status stays unknown then. */
-static void see_end(struct mwt_process *process)
+/* An adopted process may be somebody else's to reap, still or for ever: its status stays unknown
+ * then. */
+static void reap(struct mwt_process *process)
 {
     int status;
+    if (process->status == MWT_NO_STATUS && waitpid(process->pid, &status, WNOHANG) == process->pid)
+        process->status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void see_end(struct mwt_process *process)
+{
     process->ended_ns = mwt_now_ns();
     close_fd(&process->end_fd);
-    if (waitpid(process->pid, &status, WNOHANG) == process->pid)
-        process->status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    reap(process);
 }
 
 void mwt_crew_serve(struct mwt_crew *crew, int timeout_ms)
@@ -325,7 +331,8 @@ static const char *find_line(struct mwt_process *process, struct output *output,
     return NULL;
 }
 
-const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, const char *text)
+static const char *await_line(struct mwt_process *process, enum mwt_stream stream, const char *text,
+                              bool may_end)
 {
     struct output *output = &process->outputs[stream];
     int64_t deadline_ns = mwt_now_ns() + MWT_WAIT_S * NS_PER_S;
@@ -334,9 +341,20 @@ const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, 
         return NULL;
     while (line == NULL && output->fd >= 0 && serve_until(process->crew, deadline_ns))
         line = find_line(process, output, text);
-    if (line == NULL)
+    if (line == NULL && (output->fd >= 0 || !may_end))
         fail_wait(process, stream == MWT_OUT ? "the output" : "the error output", text);
     return line;
+}
+
+const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, const char *text)
+{
+    return await_line(process, stream, text, false);
+}
+
+const char *mwt_await_line_or_end(struct mwt_process *process, enum mwt_stream stream,
+                                  const char *text)
+{
+    return await_line(process, stream, text, true);
 }
 
 static bool is_over(const struct mwt_process *process)
@@ -351,8 +369,10 @@ int mwt_await_end(struct mwt_process *process)
     while (!is_over(process) && !process->crew->has_failed &&
            serve_until(process->crew, deadline_ns))
         ;
-    if (is_over(process))
+    if (is_over(process)) {
+        reap(process);
         return process->status;
+    }
     if (!process->crew->has_failed)
         fail_wait(process, process->end_fd >= 0 ? "its end" : "the end of its output", NULL);
     return MWT_NO_STATUS;

@@ -68,6 +68,10 @@ struct mwt_process *mwt_adopt(struct mwt_crew *crew, pid_t pid);
  * is up. */
 const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, const char *text);
 
+/* The same, but that the output ends without such a line is no failure. */
+const char *mwt_await_line_or_end(struct mwt_process *process, enum mwt_stream stream,
+                                  const char *text);
+
 /* Waits until the process has ended and nobody holds its output open any more, neither itself nor a
  * process that it started: the exit status, or minus the signal that ended it. MWT_NO_STATUS, and a
  * failed check, if the time is up. */
