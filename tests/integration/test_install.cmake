@@ -33,7 +33,7 @@ check_absent(libmw.so ldd ${WORK}/consumer/consumer_static)
 set(ENV{PKG_CONFIG_PATH} ${lib}/pkgconfig)
 execute_process(COMMAND pkg-config --cflags --libs mw COMMAND_ERROR_IS_FATAL ANY
     OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
-separate_arguments(words)
+separate_arguments(words UNIX_COMMAND "${words}")
 run(${CC} -std=c11 ${flags} -o ${WORK}/by_pkg_config ${source}/consumer.c ${words})
 set(ENV{LD_LIBRARY_PATH} ${lib})
 check(0 ${good} ${WORK}/by_pkg_config --mw-local 2)
