@@ -186,6 +186,15 @@ static void free_master(mw_master *master)
     free(master);
 }
 
+/* What the resource file may promise already will not come. */
+static void withdraw(mw_master *master)
+{
+    mw_reason why;
+    mw_error error =
+        mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_FAILED, &why);
+    (void)error;
+}
+
 mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
                          const struct mwi_launch *launch)
 {
@@ -198,6 +207,7 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_optio
     opened->slaves_max = launch->mode == MWI_MODE_MPI_MASTER ? (size_t)launch->world.size - 1 : 0;
     error = open_parts(opened, options, launch, &why);
     if (error != MW_OK) {
+        withdraw(opened);
         free_master(opened);
         return mwi_options_fail(options, error, "%s",
                                 why.text[0] == '\0' ? mw_error_text(error) : why.text);

@@ -174,17 +174,19 @@ static void test_stillborn_slaves(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave program that cannot be run is named. */
+/* A slave program that cannot be run is named, and the resource file does not promise a farm. */
 static void test_missing_slave_program(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
+    const char *file = mwt_path(crew, "farm.rsc");
 
     struct mwt_process *farm =
         mwt_run_program(crew, MWT_FARM, "--mw-local", "2", "--mw-slave-executable",
-                        "/nowhere/slave", "echo", "10", NULL);
+                        "/nowhere/slave", "--mw-resource-file", file, "echo", "10", NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_ERR), "/nowhere/slave"));
+    check_status(file, "failed");
     mwt_crew_destroy(crew);
 }
 
