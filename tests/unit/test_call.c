@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a task algorithm can do: read its arguments, leave a result or a failure, and think better
+ * of it. Each case is a task that a slave runs in a simulated farm; the master looks at the result.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mwt_run.h"
+#include "mwt_world.h"
+
+static int user_data;
+
+/* Runs a farm of one slave with this algorithm, under the name "run", for this master. */
+static void run_farm(mw_task_fn *run, int (*master)(struct mwt_world *world, mw_master *master))
+{
+    mw_algorithm algorithms[] = {{"run", run}, {NULL, NULL}};
+    struct mwt_world world = {.program = {.algorithms = algorithms, .user = &user_data},
+                              .master = master,
+                              .slaves_count = 1};
+    CU_ASSERT_TRUE(mwt_world_run(&world));
+    CU_ASSERT_EQUAL(world.master_error, MW_OK);
+    CU_ASSERT_EQUAL(world.slave_error, MW_OK);
+    CU_ASSERT_EQUAL(world.slave_status, 0);
+    CU_ASSERT_TRUE(world.has_finished);
+}
+
+static const mw_task task = {.algorithm = "run"};
+
+/* The result of a task with no arguments. */
+static const mw_result *result_of_nothing(mw_master *master)
+{
+    CU_ASSERT_EQUAL(mw_master_submit(master, &task, ""), MW_OK);
+    return mw_master_next(master);
+}
+
+static void check_failure(const mw_result *result, const char *message)
+{
+    CU_ASSERT_EQUAL(result->outcome, MW_FAILED);
+    CU_ASSERT_STRING_EQUAL(result->message, message);
+}
+
+static void check_string(const mw_result *result, const char *expected)
+{
+    const char *text = "nothing";
+    CU_ASSERT_EQUAL(result->outcome, MW_DONE);
+    CU_ASSERT_PTR_NULL(result->message);
+    CU_ASSERT_EQUAL(mw_result_get(result, "s", &text), MW_OK);
+    CU_ASSERT_STRING_EQUAL(text, expected);
+}
+
+static void check_bytes(const mw_result *result, const char *expected)
+{
+    CU_ASSERT_EQUAL(result->outcome, MW_DONE);
+    CU_ASSERT_TRUE(result->is_bytes);
+    CU_ASSERT_EQUAL(result->size, strlen(expected));
+    if (result->size == strlen(expected))
+        CU_ASSERT_EQUAL(memcmp(result->data, expected, result->size), 0);
+}
+
+static void run_all_letters(mw_call *call)
+{
+    const char *s, *S;
+    const void *y;
+    const msgpack_object *o;
+    size_t S_size, y_size;
+    int i;
+    int64_t l;
+    uint64_t u;
+    double d;
+    bool b;
+    if (mw_call_args(call, "s S y i l u d b o", &s, &S, &S_size, &y, &y_size, &i, &l, &u, &d, &b,
+                     &o))
+        return;
+    mw_call_return(call, "s S y i l u d b o", s, S, S_size, y, y_size, i, l, u, d, b, o);
+}
+
+static int master_of_all_letters(struct mwt_world *world, mw_master *master)
+{
+    msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
+    const char *s = "", *S = "";
+    const void *y = NULL;
+    const msgpack_object *o = NULL;
+    size_t S_size = 0, y_size = 0;
+    int i = 0;
+    int64_t l = 0;
+    uint64_t u = 0;
+    double d = 0;
+    bool b = false;
+    (void)world;
+    mw_master_submit(master, &task, "s S y i l u d b o", "text", "a\0b", (size_t)3, "\xff",
+                     (size_t)1, INT_MIN, INT64_MIN, UINT64_MAX, 0.5, true, &nil);
+
+    const mw_result *result = mw_master_next(master);
+
+    CU_ASSERT_EQUAL(mw_result_get(result, "s S y i l u d b o", &s, &S, &S_size, &y, &y_size, &i, &l,
+                                  &u, &d, &b, &o),
+                    MW_OK);
+    CU_ASSERT_STRING_EQUAL(s, "text");
+    CU_ASSERT_TRUE(S_size == 3 && memcmp(S, "a\0b", 3) == 0);
+    CU_ASSERT_TRUE(y_size == 1 && memcmp(y, "\xff", 1) == 0);
+    CU_ASSERT_TRUE(i == INT_MIN && l == INT64_MIN && u == UINT64_MAX && d == 0.5 && b);
+    CU_ASSERT_TRUE(o != NULL && o->type == MSGPACK_OBJECT_NIL);
+    CU_ASSERT_EQUAL(mw_result_values_count(result), 9);
+    return 0;
+}
+
+/* Arguments and results of every kind go there and back. */
+static void test_all_letters(void)
+{
+    run_farm(run_all_letters, master_of_all_letters);
+}
+
+static void run_mismatch(mw_call *call)
+{
+    const char *text = "untouched";
+    CU_ASSERT_EQUAL(mw_call_args(call, "s", &text), MW_EFORMAT);
+    CU_ASSERT_STRING_EQUAL(text, "untouched");
+}
+
+static int master_of_mismatches(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    mw_master_submit(master, &task, "i", 5);
+    check_failure(mw_master_next(master), "argument 1: expected a string, got an integer");
+    mw_master_submit(master, &task, "ss", "a", "b");
+    check_failure(mw_master_next(master), "expected 1 argument, got 2");
+    mw_master_submit(master, &task, "");
+    check_failure(mw_master_next(master), "expected 1 argument, got 0");
+    mw_master_submit_bytes(master, &task, "raw", 3);
+    check_failure(mw_master_next(master), "expected arguments, got raw bytes");
+    return 0;
+}
+
+/* Wrong arguments are a failed task that says what was expected, and no more: the slave goes on. */
+static void test_mismatches(void)
+{
+    run_farm(run_mismatch, master_of_mismatches);
+}
+
+static void run_bad_format(mw_call *call)
+{
+    int number;
+    CU_ASSERT_EQUAL(mw_call_args(call, "?", &number), MW_EINVAL);
+}
+
+static int master_of_bad_format(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_failure(result_of_nothing(master), "the format \"?\" has the unknown letter '?'");
+    return 0;
+}
+
+/* So is a mistake in the format. */
+static void test_bad_format(void)
+{
+    run_farm(run_bad_format, master_of_bad_format);
+}
+
+static void run_arguments_one_by_one(mw_call *call)
+{
+    const char *first;
+    int64_t sum = 0;
+    CU_ASSERT_EQUAL(mw_call_args_count(call), 3);
+    for (size_t i = 0; i < mw_call_args_count(call); i++)
+        sum += mw_call_arg(call, i)->via.i64;
+    CU_ASSERT_PTR_NULL(mw_call_arg(call, 3));
+    CU_ASSERT_PTR_NULL(mw_call_arg(call, SIZE_MAX));
+    CU_ASSERT_EQUAL(mw_call_args(call, "s", &first), MW_EFORMAT);
+    mw_call_return(call, "s", mw_call_format(call, "%d", (int)sum));
+}
+
+static int master_of_arguments(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    mw_master_submit(master, &task, "iii", 1, 2, 40);
+    check_string(mw_master_next(master), "43");
+    return 0;
+}
+
+/* Arguments can be looked at one by one, where their number is not known; a result that is left
+ * after a mismatch counts. */
+static void test_arguments_one_by_one(void)
+{
+    run_farm(run_arguments_one_by_one, master_of_arguments);
+}
+
+static void run_read_twice(mw_call *call)
+{
+    const char *first = "", *second = "";
+    CU_ASSERT_EQUAL(mw_call_args(call, "s", &first), MW_OK);
+    CU_ASSERT_EQUAL(mw_call_args(call, "s", &second), MW_OK);
+    mw_call_return(call, "s", mw_call_format(call, "%s and %s", first, second));
+}
+
+static int master_of_read_twice(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    mw_master_submit(master, &task, "s", "this");
+    check_string(mw_master_next(master), "this and this");
+    return 0;
+}
+
+/* What was read stays, also when it is read again. */
+static void test_read_twice(void)
+{
+    run_farm(run_read_twice, master_of_read_twice);
+}
+
+static void run_bytes(mw_call *call)
+{
+    void *data;
+    size_t size;
+    CU_ASSERT_EQUAL(mw_call_args_count(call), 0);
+    CU_ASSERT_PTR_NULL(mw_call_arg(call, 0));
+    if (mw_call_bytes(call, &data, &size))
+        return;
+    for (size_t i = 0; i < size; i++)
+        ((char *)data)[i]++;
+    mw_call_return_bytes(call, data, size);
+}
+
+static int master_of_bytes(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    mw_master_submit_bytes(master, &task, "HAL", 3);
+    check_bytes(mw_master_next(master), "IBM");
+    mw_master_submit_bytes(master, &task, NULL, 0);
+    check_bytes(mw_master_next(master), "");
+    mw_master_submit_bytes_take(master, &task, strdup("abc"), 3);
+    check_bytes(mw_master_next(master), "bcd");
+    return 0;
+}
+
+/* Raw bytes can be changed in place, and be none. */
+static void test_bytes(void)
+{
+    run_farm(run_bytes, master_of_bytes);
+}
+
+static void run_bytes_of_values(mw_call *call)
+{
+    void *data;
+    size_t size;
+    CU_ASSERT_EQUAL(mw_call_bytes(call, &data, &size), MW_EFORMAT);
+}
+
+static int master_of_bytes_of_values(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_failure(result_of_nothing(master), "expected raw bytes, got arguments");
+    return 0;
+}
+
+/* Raw bytes that are values instead are a failed task. */
+static void test_bytes_of_values(void)
+{
+    run_farm(run_bytes_of_values, master_of_bytes_of_values);
+}
+
+static void run_nothing(mw_call *call)
+{
+    (void)call;
+}
+
+static int master_of_nothing(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    const mw_result *result = result_of_nothing(master);
+    CU_ASSERT_EQUAL(result->outcome, MW_DONE);
+    CU_ASSERT_FALSE(result->is_bytes);
+    CU_ASSERT_EQUAL(result->size, 0);
+    CU_ASSERT_EQUAL(mw_result_values_count(result), 0);
+    CU_ASSERT_EQUAL(mw_result_get(result, ""), MW_OK);
+    CU_ASSERT_PTR_NULL(mw_result_value(result, 0));
+    return 0;
+}
+
+/* Nothing left is a result of no values. */
+static void test_nothing(void)
+{
+    run_farm(run_nothing, master_of_nothing);
+}
+
+static void leave(mw_call *call, char kind)
+{
+    switch (kind) {
+    case 'v':
+        CU_ASSERT_EQUAL(mw_call_return(call, "s", "values"), MW_OK);
+        break;
+    case 'b':
+        CU_ASSERT_EQUAL(mw_call_return_bytes(call, "bytes", 5), MW_OK);
+        break;
+    case 't':
+        CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, strdup("taken"), 5), MW_OK);
+        break;
+    case 'p':
+        msgpack_pack_str_with_body(mw_call_packer(call), "packed", 6);
+        break;
+    case 'f':
+        mw_call_fail(call, "failed %d%%", 100);
+        break;
+    default:
+        break;
+    }
+}
+
+static void check_left(const mw_result *result, char kind)
+{
+    if (kind == 'f')
+        check_failure(result, "failed 100%");
+    else if (kind == 'b' || kind == 't')
+        check_bytes(result, kind == 'b' ? "bytes" : "taken");
+    else
+        check_string(result, kind == 'v' ? "values" : "packed");
+}
+
+static void run_change_of_mind(mw_call *call)
+{
+    const char *kinds;
+    if (mw_call_args(call, "s", &kinds))
+        return;
+    for (; *kinds != '\0'; kinds++)
+        leave(call, *kinds);
+}
+
+static int master_of_changes_of_mind(struct mwt_world *world, mw_master *master)
+{
+    static const char kinds[] = "vbtpf";
+    (void)world;
+    for (const char *first = kinds; *first != '\0'; first++) {
+        for (const char *last = kinds; *last != '\0'; last++) {
+            char both[] = {*first, *last, '\0'};
+            mw_master_submit(master, &task, "s", both);
+            check_left(mw_master_next(master), *last);
+        }
+    }
+    return 0;
+}
+
+/* The last result that is left counts, whatever was left before it. */
+static void test_changes_of_mind(void)
+{
+    run_farm(run_change_of_mind, master_of_changes_of_mind);
+}
+
+static void run_packer(mw_call *call)
+{
+    msgpack_packer *packer = mw_call_packer(call);
+    for (int i = 0; i < 1000; i++)
+        msgpack_pack_int(packer, i);
+}
+
+static int master_of_packer(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    const mw_result *result = result_of_nothing(master);
+    CU_ASSERT_EQUAL(mw_result_values_count(result), 1000);
+    CU_ASSERT_EQUAL(mw_result_value(result, 999)->via.u64, 999);
+    CU_ASSERT_PTR_NULL(mw_result_value(result, 1000));
+    return 0;
+}
+
+/* A packer takes any number of values. */
+static void test_packer(void)
+{
+    run_farm(run_packer, master_of_packer);
+}
+
+static void run_bad_returns(mw_call *call)
+{
+    char *block = malloc(1);
+    CU_ASSERT_EQUAL(mw_call_return(call, "x", 1), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_call_return(call, "s", (const char *)NULL), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_call_return_bytes(call, NULL, (size_t)UINT32_MAX + 1), MW_ETOOBIG);
+    CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, block, SIZE_MAX), MW_ETOOBIG);
+}
+
+static int master_of_bad_returns(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_failure(result_of_nothing(master), "a result of 4 GiB or more cannot be sent");
+    return 0;
+}
+
+/* A result that cannot be left fails the task, and frees what it was to take. */
+static void test_bad_returns(void)
+{
+    run_farm(run_bad_returns, master_of_bad_returns);
+}
+
+static void run_bad_return_format(mw_call *call)
+{
+    mw_call_return(call, "sx", "text", 1);
+}
+
+static int master_of_bad_return_format(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_failure(result_of_nothing(master), "the format \"sx\" has the unknown letter 'x'");
+    return 0;
+}
+
+/* Which mistake it was is told to the master. */
+static void test_bad_return_format(void)
+{
+    run_farm(run_bad_return_format, master_of_bad_return_format);
+}
+
+static void run_long_failure(mw_call *call)
+{
+    char text[10000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    mw_call_fail(call, "%s", text);
+}
+
+static int master_of_long_failure(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    const mw_result *result = result_of_nothing(master);
+    CU_ASSERT_EQUAL(result->outcome, MW_FAILED);
+    CU_ASSERT_EQUAL(strlen(result->message), 9999);
+    CU_ASSERT_PTR_NULL(result->data);
+    CU_ASSERT_EQUAL(result->size, 0);
+    return 0;
+}
+
+/* A failure can say as much as it likes. */
+static void test_long_failure(void)
+{
+    run_farm(run_long_failure, master_of_long_failure);
+}
+
+static void run_formats(mw_call *call)
+{
+    char expected[16];
+    const char *texts[100];
+    for (int i = 0; i < 100; i++)
+        texts[i] = mw_call_format(call, "text %d", i);
+    for (int i = 0; i < 100; i++) {
+        snprintf(expected, sizeof expected, "text %d", i);
+        CU_ASSERT_STRING_EQUAL(texts[i], expected);
+    }
+    mw_call_return(call, "s", texts[99]);
+}
+
+static int master_of_formats(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_string(result_of_nothing(master), "text 99");
+    return 0;
+}
+
+/* Strings that are made stay for as long as the algorithm runs. */
+static void test_formats(void)
+{
+    run_farm(run_formats, master_of_formats);
+}
+
+static void run_surroundings(mw_call *call)
+{
+    CU_ASSERT_PTR_EQUAL(mw_call_user(call), &user_data);
+    CU_ASSERT_STRING_EQUAL(mw_slave_id(mw_call_slave(call)), "SLAVE-0");
+    CU_ASSERT_PTR_EQUAL(mw_slave_user(mw_call_slave(call)), &user_data);
+    mw_call_return(call, "s", "seen");
+}
+
+static int master_of_surroundings(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    const mw_result *result = result_of_nothing(master);
+    check_string(result, "seen");
+    CU_ASSERT_STRING_EQUAL(result->sid, "SLAVE-0");
+    CU_ASSERT_STRING_EQUAL(result->algorithm, "run");
+    return 0;
+}
+
+/* An algorithm knows the program's data and its slave. */
+static void test_surroundings(void)
+{
+    run_farm(run_surroundings, master_of_surroundings);
+}
+
+static int master_of_many(struct mwt_world *world, mw_master *master)
+{
+    const mw_result *result;
+    int count = 0;
+    (void)world;
+    for (int i = 0; i < 500; i++)
+        mw_master_submit(master, &task, "s", i % 2 == 0 ? "vf" : "fb");
+    for (; (result = mw_master_next(master)) != NULL; count++)
+        CU_ASSERT_EQUAL(result->outcome, result->is_bytes ? MW_DONE : MW_FAILED);
+    CU_ASSERT_EQUAL(count, 500);
+    return 0;
+}
+
+/* Nothing of one task is left for the next. */
+static void test_many(void)
+{
+    run_farm(run_change_of_mind, master_of_many);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"all letters", test_all_letters},
+        {"mismatches", test_mismatches},
+        {"bad format", test_bad_format},
+        {"arguments one by one", test_arguments_one_by_one},
+        {"read twice", test_read_twice},
+        {"bytes", test_bytes},
+        {"bytes of values", test_bytes_of_values},
+        {"nothing", test_nothing},
+        {"changes of mind", test_changes_of_mind},
+        {"packer", test_packer},
+        {"bad returns", test_bad_returns},
+        {"bad return format", test_bad_return_format},
+        {"long failure", test_long_failure},
+        {"formats", test_formats},
+        {"surroundings", test_surroundings},
+        {"many", test_many},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("call", tests);
+}
