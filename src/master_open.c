@@ -180,6 +180,8 @@ static void free_master(mw_master *master)
     mwi_audit_file_close(master->trail);
     mwi_master_engine_fini(&master->engine);
     mwi_values_fini(&master->values);
+    mwi_block_unref(master->result_block);
+    free(master->result_arguments);
     mwi_buffer_fini(&master->scratch);
     free(master->formatted);
     free(master->member_id);
