@@ -256,6 +256,14 @@ static int master(mw_master *farm, int argc, char **argv)
     return bad_count > 0 ? 1 : outcomes[MW_DONE] < tasks_count ? 3 : 0;
 }
 
+/* Does not wait for all that it has asked for. */
+static int hasty_master(mw_master *farm, int argc, char **argv)
+{
+    for (int i = 0; argc > 2 && i < atoi(argv[2]); i++)
+        submit(farm, argv[1], i, 0);
+    return mw_master_next(farm) == NULL ? 1 : 7;
+}
+
 static bool is_slave(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -264,8 +272,15 @@ static bool is_slave(int argc, char **argv)
     return false;
 }
 
-/* FARM=no-master: without a master algorithm. FARM=other: with other task algorithms.
- * FARM=die: a slave ends before it has begun. */
+static mw_master_fn *find_master(const char *kind)
+{
+    if (strcmp(kind, "no-master") == 0)
+        return NULL;
+    return strcmp(kind, "hasty") == 0 ? hasty_master : master;
+}
+
+/* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
+ * result. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},
@@ -284,7 +299,7 @@ int main(int argc, char **argv)
     const char *kind = getenv("FARM") == NULL ? "" : getenv("FARM");
     mw_program program = {
         .algorithms = strcmp(kind, "other") == 0 ? other_algorithms : algorithms,
-        .master = strcmp(kind, "no-master") == 0 ? NULL : master,
+        .master = find_master(kind),
     };
     if (strcmp(kind, "die") == 0 && is_slave(argc, argv))
         _exit(3);

@@ -295,6 +295,21 @@ static void test_endless_task(void)
     mwt_crew_destroy(crew);
 }
 
+/* A master algorithm may return while tasks are out: they are forgotten, but not those that run. */
+static void test_hasty_master(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_farm(crew, "3", "doze:50", "100", MWT_ARGV("FARM=hasty"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT(mwt_count(trail, "runs, pid") < 10);
+    CU_ASSERT_EQUAL(mwt_count(trail, "ended: exit status 0"), 3);
+    check_status(mwt_path(crew, "farm.rsc"), "finished");
+    mwt_crew_destroy(crew);
+}
+
 /* What slaves print reaches where the master prints. */
 static void test_output_of_slaves(void)
 {
@@ -426,6 +441,7 @@ int main(void)
         {"signal for the master only", test_signal_for_master_only},
         {"second signal", test_second_signal},
         {"endless task", test_endless_task},
+        {"hasty master", test_hasty_master},
         {"output of slaves", test_output_of_slaves},
         {"descriptors", test_descriptors},
         {"descriptors of a child", test_descriptors_of_child},
