@@ -311,7 +311,7 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine)
 mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
                                const struct mwi_slave_engine_config *config)
 {
-    *engine = (struct mwi_slave_engine){.config = *config, .result_group = 1};
+    *engine = (struct mwi_slave_engine){.config = *config, .sid = UINT32_MAX, .result_group = 1};
     if (!mwi_decoder_init(&engine->decoder))
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);

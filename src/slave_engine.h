@@ -47,7 +47,7 @@ struct mwi_slave_engine {
     int64_t greeting_deadline_ns;
     char address[128];
     char reason[256]; /* why it was refused, is gone, or failed to connect the last time */
-    uint32_t sid;
+    uint32_t sid;     /* UINT32_MAX until the welcome */
     size_t result_group;
     size_t result_bytes_max; /* the largest message that both sides agree to */
     mw_task_fn **runs;       /* the master's algorithm numbers -> ours */

@@ -158,13 +158,26 @@ static mw_error begin_attempt(mw_slave *slave, struct search *search)
     return MW_OK;
 }
 
+/* What stood in the way last. */
+static const char *obstacle(const mw_slave *slave)
+{
+    switch (slave->engine.phase) {
+    case MWI_PHASE_CONNECTING:
+        return "the last attempt to connect is still without an outcome";
+    case MWI_PHASE_GREETING:
+        return "a master is there, but has not answered the greeting";
+    default:
+        return slave->engine.reason;
+    }
+}
+
 static mw_error time_is_up(mw_slave *slave, const struct search *search)
 {
     double seconds =
         (double)mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT) / 1e9;
     return mwi_slave_fail(slave, MW_ETIMEOUT,
                           "no master accepted this slave within --mw-connect-timeout of %g s: %s",
-                          seconds, slave->engine.reason);
+                          seconds, obstacle(slave));
 }
 
 static bool is_under_way(const mw_slave *slave)
@@ -252,7 +265,7 @@ static mw_error find_master(mw_slave *slave, struct search *search)
                      .kind = MWI_AUDIT_INIT,
                      .text = mwi_options_text(search->options, MWI_OPTION_MEMBER_ID)});
     mw_error error = search_master(slave, search);
-    if (error == MW_OK) {
+    if (error == MW_OK && slave->engine.sid != UINT32_MAX) {
         snprintf(slave->id, sizeof slave->id, "SLAVE-%u", (unsigned)slave->engine.sid);
         mwi_audit_file_name(slave->trail, slave->id);
     }
