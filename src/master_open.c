@@ -118,6 +118,35 @@ static void audit_text(mw_master *master, enum mwi_audit_kind kind, const char *
                    (struct mwi_audit_record){.kind = kind, .role = MWI_ROLE_MASTER, .text = text});
 }
 
+static mw_error listen_on(mw_master *master, size_t index, const char *address,
+                          char bound[ADDRESS_SIZE], mw_reason *why)
+{
+    mw_error error = mwi_loop_listen(master->loop, index, address, bound, ADDRESS_SIZE, why);
+    if (error == MW_OK)
+        mwi_loop_audit(master->loop,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_MASTER_READY,
+                                                 .transport = mwi_loop_scheme(master->loop, index),
+                                                 .address = bound});
+    return error;
+}
+
+/* Slaves may come on all transports that the user made, not only on the first. */
+static mw_error open_others(mw_master *master, const mw_options *options,
+                            const struct mwi_launch *launch, mw_reason *why)
+{
+    char bound[ADDRESS_SIZE];
+    size_t count, index;
+    mw_error error = MW_OK;
+    const struct mwi_option_transport *custom = mwi_options_transports(options, &count);
+    for (size_t i = 1; i < count && error == MW_OK; i++) {
+        error = mwi_loop_add(master->loop, custom[i].api, custom[i].environment,
+                             frame_bytes_max(options), launch->wake_fd, &index, why);
+        if (error == MW_OK)
+            error = listen_on(master, index, custom[i].address, bound, why);
+    }
+    return error;
+}
+
 static mw_error open_loop(mw_master *master, const mw_options *options,
                           const struct mwi_launch *launch, const struct listening *chosen,
                           mw_reason *why)
@@ -138,14 +167,12 @@ static mw_error open_loop(mw_master *master, const mw_options *options,
         return error;
     audit_text(master, MWI_AUDIT_VERSION, mw_version());
     audit_text(master, MWI_AUDIT_INIT, master->member_id);
-    if (launch->mode != MWI_MODE_LOCAL) {
-        error = mwi_loop_listen(master->loop, index, chosen->address, bound, sizeof bound, why);
-        if (error != MW_OK)
-            return error;
-        mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_MASTER_READY,
-                                                               .transport = chosen->api->scheme,
-                                                               .address = bound});
-    }
+    if (launch->mode != MWI_MODE_LOCAL)
+        error = listen_on(master, index, chosen->address, bound, why);
+    if (error == MW_OK)
+        error = open_others(master, options, launch, why);
+    if (error != MW_OK)
+        return error;
     error = mwi_announce_open(&master->announce, options, chosen->api->scheme,
                               strcmp(chosen->api->scheme, "tcp") == 0 ? bound : "");
     if (error == MW_OK)

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A master with several transports of its user's: slaves come on all of them. The transports are
+ * played, and so are the slaves.
+ */
+#include <string.h>
+
+#include <mw/embed.h>
+
+#include "mwt_fake.h"
+#include "mwt_folder.h"
+#include "mwt_run.h"
+
+/* ["mw", protocol 1, member id, 32767]: a greeting without a NUL. */
+#define HELLO                                                                                      \
+    "\x95\x01\xa2mw\x01\xb1"                                                                       \
+    "default-member-id\xcd\x7f\xff"
+
+static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
+static const mw_program program = {.algorithms = algorithms};
+
+struct place {
+    int64_t clock;
+    struct mwt_fake fakes[2];
+    mw_options *options;
+};
+
+static void start(struct place *place)
+{
+    memset(place, 0, sizeof *place);
+    place->fakes[0].clock = place->fakes[1].clock = &place->clock;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&place->options), MW_OK);
+    mw_options_set(place->options, "quiet", "1");
+    CU_ASSERT_EQUAL(
+        mw_options_use_transport(place->options, &mwt_fake_napping, &place->fakes[0], "ranks"),
+        MW_OK);
+    CU_ASSERT_EQUAL(
+        mw_options_use_transport(place->options, &mwt_fake_sleeping, &place->fakes[1], "hosts"),
+        MW_OK);
+}
+
+/* Slaves of both transports, whose numbers are the same, are slaves of one farm. */
+static void test_slaves_of_both(void)
+{
+    static struct place place;
+    mw_master *master;
+    mw_master_counts counts;
+    start(&place);
+    for (size_t i = 0; i < 2; i++) {
+        mwt_fake_up(&place.fakes[i], 0, 1, "x");
+        mwt_fake_frame(&place.fakes[i], 0, 1, HELLO);
+    }
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, place.options), MW_OK);
+    CU_ASSERT_STRING_EQUAL(place.fakes[0].calls, "open, listen ranks");
+    CU_ASSERT_STRING_EQUAL(place.fakes[1].calls, "open, listen hosts");
+
+    CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
+    CU_ASSERT_EQUAL(mw_master_num_slaves(master), 2);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(mw_master_submit(master, &(mw_task){.algorithm = "none"}, ""), MW_OK);
+    CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
+
+    for (size_t i = 0; i < 2; i++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(place.fakes[i].calls, "send 1 \x94\x04"));
+    mwt_fake_down(&place.fakes[0], place.clock, 1, "gone");
+    CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
+    CU_ASSERT_EQUAL(mw_master_num_slaves(master), 1);
+    mw_master_close(master);
+    CU_ASSERT_PTR_NOT_NULL(strstr(place.fakes[0].calls, ", close"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(place.fakes[1].calls, "drop 1, close"));
+    mw_options_destroy(place.options);
+}
+
+/* All addresses are in the trail. */
+static void test_trail(void)
+{
+    static struct place place;
+    struct mwt_folder folder;
+    mw_master *master;
+    mwt_folder_create(&folder);
+    start(&place);
+    mw_options_set(place.options, "audit-file", mwt_folder_file(&folder, "trail"));
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, place.options), MW_OK);
+
+    mw_master_close(master);
+
+    char *trail = mwt_file_read(mwt_folder_file(&folder, "trail"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(trail);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "[A] MASTER READY ranks:7000\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "[A] MASTER READY hosts:7000\n"));
+    free(trail);
+    mw_options_destroy(place.options);
+    mwt_folder_destroy(&folder);
+}
+
+/* If one of them fails, there is no master, and those before it are closed. */
+static void test_one_fails(void)
+{
+    static struct place place;
+    mw_master *master = (mw_master *)&place;
+    start(&place);
+    place.fakes[1].listen_error = MW_ENETWORK;
+
+    CU_ASSERT_EQUAL(mw_master_open(&master, &program, place.options), MW_ENETWORK);
+
+    CU_ASSERT_PTR_EQUAL(master, (mw_master *)&place);
+    CU_ASSERT_STRING_EQUAL(mw_options_error(place.options), "fake trouble");
+    CU_ASSERT_STRING_EQUAL(place.fakes[0].calls, "open, listen ranks, close");
+    CU_ASSERT_STRING_EQUAL(place.fakes[1].calls, "open, listen hosts, close");
+    mw_options_destroy(place.options);
+}
+
+/* A slave has one master: it takes the first. */
+static void test_slave_takes_the_first(void)
+{
+    static struct place place;
+    mw_slave *slave;
+    start(&place);
+    mw_options_set(place.options, "connect-timeout", "1");
+
+    CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, place.options), MW_ETIMEOUT);
+
+    CU_ASSERT_STRING_EQUAL(place.fakes[0].calls, "open, connect ranks, close");
+    CU_ASSERT_STRING_EQUAL(place.fakes[1].calls, "");
+    mw_options_destroy(place.options);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"slaves of both", test_slaves_of_both},
+        {"trail", test_trail},
+        {"one fails", test_one_fails},
+        {"slave takes the first", test_slave_takes_the_first},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("master: several transports", tests);
+}
