@@ -18,8 +18,8 @@
 
 #define OPTION "--mw-audit-file"
 #define BUFFER_BYTES 65536
-#define NODE_UNKNOWN "slave"
 #define NS_PER_S INT64_C(1000000000)
+#define HOST_BYTES 256
 
 enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
 
@@ -67,11 +67,17 @@ static mw_error check_pattern(const char *pattern, bool *has_node, mw_reason *wh
     return MW_OK;
 }
 
+static void get_host(char host[HOST_BYTES])
+{
+    host[HOST_BYTES - 1] = '\0';
+    if (gethostname(host, HOST_BYTES - 1) != 0 || host[0] == '\0')
+        strcpy(host, "unknown");
+}
+
 static void print_host(FILE *stream)
 {
-    char host[256] = "";
-    if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
-        strcpy(host, "unknown");
+    char host[HOST_BYTES];
+    get_host(host);
     fputs(host, stream);
 }
 
@@ -303,11 +309,20 @@ void mwi_audit_file_flush(struct mwi_audit_file *file)
         write_buffer(file);
 }
 
+/* Takes the name of a slave that no master has given one: several of them shall not share a file. */
+static void take_own_name(struct mwi_audit_file *file)
+{
+    char host[HOST_BYTES], node[HOST_BYTES + 32];
+    get_host(host);
+    snprintf(node, sizeof(node), "slave-%s-%ld", host, (long)getpid());
+    mwi_audit_file_name(file, node);
+}
+
 /* Flushes even if the name is not complete. */
 static void flush_anyway(struct mwi_audit_file *file)
 {
     if (file->state == TRAIL_NAMELESS)
-        mwi_audit_file_name(file, NODE_UNKNOWN);
+        take_own_name(file);
     mwi_audit_file_flush(file);
 }
 

@@ -49,15 +49,15 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
  * not be made. */
 bool mwi_audit_file_wanted(const struct mwi_audit_file *file);
 
-/* Formats a record into the buffer; nothing is borrowed after that. A full buffer is flushed, under
- * the name "slave" if there is none yet. */
+/* Formats a record into the buffer; nothing is borrowed after that. A full buffer is flushed, with
+ * "slave-HOST-PID" for %n if that is not known yet. */
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 
 /* Writes all lines since the last flush with one write(), more only if the system takes less at a
  * time. Nothing happens while the name is not known. */
 void mwi_audit_file_flush(struct mwi_audit_file *file);
 
-/* Flushes, under the name "slave" if there is none yet, and frees all. NULL is legal. */
+/* Flushes, with "slave-HOST-PID" for %n if that is not known yet, and frees all. NULL is legal. */
 void mwi_audit_file_close(struct mwi_audit_file *file);
 
 #endif

@@ -239,7 +239,7 @@ static void test_local_file_names(void)
     CU_ASSERT_EQUAL(mwt_await_end(numbered), 0);
     CU_ASSERT_EQUAL(mwt_await_end(single), 0);
     const char *folder = mwt_path(crew, "");
-    CU_ASSERT(count_files(folder, "named-") >= 2);
+    CU_ASSERT_EQUAL(count_files(folder, "named-"), 4);
     CU_ASSERT_EQUAL(access(mwt_path(crew, "named-master"), R_OK), 0);
     CU_ASSERT_EQUAL(access(mwt_path(crew, "named-SLAVE-0"), R_OK), 0);
     CU_ASSERT_EQUAL(count_files(folder, "numbered-"), 4);

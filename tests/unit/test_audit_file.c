@@ -200,8 +200,17 @@ static void test_deferred_name(void)
     mwt_folder_destroy(&folder);
 }
 
-/* A slave that never learned its name leaves its trail under "slave"; one without a line leaves
- * nothing. */
+/* The file of a slave that never learned its name, in the folder. */
+static const char *nameless_file(struct mwt_folder *folder)
+{
+    char host[256] = "", name[300];
+    gethostname(host, sizeof(host) - 1);
+    snprintf(name, sizeof(name), "slave-%s-%ld.txt", host, (long)getpid());
+    return mwt_folder_file(folder, name);
+}
+
+/* A slave that never learned its name leaves its trail under one of its own; one without a line
+ * leaves nothing. */
 static void test_close_without_name(void)
 {
     struct mwt_folder folder;
@@ -213,11 +222,11 @@ static void test_close_without_name(void)
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_close(file);
 
-    check_file(mwt_folder_file(&folder, "slave.txt"), CEOF_LINE);
+    check_file(nameless_file(&folder), CEOF_LINE);
     mwt_folder_destroy(&folder);
 }
 
-/* What waits for a name is bounded: then it is written under "slave", and nothing is lost. */
+/* What waits for a name is bounded: then it is written without, and nothing is lost. */
 static void test_full_buffer_without_name(void)
 {
     struct mwt_folder folder;
@@ -229,7 +238,7 @@ static void test_full_buffer_without_name(void)
     mwi_audit_file_name(file, "SLAVE-7");
     mwi_audit_file_close(file);
 
-    char *text = mwt_file_read(mwt_folder_file(&folder, "slave.txt"));
+    char *text = mwt_file_read(nameless_file(&folder));
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     CU_ASSERT_EQUAL(count_lines(text, CEOF_LINE), 3000);
     CU_ASSERT_EQUAL(mwt_folder_files(&folder, 0), 1);
