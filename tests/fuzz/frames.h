@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames made from fuzz input: any bytes, proper messages, and proper messages with some bytes
+ * changed. Only in the header, so that a fuzz function needs no other source than itself for it.
+ */
+#ifndef MWT_FRAMES_H
+#define MWT_FRAMES_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mw/transport.h>
+
+#include "fuzz.h"
+#include "message.h"
+
+/* What is left of the input; beyond its end there are zeros. */
+struct mwt_input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static inline uint8_t mwt_input_byte(struct mwt_input *input)
+{
+    if (input->size == 0)
+        return 0;
+    input->size--;
+    return *input->data++;
+}
+
+static inline uint64_t mwt_input_number(struct mwt_input *input, size_t bytes)
+{
+    uint64_t number = 0;
+    while (bytes-- > 0)
+        number = number << 8 | mwt_input_byte(input);
+    return number;
+}
+
+/* Appends up to 255 bytes of the input as they are. */
+static inline void mwt_frames_any(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    size_t size = mwt_input_byte(input);
+    size = size < input->size ? size : input->size;
+    mwi_buffer_append(buffer, input->data, size);
+    input->data += size;
+    input->size -= size;
+}
+
+static inline struct mwi_payload mwt_frames_payload(struct mwt_input *input, unsigned char *bytes)
+{
+    uint8_t size = mwt_input_byte(input);
+    memset(bytes, size, 256);
+    return (struct mwi_payload){bytes, size, size % 2 == 0};
+}
+
+static inline void mwt_frames_tasks(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    unsigned char bytes[256];
+    size_t count = mwt_input_byte(input) % 8u + 1u;
+    mwi_message_begin_tasks(buffer, count);
+    for (size_t i = 0; i < count; i++) {
+        struct mwi_payload payload = mwt_frames_payload(input, bytes);
+        mwi_message_write_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
+                               &payload);
+    }
+}
+
+static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    unsigned char bytes[256];
+    size_t count = mwt_input_byte(input) % 8u + 1u;
+    mwi_message_begin_results(buffer);
+    for (size_t i = 0; i < count; i++) {
+        struct mwi_payload payload = mwt_frames_payload(input, bytes);
+        bool is_failed = payload.size % 3 == 0;
+        mwi_message_begin_result(buffer, mwt_input_byte(input) % 32u);
+        if (is_failed)
+            mwi_message_write_failure(buffer, "failed");
+        else
+            mwi_message_write_bytes(buffer, payload.data, payload.size);
+        mwi_message_end_result(buffer, is_failed ? MWI_RESULT_FAILED : MWI_RESULT_DONE, 5);
+    }
+    mwi_message_end_results(buffer, count);
+}
+
+/* A proper message of any kind. */
+static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
+    switch (mwt_input_byte(input) % 7 + 1) {
+    case MWI_MESSAGE_HELLO:
+        mwi_message_write_hello(buffer, mwt_input_byte(input) % 8 == 0 ? "other" : "farm",
+                                mwt_input_number(input, 2));
+        break;
+    case MWI_MESSAGE_WELCOME:
+        mwi_message_write_welcome(buffer, 1, mwt_input_byte(input) % 8u + 1u,
+                                  mwt_input_number(input, 2), algorithms);
+        break;
+    case MWI_MESSAGE_REFUSE:
+        mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");
+        break;
+    case MWI_MESSAGE_TASKS:
+        mwt_frames_tasks(input, buffer);
+        break;
+    case MWI_MESSAGE_RESULTS:
+        mwt_frames_results(input, buffer);
+        break;
+    case MWI_MESSAGE_SHUTDOWN:
+        mwi_message_write_shutdown(buffer);
+        break;
+    default:
+        mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, "");
+        break;
+    }
+}
+
+/* Fills the buffer with the next frame. */
+static inline void mwt_frames_next(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    uint8_t kind = mwt_input_byte(input) % 8;
+    mwi_buffer_clear(buffer);
+    if (kind == 0) {
+        mwt_frames_any(input, buffer);
+        return;
+    }
+    mwt_frames_proper(input, buffer);
+    for (uint8_t i = kind == 1 ? 3 : kind == 2 ? 1 : 0; i > 0 && buffer->size > 0; i--)
+        buffer->data[mwt_input_byte(input) % buffer->size] ^= mwt_input_byte(input);
+}
+
+/* The frame in a block of its own and of exactly its size, which may be kept or not. */
+static inline mw_frame mwt_frames_hand_over(const struct mwi_buffer *buffer, bool may_be_kept)
+{
+    unsigned char *block = malloc(buffer->size == 0 ? 1 : buffer->size);
+    if (block == NULL)
+        abort();
+    if (buffer->size > 0)
+        memcpy(block, buffer->data, buffer->size);
+    return (mw_frame){block, buffer->size, may_be_kept ? block : NULL};
+}
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A master engine whose slaves say anything. Each byte of the input is an event, or what belongs to
+ * it: clients that come and go, messages proper and damaged, time, and tasks that are submitted.
+ * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what is
+ * sent is a message, and tasks are given to those only who have greeted.
+ */
+#include "frames.h"
+#include "master_engine.h"
+
+#define PEERS_COUNT 6
+#define TASKS_MAX 1000
+#define MAX_BYTES 4096
+
+struct farm {
+    struct mwi_master_engine engine;
+    struct mwi_decoder decoder;
+    struct mwi_buffer buffer;
+    bool is_up[PEERS_COUNT + 1]; /* by peer: the transport knows it */
+    size_t submitted_count, finished_count;
+    int64_t now_ns;
+};
+
+static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"beta", NULL}, {NULL, NULL}};
+
+static void check_frame(struct farm *farm, const struct mwi_effect *effect)
+{
+    struct mwi_message message;
+    mw_reason why;
+    MWT_FUZZ_PROMISE(farm->is_up[effect->peer]);
+    MWT_FUZZ_PROMISE(
+        mwi_message_decode(&farm->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
+    if (message.kind != MWI_MESSAGE_TASKS)
+        return;
+    const struct mwi_slave *slave = mwi_slaves_find(&farm->engine.slaves, effect->peer);
+    MWT_FUZZ_PROMISE(slave == NULL || slave->sid != MWI_NO_SID);
+    MWT_FUZZ_PROMISE(slave == NULL || effect->size <= slave->frame_bytes_max);
+    MWT_FUZZ_PROMISE(!farm->engine.is_shutting_down || slave == NULL ||
+                     slave->state != MWI_SLAVE_IDLE);
+}
+
+static void carry_out(struct farm *farm)
+{
+    struct mwi_effects *effects = &farm->engine.effects;
+    MWT_FUZZ_PROMISE(!effects->failed);
+    for (size_t i = 0; i < effects->count; i++) {
+        struct mwi_effect *effect = &effects->items[i];
+        char line[MWI_AUDIT_LINE_BYTES];
+        if (effect->kind == MWI_EFFECT_SEND)
+            check_frame(farm, effect);
+        else if (effect->kind == MWI_EFFECT_DROP)
+            farm->is_up[effect->peer] = false;
+        else if (effect->kind == MWI_EFFECT_AUDIT)
+            mwi_audit_text(&effect->record, "", line, sizeof line);
+        free(effect->frame);
+        effect->frame = NULL;
+    }
+    effects->count = 0;
+}
+
+/* Counts the tasks of all slaves in a state. */
+static size_t running_count(const struct farm *farm, enum mwi_slave_state state)
+{
+    size_t count = 0;
+    const struct mwi_list *list = &farm->engine.slaves.lists[state], *link;
+    for (link = list->next; link != list; link = link->next) {
+        const struct mwi_slave *slave = MWI_LIST_ENTRY(link, const struct mwi_slave, link);
+        const struct mwi_list *task = slave->running.next;
+        size_t own = 0;
+        for (; task != &slave->running; task = task->next)
+            own++;
+        MWT_FUZZ_PROMISE(own == slave->running_count);
+        MWT_FUZZ_PROMISE((state == MWI_SLAVE_BUSY) == (own > 0) ||
+                         state == MWI_SLAVE_SHUTTING_DOWN);
+        count += own;
+    }
+    return count;
+}
+
+static void check_tasks(struct farm *farm)
+{
+    const size_t *counts = farm->engine.tasks.counts;
+    struct mwi_finished item;
+    size_t running = 0;
+    while (mwi_finished_pop(&farm->engine.finished, &item)) {
+        farm->finished_count++;
+        mwi_block_unref(item.block);
+    }
+    for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
+        running += running_count(farm, (enum mwi_slave_state)state);
+    MWT_FUZZ_PROMISE(running == counts[MWI_TASK_RUNNING]);
+    MWT_FUZZ_PROMISE(farm->submitted_count == counts[MWI_TASK_WAITING] + running +
+                                                  counts[MWI_TASK_UNRUNNABLE] +
+                                                  farm->finished_count);
+}
+
+static void step(struct farm *farm, struct mwi_event event)
+{
+    event.now_ns = farm->now_ns;
+    mwi_master_engine_step(&farm->engine, &event);
+    carry_out(farm);
+    check_tasks(farm);
+}
+
+static void submit(struct farm *farm, struct mwt_input *input)
+{
+    uint32_t size = mwt_input_byte(input) * 17u;
+    uint8_t policy = mwt_input_byte(input);
+    struct mwi_submission submission = {.algorithm = policy % 2,
+                                        .no_retry = policy % 8 == 0,
+                                        .max_attempts = (uint8_t)(policy % 4 + 1),
+                                        .payload = {calloc(1, size + 1), size, policy % 3 == 0}};
+    if (submission.payload.data == NULL || farm->submitted_count == TASKS_MAX) {
+        free(submission.payload.data);
+        return;
+    }
+    if (mwi_master_engine_submit(&farm->engine, &submission) != MW_OK)
+        abort();
+    farm->submitted_count++;
+}
+
+static void send_frame(struct farm *farm, mw_peer peer)
+{
+    mw_frame frame = mwt_frames_hand_over(&farm->buffer, peer % 2 == 0);
+    unsigned char *data = frame.data;
+    bool may_be_kept = frame.block != NULL;
+    step(farm, (struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = peer, .frame = &frame});
+    if (!may_be_kept || frame.block != NULL)
+        free(data);
+}
+
+/* A slave returns the first task that it really has. */
+static void send_result(struct farm *farm, mw_peer peer)
+{
+    const struct mwi_slave *slave = mwi_slaves_find(&farm->engine.slaves, peer);
+    if (slave == NULL || mwi_list_is_empty(&slave->running))
+        return;
+    mwi_buffer_clear(&farm->buffer);
+    mwi_message_begin_results(&farm->buffer);
+    mwi_message_begin_result(
+        &farm->buffer, mwi_task_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task, link)));
+    mwi_message_write_bytes(&farm->buffer, "r", 1);
+    mwi_message_end_result(&farm->buffer, MWI_RESULT_DONE, 1);
+    mwi_message_end_results(&farm->buffer, 1);
+    send_frame(farm, peer);
+}
+
+static void come(struct farm *farm, mw_peer peer, bool shall_greet)
+{
+    if (farm->is_up[peer])
+        return;
+    farm->is_up[peer] = true;
+    step(farm, (struct mwi_event){
+                   .kind = MWI_EVENT_PEER_UP, .peer = peer, .transport = "x", .name = "somebody"});
+    if (!shall_greet || !farm->is_up[peer])
+        return;
+    mwi_buffer_clear(&farm->buffer);
+    mwi_message_write_hello(&farm->buffer, "farm", peer * 700);
+    send_frame(farm, peer);
+}
+
+static void go(struct farm *farm, mw_peer peer)
+{
+    if (!farm->is_up[peer])
+        return;
+    farm->is_up[peer] = false;
+    step(farm,
+         (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = "gone \xff"});
+}
+
+static void happen(struct farm *farm, struct mwt_input *input)
+{
+    uint8_t what = mwt_input_byte(input);
+    mw_peer peer = what / 16 % PEERS_COUNT + 1;
+    switch (what % 16) {
+    case 0:
+        go(farm, peer);
+        break;
+    case 1:
+    case 2:
+        come(farm, peer, what % 16 == 1);
+        break;
+    case 3:
+        farm->now_ns += (int64_t)mwt_input_byte(input) * 100000000;
+        step(farm, (struct mwi_event){.kind = MWI_EVENT_TICK});
+        break;
+    case 4:
+    case 5:
+    case 6:
+        submit(farm, input);
+        break;
+    case 7:
+    case 8:
+    case 9:
+        send_result(farm, peer);
+        break;
+    case 10:
+        if (what == 0xfa)
+            mwi_master_engine_shutdown(&farm->engine, farm->now_ns);
+        carry_out(farm);
+        break;
+    default:
+        mwt_frames_next(input, &farm->buffer);
+        if (farm->is_up[peer])
+            send_frame(farm, peer);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct mwi_master_engine_config config = {.member_id = "farm",
+                                                           .algorithms = algorithms,
+                                                           .task_group = 3,
+                                                           .result_group = 2,
+                                                           .frame_write_bytes_max = MAX_BYTES,
+                                                           .frame_read_bytes_max = MAX_BYTES,
+                                                           .client_timeout_ns = 5000000000,
+                                                           .shutdown_timeout_ns = 9000000000};
+    struct farm farm = {.now_ns = 0};
+    struct mwt_input input = {data, size};
+    if (mwi_master_engine_init(&farm.engine, &config) != MW_OK || !mwi_decoder_init(&farm.decoder))
+        abort();
+    mwi_buffer_init(&farm.buffer);
+    farm.engine.effects.is_audited = size % 4 != 0;
+    while (input.size > 0)
+        happen(&farm, &input);
+    mwi_buffer_fini(&farm.buffer);
+    mwi_decoder_fini(&farm.decoder);
+    mwi_master_engine_fini(&farm.engine);
+    return 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A slave engine whose master says anything. Each byte of the input is an event, or what belongs to
+ * it. Whatever happens: an end is final, nothing is sent after it, what is sent is a message that
+ * both sides accept, and each task that was begun has one result in order.
+ */
+#include "frames.h"
+#include "slave_engine.h"
+
+#define MAX_BYTES 2000
+#define ADDRESS "master \xff"
+
+struct life {
+    struct mwi_slave_engine engine;
+    struct mwi_decoder decoder;
+    struct mwi_buffer buffer;
+    mw_peer peer; /* of the last attempt */
+    bool is_dropped;
+    size_t results_sent;
+    int64_t now_ns;
+};
+
+static void run_nothing(mw_call *call)
+{
+    (void)call;
+}
+
+static const mw_algorithm algorithms[] = {
+    {"alpha", run_nothing}, {"beta", run_nothing}, {NULL, NULL}};
+
+static bool is_over(const struct life *life)
+{
+    return life->engine.phase == MWI_PHASE_SHUTDOWN || life->engine.phase == MWI_PHASE_REFUSED ||
+           life->engine.phase == MWI_PHASE_GONE;
+}
+
+static void check_frame(struct life *life, const struct mwi_effect *effect)
+{
+    struct mwi_message message;
+    mw_reason why;
+    MWT_FUZZ_PROMISE(effect->peer == life->peer && !life->is_dropped);
+    MWT_FUZZ_PROMISE(
+        mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
+    MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
+                     message.kind == MWI_MESSAGE_GOODBYE);
+    if (message.kind != MWI_MESSAGE_RESULTS)
+        return;
+    /* A master that accepts less than a failure needs gets it all the same. */
+    MWT_FUZZ_PROMISE(effect->size <= life->engine.result_bytes_max ||
+                     life->engine.result_bytes_max < 300);
+    life->results_sent += message.items_count;
+}
+
+static void carry_out(struct life *life)
+{
+    struct mwi_effects *effects = &life->engine.effects;
+    MWT_FUZZ_PROMISE(!effects->failed);
+    for (size_t i = 0; i < effects->count; i++) {
+        struct mwi_effect *effect = &effects->items[i];
+        char line[MWI_AUDIT_LINE_BYTES];
+        if (effect->kind == MWI_EFFECT_SEND)
+            check_frame(life, effect);
+        else if (effect->kind == MWI_EFFECT_DROP)
+            life->is_dropped = true;
+        else if (effect->kind == MWI_EFFECT_AUDIT)
+            mwi_audit_text(&effect->record, "", line, sizeof line);
+        free(effect->frame);
+        effect->frame = NULL;
+    }
+    effects->count = 0;
+}
+
+static void step(struct life *life, struct mwi_event event)
+{
+    bool was_over = is_over(life);
+    enum mwi_slave_phase phase = life->engine.phase;
+    event.now_ns = life->now_ns;
+    mwi_slave_engine_step(&life->engine, &event);
+    MWT_FUZZ_PROMISE(!was_over || (phase == life->engine.phase && life->engine.effects.count == 0));
+    MWT_FUZZ_PROMISE(!is_over(life) || life->engine.tasks_count == 0);
+    carry_out(life);
+}
+
+static void send_frame(struct life *life, bool may_be_kept)
+{
+    mw_frame frame = mwt_frames_hand_over(&life->buffer, may_be_kept);
+    unsigned char *data = frame.data;
+    step(life, (struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = life->peer, .frame = &frame});
+    if (!may_be_kept || frame.block != NULL)
+        free(data);
+}
+
+/* Begins to connect if it can, and the connection succeeds. */
+static void join(struct life *life, struct mwt_input *input)
+{
+    if (life->engine.phase == MWI_PHASE_APART) {
+        mwi_slave_engine_connecting(&life->engine, ++life->peer, ADDRESS);
+        life->is_dropped = false;
+    }
+    if (life->engine.phase == MWI_PHASE_CONNECTING)
+        step(life,
+             (struct mwi_event){
+                 .kind = MWI_EVENT_PEER_UP, .peer = life->peer, .name = "there", .transport = "x"});
+    if (mwt_input_byte(input) % 4 == 0)
+        return;
+    mwi_buffer_clear(&life->buffer);
+    mwi_message_write_welcome(&life->buffer, 3, mwt_input_byte(input) % 8u + 1u,
+                              mwt_input_byte(input) * 20u, algorithms);
+    send_frame(life, true);
+}
+
+static void run_task(struct life *life, struct mwt_input *input)
+{
+    static const char bytes[4096];
+    struct mwi_slave_task task;
+    size_t size = mwt_input_byte(input) * 10u;
+    if (!mwi_slave_engine_begin_task(&life->engine, &task))
+        return;
+    size_t start = mwi_slave_engine_payload_start(&life->engine);
+    MWT_FUZZ_PROMISE(start == life->engine.results.size);
+    MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
+    MWT_FUZZ_PROMISE(task.name != NULL);
+    mwi_message_write_bytes(&life->engine.results, bytes, size);
+    mwi_slave_engine_end_task(&life->engine, &task, MWI_RESULT_DONE, 1, life->now_ns);
+    carry_out(life);
+}
+
+static void happen(struct life *life, struct mwt_input *input)
+{
+    uint8_t what = mwt_input_byte(input);
+    switch (what % 8) {
+    case 0:
+        join(life, input);
+        break;
+    case 1:
+    case 2:
+        run_task(life, input);
+        break;
+    case 3:
+        mwi_buffer_clear(&life->buffer);
+        mwt_frames_tasks(input, &life->buffer);
+        send_frame(life, what < 128);
+        break;
+    case 4:
+        life->now_ns += (int64_t)mwt_input_byte(input) * 100000000;
+        step(life, (struct mwi_event){.kind = MWI_EVENT_TICK});
+        break;
+    case 5:
+        if (what == 0x2d)
+            step(life, (struct mwi_event){
+                           .kind = MWI_EVENT_PEER_DOWN, .peer = life->peer, .reason = "gone"});
+        else if (what == 0xed)
+            mwi_slave_engine_leave(&life->engine, "enough", life->now_ns);
+        else
+            mwi_slave_engine_flush(&life->engine, life->now_ns);
+        carry_out(life);
+        break;
+    default:
+        mwt_frames_next(input, &life->buffer);
+        send_frame(life, what < 128);
+        break;
+    }
+    MWT_FUZZ_PROMISE(life->results_sent <= life->engine.results_total);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct mwi_slave_engine_config config = {.member_id = "farm",
+                                                          .algorithms = algorithms,
+                                                          .frame_write_bytes_max = MAX_BYTES,
+                                                          .frame_read_bytes_max = MAX_BYTES,
+                                                          .client_timeout_ns = 5000000000};
+    struct life life = {.now_ns = 0};
+    struct mwt_input input = {data, size};
+    if (mwi_slave_engine_init(&life.engine, &config) != MW_OK || !mwi_decoder_init(&life.decoder))
+        abort();
+    mwi_buffer_init(&life.buffer);
+    life.engine.effects.is_audited = size % 4 != 0;
+    while (input.size > 0)
+        happen(&life, &input);
+    mwi_buffer_fini(&life.buffer);
+    mwi_decoder_fini(&life.decoder);
+    mwi_slave_engine_fini(&life.engine);
+    return 0;
+}
