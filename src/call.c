@@ -15,10 +15,15 @@ static struct mwi_buffer *results(mw_call *call)
     return &call->slave->engine.results;
 }
 
-/* Forgets the result that was left before. */
+/* Forgets the result that was left before, and that memory did not suffice for it. */
 static void begin_result(mw_call *call, enum mwi_call_result result)
 {
-    results(call)->size = mwi_slave_engine_payload_start(&call->slave->engine);
+    struct mwi_slave_engine *engine = &call->slave->engine;
+    size_t start = mwi_slave_engine_payload_start(engine);
+    if (start > engine->result_start) {
+        engine->results.size = start;
+        engine->results.failed = false;
+    }
     call->result = result;
 }
 
@@ -38,6 +43,11 @@ static mw_error fail_task(mw_call *call, mw_error error, const char *message)
 {
     leave_failure(call, message);
     return error;
+}
+
+static mw_error fail_without_memory(mw_call *call)
+{
+    return fail_task(call, MW_ENOMEM, "out of memory for the result");
 }
 
 static mw_error load_arguments(mw_call *call)
@@ -99,6 +109,8 @@ mw_error mw_call_return(mw_call *call, const char *format, ...)
     va_start(arguments, format);
     mw_error error = mwi_values_write(results(call), format, arguments, &why);
     va_end(arguments);
+    if (error == MW_ENOMEM)
+        return fail_without_memory(call);
     return error == MW_OK ? MW_OK : fail_task(call, error, why.text);
 }
 
@@ -109,7 +121,7 @@ mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
     begin_result(call, MWI_CALL_BYTES);
     mwi_buffer_reserve(results(call), size + MWI_MESSAGE_OVERHEAD_BYTES);
     mwi_message_write_bytes(results(call), data, size);
-    return results(call)->failed ? MW_ENOMEM : MW_OK;
+    return results(call)->failed ? fail_without_memory(call) : MW_OK;
 }
 
 mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
@@ -175,6 +187,8 @@ void mwi_call_run(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
     run_algorithm(&call);
     if (call.result == MWI_CALL_NOTHING)
         open_values(&call);
+    if (results(&call)->failed)
+        fail_without_memory(&call);
     if (call.result == MWI_CALL_VALUES)
         mwi_message_close_values(results(&call), call.opened);
     if (call.has_values)

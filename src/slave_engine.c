@@ -359,7 +359,7 @@ size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
     /* A task's id is written in msgpack's shortest form: 1 byte, or 1 and 1, 2, 4 or 8 more. */
     const struct mwi_buffer *results = &engine->results;
-    if (results->failed)
+    if (results->size == engine->result_start)
         return results->size;
     unsigned char first = results->data[engine->result_start];
     return engine->result_start + 1 +

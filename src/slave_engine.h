@@ -81,7 +81,7 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
 bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task);
 
 /* Where the payload of the result begins; cutting engine->results there forgets what was written.
- */
+ * That is result_start if memory did not suffice to begin the result. */
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine);
 
 /* Ends the result and frees the task. A result that is larger than a message may be becomes a

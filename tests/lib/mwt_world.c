@@ -37,8 +37,10 @@ static int run_master(mw_sim_host *host, void *context)
     struct mwt_world *world = context;
     mw_master *master;
     mw_options *options = make_options(world, host, "");
-    if (options == NULL)
+    if (options == NULL) {
+        world->master_error = MW_ENOMEM;
         return -1;
+    }
     world->master_error = mw_master_open(&master, &world->program, options);
     if (world->master_error == MW_OK) {
         world->master_status = world->master(world, master);
@@ -55,8 +57,10 @@ static int run_slave(mw_sim_host *host, void *context)
     struct mwt_world *world = context;
     mw_slave *slave;
     mw_options *options = make_options(world, host, "master");
-    if (options == NULL)
+    if (options == NULL) {
+        world->slave_error = MW_ENOMEM;
         return -1;
+    }
     apply(options, world->slave_settings);
     mw_error error = mw_slave_open(&slave, &world->program, options);
     if (error == MW_OK) {
