@@ -174,9 +174,9 @@ static void test_naps(void)
     for (size_t i = 0; i < loop.fakes[0].polls_count; i++)
         CU_ASSERT_EQUAL(loop.fakes[0].polls[i], INT64_MIN);
     for (size_t i = 0; i < loop.fakes[1].polls_count; i++) {
-        int64_t nap_ns = loop.fakes[1].polls[i] - loop.fakes[1].polls_at[i];
         if (loop.fakes[1].polls[i] == INT64_MIN)
             continue;
+        int64_t nap_ns = loop.fakes[1].polls[i] - loop.fakes[1].polls_at[i];
         CU_ASSERT_TRUE(nap_ns > 0 && nap_ns <= MS);
         naps_count++;
     }
@@ -185,7 +185,7 @@ static void test_naps(void)
     mwt_loop_close(&loop);
 }
 
-/* The longest wait of the first hundred polls after now. */
+/* The longest wait of the first polls of the transport that sleeps. */
 static int64_t longest_nap(const struct mwt_loop *loop, size_t polls_count)
 {
     int64_t longest_ns = 0;
