@@ -4,50 +4,37 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mwt_process.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
+#include "tcp_farm.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 #define MINUTE "60000"
-#define PLAIN_CRASHES "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0"
 
-/* A master on the loopback interface with the options and arguments, and its resource file. */
-static struct mwt_process *start_master(struct mwt_crew *crew, const char *const *rest)
+/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate: the farm does
+ * not end before, however slow the test is. */
+static struct mwt_process *start_keeper(struct mwt_crew *crew)
 {
-    const char *argv[24] = {MWT_FARM,    "--mw-master",        "--mw-master-host",
-                            "127.0.0.1", "--mw-resource-file", mwt_path(crew, "farm.rsc")};
-    for (size_t i = 6; *rest != NULL && i < 23; i++)
-        argv[i] = *rest++;
-    return mwt_start(crew, &(struct mwt_start){.argv = argv});
-}
-
-static struct mwt_process *start_slave(struct mwt_crew *crew)
-{
-    return mwt_start(
+    const char *gate = mwt_path(crew, "gate");
+    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+    struct mwt_process *keeper = mwt_start(
         crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
                                                    mwt_path(crew, "farm.rsc")),
-                                  .environment = MWT_ARGV(PLAIN_CRASHES)});
+                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+    mwt_await_line(keeper, MWT_ERR, "task 0 runs");
+    return keeper;
 }
 
-/* Checks that a farm of so many tasks is done and nothing was lost or came twice. */
-static void check_done(struct mwt_crew *crew, struct mwt_process *master, int tasks_count)
+static void open_gate(struct mwt_crew *crew)
 {
-    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
-    mwt_await_line(
-        master, MWT_OUT,
-        mwt_format(crew, "farm: %d done, 0 failed, 0 unrunnable, 0 lost or wrong", tasks_count));
-}
-
-static void check_said(const struct mwt_process *process, const char *part)
-{
-    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(process, MWT_ERR), part));
+    int fd = open(mwt_path(crew, "gate"), O_WRONLY | O_CLOEXEC);
+    CU_ASSERT(fd >= 0);
+    close(fd);
 }
 
 /* Slaves are killed at random moments of a run of 1,000 tasks, and others come. */
@@ -60,7 +47,8 @@ static void test_killed_slaves(void)
     struct mwt_process *slaves[SLAVES_COUNT];
     struct mwt_process *master =
         start_master(crew, MWT_ARGV("--mw-slave-task-group", "6", "--mw-slave-result-group", "3",
-                                    "nap:1,echo", "1000", "100"));
+                                    "gate:1,echo", "1000", "100"));
+    struct mwt_process *keeper = start_keeper(crew);
     for (size_t i = 0; i < SLAVES_COUNT; i++)
         slaves[i] = start_slave(crew);
 
@@ -72,37 +60,24 @@ static void test_killed_slaves(void)
         CU_ASSERT_EQUAL(mwt_await_end(slaves[victim]), -SIGKILL);
         slaves[victim] = start_slave(crew);
     }
+    open_gate(crew);
 
     check_done(crew, master, 1000);
+    CU_ASSERT_EQUAL(mwt_await_end(keeper), 0);
     for (size_t i = 0; i < SLAVES_COUNT; i++)
         CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
     mwt_crew_destroy(crew);
 }
 
-/* Lets task 0 of the algorithm "gate" end. */
-static void open_gate(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    CU_ASSERT(fd >= 0);
-    close(fd);
-}
-
-/* Twenty slaves join during a run, and each leaves some time later, politely or not. The first keeps
- * the run from ending before all have come. */
+/* Twenty slaves join during a run, and each leaves some time later, politely or not. */
 static void test_joining_and_leaving(void)
 {
     enum { SLAVES_COUNT = 20, TOGETHER_COUNT = 4 };
     struct mwt_crew *crew = mwt_crew_create();
     struct mwt_process *slaves[SLAVES_COUNT];
-    const char *gate = mwt_path(crew, "gate");
-    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
     struct mwt_process *master =
         start_master(crew, MWT_ARGV("--mw-slave-task-group", "3", "gate:5", "600", "100"));
-    slaves[0] = mwt_start(
-        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
-                                                   mwt_path(crew, "farm.rsc")),
-                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
-    mwt_await_line(slaves[0], MWT_ERR, "task 0 runs");
+    slaves[0] = start_keeper(crew);
 
     for (size_t i = 1; i < SLAVES_COUNT; i++) {
         slaves[i] = start_slave(crew);
@@ -115,7 +90,7 @@ static void test_joining_and_leaving(void)
         if (i % 2 == 0)
             check_said(leaving, "SIGTERM asked the program to end");
     }
-    open_gate(gate);
+    open_gate(crew);
 
     check_done(crew, master, 600);
     CU_ASSERT_EQUAL(mwt_await_end(slaves[0]), 0);
@@ -287,81 +262,6 @@ static void test_signal_while_searching(void)
     mwt_crew_destroy(crew);
 }
 
-/* A result that the master would not accept fails as that task, whatever the size was that forbids
- * it. */
-static void test_large_results(void)
-{
-    struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(
-        crew, MWT_ARGV("--mw-max-read-buffer-size", "64K", "--mw-slave-task-group", "8",
-                       "--mw-slave-result-group", "8", "echo,big:70000,big:30000", "12"));
-    struct mwt_process *slave = start_slave(crew);
-
-    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
-    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
-    const char *output = mwt_output(master, MWT_OUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 8 done, 4 failed, 0 unrunnable, 0 lost"));
-    CU_ASSERT_EQUAL(mwt_count(output, "over the master's --mw-max-read-buffer-size of 65536"), 4);
-    CU_ASSERT_EQUAL(mwt_count(output, ": 30000 bytes"), 4);
-    mwt_crew_destroy(crew);
-}
-
-/* Results of a few megabytes come through. */
-static void test_very_large_results(void)
-{
-    struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(crew, MWT_ARGV("big:20000000,echo", "4"));
-    struct mwt_process *slaves[2];
-    for (size_t i = 0; i < 2; i++)
-        slaves[i] = start_slave(crew);
-
-    check_done(crew, master, 4);
-
-    for (size_t i = 0; i < 2; i++)
-        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
-    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_OUT), ": 20000000 bytes"), 2);
-    mwt_crew_destroy(crew);
-}
-
-/* Tasks that fail, or want other arguments, cost no slave. */
-static void test_failing_tasks(void)
-{
-    struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(crew, MWT_ARGV("echo,fail,mismatch", "9"));
-    struct mwt_process *slave = start_slave(crew);
-
-    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
-    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
-    const char *output = mwt_output(master, MWT_OUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 3 done, 6 failed, 0 unrunnable, 0 lost"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 failed by SLAVE-0: task 1 cannot be done"));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(output, "task 2 failed by SLAVE-0: argument 1: expected a string"));
-    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR),
-                              "of \"mismatch\" failed: argument 1: expected a string"),
-                    3);
-    mwt_crew_destroy(crew);
-}
-
-/* A slave that is another program does what it can; its other tasks fail. */
-static void test_other_program(void)
-{
-    struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(crew, MWT_ARGV("echo,big:10", "10"));
-
-    struct mwt_process *slave = mwt_start(
-        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
-                                                   mwt_path(crew, "farm.rsc")),
-                                  .environment = MWT_ARGV("FARM=other")});
-
-    CU_ASSERT_EQUAL(mwt_await_end(master), 3);
-    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
-    const char *output = mwt_output(master, MWT_OUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "farm: 5 done, 5 failed, 0 unrunnable, 0 lost"));
-    CU_ASSERT_EQUAL(mwt_count(output, "this slave has no task algorithm \"big\""), 5);
-    mwt_crew_destroy(crew);
-}
-
 /* A program without a master algorithm says so and fails; a slave of it is told to stop. */
 static void test_no_master_algorithm(void)
 {
@@ -402,23 +302,6 @@ static void test_closed_streams(void)
     }
 }
 
-/* Many tasks a message, and few: all arrive. */
-static void test_groups(void)
-{
-    static const char *const groups[][2] = {{"1", "100"}, {"100", "1"}, {"1000000", "1000000"}};
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        struct mwt_crew *crew = mwt_crew_create();
-        struct mwt_process *master =
-            start_master(crew, MWT_ARGV("--mw-quiet", "--mw-slave-task-group", groups[i][0],
-                                        "--mw-slave-result-group", groups[i][1], "echo", "3000"));
-        start_slave(crew);
-        start_slave(crew);
-
-        check_done(crew, master, 3000);
-        mwt_crew_destroy(crew);
-    }
-}
-
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -431,13 +314,8 @@ int main(void)
         {"wrong member id", test_wrong_member_id},
         {"no master", test_no_master},
         {"signal while searching", test_signal_while_searching},
-        {"large results", test_large_results},
-        {"very large results", test_very_large_results},
-        {"failing tasks", test_failing_tasks},
-        {"other program", test_other_program},
         {"no master algorithm", test_no_master_algorithm},
         {"closed streams", test_closed_streams},
-        {"groups", test_groups},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("robust", tests);

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One poll watches all pipes of a crew, and a descriptor for the end of each process. The test
- * program is the reaper of orphans, so that the descendants of a killed process become its children
- * and it can tell whether any was left behind.
+ * One poll watches all pipes of a crew, and a descriptor for the end of each process.
  */
 #include "mwt_process.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,13 +20,14 @@
 
 #include <CUnit/CUnit.h>
 
+#include "mwt_orphans.h"
+#include "mwt_spawn.h"
+
 #define PROCESSES_MAX 64
 #define STRINGS_MAX 256
 #define ARGUMENTS_MAX 32
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
-/* For descendants that were told to end and are about to. */
-#define ORPHAN_WAIT_S 10
 
 struct output {
     int fd; /* -1: at its end */
@@ -82,7 +77,7 @@ struct mwt_crew *mwt_crew_create(void)
 {
     struct mwt_crew *crew = calloc(1, sizeof *crew);
     insist(crew != NULL, "calloc");
-    insist(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl");
+    mwt_orphans_begin();
     strcpy(crew->folder, "/tmp/mwt-XXXXXX");
     insist(mkdtemp(crew->folder) != NULL, "mkdtemp");
     crew->failures_before = CU_get_number_of_failures();
@@ -120,64 +115,6 @@ static void fail_wait(struct mwt_process *process, const char *what, const char 
     CU_FAIL("a wait came to nothing");
 }
 
-static bool is_foreign(const char *variable)
-{
-    return strncmp(variable, "MW_", 3) == 0 || strncmp(variable, "OMPI_", 5) == 0 ||
-           strncmp(variable, "PMIX_", 5) == 0;
-}
-
-/* In the child. */
-static void set_environment(const char *const *added)
-{
-    static const char *const open_mpi[] = {"OMPI_ALLOW_RUN_AS_ROOT=1",
-                                           "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-                                           "OMPI_MCA_rmaps_base_oversubscribe=1", NULL};
-    for (char **variable = environ; *variable != NULL;) {
-        if (!is_foreign(*variable)) {
-            variable++;
-            continue;
-        }
-        *strchr(*variable, '=') = '\0';
-        unsetenv(*variable);
-        variable = environ;
-    }
-    for (size_t i = 0; open_mpi[i] != NULL; i++)
-        putenv((char *)(uintptr_t)open_mpi[i]);
-    for (; added != NULL && *added != NULL; added++)
-        putenv((char *)(uintptr_t)*added);
-}
-
-/* In the child. */
-static void set_descriptors(const struct mwt_start *start, const int ends[2])
-{
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dup2(null, STDIN_FILENO);
-    dup2(ends[MWT_OUT], STDOUT_FILENO);
-    dup2(ends[MWT_ERR], STDERR_FILENO);
-    for (int fd = STDIN_FILENO; start->closed != NULL && fd <= STDERR_FILENO; fd++)
-        if (strchr(start->closed, '0' + fd) != NULL)
-            close(fd);
-    /* Nothing of what the test program itself has inherited. */
-    close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-}
-
-static _Noreturn void become(const struct mwt_start *start, pid_t parent, const int ends[2])
-{
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    if (start->has_own_group)
-        setpgid(0, 0);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-        _exit(126);
-    set_environment(start->environment);
-    set_descriptors(start, ends);
-    execvp(start->argv[0], (char *const *)(uintptr_t)start->argv);
-    dprintf(STDERR_FILENO, "%s: %s\n", start->argv[0], strerror(errno));
-    _exit(127);
-}
-
 static int open_end_fd(pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -205,15 +142,8 @@ struct mwt_process *mwt_start(struct mwt_crew *crew, const struct mwt_start *sta
     struct mwt_process *process = add_process(crew, start->argv[0]);
     for (size_t i = 0; i < 2; i++)
         insist(pipe2(pipes[i], O_CLOEXEC) == 0, "pipe2");
-    pid_t parent = getpid();
-    fflush(stdout);
-    process->pid = fork();
+    process->pid = mwt_spawn(start, (int[]){pipes[MWT_OUT][1], pipes[MWT_ERR][1]});
     insist(process->pid >= 0, "fork");
-    if (process->pid == 0)
-        become(start, parent, (int[]){pipes[MWT_OUT][1], pipes[MWT_ERR][1]});
-    /* Here too, as the group must exist before anybody sends it a signal. */
-    if (start->has_own_group)
-        setpgid(process->pid, process->pid);
     for (size_t i = 0; i < 2; i++) {
         close(pipes[i][1]);
         process->outputs[i].fd = pipes[i][0];
@@ -282,7 +212,8 @@ static void see_end(struct mwt_process *process)
     reap(process);
 }
 
-void mwt_crew_serve(struct mwt_crew *crew, int timeout_ms)
+/* Takes what has come out of the pipes, and sees who has ended; waits for something to happen. */
+static void serve(struct mwt_crew *crew, int timeout_ms)
 {
     struct pollfd polls[3 * PROCESSES_MAX];
     for (size_t i = 0; i < crew->processes_count; i++) {
@@ -308,7 +239,7 @@ static bool serve_until(struct mwt_crew *crew, int64_t deadline_ns)
     int64_t left_ns = deadline_ns - mwt_now_ns();
     if (left_ns <= 0)
         return false;
-    mwt_crew_serve(crew, (int)(left_ns / NS_PER_MS) + 1);
+    serve(crew, (int)(left_ns / NS_PER_MS) + 1);
     return true;
 }
 
@@ -429,61 +360,6 @@ unsigned mwt_count(const char *text, const char *part)
     return count;
 }
 
-/* The parent of a process, 0 if it cannot be told. */
-static pid_t parent_of(const char *pid)
-{
-    char path[64], text[512] = "";
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
-    /* "PID (NAME) STATE PARENT ...", and the name may hold anything. */
-    char *behind_name = size > 0 ? strrchr(text, ')') : NULL;
-    if (behind_name == NULL || sscanf(behind_name, ") %*c %d", &parent) != 1)
-        return 0;
-    return parent;
-}
-
-/* A child of this process, 0 if there is none. */
-static pid_t some_child(void)
-{
-    pid_t child = 0;
-    DIR *directory = opendir("/proc");
-    insist(directory != NULL, "/proc");
-    struct dirent *entry;
-    while (child == 0 && (entry = readdir(directory)) != NULL)
-        if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == getpid())
-            child = (pid_t)atoi(entry->d_name);
-    closedir(directory);
-    return child;
-}
-
-/* Waits for an orphan, and ends it if it does not end by itself. */
-static void end_orphan(pid_t pid, int64_t deadline_ns)
-{
-    int64_t left_ns = deadline_ns - mwt_now_ns();
-    struct pollfd end = {.fd = open_end_fd(pid), .events = POLLIN};
-    if (poll(&end, 1, left_ns < 0 ? 0 : (int)(left_ns / NS_PER_MS)) == 0) {
-        fprintf(stderr, "\nprocess %ld was left behind\n", (long)pid);
-        CU_FAIL("a process was left behind");
-        kill(pid, SIGKILL);
-    }
-    close_fd(&end.fd);
-    waitpid(pid, NULL, 0);
-}
-
-static void end_orphans(void)
-{
-    int64_t deadline_ns = mwt_now_ns() + ORPHAN_WAIT_S * NS_PER_S;
-    pid_t pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0)
-        if (pid == 0 && (pid = some_child()) > 0)
-            end_orphan(pid, deadline_ns);
-}
-
 static void end_process(struct mwt_process *process)
 {
     if (process->end_fd < 0)
@@ -521,7 +397,7 @@ void mwt_crew_destroy(struct mwt_crew *crew)
 {
     for (size_t i = 0; i < crew->processes_count; i++)
         end_process(crew->processes[i]);
-    end_orphans();
+    mwt_orphans_end();
     bool is_bad = CU_get_number_of_failures() != crew->failures_before;
     for (size_t i = 0; i < crew->processes_count; i++) {
         if (is_bad)

@@ -77,10 +77,6 @@ const char *mwt_await_line_or_end(struct mwt_process *process, enum mwt_stream s
  * failed check, if the time is up. */
 int mwt_await_end(struct mwt_process *process);
 
-/* Serves the pipes until something has come out of one, a process has ended, or some milliseconds
- * have passed. For tests that watch several processes at a time. */
-void mwt_crew_serve(struct mwt_crew *crew, int timeout_ms);
-
 /* Sends a signal to the process, or to the process group of its own that it has. */
 void mwt_kill(struct mwt_process *process, int signal_number);
 void mwt_kill_group(struct mwt_process *process, int signal_number);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What local slaves get from their master: standard streams, a channel, and nothing else.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mwt_process.h"
+#include "mwt_run.h"
+
+/* What slaves print reaches where the master prints. */
+static void test_output_of_slaves(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_FARM, "--mw-local", "2", "--mw-quiet", "say", "10", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    for (int i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(
+            mwt_count(mwt_output(farm, MWT_OUT), mwt_format(crew, "task %d to output\n", i)), 1);
+        CU_ASSERT_EQUAL(
+            mwt_count(mwt_output(farm, MWT_ERR), mwt_format(crew, "task %d to error output\n", i)),
+            1);
+    }
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "\n"), 10);
+    mwt_crew_destroy(crew);
+}
+
+/* Whether a slave has something open that it should not: its socket to the master, the standard
+ * streams and what cannot be told apart by name are its own, all else of the master's is not. */
+static void check_descriptors(const char *line, const char *master_line, const char *audit_file)
+{
+    char *list = strdup(strstr(line, ": ") + 2), *rest = list, *entry;
+    unsigned sockets_count = 0;
+    while ((entry = strsep(&rest, " ")) != NULL) {
+        char *target = strchr(entry, '=');
+        if (target == NULL)
+            continue;
+        target++;
+        bool is_standard = atoi(entry) <= 2;
+        bool is_distinct = strncmp(target, "socket:", 7) == 0 || strncmp(target, "pipe:", 5) == 0;
+        sockets_count += strncmp(target, "socket:", 7) == 0;
+        if (!is_standard && is_distinct)
+            CU_ASSERT_PTR_NULL(strstr(master_line, target));
+        CU_ASSERT_PTR_NULL(strstr(target, audit_file));
+    }
+    CU_ASSERT_EQUAL(sockets_count, 1);
+    free(list);
+}
+
+/* A slave gets its own channel and the standard streams from the master, and nothing else. */
+static void test_descriptors(void)
+{
+    enum { TASKS_COUNT = 9 };
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *audit_file = mwt_path(crew, "trail.txt");
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FARM, "--mw-local", "3", "--mw-audit-file",
+                                               audit_file, "descriptors,nap:20", "18", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+
+    const char *line = mwt_await_line(farm, MWT_OUT, "master: ");
+    const char *master_line = mwt_format(crew, "%s", line == NULL ? "" : line);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(master_line, audit_file));
+    for (int i = 0; i < TASKS_COUNT; i++) {
+        line = mwt_await_line(farm, MWT_OUT, "=/dev/null");
+        if (line != NULL)
+            check_descriptors(line, master_line, audit_file);
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* A program that a task starts gets only the standard streams. */
+static void test_descriptors_of_child(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FARM, "--mw-local", "1", "--mw-quiet",
+                                               "descriptors_of_child", "1", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    const char *line = mwt_await_line(farm, MWT_OUT, "task 0 done");
+    if (line != NULL)
+        CU_ASSERT_PTR_NULL(strstr(line, "socket:"));
+    mwt_crew_destroy(crew);
+}
+
+/* What a descriptor of a process is, "" if it is closed. */
+static const char *descriptor(struct mwt_crew *crew, pid_t pid, int fd)
+{
+    char target[256] = "";
+    ssize_t size =
+        readlink(mwt_format(crew, "/proc/%ld/fd/%d", (long)pid, fd), target, sizeof target - 1);
+    return mwt_format(crew, "%.*s", (int)(size < 0 ? 0 : size), target);
+}
+
+/* What the farm opens does not take the place of a standard stream that was closed: there, it would
+ * be written to by those who mean to print. */
+static void test_closed_streams(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "1", "doze:300", "1");
+
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv, .closed = "01"});
+    const char *line = mwt_await_line(farm, MWT_ERR, "runs, pid ");
+    pid_t slave = line == NULL ? 0 : (pid_t)atol(strstr(line, "pid ") + 4);
+
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, mwt_pid(farm), 0), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, mwt_pid(farm), 1), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, slave, 0), "/dev/null");
+    CU_ASSERT_STRING_EQUAL(descriptor(crew, slave, 1), "/dev/null");
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* A farm does its work also with no stream at all. */
+static void test_no_streams(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", "say,nap:1", "100");
+
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv, .closed = "012"});
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    mwt_crew_destroy(crew);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"output of slaves", test_output_of_slaves},
+        {"descriptors", test_descriptors},
+        {"descriptors of a child", test_descriptors_of_child},
+        {"closed streams", test_closed_streams},
+        {"no streams", test_no_streams},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("streams", tests);
+}
