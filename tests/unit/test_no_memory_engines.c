@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Out of memory in the engines: a master and its slaves, with their frames carried by hand, through a
+ * farm in which a slave is lost. At every place where an allocation can fail: no crash, no leak, and
+ * all results, or somebody is told.
+ */
+#include "master_engine.h"
+#include "slave_engine.h"
+
+#include <string.h>
+
+#include "mwt_memory.h"
+
+#define SLAVES_COUNT 2
+#define TASKS_COUNT 7
+
+/* A master and its slaves, whose frames go from effect to event. Slave `i` is the master's peer
+ * i + 1, and the master is each slave's peer 9. */
+struct farm {
+    struct mwi_master_engine master;
+    struct mwi_slave_engine slaves[SLAVES_COUNT];
+    bool is_connected[SLAVES_COUNT];
+    size_t results_count;
+    bool is_told, is_wrong;
+};
+
+static void run_nothing(mw_call *call)
+{
+    (void)call;
+}
+
+static const mw_algorithm algorithms[] = {{"alpha", run_nothing}, {NULL, NULL}};
+
+static const struct mwi_master_engine_config master_config = {.member_id = "farm",
+                                                              .algorithms = algorithms,
+                                                              .task_group = 2,
+                                                              .result_group = 2,
+                                                              .frame_write_bytes_max = 100000,
+                                                              .frame_read_bytes_max = 100000,
+                                                              .client_timeout_ns = 1000,
+                                                              .shutdown_timeout_ns = 1000};
+
+static const struct mwi_slave_engine_config slave_config = {.member_id = "farm",
+                                                            .algorithms = algorithms,
+                                                            .frame_write_bytes_max = 100000,
+                                                            .frame_read_bytes_max = 100000,
+                                                            .client_timeout_ns = 1000};
+
+static void step_master(struct farm *farm, enum mwi_event_kind kind, size_t slave, mw_frame *frame)
+{
+    mwi_master_engine_step(&farm->master, &(struct mwi_event){.kind = kind,
+                                                              .peer = slave + 1,
+                                                              .transport = "x",
+                                                              .name = "slave",
+                                                              .reason = "gone",
+                                                              .frame = frame});
+}
+
+static void step_slave(struct farm *farm, enum mwi_event_kind kind, size_t slave, mw_frame *frame)
+{
+    mwi_slave_engine_step(&farm->slaves[slave], &(struct mwi_event){.kind = kind,
+                                                                    .peer = 9,
+                                                                    .transport = "x",
+                                                                    .name = "master",
+                                                                    .reason = "gone",
+                                                                    .frame = frame});
+}
+
+static void disconnect(struct farm *farm, size_t slave)
+{
+    if (!farm->is_connected[slave])
+        return;
+    farm->is_connected[slave] = false;
+    step_slave(farm, MWI_EVENT_PEER_DOWN, slave, NULL);
+    step_master(farm, MWI_EVENT_PEER_DOWN, slave, NULL);
+}
+
+/* Carries out the first effect of an engine; false if there is none. */
+static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own,
+                      void (*step)(struct farm *farm, enum mwi_event_kind kind, size_t slave,
+                                   mw_frame *frame))
+{
+    if (effects->count == 0)
+        return false;
+    struct mwi_effect effect = effects->items[0];
+    memmove(effects->items, effects->items + 1, --effects->count * sizeof effect);
+    size_t slave = own == SLAVES_COUNT ? (size_t)effect.peer - 1 : own;
+    if (effect.kind == MWI_EFFECT_DROP) {
+        farm->is_told = true;
+        disconnect(farm, slave);
+    } else if (effect.kind == MWI_EFFECT_SEND) {
+        mw_frame frame = {effect.frame, effect.size, effect.frame};
+        if (farm->is_connected[slave])
+            step(farm, MWI_EVENT_FRAME, slave, &frame);
+        free(frame.block);
+    }
+    return true;
+}
+
+/* Runs what a slave has; each task returns its own payload, every third fails. */
+static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
+{
+    struct mwi_slave_task task;
+    while (mwi_slave_engine_begin_task(slave, &task)) {
+        bool fails = task.payload.data[0] % 3 == 0;
+        if (fails)
+            mwi_message_write_failure(&slave->results, "\x03");
+        else
+            mwi_message_write_bytes(&slave->results, task.payload.data, task.payload.size);
+        mwi_slave_engine_end_task(slave, &task, fails ? MWI_RESULT_FAILED : MWI_RESULT_DONE, 1, 0);
+        farm->is_told = farm->is_told || slave->effects.failed;
+    }
+}
+
+static void take_results(struct farm *farm)
+{
+    struct mwi_finished item;
+    while (mwi_finished_pop(&farm->master.finished, &item)) {
+        int64_t expected = item.tag % 3 == 0 ? 3 : item.tag;
+        if (item.payload.size != 1 || item.payload.data[0] != expected ||
+            item.is_failed != (item.tag % 3 == 0))
+            farm->is_wrong = true;
+        farm->results_count++;
+        mwi_block_unref(item.block);
+    }
+}
+
+/* Lets all go on until nothing happens any more. An engine that has failed is not stepped again, as
+ * the loop does not. */
+static void settle(struct farm *farm)
+{
+    bool is_moving = true;
+    while (is_moving && !farm->master.effects.failed) {
+        is_moving = carry_out(farm, &farm->master.effects, SLAVES_COUNT, step_slave);
+        for (size_t i = 0; i < SLAVES_COUNT; i++) {
+            if (farm->slaves[i].effects.failed)
+                disconnect(farm, i);
+            else
+                run_tasks(farm, &farm->slaves[i]);
+            is_moving = carry_out(farm, &farm->slaves[i].effects, i, step_master) || is_moving;
+            farm->is_told = farm->is_told || farm->slaves[i].effects.failed;
+        }
+        take_results(farm);
+    }
+    farm->is_told = farm->is_told || farm->master.effects.failed;
+}
+
+static void submit_tasks(struct farm *farm)
+{
+    for (int64_t tag = 1; tag <= TASKS_COUNT; tag++) {
+        unsigned char *data = malloc(1);
+        if (data == NULL) {
+            farm->is_told = true;
+            continue;
+        }
+        data[0] = (unsigned char)tag;
+        struct mwi_submission submission = {
+            .tag = tag, .max_attempts = 3, .payload = {data, 1, true}};
+        if (mwi_master_engine_submit(&farm->master, &submission) != MW_OK) {
+            free(data);
+            farm->is_told = true;
+        }
+    }
+    step_master(farm, MWI_EVENT_TICK, 0, NULL);
+}
+
+static void connect_slave(struct farm *farm, size_t slave)
+{
+    if (farm->master.effects.failed)
+        return;
+    farm->is_connected[slave] = true;
+    mwi_slave_engine_connecting(&farm->slaves[slave], 9, "master");
+    step_master(farm, MWI_EVENT_PEER_UP, slave, NULL);
+    step_slave(farm, MWI_EVENT_PEER_UP, slave, NULL);
+    settle(farm);
+}
+
+/* One slave takes tasks and is lost; another does all; then the end. */
+static void play(struct farm *farm)
+{
+    submit_tasks(farm);
+    connect_slave(farm, 0);
+    if (!farm->master.effects.failed)
+        disconnect(farm, 0);
+    connect_slave(farm, 1);
+    if (farm->master.effects.failed)
+        return;
+    mwi_master_engine_shutdown(&farm->master, 0);
+    settle(farm);
+    if (!mwi_master_engine_is_over(&farm->master))
+        farm->is_told = farm->is_wrong = true;
+}
+
+static enum mwt_outcome run_engines(void)
+{
+    static struct farm farm;
+    size_t slaves_count = 0;
+    memset(&farm, 0, sizeof farm);
+    if (mwi_master_engine_init(&farm.master, &master_config) != MW_OK)
+        return MWT_TOLD;
+    farm.master.effects.is_audited = true;
+    while (slaves_count < SLAVES_COUNT &&
+           mwi_slave_engine_init(&farm.slaves[slaves_count], &slave_config) == MW_OK)
+        slaves_count++;
+    if (slaves_count == SLAVES_COUNT)
+        play(&farm);
+    for (size_t i = 0; i < slaves_count; i++)
+        mwi_slave_engine_fini(&farm.slaves[i]);
+    mwi_master_engine_fini(&farm.master);
+    if (farm.is_wrong || farm.results_count > TASKS_COUNT)
+        return MWT_WRONG;
+    if (farm.results_count == TASKS_COUNT)
+        return MWT_RIGHT;
+    return farm.is_told || slaves_count < SLAVES_COUNT ? MWT_TOLD : MWT_WRONG;
+}
+
+/* Master and slave engines over a whole exchange, with a slave that is lost. */
+static void test_engines(void)
+{
+    mwt_memory_repeat(run_engines, false, 50);
+    mwt_memory_repeat(run_engines, true, 50);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"engines", test_engines},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_memory_run("no memory: engines", tests);
+}

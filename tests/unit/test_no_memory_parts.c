@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Out of memory in the parts of the library, one by one: at every place where an allocation can
+ * fail, no crash, no leak, an error, and what was there before is as it was.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include <mw/embed.h>
+#include <mw/sim.h>
+
+#include "finished.h"
+#include "mwt_memory.h"
+#include "option_table.h"
+#include "resource.h"
+#include "slaves.h"
+#include "tasks.h"
+#include "values.h"
+
+/* A frame that cannot be kept stays the caller's, whether it came with its block or not. */
+static void test_block(void)
+{
+    unsigned char bytes[4] = "abc", *data = bytes;
+    mw_frame lent = {bytes, 4, NULL}, given = {bytes, 4, bytes};
+
+    mwt_memory_fail(1, true);
+    struct mwi_block *first = mwi_block_keep(&lent, &data);
+    struct mwi_block *second = mwi_block_keep(&given, &data);
+    mwt_memory_fail(0, false);
+
+    CU_ASSERT_PTR_NULL(first);
+    CU_ASSERT_PTR_NULL(second);
+    CU_ASSERT_PTR_EQUAL(given.block, bytes);
+    CU_ASSERT_PTR_EQUAL(data, bytes);
+}
+
+/* A buffer that cannot grow keeps what it has and remembers the failure until it is cleared. */
+static void test_buffer(void)
+{
+    static char more[10000];
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_buffer_append(&buffer, "kept", 4);
+
+    mwt_memory_fail(1, false);
+    mwi_buffer_append(&buffer, more, sizeof more);
+    mwi_buffer_append(&buffer, "x", 1);
+    mwt_memory_fail(0, false);
+
+    CU_ASSERT_TRUE(buffer.failed);
+    CU_ASSERT_EQUAL(buffer.size, 4);
+    CU_ASSERT_EQUAL(memcmp(buffer.data, "kept", 4), 0);
+    mwi_buffer_clear(&buffer);
+    mwi_buffer_append(&buffer, more, sizeof more);
+    CU_ASSERT_FALSE(buffer.failed);
+    mwi_buffer_fini(&buffer);
+}
+
+/* A map that cannot grow has what it had, under its keys. */
+static void test_map(void)
+{
+    int value;
+    uint64_t key = 1;
+    struct mwi_map map;
+    mwi_map_init(&map);
+    while (map.slots_count == 0 || (map.used_count + 1) * 2 <= map.slots_count)
+        CU_ASSERT_TRUE(mwi_map_set(&map, key++, &value));
+
+    mwt_memory_fail(1, false);
+    bool is_set = mwi_map_set(&map, key, &value);
+    mwt_memory_fail(0, false);
+
+    CU_ASSERT_FALSE(is_set);
+    CU_ASSERT_PTR_NULL(mwi_map_get(&map, key));
+    while (--key > 0)
+        CU_ASSERT_PTR_EQUAL(mwi_map_get(&map, key), &value);
+    mwi_map_fini(&map);
+}
+
+/* A timer that cannot be started does not run, and the others do. */
+static void test_timers(void)
+{
+    struct mwi_timer timer[17] = {{.position = 0}};
+    struct mwi_timers timers;
+    mwi_timers_init(&timers);
+    for (size_t i = 0; i < 16; i++)
+        CU_ASSERT_TRUE(mwi_timers_start(&timers, &timer[i], (int64_t)i));
+
+    mwt_memory_fail(1, false);
+    bool is_started = mwi_timers_start(&timers, &timer[16], -1);
+    mwt_memory_fail(0, false);
+
+    CU_ASSERT_FALSE(is_started);
+    CU_ASSERT_EQUAL(timer[16].position, 0);
+    CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 0), &timer[0]);
+    CU_ASSERT_TRUE(mwi_timers_start(&timers, &timer[0], 7));
+    mwi_timers_fini(&timers);
+}
+
+/* A result that cannot be queued stays the caller's; those before it come out. */
+static void test_finished(void)
+{
+    struct mwi_finished item = {.tag = 0};
+    struct mwi_finished_queue queue;
+    mwi_finished_init(&queue);
+    while (queue.capacity == 0 || queue.count < queue.capacity)
+        CU_ASSERT_TRUE(mwi_finished_push(&queue, &item));
+
+    mwt_memory_fail(1, false);
+    bool is_pushed = mwi_finished_push(&queue, &(struct mwi_finished){.tag = 1});
+    mwt_memory_fail(0, false);
+
+    CU_ASSERT_FALSE(is_pushed);
+    while (mwi_finished_pop(&queue, &item))
+        CU_ASSERT_EQUAL(item.tag, 0);
+    mwi_finished_fini(&queue);
+}
+
+static enum mwt_outcome run_slaves(void)
+{
+    struct mwi_slaves slaves;
+    enum mwt_outcome outcome = MWT_RIGHT;
+    mwi_slaves_init(&slaves);
+    for (mw_peer peer = 1; peer <= 40; peer++) {
+        struct mwi_slave *slave = mwi_slaves_add(&slaves, peer, "x", "address");
+        uint32_t names_count = slaves.names_count;
+        if (slave == NULL && mwi_slaves_find(&slaves, peer) != NULL)
+            outcome = MWT_WRONG;
+        if (slave == NULL || !mwi_slaves_name(&slaves, slave))
+            outcome =
+                outcome == MWT_WRONG || slaves.names_count != names_count ? MWT_WRONG : MWT_TOLD;
+    }
+    mwi_slaves_fini(&slaves);
+    return outcome;
+}
+
+/* A slave that cannot be entered is not there; one that cannot be named has no id. */
+static void test_slaves(void)
+{
+    mwt_memory_repeat(run_slaves, false, 50);
+    mwt_memory_repeat(run_slaves, true, 50);
+}
+
+static enum mwt_outcome run_tasks_store(void)
+{
+    struct mwi_tasks tasks;
+    struct mwi_list running;
+    enum mwt_outcome outcome = MWT_RIGHT;
+    mwi_tasks_init(&tasks);
+    mwi_list_init(&running);
+    for (int i = 0; i < 3000; i++) {
+        struct mwi_task *task = mwi_tasks_add(&tasks);
+        if (task == NULL) {
+            outcome = MWT_TOLD;
+            continue;
+        }
+        if (i % 100 == 0)
+            mwi_tasks_add_history(&tasks, task, "lost");
+        mwi_tasks_move(&tasks, task, MWI_TASK_RUNNING, &running);
+        const char *history = mwi_tasks_history(&tasks, task);
+        if (strcmp(history, "lost") != 0 && history[0] != '\0')
+            outcome = MWT_WRONG;
+        if (i % 100 == 0 && history[0] == '\0' && outcome == MWT_RIGHT)
+            outcome = MWT_TOLD;
+    }
+    mwi_tasks_fini(&tasks);
+    return outcome;
+}
+
+/* A task that cannot be added is not there; a history that cannot be kept is lost, the task not. */
+static void test_tasks(void)
+{
+    mwt_memory_repeat(run_tasks_store, false, 30);
+    mwt_memory_repeat(run_tasks_store, true, 30);
+}
+
+static enum mwt_outcome use_options(mw_options *options)
+{
+    static const char name[] = "prog", option[] = "--mw-master-port=7", rest[] = "rest";
+    char *words[] = {(char *)name, (char *)option, (char *)rest, NULL};
+    int argc = 3;
+    size_t count;
+    if (mw_options_set(options, "member-id", "meadow") != MW_OK ||
+        mw_options_set(options, "audit-file", "trail") != MW_OK ||
+        mw_options_environment(options) != MW_OK ||
+        mw_options_parse(options, &argc, words) != MW_OK ||
+        mw_options_use_transport(options, &mw_sim_transport, NULL, "address") != MW_OK ||
+        mwi_options_check(options) != MW_OK)
+        return MWT_TOLD;
+    char **inherited = mwi_options_inherited(options, &count);
+    if (inherited == NULL)
+        return MWT_TOLD;
+    free(inherited);
+    return argc == 2 && count == 2 && strcmp(mw_options_get(options, "member-id"), "meadow") == 0 &&
+                   strcmp(mw_options_get(options, "master-port"), "7") == 0
+               ? MWT_RIGHT
+               : MWT_WRONG;
+}
+
+static enum mwt_outcome run_options(void)
+{
+    mw_options *options;
+    if (mw_options_create(&options) != MW_OK)
+        return MWT_TOLD;
+    enum mwt_outcome outcome = use_options(options);
+    mw_options_destroy(options);
+    return outcome;
+}
+
+/* Options from everywhere. */
+static void test_options(void)
+{
+    mwt_memory_repeat(run_options, false, 5);
+    mwt_memory_repeat(run_options, true, 5);
+}
+
+static enum mwt_outcome run_resource(void)
+{
+    static const char *const arguments[] = {"--mw-slave", "x"};
+    struct mwi_resource resource = {.member_id = "farm",
+                                    .update_interval_s = 5,
+                                    .slave_executable = "/bin/x",
+                                    .slave_arguments = arguments,
+                                    .slave_arguments_count = 2,
+                                    .transport = "tcp",
+                                    .host = "host",
+                                    .port = 7,
+                                    .pid = 1,
+                                    .protocol_version = 1};
+    struct mwi_resource parsed;
+    mw_reason why;
+    char *text = NULL;
+    mw_error error = mwi_resource_format(&resource, "m.rsc", &text, &why);
+    if (error != MW_OK)
+        return error == MW_ENOMEM ? MWT_TOLD : MWT_WRONG;
+    error = mwi_resource_parse(text, strlen(text), "m.rsc", &parsed, &why);
+    free(text);
+    /* Where jansson runs out of memory in the middle of a text, it blames the text. */
+    if (error != MW_OK)
+        return error == MW_ENOMEM || error == MW_EPROTOCOL ? MWT_TOLD : MWT_WRONG;
+    bool is_right = strcmp(parsed.host, "host") == 0 && parsed.slave_arguments_count == 2;
+    mwi_resource_fini(&parsed);
+    return is_right ? MWT_RIGHT : MWT_WRONG;
+}
+
+/* A resource that is written and read. */
+static void test_resource(void)
+{
+    mwt_memory_repeat(run_resource, false, 20);
+    mwt_memory_repeat(run_resource, true, 20);
+}
+
+static mw_error write_values(struct mwi_buffer *buffer, mw_reason *why, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    mw_error error = mwi_values_write(buffer, format, arguments, why);
+    va_end(arguments);
+    return error;
+}
+
+static mw_error read_values(struct mwi_values *values, mw_reason *why, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    mw_error error = mwi_values_read(values, "value", format, arguments, why);
+    va_end(arguments);
+    return error;
+}
+
+static enum mwt_outcome read_back(struct mwi_values *values, const struct mwi_buffer *buffer)
+{
+    const char *first = "untouched", *second = "untouched";
+    size_t size = 77;
+    int number = 77;
+    mw_reason why;
+    mw_error error = mwi_values_load(values, buffer->data, buffer->size);
+    if (error != MW_OK)
+        return error == MW_ENOMEM && values->count == 0 ? MWT_TOLD : MWT_WRONG;
+    error = read_values(values, &why, "Sis", &first, &size, &number, &second);
+    if (error != MW_OK)
+        return error == MW_ENOMEM && size == 77 && number == 77 ? MWT_TOLD : MWT_WRONG;
+    return size == 5000 && number == 5 && strlen(second) == 3000 ? MWT_RIGHT : MWT_WRONG;
+}
+
+static enum mwt_outcome run_values(void)
+{
+    static char long_text[5000], other[3001];
+    struct mwi_buffer buffer;
+    struct mwi_values values;
+    mw_reason why;
+    enum mwt_outcome outcome;
+    memset(long_text, 'x', sizeof long_text);
+    memset(other, 'y', sizeof other - 1);
+    if (!mwi_values_init(&values))
+        return MWT_TOLD;
+    mwi_buffer_init(&buffer);
+    mw_error error = write_values(&buffer, &why, "Sis", long_text, sizeof long_text, 5, other);
+    if (error != MW_OK)
+        outcome = error == MW_ENOMEM ? MWT_TOLD : MWT_WRONG;
+    else
+        outcome = read_back(&values, &buffer);
+    mwi_buffer_fini(&buffer);
+    mwi_values_fini(&values);
+    return outcome;
+}
+
+/* Values that are written and read, with outputs that are set all or none. */
+static void test_values(void)
+{
+    mwt_memory_repeat(run_values, false, 4);
+    mwt_memory_repeat(run_values, true, 4);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"block", test_block},   {"buffer", test_buffer},     {"map", test_map},
+        {"timers", test_timers}, {"finished", test_finished}, {"slaves", test_slaves},
+        {"tasks", test_tasks},   {"options", test_options},   {"resource", test_resource},
+        {"values", test_values}, CU_TEST_INFO_NULL,
+    };
+    return mwt_memory_run("no memory: parts", tests);
+}
