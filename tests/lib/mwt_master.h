@@ -60,8 +60,8 @@ void mwt_master_fail(struct mwt_master *master, mw_peer peer, const char *names)
 /* A message of tasks for this peer: their names, see mwt_outbox_tasks. Since the last forget. */
 const char *mwt_master_sent(struct mwt_master *master, mw_peer peer);
 
-/* Takes all results out of the queue: "a@0 b@1!" for the result of task a by SLAVE-0 and the failure
- * of task b by SLAVE-1; "?" for a slave of no id. */
+/* Takes all results out of the queue: "a@0 b@1!" for the result of task a by SLAVE-0 and the
+ * failure of task b by SLAVE-1; "?" for a slave of no id. */
 const char *mwt_master_results(struct mwt_master *master);
 
 #endif

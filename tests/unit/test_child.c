@@ -16,7 +16,7 @@
 
 #include "mwt_run.h"
 
-/* Writes the descriptors that are open, and would be after an exec if `is_after_exec`, "0 1 2 5". */
+/* Writes the descriptors that are open, or would be after an exec: "0 1 2 5 ". */
 static void list_descriptors(char *text, size_t size, bool is_after_exec, int besides)
 {
     size_t length = 0;

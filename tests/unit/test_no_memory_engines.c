@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Out of memory in the engines: a master and its slaves, with their frames carried by hand, through a
- * farm in which a slave is lost. At every place where an allocation can fail: no crash, no leak, and
- * all results, or somebody is told.
+ * Out of memory in the engines: a master and its slaves, with their frames carried by hand, through
+ * a farm in which a slave is lost. At every place where an allocation can fail: no crash, no leak,
+ * and all results, or somebody is told.
  */
 #include "master_engine.h"
 #include "slave_engine.h"
