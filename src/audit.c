@@ -54,7 +54,7 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
         {"RESFILE", "resfile-written", "Generated resource file: \"%t\"", {PATH}},
     [MWI_AUDIT_RESFILE_LOADING] =
         {"RESFILE", "resfile-loading", "Loading resource file: \"%t\"", {PATH}},
-    [MWI_AUDIT_RESFILE_PROBLEM] = {"RESFILE", "resfile-problem", "\"%t\": %r", {PATH, REASON}},
+    [MWI_AUDIT_RESFILE_PROBLEM] = {"RESFILE", "resfile-problem", "%r", {PATH, REASON}},
     [MWI_AUDIT_NEW_CLIENT] = {"NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_CLIENT_REFUSED] =
         {"NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
@@ -62,6 +62,7 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
         {SLAVE_N, "slave-greeted", "%a -> [\"%t\"] %S [%G]",
          {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID}},
     [MWI_AUDIT_SLAVE_STATE] = {SLAVE_N, "slave-state", "-> %S{ (%r)}", {SID, STATE, REASON}},
+    [MWI_AUDIT_SLAVE_GROUP] = {SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
     [MWI_AUDIT_TASKS_SENT] = {SLAVE_N, "tasks-sent", "<- %c tasks", {SID, COUNT}},
     [MWI_AUDIT_RESULTS_RECEIVED] =
         {SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
@@ -75,6 +76,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TASK_UNRUNNABLE] =
         {"MASTER", "task-unrunnable", "task %k of \"%t\" is unrunnable: %r",
          {TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_CANCELLED] =
+        {"MASTER", "task-cancelled", "task %k of \"%t\" is cancelled", {TASK, ALGORITHM}},
     [MWI_AUDIT_TRY_SHUTDOWN] = {SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
     [MWI_AUDIT_SLAVE_GOODBYE] = {SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_DROPPED] = {SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
@@ -82,9 +85,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_LOCAL_STARTED] = {"MASTER", "local-started", "started local slave, pid %c", {PID}},
     [MWI_AUDIT_LOCAL_ENDED] =
         {"MASTER", "local-ended", "local slave, pid %c, ended: %r", {PID, REASON}},
+    [MWI_AUDIT_LOCAL_FAILED] =
+        {"MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
     [MWI_AUDIT_SIGNAL] = {"%R", "signal", "SIGNAL %t", {ROLE, {'t', "signal"}}},
-    [MWI_AUDIT_CONNECTING] =
-        {"MASTER", "connecting", "<- CONNECTING TO %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_CONNECTED] = {"MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
     [MWI_AUDIT_CONNECT_FAILED] =
         {"MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},

@@ -25,19 +25,21 @@ enum mwi_audit_kind {
     MWI_AUDIT_CLIENT_REFUSED,   /* transport, address, reason: a client that is no slave yet */
     MWI_AUDIT_SLAVE_GREETED,    /* sid, transport, address, text (member id), state, group */
     MWI_AUDIT_SLAVE_STATE,      /* sid, state, reason (may be NULL) */
+    MWI_AUDIT_SLAVE_GROUP,      /* sid, group: it has moved there */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
     MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed: so many of them */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, text (algorithm), reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, text (algorithm), count (attempts), reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, text (algorithm), reason */
+    MWI_AUDIT_TASK_CANCELLED,   /* task, text (algorithm) */
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
     MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by us */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */
     MWI_AUDIT_LOCAL_STARTED,    /* count (pid) */
     MWI_AUDIT_LOCAL_ENDED,      /* count (pid), reason */
+    MWI_AUDIT_LOCAL_FAILED,     /* reason */
     MWI_AUDIT_SIGNAL,           /* role, text (signal) */
-    MWI_AUDIT_CONNECTING,       /* slave: transport, address */
     MWI_AUDIT_CONNECTED,        /* slave: address (the master's) */
     MWI_AUDIT_CONNECT_FAILED,   /* slave: address, reason */
     MWI_AUDIT_SLAVE_ID,         /* slave: sid */

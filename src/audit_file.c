@@ -208,7 +208,6 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
         .fd = -1,
         .json = config->json,
         .utc = config->utc,
-        .wall_offset_ns = config->wall_offset_ns,
         .stamp_second = INT64_MIN,
     };
     mw_error error = set_up(opened, config, why);
@@ -218,6 +217,11 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
     }
     *file = opened;
     return MW_OK;
+}
+
+void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns)
+{
+    file->wall_offset_ns = wall_offset_ns;
 }
 
 /* A warning that cannot be written is lost: there is nobody left to tell. */

@@ -29,8 +29,6 @@ struct mwi_audit_file_config {
     bool json;
     /* Stamps of text in UTC, else in local time. */
     bool utc;
-    /* Added to a record's time this gives the time since 1970. */
-    int64_t wall_offset_ns;
 };
 
 /* Opens the trail at *file; a file is made with mode 0644 and appended to. `config` is borrowed for
@@ -40,6 +38,9 @@ struct mwi_audit_file_config {
 mw_error mwi_audit_file_open(struct mwi_audit_file **file,
                              const struct mwi_audit_file_config *config,
                              mw_reason *why) MW_USE_RESULT;
+
+/* What is added to the time of the records from now on to get nanoseconds since 1970; 0 until then. */
+void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns);
 
 /* Tells what %n stands for, copied, and opens the file that waited for it. If that fails, there is
  * a warning on standard error and no trail. Without effect once the file is open. */

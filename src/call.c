@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec.h"
 #include "slave.h"
 
 static struct mwi_buffer *results(mw_call *call)
@@ -37,6 +38,7 @@ static void leave_failure(mw_call *call, const char *message)
 {
     begin_result(call, MWI_CALL_FAILURE);
     mwi_message_write_failure(results(call), message);
+    call->end = results(call)->size;
 }
 
 static mw_error fail_task(mw_call *call, mw_error error, const char *message)
@@ -121,6 +123,7 @@ mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
     begin_result(call, MWI_CALL_BYTES);
     mwi_buffer_reserve(results(call), size + MWI_MESSAGE_OVERHEAD_BYTES);
     mwi_message_write_bytes(results(call), data, size);
+    call->end = results(call)->size;
     return results(call)->failed ? fail_without_memory(call) : MW_OK;
 }
 
@@ -134,6 +137,7 @@ mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
 msgpack_packer *mw_call_packer(mw_call *call)
 {
     open_values(call);
+    call->has_packer = true;
     msgpack_packer_init(&call->packer, results(call), mwi_buffer_write);
     return &call->packer;
 }
@@ -171,6 +175,16 @@ mw_slave *mw_call_slave(const mw_call *call)
     return call->slave;
 }
 
+static void close_values(mw_call *call)
+{
+    struct mwi_buffer *buffer = results(call);
+    mwi_message_close_values(buffer, call->opened);
+    if (call->has_packer && !buffer->failed &&
+        !mwi_codec_check(buffer->data + call->opened, buffer->size - call->opened, NULL))
+        leave_failure(call, "the result is not whole msgpack values: what was packed with "
+                            "mw_call_packer lacks elements, or is nested too deeply");
+}
+
 static void run_algorithm(mw_call *call)
 {
     if (call->task->run != NULL)
@@ -184,13 +198,17 @@ void mwi_call_run(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
 {
     int64_t began_ns = *now_ns;
     mw_call call = {.slave = slave, .task = task};
+    slave->is_running = true;
     run_algorithm(&call);
+    slave->is_running = false;
     if (call.result == MWI_CALL_NOTHING)
         open_values(&call);
     if (results(&call)->failed)
         fail_without_memory(&call);
     if (call.result == MWI_CALL_VALUES)
-        mwi_message_close_values(results(&call), call.opened);
+        close_values(&call);
+    else
+        results(&call)->size = call.end; /* a packer handed out before may have been used after */
     if (call.has_values)
         mwi_values_clear(&slave->values);
     *now_ns = mwi_loop_now(slave->loop);

@@ -34,6 +34,7 @@ static void become_slave(const char *path, char **arguments, char **environment,
         close(null);
     }
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
         fcntl(channel, F_SETFD, 0) == 0)

@@ -59,11 +59,11 @@ void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)
     append_effect(effects, MWI_EFFECT_DROP, peer);
 }
 
-void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, uint64_t results_count)
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful)
 {
     struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
     if (effect != NULL)
-        effect->size = (size_t)results_count;
+        effect->size = was_useful;
 }
 
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record)

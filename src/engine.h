@@ -32,7 +32,7 @@ struct mwi_event {
 enum mwi_effect_kind {
     MWI_EFFECT_SEND, /* frame and size: the transport takes the frame */
     MWI_EFFECT_DROP,
-    MWI_EFFECT_LOST, /* master: the peer is no slave any more, after `size` results */
+    MWI_EFFECT_LOST, /* master: the peer is no slave any more; `size`: it was of use */
     MWI_EFFECT_AUDIT
 };
 
@@ -61,7 +61,7 @@ void mwi_effects_fini(struct mwi_effects *effects);
 /* Takes the frame, which may be NULL after a failed allocation: that is remembered as a failure. */
 void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size);
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
-void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, uint64_t results_count);
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful);
 
 /* Copies the record; its strings are borrowed until the effects are carried out. */
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record);

@@ -15,8 +15,11 @@ void mwi_finished_init(struct mwi_finished_queue *queue)
 void mwi_finished_fini(struct mwi_finished_queue *queue)
 {
     struct mwi_finished item;
-    while (mwi_finished_pop(queue, &item))
+    while (mwi_finished_pop(queue, &item)) {
         mwi_block_unref(item.block);
+        if (item.has_tag_bytes)
+            free(item.tag_bytes);
+    }
     free(queue->ring);
     mwi_finished_init(queue);
 }

@@ -8,15 +8,20 @@
 
 #include "block.h"
 #include "message.h"
+#include "tasks.h"
 
 struct mwi_finished {
     struct mwi_block *block;
     struct mwi_payload payload;
-    int64_t tag;
+    union {
+        int64_t tag;
+        struct mwi_tag *tag_bytes; /* malloc'd; goes with the item */
+    };
     uint64_t duration_ns;
     uint32_t sid;
     uint16_t algorithm;
     bool is_failed; /* the payload is the message's text */
+    bool has_tag_bytes;
 };
 
 struct mwi_finished_queue {
@@ -29,10 +34,10 @@ struct mwi_finished_queue {
 void mwi_finished_init(struct mwi_finished_queue *queue);
 void mwi_finished_fini(struct mwi_finished_queue *queue);
 
-/* Takes the item's reference, unless out of memory: false. */
+/* Takes the item's reference and tag, unless out of memory: false. */
 bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finished *item);
 
-/* Gives the reference with the item; false if there is none. */
+/* Gives the reference and the tag with the item; false if there is none. */
 bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item);
 
 #endif

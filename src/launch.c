@@ -4,6 +4,7 @@
  */
 #include "launch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,4 +52,26 @@ bool mwi_mode_is_slave(enum mwi_mode mode)
 {
     return mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_CHANNEL_SLAVE ||
            mode == MWI_MODE_MPI_SLAVE;
+}
+
+const mw_algorithm *mwi_launch_algorithms(const mw_program *program)
+{
+    static const mw_algorithm none = {0};
+    return program->algorithms == NULL ? &none : program->algorithms;
+}
+
+mw_error mwi_launch_check_program(const mw_program *program, mw_reason *why)
+{
+    const mw_algorithm *table = mwi_launch_algorithms(program);
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(table[i].name, table[j].name) != 0)
+                continue;
+            snprintf(why->text, sizeof why->text,
+                     "the task algorithm \"%.100s\" is in the program's table twice",
+                     table[i].name);
+            return MW_EINVAL;
+        }
+    }
+    return MW_OK;
 }

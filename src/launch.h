@@ -34,6 +34,12 @@ enum mwi_mode mwi_launch_mode(const mw_options *options, struct mwi_world world)
 
 bool mwi_mode_is_slave(enum mwi_mode mode);
 
+/* The program's table of algorithms, an empty one if it has none. */
+const mw_algorithm *mwi_launch_algorithms(const mw_program *program);
+
+/* MW_EINVAL with a sentence for a table that has a name twice. */
+mw_error mwi_launch_check_program(const mw_program *program, mw_reason *why);
+
 /* Everything that mw_main knows and an embedder need not say. */
 struct mwi_launch {
     enum mwi_mode mode;

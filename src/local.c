@@ -21,6 +21,10 @@
 #define LOOK_NS INT64_C(2000000)
 #define PATIENCE_NS INT64_C(1000000000)
 
+/* How often running ones are looked at, and how long a place waits that could not be filled. */
+#define LOOK_AT_RUNNING_NS INT64_C(500000000)
+#define RETRY_NS INT64_C(500000000)
+
 enum place_state { PLACE_EMPTY, PLACE_RUNNING, PLACE_ENDING, PLACE_GIVEN_UP };
 
 struct place {
@@ -29,19 +33,23 @@ struct place {
     mw_peer peer;
     int deaths_in_row;
     bool was_useful;
+    bool is_reaped; /* ending, and waited for already */
     int64_t lost_ns;
+    int64_t retry_ns;
 };
 
 struct mwi_local {
     struct mwi_loop *loop;
     size_t index;
     char *path;
+    bool is_path_asked; /* by --mw-slave-executable */
     char *
         *arguments; /* one block; the strings are the options' and the user's, but for inherited */
     char **inherited;
     struct place *places;
     size_t places_count;
     size_t ending_count;
+    int64_t looked_ns;
     size_t given_up_count;
     mw_reason last_end;
 };
@@ -107,6 +115,7 @@ mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
         opened->loop = loop;
         opened->index = index;
         opened->path = own_path(options);
+        opened->is_path_asked = mwi_options_is_set(options, MWI_OPTION_SLAVE_EXECUTABLE);
         opened->places = calloc(slaves_wanted(options), sizeof *opened->places);
     }
     if (opened == NULL || opened->path == NULL || opened->places == NULL ||
@@ -120,13 +129,23 @@ mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
     return MW_OK;
 }
 
+static void name_option(mw_reason *why)
+{
+    mw_reason named;
+    snprintf(named.text, sizeof named.text, "--mw-slave-executable: %.450s", why->text);
+    *why = named;
+}
+
 static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *why)
 {
     char address[32];
     mw_error error =
         mwi_child_start(&place->child, local->path, local->arguments, CHANNEL_INDEX, why);
-    if (error != MW_OK)
+    if (error != MW_OK) {
+        if (local->is_path_asked)
+            name_option(why);
         return error;
+    }
     snprintf(address, sizeof address, "fd:%d", place->child.channel);
     place->state = PLACE_RUNNING;
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
@@ -141,49 +160,87 @@ static void audit_end(struct mwi_local *local, const struct place *place, const 
                                                           .reason = how});
 }
 
-static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
+/* A place has lost a process, or could not get one; it may have another, or not. */
+static void count_death(struct mwi_local *local, struct place *place)
 {
-    if (now_ns - place->lost_ns > PATIENCE_NS)
-        kill(place->child.pid, SIGKILL);
-    if (!mwi_child_has_ended(&place->child, &local->last_end))
-        return;
-    audit_end(local, place, local->last_end.text);
-    place->deaths_in_row = place->was_useful ? 1 : place->deaths_in_row + 1;
+    place->deaths_in_row = place->was_useful ? 0 : place->deaths_in_row + 1;
     bool is_over = place->deaths_in_row > MWI_LOCAL_REPLACEMENTS_MAX;
     place->state = is_over ? PLACE_GIVEN_UP : PLACE_EMPTY;
     local->given_up_count += is_over;
-    local->ending_count--;
 }
 
-mw_error mwi_local_tend(struct mwi_local *local, mw_reason *why)
+static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
+{
+    if (!place->is_reaped && now_ns - place->lost_ns > PATIENCE_NS)
+        kill(place->child.pid, SIGKILL);
+    if (!place->is_reaped && !mwi_child_has_ended(&place->child, &local->last_end))
+        return;
+    place->is_reaped = false;
+    local->ending_count--;
+    audit_end(local, place, local->last_end.text);
+    count_death(local, place);
+}
+
+/* A process that has ended may have left its end of the socket to a child of its own, so that its
+ * connection does not say so. */
+static void look_at_running(struct mwi_local *local, struct place *place)
+{
+    if (!mwi_child_has_ended(&place->child, &local->last_end))
+        return;
+    place->is_reaped = true;
+    mwi_loop_lose(local->loop, place->peer, local->last_end.text);
+}
+
+static void refill(struct mwi_local *local, struct place *place, int64_t now_ns)
+{
+    if (now_ns < place->retry_ns || fill(local, place, &local->last_end) == MW_OK)
+        return;
+    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_FAILED,
+                                                          .reason = local->last_end.text});
+    place->was_useful = false;
+    place->retry_ns = now_ns + RETRY_NS;
+    count_death(local, place);
+}
+
+void mwi_local_tend(struct mwi_local *local)
 {
     int64_t now_ns = mwi_loop_now(local->loop);
+    bool is_time = now_ns - local->looked_ns >= LOOK_AT_RUNNING_NS;
+    if (is_time)
+        local->looked_ns = now_ns;
     for (size_t i = 0; i < local->places_count; i++) {
         struct place *place = &local->places[i];
+        if (is_time && place->state == PLACE_RUNNING)
+            look_at_running(local, place);
         if (place->state == PLACE_ENDING)
             reap(local, place, now_ns);
-        if (place->state != PLACE_EMPTY)
-            continue;
-        mw_error error = fill(local, place, why);
-        if (error != MW_OK)
-            return error;
+        if (place->state == PLACE_EMPTY)
+            refill(local, place, now_ns);
     }
-    return MW_OK;
+}
+
+mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
+{
+    mw_error error = MW_OK;
+    for (size_t i = 0; i < local->places_count && error == MW_OK; i++)
+        error = fill(local, &local->places[i], why);
+    return error;
 }
 
 int64_t mwi_local_deadline(const struct mwi_local *local)
 {
-    return local->ending_count == 0 ? INT64_MAX : mwi_loop_now(local->loop) + LOOK_NS;
+    int64_t after_ns = local->ending_count == 0 ? LOOK_AT_RUNNING_NS : LOOK_NS;
+    return mwi_loop_now(local->loop) + after_ns;
 }
 
-void mwi_local_lost(struct mwi_local *local, mw_peer peer, size_t results_count)
+void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful)
 {
     for (size_t i = 0; i < local->places_count; i++) {
         struct place *place = &local->places[i];
         if (place->state != PLACE_RUNNING || place->peer != peer)
             continue;
         place->state = PLACE_ENDING;
-        place->was_useful = results_count > 0;
+        place->was_useful = was_useful;
         place->lost_ns = mwi_loop_now(local->loop);
         local->ending_count++;
     }
@@ -193,10 +250,9 @@ bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why)
 {
     if (local->given_up_count < local->places_count)
         return false;
-    snprintf(
-        why->text, sizeof why->text,
-        "every local slave died %d times in a row without returning a result; the last: %.200s",
-        MWI_LOCAL_REPLACEMENTS_MAX + 1, local->last_end.text);
+    snprintf(why->text, sizeof why->text,
+             "every local slave ended %d times in a row before it got a task; the last: %.200s",
+             MWI_LOCAL_REPLACEMENTS_MAX + 1, local->last_end.text);
     return true;
 }
 

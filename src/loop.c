@@ -65,11 +65,21 @@ static void remember_unsendable(struct mwi_loop *loop, mw_peer peer)
     lost->items[lost->count++] = peer;
 }
 
+static bool is_unsendable(const struct mwi_loop *loop, mw_peer peer)
+{
+    for (size_t i = 0; i < loop->unsendable.count; i++)
+        if (loop->unsendable.items[i] == peer)
+            return true;
+    return false;
+}
+
 static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
 {
     struct loop_transport *to = transport_of(loop, effect->peer);
-    mw_error error =
-        to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
+    /* A frame that could not be queued is missing: none may follow it. */
+    mw_error error = MW_EPEER;
+    if (!is_unsendable(loop, effect->peer))
+        error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
     if (error != MW_OK) {
         free(effect->frame);
         if (error != MW_EPEER)
@@ -91,7 +101,7 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
         break;
     case MWI_EFFECT_LOST:
         if (loop->engine.lost != NULL)
-            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size);
+            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size != 0);
         break;
     case MWI_EFFECT_AUDIT:
         mwi_audit_file_write(loop->audit, &effect->record);
@@ -107,21 +117,30 @@ void mwi_loop_carry_out(struct mwi_loop *loop)
     effects->count = 0;
 }
 
+static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, int64_t now_ns)
+{
+    struct loop_transport *to = transport_of(loop, peer);
+    to->api->drop(to->transport, peer & PEER_MASK);
+    loop->engine.step(loop->engine.engine, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
+                                                               .now_ns = now_ns,
+                                                               .peer = peer,
+                                                               .reason = reason});
+    mwi_loop_carry_out(loop);
+}
+
 static void step(struct mwi_loop *loop, const struct mwi_event *event)
 {
     loop->engine.step(loop->engine.engine, event);
     mwi_loop_carry_out(loop);
     while (loop->unsendable.count > 0) {
         mw_peer peer = loop->unsendable.items[--loop->unsendable.count];
-        struct loop_transport *to = transport_of(loop, peer);
-        to->api->drop(to->transport, peer & PEER_MASK);
-        loop->engine.step(loop->engine.engine,
-                          &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
-                                              .now_ns = event->now_ns,
-                                              .peer = peer,
-                                              .reason = "a message to it could not be queued"});
-        mwi_loop_carry_out(loop);
+        lose_peer(loop, peer, "a message to it could not be queued", event->now_ns);
     }
+}
+
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason)
+{
+    lose_peer(loop, peer, reason, mwi_loop_now(loop));
 }
 
 static void on_event(struct loop_transport *from, struct mwi_event *event)

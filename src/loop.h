@@ -19,7 +19,7 @@ struct mwi_loop_engine {
     int64_t (*deadline)(const void *engine);
     struct mwi_effects *effects;
     /* Called for MWI_EFFECT_LOST, within a poll; may be NULL. */
-    void (*lost)(void *context, mw_peer peer, size_t results_count);
+    void (*lost)(void *context, mw_peer peer, bool was_useful);
     void *lost_context;
 };
 
@@ -47,6 +47,10 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
  */
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why);
+
+/* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said so.
+ * Not from an event. */
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
 
 /* Carries out what a direct call of the engine has left. */
 void mwi_loop_carry_out(struct mwi_loop *loop);

@@ -14,17 +14,37 @@
 #include "master.h"
 #include "signals.h"
 #include "slave.h"
+#include "utf8.h"
 
 #define STATUS_USAGE 2
 #define STATUS_FAILURE 255
+
+/* A master that refuses, or a path, may have put anything into a sentence. */
+static void make_printable(char *text)
+{
+    size_t length;
+    for (; *text != '\0'; text += length) {
+        uint32_t code;
+        length = mwi_utf8_decode(text, &code);
+        bool is_printable = length != 0 && mwi_utf8_is_printable(code);
+        if (length == 0)
+            length = 1;
+        if (!is_printable)
+            memset(text, '?', length);
+    }
+}
 
 /* Every rank of an MPI job finds the same mistake: one of them tells. */
 static void complain(const struct mwi_launch *launch, const char *sentence)
 {
     const char *program = launch->argc > 0 ? launch->argv[0] : "mw";
     const char *slash = strrchr(program, '/');
-    if (launch->world.rank == 0)
-        fprintf(stderr, "%s: %s\n", slash == NULL ? program : slash + 1, sentence);
+    char line[256 + sizeof(mw_reason)];
+    if (launch->world.rank != 0)
+        return;
+    snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
+    make_printable(line);
+    fprintf(stderr, "%s\n", line);
 }
 
 static int run_master(const mw_program *program, mw_options *options,
@@ -37,16 +57,17 @@ static int run_master(const mw_program *program, mw_options *options,
         return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
     }
     int returned = STATUS_FAILURE;
-    if (program->master == NULL)
+    if (program->master == NULL) {
         mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
-    else
+        complain(launch, "the program has no master algorithm");
+    } else
         returned = program->master(master, launch->argc, launch->argv);
     /* What the master printed shall stand before what the slaves print as they end. */
     fflush(stdout);
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
     if (is_broken || (status == STATUS_FAILURE && returned == 0))
-        complain(launch, master->error.text);
+        complain(launch, master->fault.text);
     if (mwi_signals_caught() != 0)
         mwi_loop_audit(master->loop,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,

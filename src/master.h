@@ -27,16 +27,19 @@ struct mw_master {
     bool has_signals;
     int64_t shutdown_timeout_ns;
     int64_t last_turn_ns;
-    mw_error broken;  /* what mw_master_loop says from now on */
-    bool was_misused; /* a submission failed */
+    mw_error broken; /* what mw_master_loop says from now on */
+    mw_error misuse; /* of the first submission that was refused */
+    mw_reason fault; /* the sentence of what changes the exit status */
     mw_reason error;
-    uint16_t last_algorithm;   /* found by the last submission */
+    uint16_t last_algorithm; /* found by the last submission */
+    mw_task_id last_task;
     struct mwi_buffer scratch; /* for packing arguments */
     char *formatted;           /* by mw_master_format */
     mw_result result;          /* handed out, with what it lives in: */
     struct mwi_block *result_block;
     unsigned char *result_arguments; /* of an unrunnable task */
-    struct mwi_values values;        /* read from it */
+    struct mwi_tag *result_tag;
+    struct mwi_values values; /* read from it */
     bool has_values;
 };
 

@@ -9,6 +9,8 @@
 #include "engine.h"
 #include "finished.h"
 #include "schedule.h"
+#include "sid_queue.h"
+#include "targets.h"
 
 /* Borrowed, with what it points to, for the engine's life. */
 struct mwi_master_engine_config {
@@ -31,6 +33,9 @@ struct mwi_master_engine {
     struct mwi_timers timers;
     struct mwi_timer shutdown;
     struct mwi_decoder decoder;
+    struct mwi_targets targets;
+    struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
+    int64_t now_ns;                               /* of the last step */
     uint16_t algorithms_count;
     size_t clients_total; /* that ever came up */
     bool is_shutting_down;
@@ -50,15 +55,31 @@ int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine);
 /* What a user submits. */
 struct mwi_submission {
     uint16_t algorithm;
+    struct mwi_policy policy;
     int64_t tag;
-    bool no_retry;
-    uint8_t max_attempts;
+    struct mwi_tag *tag_bytes;  /* malloc'd, in place of tag; NULL: none */
     struct mwi_payload payload; /* data malloc'd */
 };
 
-/* Enters a task and takes the payload. Errors, the payload staying the caller's: MW_ENOMEM. */
+/* Enters a task and takes the payload and the tag's bytes; *id is its number. It may be unrunnable
+ * at once. Errors, payload and bytes staying the caller's: MW_ENOMEM.
+ * This call and those below may leave effects, to be carried out before the next step. */
 mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
-                                  const struct mwi_submission *submission);
+                                  const struct mwi_submission *submission, uint64_t *id);
+
+/* After MW_OK nothing is ever handed out for the task. MW_ESTATE: it is too late, or there is no
+ * such task. */
+mw_error mwi_master_engine_cancel(struct mwi_master_engine *engine, uint64_t id);
+
+/* Moves an ordered or intermingle slave to the unordered ones. MW_ESTATE: there is no such slave. */
+mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t sid);
+
+/* Raises or lowers the number of slaves that a group wants. */
+void mwi_master_engine_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                                int64_t change);
+
+/* Tasks that wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */
+size_t mwi_master_engine_pending(const struct mwi_master_engine *engine, size_t algorithm);
 
 /* The largest payload that a task can have. */
 size_t mwi_master_engine_payload_bytes_max(const struct mwi_master_engine *engine);

@@ -24,12 +24,12 @@ static int64_t engine_deadline(const void *engine)
     return mwi_master_engine_deadline(engine);
 }
 
-static void slave_lost(void *context, mw_peer peer, size_t results_count)
+static void slave_lost(void *context, mw_peer peer, bool was_useful)
 {
     mw_master *master = context;
     master->slaves_lost_count++;
     if (master->local != NULL)
-        mwi_local_lost(master->local, peer, results_count);
+        mwi_local_lost(master->local, peer, was_useful);
 }
 
 /* What the master listens on, by mode. */
@@ -65,7 +65,7 @@ static mw_error init_engine(mw_master *master, const mw_options *options)
 {
     struct mwi_master_engine_config config = {
         .member_id = master->member_id,
-        .algorithms = master->program->algorithms,
+        .algorithms = mwi_launch_algorithms(master->program),
         .task_group = (size_t)mwi_options_integer(options, MWI_OPTION_SLAVE_TASK_GROUP),
         .result_group = (size_t)mwi_options_integer(options, MWI_OPTION_SLAVE_RESULT_GROUP),
         .frame_write_bytes_max =
@@ -165,6 +165,7 @@ static mw_error open_loop(mw_master *master, const mw_options *options,
                              frame_bytes_max(options), launch->wake_fd, &index, why);
     if (error != MW_OK)
         return error;
+    mwi_trail_set_clock(master->trail, chosen->api->scheme, mwi_loop_now(master->loop));
     audit_text(master, MWI_AUDIT_VERSION, mw_version());
     audit_text(master, MWI_AUDIT_INIT, master->member_id);
     if (launch->mode != MWI_MODE_LOCAL)
@@ -181,7 +182,7 @@ static mw_error open_loop(mw_master *master, const mw_options *options,
     if (error == MW_OK && launch->mode == MWI_MODE_LOCAL)
         error = mwi_local_open(&master->local, options, launch, master->loop, index, why);
     if (error == MW_OK && master->local != NULL)
-        error = mwi_local_tend(master->local, why);
+        error = mwi_local_start(master->local, why);
     return error;
 }
 
@@ -209,19 +210,11 @@ static void free_master(mw_master *master)
     mwi_values_fini(&master->values);
     mwi_block_unref(master->result_block);
     free(master->result_arguments);
+    free(master->result_tag);
     mwi_buffer_fini(&master->scratch);
     free(master->formatted);
     free(master->member_id);
     free(master);
-}
-
-/* What the resource file may promise already will not come. */
-static void withdraw(mw_master *master)
-{
-    mw_reason why;
-    mw_error error =
-        mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_FAILED, &why);
-    (void)error;
 }
 
 mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
@@ -229,14 +222,18 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_optio
 {
     mw_reason why = {""};
     mw_master *opened;
-    mw_error error = create_master(&opened, program, options);
+    mw_error error = mwi_launch_check_program(program, &why);
+    if (error != MW_OK)
+        return mwi_options_fail(options, error, "%s", why.text);
+    error = create_master(&opened, program, options);
     if (error != MW_OK)
         return mwi_options_fail(options, error, "cannot make a master: %s", mw_error_text(error));
     opened->has_signals = launch->wake_fd >= 0;
     opened->slaves_max = launch->mode == MWI_MODE_MPI_MASTER ? (size_t)launch->world.size - 1 : 0;
     error = open_parts(opened, options, launch, &why);
     if (error != MW_OK) {
-        withdraw(opened);
+        /* What the resource file may promise already will not come. */
+        mwi_announce_end(opened->announce, opened->loop, MWI_COMPUTATION_FAILED);
         free_master(opened);
         return mwi_options_fail(options, error, "%s",
                                 why.text[0] == '\0' ? mw_error_text(error) : why.text);
@@ -284,16 +281,12 @@ static int64_t await_slaves(mw_master *master)
 
 void mwi_master_close(mw_master *master, bool is_finished)
 {
-    mw_reason why;
     if (master == NULL)
         return;
     mwi_local_close(master->local, await_slaves(master));
     master->local = NULL;
-    if (mwi_announce_write(master->announce, master->loop,
-                           is_finished ? MWI_COMPUTATION_FINISHED : MWI_COMPUTATION_FAILED,
-                           &why) != MW_OK)
-        mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_PROBLEM,
-                                                               .reason = why.text});
+    mwi_announce_end(master->announce, master->loop,
+                     is_finished ? MWI_COMPUTATION_FINISHED : MWI_COMPUTATION_FAILED);
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,
                                                            .role = MWI_ROLE_MASTER,
                                                            .text = "SHUTDOWN",

@@ -13,7 +13,7 @@
 
 #define ZONE_CHUNK_BYTES 8192
 #define TASK_FIELDS 3
-#define RESULT_FIELDS 4
+#define ARRAY16 0xdc
 #define ARRAY32 0xdd
 #define EXT32 0xc9
 #define ARRAY32_HEADER_BYTES 5
@@ -130,9 +130,9 @@ static mw_error decode_tasks(struct mwi_message *message, mw_reason *why)
 
 static mw_error decode_results(struct mwi_message *message, mw_reason *why)
 {
-    if (message->fields_count == 0 || message->fields_count % RESULT_FIELDS != 0)
+    if (message->fields_count == 0 || message->fields_count % MWI_MESSAGE_RESULT_FIELDS != 0)
         return fail(why, "a malformed message of results");
-    for (size_t i = 0; i < message->fields_count; i += RESULT_FIELDS) {
+    for (size_t i = 0; i < message->fields_count; i += MWI_MESSAGE_RESULT_FIELDS) {
         const msgpack_object *fields = message->fields + i;
         bool is_failed =
             is_number(&fields[2], MWI_RESULT_FAILED) && fields[2].via.u64 == MWI_RESULT_FAILED;
@@ -141,7 +141,7 @@ static mw_error decode_results(struct mwi_message *message, mw_reason *why)
             !is_number(&fields[3], UINT64_MAX))
             return fail(why, "a malformed result");
     }
-    message->items_count = message->fields_count / RESULT_FIELDS;
+    message->items_count = message->fields_count / MWI_MESSAGE_RESULT_FIELDS;
     return MW_OK;
 }
 
@@ -160,9 +160,23 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_RESULTS:
         return decode_results(message, why);
     case MWI_MESSAGE_SHUTDOWN:
-        return message->fields_count == 0 ? MW_OK : fail(why, "a malformed shutdown");
+    case MWI_MESSAGE_ATTENTIVE:
+    case MWI_MESSAGE_PING:
+    case MWI_MESSAGE_PONG:
+        return message->fields_count == 0 ? MW_OK : fail(why, "a message with fields it has not");
     }
     return fail(why, "a message of an unknown kind");
+}
+
+size_t mwi_message_fields_count(const unsigned char *data, size_t size)
+{
+    size_t length_bytes = size == 0 ? 0 : data[0] == ARRAY16 ? 2 : data[0] == ARRAY32 ? 4 : 0;
+    size_t count = 0;
+    if (length_bytes == 0)
+        return size > 0 && (data[0] & 0xf0) == 0x90 ? data[0] & 0x0f : 0;
+    for (size_t i = 1; i <= length_bytes && i < size; i++)
+        count = count << 8 | data[i];
+    return count;
 }
 
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
@@ -203,7 +217,7 @@ void mwi_message_task(const struct mwi_message *message, size_t index,
 void mwi_message_result(const struct mwi_message *message, size_t index,
                         struct mwi_message_item *item)
 {
-    const msgpack_object *fields = message->fields + index * RESULT_FIELDS;
+    const msgpack_object *fields = message->fields + index * MWI_MESSAGE_RESULT_FIELDS;
     item->id = fields[0].via.u64;
     item->payload = object_payload(&fields[1]);
     item->status = (enum mwi_result_status)fields[2].via.u64;
@@ -256,9 +270,9 @@ void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind k
     write_text(&packer, reason);
 }
 
-void mwi_message_write_shutdown(struct mwi_buffer *buffer)
+void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind)
 {
-    begin_message(buffer, MWI_MESSAGE_SHUTDOWN, 0);
+    begin_message(buffer, kind, 0);
 }
 
 static void write_payload(msgpack_packer *packer, const struct mwi_payload *payload)
@@ -337,5 +351,6 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
 {
     if (!buffer->failed)
-        mwi_codec_put_u32(buffer->data + 1, (uint32_t)(results_count * RESULT_FIELDS + 1));
+        mwi_codec_put_u32(buffer->data + 1,
+                          (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
 }

@@ -13,14 +13,17 @@
 /* The numbers are the protocol's. HELLO and REFUSE keep their form in every version, so that ends
  * of different versions can tell each other why they part. */
 enum mwi_message_kind {
-    MWI_MESSAGE_HELLO = 1,    /* slave: ["mw", protocol, member id, frame_bytes_max] */
-    MWI_MESSAGE_WELCOME = 2,  /* master: [sid, result group, frame_bytes_max, names...] */
-    MWI_MESSAGE_REFUSE = 3,   /* master: [reason] */
-    MWI_MESSAGE_TASKS = 4,    /* master: [id, algorithm, payload]... */
-    MWI_MESSAGE_RESULTS = 5,  /* slave: [id, payload, status, nanoseconds]... */
-    MWI_MESSAGE_SHUTDOWN = 6, /* master: [] */
-    MWI_MESSAGE_GOODBYE = 7   /* slave: [reason]: it leaves; the tasks that it has not returned go
+    MWI_MESSAGE_HELLO = 1,     /* slave: ["mw", protocol, member id, frame_bytes_max] */
+    MWI_MESSAGE_WELCOME = 2,   /* master: [sid, result group, frame_bytes_max, names...] */
+    MWI_MESSAGE_REFUSE = 3,    /* master: [reason] */
+    MWI_MESSAGE_TASKS = 4,     /* master: [id, algorithm, payload]... */
+    MWI_MESSAGE_RESULTS = 5,   /* slave: [id, payload, status, nanoseconds]... */
+    MWI_MESSAGE_SHUTDOWN = 6,  /* master: [] */
+    MWI_MESSAGE_GOODBYE = 7,   /* slave: [reason]: it leaves; the tasks that it has not returned go
                                  back to the pool */
+    MWI_MESSAGE_ATTENTIVE = 8, /* slave: []: without a task it listens, and may be pinged */
+    MWI_MESSAGE_PING = 9,      /* master: [] */
+    MWI_MESSAGE_PONG = 10      /* slave: [], at once */
 };
 
 /* A payload is an ext of this type holding a sequence of values, a bin holding raw bytes, or, in a
@@ -83,6 +86,12 @@ struct mwi_decoder {
 bool mwi_decoder_init(struct mwi_decoder *decoder);
 void mwi_decoder_fini(struct mwi_decoder *decoder);
 
+/* The fields of a result in a message. */
+#define MWI_MESSAGE_RESULT_FIELDS 4
+
+/* How many fields the frame claims to have, by its first bytes alone; 0 if it is no array. */
+size_t mwi_message_fields_count(const unsigned char *data, size_t size);
+
 /* Reads a frame; everything in *message points into it, or is the decoder's until the next frame.
  * All of the message is checked here: the accessors below cannot fail. Errors: MW_EPROTOCOL with
  * what is wrong, MW_ENOMEM. A HELLO of another protocol version is read as far as that number. */
@@ -103,7 +112,8 @@ void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t
                                uint64_t frame_bytes_max, const mw_algorithm *algorithms);
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason);
-void mwi_message_write_shutdown(struct mwi_buffer *buffer);
+/* SHUTDOWN, ATTENTIVE, PING, PONG. */
+void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
 /* A message of tasks: begin with their number, then each. */
 void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count);

@@ -123,6 +123,23 @@ static mw_error check_way_to_master(mw_options *options)
     return MW_OK;
 }
 
+/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. */
+static mw_error check_address(mw_options *options)
+{
+    static const enum mwi_option address[] = {MWI_OPTION_MASTER_HOST, MWI_OPTION_MASTER_PORT};
+    bool has_role = mwi_options_flag(options, MWI_OPTION_SLAVE) ||
+                    mwi_options_flag(options, MWI_OPTION_MASTER) || transport_is(options, "tcp");
+    size_t transports_count;
+
+    mwi_options_transports(options, &transports_count);
+    for (size_t i = 0; !has_role && transports_count == 0 && i < 2; i++)
+        if (mwi_options_source(options, address[i]) == MWI_SOURCE_SET)
+            return mwi_options_fail(options, MW_EUSAGE,
+                                    "%s is for TCP: it needs --mw-master or --mw-slave",
+                                    i == 0 ? "--mw-master-host" : "--mw-master-port");
+    return MW_OK;
+}
+
 static mw_error check_slave(mw_options *options)
 {
     bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
@@ -142,8 +159,8 @@ static mw_error check_slave(mw_options *options)
 
 mw_error mwi_options_check(mw_options *options)
 {
-    static mw_error (*const checks[])(mw_options * options) = {check_roles, check_transport,
-                                                               check_local, check_slave};
+    static mw_error (*const checks[])(mw_options * options) = {
+        check_roles, check_transport, check_local, check_slave, check_address};
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         mw_error error = checks[i](options);

@@ -155,8 +155,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "60",
-            .help = "How many seconds the master waits for a client to greet. However long a "
-                    "task runs, this does not end it.",
+            .help =
+                "How many seconds the master waits for a client to greet, and for a sign of life "
+                "of a slave that has no task. However long a task runs, this does not end "
+                "it.",
         },
     [MWI_OPTION_SHUTDOWN_TIMEOUT] =
         {
@@ -290,7 +292,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = PATH_BYTES_MAX,
             .metavariable = "P",
             .default_words = "this program",
-            .help = "The path of the program that slaves run, for the resource file.",
+            .help = "The path of the program that slaves run: the master starts it in local mode, "
+                    "and the "
+                    "resource file names it.",
         },
 };
 

@@ -180,8 +180,17 @@ mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t 
                             shown);
 }
 
+/* The name as the table has it: people also write it as on a command line. */
+static const char *bare_name(const char *name)
+{
+    size_t prefix = strlen(MWI_OPTION_PREFIX);
+
+    return strncmp(name, MWI_OPTION_PREFIX, prefix) == 0 ? name + prefix : name;
+}
+
 mw_error mw_options_set(mw_options *options, const char *name, const char *value)
 {
+    name = bare_name(name);
     enum mwi_option option = mwi_option_find(name, strlen(name));
     struct setting setting = {option, value, MWI_SOURCE_SET, ++options->sequence};
 
@@ -214,6 +223,7 @@ mw_error mw_options_environment(mw_options *options)
 
 const char *mw_options_get(const mw_options *options, const char *name)
 {
+    name = bare_name(name);
     enum mwi_option option = mwi_option_find(name, strlen(name));
 
     return option == MWI_OPTIONS_COUNT ? NULL : mwi_options_text(options, option);

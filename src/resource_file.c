@@ -51,12 +51,25 @@ static mw_error read_fd(int fd, const char *path, struct mwi_resource *resource,
     return error;
 }
 
+static mw_error check_regular(int fd, const char *path, mw_reason *why)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return fail_read(why, path, errno);
+    if (!S_ISREG(status.st_mode))
+        return mwi_resource_fail(why, MW_EIO, path, "it is not a regular file");
+    return MW_OK;
+}
+
 mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource, mw_reason *why)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* A FIFO that nobody writes to would hold up the open, or the read, for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return fail_read(why, path, errno);
-    mw_error error = read_fd(fd, path, resource, why);
+    mw_error error = check_regular(fd, path, why);
+    if (error == MW_OK)
+        error = read_fd(fd, path, resource, why);
     close(fd);
     return error;
 }

@@ -4,21 +4,33 @@
  */
 #include "schedule.h"
 
-size_t mwi_schedule_group(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
-                          const struct mwi_schedule_limits *limits)
+static struct mwi_task *candidate(const struct mwi_tasks *tasks, const struct mwi_slave *slave)
 {
-    size_t count = 0, bytes = 0;
-    if (slave->state != MWI_SLAVE_IDLE)
-        return 0;
-    const struct mwi_list *link = tasks->waiting.next;
-    for (; link != &tasks->waiting && count < limits->task_group; link = link->next) {
-        const struct mwi_task *task = MWI_LIST_ENTRY(link, const struct mwi_task, link);
-        bytes += task->size + MWI_MESSAGE_OVERHEAD_BYTES;
-        if (count > 0 && (task->attempts > 0 || bytes > limits->group_bytes_max))
-            break;
-        count++;
-        if (task->attempts > 0)
-            break;
-    }
-    return count;
+    if (!mwi_list_is_empty(&slave->ordered))
+        return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task, link);
+    return slave->group == MWI_GROUP_ORDERED ? NULL : mwi_tasks_first_waiting(tasks);
+}
+
+static bool goes_alone(const struct mwi_tasks *tasks, const struct mwi_task *task)
+{
+    return task->attempts > 0 || mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
+}
+
+struct mwi_task *mwi_schedule_next(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
+                                   const struct mwi_schedule_limits *limits,
+                                   struct mwi_schedule_group *group)
+{
+    if (slave->state != MWI_SLAVE_IDLE || group->is_closed || group->count == limits->task_group)
+        return NULL;
+    struct mwi_task *task = candidate(tasks, slave);
+    if (task == NULL)
+        return NULL;
+    size_t bytes = group->bytes + task->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    bool is_alone = goes_alone(tasks, task);
+    if (group->count > 0 && (is_alone || bytes > limits->group_bytes_max))
+        return NULL;
+    group->count++;
+    group->bytes = bytes;
+    group->is_closed = is_alone;
+    return task;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handler writes a byte into a pipe that polls watch.
+ * The handler writes a byte into a pipe that polls watch. SIGPIPE and SIGXFSZ are ignored: the write
+ * that would raise them fails, and says why.
  */
 #include "signals.h"
 
@@ -12,7 +13,7 @@
 
 static volatile sig_atomic_t caught;
 static int wake_pipe[2] = {-1, -1};
-static struct sigaction saved_int, saved_term, saved_pipe;
+static struct sigaction saved_int, saved_term, saved_pipe, saved_file_size;
 
 static void on_signal(int number)
 {
@@ -46,6 +47,7 @@ mw_error mwi_signals_install(bool is_local_slave)
     sigaction(SIGINT, is_local_slave ? &nothing : &action, &saved_int);
     sigaction(SIGTERM, &action, &saved_term);
     sigaction(SIGPIPE, &ignore, &saved_pipe);
+    sigaction(SIGXFSZ, &ignore, &saved_file_size);
     return MW_OK;
 }
 
@@ -54,6 +56,7 @@ void mwi_signals_restore(void)
     sigaction(SIGINT, &saved_int, NULL);
     sigaction(SIGTERM, &saved_term, NULL);
     sigaction(SIGPIPE, &saved_pipe, NULL);
+    sigaction(SIGXFSZ, &saved_file_size, NULL);
     close(wake_pipe[0]);
     close(wake_pipe[1]);
     wake_pipe[0] = wake_pipe[1] = -1;

@@ -10,7 +10,7 @@
 
 #include "signals.h"
 
-/* Tasks are run without a look at the network for so long at most. */
+/* After a task the network is looked at if this has passed since the last time. */
 #define TURN_EVERY_NS INT64_C(1000000)
 
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
@@ -78,7 +78,10 @@ static void run_tasks(mw_slave *slave, size_t count)
             return;
         mwi_call_run(slave, &task, &now_ns);
         mwi_loop_carry_out(slave->loop);
-        if (now_ns - slave->last_turn_ns < TURN_EVERY_NS || slave->engine.tasks_count == 0)
+        /* Results leave before the next task begins, since nobody knows how long that takes. */
+        bool is_time =
+            slave->engine.results_count == 0 || now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
+        if (!is_time || slave->engine.tasks_count == 0)
             continue;
         if (turn(slave, INT64_MIN) != MW_OK)
             return;
@@ -98,6 +101,10 @@ static int64_t deadline_after(const mw_slave *slave, double timeout_s)
 /* Waits for tasks, runs up to `count` of them, and sends what there is to send. */
 static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_counts *counts)
 {
+    if (slave->is_running) {
+        set_counts(slave, counts);
+        return mwi_slave_fail(slave, MW_ESTATE, "a slave's loop was called by a task algorithm");
+    }
     int64_t deadline_ns = deadline_after(slave, timeout_s);
     while (slave->engine.tasks_count == 0 && !is_over(slave)) {
         if (turn(slave, deadline_ns) != MW_OK || mwi_loop_now(slave->loop) >= deadline_ns)
@@ -122,6 +129,10 @@ mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s, mw_slave_count
 
 int mw_slave_loop_simple(mw_slave *slave)
 {
+    if (slave->is_running)
+        return 255;
+    mwi_slave_engine_attend(&slave->engine);
+    mwi_loop_carry_out(slave->loop);
     while (!is_over(slave)) {
         if (slave->engine.tasks_count == 0)
             turn(slave, INT64_MAX);

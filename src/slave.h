@@ -26,7 +26,9 @@ struct mw_call {
     enum mwi_call_result result;
     bool has_values; /* the arguments were read into slave->values, or strings made there */
     bool is_loaded;
-    size_t opened; /* of open values, see mwi_message_open_values */
+    bool has_packer; /* msgpack of the user's own may be in the values */
+    size_t opened;   /* of open values, see mwi_message_open_values */
+    size_t end;      /* of bytes or a failure, in the message of results */
     msgpack_packer packer;
 };
 
@@ -39,6 +41,8 @@ struct mw_slave {
     struct mwi_loop *loop;
     struct mwi_values values; /* the arguments of the task that runs */
     bool has_signals;
+    bool is_running; /* a task algorithm */
+    bool has_left;   /* the slave algorithm returned while the master was there */
     int64_t last_turn_ns;
     mw_error broken;
     mw_reason error;

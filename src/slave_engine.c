@@ -117,6 +117,17 @@ static void send_hello(struct mwi_slave_engine *engine, const struct mwi_event *
           (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
 }
 
+static void send_bare(struct mwi_slave_engine *engine, enum mwi_message_kind kind)
+{
+    struct mwi_buffer buffer;
+    size_t size = 0;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, kind);
+    void *frame = mwi_buffer_take(&buffer, &size);
+    mwi_buffer_fini(&buffer);
+    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+}
+
 static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)
 {
     const mw_algorithm *algorithm = engine->config.algorithms;
@@ -259,6 +270,12 @@ static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *
     case MWI_MESSAGE_SHUTDOWN:
         take_shutdown(engine, event->now_ns);
         break;
+    case MWI_MESSAGE_PING:
+        if (engine->phase == MWI_PHASE_READY)
+            send_bare(engine, MWI_MESSAGE_PONG);
+        else
+            give_up(engine, "the master sent a ping before its welcome", event->now_ns);
+        break;
     default:
         give_up(engine, "the master sent a message that only a slave sends", event->now_ns);
         break;
@@ -342,6 +359,14 @@ void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char
     set_reason(engine, reason, strlen(reason));
 }
 
+void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
+{
+    if (engine->phase != MWI_PHASE_READY || engine->is_attentive)
+        return;
+    engine->is_attentive = true;
+    send_bare(engine, MWI_MESSAGE_ATTENTIVE);
+}
+
 bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)
 {
     if (!pop_task(engine, task))
@@ -359,7 +384,7 @@ size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
     /* A task's id is written in msgpack's shortest form: 1 byte, or 1 and 1, 2, 4 or 8 more. */
     const struct mwi_buffer *results = &engine->results;
-    if (results->size == engine->result_start)
+    if (results->size <= engine->result_start)
         return results->size;
     unsigned char first = results->data[engine->result_start];
     return engine->result_start + 1 +

@@ -46,8 +46,9 @@ struct mwi_slave_engine {
     mw_peer peer;
     int64_t greeting_deadline_ns;
     char address[128];
-    char reason[256]; /* why it was refused, is gone, or failed to connect the last time */
-    uint32_t sid;     /* UINT32_MAX until the welcome */
+    char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
+    uint32_t sid;      /* UINT32_MAX until the welcome */
+    bool is_attentive; /* the master was told that we listen whenever we have no task */
     size_t result_group;
     size_t result_bytes_max; /* the largest message that both sides agree to */
     mw_task_fn **runs;       /* the master's algorithm numbers -> ours */
@@ -75,6 +76,10 @@ void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_eve
 
 /* When a tick is due at the latest. */
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
+
+/* Tells the master, once, that this slave listens whenever it has no task, so that its silence means
+ * that something is wrong. */
+void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
 /* Takes the next task out of the queue and begins its result; false if there is none. The caller
  * runs it, writes the payload of the result to engine->results, and ends it with end_task. */

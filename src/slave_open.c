@@ -140,7 +140,7 @@ static mw_error set_member_id(mw_slave *slave, const mw_options *options)
 /* Begins one attempt, or sets the reason why not in the engine. Errors end the search. */
 static mw_error begin_attempt(mw_slave *slave, struct search *search)
 {
-    mw_reason why;
+    mw_reason why = {""};
     char address[ADDRESS_SIZE];
     mw_peer peer;
     mw_error error = find_address(search, address, &why);
@@ -153,7 +153,8 @@ static mw_error begin_attempt(mw_slave *slave, struct search *search)
         return MW_OK;
     }
     if (error == MW_EGONE || error == MW_EUSAGE || error == MW_EINVAL || error == MW_ENOMEM)
-        return mwi_slave_fail(slave, error, "%s", why.text);
+        return mwi_slave_fail(slave, error, "%s",
+                              why.text[0] == '\0' ? mw_error_text(error) : why.text);
     mwi_slave_engine_cannot_connect(&slave->engine, why.text);
     return MW_OK;
 }
@@ -175,9 +176,10 @@ static mw_error time_is_up(mw_slave *slave, const struct search *search)
 {
     double seconds =
         (double)mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT) / 1e9;
-    return mwi_slave_fail(slave, MW_ETIMEOUT,
-                          "no master accepted this slave within --mw-connect-timeout of %g s: %s",
-                          seconds, obstacle(slave));
+    return mwi_slave_fail(
+        slave, MW_ETIMEOUT,
+        "no master accepted this slave within --mw-connect-timeout of %g s: %s%s%s", seconds,
+        slave->engine.address, slave->engine.address[0] == '\0' ? "" : ": ", obstacle(slave));
 }
 
 static bool is_under_way(const mw_slave *slave)
@@ -249,6 +251,8 @@ static mw_error open_loop(mw_slave *slave, struct search *search, const struct m
     if (error == MW_OK)
         error = mwi_loop_add(slave->loop, search->api, search->environment, frame_bytes_max,
                              launch->wake_fd, &search->index, why);
+    if (error == MW_OK)
+        mwi_trail_set_clock(slave->trail, search->api->scheme, mwi_loop_now(slave->loop));
     return error;
 }
 
@@ -275,7 +279,7 @@ static mw_error find_master(mw_slave *slave, struct search *search)
 static mw_error create_slave(mw_slave **slave, const mw_program *program, const mw_options *options)
 {
     struct mwi_slave_engine_config config = {
-        .algorithms = program->algorithms,
+        .algorithms = mwi_launch_algorithms(program),
         .frame_write_bytes_max =
             (size_t)mwi_options_integer(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
         .frame_read_bytes_max =
@@ -310,7 +314,9 @@ static const char *ending(const mw_slave *slave)
     case MWI_PHASE_REFUSED:
         return "REFUSED";
     case MWI_PHASE_GONE:
-        return slave->broken == MW_EINTERRUPTED ? "INTERRUPTED" : "MASTER-GONE";
+        return slave->broken == MW_EINTERRUPTED ? "INTERRUPTED"
+               : slave->has_left                ? "RETURNED"
+                                                : "MASTER-GONE";
     default:
         return "NO-MASTER";
     }
@@ -332,7 +338,10 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options 
     mw_reason why = {""};
     mw_slave *opened;
     struct search search = {.options = options, .mode = launch->mode};
-    mw_error error = create_slave(&opened, program, options);
+    mw_error error = mwi_launch_check_program(program, &why);
+    if (error != MW_OK)
+        return mwi_options_fail(options, error, "%s", why.text);
+    error = create_slave(&opened, program, options);
     if (error != MW_OK)
         return mwi_options_fail(options, error, "cannot make a slave: %s", mw_error_text(error));
     opened->has_signals = launch->wake_fd >= 0;
@@ -374,6 +383,7 @@ void mw_slave_close(mw_slave *slave)
 {
     if (slave == NULL)
         return;
+    slave->has_left = slave->engine.phase == MWI_PHASE_READY;
     mwi_slave_engine_leave(&slave->engine,
                            slave->broken == MW_EINTERRUPTED ? slave->error.text
                                                             : "the slave algorithm has returned",

@@ -21,12 +21,24 @@ static void enter(struct mwi_slaves *slaves, struct mwi_slave *slave)
     slaves->counts[slave->state]++;
 }
 
+void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave *slave)
+{
+    bool is_idle = slave->state == MWI_SLAVE_IDLE;
+    mwi_list_remove(&slave->ready_link);
+    if (is_idle && !mwi_list_is_empty(&slave->ordered))
+        mwi_list_append(&slaves->due, &slave->ready_link);
+    else if (is_idle && slave->group != MWI_GROUP_ORDERED)
+        mwi_list_append(&slaves->takers, &slave->ready_link);
+}
+
 void mwi_slaves_init(struct mwi_slaves *slaves)
 {
     *slaves = (struct mwi_slaves){0};
     mwi_map_init(&slaves->by_peer);
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
         mwi_list_init(&slaves->lists[state]);
+    mwi_list_init(&slaves->due);
+    mwi_list_init(&slaves->takers);
 }
 
 static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
@@ -44,9 +56,9 @@ void mwi_slaves_fini(struct mwi_slaves *slaves)
 {
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
         free_list(slaves, (enum mwi_slave_state)state);
-    for (uint32_t sid = 0; sid < slaves->names_count; sid++)
-        free(slaves->names[sid]);
-    free(slaves->names);
+    for (uint32_t sid = 0; sid < slaves->records_count; sid++)
+        free(slaves->records[sid].name);
+    free(slaves->records);
     mwi_map_fini(&slaves->by_peer);
 }
 
@@ -60,6 +72,8 @@ struct mwi_slave *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer, const 
     slave->transport = transport;
     slave->sid = MWI_NO_SID;
     slave->state = MWI_SLAVE_CONNECTING;
+    mwi_list_init(&slave->ready_link);
+    mwi_list_init(&slave->ordered);
     mwi_list_init(&slave->running);
     slave->address = strdup(address);
     if (slave->address == NULL || !mwi_map_set(&slaves->by_peer, peer, slave)) {
@@ -76,27 +90,63 @@ struct mwi_slave *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer)
     return mwi_map_get(&slaves->by_peer, peer);
 }
 
+static enum mwi_slave_group wanting_group(const struct mwi_slaves *slaves)
+{
+    if (slaves->acquired[MWI_GROUP_ORDERED] < slaves->wanted[MWI_GROUP_ORDERED])
+        return MWI_GROUP_ORDERED;
+    if (slaves->acquired[MWI_GROUP_INTERMINGLE] < slaves->wanted[MWI_GROUP_INTERMINGLE])
+        return MWI_GROUP_INTERMINGLE;
+    return MWI_GROUP_UNORDERED;
+}
+
 bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave *slave)
 {
-    uint32_t count = slaves->names_count;
-    if ((count & (count - 1)) == 0) {
-        char **names = realloc(slaves->names, (count == 0 ? 1 : (size_t)count * 2) * sizeof *names);
-        if (names == NULL)
-            return false;
-        slaves->names = names;
-    }
+    uint32_t count = slaves->records_count;
     char name[24];
+    if ((count & (count - 1)) == 0) {
+        size_t capacity = count == 0 ? 1 : (size_t)count * 2;
+        struct mwi_slave_record *records = realloc(slaves->records, capacity * sizeof *records);
+        if (records == NULL)
+            return false;
+        slaves->records = records;
+    }
     snprintf(name, sizeof name, "SLAVE-%u", (unsigned)count);
-    slaves->names[count] = strdup(name);
-    if (slaves->names[count] == NULL)
+    char *kept = strdup(name);
+    if (kept == NULL)
         return false;
-    slave->sid = slaves->names_count++;
+    slaves->records[count] = (struct mwi_slave_record){kept, slave};
+    slave->sid = slaves->records_count++;
+    slave->group = wanting_group(slaves);
+    slaves->acquired[slave->group]++;
     return true;
 }
 
 const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid)
 {
-    return sid < slaves->names_count ? slaves->names[sid] : NULL;
+    return sid < slaves->records_count ? slaves->records[sid].name : NULL;
+}
+
+struct mwi_slave *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid)
+{
+    return sid < slaves->records_count ? slaves->records[sid].slave : NULL;
+}
+
+void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave *slave,
+                        enum mwi_slave_group group)
+{
+    slaves->acquired[slave->group]--;
+    slave->group = group;
+    slaves->acquired[group]++;
+    mwi_slaves_update(slaves, slave);
+}
+
+static void forget(struct mwi_slaves *slaves, struct mwi_slave *slave)
+{
+    mwi_map_remove(&slaves->by_peer, slave->peer);
+    if (slave->sid == MWI_NO_SID)
+        return;
+    slaves->records[slave->sid].slave = NULL;
+    slaves->acquired[slave->group]--;
 }
 
 void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave *slave, enum mwi_slave_state state)
@@ -106,14 +156,30 @@ void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave *slave, enum mw
     slaves->counts[slave->state]--;
     slave->state = state;
     enter(slaves, slave);
+    mwi_slaves_update(slaves, slave);
     if (state == MWI_SLAVE_DISCONNECTED)
-        mwi_map_remove(&slaves->by_peer, slave->peer);
+        forget(slaves, slave);
 }
 
 struct mwi_slave *mwi_slaves_first(const struct mwi_slaves *slaves, enum mwi_slave_state state)
 {
     const struct mwi_list *list = &slaves->lists[state];
     return mwi_list_is_empty(list) ? NULL : slave_of(list->next);
+}
+
+struct mwi_slave *mwi_slaves_first_ready(const struct mwi_list *list)
+{
+    return mwi_list_is_empty(list) ? NULL
+                                   : MWI_LIST_ENTRY(list->next, struct mwi_slave, ready_link);
+}
+
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves)
+{
+    size_t needed = 0;
+    for (int group = 0; group < MWI_GROUPS_COUNT; group++)
+        if (slaves->wanted[group] > slaves->acquired[group])
+            needed += slaves->wanted[group] - slaves->acquired[group];
+    return needed;
 }
 
 void mwi_slaves_reap(struct mwi_slaves *slaves)

@@ -13,32 +13,47 @@
 
 #include "list.h"
 #include "map.h"
+#include "policy.h"
 #include "state.h"
 #include "timers.h"
 
-#define MWI_NO_SID UINT32_MAX
-
 struct mwi_slave {
-    struct mwi_list link; /* in the registry's list of its state */
+    struct mwi_list link;       /* in the registry's list of its state */
+    struct mwi_list ready_link; /* in one of the registry's lists of those that can be sent tasks */
     mw_peer peer;
     const char *transport; /* constant */
     char *address;
     uint32_t sid; /* MWI_NO_SID until it has greeted */
     enum mwi_slave_state state;
     enum mwi_slave_group group;
+    struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list running; /* its tasks in the order in which they were sent */
     size_t running_count;
     size_t frame_bytes_max; /* what it accepts */
     uint64_t results_count;
-    struct mwi_timer greeting;
+    int64_t idle_since_ns;
+    bool is_attentive;      /* without a task it listens, and answers a ping */
+    bool is_pinged;         /* and has not answered yet */
+    struct mwi_timer quiet; /* greeting; when idle and attentive, the next ping or its answer */
+    struct mwi_timer limit; /* of the task that it runs */
+};
+
+/* What is kept of a slave for good. */
+struct mwi_slave_record {
+    char *name;
+    struct mwi_slave *slave; /* NULL when it is gone */
 };
 
 struct mwi_slaves {
     struct mwi_map by_peer;
     struct mwi_list lists[MWI_SLAVE_STATES_COUNT];
     size_t counts[MWI_SLAVE_STATES_COUNT];
-    char **names; /* by sid, kept after the slave is gone */
-    uint32_t names_count;
+    struct mwi_list due;              /* idle, with ordered tasks */
+    struct mwi_list takers;           /* idle, without, and of a group that takes from the pool */
+    struct mwi_slave_record *records; /* by sid */
+    uint32_t records_count;
+    size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
+    size_t acquired[MWI_GROUPS_COUNT]; /* connected */
 };
 
 void mwi_slaves_init(struct mwi_slaves *slaves);
@@ -51,8 +66,25 @@ struct mwi_slave *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer, const 
 /* NULL if the peer is none of ours (any more). */
 struct mwi_slave *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer);
 
-/* Gives the client the next id; false out of memory. */
+/* Gives the client the next id and a place in the group that wants it first: ordered, intermingle,
+ * unordered. False out of memory. */
 bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave *slave);
+
+/* The slave of an id; NULL if it is gone or there was none. */
+struct mwi_slave *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid);
+
+/* Moves a slave to another group. */
+void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave *slave,
+                        enum mwi_slave_group group);
+
+/* To be called when the slave's list of ordered tasks has become empty or not empty. */
+void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave *slave);
+
+/* The first of a list of the ready, NULL if it is empty. */
+struct mwi_slave *mwi_slaves_first_ready(const struct mwi_list *list);
+
+/* How many slaves the groups want beyond those they have. */
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves);
 
 /* "SLAVE-3"; valid as long as the registry. */
 const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);

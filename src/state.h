@@ -26,9 +26,11 @@ enum mwi_slave_group {
 };
 
 enum mwi_task_state {
-    MWI_TASK_FREE,       /* the slot holds no task */
+    MWI_TASK_FREE,       /* the slot holds no task, or one that is being made */
     MWI_TASK_WAITING,    /* in the pool */
+    MWI_TASK_ORDERED,    /* queued for its slave */
     MWI_TASK_RUNNING,    /* sent to a slave */
+    MWI_TASK_CANCELLED,  /* sent to a slave, and its result is not wanted any more */
     MWI_TASK_UNRUNNABLE, /* not taken by the user yet */
     MWI_TASK_STATES_COUNT
 };

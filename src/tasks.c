@@ -17,13 +17,21 @@ static struct mwi_task *task_of(struct mwi_list *link)
     return MWI_LIST_ENTRY(link, struct mwi_task, link);
 }
 
-void mwi_tasks_init(struct mwi_tasks *tasks)
+static void clear(struct mwi_tasks *tasks)
 {
     *tasks = (struct mwi_tasks){0};
     mwi_list_init(&tasks->free);
-    mwi_list_init(&tasks->waiting);
     mwi_list_init(&tasks->unrunnable);
+    mwi_pool_init(&tasks->pool);
+    mwi_policies_init(&tasks->policies);
     mwi_map_init(&tasks->histories);
+}
+
+bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
+{
+    clear(tasks);
+    tasks->waiting_counts = calloc(algorithms_count + 1, sizeof *tasks->waiting_counts);
+    return tasks->waiting_counts != NULL;
 }
 
 static struct mwi_task *slot_task(const struct mwi_tasks *tasks, size_t slot)
@@ -31,10 +39,19 @@ static struct mwi_task *slot_task(const struct mwi_tasks *tasks, size_t slot)
     return &tasks->chunks[slot / CHUNK_TASKS][slot % CHUNK_TASKS];
 }
 
+static void free_owned(struct mwi_task *task)
+{
+    free(task->data);
+    task->data = NULL;
+    if (task->has_tag_bytes)
+        free(task->tag_bytes);
+    task->has_tag_bytes = false;
+}
+
 void mwi_tasks_fini(struct mwi_tasks *tasks)
 {
     for (size_t slot = 0; slot < tasks->slots_count; slot++)
-        free(slot_task(tasks, slot)->data);
+        free_owned(slot_task(tasks, slot));
     for (size_t i = 0; i < tasks->chunks_count; i++)
         free(tasks->chunks[i]);
     free(tasks->chunks);
@@ -42,7 +59,10 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
         free(text);
     mwi_map_fini(&tasks->histories);
-    mwi_tasks_init(tasks);
+    mwi_policies_fini(&tasks->policies);
+    mwi_pool_fini(&tasks->pool);
+    free(tasks->waiting_counts);
+    clear(tasks);
 }
 
 static bool add_chunk(struct mwi_tasks *tasks)
@@ -77,16 +97,29 @@ static struct mwi_task *unused_slot(struct mwi_tasks *tasks)
     return task;
 }
 
-struct mwi_task *mwi_tasks_add(struct mwi_tasks *tasks)
+struct mwi_task *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_policy *policy)
 {
-    struct mwi_task *task = unused_slot(tasks);
-    if (task == NULL)
+    uint32_t number;
+    if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
         return NULL;
-    *task = (struct mwi_task){
-        .slot = task->slot, .generation = task->generation + 1, .state = MWI_TASK_WAITING};
-    mwi_list_append(&tasks->waiting, &task->link);
-    tasks->counts[MWI_TASK_WAITING]++;
+    struct mwi_task *task = unused_slot(tasks);
+    if (task == NULL) {
+        mwi_policies_put(&tasks->policies, &tasks->pool, number);
+        return NULL;
+    }
+    *task = (struct mwi_task){.slot = task->slot,
+                              .generation = task->generation + 1,
+                              .sid = MWI_NO_SID,
+                              .policy = number,
+                              .state = MWI_TASK_FREE};
+    mwi_list_init(&task->link);
     return task;
+}
+
+const struct mwi_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
+                                          const struct mwi_task *task)
+{
+    return &mwi_policies_get(&tasks->policies, task->policy)->policy;
 }
 
 uint64_t mwi_task_id(const struct mwi_task *task)
@@ -105,7 +138,8 @@ struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)
 
 struct mwi_task *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
 {
-    return mwi_list_is_empty(&tasks->waiting) ? NULL : task_of(tasks->waiting.next);
+    struct mwi_list *link = mwi_pool_first(&tasks->pool);
+    return link == NULL ? NULL : task_of(link);
 }
 
 /* Ids begin with 0, keys of a map do not. */
@@ -118,34 +152,65 @@ static void forget(struct mwi_tasks *tasks, struct mwi_task *task)
 {
     if (tasks->histories.used_count > 0)
         free(mwi_map_remove(&tasks->histories, history_key(task)));
-    free(task->data);
-    task->data = NULL;
+    mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
+    free_owned(task);
+    mwi_list_prepend(&tasks->free, &task->link);
+}
+
+static struct mwi_pool_level *level_of(const struct mwi_tasks *tasks, const struct mwi_task *task)
+{
+    return mwi_policies_get(&tasks->policies, task->policy)->level;
+}
+
+static bool is_waiting(enum mwi_task_state state)
+{
+    return state == MWI_TASK_WAITING || state == MWI_TASK_ORDERED;
+}
+
+static void leave(struct mwi_tasks *tasks, struct mwi_task *task)
+{
+    if (task->state == MWI_TASK_WAITING)
+        mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
+    else
+        mwi_list_remove(&task->link);
+    if (task->state != MWI_TASK_FREE)
+        tasks->counts[task->state]--;
+    if (is_waiting(task->state))
+        tasks->waiting_counts[task->algorithm]--;
+}
+
+static void enter_pool(struct mwi_tasks *tasks, struct mwi_task *task, bool is_new)
+{
+    if (is_new)
+        mwi_pool_append(&tasks->pool, level_of(tasks, task), &task->link);
+    else
+        mwi_pool_prepend(&tasks->pool, level_of(tasks, task), &task->link);
 }
 
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task *task, enum mwi_task_state state,
                     struct mwi_list *list)
 {
+    bool is_new = task->state == MWI_TASK_FREE;
     assert(mwi_task_move_allowed(task->state, state));
-    tasks->counts[task->state]--;
-    if (state != MWI_TASK_FREE)
+    if (state == MWI_TASK_CANCELLED) {
+        tasks->counts[task->state]--;
         tasks->counts[state]++;
-    task->state = (uint8_t)state;
-    mwi_list_remove(&task->link);
-    switch (state) {
-    case MWI_TASK_WAITING:
-        mwi_list_prepend(&tasks->waiting, &task->link);
-        break;
-    case MWI_TASK_UNRUNNABLE:
-        mwi_list_append(&tasks->unrunnable, &task->link);
-        break;
-    case MWI_TASK_FREE:
-        forget(tasks, task);
-        mwi_list_prepend(&tasks->free, &task->link);
-        break;
-    default:
-        mwi_list_append(list, &task->link);
-        break;
+        task->state = (uint8_t)state;
+        return;
     }
+    leave(tasks, task);
+    task->state = (uint8_t)state;
+    if (state == MWI_TASK_FREE) {
+        forget(tasks, task);
+        return;
+    }
+    tasks->counts[state]++;
+    if (is_waiting(state))
+        tasks->waiting_counts[task->algorithm]++;
+    if (state == MWI_TASK_WAITING)
+        enter_pool(tasks, task, is_new);
+    else
+        mwi_list_append(state == MWI_TASK_UNRUNNABLE ? &tasks->unrunnable : list, &task->link);
 }
 
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task *task, const char *text)

@@ -11,25 +11,37 @@
 #include "list.h"
 #include "map.h"
 #include "message.h"
+#include "policy.h"
+#include "pool.h"
 #include "state.h"
 
 /* At most this many attempts can be asked for; they are counted in a byte. */
 #define MWI_ATTEMPTS_MAX 255
 
 struct mwi_task {
-    struct mwi_list link; /* in the waiting queue, a slave's running list, or the unrunnable list */
-    unsigned char *data;  /* malloc'd */
-    int64_t tag;
+    struct mwi_list
+        link; /* in the pool, a slave's ordered or running list, or among the unrunnable */
+    unsigned char *data; /* malloc'd */
+    union {
+        int64_t tag;
+        struct mwi_tag *tag_bytes; /* malloc'd */
+    };
     uint32_t size;
     uint32_t slot;
     uint32_t generation;
-    uint32_t sid; /* running: who has it */
+    uint32_t sid; /* ordered or running: whose it is; unrunnable: whose it was last */
+    uint32_t policy;
     uint16_t algorithm;
     uint8_t state;
     uint8_t attempts; /* slaves that had it and were lost */
-    uint8_t max_attempts;
-    bool no_retry;
     bool is_bytes;
+    bool has_tag_bytes;
+};
+
+/* A tag of any bytes. */
+struct mwi_tag {
+    size_t size;
+    unsigned char bytes[];
 };
 
 struct mwi_tasks {
@@ -37,30 +49,39 @@ struct mwi_tasks {
     size_t chunks_count;
     size_t slots_count; /* slots ever used */
     struct mwi_list free;
-    struct mwi_list waiting;
+    struct mwi_pool pool;
     struct mwi_list unrunnable;
+    struct mwi_policies policies;
     size_t counts[MWI_TASK_STATES_COUNT];
+    size_t *waiting_counts;   /* by algorithm: in the pool or queued for a slave */
     struct mwi_map histories; /* id -> text: what befell a task, for the few that were ever lost */
 };
 
-void mwi_tasks_init(struct mwi_tasks *tasks);
+/* False out of memory. */
+bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count);
 void mwi_tasks_fini(struct mwi_tasks *tasks);
 
-/* A new task at the end of the waiting queue, all fields 0 but those of the store; NULL out of
- * memory. The caller fills in the rest; `data` becomes the store's. */
-struct mwi_task *mwi_tasks_add(struct mwi_tasks *tasks);
+/* A new task of that policy, in no list and in state FREE until it is first moved; all fields 0 but
+ * those of the store. NULL out of memory. The caller fills in the rest; `data` and `tag_bytes`
+ * become the store's. */
+struct mwi_task *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_policy *policy);
+
+/* Borrowed until the next task is added. */
+const struct mwi_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
+                                          const struct mwi_task *task);
 
 uint64_t mwi_task_id(const struct mwi_task *task);
 
 /* The task of an id; NULL if there is none any more, or never was. */
 struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);
 
-/* The first of the waiting queue, NULL if none waits. */
+/* The next of the pool, NULL if it is empty. */
 struct mwi_task *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
 
-/* The one way to change a task's state. The task is moved to the end of `list` (its slave's);
- * WAITING and UNRUNNABLE ignore `list` and take the store's: waiting at the front, since it is
- * older than what waits. FREE frees the payload and the slot. */
+/* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the task
+ * is new, else at the front, since it is older than what waits there. ORDERED, RUNNING and CANCELLED:
+ * to the end of `list`, a slave's. UNRUNNABLE: to the end of the store's list. FREE: the task is gone,
+ * with all that it owns. */
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task *task, enum mwi_task_state state,
                     struct mwi_list *list);
 

@@ -12,6 +12,7 @@
 
 /* Embedded in what it is the deadline of; all zero is "not started". */
 struct mwi_timer {
+    int kind; /* its owner's */
     int64_t deadline_ns;
     uint64_t order;
     size_t position; /* in the heap from 1, 0 when not started */

@@ -8,11 +8,16 @@
 #include <string.h>
 #include <time.h>
 
-static int64_t clock_ns(clockid_t id)
+static int64_t wall_ns(void)
 {
     struct timespec time;
-    clock_gettime(id, &time);
+    clock_gettime(CLOCK_REALTIME, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static bool is_simulated(const char *scheme)
+{
+    return strcmp(scheme, "sim") == 0;
 }
 
 /* Whether the pattern has %n or %p; the "%%n" of a file named "%n" is neither. */
@@ -28,7 +33,6 @@ mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options
                         enum mwi_role role, enum mwi_mode mode, const char *scheme, mw_reason *why)
 {
     const char *pattern = mwi_options_text(options, MWI_OPTION_AUDIT_FILE);
-    bool is_simulated = strcmp(scheme, "sim") == 0;
     bool is_companion = mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE;
     bool is_silent = is_companion && !has_own_file(pattern);
     struct mwi_audit_file_config config = {
@@ -37,8 +41,13 @@ mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
         .quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
         .json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
-        .utc = is_simulated,
-        .wall_offset_ns = is_simulated ? 0 : clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
+        .utc = is_simulated(scheme),
     };
     return mwi_audit_file_open(trail, &config, why);
+}
+
+void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns)
+{
+    if (!is_simulated(scheme))
+        mwi_audit_file_set_offset(trail, wall_ns() - now_ns);
 }

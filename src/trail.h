@@ -15,4 +15,8 @@
 mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
                         enum mwi_role role, enum mwi_mode mode, const char *scheme, mw_reason *why);
 
+/* To be called before the first record: the records' clock, which is the transport's own, says now
+ * `now_ns`. */
+void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns);
+
 #endif

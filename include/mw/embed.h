@@ -4,6 +4,10 @@
  * a master or a slave from them, use it as its algorithm would, close it. Any number of them may
  * live in one process. Nothing here handles signals, parses argv unasked, or exits.
  *
+ * A program with an event loop of its own calls mw_master_loop_iterate with a timeout of 0, which
+ * never waits, in a timer of that loop: slaves are served only there. The timer's period is for how
+ * long a slave may be idle between a result and its next task; task groups make up for that.
+ *
  * Threads: as in mw/mw.h; an mw_options belongs to one thread at a time.
  */
 #ifndef MW_EMBED_H
@@ -20,8 +24,8 @@ typedef struct mw_options mw_options;
 MW_API mw_error mw_options_create(mw_options **options) MW_USE_RESULT;
 MW_API void mw_options_destroy(mw_options *options);
 
-/* Sets an option by its long name without "--mw-": mw_options_set(o, "master-port", "7000"). A flag
- * takes "1" or "0". Copies. MW_EUSAGE with a sentence in mw_options_error for an unknown name or a
+/* Sets an option by its long name, with "--mw-" before it or without: mw_options_set(o,
+ * "master-port", "7000"). A flag takes "1" or "0". Copies. MW_EUSAGE with a sentence in mw_options_error for an unknown name or a
  * value that is not allowed, the option being unchanged; MW_ENOMEM. */
 MW_API mw_error mw_options_set(mw_options *options, const char *name, const char *value);
 
@@ -51,7 +55,9 @@ MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport
 
 /* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
  * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
- * called: use the master as it would. On failure *master is untouched and the sentence is in
+ * called: use the master as it would. In local mode a slave dies, killed by the kernel, when the
+ * thread ends that started it: so the thread that opens a master must live as long as it, and be the
+ * one that uses it. On failure *master is untouched and the sentence is in
  * mw_options_error. Errors: MW_EUSAGE, MW_EUNAVAILABLE, MW_ENETWORK, MW_EIO, MW_ENOMEM.
  * mpi: collective with the slaves' mw_slave_open. */
 MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,

@@ -62,8 +62,8 @@ typedef struct mw_algorithm {
 /* What a program is made of. Borrowed, with all that it points to, until mw_main returns or the
  * master or slave made from it is closed. */
 typedef struct mw_program {
-    /* The task algorithms, ended by one whose name is NULL. Master and slaves need the same names,
-     * not the same order. */
+    /* The task algorithms, each name once, ended by one whose name is NULL; NULL: none. Master and
+     * slaves need the same names, not the same order. */
     const mw_algorithm *algorithms;
     /* NULL: there is none; the audit trail says so, and the exit status is 255. */
     mw_master_fn *master;
@@ -84,7 +84,8 @@ typedef struct mw_program {
  *   either  2 for wrong usage, with a message on standard error; 0 for --mw-help and
  *           --mw-version-string, which print to standard output (nothing else in the library does)
  *
- * While it runs it handles SIGINT and SIGTERM and ignores SIGPIPE; what was set is put back after.
+ * While it runs it handles SIGINT and SIGTERM and ignores SIGPIPE and SIGXFSZ; what was set is put
+ * back after.
  * mpi: collective over MPI_COMM_WORLD; initialises MPI, and finalises it again, if nobody has. */
 MW_API int mw_main(const mw_program *program, int argc, char **argv);
 
@@ -107,7 +108,18 @@ MW_API int mw_main(const mw_program *program, int argc, char **argv);
  * Writing copies what the pointers point to; sizes are in bytes. Reading sets all outputs or none,
  * and the number of values must be the number of letters; an integer must fit. Strings, binary and
  * objects that were read are borrowed, for as long as the function says. The formats are checked:
- * an unknown letter is MW_EINVAL. */
+ * an unknown letter is MW_EINVAL.
+ *
+ * Arguments may be optional, a rest of any number, or named, in this order:
+ *
+ *   "s|id"            after the "|", values that may be missing: their outputs keep what they hold
+ *   "s*"              reading: the rest of the values, into const msgpack_object **, size_t *
+ *   "s{depth:i b:b}"  named values, in any order, each of which may be missing when it is read; a
+ *                     name that the format has not is MW_EFORMAT. Written as one map at the end of
+ *                     the values, under the names given, which need not be those of variables
+ *
+ * `int depth = 10; bool verbose = false; mw_call_args(call, "s|i{verbose:b}", &s, &depth, &verbose)`
+ * reads a required, an optional and a named argument with their defaults. */
 
 /* In a task algorithm. */
 
@@ -156,22 +168,55 @@ MW_API mw_slave *mw_call_slave(const mw_call *call);
 
 /* In the master algorithm: submitting. */
 
-/* What to run, and under which policy; what is left 0 is the default. Copied, with its strings. */
+/* An answer that has a default of its own. */
+typedef enum mw_choice {
+    MW_DEFAULT,
+    MW_YES,
+    MW_NO,
+} mw_choice;
+
+/* Under which rules a task runs; what is left 0 is the default. One policy may serve many
+ * submissions. Copied, with its string. */
+typedef struct mw_policy {
+    /* Run on this slave only, such as "SLAVE-3": the task is ordered. Ordered tasks of one slave run
+     * in the order in which they were submitted. NULL: on any, the task is unordered. The slave must
+     * be of the ordered or intermingle group; if it is not, or is not there, see do_it_anyway. */
+    const char *sid;
+    /* What becomes of an ordered task whose slave is lost, is not there, or takes no ordered tasks:
+     * MW_YES runs it on any slave, MW_NO makes it unrunnable. By default no. */
+    mw_choice do_it_anyway;
+    /* Whether a task whose slave is lost while it has the task is run again; if not, it becomes
+     * unrunnable. Asked before do_it_anyway. By default yes. */
+    mw_choice retry;
+    /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0 means 3.
+     * A slave that says goodbye, or never got to see the task, does not count. */
+    unsigned max_attempts;
+    /* Of the unordered tasks that wait, those of higher priority are sent first; within one
+     * priority, those submitted first. */
+    int priority;
+    /* A slave that has the task for longer than so many seconds is dropped, and the task treated as
+     * lost with it. 0: no limit. */
+    double time_limit_s;
+} mw_policy;
+
+/* What to run; what is left 0 is the default. Copied, with what it points to. */
 typedef struct mw_task {
     /* The name of the task algorithm. */
     const char *algorithm;
-    /* Comes back unchanged in mw_result.tag. */
+    /* Comes back unchanged in mw_result: a number, or if tag_size is above 0, so many bytes. */
     int64_t tag;
-    /* When the slave that has the task is lost, the task is run again elsewhere. True: not, the
-     * task becomes unrunnable. */
-    bool no_retry;
-    /* How many slaves may have the task and be lost before it becomes unrunnable; 0 means 3. */
-    unsigned max_attempts;
+    const void *tag_data;
+    size_t tag_size;
+    /* NULL: all defaults. */
+    const mw_policy *policy;
 } mw_task;
+
+/* The number of a task, for mw_master_cancel. Never used twice by one master. */
+typedef uint64_t mw_task_id;
 
 /* Submits a task with the values of the format as arguments. Copies. The task is sent to a slave in
  * a later mw_master_next or loop. Errors, with nothing submitted and a sentence in mw_master_error:
- *   MW_EALGORITHM  the program has no such algorithm       MW_EINVAL  a bad format or argument
+ *   MW_EALGORITHM  the program has no such algorithm       MW_EINVAL  a bad format, sid or limit
  *   MW_ETOOBIG     over --mw-max-write-buffer-size         MW_ENOMEM
  * Ignoring one is safe: it shows again in mw_master_error, and the exit status of mw_main is then
  * 255 if the master algorithm returned 0. */
@@ -189,6 +234,14 @@ MW_API mw_error mw_master_submit_bytes(mw_master *master, const mw_task *task, c
 MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, void *data,
                                             size_t size);
 
+/* The task that was submitted last, 0 if none was; 0 may also be the first task. */
+MW_API mw_task_id mw_master_last_task(const mw_master *master);
+
+/* Cancels a task: one that waits is forgotten, one that runs goes on but its result is not taken.
+ * After MW_OK nothing is ever handed out for it. MW_ESTATE: too late, it is finished or unrunnable
+ * and has been handed out or will be; or there is no such task. */
+MW_API mw_error mw_master_cancel(mw_master *master, mw_task_id task);
+
 /* A string made as printf makes it, borrowed until the next mw_master_format. Never NULL: out of
  * memory gives "" and shows in mw_master_error. */
 MW_API const char *mw_master_format(mw_master *master, const char *format, ...) MW_PRINTF(2, 3);
@@ -198,8 +251,8 @@ MW_API const char *mw_master_format(mw_master *master, const char *format, ...) 
 typedef enum mw_outcome {
     MW_DONE,       /* the task algorithm left a result: read it with mw_result_get and the like */
     MW_FAILED,     /* the task algorithm failed: see `message` */
-    MW_UNRUNNABLE, /* no slave could run it under its policy: see `message`; its values or bytes
-                      are the arguments that were submitted */
+    MW_UNRUNNABLE, /* no slave could run it under its policy: see `message`; `data` is what was
+                      submitted: read it with mw_result_args and the like */
 } mw_outcome;
 
 /* A task that is finished, one way or another. For reading only. */
@@ -207,7 +260,9 @@ typedef struct mw_result {
     mw_outcome outcome;
     const char *algorithm; /* constant */
     const char *sid;       /* the slave, "SLAVE-3", kept until the master is closed; NULL if none */
-    int64_t tag;           /* mw_task.tag */
+    int64_t tag;           /* mw_task.tag; 0 if the tag is bytes */
+    const void *tag_data;  /* the tag's bytes; NULL if it is a number */
+    size_t tag_size;       /* their number */
     double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task */
     const char *message;   /* what went wrong; NULL if the outcome is MW_DONE */
     bool is_bytes;         /* raw bytes, not values */
@@ -224,17 +279,21 @@ typedef struct mw_result {
  * sentence then, and the exit status of mw_main shows it without further ado. */
 MW_API const mw_result *mw_master_next(mw_master *master);
 
-/* Reads all values of a result, or of the arguments of an unrunnable task. Pointers are borrowed as
- * long as the result, which must not be a copy of the struct. Errors: MW_EFORMAT, MW_EINVAL,
- * MW_ENOMEM, with a sentence in mw_master_error; unlike the other errors these do not change the
- * exit status. */
+/* Reads all values of a result whose outcome is MW_DONE. Pointers are borrowed as long as the
+ * result, which must not be a copy of the struct. Errors, with a sentence in mw_master_error, which
+ * for a failed or unrunnable task has its message: MW_EFORMAT, MW_EINVAL, MW_ENOMEM; unlike other
+ * errors these do not change the exit status. */
 MW_API mw_error mw_result_get(const mw_result *result, const char *format, ...) MW_USE_RESULT;
 
-/* The number of values; 0 also for raw bytes and failures. */
+/* Reads the arguments of an unrunnable task, likewise. */
+MW_API mw_error mw_result_args(const mw_result *result, const char *format, ...) MW_USE_RESULT;
+
+/* The number of values of a result, or of arguments of an unrunnable task; 0 for raw bytes and
+ * failures. */
 MW_API size_t mw_result_values_count(const mw_result *result);
 
-/* Value `index` from 0, as msgpack-c's object, borrowed as long as the result; NULL if there is
- * none. */
+/* Value or argument `index` from 0, as msgpack-c's object, borrowed as long as the result; NULL if
+ * there is none. */
 MW_API const msgpack_object *mw_result_value(const mw_result *result, size_t index);
 
 /* In the master algorithm: the full loop. */
@@ -251,7 +310,8 @@ typedef struct mw_master_counts {
  * below 0 waits for ever. *counts is set whatever is returned. Errors, with a sentence in
  * mw_master_error:
  *   MW_EINTERRUPTED  a signal asked the program to end; stays so
- *   MW_ENOSLAVES     tasks are out, no slave is left, and none can come; stays so
+ *   MW_ENOSLAVES     no slave is left and none can come, and tasks are out or the wait would be for
+ *                    ever; stays so
  *   MW_ENETWORK, MW_ENOMEM  the farm is broken; stays so */
 MW_API mw_error mw_master_loop(mw_master *master, double timeout_s,
                                mw_master_counts *counts) MW_USE_RESULT;
@@ -266,6 +326,12 @@ MW_API mw_error mw_master_loop_iterate(mw_master *master, double timeout_s,
 MW_API const mw_result *mw_master_next_result(mw_master *master);
 MW_API const mw_result *mw_master_next_unrunnable(mw_master *master);
 
+/* The next slave of the ordered or intermingle group that connected, or disconnected, in the order
+ * in which they did; NULL if there is no more. A slave may be in both lists. Kept until the master
+ * is closed. */
+MW_API const char *mw_master_next_connected(mw_master *master);
+MW_API const char *mw_master_next_disconnected(mw_master *master);
+
 /* Tasks that wait or run; tasks that are unrunnable and not taken yet. */
 MW_API size_t mw_master_num_runnable_tasks(const mw_master *master);
 MW_API size_t mw_master_num_unrunnable_tasks(const mw_master *master);
@@ -273,8 +339,52 @@ MW_API size_t mw_master_num_unrunnable_tasks(const mw_master *master);
 /* Slaves that are connected now, greeted and not told to stop. */
 MW_API size_t mw_master_num_slaves(const mw_master *master);
 
+/* In the master algorithm: groups of slaves. */
+
+/* Which tasks a slave takes. */
+typedef enum mw_group {
+    MW_UNORDERED,   /* unordered ones */
+    MW_INTERMINGLE, /* ordered ones that are for it, and when there is none, unordered ones */
+    MW_ORDERED,     /* ordered ones that are for it */
+} mw_group;
+
+/* Raises, or lowers but not below 0, the number of slaves wanted in a group. A slave that connects
+ * goes to the ordered if they want more than they have, else to the intermingle likewise, else to
+ * the unordered. Slaves that are connected stay where they are. The resource file's slaves-needed is
+ * what the groups want beyond what they have. */
+MW_API void mw_master_allocate(mw_master *master, size_t slaves_count, mw_group group);
+MW_API void mw_master_deallocate(mw_master *master, size_t slaves_count, mw_group group);
+
+/* Moves an ordered or intermingle slave to the unordered ones and lowers the number that its group
+ * wants by one. It finishes what it is running; its ordered tasks that wait are treated as if it
+ * were lost. MW_ESTATE, with a sentence in mw_master_error: there is no such slave of these groups. */
+MW_API mw_error mw_master_free_slave(mw_master *master, const char *sid);
+
+/* Lowers the number that a group wants by one, as for a slave of it that is gone for good. */
+MW_API void mw_master_free_group(mw_master *master, mw_group group);
+
+/* In the master algorithm: target numbers. */
+
+/* How many tasks the master algorithm wants to have waiting in memory: of one algorithm, or with
+ * NULL, of all together. Advice for itself, to submit mw_master_upto more now and then instead of
+ * all at first; the library refuses nothing because of it. By default 0; a negative number counts as
+ * 0. An algorithm that the program has not is MW_EALGORITHM, and has the target 0. */
+MW_API mw_error mw_master_set_target(mw_master *master, const char *algorithm, int64_t tasks_count);
+MW_API int64_t mw_master_target(const mw_master *master, const char *algorithm);
+
+/* Tasks that wait: in memory and not at a slave. */
+MW_API size_t mw_master_pending(const mw_master *master, const char *algorithm);
+
+/* How many more the target asks for: target less pending, at least 0. */
+MW_API int64_t mw_master_upto(const mw_master *master, const char *algorithm);
+
 /* mw_program.user. */
 MW_API void *mw_master_user(const mw_master *master);
+
+/* Whether the farm is sound: MW_OK; else what ended it, MW_EINTERRUPTED, MW_ENOSLAVES, MW_ENETWORK
+ * or MW_ENOMEM; else the error of the first submission that was refused. Who opened the master
+ * without mw_main asks at the end; mw_main turns it into the exit status. */
+MW_API mw_error mw_master_status(const mw_master *master);
 
 /* The sentence of the last error, "" if there was none. Borrowed until the next call on the master.
  */
@@ -301,6 +411,7 @@ MW_API int mw_slave_loop_simple(mw_slave *slave);
  * *counts set all the same:
  *   MW_EGONE         the master is gone without having said why     MW_EREFUSED  it refused us
  *   MW_EINTERRUPTED  a signal asked the program to end
+ *   MW_ESTATE        it was called by a task algorithm
  *   MW_ENETWORK, MW_ENOMEM  the connection is broken */
 MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,
                               mw_slave_counts *counts) MW_USE_RESULT;

@@ -106,7 +106,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         mwt_frames_results(input, buffer);
         break;
     case MWI_MESSAGE_SHUTDOWN:
-        mwi_message_write_shutdown(buffer);
+        mwi_message_write_bare(buffer, MWI_MESSAGE_SHUTDOWN);
         break;
     default:
         mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, "");

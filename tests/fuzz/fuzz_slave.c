@@ -42,7 +42,7 @@ static void check_frame(struct life *life, const struct mwi_effect *effect)
     MWT_FUZZ_PROMISE(
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
-                     message.kind == MWI_MESSAGE_GOODBYE);
+                     message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG);
     if (message.kind != MWI_MESSAGE_RESULTS)
         return;
     /* A master that accepts less than a failure needs gets it all the same. */

@@ -179,6 +179,7 @@ static void submit(mw_master *farm, const char *specs, int tag, unsigned attempt
 {
     char list[256], *rest = list, *spec = NULL;
     int specs_count = 1;
+    mw_policy policy = {.max_attempts = attempts};
     snprintf(list, sizeof list, "%s", specs);
     for (const char *at = specs; (at = strchr(at, ',')) != NULL; at++)
         specs_count++;
@@ -187,8 +188,8 @@ static void submit(mw_master *farm, const char *specs, int tag, unsigned attempt
     char *argument = strchr(spec, ':');
     if (argument != NULL)
         *argument++ = '\0';
-    mw_master_submit(farm, &(mw_task){.algorithm = spec, .tag = tag, .max_attempts = attempts},
-                     "ll", (int64_t)tag, argument == NULL ? 0 : (int64_t)atoll(argument));
+    mw_master_submit(farm, &(mw_task){.algorithm = spec, .tag = tag, .policy = &policy}, "ll",
+                     (int64_t)tag, argument == NULL ? 0 : (int64_t)atoll(argument));
 }
 
 /* Whether the value of a result is that of its task. */

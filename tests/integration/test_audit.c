@@ -323,6 +323,24 @@ static void test_full_disk(void)
     mwt_crew_destroy(pair.crew);
 }
 
+/* A limit on the size of files is the same as a full disk. */
+static void test_file_size_limit(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "trail");
+
+    struct mwt_process *farm = mwt_run_program(
+        crew, "sh", "-c", "ulimit -f 1; exec \"$0\" --mw-local 2 --mw-audit-file \"$1\"",
+        MWT_HELLO_WORLD, path, NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    check_hello(farm, 1, 2);
+    const char *said = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_EQUAL(mwt_count(said, "\n"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "trail: File too large; the audit trail stops here"));
+    mwt_crew_destroy(crew);
+}
+
 /* A file that cannot be opened is an error before anything runs. */
 static void test_unwritable_file(void)
 {
@@ -374,6 +392,20 @@ static void test_promptness(void)
     mwt_crew_destroy(crew);
 }
 
+/* What a sentence quotes does not drive the terminal. */
+static void test_printable_errors(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", "--mw-audit-file",
+                        mwt_path(crew, "none/\033[2J\xff\xe2\x80\xae\xc3\xa4"), NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_ERR), "none/?[2J????\xc3\xa4: "));
+    mwt_crew_destroy(crew);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -385,7 +417,9 @@ int main(void)
         {"append", test_append},
         {"json", test_json},
         {"full disk", test_full_disk},
+        {"file size limit", test_file_size_limit},
         {"unwritable file", test_unwritable_file},
+        {"printable errors", test_printable_errors},
         {"quiet", test_quiet},
         {"promptness", test_promptness},
         CU_TEST_INFO_NULL,

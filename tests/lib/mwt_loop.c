@@ -61,11 +61,11 @@ static int64_t engine_deadline(const void *engine)
     return ((const struct mwt_loop *)engine)->deadline_ns;
 }
 
-static void on_lost(void *context, mw_peer peer, size_t results_count)
+static void on_lost(void *context, mw_peer peer, bool was_useful)
 {
     struct mwt_loop *loop = context;
-    write_down(loop->lost, sizeof loop->lost, "lost %llu after %zu", (unsigned long long)peer,
-               results_count);
+    write_down(loop->lost, sizeof loop->lost, "lost %llu after %d", (unsigned long long)peer,
+               was_useful);
 }
 
 bool mwt_loop_open(struct mwt_loop *loop, const char *audit_path)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_policy.h"
+
 static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"beta", NULL}, {NULL, NULL}};
 
 struct mwi_master_engine_config mwt_master_config(void)
@@ -140,12 +142,14 @@ void mwt_master_greet(struct mwt_master *master, mw_peer peer)
 void mwt_master_submit_one(struct mwt_master *master, const char *name, bool no_retry,
                            unsigned max_attempts)
 {
+    uint64_t id;
     struct mwi_submission submission = {
+        .policy = mwt_policy_default(),
         .tag = master->tags_count++,
-        .no_retry = no_retry,
-        .max_attempts = (uint8_t)max_attempts,
         .payload = {(unsigned char *)strdup(name), (uint32_t)strlen(name), true}};
-    if (mwi_master_engine_submit(&master->engine, &submission) != MW_OK)
+    submission.policy.is_retried = !no_retry;
+    submission.policy.max_attempts = (uint8_t)max_attempts;
+    if (mwi_master_engine_submit(&master->engine, &submission, &id) != MW_OK)
         abort();
 }
 

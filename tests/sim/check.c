@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The audit trail is read back as text, as its users would: what it says was sent and received must
- * add up to what the master counted, and at no moment may a slave have more than a group. All tasks
- * are submitted at first, so that a task's number in the trail is its tag.
+ * add up to what the master counted, and at no moment may a slave have more than a group.
  */
 #include "check.h"
 
@@ -11,10 +10,10 @@
 #include <string.h>
 
 #define SLAVES_MAX 4096
-#define ATTEMPTS_MAX 3u
+#define ATTEMPTS_DEFAULT 3u
 
 struct account {
-    size_t sent, results, requeued, unrunnable;
+    size_t sent, results, requeued, unrunnable, given_up_sent;
     long held[SLAVES_MAX];
     bool is_exceeded;
     bool is_overtried; /* a task was tried again that should have been given up */
@@ -27,25 +26,54 @@ static bool complain(const struct mwt_farm *farm, const char *what, long long nu
     return false;
 }
 
-static bool is_once(const struct mwt_farm *farm, size_t tag)
+static unsigned attempts_max(const struct mwt_farm_task *task)
 {
-    return farm->plan.once_every > 0 && tag % farm->plan.once_every == 0;
+    return task->policy.max_attempts == 0 ? ATTEMPTS_DEFAULT : task->policy.max_attempts;
+}
+
+/* Whether it may run on its slave only. */
+static bool is_bound(const struct mwt_farm_task *task)
+{
+    return task->policy.sid != NULL && task->policy.do_it_anyway != MW_YES;
+}
+
+/* An unrunnable task has had its last attempt, or one where none may follow, or its one slave is not
+ * there for it. */
+static bool is_rightly_given_up(const struct mwt_farm_task *task)
+{
+    if (task->losses > attempts_max(task))
+        return false;
+    return task->losses == attempts_max(task) || is_bound(task) ||
+           (task->policy.retry == MW_NO && task->losses == 1);
 }
 
 static bool check_task(const struct mwt_farm *farm, size_t tag)
 {
     const struct mwt_farm_task *task = &farm->tasks[tag];
-    const struct mwt_farm_plan *plan = &farm->plan;
-    bool must_fail = plan->failing_every > 0 && tag % plan->failing_every == 0;
-    if (task->done + task->failed + task->unrunnable != 1)
+    unsigned failing_every = farm->plan.failing_every;
+    bool must_fail = failing_every > 0 && tag % failing_every == 0;
+    unsigned ends_count = task->done + task->failed + task->unrunnable;
+    if (task->is_cancelled && ends_count > 0)
+        return complain(farm, "a cancelled task was handed out", (long long)tag);
+    if (!task->is_cancelled && ends_count != 1)
         return complain(farm, "a task did not end exactly once", (long long)tag);
     if (task->is_wrong)
         return complain(farm, "a task has a value of another", (long long)tag);
-    if (task->unrunnable == 0 && (task->failed > 0) != must_fail)
+    if (task->done + task->failed > 0 && (task->failed > 0) != must_fail)
         return complain(farm, "a task failed, or did not, against its algorithm", (long long)tag);
-    if (task->unrunnable > 0 && task->losses != (is_once(farm, tag) ? 1 : ATTEMPTS_MAX))
-        return complain(farm, "an unrunnable task was given up too early or late", (long long)tag);
+    if (task->unrunnable > 0 && !is_rightly_given_up(task))
+        return complain(farm, "a task was given up that should not be", (long long)tag);
+    if (task->is_hopeless && task->done + task->failed > 0)
+        return complain(farm, "a task overran its time limit and was done", (long long)tag);
     return true;
+}
+
+static const struct mwt_farm_task *task_of(const struct mwt_farm *farm, unsigned long long id)
+{
+    for (size_t i = 0; i < farm->plan.tasks_count; i++)
+        if (farm->tasks[i].id == id)
+            return &farm->tasks[i];
+    return NULL;
 }
 
 static void hold(struct account *account, const struct mwt_farm *farm, unsigned sid, long change)
@@ -57,10 +85,25 @@ static void hold(struct account *account, const struct mwt_farm *farm, unsigned 
         account->is_exceeded = true;
 }
 
+/* A task that was never sent comes back with attempt 0. */
+static void read_requeued(struct account *account, const struct mwt_farm *farm, unsigned sid,
+                          unsigned long long id, unsigned attempt)
+{
+    const struct mwt_farm_task *task = task_of(farm, id);
+    if (task == NULL || attempt >= attempts_max(task) || is_bound(task) ||
+        (task->policy.retry == MW_NO && attempt > 0))
+        account->is_overtried = true;
+    if (attempt == 0)
+        return;
+    account->requeued++;
+    hold(account, farm, sid, -1);
+}
+
 static void read_line(struct account *account, const struct mwt_farm *farm, const char *line)
 {
     const char *text = strstr(line, "[A] ");
-    unsigned sid, count, tag, attempt;
+    unsigned sid, count, attempt;
+    unsigned long long id;
     char word[16];
     if (text == NULL)
         return;
@@ -73,14 +116,12 @@ static void read_line(struct account *account, const struct mwt_farm *farm, cons
                strcmp(word, "results") == 0) {
         account->results += count;
         hold(account, farm, sid, -(long)count);
-    } else if (sscanf(text, "SLAVE-%u -> task %u of \"work\" requeued after attempt %u", &sid, &tag,
-                      &attempt) == 3) {
-        account->requeued++;
-        hold(account, farm, sid, -1);
-        if (attempt >= (is_once(farm, tag) ? 1 : ATTEMPTS_MAX))
-            account->is_overtried = true;
+    } else if (sscanf(text, "SLAVE-%u -> task %llu of \"work\" requeued after attempt %u", &sid,
+                      &id, &attempt) == 3) {
+        read_requeued(account, farm, sid, id, attempt);
     } else if (strstr(text, " is unrunnable: ") != NULL) {
         account->unrunnable++;
+        account->given_up_sent += strstr(text, "was lost with it") != NULL;
     }
 }
 
@@ -95,39 +136,63 @@ static bool read_trail(struct account *account, const struct mwt_farm *farm)
     return fclose(trail) == 0;
 }
 
-static bool check_trail(const struct mwt_farm *farm, size_t results, size_t unrunnable)
+/* Cancelled tasks that ran may have come back, or been lost without a word. */
+static bool check_sums(const struct mwt_farm *farm, const struct account *account, size_t results,
+                       size_t unrunnable, size_t cancelled)
+{
+    size_t back = account->results + account->requeued + account->given_up_sent;
+    if (account->results < results || account->results > results + cancelled ||
+        account->unrunnable != unrunnable)
+        return complain(farm, "the trail counts other results than the master",
+                        (long long)account->results);
+    if (account->sent < back || account->sent > back + cancelled)
+        return complain(farm, "the trail's tasks do not add up", (long long)account->sent);
+    if (account->is_exceeded)
+        return complain(farm, "a slave had more tasks than a group", 0);
+    if (account->is_overtried)
+        return complain(farm, "a task was tried again that should have been given up", 0);
+    return true;
+}
+
+static bool check_trail(const struct mwt_farm *farm, size_t results, size_t unrunnable,
+                        size_t cancelled)
 {
     struct account *account = calloc(1, sizeof *account);
     bool is_good = account != NULL && read_trail(account, farm);
-    if (!is_good)
+    if (is_good)
+        is_good = check_sums(farm, account, results, unrunnable, cancelled);
+    else
         complain(farm, "the trail cannot be read", 0);
-    else if (account->results != results || account->unrunnable != unrunnable)
-        is_good = complain(farm, "the trail counts other results than the master",
-                           (long long)account->results);
-    else if (account->sent != account->results + account->requeued + account->unrunnable)
-        is_good = complain(farm, "the trail's tasks do not add up", (long long)account->sent);
-    else if (account->is_exceeded)
-        is_good = complain(farm, "a slave had more tasks than a group", 0);
-    else if (account->is_overtried)
-        is_good = complain(farm, "a task was tried again after its last attempt", 0);
     free(account);
     return is_good;
 }
 
+static bool check_slaves(const struct mwt_farm *farm)
+{
+    if (farm->is_queue_exceeded)
+        return complain(farm, "a slave held more than its groups allow", 0);
+    if (farm->is_out_of_order)
+        return complain(farm, "a slave ran ordered tasks out of order", 0);
+    if (farm->is_misplaced)
+        return complain(farm, "a task ran on a slave that its policy forbids", 0);
+    return true;
+}
+
 bool mwt_check_farm(const struct mwt_farm *farm)
 {
-    size_t results = 0, unrunnable = 0;
+    size_t results = 0, unrunnable = 0, cancelled = 0;
     if (!farm->has_finished)
         return complain(farm, "the farm has not finished in its time", farm->end_ns);
     if (farm->master_status != 0)
         return complain(farm, "the master ended badly", farm->master_status);
     for (size_t i = 0; i < farm->plan.tasks_count; i++) {
+        const struct mwt_farm_task *task = &farm->tasks[i];
         if (!check_task(farm, i))
             return false;
-        results += farm->tasks[i].done + farm->tasks[i].failed;
-        unrunnable += farm->tasks[i].unrunnable;
+        results += task->done + task->failed;
+        unrunnable += task->unrunnable;
+        cancelled += task->is_cancelled;
     }
-    if (farm->is_queue_exceeded)
-        return complain(farm, "a slave held more than its groups allow", 0);
-    return farm->plan.audit_path == NULL || check_trail(farm, results, unrunnable);
+    return check_slaves(farm) &&
+           (farm->plan.audit_path == NULL || check_trail(farm, results, unrunnable, cancelled));
 }

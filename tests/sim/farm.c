@@ -33,7 +33,7 @@ struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
     plan.result_group = 1 + (int)draw(&state, 12);
     plan.task_ns_max = draw(&state, 3) == 0 ? 0 : (int64_t)draw(&state, 200) * MILLISECOND;
     plan.failing_every = draw(&state, 2) == 0 ? 0 : 2 + (unsigned)draw(&state, 9);
-    plan.once_every = draw(&state, 2) == 0 ? 0 : 2 + (unsigned)draw(&state, 9);
+    plan.has_policies = draw(&state, 4) != 0;
     plan.kills_count = draw(&state, 40);
     plan.cuts_count = draw(&state, 10);
     plan.strangers_count = draw(&state, 6);
@@ -48,15 +48,46 @@ static int64_t value_of(int64_t tag)
     return tag * 7 + 3;
 }
 
+static struct mwt_farm_order *find_order(struct mwt_farm *farm, const char *sid)
+{
+    for (size_t i = 0; i < farm->orders_count; i++)
+        if (strcmp(farm->orders[i].sid, sid) == 0)
+            return &farm->orders[i];
+    return NULL;
+}
+
+/* A slave begins a task: is it one that it may have, and in its order? */
+static void check_begin(struct mwt_farm *farm, const char *sid, int64_t tag)
+{
+    const struct mwt_farm_task *task = &farm->tasks[tag];
+    struct mwt_farm_order *order = find_order(farm, sid);
+    bool is_for_it = task->policy.sid != NULL && strcmp(task->policy.sid, sid) == 0;
+    if (task->policy.sid != NULL && !is_for_it && task->policy.do_it_anyway != MW_YES)
+        farm->is_misplaced = true;
+    if (order == NULL || order->is_freed || !is_for_it || !task->is_ordered)
+        return;
+    if (tag <= order->tag)
+        farm->is_out_of_order = true;
+    order->tag = tag;
+}
+
+static int64_t duration_of(struct mwt_farm *farm, const struct mwt_farm_task *task)
+{
+    if (task->is_hopeless)
+        return (int64_t)(task->policy.time_limit_s * 1e9) + SECOND;
+    return farm->plan.task_ns_max == 0
+               ? 0
+               : (int64_t)(mw_sim_random(farm->sim) % (uint64_t)farm->plan.task_ns_max);
+}
+
 static void work(mw_call *call)
 {
     struct mwt_farm *farm = mw_call_user(call);
     int64_t tag;
     if (mw_call_args(call, "l", &tag) != MW_OK)
         return;
-    if (farm->plan.task_ns_max > 0)
-        mw_sim_spend(farm->sim,
-                     (int64_t)(mw_sim_random(farm->sim) % (uint64_t)farm->plan.task_ns_max));
+    check_begin(farm, mw_slave_id(mw_call_slave(call)), tag);
+    mw_sim_spend(farm->sim, duration_of(farm, &farm->tasks[tag]));
     if (farm->plan.failing_every > 0 && tag % farm->plan.failing_every == 0)
         mw_call_fail(call, "task %lld is one that fails", (long long)tag);
     else
@@ -112,14 +143,23 @@ static int slave_main(mw_sim_host *host, void *context)
     return status;
 }
 
+/* Every tag is given as bytes by every other task. */
+static int64_t tag_of(const mw_result *result)
+{
+    int64_t tag = result->tag;
+    if (result->tag_size == sizeof tag)
+        memcpy(&tag, result->tag_data, sizeof tag);
+    return tag;
+}
+
 static void take(struct mwt_farm *farm, const mw_result *result)
 {
-    struct mwt_farm_task *task = &farm->tasks[result->tag];
-    int64_t value;
+    int64_t value, tag = tag_of(result);
+    struct mwt_farm_task *task = &farm->tasks[tag];
     switch (result->outcome) {
     case MW_DONE:
         task->done++;
-        if (mw_result_get(result, "l", &value) != MW_OK || value != value_of(result->tag))
+        if (mw_result_get(result, "l", &value) != MW_OK || value != value_of(tag))
             task->is_wrong = true;
         break;
     case MW_FAILED:
@@ -127,12 +167,123 @@ static void take(struct mwt_farm *farm, const mw_result *result)
         break;
     case MW_UNRUNNABLE:
         task->unrunnable++;
-        for (const char *at = result->message; (at = strstr(at, "was lost")) != NULL; at++)
+        for (const char *at = result->message; (at = strstr(at, "was lost with it")) != NULL; at++)
             task->losses++;
-        if (mw_result_get(result, "l", &value) != MW_OK || value != result->tag)
+        if (mw_result_args(result, "l", &value) != MW_OK || value != tag)
             task->is_wrong = true;
         break;
     }
+}
+
+static void draw_policy(struct mwt_farm *farm, struct mwt_farm_task *task)
+{
+    mw_policy *policy = &task->policy;
+    uint64_t *state = &farm->random;
+    if (!farm->plan.has_policies)
+        return;
+    policy->do_it_anyway = (mw_choice)draw(state, 3);
+    policy->retry = draw(state, 4) == 0 ? MW_NO : (mw_choice)draw(state, 2);
+    policy->max_attempts = (unsigned)draw(state, 5);
+    policy->priority = (int)draw(state, 3) - 1;
+    if (draw(state, 3) == 0)
+        policy->time_limit_s = 5;
+    task->is_hopeless = policy->time_limit_s > 0 && draw(state, 10) == 0;
+    if (farm->orders_count > 0 && draw(state, 2) == 0) {
+        snprintf(task->sid, sizeof task->sid, "%s",
+                 farm->orders[draw(state, farm->orders_count)].sid);
+        policy->sid = task->sid;
+        task->is_ordered = true;
+    } else if (draw(state, 40) == 0) {
+        snprintf(task->sid, sizeof task->sid, "SLAVE-%u", (unsigned)draw(state, 30));
+        policy->sid = task->sid;
+    }
+}
+
+static void submit_one(struct mwt_farm *farm, mw_master *master)
+{
+    int64_t tag = (int64_t)farm->submitted_count++;
+    struct mwt_farm_task *task = &farm->tasks[tag];
+    mw_task form = {.algorithm = "work", .tag = tag, .policy = &task->policy};
+    if (tag % 2 == 0) {
+        form.tag_data = &tag;
+        form.tag_size = sizeof tag;
+    }
+    draw_policy(farm, task);
+    if (mw_master_submit(master, &form, "l", tag) == MW_OK)
+        task->id = mw_master_last_task(master);
+}
+
+static void cancel_one(struct mwt_farm *farm, mw_master *master)
+{
+    struct mwt_farm_task *task = &farm->tasks[draw(&farm->random, farm->submitted_count)];
+    bool has_ended = task->done + task->failed + task->unrunnable > 0;
+    if (mw_master_cancel(master, task->id) != MW_OK)
+        return;
+    task->is_wrong = task->is_wrong || has_ended || task->is_cancelled;
+    task->is_cancelled = true;
+}
+
+/* A master algorithm that does a little of everything at each turn. */
+static void meddle(struct mwt_farm *farm, mw_master *master)
+{
+    uint64_t *state = &farm->random;
+    if (!farm->plan.has_policies)
+        return;
+    if (draw(state, 20) == 0)
+        mw_master_allocate(master, draw(state, 3), (mw_group)draw(state, 3));
+    if (draw(state, 20) == 0)
+        mw_master_deallocate(master, draw(state, 3), (mw_group)draw(state, 3));
+    if (draw(state, 20) == 0 && farm->submitted_count > 0)
+        cancel_one(farm, master);
+    if (draw(state, 40) == 0 && farm->orders_count > 0) {
+        struct mwt_farm_order *order = &farm->orders[draw(state, farm->orders_count)];
+        /* Freed before the call: the tasks that wait for it go to the pool, and may come back. */
+        order->is_freed = true;
+        mw_master_free_slave(master, order->sid);
+    }
+}
+
+static void take_all(struct mwt_farm *farm, mw_master *master)
+{
+    const mw_result *result;
+    const char *sid;
+    while ((result = mw_master_next_result(master)) != NULL)
+        take(farm, result);
+    while ((result = mw_master_next_unrunnable(master)) != NULL)
+        take(farm, result);
+    while ((sid = mw_master_next_connected(master)) != NULL)
+        if (farm->orders_count < MWT_FARM_ORDERS_MAX)
+            snprintf(farm->orders[farm->orders_count++].sid, sizeof farm->orders[0].sid, "%s", sid);
+    while (mw_master_next_disconnected(master) != NULL)
+        ;
+}
+
+/* Keeps some tasks waiting by the general target number, until all are submitted and back. Slaves
+ * that take no unordered tasks are freed at last, so that there is somebody for those. */
+static mw_error drive(struct mwt_farm *farm, mw_master *master)
+{
+    mw_master_counts counts;
+    mw_error error = MW_OK;
+    mw_master_set_target(master, NULL, 40);
+    while (error == MW_OK && (farm->submitted_count < farm->plan.tasks_count ||
+                              mw_master_num_runnable_tasks(master) > 0 ||
+                              mw_master_num_unrunnable_tasks(master) > 0)) {
+        for (int64_t upto = mw_master_upto(master, NULL);
+             upto > 0 && farm->submitted_count < farm->plan.tasks_count; upto--)
+            submit_one(farm, master);
+        meddle(farm, master);
+        error = mw_master_loop(master, 0.5, &counts);
+        take_all(farm, master);
+        if (mw_sim_now(farm->sim) < farm->plan.faults_end_ns)
+            continue;
+        mw_master_deallocate(master, SIZE_MAX / 2, MW_ORDERED);
+        for (size_t i = 0; i < farm->orders_count; i++) {
+            farm->orders[i].is_freed = true;
+            mw_master_free_slave(master, farm->orders[i].sid);
+        }
+    }
+    take_all(farm, master);
+    return error;
 }
 
 static int master_main(mw_sim_host *host, void *context)
@@ -142,7 +293,6 @@ static int master_main(mw_sim_host *host, void *context)
     mw_options *options;
     mw_master *master;
     char group[16];
-    const mw_result *result;
     if (!make_options(&options, host, ""))
         return 1;
     snprintf(group, sizeof group, "%d", farm->plan.task_group);
@@ -157,16 +307,11 @@ static int master_main(mw_sim_host *host, void *context)
         mw_options_destroy(options);
         return 1;
     }
-    for (size_t i = 0; i < farm->plan.tasks_count; i++)
-        mw_master_submit(
-            master,
-            &(mw_task){.algorithm = "work",
-                       .tag = (int64_t)i,
-                       .no_retry = farm->plan.once_every > 0 && i % farm->plan.once_every == 0},
-            "l", (int64_t)i);
-    while ((result = mw_master_next(master)) != NULL)
-        take(farm, result);
-    int status = mw_master_num_runnable_tasks(master) == 0 ? 0 : 1;
+    if (farm->plan.has_policies) {
+        mw_master_allocate(master, draw(&farm->random, 4), MW_ORDERED);
+        mw_master_allocate(master, draw(&farm->random, 4), MW_INTERMINGLE);
+    }
+    int status = drive(farm, master) == MW_OK ? 0 : 1;
     mw_master_close(master);
     mw_options_destroy(options);
     return status;

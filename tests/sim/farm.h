@@ -11,6 +11,7 @@
 #include <mw/sim.h>
 
 #define MWT_FARM_SLAVES_MAX 64
+#define MWT_FARM_ORDERS_MAX 256
 
 /* What the seed decides, unless the test sets it. */
 struct mwt_farm_plan {
@@ -20,17 +21,30 @@ struct mwt_farm_plan {
     int task_group, result_group;
     int64_t task_ns_max;    /* tasks take up to so long */
     unsigned failing_every; /* every n-th task fails; 0: none */
-    unsigned once_every;    /* every n-th task is submitted with no_retry; 0: none */
+    bool has_policies;      /* tasks have random policies, some are cancelled; slaves have groups */
     size_t kills_count, cuts_count, strangers_count;
     int64_t faults_end_ns;
     const char *audit_path; /* NULL: no trail */
 };
 
-/* What became of one task. */
+/* What was asked of one task, and what became of it. */
 struct mwt_farm_task {
+    mw_task_id id;
+    mw_policy policy;
+    char sid[16];                      /* for the policy */
+    bool is_ordered;                   /* its slave had connected when it was submitted */
+    bool is_hopeless;                  /* takes longer than its time limit */
+    bool is_cancelled;                 /* and the cancel came in time */
     unsigned done, failed, unrunnable; /* how often it came back so */
     unsigned losses;                   /* as the message of an unrunnable one says */
     bool is_wrong;                     /* a value that is not this task's */
+};
+
+/* The last ordered task that a slave has begun; ordered ones must come in order of submission. */
+struct mwt_farm_order {
+    char sid[16];
+    int64_t tag;
+    bool is_freed; /* takes any task since */
 };
 
 struct mwt_farm {
@@ -42,6 +56,11 @@ struct mwt_farm {
     uint64_t random; /* the plan's own, apart from the world's */
     bool has_finished;
     bool is_queue_exceeded; /* a slave held more tasks or results than its groups allow */
+    bool is_out_of_order;   /* a slave began an ordered task before one submitted earlier */
+    bool is_misplaced;      /* a task ran on a slave that its policy forbids */
+    struct mwt_farm_order orders[MWT_FARM_ORDERS_MAX]; /* ordered and intermingle slaves */
+    size_t orders_count;
+    size_t submitted_count;
     int master_status;
     int64_t end_ns;
 };

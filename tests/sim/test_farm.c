@@ -79,6 +79,7 @@ static void without_faults_all_is_done(void)
     struct mwt_farm_plan plan = mwt_farm_draw(soak.first_seed);
     plan.kills_count = plan.cuts_count = plan.strangers_count = 0;
     plan.failing_every = 0;
+    plan.has_policies = false;
 
     mwt_farm_run(&farm, &plan);
 

@@ -223,6 +223,36 @@ static void test_out_of_descriptors(void)
     mwt_tcp_close(&master.end);
 }
 
+/* However few descriptors are left, opening fails with a sentence or works; it never ends the
+ * process. */
+static void test_open_with_few_descriptors(void)
+{
+    enum { FEW = 12 };
+    const mw_transport_config config = {.frame_bytes_max = MWT_TCP_LIMIT_BYTES, .wake_fd = -1};
+    struct rlimit limit;
+    unsigned before = mwt_raw_open_count();
+    int next = dup(STDERR_FILENO);
+    close(next);
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    for (int left = 0; left <= FEW; left++) {
+        void *transport = NULL;
+        mw_reason why = {""};
+        struct rlimit tight = {(rlim_t)(next + left), limit.rlim_max};
+        CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        mw_error error = mwi_tcp_transport.open(&transport, &config, &why);
+        CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (error == MW_OK) {
+            mwi_tcp_transport.close(transport);
+        } else {
+            CU_ASSERT_TRUE(left < FEW);
+            CU_ASSERT_EQUAL(error, MW_ENETWORK);
+            CU_ASSERT_PTR_NOT_NULL(strstr(why.text, strerror(EMFILE)));
+        }
+    }
+    CU_ASSERT_EQUAL(mwt_raw_open_count(), before);
+}
+
 void mwt_tcp_descriptors(CU_pSuite suite)
 {
     static const CU_TestInfo tests[] = {
@@ -232,6 +262,7 @@ void mwt_tcp_descriptors(CU_pSuite suite)
         {"close on exec", test_close_on_exec},
         {"no descriptor leak", test_no_descriptor_leak},
         {"out of descriptors", test_out_of_descriptors},
+        {"open with few descriptors", test_open_with_few_descriptors},
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)

@@ -133,7 +133,28 @@ def check_states():
             problems.append(f"docs/states.dot: other moves of a {kind} than src/state.c")
 
 
+def check_from_cl_mw():
+    """No cell is empty, and the tests that are named are there."""
+    document = read("docs/from-cl-mw.md")
+    cases = {f"{file.parent.name}/{file.stem.removeprefix('test_')}":
+             re.findall(r'\{"([^"]+)", test_', file.read_text())
+             for file in source.glob("tests/*/*.c")}
+    for row in re.findall(r"^\|.*", document, re.M):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+        if len(cells) != 4 or not all(cells):
+            problems.append(f"docs/from-cl-mw.md: not four full cells: {row}")
+        for kind, program, names in re.findall(r"`(integration|test)_(\w+)`: ([^|`]+)", row):
+            files = [f"integration/{program}"]
+            if kind == "test":
+                files = [f"unit/{program}", f"transport/{program}_addresses"]
+            known = [case for file in files for case in cases.get(file, [])]
+            for name in names.strip().rstrip(";").split("; "):
+                if name not in known:
+                    problems.append(f"docs/from-cl-mw.md: {program} has no test \"{name}\"")
+
+
 check_examples()
+check_from_cl_mw()
 check_links()
 check_errors()
 check_sentences()

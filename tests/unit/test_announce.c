@@ -249,11 +249,71 @@ static void test_trouble(void)
 
     CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 600 * SECOND);
     char *trail = read_trail(&place), expected[600];
-    snprintf(expected, sizeof expected, "01/01/1970 00:05:00 [A] RESFILE \"%s\": ", path);
+    snprintf(expected, sizeof expected,
+             "01/01/1970 00:05:00 [A] RESFILE resource file \"%s\": ", path);
     CU_ASSERT_EQUAL(strncmp(trail, expected, strlen(expected)), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(trail, strerror(ENOENT)));
     CU_ASSERT_EQUAL(strcspn(trail, "\n"), strlen(trail) - 1);
     free(trail);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+/* Rewrites the file as a master with another address, or another process, would. */
+static void take_over(struct place *place, int port, int64_t pid)
+{
+    struct mwi_resource resource = read_file(place);
+    mw_reason why = {""};
+    resource.port = port;
+    resource.pid = pid;
+    CU_ASSERT_EQUAL(mwi_resource_file_write(place->path, &resource, &why), MW_OK);
+    mwi_resource_fini(&resource);
+}
+
+static void check_end(int port, int64_t pid, enum mwi_computation_status expected)
+{
+    struct place place;
+    start(&place);
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+    take_over(&place, port, pid);
+
+    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FINISHED);
+
+    struct mwi_resource resource = read_file(&place);
+    char *trail = read_trail(&place);
+    CU_ASSERT_EQUAL(resource.computation_status, expected);
+    CU_ASSERT_EQUAL(strstr(trail, "it belongs to another master now") != NULL,
+                    expected == MWI_COMPUTATION_IN_PROGRESS);
+    free(trail);
+    mwi_resource_fini(&resource);
+    mwi_announce_close(announce);
+    end(&place);
+}
+
+/* The last word is only for a master's own file, not for that of its successor. */
+static void test_end(void)
+{
+    check_end(7, getpid(), MWI_COMPUTATION_FINISHED);
+    check_end(8, getpid(), MWI_COMPUTATION_IN_PROGRESS);
+    check_end(7, getpid() + 1, MWI_COMPUTATION_IN_PROGRESS);
+}
+
+/* What was never written has no end; what somebody has removed is written again. */
+static void test_end_without_file(void)
+{
+    struct place place;
+    start(&place);
+    struct mwi_announce *announce = open_as(&place, "tcp", "");
+
+    mwi_announce_end(NULL, place.loop.loop, MWI_COMPUTATION_FAILED);
+    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FAILED);
+    CU_ASSERT_EQUAL(access(place.path, F_OK), -1);
+    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+    remove(place.path);
+    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FAILED);
+
+    CU_ASSERT_EQUAL(access(place.path, F_OK), 0);
     mwi_announce_close(announce);
     end(&place);
 }
@@ -267,6 +327,8 @@ int main(void)
         {"addresses", test_addresses},
         {"tend", test_tend},
         {"trouble", test_trouble},
+        {"end", test_end},
+        {"end without file", test_end_without_file},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("announce", tests);

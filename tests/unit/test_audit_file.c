@@ -33,7 +33,6 @@ static struct mwi_audit_file_config config_for(const char *pattern)
         .pattern = pattern,
         .member_id = "default-member-id",
         .utc = true,
-        .wall_offset_ns = WALL_S * NS_PER_S,
     };
 }
 
@@ -42,6 +41,7 @@ static struct mwi_audit_file *open_trail(const struct mwi_audit_file_config *con
     struct mwi_audit_file *file = NULL;
     mw_reason why = {""};
     CU_ASSERT_EQUAL_FATAL(mwi_audit_file_open(&file, config, &why), MW_OK);
+    mwi_audit_file_set_offset(file, WALL_S * NS_PER_S);
     return file;
 }
 

@@ -502,6 +502,38 @@ static void test_many(void)
     run_farm(run_change_of_mind, master_of_many);
 }
 
+/* Three elements are claimed, one comes. */
+static void run_broken_packer(mw_call *call)
+{
+    msgpack_packer *packer = mw_call_packer(call);
+    msgpack_pack_array(packer, 3);
+    msgpack_pack_int(packer, 1);
+}
+
+/* The packer is used again after a result was left otherwise. */
+static void run_stale_packer(mw_call *call)
+{
+    msgpack_packer *packer = mw_call_packer(call);
+    mw_call_return(call, "i", 1);
+    msgpack_pack_map(packer, 1);
+}
+
+static int master_of_broken_packers(struct mwt_world *world, mw_master *master)
+{
+    (void)world;
+    check_failure(result_of_nothing(master),
+                  "the result is not whole msgpack values: what was packed with mw_call_packer "
+                  "lacks elements, or is nested too deeply");
+    return 0;
+}
+
+/* Msgpack of the user's own that is not whole is the task's failure, not the master's trouble. */
+static void test_broken_packers(void)
+{
+    run_farm(run_broken_packer, master_of_broken_packers);
+    run_farm(run_stale_packer, master_of_broken_packers);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -515,6 +547,7 @@ int main(void)
         {"nothing", test_nothing},
         {"changes of mind", test_changes_of_mind},
         {"packer", test_packer},
+        {"broken packers", test_broken_packers},
         {"bad returns", test_bad_returns},
         {"bad return format", test_bad_return_format},
         {"long failure", test_long_failure},

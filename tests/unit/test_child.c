@@ -64,11 +64,13 @@ static void tell_input(int channel)
 static void tell_signals(int channel)
 {
     sigset_t blocked;
-    struct sigaction pipe_action;
+    struct sigaction pipe_action, file_size_action;
     sigprocmask(SIG_SETMASK, NULL, &blocked);
     sigaction(SIGPIPE, NULL, &pipe_action);
+    sigaction(SIGXFSZ, NULL, &file_size_action);
     tell(channel, sigismember(&blocked, SIGTERM) ? "blocked " : "free ");
-    tell(channel, pipe_action.sa_handler == SIG_DFL ? "default" : "ignored");
+    tell(channel, pipe_action.sa_handler == SIG_DFL ? "default " : "ignored ");
+    tell(channel, file_size_action.sa_handler == SIG_DFL ? "default" : "ignored");
 }
 
 /* What this program does as a child: `what` it was started for. */
@@ -282,12 +284,14 @@ static void test_signals(void)
     sigaddset(&some, SIGTERM);
     sigprocmask(SIG_BLOCK, &some, &before);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 
     start(&child, "signals");
 
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "free default");
+    CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "free default default");
     check_end(&child, "exit status 7");
 }
 

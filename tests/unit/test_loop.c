@@ -144,7 +144,7 @@ static void answer_and_drop(struct mwt_loop *loop, const struct mwi_event *event
     mwt_loop_send(loop, event->peer, "one");
     mwt_loop_send(loop, event->peer, "two");
     mwi_effects_drop(&loop->effects, event->peer);
-    mwi_effects_lost(&loop->effects, event->peer, 5);
+    mwi_effects_lost(&loop->effects, event->peer, true);
 }
 
 /* The effects of a step are carried out in order, before the next step. */
@@ -160,7 +160,7 @@ static void test_effects(void)
 
     CU_ASSERT_STRING_EQUAL(loop.fakes[0].calls,
                            "send 7 one, send 7 two, drop 7, send 8 one, send 8 two, drop 8");
-    CU_ASSERT_STRING_EQUAL(loop.lost, "lost 7 after 5, lost 8 after 5");
+    CU_ASSERT_STRING_EQUAL(loop.lost, "lost 7 after 1, lost 8 after 1");
     CU_ASSERT_EQUAL(loop.effects.count, 0);
     mwt_loop_close(&loop);
 }

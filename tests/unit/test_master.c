@@ -138,22 +138,25 @@ static int master_of_bad_tasks(struct mwt_world *world, mw_master *master)
                   MW_EALGORITHM, "the program has no task algorithm \"ehco\"");
     check_refused(master, mw_master_submit(master, &(mw_task){.tag = 1}, ""), MW_EINVAL,
                   "a task was submitted without an algorithm");
-    check_refused(
-        master, mw_master_submit(master, &(mw_task){.algorithm = "echo", .max_attempts = 256}, ""),
-        MW_EINVAL, "max_attempts of 256 is over 255");
+    check_refused(master,
+                  mw_master_submit(
+                      master,
+                      &(mw_task){.algorithm = "echo", .policy = &(mw_policy){.max_attempts = 256}},
+                      ""),
+                  MW_EINVAL, "max_attempts of 256 is over 255");
     check_refused(master, mw_master_submit(master, &echo, "iz", 1, 2), MW_EINVAL,
                   "the format \"iz\" has the unknown letter 'z'");
     check_refused(master, mw_master_submit(master, &echo, "s", (const char *)NULL), MW_EINVAL,
-                  "a string of the format \"s\" is NULL");
+                  "the format \"s\" was given a string that is NULL");
     check_refused(master, mw_master_submit_values(master, &echo, "\x92\x01", 2), MW_EINVAL,
                   "the arguments are not whole msgpack values");
     check_refused(master, mw_master_submit_bytes(master, &echo, large, sizeof large), MW_ETOOBIG,
-                  "the arguments' 5000 bytes are over what --mw-max-write-buffer-size allows, "
-                  "3968");
+                  "the arguments' 5000 bytes are over --mw-max-write-buffer-size of 4096, of which "
+                  "the message itself takes 128");
     check_refused(master, mw_master_submit_bytes_take(master, &echo, malloc(5000), 5000),
                   MW_ETOOBIG,
-                  "the arguments' 5000 bytes are over what --mw-max-write-buffer-size allows, "
-                  "3968");
+                  "the arguments' 5000 bytes are over --mw-max-write-buffer-size of 4096, of which "
+                  "the message itself takes 128");
     CU_ASSERT_EQUAL(mw_master_submit_bytes(master, &echo, large, 3968), MW_OK);
     CU_ASSERT_EQUAL(mw_master_next(master)->outcome, MW_FAILED);
     return 0;
@@ -171,11 +174,16 @@ static void test_bad_tasks(void)
 static int master_of_policies(struct mwt_world *world, mw_master *master)
 {
     (void)world;
+    CU_ASSERT_EQUAL(mw_master_submit(master,
+                                     &(mw_task){.algorithm = "echo",
+                                                .policy = &(mw_policy){.max_attempts = 255}},
+                                     "i", 1),
+                    MW_OK);
     CU_ASSERT_EQUAL(
-        mw_master_submit(master, &(mw_task){.algorithm = "echo", .max_attempts = 255}, "i", 1),
+        mw_master_submit(master,
+                         &(mw_task){.algorithm = "echo", .policy = &(mw_policy){.retry = MW_NO}},
+                         "i", 2),
         MW_OK);
-    CU_ASSERT_EQUAL(
-        mw_master_submit(master, &(mw_task){.algorithm = "echo", .no_retry = true}, "i", 2), MW_OK);
     CU_ASSERT_EQUAL(mw_master_submit_values(master, &echo, "\x03", 1), MW_OK);
     for (int i = 1; i <= 3; i++) {
         int value = 0;
@@ -347,8 +355,9 @@ static int master_of_unrunnable(struct mwt_world *world, mw_master *master)
     mw_master_counts counts;
     double seconds = 0;
     mw_sim_at(world->sim, SECOND, kill_first_slave, world);
-    mw_master_submit(master, &(mw_task){.algorithm = "spend", .tag = 5, .no_retry = true}, "d",
-                     100.0);
+    mw_master_submit(
+        master, &(mw_task){.algorithm = "spend", .tag = 5, .policy = &(mw_policy){.retry = MW_NO}},
+        "d", 100.0);
     CU_ASSERT_EQUAL(mw_master_loop(master, -1, &counts), MW_OK);
     CU_ASSERT_EQUAL(counts.unrunnable, 1);
     CU_ASSERT_EQUAL(counts.results, 0);
@@ -363,8 +372,9 @@ static int master_of_unrunnable(struct mwt_world *world, mw_master *master)
     CU_ASSERT_EQUAL(result->seconds, 0);
     CU_ASSERT_STRING_EQUAL(result->algorithm, "spend");
     CU_ASSERT_STRING_EQUAL(result->sid, "SLAVE-0");
-    CU_ASSERT_EQUAL(strncmp(result->message, "SLAVE-0 was lost (", 18), 0);
-    CU_ASSERT_EQUAL(mw_result_get(result, "d", &seconds), MW_OK);
+    CU_ASSERT_EQUAL(strncmp(result->message, "SLAVE-0 was lost with it (", 26), 0);
+    CU_ASSERT_EQUAL(mw_result_get(result, "d", &seconds), MW_EFORMAT);
+    CU_ASSERT_EQUAL(mw_result_args(result, "d", &seconds), MW_OK);
     CU_ASSERT_EQUAL(seconds, 100.0);
     CU_ASSERT_EQUAL(mw_master_num_unrunnable_tasks(master), 0);
     CU_ASSERT_PTR_NULL(mw_master_next(master));
@@ -380,7 +390,9 @@ static void test_unrunnable(void)
 static int master_that_keeps_unrunnable(struct mwt_world *world, mw_master *master)
 {
     mw_sim_at(world->sim, SECOND, kill_first_slave, world);
-    mw_master_submit(master, &(mw_task){.algorithm = "spend", .no_retry = true}, "d", 100.0);
+    mw_master_submit(master,
+                     &(mw_task){.algorithm = "spend", .policy = &(mw_policy){.retry = MW_NO}}, "d",
+                     100.0);
     const mw_result *result = mw_master_next(master);
     CU_ASSERT_EQUAL(result->outcome, MW_UNRUNNABLE);
     return 0;
@@ -405,8 +417,9 @@ static void test_end_with_a_result(void)
 static int master_of_unrunnable_bytes(struct mwt_world *world, mw_master *master)
 {
     mw_sim_kill(world->slave_hosts[0]);
-    (void)mw_master_submit_bytes(master, &(mw_task){.algorithm = "spend", .max_attempts = 1}, "raw",
-                                 3);
+    (void)mw_master_submit_bytes(
+        master, &(mw_task){.algorithm = "spend", .policy = &(mw_policy){.max_attempts = 1}}, "raw",
+        3);
     mw_sim_at(world->sim, 2 * SECOND, kill_first_slave, world);
     return 0;
 }

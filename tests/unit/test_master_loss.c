@@ -60,7 +60,7 @@ static void test_trail_of_a_loss(void)
         "SLAVE-0 -> task 0 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> :disconnected\n"
         "EOF -> host:7 (connection reset)\n");
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 7 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 7 after 1");
     end(&master);
 }
 
@@ -155,11 +155,15 @@ static void test_max_attempts(void)
 
     const struct mwi_task *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->attempts, 3);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (killed 1); SLAVE-1 was lost (killed 2); "
-                                    "SLAVE-2 was lost (killed 3)");
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (killed 1); "
+                                    "SLAVE-1 was lost with it (killed 2); "
+                                    "SLAVE-2 was lost with it (killed 3); "
+                                    "its policy allows 3 attempts");
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
-                           "MASTER task 0 of \"alpha\" is unrunnable: SLAVE-0 was lost (killed 1); "
-                           "SLAVE-1 was lost (killed 2); SLAVE-2 was lost (killed 3)\n"
+                           "MASTER task 0 of \"alpha\" is unrunnable: "
+                           "SLAVE-0 was lost with it (killed 1); "
+                           "SLAVE-1 was lost with it (killed 2); "
+                           "SLAVE-2 was lost with it (killed 3); its policy allows 3 attempts\n"
                            "SLAVE-2 -> :disconnected\n"
                            "EOF -> host:3 (killed 3)\n");
     mwt_master_greet(&master, 4);
@@ -202,7 +206,7 @@ static void test_no_retry(void)
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
     const struct mwi_task *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->tag, 1);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (gone)");
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (gone); its policy allows no retry");
     CU_ASSERT_EQUAL(task->size, 4);
     CU_ASSERT_EQUAL(memcmp(task->data, "once", 4), 0);
     end(&master);
@@ -234,7 +238,8 @@ static void test_dropping_is_an_attempt(void)
     mwt_master_bytes(&master, 1, "?", 1);
 
     first_unrunnable(&master, &history);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost (a frame that is no message)");
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (a frame that is no message); "
+                                    "its policy allows no retry");
     end(&master);
 }
 
@@ -254,7 +259,7 @@ static void test_goodbye(void)
         say_goodbye(&master, peer, "the host is wanted back");
     }
 
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 1");
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
         "SLAVE-9 -> GOODBYE: the host is wanted back\n"

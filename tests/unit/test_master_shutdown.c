@@ -178,7 +178,7 @@ static void test_stragglers(void)
     mwt_master_tick(&master, 11 * MWT_SECOND);
 
     CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 1, lost 1 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 1, lost 1 after 1");
     CU_ASSERT_EQUAL(strncmp(master.outbox.trail, line, sizeof line - 1), 0);
     end(&master);
 }

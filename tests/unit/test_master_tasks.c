@@ -4,6 +4,7 @@
  * it takes from whom.
  */
 #include "mwt_master.h"
+#include "mwt_policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,11 +29,12 @@ static void end(struct mwt_master *master)
 /* A task of `size` bytes, all of them this letter. */
 static void submit_sized(struct mwt_master *master, char letter, size_t size)
 {
-    struct mwi_submission submission = {.max_attempts = 3,
+    uint64_t id;
+    struct mwi_submission submission = {.policy = mwt_policy_default(),
                                         .payload = {malloc(size + 1), (uint32_t)size, true}};
     CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
     memset(submission.payload.data, letter, size);
-    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master->engine, &submission), MW_OK);
+    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master->engine, &submission, &id), MW_OK);
 }
 
 /* Two tasks and the end: the trail has CL-MW's lines in CL-MW's order. */
@@ -252,10 +254,11 @@ static void test_task_on_the_wire(void)
 {
     static struct mwt_master master;
     struct mwi_message_item item;
-    struct mwi_submission submission = {.algorithm = 1, .max_attempts = 1};
+    uint64_t id;
+    struct mwi_submission submission = {.algorithm = 1, .policy = mwt_policy_default()};
     start(&master, 1);
     submission.payload = (struct mwi_payload){(unsigned char *)strdup("\x05"), 1, false};
-    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master.engine, &submission), MW_OK);
+    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master.engine, &submission, &id), MW_OK);
 
     mwt_master_greet(&master, 1);
 

@@ -172,7 +172,7 @@ static void test_shutdown(void)
     struct way way;
     start(&way);
 
-    mwi_message_write_shutdown(&way.buffer);
+    mwi_message_write_bare(&way.buffer, MWI_MESSAGE_SHUTDOWN);
 
     CU_ASSERT_EQUAL(way.buffer.size, 2);
     read_back(&way, MWI_MESSAGE_SHUTDOWN);
@@ -304,7 +304,7 @@ static const struct {
     {BYTES("\x91\xff"), "a frame that is no message"},
     {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
     {BYTES("\x91\x00"), "a message of an unknown kind"},
-    {BYTES("\x91\x08"), "a message of an unknown kind"},
+    {BYTES("\x91\x0b"), "a message of an unknown kind"},
     {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
     {BYTES("\x91\x01"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
@@ -339,7 +339,8 @@ static const struct {
     {BYTES("\x95\x05\x00\xc4\x00\x01\x00"), "a malformed result"},
     {BYTES("\x95\x05\x00\xa0\x00\x00"), "a malformed result"},
     {BYTES("\x95\x05\x00\xc4\x00\x00\xff"), "a malformed result"},
-    {BYTES("\x92\x06\x00"), "a malformed shutdown"},
+    {BYTES("\x92\x06\x00"), "a message with fields it has not"},
+    {BYTES("\x92\x08\x00"), "a message with fields it has not"},
 };
 
 /* Each is refused with a word on what is wrong. */

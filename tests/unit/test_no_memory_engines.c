@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mwt_memory.h"
+#include "mwt_policy.h"
 
 #define SLAVES_COUNT 2
 #define TASKS_COUNT 7
@@ -154,9 +155,10 @@ static void submit_tasks(struct farm *farm)
             continue;
         }
         data[0] = (unsigned char)tag;
+        uint64_t id;
         struct mwi_submission submission = {
-            .tag = tag, .max_attempts = 3, .payload = {data, 1, true}};
-        if (mwi_master_engine_submit(&farm->master, &submission) != MW_OK) {
+            .policy = mwt_policy_default(), .tag = tag, .payload = {data, 1, true}};
+        if (mwi_master_engine_submit(&farm->master, &submission, &id) != MW_OK) {
             free(data);
             farm->is_told = true;
         }

@@ -11,6 +11,7 @@
 
 #include "finished.h"
 #include "mwt_memory.h"
+#include "mwt_policy.h"
 #include "option_table.h"
 #include "resource.h"
 #include "slaves.h"
@@ -123,12 +124,12 @@ static enum mwt_outcome run_slaves(void)
     mwi_slaves_init(&slaves);
     for (mw_peer peer = 1; peer <= 40; peer++) {
         struct mwi_slave *slave = mwi_slaves_add(&slaves, peer, "x", "address");
-        uint32_t names_count = slaves.names_count;
+        uint32_t records_count = slaves.records_count;
         if (slave == NULL && mwi_slaves_find(&slaves, peer) != NULL)
             outcome = MWT_WRONG;
         if (slave == NULL || !mwi_slaves_name(&slaves, slave))
-            outcome =
-                outcome == MWT_WRONG || slaves.names_count != names_count ? MWT_WRONG : MWT_TOLD;
+            outcome = outcome == MWT_WRONG || slaves.records_count != records_count ? MWT_WRONG
+                                                                                    : MWT_TOLD;
     }
     mwi_slaves_fini(&slaves);
     return outcome;
@@ -146,16 +147,21 @@ static enum mwt_outcome run_tasks_store(void)
     struct mwi_tasks tasks;
     struct mwi_list running;
     enum mwt_outcome outcome = MWT_RIGHT;
-    mwi_tasks_init(&tasks);
+    struct mwi_policy policy = mwt_policy_default();
     mwi_list_init(&running);
+    if (!mwi_tasks_init(&tasks, 1)) {
+        mwi_tasks_fini(&tasks);
+        return MWT_TOLD;
+    }
     for (int i = 0; i < 3000; i++) {
-        struct mwi_task *task = mwi_tasks_add(&tasks);
+        struct mwi_task *task = mwi_tasks_add(&tasks, &policy);
         if (task == NULL) {
             outcome = MWT_TOLD;
             continue;
         }
         if (i % 100 == 0)
             mwi_tasks_add_history(&tasks, task, "lost");
+        mwi_tasks_move(&tasks, task, MWI_TASK_WAITING, NULL);
         mwi_tasks_move(&tasks, task, MWI_TASK_RUNNING, &running);
         const char *history = mwi_tasks_history(&tasks, task);
         if (strcmp(history, "lost") != 0 && history[0] != '\0')

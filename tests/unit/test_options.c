@@ -87,6 +87,24 @@ static void test_who_wins(void)
     mw_options_destroy(options);
 }
 
+/* A name may be written as on a command line; what is only like that is unknown. */
+static void test_names_with_prefix(void)
+{
+    mw_options *options = mwt_options_make();
+
+    CU_ASSERT_EQUAL(mw_options_set(options, "--mw-master-port", "7"), MW_OK);
+    CU_ASSERT_STRING_EQUAL(mw_options_get(options, "master-port"), "7");
+    CU_ASSERT_STRING_EQUAL(mw_options_get(options, "--mw-master-port"), "7");
+
+    CU_ASSERT_EQUAL(mw_options_set(options, "--mw-master-prot", "7"), MW_EUSAGE);
+    CU_ASSERT_STRING_EQUAL(
+        mw_options_error(options),
+        "--mw-master-prot: there is no such option; did you mean --mw-master-port?");
+    CU_ASSERT_EQUAL(mw_options_set(options, "--mw---mw-quiet", "1"), MW_EUSAGE);
+    CU_ASSERT_EQUAL(mw_options_set(options, "--master-port", "7"), MW_EUSAGE);
+    mw_options_destroy(options);
+}
+
 /* A resource file counts as if it stood where --mw-resource-file stands: it overrides what came
  * earlier and what the environment said, and gives way to what came later. */
 static void test_order_of_the_resource_file(void)
@@ -361,6 +379,7 @@ int main(void)
         {"environment of every option", test_environment_of_every_option},
         {"environment names and errors", test_environment_names_and_errors},
         {"who wins", test_who_wins},
+        {"names with prefix", test_names_with_prefix},
         {"order of the resource file", test_order_of_the_resource_file},
         {"order with two resource files", test_order_with_two_resource_files},
         {"order of a resource file of the environment",

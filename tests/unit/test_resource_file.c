@@ -293,7 +293,7 @@ static void test_missing_and_unreadable(void)
     CU_ASSERT_STRING_EQUAL(
         why.text, "resource file \"/nonexistent-folder/m.rsc\": No such file or directory");
     CU_ASSERT_EQUAL(mwi_resource_file_read("/tmp", &resource, &why), MW_EIO);
-    CU_ASSERT_STRING_EQUAL(why.text, "resource file \"/tmp\": Is a directory");
+    CU_ASSERT_STRING_EQUAL(why.text, "resource file \"/tmp\": it is not a regular file");
     CU_ASSERT_EQUAL(mwi_resource_file_read("/dev/null/m.rsc", &resource, &why), MW_EIO);
     CU_ASSERT_EQUAL(resource.pid, 1);
 }
@@ -387,8 +387,21 @@ static void test_addresses(void)
     }
 }
 
-/* A large file is read up to the limit, a larger one is neither written nor read, nor is one
- * without an end. */
+/* A file of zeros without blocks, a byte above the limit. */
+static void check_too_large(void)
+{
+    struct mwt_folder folder;
+    struct mwi_resource resource;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    mwt_file_write(mwt_folder_file(&folder, "large"), "");
+    CU_ASSERT_EQUAL(truncate(folder.file, MWI_RESOURCE_BYTES_MAX + 1), 0);
+    CU_ASSERT_EQUAL(mwi_resource_file_read(folder.file, &resource, &why), MW_EPROTOCOL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "larger than 1048576 bytes"));
+    mwt_folder_destroy(&folder);
+}
+
+/* A large file is read up to the limit, a larger one is neither written nor read. */
 static void test_large(void)
 {
     struct mwi_resource resource = sample_resource();
@@ -408,8 +421,7 @@ static void test_large(void)
     member_id[largest] = 'x';
     member_id[largest + 1] = '\0';
     CU_ASSERT_EQUAL(mwi_resource_format(&resource, "m.rsc", &text, &why), MW_ETOOBIG);
-    CU_ASSERT_EQUAL(mwi_resource_file_read("/dev/zero", &resource, &why), MW_EPROTOCOL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "larger than 1048576 bytes"));
+    check_too_large();
     free(member_id);
 }
 
@@ -467,6 +479,25 @@ static void test_out_of_memory(void)
     json_set_alloc_funcs(malloc, free);
 }
 
+/* What would block a reader, or is no file of bytes, is refused at once. */
+static void test_no_regular_file(void)
+{
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    const char *fifo = mwt_folder_file(&folder, "fifo");
+    const char *const paths[] = {fifo, folder.path, "/dev/zero"};
+    CU_ASSERT_EQUAL(mkfifo(fifo, 0600), 0);
+
+    for (size_t i = 0; i < 3; i++) {
+        struct mwi_resource resource;
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_resource_file_read(paths[i], &resource, &why), MW_EIO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, paths[i]));
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "it is not a regular file"));
+    }
+    mwt_folder_destroy(&folder);
+}
+
 int main(void)
 {
     if (CU_initialize_registry() != CUE_SUCCESS)
@@ -482,6 +513,7 @@ int main(void)
         {"unwritable", test_unwritable},
         {"unwritable values", test_unwritable_values},
         {"missing and unreadable", test_missing_and_unreadable},
+        {"no regular file", test_no_regular_file},
         {"garbage", test_garbage},
         {"missing fields and wrong types", test_missing_fields_and_wrong_types},
         {"addresses", test_addresses},

@@ -4,36 +4,134 @@
  */
 #include "schedule.h"
 
+#include "mwt_policy.h"
 #include "mwt_run.h"
 
 #define NO_LIMIT ((size_t)1 << 30)
 
-/* A queue of tasks with these sizes, which end with -1; a size above 1000 is that of a task of
- * 1000 less that was lost with a slave before. */
+/* A task of that size; above 1000, of 1000 less, which was lost with a slave before. */
+static void add_sized(struct mwi_tasks *tasks, int size, const struct mwi_policy *policy,
+                      struct mwi_list *ordered)
+{
+    struct mwi_task *task = mwi_tasks_add(tasks, policy);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+    task->size = (uint32_t)(size % 1000);
+    task->attempts = size >= 1000;
+    mwi_tasks_move(tasks, task, ordered == NULL ? MWI_TASK_WAITING : MWI_TASK_ORDERED, ordered);
+}
+
+/* A pool of tasks with these sizes, which end with -1. */
 static void fill(struct mwi_tasks *tasks, const int *sizes)
 {
-    mwi_tasks_init(tasks);
-    for (; *sizes >= 0; sizes++) {
-        struct mwi_task *task = mwi_tasks_add(tasks);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
-        task->size = (uint32_t)(*sizes % 1000);
-        task->attempts = *sizes >= 1000;
-    }
+    struct mwi_policy policy = mwt_policy_default();
+    CU_ASSERT_TRUE_FATAL(mwi_tasks_init(tasks, 1));
+    for (; *sizes >= 0; sizes++)
+        add_sized(tasks, *sizes, &policy, NULL);
+}
+
+static void start_slave(struct mwi_slave *slave, enum mwi_slave_group group)
+{
+    *slave = (struct mwi_slave){.state = MWI_SLAVE_IDLE, .group = group};
+    mwi_list_init(&slave->ordered);
+    mwi_list_init(&slave->running);
 }
 
 #define LOST(size) ((size) + 1000)
 
+/* Takes one group for the slave; returns how many tasks are in it. */
+static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave *slave,
+                         const struct mwi_schedule_limits *limits)
+{
+    struct mwi_schedule_group group = {0};
+    struct mwi_task *task;
+    size_t count = 0;
+    for (; (task = mwi_schedule_next(tasks, slave, limits, &group)) != NULL; count++)
+        mwi_tasks_move(tasks, task, MWI_TASK_RUNNING, &slave->running);
+    return count;
+}
+
 static size_t group_of(const int *sizes, size_t task_group, size_t group_bytes_max)
 {
     struct mwi_tasks tasks;
-    struct mwi_slave slave = {.state = MWI_SLAVE_IDLE};
+    struct mwi_slave slave;
     struct mwi_schedule_limits limits = {task_group, group_bytes_max};
+    start_slave(&slave, MWI_GROUP_UNORDERED);
     fill(&tasks, sizes);
 
-    size_t count = mwi_schedule_group(&tasks, &slave, &limits);
+    size_t count = take_group(&tasks, &slave, &limits);
 
     mwi_tasks_fini(&tasks);
     return count;
+}
+
+/* What slaves of the three groups take of two ordered and two unordered tasks. */
+static void test_groups_of_slaves(void)
+{
+    static const size_t counts[] = {
+        [MWI_GROUP_UNORDERED] = 4, [MWI_GROUP_INTERMINGLE] = 4, [MWI_GROUP_ORDERED] = 2};
+    static const int unordered[] = {10, 11, -1};
+    struct mwi_schedule_limits limits = {4, NO_LIMIT};
+    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_tasks tasks;
+    struct mwi_slave slave;
+    policy.sid = 0;
+
+    for (int group = MWI_GROUP_INTERMINGLE; group < MWI_GROUPS_COUNT; group++) {
+        start_slave(&slave, (enum mwi_slave_group)group);
+        fill(&tasks, unordered);
+        add_sized(&tasks, 1, &policy, &slave.ordered);
+        add_sized(&tasks, 2, &policy, &slave.ordered);
+
+        CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), counts[group]);
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next, struct mwi_task, link)->size, 1);
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next->next, struct mwi_task, link)->size, 2);
+        mwi_tasks_fini(&tasks);
+    }
+}
+
+/* Higher priority first; within one, first come, first served. */
+static void test_priorities(void)
+{
+    static const int none[] = {-1};
+    static const int priorities[] = {0, 5, -3, 5, 0}, expected[] = {1, 3, 0, 4, 2};
+    struct mwi_schedule_limits limits = {5, NO_LIMIT};
+    struct mwi_tasks tasks;
+    struct mwi_slave slave;
+    start_slave(&slave, MWI_GROUP_UNORDERED);
+    fill(&tasks, none);
+    for (int i = 0; i < 5; i++) {
+        struct mwi_policy policy = mwt_policy_default();
+        policy.priority = priorities[i];
+        add_sized(&tasks, i, &policy, NULL);
+    }
+
+    CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), 5);
+
+    struct mwi_list *link = slave.running.next;
+    for (int i = 0; i < 5; i++, link = link->next)
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(link, struct mwi_task, link)->size, expected[i]);
+    mwi_tasks_fini(&tasks);
+}
+
+/* A task with a time limit goes alone, so that its clock starts when it is sent. */
+static void test_time_limit_goes_alone(void)
+{
+    static const int one[] = {1, -1};
+    struct mwi_schedule_limits limits = {5, NO_LIMIT};
+    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_tasks tasks;
+    struct mwi_slave slave;
+    start_slave(&slave, MWI_GROUP_UNORDERED);
+    fill(&tasks, one);
+    policy.time_limit_ns = 1;
+    add_sized(&tasks, 2, &policy, NULL);
+    policy.time_limit_ns = 0;
+    add_sized(&tasks, 3, &policy, NULL);
+
+    CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), 1);
+    CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), 1);
+    CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), 1);
+    mwi_tasks_fini(&tasks);
 }
 
 /* A slave gets a whole group, or what there is. */
@@ -64,8 +162,12 @@ static void test_only_idle_slaves(void)
     fill(&tasks, one);
 
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++) {
-        struct mwi_slave slave = {.state = (enum mwi_slave_state)state};
-        CU_ASSERT_EQUAL(mwi_schedule_group(&tasks, &slave, &limits), state == MWI_SLAVE_IDLE);
+        struct mwi_slave slave;
+        struct mwi_schedule_group group = {0};
+        start_slave(&slave, MWI_GROUP_UNORDERED);
+        slave.state = (enum mwi_slave_state)state;
+        CU_ASSERT_EQUAL(mwi_schedule_next(&tasks, &slave, &limits, &group) != NULL,
+                        state == MWI_SLAVE_IDLE);
     }
 
     mwi_tasks_fini(&tasks);
@@ -112,6 +214,9 @@ int main(void)
         {"limited by bytes", test_limited_by_bytes},
         {"large task goes alone", test_large_task_goes_alone},
         {"lost task goes alone", test_lost_task_goes_alone},
+        {"groups of slaves", test_groups_of_slaves},
+        {"priorities", test_priorities},
+        {"time limit goes alone", test_time_limit_goes_alone},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("schedule", tests);

@@ -81,6 +81,8 @@ static void test_restore(void)
     CU_ASSERT_TRUE(found.sa_handler == SIG_DFL);
     CU_ASSERT_EQUAL(sigaction(SIGPIPE, NULL, &found), 0);
     CU_ASSERT_TRUE(found.sa_handler == SIG_DFL);
+    CU_ASSERT_EQUAL(sigaction(SIGXFSZ, NULL, &found), 0);
+    CU_ASSERT_TRUE(found.sa_handler == SIG_DFL);
     signal(SIGTERM, SIG_DFL);
 }
 

@@ -238,8 +238,10 @@ static int master_of_a_leaver(struct mwt_world *world, mw_master *master)
     const mw_result *result;
     int count = 0;
     for (int i = 0; i < 10; i++)
-        mw_master_submit(
-            master, &(mw_task){.algorithm = "echo", .no_retry = true, .max_attempts = 1}, "i", i);
+        mw_master_submit(master,
+                         &(mw_task){.algorithm = "echo",
+                                    .policy = &(mw_policy){.retry = MW_NO, .max_attempts = 1}},
+                         "i", i);
     for (; (result = mw_master_next(master)) != NULL; count++) {
         CU_ASSERT_EQUAL(result->outcome, MW_DONE);
         if (count == 0)
@@ -380,7 +382,7 @@ static void test_silent_master(void)
     CU_ASSERT_EQUAL(world.slave_error, MW_ETIMEOUT);
     CU_ASSERT_STRING_EQUAL(world.sentence,
                            "no master accepted this slave within --mw-connect-timeout of 30 s: "
-                           "a master is there, but has not answered the greeting");
+                           "master: a master is there, but has not answered the greeting");
     mw_sim_destroy(world.sim);
 }
 

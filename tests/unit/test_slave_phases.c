@@ -35,7 +35,7 @@ static void send_shutdown(struct mwt_slave *slave)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_shutdown(&buffer);
+    mwi_message_write_bare(&buffer, MWI_MESSAGE_SHUTDOWN);
     mwt_slave_frame(slave, &buffer);
 }
 

@@ -42,16 +42,15 @@ static void test_slave_moves(void)
                 allowed[from][to] != '-');
 }
 
-/* A task waits before it runs, may come back, and is done once; one that is unrunnable stays so
- * until it is taken. */
+/* A task waits before it runs, may come back, and is done once; one that is unrunnable or cancelled
+ * stays so until it is gone. */
 static void test_task_moves(void)
 {
     static const char *const allowed[MWI_TASK_STATES_COUNT] = {
-        /*                         free, waiting, running, unrunnable */
-        [MWI_TASK_FREE] = "-w--",
-        [MWI_TASK_WAITING] = "--ru",
-        [MWI_TASK_RUNNING] = "fw-u",
-        [MWI_TASK_UNRUNNABLE] = "f---",
+        /*                         free, waiting, ordered, running, cancelled, unrunnable */
+        [MWI_TASK_FREE] = "-wo--u",      [MWI_TASK_WAITING] = "f--r--",
+        [MWI_TASK_ORDERED] = "fw-r-u",   [MWI_TASK_RUNNING] = "fw--cu",
+        [MWI_TASK_CANCELLED] = "f-----", [MWI_TASK_UNRUNNABLE] = "f-----",
     };
 
     for (int from = 0; from < MWI_TASK_STATES_COUNT; from++)

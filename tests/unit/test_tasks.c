@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mwt_death.h"
+#include "mwt_policy.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
 
@@ -17,15 +18,21 @@ struct store {
     struct mwi_list running;
 };
 
+static struct mwi_task *add_task(struct store *store)
+{
+    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task *task = mwi_tasks_add(&store->tasks, &policy);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+    mwi_tasks_move(&store->tasks, task, MWI_TASK_WAITING, NULL);
+    return task;
+}
+
 static void add_tasks(struct store *store, size_t count)
 {
-    mwi_tasks_init(&store->tasks);
+    CU_ASSERT_TRUE_FATAL(mwi_tasks_init(&store->tasks, 1));
     mwi_list_init(&store->running);
-    for (size_t i = 0; i < count; i++) {
-        struct mwi_task *task = mwi_tasks_add(&store->tasks);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
-        task->tag = (int64_t)i;
-    }
+    for (size_t i = 0; i < count; i++)
+        add_task(store)->tag = (int64_t)i;
 }
 
 static struct mwi_task *run_next(struct store *store)
@@ -62,16 +69,16 @@ static void test_add(void)
     add_tasks(&store, 0);
     CU_ASSERT_PTR_NULL(mwi_tasks_first_waiting(&store.tasks));
 
-    struct mwi_task *task = mwi_tasks_add(&store.tasks);
+    struct mwi_task *task = add_task(&store);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     CU_ASSERT_EQUAL(task->state, MWI_TASK_WAITING);
     CU_ASSERT_PTR_EQUAL(mwi_tasks_first_waiting(&store.tasks), task);
     CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_task_id(task)), task);
     CU_ASSERT_PTR_NULL(task->data);
-    CU_ASSERT_EQUAL(task->tag + task->size + task->algorithm + task->attempts + task->max_attempts,
-                    0);
-    CU_ASSERT_FALSE(task->no_retry || task->is_bytes);
+    CU_ASSERT_EQUAL(task->tag + task->size + task->algorithm + task->attempts, 0);
+    CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
+    CU_ASSERT_FALSE(task->is_bytes || task->has_tag_bytes);
     check_counts(&store, 1, 0, 0);
     mwi_tasks_fini(&store.tasks);
 }
@@ -84,17 +91,18 @@ static void test_add_in_a_used_slot(void)
     struct mwi_task *old = run_next(&store);
     old->size = 9;
     old->attempts = 2;
-    old->no_retry = old->is_bytes = true;
+    old->is_bytes = true;
     old->sid = 5;
     uint64_t old_id = mwi_task_id(old);
     finish(&store, old);
 
-    struct mwi_task *task = mwi_tasks_add(&store.tasks);
+    struct mwi_task *task = add_task(&store);
 
     CU_ASSERT_PTR_EQUAL(task, old);
     CU_ASSERT_NOT_EQUAL(mwi_task_id(task), old_id);
-    CU_ASSERT_EQUAL(task->tag + task->size + task->attempts + task->sid, 0);
-    CU_ASSERT_FALSE(task->no_retry || task->is_bytes);
+    CU_ASSERT_EQUAL(task->tag + task->size + task->attempts, 0);
+    CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
+    CU_ASSERT_FALSE(task->is_bytes);
     mwi_tasks_fini(&store.tasks);
 }
 
@@ -179,12 +187,12 @@ static void test_ids_of_freed_slots(void)
     add_tasks(&store, 0);
 
     for (size_t i = 0; i < ROUNDS; i++) {
-        CU_ASSERT_PTR_NOT_NULL_FATAL(mwi_tasks_add(&store.tasks));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(add_task(&store));
         struct mwi_task *task = run_next(&store);
         ids[i] = mwi_task_id(task);
         finish(&store, task);
     }
-    CU_ASSERT_PTR_NOT_NULL(mwi_tasks_add(&store.tasks));
+    CU_ASSERT_PTR_NOT_NULL(add_task(&store));
 
     for (size_t i = 0; i < ROUNDS; i++)
         CU_ASSERT_PTR_NULL(mwi_tasks_find(&store.tasks, ids[i]));
@@ -207,7 +215,7 @@ static void test_history(void)
     CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "first; second");
     finish(&store, task);
     CU_ASSERT_EQUAL(store.tasks.histories.used_count, 0);
-    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, mwi_tasks_add(&store.tasks)), "");
+    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, add_task(&store)), "");
     mwi_tasks_fini(&store.tasks);
 }
 
@@ -247,7 +255,7 @@ static void test_a_million(void)
                 CU_FAIL_FATAL("a task is out of order");
             finish(&store, task);
             if (round == 0)
-                mwi_tasks_add(&store.tasks)->tag = i;
+                add_task(&store)->tag = i;
         }
     }
 
@@ -265,11 +273,10 @@ static void test_counts_after_any_moves(void)
     struct mwt_random random;
     struct store store;
     mwt_random_start(&random);
-    add_tasks(&store, COUNT);
-    size_t at = 0, counts[MWI_TASK_STATES_COUNT] = {0};
-    for (struct mwi_list *link = store.tasks.waiting.next; link != &store.tasks.waiting;
-         link = link->next)
-        ids[at++] = mwi_task_id(MWI_LIST_ENTRY(link, struct mwi_task, link));
+    add_tasks(&store, 0);
+    size_t counts[MWI_TASK_STATES_COUNT] = {0};
+    for (size_t i = 0; i < COUNT; i++)
+        ids[i] = mwi_task_id(add_task(&store));
 
     for (size_t step = 0; step < 5000; step++) {
         struct mwi_task *task = mwi_tasks_find(&store.tasks, ids[mwt_random_below(&random, COUNT)]);
@@ -288,10 +295,11 @@ static void test_counts_after_any_moves(void)
     mwi_tasks_fini(&store.tasks);
 }
 
-static void finish_waiting_task(void *context)
+static void give_up_waiting_task(void *context)
 {
     struct store *store = context;
-    finish(store, mwi_tasks_first_waiting(&store->tasks));
+    mwi_tasks_move(&store->tasks, mwi_tasks_first_waiting(&store->tasks), MWI_TASK_UNRUNNABLE,
+                   NULL);
 }
 
 /* A move that is not allowed is a bug of the library and stops it. */
@@ -300,7 +308,7 @@ static void test_forbidden_move(void)
     struct store store;
     add_tasks(&store, 1);
 
-    CU_ASSERT_TRUE(mwt_dies(finish_waiting_task, &store));
+    CU_ASSERT_TRUE(mwt_dies(give_up_waiting_task, &store));
 
     mwi_tasks_fini(&store.tasks);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -31,6 +32,8 @@
 /* Turns that call no event, such as those that receive parts of a large frame, before a poll
  * returns early. */
 #define TURNS_MAX 64
+/* Those of a base, and some more in case another libevent wants them. */
+#define DESCRIPTORS_NEEDED 6
 
 struct tcp {
     struct mwi_tcp_hub hub;
@@ -68,10 +71,28 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         tcp->timer_ns = 0;
 }
 
+/* Whether there are as many descriptors as libevent opens for a base. Without those for its signals
+ * it ends the process instead of failing. */
+static bool has_descriptors(void)
+{
+    int fds[DESCRIPTORS_NEEDED];
+    int count = 0;
+
+    while (count < DESCRIPTORS_NEEDED && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        count++;
+    int error = errno;
+    bool has = count == DESCRIPTORS_NEEDED;
+    while (count > 0)
+        close(fds[--count]);
+    errno = error;
+    return has;
+}
+
 static struct event_base *create_base(void)
 {
+    if (!has_descriptors())
+        return NULL;
     struct event_config *config = event_config_new();
-
     if (config == NULL)
         return NULL;
     /* One thread, and no surprise from the environment. */

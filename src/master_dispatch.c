@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which tasks make a message is for schedule to decide.
+ */
+#include "master_dispatch.h"
+
+#include <stdio.h>
+
+#include "master_effects.h"
+#include "master_slaves.h"
+#include "master_tasks.h"
+
+/* A group stops growing at this payload, so that one message does not keep a slave waiting. */
+#define GROUP_BYTES_MAX ((size_t)1 << 20)
+
+/* A task that the slave could not even receive fails as that task. */
+static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave *slave,
+                           struct mwi_task *task)
+{
+    char text[160];
+    int size = snprintf(text, sizeof text,
+                        "the task's %u bytes are over the slave's --mw-max-read-buffer-size of %zu",
+                        (unsigned)task->size, slave->frame_bytes_max);
+    mw_frame frame = {.data = (unsigned char *)text, .size = (size_t)size};
+    struct mwi_message_item item = {.status = MWI_RESULT_FAILED};
+    struct mwi_block *block = mwi_block_keep(&frame, &item.payload.data);
+    if (block == NULL) {
+        engine->effects.failed = true;
+        return;
+    }
+    item.payload.size = (uint32_t)size;
+    task->sid = slave->sid;
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
+    slave->running_count++;
+    mwi_master_audit_failure(engine, slave, task, &item.payload);
+    mwi_master_finish_task(engine, slave, task, block, &item);
+    mwi_block_unref(block);
+}
+
+/* Moves the tasks of the slave's next message to it; returns about how large that will be. */
+static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
+{
+    size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
+    struct mwi_schedule_limits limits = {
+        .task_group = engine->config.task_group,
+        .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX};
+    struct mwi_schedule_group group = {0}, before = {0};
+    struct mwi_task *task;
+    while ((task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
+        if (task->size + 2 * MWI_MESSAGE_OVERHEAD_BYTES > slave->frame_bytes_max) {
+            fail_oversized(engine, slave, task);
+            group = before;
+            continue;
+        }
+        task->sid = slave->sid;
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
+        slave->running_count++;
+        before = group;
+    }
+    return group.bytes + MWI_MESSAGE_OVERHEAD_BYTES;
+}
+
+static void write_group(struct mwi_buffer *buffer, const struct mwi_slave *slave)
+{
+    const struct mwi_list *list = &slave->running;
+    mwi_message_begin_tasks(buffer, slave->running_count);
+    for (const struct mwi_list *link = list->next; link != list; link = link->next) {
+        const struct mwi_task *task = MWI_LIST_ENTRY(link, const struct mwi_task, link);
+        mwi_message_write_task(buffer, mwi_task_id(task), task->algorithm,
+                               &(struct mwi_payload){task->data, task->size, task->is_bytes});
+    }
+}
+
+static void start_limit(struct mwi_master_engine *engine, struct mwi_slave *slave)
+{
+    const struct mwi_task *task = MWI_LIST_ENTRY(slave->running.next, struct mwi_task, link);
+    int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
+    if (limit_ns > 0 && !mwi_master_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
+        engine->effects.failed = true;
+}
+
+static void send_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
+{
+    struct mwi_buffer buffer;
+    size_t bytes = choose_group(engine, slave);
+    if (slave->running_count == 0) {
+        mwi_slaves_update(&engine->slaves, slave);
+        return;
+    }
+    mwi_buffer_init(&buffer);
+    mwi_buffer_reserve(&buffer, bytes);
+    write_group(&buffer, slave);
+    mwi_master_send(engine, slave, &buffer);
+    start_limit(engine, slave);
+    mwi_master_audit(
+        engine, slave,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = slave->running_count});
+    mwi_master_move_slave(engine, slave, MWI_SLAVE_BUSY);
+}
+
+struct mwi_slave *mwi_master_next_ready(const struct mwi_master_engine *engine)
+{
+    struct mwi_slave *due = mwi_slaves_first_ready(&engine->slaves.due);
+    if (due != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
+        return due;
+    return mwi_slaves_first_ready(&engine->slaves.takers);
+}
+
+void mwi_master_dispatch(struct mwi_master_engine *engine)
+{
+    struct mwi_slave *slave;
+    while (!engine->is_shutting_down && !engine->effects.failed &&
+           (slave = mwi_master_next_ready(engine)) != NULL)
+        send_group(engine, slave);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sends waiting tasks to the slaves that are ready for them.
+ * A part of master_engine.
+ */
+#ifndef MWI_MASTER_DISPATCH_H
+#define MWI_MASTER_DISPATCH_H
+
+#include "master_engine.h"
+
+/* The next slave that can be sent something, NULL if there is none. */
+struct mwi_slave *mwi_master_next_ready(const struct mwi_master_engine *engine);
+
+void mwi_master_dispatch(struct mwi_master_engine *engine);
+
+#endif

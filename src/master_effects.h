@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a master engine leaves behind: messages, audit records, and the texts in them.
+ * A part of master_engine.
+ */
+#ifndef MWI_MASTER_EFFECTS_H
+#define MWI_MASTER_EFFECTS_H
+
+#include "master_engine.h"
+
+/* Leaves an audit record; `slave` may be NULL. */
+void mwi_master_audit(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                      struct mwi_audit_record record);
+
+/* A text that lives until the effects of this step are carried out. */
+const char *mwi_master_note(struct mwi_master_engine *engine, const char *format, ...)
+    MW_PRINTF(2, 3);
+
+/* The same of text from a peer; printf's precision cuts it. */
+const char *mwi_master_note_text(struct mwi_master_engine *engine, struct mwi_text text);
+
+/* Sends the buffer's bytes and empties it. */
+void mwi_master_send(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                     struct mwi_buffer *buffer);
+
+const char *mwi_master_algorithm_name(const struct mwi_master_engine *engine,
+                                      const struct mwi_task *task);
+
+void mwi_master_audit_task(struct mwi_master_engine *engine, enum mwi_audit_kind kind,
+                           const struct mwi_slave *slave, const struct mwi_task *task,
+                           const char *reason);
+
+#endif

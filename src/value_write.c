@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values written by a format.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "value_format.h"
+#include "values.h"
+
+/* One argument by its letter; false if it is a string that is NULL. */
+static bool write_value(msgpack_packer *packer, char letter, va_list *arguments)
+{
+    const char *text;
+    const void *bytes;
+    switch (letter) {
+    case 's':
+        text = va_arg(*arguments, const char *);
+        if (text == NULL)
+            return false;
+        msgpack_pack_str_with_body(packer, text, strlen(text));
+        break;
+    case 'S':
+        text = va_arg(*arguments, const char *);
+        msgpack_pack_str_with_body(packer, text, va_arg(*arguments, size_t));
+        break;
+    case 'y':
+        bytes = va_arg(*arguments, const void *);
+        msgpack_pack_bin_with_body(packer, bytes, va_arg(*arguments, size_t));
+        break;
+    case 'i':
+        msgpack_pack_int(packer, va_arg(*arguments, int));
+        break;
+    case 'l':
+        msgpack_pack_int64(packer, va_arg(*arguments, int64_t));
+        break;
+    case 'u':
+        msgpack_pack_uint64(packer, va_arg(*arguments, uint64_t));
+        break;
+    case 'd':
+        msgpack_pack_double(packer, va_arg(*arguments, double));
+        break;
+    case 'b':
+        if (va_arg(*arguments, int))
+            msgpack_pack_true(packer);
+        else
+            msgpack_pack_false(packer);
+        break;
+    default:
+        msgpack_pack_object(packer, *va_arg(*arguments, const msgpack_object *));
+        break;
+    }
+    return true;
+}
+
+static size_t names_count(struct mwi_value_format format)
+{
+    size_t count = 1;
+    while (mwi_value_format_next(&format))
+        count++;
+    return count;
+}
+
+static mw_error refuse(mw_reason *why, const char *text, const char *what)
+{
+    snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", text, what);
+    return MW_EINVAL;
+}
+
+mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list arguments,
+                          mw_reason *why)
+{
+    msgpack_packer packer;
+    if (text == NULL)
+        text = "";
+    struct mwi_value_format format = {.at = text};
+    bool is_in_map = false;
+    va_list rest;
+    mw_error error = mwi_value_format_check(text, why);
+    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
+    va_copy(rest, arguments);
+    while (error == MW_OK && mwi_value_format_next(&format)) {
+        if (format.letter == '*') {
+            error = refuse(why, text, "has a \"*\", which is only for reading");
+            break;
+        }
+        if (format.is_named && !is_in_map) {
+            is_in_map = true;
+            msgpack_pack_map(&packer, names_count(format));
+        }
+        if (format.is_named)
+            msgpack_pack_str_with_body(&packer, format.name, format.name_size);
+        if (!write_value(&packer, format.letter, &rest))
+            error = refuse(why, text, "was given a string that is NULL");
+    }
+    va_end(rest);
+    if (error == MW_OK && buffer->failed) {
+        snprintf(why->text, sizeof why->text, "out of memory");
+        return MW_ENOMEM;
+    }
+    return error;
+}

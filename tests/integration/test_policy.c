@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What policies, groups of slaves, cancelling and target numbers promise, with real processes.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy_farm.h"
+
+/* Open MPI itself does not give all its memory back. */
+#define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
+
+enum mode { TCP, LOCAL, MPI };
+
+/* A farm of two slaves in that mode; NULL if this build has it not. Slaves over TCP end by
+ * themselves. */
+static struct mwt_process *start_farm(struct mwt_crew *crew, enum mode mode,
+                                      const char *const *rest)
+{
+    struct words words = {.count = 0};
+    if (mode == TCP) {
+        struct mwt_process *master = start_master(crew, rest);
+        start_slave(crew, MWT_ARGV(NULL));
+        start_slave(crew, MWT_ARGV(NULL));
+        return master;
+    }
+#ifdef MWT_MPIEXEC
+    if (mode == MPI)
+        add_words(&words, MWT_ARGV(MWT_MPIEXEC, "-n", "3", MWT_POLICY_FARM));
+#else
+    if (mode == MPI) {
+        mwt_not_run("ordered slaves over MPI", "this build has MW_WITH_MPI=OFF");
+        return NULL;
+    }
+#endif
+    if (mode == LOCAL)
+        add_words(&words, MWT_ARGV(MWT_POLICY_FARM, "--mw-local", "2"));
+    add_words(&words, rest);
+    return mwt_start(
+        crew, &(struct mwt_start){.argv = words.argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
+}
+
+/* The lines "task N done by SLAVE-M" of a mix of the first tasks: who must have had each, and that each
+ * kind came in the order in which it was submitted. */
+static void check_mix(const char *output, int tasks_count)
+{
+    static const long slaves[] = {0, 1, 1};
+    long last[] = {-1, -1, -1};
+    int count = 0;
+    for (const char *line = output; (line = strstr(line, "task ")) != NULL; line += 5) {
+        char *rest;
+        long task = strtol(line + 5, &rest, 10);
+        if (task >= tasks_count || strncmp(rest, " done by SLAVE-", 15) != 0)
+            continue;
+        CU_ASSERT_EQUAL(strtol(rest + 15, NULL, 10), slaves[task % 3]);
+        CU_ASSERT(task > last[task % 3]);
+        last[task % 3] = task;
+        count++;
+    }
+    CU_ASSERT_EQUAL(count, tasks_count);
+}
+
+/* An ordered and an intermingle slave: ordered tasks run where they must, in order however they are
+ * grouped; the others only where they may. A slave that is freed takes no ordered task any more. */
+static void check_groups(enum mode mode)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        start_farm(crew, mode,
+                   MWT_ARGV("--mw-slave-task-group", "4", "--mw-slave-result-group", "3",
+                            "allocate=1,ordered", "allocate=1,intermingle", "connected=2", "mix=60",
+                            "take=60", "free=SLAVE-0", "policy=sid:SLAVE-0", "task=echo,1",
+                            "policy=sid:SLAVE-0,anyway:yes", "task=echo,1", "take=2"));
+
+    if (farm != NULL) {
+        check_steps(farm);
+        const char *output = mwt_output(farm, MWT_OUT);
+        check_mix(output, 60);
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 60 unrunnable by nobody: "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 61 done by SLAVE-"));
+        CU_ASSERT_EQUAL(mwt_count(output, "connected SLAVE-"), 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_ERR), "SLAVE-0 -> [:unordered]"));
+    }
+    mwt_crew_destroy(crew);
+}
+
+static void test_groups_over_tcp(void)
+{
+    check_groups(TCP);
+}
+
+static void test_groups_in_local_mode(void)
+{
+    check_groups(LOCAL);
+}
+
+static void test_groups_over_mpi(void)
+{
+    check_groups(MPI);
+}
+
+/* An ordered slave is killed: of its tasks, those that may not run elsewhere are unrunnable, the one
+ * that it was running and those that waited for it, and the others are done; the master is told that
+ * it is gone. */
+static void test_killed_ordered_slave(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(
+        crew, MWT_ARGV("allocate=1,ordered", "slaves=2", "policy=sid:SLAVE-0", "task=nap," MINUTE,
+                       "task=echo,1", "policy=sid:SLAVE-0,anyway:yes", "task=echo,2",
+                       "sent=", "take=3", "policy=sid:SLAVE-0", "task=echo,3", "take=1"));
+    struct mwt_process *ordered = start_welcome_slave(crew), *other = start_welcome_slave(crew);
+    mwt_await_line(ordered, MWT_ERR, "task runs");
+
+    mwt_kill(ordered, SIGKILL);
+
+    check_steps(master);
+    CU_ASSERT_EQUAL(mwt_await_end(ordered), -SIGKILL);
+    CU_ASSERT_EQUAL(mwt_await_end(other), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(output, "task 0 unrunnable by SLAVE-0: SLAVE-0 was lost with it"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 unrunnable by SLAVE-0: its policy"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 2 done by SLAVE-1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 3 unrunnable by nobody: there is no SLAVE-0"));
+    CU_ASSERT_EQUAL(mwt_count(output, "allows no other slave than SLAVE-0"), 2);
+    CU_ASSERT_EQUAL(mwt_count(output, "disconnected SLAVE-0"), 1);
+    mwt_crew_destroy(crew);
+}
+
+/* A task without retry is unrunnable once its slave is lost with it, even if it may run anywhere;
+ * the farm goes on. */
+static void test_no_retry(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("policy=retry:no", "task=crash,9", "take=1", "task=echo,1",
+                                    "slaves=1", "take=1"));
+    struct mwt_process *first = start_slave(crew, MWT_ARGV(NULL));
+    CU_ASSERT_EQUAL(mwt_await_end(first), -SIGKILL);
+
+    struct mwt_process *second = start_slave(crew, MWT_ARGV(NULL));
+
+    check_steps(master);
+    CU_ASSERT_EQUAL(mwt_await_end(second), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(output, "task 0 unrunnable by SLAVE-0: SLAVE-0 was lost with it"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "its policy allows no retry"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 done by SLAVE-1"));
+    mwt_crew_destroy(crew);
+}
+
+/* A slave that is asked to go returns the task that it runs and gives back the others, unharmed:
+ * they have an attempt left though one is all that they have. */
+static void test_goodbye(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("--mw-slave-task-group", "3", "policy=attempts:1,retry:no",
+                                    "task=nap,1000", "task=echo,1", "task=echo,2", "take=3"));
+    struct mwt_process *leaving = start_slave(crew, MWT_ARGV(NULL));
+    mwt_await_line(leaving, MWT_ERR, "task runs");
+
+    mwt_kill(leaving, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(leaving), 255);
+    struct mwt_process *other = start_slave(crew, MWT_ARGV(NULL));
+    check_steps(master);
+    CU_ASSERT_EQUAL(mwt_await_end(other), 0);
+    const char *output = mwt_output(master, MWT_OUT), *trail = mwt_output(master, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 0 done by SLAVE-0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 done by SLAVE-1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 2 done by SLAVE-1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "SLAVE-0 -> GOODBYE: SIGTERM"));
+    CU_ASSERT_EQUAL(mwt_count(trail, "requeued after attempt 0"), 2);
+    mwt_crew_destroy(crew);
+}
+
+/* A task that waits is forgotten when it is cancelled; of one that runs the result is not taken; for
+ * one that is finished it is too late. */
+static void test_cancel(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(
+        crew, MWT_ARGV("task=echo,0", "task=echo,1", "cancel=0", "cancel=0", "take=1", "cancel=1",
+                       "task=nap,500", "sent=", "cancel=2", "task=echo,3", "take=1"));
+    struct mwt_process *slave = start_slave(crew, MWT_ARGV(NULL));
+
+    check_steps(master);
+
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "cancel 0: no error\n"
+                                          "cancel 0: the call is not allowed at this point\n"
+                                          "task 1 done by SLAVE-0\n"
+                                          "cancel 1: the call is not allowed at this point\n"
+                                          "cancel 2: no error\n"
+                                          "task 3 done by SLAVE-0\n"
+                                          "farm: all steps are done, 0 tasks are left\n"));
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR), " is cancelled"), 2);
+    mwt_crew_destroy(crew);
+}
+
+/* Unordered tasks of higher priority are sent first, within one in the order of submission. */
+static void test_priorities(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(
+        crew, MWT_ARGV("policy=priority:-1", "task=echo,0", "policy=priority:5", "task=echo,1",
+                       "policy=", "task=echo,2", "policy=priority:5", "task=echo,3", "take=4"));
+    start_slave(crew, MWT_ARGV(NULL));
+
+    check_steps(master);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "task 1 done by SLAVE-0\n"
+                                                               "task 3 done by SLAVE-0\n"
+                                                               "task 2 done by SLAVE-0\n"
+                                                               "task 0 done by SLAVE-0\n"));
+    mwt_crew_destroy(crew);
+}
+
+/* A tag of bytes comes back as it was, zeros and all, whatever became of the task. */
+static void test_tags_of_bytes(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("tag=_a_b_", "policy=sid:SLAVE-7", "task=echo,0",
+                                    "policy=", "task=echo,1", "tag=xyz", "task=nap,0,5", "take=3"));
+    start_slave(crew, MWT_ARGV(NULL));
+
+    check_steps(master);
+
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_EQUAL(mwt_count(output, ", tag 00 61 00 62 00\n"), 2);
+    CU_ASSERT_EQUAL(mwt_count(output, ", tag 78 79 7a\n"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 0 unrunnable by nobody: "));
+    mwt_crew_destroy(crew);
+}
+
+/* Target numbers tell how many tasks are missing, and are never below 0. */
+static void test_targets(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master =
+        start_master(crew, MWT_ARGV("target=3", "task=echo,0", "task=echo,1", "target=3",
+                                    "target=1", "target=-4", "take=2", "target=3"));
+    start_slave(crew, MWT_ARGV(NULL));
+
+    check_steps(master);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "target 3 pending 0 upto 3\n"
+                                                               "target 3 pending 2 upto 1\n"
+                                                               "target 1 pending 2 upto 0\n"
+                                                               "target 0 pending 2 upto 0\n"));
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_OUT), "target 3 pending 0 upto 3\n"), 2);
+    mwt_crew_destroy(crew);
+}
+
+/* A task that is larger than its slave reads fails as that task, and names the option. */
+static void test_read_buffer_of_slave(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("load=100000", "load=1000", "take=2"));
+
+    struct mwt_process *slave = start_slave(crew, MWT_ARGV("--mw-max-read-buffer-size", "64K"));
+
+    check_steps(master);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *output = mwt_output(master, MWT_OUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 0 failed by SLAVE-0: the task's "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "over the slave's --mw-max-read-buffer-size of 65536"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "task 1 done by SLAVE-0"));
+    mwt_crew_destroy(crew);
+}
+
+/* Options reach the ranks of an MPI job as variables of its launcher. */
+static void test_variables_over_mpi(void)
+{
+#ifdef MWT_MPIEXEC
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = mwt_start(
+        crew, &(struct mwt_start){
+                  .argv = MWT_ARGV(MWT_MPIEXEC, "-n", "2", "-x", "MW_SLAVE_TASK_GROUP=5", "-x",
+                                   "MW_MEMBER_ID=blue", MWT_POLICY_FARM, "--mw-member-id", "red",
+                                   "task=echo,0", "task=echo,1", "task=echo,2", "task=echo,3",
+                                   "task=echo,4", "task=echo,5", "take=6"),
+                  .environment = MWT_ARGV(NO_LEAK_CHECK)});
+
+    check_steps(farm);
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "SLAVE-0 <- 5 tasks"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "INIT MASTER \"red\""));
+    mwt_crew_destroy(crew);
+#else
+    mwt_not_run("variables over MPI", "this build has MW_WITH_MPI=OFF");
+#endif
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"groups over tcp", test_groups_over_tcp},
+        {"groups in local mode", test_groups_in_local_mode},
+        {"groups over mpi", test_groups_over_mpi},
+        {"killed ordered slave", test_killed_ordered_slave},
+        {"no retry", test_no_retry},
+        {"goodbye", test_goodbye},
+        {"cancel", test_cancel},
+        {"priorities", test_priorities},
+        {"tags of bytes", test_tags_of_bytes},
+        {"targets", test_targets},
+        {"slave's read buffer", test_read_buffer_of_slave},
+        {"variables over mpi", test_variables_over_mpi},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("policy", tests);
+}
