@@ -10,8 +10,8 @@
 #define DEPTH_MAX 32
 
 struct header {
-    size_t skip;     /* bytes to skip, the header's own included */
-    size_t children; /* elements that follow */
+    uint64_t skip;     /* bytes to skip, the header's own included */
+    uint64_t children; /* elements that follow */
 };
 
 static uint64_t read_number(const unsigned char *from, size_t bytes)
@@ -48,11 +48,11 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     if (first < 0x80 || first >= 0xe0)
         return true;
     if (first < 0x90)
-        header->children = (size_t)(first & 0x0f) * 2;
+        header->children = (first & 0x0f) * 2;
     else if (first < 0xa0)
         header->children = first & 0x0f;
     else if (first < 0xc0)
-        header->skip = 1 + (size_t)(first & 0x1f);
+        header->skip = 1 + (first & 0x1f);
     if (first < 0xc0)
         return true;
     if (first == 0xc1)
@@ -64,9 +64,9 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     uint64_t length = read_number(at + 1, length_bytes);
     header->skip = 1 + length_bytes + types[type].fixed;
     if (types[type].is_container != 0)
-        header->children = (size_t)length * types[type].is_container;
+        header->children = length * types[type].is_container;
     else
-        header->skip += (size_t)length;
+        header->skip += length;
     return true;
 }
 
@@ -81,14 +81,14 @@ bool mwi_codec_check(const void *data, size_t size, size_t *values_count)
         if (!read_header(at, left, &header) || header.skip > left ||
             header.children > left - header.skip)
             return false;
-        at += header.skip;
-        left -= header.skip;
+        at += (size_t)header.skip;
+        left -= (size_t)header.skip;
         if (depth == 0)
             count++;
         if (header.children > 0) {
             if (depth == DEPTH_MAX)
                 return false;
-            remaining[depth++] = header.children;
+            remaining[depth++] = (size_t)header.children;
             continue;
         }
         while (depth > 0 && --remaining[depth - 1] == 0)
