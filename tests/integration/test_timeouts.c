@@ -149,12 +149,14 @@ static void test_straggler(void)
 
     check_steps(master);
 
+    /* A slave that finds the task and the end in one look does not begin the task. */
     const char *trail = mwt_output(master, MWT_ERR);
-    bool is_first = strstr(trail, "SLAVE-0 <- 1 tasks") != NULL;
-    check_dropped(master, is_first
-                              ? "SLAVE-0 dropped: it did not stop within --mw-shutdown-timeout"
-                              : "SLAVE-1 dropped: it did not stop within --mw-shutdown-timeout");
-    CU_ASSERT_EQUAL(mwt_count(trail, " dropped: "), 1);
+    int stragglers_count = 0;
+    for (size_t i = 0; i < 2; i++)
+        stragglers_count += mwt_count(mwt_output(slaves[i], MWT_ERR), "task runs") > 0;
+    CU_ASSERT_EQUAL(mwt_count(trail, " dropped: it did not stop within --mw-shutdown-timeout"),
+                    stragglers_count);
+    CU_ASSERT_EQUAL(mwt_count(trail, " dropped: "), stragglers_count);
     check_status(crew, "finished");
     for (size_t i = 0; i < 2; i++)
         if (mwt_count(mwt_output(slaves[i], MWT_ERR), "task runs") > 0)
