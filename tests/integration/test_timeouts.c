@@ -151,7 +151,7 @@ static void test_straggler(void)
 
     /* A slave that finds the task and the end in one look does not begin the task. */
     const char *trail = mwt_output(master, MWT_ERR);
-    int stragglers_count = 0;
+    unsigned stragglers_count = 0;
     for (size_t i = 0; i < 2; i++)
         stragglers_count += mwt_count(mwt_output(slaves[i], MWT_ERR), "task runs") > 0;
     CU_ASSERT_EQUAL(mwt_count(trail, " dropped: it did not stop within --mw-shutdown-timeout"),

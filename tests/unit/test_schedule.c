@@ -93,7 +93,8 @@ static void test_groups_of_slaves(void)
 static void test_priorities(void)
 {
     static const int none[] = {-1};
-    static const int priorities[] = {0, 5, -3, 5, 0}, expected[] = {1, 3, 0, 4, 2};
+    static const int priorities[] = {0, 5, -3, 5, 0};
+    static const uint32_t expected[] = {1, 3, 0, 4, 2};
     struct mwi_schedule_limits limits = {5, NO_LIMIT};
     struct mwi_tasks tasks;
     struct mwi_slave slave;
