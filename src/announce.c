@@ -163,7 +163,8 @@ mw_error mwi_announce_write(struct mwi_announce *announce, struct mwi_loop *loop
         .timestamp_s = (int64_t)time(NULL),
         .member_id = announce->member_id,
         .update_interval_s = (double)announce->interval_ns / 1e9,
-        .slaves_needed = (int64_t)announce->slaves_needed,
+        .slaves_needed =
+            status == MWI_COMPUTATION_IN_PROGRESS ? (int64_t)announce->slaves_needed : 0,
         .slave_executable = announce->executable,
         .shared_libraries = announce->libraries.paths,
         .shared_libraries_count = announce->libraries.count,

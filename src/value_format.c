@@ -65,6 +65,15 @@ static mw_error check_marks(const char *text, mw_reason *why)
     return MW_OK;
 }
 
+/* Named values are separated by blanks; who writes a comma shall hear of it. */
+static bool is_name(const struct mwi_value_format *format)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.?!";
+    return format->name_size > 0 && strspn(format->name, allowed) == format->name_size &&
+           format->name[format->name_size] == ':';
+}
+
 mw_error mwi_value_format_check(const char *text, mw_reason *why)
 {
     struct mwi_value_format format = {.at = text};
@@ -72,7 +81,7 @@ mw_error mwi_value_format_check(const char *text, mw_reason *why)
     if (error != MW_OK)
         return error;
     while (mwi_value_format_next(&format)) {
-        if (format.is_named && (format.name_size == 0 || format.name[format.name_size] != ':'))
+        if (format.is_named && !is_name(&format))
             return refuse(why, text, "has a named value that is not like \"name:i\"");
         if (format.letter == '*' && !format.is_named)
             continue;

@@ -441,6 +441,20 @@ static void test_unknown_letter(void)
     end(&way);
 }
 
+/* Named values have blanks between them: a comma, which would be part of the next name, is told. */
+static void test_comma_between_names(void)
+{
+    struct way way;
+    start(&way);
+
+    CU_ASSERT_EQUAL(write_values(&way, "{base:i,verbose:b}", 1, 1), MW_EINVAL);
+
+    CU_ASSERT_STRING_EQUAL(
+        way.why.text,
+        "the format \"{base:i,verbose:b}\" has a named value that is not like \"name:i\"");
+    end(&way);
+}
+
 /* A string that is NULL is told, and nothing reads from it. */
 static void test_null_string(void)
 {
@@ -582,6 +596,7 @@ int main(void)
         {"all or none", test_all_or_none},
         {"unknown letter", test_unknown_letter},
         {"null string", test_null_string},
+        {"comma between names", test_comma_between_names},
         {"write without memory", test_write_without_memory},
         {"read again", test_read_again},
         {"load no sequence", test_load_no_sequence},
