@@ -100,6 +100,7 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
         to->api->drop(to->transport, effect->peer & PEER_MASK);
         break;
     case MWI_EFFECT_LOST:
+        loop->events_count++;
         if (loop->engine.lost != NULL)
             loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size != 0);
         break;
@@ -303,6 +304,9 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
 {
     uint64_t before = loop->events_count;
     step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = mwi_loop_now(loop)});
+    /* A slave that a timer has thrown out is news for the user, who shall not wait for more. */
+    if (loop->events_count != before)
+        deadline_ns = INT64_MIN;
     int64_t own_ns = loop->engine.deadline(loop->engine.engine);
     /* What was written since the last turn must not wait as long as the poll may. */
     mwi_audit_file_flush(loop->audit);

@@ -99,7 +99,7 @@ static mw_error make_policy(mw_master *master, const mw_policy *from, struct mwi
     *policy = (struct mwi_policy){
         .sid = MWI_NO_SID,
         .priority = from->priority,
-        .time_limit_ns = (int64_t)(from->time_limit_s * 1e9),
+        .time_limit_ns = (int64_t)(from->time_limit_s * 1e9) + (from->time_limit_s > 0),
         .max_attempts = (uint8_t)(from->max_attempts == 0 ? ATTEMPTS_DEFAULT : from->max_attempts),
         .is_retried = from->retry != MW_NO,
         .is_done_anyway = from->do_it_anyway == MW_YES ||
@@ -114,7 +114,10 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
     *tag = NULL;
     if (task->tag_size == 0)
         return MW_OK;
-    *tag = malloc(sizeof **tag + task->tag_size);
+    if (task->tag_data == NULL)
+        return fail(master, MW_EINVAL, "tag_data is NULL and tag_size is not 0");
+    if (task->tag_size <= SIZE_MAX / 2)
+        *tag = malloc(sizeof **tag + task->tag_size);
     if (*tag == NULL)
         return fail(master, MW_ENOMEM, "out of memory for a tag of %zu bytes", task->tag_size);
     (*tag)->size = task->tag_size;
@@ -598,24 +601,25 @@ static enum mwi_slave_group group_of(mw_group group)
 
 void mw_master_allocate(mw_master *master, size_t slaves_count, mw_group group)
 {
-    mwi_master_engine_allocate(&master->engine, group_of(group), (int64_t)slaves_count);
+    mwi_master_engine_allocate(&master->engine, group_of(group), slaves_count);
 }
 
 void mw_master_deallocate(mw_master *master, size_t slaves_count, mw_group group)
 {
-    mwi_master_engine_allocate(&master->engine, group_of(group), -(int64_t)slaves_count);
+    mwi_master_engine_deallocate(&master->engine, group_of(group), slaves_count);
 }
 
 mw_error mw_master_free_slave(mw_master *master, const char *sid)
 {
     uint32_t number;
     mw_error error = MW_ESTATE;
-    if (read_sid(sid, &number))
+    if (sid != NULL && read_sid(sid, &number))
         error = mwi_master_engine_free_slave(&master->engine, number);
     carry_out(master);
     if (error == MW_OK)
         return MW_OK;
-    return fail(master, error, "%.50s is no ordered or intermingle slave that is connected", sid);
+    return fail(master, error, "%.50s is no ordered or intermingle slave that is connected",
+                sid == NULL ? "NULL" : sid);
 }
 
 void mw_master_free_group(mw_master *master, mw_group group)

@@ -76,7 +76,9 @@ mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t
 
 /* Raises or lowers the number of slaves that a group wants. */
 void mwi_master_engine_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
-                                int64_t change);
+                                size_t slaves_count);
+void mwi_master_engine_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                                  size_t slaves_count);
 
 /* Tasks that wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */
 size_t mwi_master_engine_pending(const struct mwi_master_engine *engine, size_t algorithm);

@@ -9,6 +9,9 @@
 #include "master_effects.h"
 #include "master_tasks.h"
 
+/* More slaves than a group can want, and few enough that the groups' sum is a number. */
+#define WANTED_MAX ((size_t)UINT32_MAX / 4)
+
 /* A slave that accepts less could not even be sent an empty task. */
 #define FRAME_BYTES_LEAST (2 * MWI_MESSAGE_OVERHEAD_BYTES)
 
@@ -177,7 +180,7 @@ void mwi_master_make_idle(struct mwi_master_engine *engine, struct mwi_slave *sl
 
 static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
 {
-    return engine->config.client_timeout_ns / 2;
+    return engine->config.client_timeout_ns / 2 + 1;
 }
 
 void mwi_master_take_attentive(struct mwi_master_engine *engine, struct mwi_slave *slave)
@@ -244,7 +247,7 @@ mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t
     struct mwi_slave *slave = mwi_slaves_by_sid(&engine->slaves, sid);
     if (!mwi_master_takes_ordered(slave))
         return MW_ESTATE;
-    mwi_master_engine_allocate(engine, slave->group, -1);
+    mwi_master_engine_deallocate(engine, slave->group, 1);
     mwi_slaves_regroup(&engine->slaves, slave, MWI_GROUP_UNORDERED);
     mwi_master_audit(
         engine, slave,
@@ -256,13 +259,17 @@ mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t
 }
 
 void mwi_master_engine_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
-                                int64_t change)
+                                size_t slaves_count)
 {
     size_t *wanted = &engine->slaves.wanted[group];
-    if (change >= 0)
-        *wanted += (size_t)change;
-    else
-        *wanted = (uint64_t)-change < *wanted ? *wanted - (size_t)-change : 0;
+    *wanted = slaves_count < WANTED_MAX - *wanted ? *wanted + slaves_count : WANTED_MAX;
+}
+
+void mwi_master_engine_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                                  size_t slaves_count)
+{
+    size_t *wanted = &engine->slaves.wanted[group];
+    *wanted = slaves_count < *wanted ? *wanted - slaves_count : 0;
 }
 
 void mwi_master_engine_shutdown(struct mwi_master_engine *engine, int64_t now_ns)

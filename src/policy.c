@@ -37,7 +37,7 @@ static uint64_t mix(uint64_t hash, uint64_t number)
 /* Never 0, which is no key of a map. */
 static uint64_t hash_of(const struct mwi_policy *policy)
 {
-    uint64_t hash = mix(policy->sid, (uint32_t)policy->priority);
+    uint64_t hash = mix(mix(0, policy->sid), (uint32_t)policy->priority);
     hash = mix(hash, (uint64_t)policy->time_limit_ns);
     hash = mix(hash, (uint64_t)policy->max_attempts << 2 | (uint64_t)policy->is_retried << 1 |
                          policy->is_done_anyway);

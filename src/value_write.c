@@ -8,11 +8,12 @@
 #include "value_format.h"
 #include "values.h"
 
-/* One argument by its letter; false if it is a string that is NULL. */
+/* One argument by its letter; false if it is a string or object that is NULL. */
 static bool write_value(msgpack_packer *packer, char letter, va_list *arguments)
 {
     const char *text;
     const void *bytes;
+    const msgpack_object *object;
     switch (letter) {
     case 's':
         text = va_arg(*arguments, const char *);
@@ -47,7 +48,10 @@ static bool write_value(msgpack_packer *packer, char letter, va_list *arguments)
             msgpack_pack_false(packer);
         break;
     default:
-        msgpack_pack_object(packer, *va_arg(*arguments, const msgpack_object *));
+        object = va_arg(*arguments, const msgpack_object *);
+        if (object == NULL)
+            return false;
+        msgpack_pack_object(packer, *object);
         break;
     }
     return true;
@@ -91,7 +95,7 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
         if (format.is_named)
             msgpack_pack_str_with_body(&packer, format.name, format.name_size);
         if (!write_value(&packer, format.letter, &rest))
-            error = refuse(why, text, "was given a string that is NULL");
+            error = refuse(why, text, "was given a string or object that is NULL");
     }
     va_end(rest);
     if (error == MW_OK && buffer->failed) {

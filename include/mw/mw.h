@@ -189,7 +189,8 @@ typedef struct mw_policy {
      * unrunnable. Asked before do_it_anyway. By default yes. */
     mw_choice retry;
     /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0 means 3.
-     * A slave that says goodbye, or never got to see the task, does not count. */
+     * The tasks of one group count together, begun or not: after that each is sent alone. A slave
+     * that says goodbye does not count. */
     unsigned max_attempts;
     /* Of the unordered tasks that wait, those of higher priority are sent first; within one
      * priority, those submitted first. */

@@ -130,6 +130,25 @@ static void check_refused(mw_master *master, mw_error error, mw_error expected,
     CU_ASSERT_EQUAL(mw_master_num_runnable_tasks(master), 0);
 }
 
+/* A task that overruns its time limit is news at once, though no message comes with it. */
+static int master_of_an_overrun(struct mwt_world *world, mw_master *master)
+{
+    const mw_policy policy = {.time_limit_s = 1, .max_attempts = 1};
+    mw_master_submit(master, &(mw_task){.algorithm = "spend", .policy = &policy}, "d", 100.0);
+
+    const mw_result *result = mw_master_next(master);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+    CU_ASSERT_EQUAL(result->outcome, MW_UNRUNNABLE);
+    CU_ASSERT_TRUE(mw_sim_now(world->sim) < 3 * SECOND);
+    return 0;
+}
+
+static void test_overrun(void)
+{
+    run_farm(1, master_of_an_overrun);
+}
+
 static int master_of_bad_tasks(struct mwt_world *world, mw_master *master)
 {
     static char large[5000];
@@ -147,7 +166,7 @@ static int master_of_bad_tasks(struct mwt_world *world, mw_master *master)
     check_refused(master, mw_master_submit(master, &echo, "iz", 1, 2), MW_EINVAL,
                   "the format \"iz\" has the unknown letter 'z'");
     check_refused(master, mw_master_submit(master, &echo, "s", (const char *)NULL), MW_EINVAL,
-                  "the format \"s\" was given a string that is NULL");
+                  "the format \"s\" was given a string or object that is NULL");
     check_refused(master, mw_master_submit_values(master, &echo, "\x92\x01", 2), MW_EINVAL,
                   "the arguments are not whole msgpack values");
     check_refused(master, mw_master_submit_bytes(master, &echo, large, sizeof large), MW_ETOOBIG,
@@ -549,6 +568,7 @@ int main(void)
         {"iterations", test_iterations},
         {"no slaves", test_no_slaves},
         {"unrunnable", test_unrunnable},
+        {"overrun", test_overrun},
         {"end with a result", test_end_with_a_result},
         {"end with tasks out", test_end_with_tasks_out},
         {"retries", test_retries},
