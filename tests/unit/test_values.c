@@ -463,7 +463,8 @@ static void test_null_string(void)
 
     CU_ASSERT_EQUAL(write_values(&way, "s", (const char *)NULL), MW_EINVAL);
 
-    CU_ASSERT_STRING_EQUAL(way.why.text, "the format \"s\" was given a string or object that is NULL");
+    CU_ASSERT_STRING_EQUAL(way.why.text,
+                           "the format \"s\" was given a string or object that is NULL");
     end(&way);
 }
 
