@@ -334,3 +334,12 @@ int64_t mwi_loop_now(const struct mwi_loop *loop)
 {
     return loop->transports[0].api->now(loop->transports[0].transport);
 }
+
+int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s)
+{
+    if (timeout_s < 0)
+        return INT64_MAX;
+    int64_t now_ns = mwi_loop_now(loop);
+    double timeout_ns = timeout_s * 1e9;
+    return timeout_ns < (double)(INT64_MAX - now_ns) ? now_ns + (int64_t)timeout_ns : INT64_MAX;
+}

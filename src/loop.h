@@ -60,4 +60,7 @@ void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
 
 int64_t mwi_loop_now(const struct mwi_loop *loop);
 
+/* The time so many seconds from now; below 0, or too far away: INT64_MAX, never. */
+int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s);
+
 #endif

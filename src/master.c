@@ -326,23 +326,14 @@ static bool is_something(const mw_master_counts *counts)
            counts->disconnected > 0;
 }
 
-static int64_t deadline_after(const mw_master *master, double timeout_s)
-{
-    if (timeout_s < 0)
-        return INT64_MAX;
-    int64_t now_ns = mwi_loop_now(master->loop);
-    double timeout_ns = timeout_s * 1e9;
-    return timeout_ns < (double)(INT64_MAX - now_ns) ? now_ns + (int64_t)timeout_ns : INT64_MAX;
-}
-
 mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_counts *counts)
 {
     mw_error error = check_farm(master);
     if (error == MW_OK) {
         set_counts(master, counts);
         bool must_wait = timeout_s != 0 && !is_something(counts);
-        error = mwi_master_turn(master, must_wait ? deadline_after(master, timeout_s) : INT64_MIN,
-                                NULL);
+        error = mwi_master_turn(
+            master, must_wait ? mwi_loop_deadline_after(master->loop, timeout_s) : INT64_MIN, NULL);
     }
     if (error == MW_OK)
         error = check_farm(master);
@@ -352,7 +343,7 @@ mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_c
 
 mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *counts)
 {
-    int64_t deadline_ns = deadline_after(master, timeout_s);
+    int64_t deadline_ns = mwi_loop_deadline_after(master->loop, timeout_s);
     mw_error error = mw_master_loop_iterate(master, 0, counts);
     while (error == MW_OK && !is_something(counts) && mwi_loop_now(master->loop) < deadline_ns) {
         if (deadline_ns == INT64_MAX && has_no_slaves(master))

@@ -89,15 +89,6 @@ static void run_tasks(mw_slave *slave, size_t count)
     }
 }
 
-static int64_t deadline_after(const mw_slave *slave, double timeout_s)
-{
-    if (timeout_s < 0)
-        return INT64_MAX;
-    int64_t now_ns = mwi_loop_now(slave->loop);
-    double timeout_ns = timeout_s * 1e9;
-    return timeout_ns < (double)(INT64_MAX - now_ns) ? now_ns + (int64_t)timeout_ns : INT64_MAX;
-}
-
 /* Waits for tasks, runs up to `count` of them, and sends what there is to send. */
 static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_counts *counts)
 {
@@ -105,7 +96,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
         set_counts(slave, counts);
         return mwi_slave_fail(slave, MW_ESTATE, "a slave's loop was called by a task algorithm");
     }
-    int64_t deadline_ns = deadline_after(slave, timeout_s);
+    int64_t deadline_ns = mwi_loop_deadline_after(slave->loop, timeout_s);
     while (slave->engine.tasks_count == 0 && !is_over(slave)) {
         if (turn(slave, deadline_ns) != MW_OK || mwi_loop_now(slave->loop) >= deadline_ns)
             break;
