@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../transports/table.h"
+
 static int to_number(const char *text, int otherwise)
 {
     char *end;
@@ -28,10 +30,16 @@ struct mwi_world mwi_launch_world(char *(*get)(const char *name))
     return (struct mwi_world){1, 0};
 }
 
+static enum mwi_mode mpi_master_mode(const mw_options *options)
+{
+    return mwi_options_names_transport(options, "tcp") ? MWI_MODE_MIXED_MASTER
+                                                       : MWI_MODE_MPI_MASTER;
+}
+
 enum mwi_mode mwi_launch_mode(const mw_options *options, struct mwi_world world)
 {
-    const char *transport = mwi_options_text(options, MWI_OPTION_TRANSPORT);
-    bool is_auto = strcmp(transport, "auto") == 0;
+    bool is_auto = mwi_options_names_transport(options, "auto");
+    bool is_mpi = mwi_options_names_transport(options, "mpi");
     bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
     bool is_master = mwi_options_flag(options, MWI_OPTION_MASTER);
 
@@ -39,13 +47,24 @@ enum mwi_mode mwi_launch_mode(const mw_options *options, struct mwi_world world)
         return MWI_MODE_CHANNEL_SLAVE;
     if (is_slave)
         return MWI_MODE_TCP_SLAVE;
-    if (is_master || strcmp(transport, "tcp") == 0)
+    if (is_master || (!is_mpi && mwi_options_names_transport(options, "tcp")))
         return MWI_MODE_TCP_MASTER;
     if (mwi_options_is_set(options, MWI_OPTION_LOCAL))
         return MWI_MODE_LOCAL;
-    if (strcmp(transport, "mpi") == 0 || (is_auto && world.size > 1))
-        return world.rank == 0 ? MWI_MODE_MPI_MASTER : MWI_MODE_MPI_SLAVE;
+    if (is_mpi || (is_auto && world.size > 1))
+        return world.rank == 0 ? mpi_master_mode(options) : MWI_MODE_MPI_SLAVE;
     return MWI_MODE_LOCAL;
+}
+
+enum mwi_mode mwi_launch_mode_embedded(const mw_options *options, bool is_slave)
+{
+    size_t custom_count;
+    const char *master_rank;
+
+    mwi_options_transports(options, &custom_count);
+    if (mwi_options_communicator(options, &master_rank) != NULL)
+        return is_slave ? MWI_MODE_MPI_SLAVE : mpi_master_mode(options);
+    return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_launch_mode(options, mwi_launch_world(getenv));
 }
 
 bool mwi_mode_is_slave(enum mwi_mode mode)
@@ -74,4 +93,17 @@ mw_error mwi_launch_check_program(const mw_program *program, mw_reason *why)
         }
     }
     return MW_OK;
+}
+
+void mwi_launch_decline(const mw_options *options, const struct mwi_launch *launch)
+{
+    const mw_transport_api *api;
+    void *transport = NULL;
+    const char *master_rank;
+    mw_reason why;
+    mw_transport_config config = {.wake_fd = -1,
+                                  .environment = mwi_options_communicator(options, &master_rank)};
+    if (config.environment != NULL && !launch->has_joined &&
+        mwi_transport_find("mpi", &api, &why) == MW_OK)
+        (void)api->open(&transport, &config, &why);
 }

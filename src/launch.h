@@ -15,7 +15,8 @@ enum mwi_mode {
     MWI_MODE_CHANNEL_SLAVE, /* started by a local master */
     MWI_MODE_MPI_MASTER,
     MWI_MODE_MPI_SLAVE,
-    MWI_MODE_CUSTOM /* transports of mw_options_use_transport */
+    MWI_MODE_MIXED_MASTER, /* MPI master that listens for TCP slaves too */
+    MWI_MODE_CUSTOM        /* transports of mw_options_use_transport */
 };
 
 /* What an MPI launcher said: processes in the job and which of them this is; 1 and 0 without one.
@@ -32,6 +33,9 @@ struct mwi_world mwi_launch_world(char *(*get)(const char *name));
 /* What the options say for a program that is started as a whole. */
 enum mwi_mode mwi_launch_mode(const mw_options *options, struct mwi_world world);
 
+/* What they say for a master (or slave) that the user opens himself. */
+enum mwi_mode mwi_launch_mode_embedded(const mw_options *options, bool is_slave);
+
 bool mwi_mode_is_slave(enum mwi_mode mode);
 
 /* The program's table of algorithms, an empty one if it has none. */
@@ -47,6 +51,12 @@ struct mwi_launch {
     int argc; /* the user's arguments, handed on to local slaves; argv[0] first */
     char **argv;
     int wake_fd; /* readable once a signal came; -1: signals are not ours */
+    /* Set by opening: a collective call of the communicator was made, and need not be made up for. */
+    bool has_joined;
 };
+
+/* For a rank that cannot open a master or slave on the options' communicator, if there is one: takes
+ * part in the collective call, so that the others are not left waiting. */
+void mwi_launch_decline(const mw_options *options, const struct mwi_launch *launch);
 
 #endif

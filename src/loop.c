@@ -231,6 +231,16 @@ mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *addre
     return error;
 }
 
+size_t mwi_loop_peers_max(const struct mwi_loop *loop)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < loop->transports_count; i++) {
+        size_t count = loop->transports[i].api->peers_max(loop->transports[i].transport);
+        total = count < SIZE_MAX - total ? total + count : SIZE_MAX;
+    }
+    return total;
+}
+
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
 {
     return loop->transports[index].api->scheme;

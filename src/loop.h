@@ -40,6 +40,10 @@ mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *addres
                          size_t size, mw_reason *why);
 mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
                           mw_reason *why);
+
+/* How many peers can ever come up on all of them, SIZE_MAX: no end of them. */
+size_t mwi_loop_peers_max(const struct mwi_loop *loop);
+
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 
 /* One turn: ticks the engine, waits until something happened or the deadline (or the engine's own)

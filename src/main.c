@@ -47,8 +47,7 @@ static void complain(const struct mwi_launch *launch, const char *sentence)
     fprintf(stderr, "%s\n", line);
 }
 
-static int run_master(const mw_program *program, mw_options *options,
-                      const struct mwi_launch *launch)
+static int run_master(const mw_program *program, mw_options *options, struct mwi_launch *launch)
 {
     mw_master *master;
     mw_error error = mwi_master_open(&master, program, options, launch);
@@ -77,13 +76,12 @@ static int run_master(const mw_program *program, mw_options *options,
     return status;
 }
 
-static int run_slave(const mw_program *program, mw_options *options,
-                     const struct mwi_launch *launch)
+static int run_slave(const mw_program *program, mw_options *options, struct mwi_launch *launch)
 {
     mw_slave *slave;
     struct mwi_launch silent = *launch;
     mw_error error = mwi_slave_open(&slave, program, options, launch);
-    if (error == MW_EGONE && launch->mode == MWI_MODE_TCP_SLAVE)
+    if (error == MW_EGONE && launch->mode != MWI_MODE_CHANNEL_SLAVE)
         return 0;
     if (error != MW_OK) {
         silent.world.rank = 0;

@@ -259,7 +259,7 @@ static bool has_no_slaves(mw_master *master)
         return false;
     if (master->local != NULL)
         return mwi_local_is_exhausted(master->local, &master->error);
-    if (master->slaves_max == 0 || master->slaves_lost_count < master->slaves_max)
+    if (master->slaves_lost_count < master->slaves_max)
         return false;
     fail(master, MW_ENOSLAVES, "all %zu slaves are gone", master->slaves_max);
     return true;

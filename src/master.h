@@ -22,7 +22,7 @@ struct mw_master {
     struct mwi_loop *loop;
     struct mwi_local *local;       /* NULL unless in local mode */
     struct mwi_announce *announce; /* NULL without a resource file */
-    size_t slaves_max;             /* how many can ever come; 0: no end of them */
+    size_t slaves_max;             /* how many can ever come; SIZE_MAX: no end of them */
     size_t slaves_lost_count;
     bool has_signals;
     int64_t shutdown_timeout_ns;
@@ -45,7 +45,7 @@ struct mw_master {
 
 /* mw_master_open for a process of which more is known. */
 mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
-                         const struct mwi_launch *launch) MW_USE_RESULT;
+                         struct mwi_launch *launch) MW_USE_RESULT;
 
 /* Says how the farm ended, for the resource file: whether well. */
 void mwi_master_close(mw_master *master, bool is_finished);

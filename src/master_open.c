@@ -32,33 +32,75 @@ static void slave_lost(void *context, mw_peer peer, bool was_useful)
         mwi_local_lost(master->local, peer, was_useful);
 }
 
-/* What the master listens on, by mode. */
-struct listening {
+/* Where slaves may come. */
+struct place {
     const mw_transport_api *api;
     void *environment;
     char address[ADDRESS_SIZE];
 };
 
-static mw_error choose_transport(const mw_options *options, enum mwi_mode mode,
-                                 struct listening *chosen, mw_reason *why)
+struct places {
+    struct place items[MWI_TRANSPORTS_MAX];
+    size_t count;
+};
+
+static void write_tcp_address(const mw_options *options, char address[ADDRESS_SIZE])
+{
+    const char *host = mwi_options_text(options, MWI_OPTION_MASTER_HOST);
+    bool needs_brackets = host != NULL && strchr(host, ':') != NULL && host[0] != '[';
+    snprintf(address, ADDRESS_SIZE, needs_brackets ? "[%s]:%lld" : "%s:%lld",
+             host == NULL ? "*" : host,
+             (long long)mwi_options_integer(options, MWI_OPTION_MASTER_PORT));
+}
+
+/* In local mode the master does not listen, and what is written here is not looked at. */
+static mw_error add_tcp(struct places *places, const mw_options *options, mw_reason *why)
+{
+    struct place *place = &places->items[places->count];
+    *place = (struct place){0};
+    write_tcp_address(options, place->address);
+    mw_error error = mwi_transport_find("tcp", &place->api, why);
+    places->count += error == MW_OK;
+    return error;
+}
+
+static mw_error add_mpi(struct places *places, const mw_options *options, mw_reason *why)
+{
+    const char *master_rank;
+    struct place *place = &places->items[places->count];
+    *place = (struct place){.environment = mwi_options_communicator(options, &master_rank)};
+    snprintf(place->address, sizeof place->address, "%s", master_rank);
+    mw_error error = mwi_transport_find("mpi", &place->api, why);
+    places->count += error == MW_OK;
+    return error;
+}
+
+static void add_custom(struct places *places, const mw_options *options)
 {
     size_t count;
     const struct mwi_option_transport *custom = mwi_options_transports(options, &count);
-    const char *host = mwi_options_text(options, MWI_OPTION_MASTER_HOST);
-    *chosen = (struct listening){0};
-    if (count > 0) {
-        chosen->api = custom[0].api;
-        chosen->environment = custom[0].environment;
-        snprintf(chosen->address, sizeof chosen->address, "%s", custom[0].address);
-        return MW_OK;
+    for (size_t i = 0; i < count && places->count < MWI_TRANSPORTS_MAX; i++) {
+        struct place *place = &places->items[places->count++];
+        *place = (struct place){.api = custom[i].api, .environment = custom[i].environment};
+        snprintf(place->address, sizeof place->address, "%s", custom[i].address);
     }
-    if (mode == MWI_MODE_TCP_MASTER)
-        snprintf(chosen->address, sizeof chosen->address,
-                 host != NULL && strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%lld"
-                                                                             : "%s:%lld",
-                 host == NULL ? "*" : host,
-                 (long long)mwi_options_integer(options, MWI_OPTION_MASTER_PORT));
-    return mwi_transport_find(mode == MWI_MODE_MPI_MASTER ? "mpi" : "tcp", &chosen->api, why);
+}
+
+/* TCP comes before MPI: an address that cannot be had shall show before other ranks are joined. */
+static mw_error choose_places(struct places *places, const mw_options *options, enum mwi_mode mode,
+                              mw_reason *why)
+{
+    bool has_mpi = mode == MWI_MODE_MPI_MASTER || mode == MWI_MODE_MIXED_MASTER;
+    bool has_tcp = !has_mpi && mode != MWI_MODE_CUSTOM;
+    mw_error error = MW_OK;
+    places->count = 0;
+    if (has_tcp || mode == MWI_MODE_MIXED_MASTER)
+        error = add_tcp(places, options, why);
+    if (error == MW_OK && has_mpi)
+        error = add_mpi(places, options, why);
+    if (error == MW_OK)
+        add_custom(places, options);
+    return error;
 }
 
 static mw_error init_engine(mw_master *master, const mw_options *options)
@@ -130,29 +172,39 @@ static mw_error listen_on(mw_master *master, size_t index, const char *address,
     return error;
 }
 
-/* Slaves may come on all transports that the user made, not only on the first. */
-static mw_error open_others(mw_master *master, const mw_options *options,
-                            const struct mwi_launch *launch, mw_reason *why)
+static void begin_trail(mw_master *master, const char *scheme)
 {
-    char bound[ADDRESS_SIZE];
-    size_t count, index;
-    mw_error error = MW_OK;
-    const struct mwi_option_transport *custom = mwi_options_transports(options, &count);
-    for (size_t i = 1; i < count && error == MW_OK; i++) {
-        error = mwi_loop_add(master->loop, custom[i].api, custom[i].environment,
-                             frame_bytes_max(options), launch->wake_fd, &index, why);
-        if (error == MW_OK)
-            error = listen_on(master, index, custom[i].address, bound, why);
-    }
+    mwi_trail_set_clock(master->trail, scheme, mwi_loop_now(master->loop));
+    audit_text(master, MWI_AUDIT_VERSION, mw_version());
+    audit_text(master, MWI_AUDIT_INIT, master->member_id);
+}
+
+/* The resource file is about the first place, and lists the libraries that are there with it. */
+static mw_error open_place(mw_master *master, const mw_options *options, struct mwi_launch *launch,
+                           const struct place *place, mw_reason *why)
+{
+    char bound[ADDRESS_SIZE] = "";
+    const char *scheme = place->api->scheme;
+    size_t index;
+    /* What comes now is collective, whether it succeeds or not. */
+    launch->has_joined = launch->has_joined || strcmp(scheme, "mpi") == 0;
+    mw_error error = mwi_loop_add(master->loop, place->api, place->environment,
+                                  frame_bytes_max(options), launch->wake_fd, &index, why);
+    if (error != MW_OK)
+        return error;
+    if (index == 0)
+        begin_trail(master, scheme);
+    if (launch->mode != MWI_MODE_LOCAL)
+        error = listen_on(master, index, place->address, bound, why);
+    if (error == MW_OK && index == 0)
+        error = mwi_announce_open(&master->announce, options, scheme,
+                                  strcmp(scheme, "tcp") == 0 ? bound : "");
     return error;
 }
 
-static mw_error open_loop(mw_master *master, const mw_options *options,
-                          const struct mwi_launch *launch, const struct listening *chosen,
-                          mw_reason *why)
+static mw_error open_loop(mw_master *master, const mw_options *options, struct mwi_launch *launch,
+                          const struct places *places, mw_reason *why)
 {
-    char bound[ADDRESS_SIZE] = "";
-    size_t index = 0;
     struct mwi_loop_engine engine = {.engine = &master->engine,
                                      .step = step_engine,
                                      .deadline = engine_deadline,
@@ -160,44 +212,31 @@ static mw_error open_loop(mw_master *master, const mw_options *options,
                                      .lost = slave_lost,
                                      .lost_context = master};
     mw_error error = mwi_loop_open(&master->loop, &engine, master->trail);
-    if (error == MW_OK)
-        error = mwi_loop_add(master->loop, chosen->api, chosen->environment,
-                             frame_bytes_max(options), launch->wake_fd, &index, why);
+    for (size_t i = 0; i < places->count && error == MW_OK; i++)
+        error = open_place(master, options, launch, &places->items[i], why);
     if (error != MW_OK)
         return error;
-    mwi_trail_set_clock(master->trail, chosen->api->scheme, mwi_loop_now(master->loop));
-    audit_text(master, MWI_AUDIT_VERSION, mw_version());
-    audit_text(master, MWI_AUDIT_INIT, master->member_id);
-    if (launch->mode != MWI_MODE_LOCAL)
-        error = listen_on(master, index, chosen->address, bound, why);
-    if (error == MW_OK)
-        error = open_others(master, options, launch, why);
-    if (error != MW_OK)
-        return error;
-    error = mwi_announce_open(&master->announce, options, chosen->api->scheme,
-                              strcmp(chosen->api->scheme, "tcp") == 0 ? bound : "");
-    if (error == MW_OK)
-        error =
-            mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_IN_PROGRESS, why);
+    master->slaves_max = mwi_loop_peers_max(master->loop);
+    error = mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_IN_PROGRESS, why);
     if (error == MW_OK && launch->mode == MWI_MODE_LOCAL)
-        error = mwi_local_open(&master->local, options, launch, master->loop, index, why);
+        error = mwi_local_open(&master->local, options, launch, master->loop, 0, why);
     if (error == MW_OK && master->local != NULL)
         error = mwi_local_start(master->local, why);
     return error;
 }
 
-static mw_error open_parts(mw_master *master, const mw_options *options,
-                           const struct mwi_launch *launch, mw_reason *why)
+static mw_error open_parts(mw_master *master, const mw_options *options, struct mwi_launch *launch,
+                           mw_reason *why)
 {
-    struct listening chosen;
-    mw_error error = choose_transport(options, launch->mode, &chosen, why);
+    struct places places;
+    mw_error error = choose_places(&places, options, launch->mode, why);
     if (error == MW_OK)
         error = mwi_trail_open(&master->trail, options, MWI_ROLE_MASTER, launch->mode,
-                               chosen.api->scheme, why);
+                               places.items[0].api->scheme, why);
     if (error != MW_OK)
         return error;
     master->engine.effects.is_audited = mwi_audit_file_wanted(master->trail);
-    return open_loop(master, options, launch, &chosen, why);
+    return open_loop(master, options, launch, &places, why);
 }
 
 static void free_master(mw_master *master)
@@ -218,7 +257,7 @@ static void free_master(mw_master *master)
 }
 
 mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
-                         const struct mwi_launch *launch)
+                         struct mwi_launch *launch)
 {
     mw_reason why = {""};
     mw_master *opened;
@@ -229,7 +268,6 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_optio
     if (error != MW_OK)
         return mwi_options_fail(options, error, "cannot make a master: %s", mw_error_text(error));
     opened->has_signals = launch->wake_fd >= 0;
-    opened->slaves_max = launch->mode == MWI_MODE_MPI_MASTER ? (size_t)launch->world.size - 1 : 0;
     error = open_parts(opened, options, launch, &why);
     if (error != MW_OK) {
         /* What the resource file may promise already will not come. */
@@ -244,24 +282,17 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_optio
 
 mw_error mw_master_open(mw_master **master, const mw_program *program, mw_options *options)
 {
+    struct mwi_launch launch = {.wake_fd = -1};
     mw_error error = mwi_options_check(options);
+    if (error == MW_OK)
+        launch.mode = mwi_launch_mode_embedded(options, false);
+    if (error == MW_OK && mwi_mode_is_slave(launch.mode))
+        error = mwi_options_fail(options, MW_EUSAGE, "the options make this process a slave");
+    if (error == MW_OK)
+        error = mwi_master_open(master, program, options, &launch);
     if (error != MW_OK)
-        return error;
-    struct mwi_launch launch = {.world = mwi_launch_world(getenv), .wake_fd = -1};
-    size_t custom_count;
-    mwi_options_transports(options, &custom_count);
-    launch.mode = custom_count > 0 ? MWI_MODE_CUSTOM : mwi_launch_mode(options, launch.world);
-    if (mwi_mode_is_slave(launch.mode))
-        return mwi_options_fail(options, MW_EUSAGE, "the options make this process a slave");
-    return mwi_master_open(master, program, options, &launch);
-}
-
-/* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone,
- * or, where it is known how many will come, one that has not come yet and would wait in vain. */
-static bool is_awaiting(const mw_master *master)
-{
-    return !mwi_master_engine_is_over(&master->engine) ||
-           (master->engine.clients_total < master->slaves_max && !master->engine.effects.failed);
+        mwi_launch_decline(options, &launch);
+    return error;
 }
 
 /* Returns the deadline: the engine's own, so that it drops stragglers in the last turn. */
@@ -272,7 +303,7 @@ static int64_t await_slaves(mw_master *master)
     int64_t deadline_ns = now_ns + master->shutdown_timeout_ns;
     mwi_master_engine_shutdown(&master->engine, now_ns);
     mwi_loop_carry_out(master->loop);
-    while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
+    while (!mwi_master_engine_is_over(&master->engine) && mwi_loop_now(master->loop) < deadline_ns)
         if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)
             return deadline_ns;
     (void)mwi_loop_turn(master->loop, INT64_MIN, NULL, &why);

@@ -53,9 +53,9 @@ static mw_error exclude(mw_options *options, enum mwi_option a, enum mwi_option 
     return MW_OK;
 }
 
-static bool transport_is(const mw_options *options, const char *word)
+static bool names(const mw_options *options, const char *scheme)
 {
-    return strcmp(mwi_options_text(options, MWI_OPTION_TRANSPORT), word) == 0;
+    return mwi_options_names_transport(options, scheme);
 }
 
 static mw_error check_roles(mw_options *options)
@@ -81,18 +81,47 @@ static mw_error exclude_role_and_transport(mw_options *options, const char *reas
 
 static mw_error check_transport(mw_options *options)
 {
-    if (transport_is(options, "mpi"))
+    if (names(options, "mpi") && names(options, "tcp"))
+        return exclude_role_and_transport(
+            options, "rank 0 is the master and all other ranks are slaves; a slave that joins over "
+                     "TCP takes --mw-slave alone");
+    if (names(options, "mpi"))
         return exclude_role_and_transport(
             options, "under mpi, rank 0 is the master and all other ranks are slaves");
-    if (transport_is(options, "local"))
+    if (names(options, "local"))
         return exclude_role_and_transport(
             options, "a local farm is master and slaves; a single master or slave needs tcp");
     return MW_OK;
 }
 
+/* Who gives a communicator has said what the process is, as if it were said by an option; what the
+ * environment says against it is for other programs. */
+static mw_error check_communicator(mw_options *options)
+{
+    static const enum mwi_option others[] = {MWI_OPTION_MASTER, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
+                                             MWI_OPTION_TRANSPORT};
+    const char *master_rank;
+    char shown[96];
+
+    if (!mwi_options_communicator(options, &master_rank))
+        return MW_OK;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (!asks(options, others[i]) ||
+            (others[i] == MWI_OPTION_TRANSPORT && names(options, "mpi")))
+            continue;
+        if (mwi_options_source(options, others[i]) == MWI_SOURCE_SET)
+            return mwi_options_fail(options, MW_EUSAGE,
+                                    "%s does not go with an MPI communicator: rank %s of it is the "
+                                    "master, and its other ranks are slaves",
+                                    show(options, others[i], shown, sizeof shown), master_rank);
+        mwi_options_unset(options, others[i]);
+    }
+    return MW_OK;
+}
+
 static mw_error check_local(mw_options *options)
 {
-    if (transport_is(options, "local"))
+    if (names(options, "local"))
         return MW_OK;
     return exclude(options, MWI_OPTION_LOCAL, MWI_OPTION_TRANSPORT,
                    "a local farm has the transport local");
@@ -128,7 +157,7 @@ static mw_error check_address(mw_options *options)
 {
     static const enum mwi_option address[] = {MWI_OPTION_MASTER_HOST, MWI_OPTION_MASTER_PORT};
     bool has_role = mwi_options_flag(options, MWI_OPTION_SLAVE) ||
-                    mwi_options_flag(options, MWI_OPTION_MASTER) || transport_is(options, "tcp");
+                    mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp");
     size_t transports_count;
 
     mwi_options_transports(options, &transports_count);
@@ -160,7 +189,7 @@ static mw_error check_slave(mw_options *options)
 mw_error mwi_options_check(mw_options *options)
 {
     static mw_error (*const checks[])(mw_options * options) = {
-        check_roles, check_transport, check_local, check_slave, check_address};
+        check_communicator, check_roles, check_transport, check_local, check_slave, check_address};
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         mw_error error = checks[i](options);

@@ -17,7 +17,7 @@
 #define NAME_LENGTH_MAX 40
 #define PART_LENGTH_MIN 3
 
-static const char *const transports[] = {"auto", "local", "tcp", "mpi", NULL};
+static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
 
 const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
@@ -78,7 +78,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .default_value = "auto",
             .help = "How master and slaves talk to each other. auto takes mpi under an MPI "
                     "launcher of more than one process, tcp when --mw-master or --mw-slave is "
-                    "given, else local. Under mpi, rank 0 is the master.",
+                    "given, else local. Under mpi, rank 0 is the master. mpi,tcp is mpi with a "
+                    "master to which other slaves may connect over TCP too.",
         },
     [MWI_OPTION_CHANNEL] =
         {

@@ -8,6 +8,7 @@
  * resource file speaks as if its contents stood where --mw-resource-file stands.
  */
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ struct mw_options {
     uint64_t sequence;
     struct mwi_option_transport transports[MWI_TRANSPORTS_MAX];
     size_t transports_count;
+    void *communicator;
+    char master_rank[16];
     char error[512];
 };
 
@@ -278,7 +281,7 @@ mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option
 static bool is_complete(const mw_transport_api *api)
 {
     return api->scheme && api->open && api->listen && api->connect && api->send && api->backlog &&
-           api->drop && api->poll && api->now && api->close;
+           api->drop && api->poll && api->peers_max && api->fd && api->now && api->close;
 }
 
 mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
@@ -304,6 +307,32 @@ mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *a
     options->transports[options->transports_count++] =
         (struct mwi_option_transport){api, environment, copy};
     return MW_OK;
+}
+
+bool mwi_options_names_transport(const mw_options *options, const char *scheme)
+{
+    const char *word = mwi_options_text(options, MWI_OPTION_TRANSPORT);
+    size_t length = strlen(scheme);
+
+    while (strncmp(word, scheme, length) != 0 || (word[length] != '\0' && word[length] != ',')) {
+        word = strchr(word, ',');
+        if (!word)
+            return false;
+        word++;
+    }
+    return true;
+}
+
+void mw_options_set_communicator(mw_options *options, void *comm, int master_rank)
+{
+    options->communicator = comm;
+    snprintf(options->master_rank, sizeof options->master_rank, "%d", master_rank);
+}
+
+void *mwi_options_communicator(const mw_options *options, const char **master_rank)
+{
+    *master_rank = options->master_rank;
+    return options->communicator;
 }
 
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count)

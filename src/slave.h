@@ -51,7 +51,7 @@ struct mw_slave {
 
 /* mw_slave_open for a process of which more is known. */
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
-                        const struct mwi_launch *launch) MW_USE_RESULT;
+                        struct mwi_launch *launch) MW_USE_RESULT;
 
 /* Runs a task to its end; now_ns is when it begins, and becomes when it has ended. */
 void mwi_call_run(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns);

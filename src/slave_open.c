@@ -49,15 +49,17 @@ static mw_error choose_transport(struct search *search, mw_reason *why)
 {
     size_t count;
     const struct mwi_option_transport *custom = mwi_options_transports(search->options, &count);
+    if (search->mode == MWI_MODE_MPI_SLAVE) {
+        search->environment = mwi_options_communicator(search->options, &search->address);
+        if (search->environment == NULL)
+            search->address = "0";
+        return mwi_transport_find("mpi", &search->api, why);
+    }
     if (count > 0) {
         search->api = custom[0].api;
         search->environment = custom[0].environment;
         search->address = custom[0].address;
         return MW_OK;
-    }
-    if (search->mode == MWI_MODE_MPI_SLAVE) {
-        search->address = "0";
-        return mwi_transport_find("mpi", &search->api, why);
     }
     if (search->mode == MWI_MODE_TCP_SLAVE)
         search->resource_file = mwi_options_text(search->options, MWI_OPTION_RESOURCE_FILE);
@@ -222,7 +224,8 @@ static mw_error search_master(mw_slave *slave, struct search *search)
         error = await_outcome(slave, search);
         if (error != MW_OK || has_found(slave))
             return error;
-        if (search->mode == MWI_MODE_CHANNEL_SLAVE)
+        /* A descriptor has one other end; a rank that does not listen has done with it. */
+        if (search->mode == MWI_MODE_CHANNEL_SLAVE || search->mode == MWI_MODE_MPI_SLAVE)
             return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
         if (mwi_loop_now(slave->loop) >= search->deadline_ns)
             return time_is_up(slave, search);
@@ -231,7 +234,7 @@ static mw_error search_master(mw_slave *slave, struct search *search)
     }
 }
 
-static mw_error open_loop(mw_slave *slave, struct search *search, const struct mwi_launch *launch,
+static mw_error open_loop(mw_slave *slave, struct search *search, struct mwi_launch *launch,
                           mw_reason *why)
 {
     struct mwi_loop_engine engine = {.engine = &slave->engine,
@@ -248,6 +251,7 @@ static mw_error open_loop(mw_slave *slave, struct search *search, const struct m
         return error;
     slave->engine.effects.is_audited = mwi_audit_file_wanted(slave->trail);
     error = mwi_loop_open(&slave->loop, &engine, slave->trail);
+    launch->has_joined = error == MW_OK && search->mode == MWI_MODE_MPI_SLAVE;
     if (error == MW_OK)
         error = mwi_loop_add(slave->loop, search->api, search->environment, frame_bytes_max,
                              launch->wake_fd, &search->index, why);
@@ -256,11 +260,20 @@ static mw_error open_loop(mw_slave *slave, struct search *search, const struct m
     return error;
 }
 
+/* The master of a rank is known to be there, and may have much to do before it serves anybody. */
+static int64_t find_deadline(const mw_slave *slave, const struct search *search)
+{
+    if (search->mode == MWI_MODE_MPI_SLAVE &&
+        !mwi_options_is_set(search->options, MWI_OPTION_CONNECT_TIMEOUT))
+        return INT64_MAX;
+    return mwi_loop_now(slave->loop) +
+           mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT);
+}
+
 static mw_error find_master(mw_slave *slave, struct search *search)
 {
     search->pause_ns = PAUSE_MIN_NS;
-    search->deadline_ns = mwi_loop_now(slave->loop) +
-                          mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT);
+    search->deadline_ns = find_deadline(slave, search);
     if (search->resource_file != NULL)
         audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_LOADING,
                                                .text = search->resource_file});
@@ -333,7 +346,7 @@ static void free_slave(mw_slave *slave)
 }
 
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
-                        const struct mwi_launch *launch)
+                        struct mwi_launch *launch)
 {
     mw_reason why = {""};
     mw_slave *opened;
@@ -365,18 +378,18 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options 
 
 mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)
 {
+    struct mwi_launch launch = {.wake_fd = -1};
     mw_error error = mwi_options_check(options);
+    if (error == MW_OK)
+        launch.mode = mwi_launch_mode_embedded(options, true);
+    if (error == MW_OK && launch.mode != MWI_MODE_CUSTOM && !mwi_mode_is_slave(launch.mode))
+        error = mwi_options_fail(options, MW_EUSAGE,
+                                 "the options do not make this process a slave: set \"slave\"");
+    if (error == MW_OK)
+        error = mwi_slave_open(slave, program, options, &launch);
     if (error != MW_OK)
-        return error;
-    struct mwi_launch launch = {.world = mwi_launch_world(getenv), .wake_fd = -1};
-    size_t custom_count;
-    mwi_options_transports(options, &custom_count);
-    launch.mode = custom_count > 0 ? MWI_MODE_CUSTOM : mwi_launch_mode(options, launch.world);
-    if (custom_count == 0 && !mwi_mode_is_slave(launch.mode))
-        return mwi_options_fail(options, MW_EUSAGE,
-                                "the options do not make this process a slave: "
-                                "set \"slave\"");
-    return mwi_slave_open(slave, program, options, &launch);
+        mwi_launch_decline(options, &launch);
+    return error;
 }
 
 void mw_slave_close(mw_slave *slave)

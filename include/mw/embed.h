@@ -53,6 +53,10 @@ MW_API const char *mw_options_error(const mw_options *options);
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 
+/* Makes the options' master and slaves ranks of an MPI communicator; mw/mpi.h has it with the right
+ * types. `comm` is an `MPI_Comm *`, read when a master or slave is opened, and NULL takes it back. */
+MW_API void mw_options_set_communicator(mw_options *options, void *comm, int master_rank);
+
 /* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
  * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
  * called: use the master as it would. In local mode a slave dies, killed by the kernel, when the

@@ -28,7 +28,7 @@
 #include <mw/export.h>
 
 /* Raised when this header changes in a way that a transport or its user must know of. */
-#define MW_TRANSPORT_VERSION 1
+#define MW_TRANSPORT_VERSION 2
 
 /* Another end, as one transport object counts them; 0 is none. The engine uses the upper 8 bits
  * for its own purposes: a transport counts from 1 up and stays below 2^56. */
@@ -68,8 +68,8 @@ typedef struct mw_transport_config {
      * read it. A signal handler's pipe, for instance. */
     int wake_fd;
     /* Something that only this transport understands, or NULL. tcp: none yet. mpi: an
-     * `MPI_Comm *` to duplicate; NULL means MPI_COMM_WORLD, initialising MPI if nobody has.
-     * sim: the mw_sim_host to speak for; must not be NULL. */
+     * `MPI_Comm *` to copy, read in open only; NULL means MPI_COMM_WORLD, initialising MPI if nobody
+     * has. sim: the mw_sim_host to speak for; must not be NULL. */
     void *environment;
 } mw_transport_config;
 
@@ -86,7 +86,8 @@ typedef struct mw_transport_api {
 
     /* Makes a transport object at *transport, to be closed by close. On failure *transport is
      * untouched. Errors: MW_ENOMEM, MW_ENETWORK, MW_EINVAL, MW_EUNAVAILABLE.
-     * mpi: collective over the communicator. */
+     * mpi: collective over the communicator. A rank that gives no `events` (NULL) stays out: it gets
+     * MW_EUNAVAILABLE at once, and the others a transport without it. */
     mw_error (*open)(void **transport, const mw_transport_config *config, mw_reason *why);
 
     /* The master's side: from now on peers may come up. Writes the address under which slaves reach
@@ -95,7 +96,7 @@ typedef struct mw_transport_api {
      * that cannot be had, MW_ENOMEM.
      *   tcp: "HOST:PORT", "[::1]:0", "*:7000" for all interfaces, "fd:N" to adopt the connected
      *        stream socket N, which becomes the transport's: it closes it even if it fails.
-     *   mpi: "": the other ranks of the communicator come up as they connect. */
+     *   mpi: "" or this process's rank: the other ranks come up as they connect. */
     mw_error (*listen)(void *transport, const char *address, char *bound, size_t size,
                        mw_reason *why);
 
@@ -124,6 +125,17 @@ typedef struct mw_transport_api {
      * one poll is bounded, however busy the peers are. Errors: MW_ENETWORK, MW_ENOMEM: the
      * transport is broken and only close is left. */
     mw_error (*poll)(void *transport, int64_t deadline, mw_reason *why);
+
+    /* How many peers can ever come up at a listening end, as far as anybody can know: a master whose
+     * slaves are all gone knows by it whether to wait for others. SIZE_MAX: there is no end of them.
+     * mpi: the other ranks that took part in open. */
+    size_t (*peers_max)(void *transport);
+
+    /* A descriptor that is readable, for poll(2) and its like, while a listening end's poll that does
+     * not wait would find something to do; -1 if the transport has none. The same for the life of
+     * the transport, which may make it when it is first asked for. The caller only waits for it,
+     * and since some things come with time alone, polls at least once a second all the same. */
+    int (*fd)(void *transport);
 
     /* Nanoseconds on a monotonic clock whose zero is arbitrary but the same for all transports of a
      * process; the library has no other clock. sim: the host's virtual time. */

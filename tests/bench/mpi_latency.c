@@ -283,6 +283,7 @@ static void measure(struct bench *b, int64_t idle_seconds)
 
 int main(int argc, char **argv)
 {
+    int provided;
     struct bench *b = calloc(1, sizeof *b);
     void *module = argc < 2 ? NULL : dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
 
@@ -291,7 +292,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     b->api = dlsym(module, MW_TRANSPORT_MODULE_SYMBOL);
-    MPI_Init(&argc, &argv);
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     require(b->api != NULL, "no transport in the module");
     MPI_Comm_rank(MPI_COMM_WORLD, &b->rank);
     measure(b, argc < 3 ? 10 : strtol(argv[2], NULL, 10));

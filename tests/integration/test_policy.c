@@ -11,7 +11,7 @@
 /* Open MPI itself does not give all its memory back. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
-enum mode { TCP, LOCAL, MPI };
+enum mode { TCP, LOCAL, MPI, MIXED };
 
 /* A farm of two slaves in that mode; NULL if this build has it not. Slaves over TCP end by
  * themselves. */
@@ -28,8 +28,14 @@ static struct mwt_process *start_farm(struct mwt_crew *crew, enum mode mode,
 #ifdef MWT_MPIEXEC
     if (mode == MPI)
         add_words(&words, MWT_ARGV(MWT_MPIEXEC, "-n", "3", MWT_POLICY_FARM));
+    if (mode == MIXED) {
+        add_words(&words, MWT_ARGV(MWT_MPIEXEC, "-n", "2", MWT_POLICY_FARM, "--mw-transport",
+                                   "mpi,tcp", "--mw-master-host", "127.0.0.1", "--mw-resource-file",
+                                   mwt_path(crew, "farm.rsc")));
+        start_slave(crew, MWT_ARGV(NULL));
+    }
 #else
-    if (mode == MPI) {
+    if (mode == MPI || mode == MIXED) {
         mwt_not_run("ordered slaves over MPI", "this build has MW_WITH_MPI=OFF");
         return NULL;
     }
@@ -98,6 +104,12 @@ static void test_groups_in_local_mode(void)
 static void test_groups_over_mpi(void)
 {
     check_groups(MPI);
+}
+
+/* One of the two is a rank, the other came over TCP. */
+static void test_groups_in_mixed_farm(void)
+{
+    check_groups(MIXED);
 }
 
 /* An ordered slave is killed: of its tasks, those that may not run elsewhere are unrunnable, the one
@@ -305,6 +317,7 @@ int main(void)
         {"groups over tcp", test_groups_over_tcp},
         {"groups in local mode", test_groups_in_local_mode},
         {"groups over mpi", test_groups_over_mpi},
+        {"groups in a mixed farm", test_groups_in_mixed_farm},
         {"killed ordered slave", test_killed_ordered_slave},
         {"no retry", test_no_retry},
         {"goodbye", test_goodbye},

@@ -147,6 +147,18 @@ static int64_t fake_now(void *transport)
     return *((struct mwt_fake *)transport)->clock;
 }
 
+static size_t fake_peers_max(void *transport)
+{
+    const struct mwt_fake *fake = transport;
+    return fake->peers_max == 0 ? SIZE_MAX : fake->peers_max;
+}
+
+static int fake_fd(void *transport)
+{
+    (void)transport;
+    return -1;
+}
+
 static void fake_close(void *transport)
 {
     if (transport != NULL)
@@ -158,7 +170,7 @@ static void fake_close(void *transport)
         .version = MW_TRANSPORT_VERSION, .scheme = name, .sleeps = is_sleeping, .open = fake_open, \
         .listen = fake_listen, .connect = fake_connect, .send = fake_send,                         \
         .backlog = fake_backlog, .drop = fake_drop, .poll = fake_poll, .now = fake_now,            \
-        .close = fake_close                                                                        \
+        .peers_max = fake_peers_max, .fd = fake_fd, .close = fake_close                            \
     }
 
 const mw_transport_api mwt_fake_sleeping = FAKE_API("fake", true);

@@ -33,6 +33,8 @@ struct mwt_mpi_rank {
     X(send_from_all)                                                                               \
     X(send_big)                                                                                    \
     X(keep_error_handler)                                                                          \
+    X(leave_attributes)                                                                            \
+    X(stay_out)                                                                                    \
     X(close_without_connect)                                                                       \
     X(connect_late)                                                                                \
     X(drop_from_both_ends)                                                                         \

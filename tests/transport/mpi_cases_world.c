@@ -96,6 +96,70 @@ void mwt_mpi_use_part_of_world(struct mwt_mpi_rank *r)
     MPI_Comm_free(&part);
 }
 
+/* A rank that stays out is asked for nothing more; the others are called what their caller calls
+ * them. */
+void mwt_mpi_stay_out(struct mwt_mpi_rank *r)
+{
+    static const mw_transport_config none = {.wake_fd = -1};
+    MPI_Comm world = MPI_COMM_WORLD;
+    mw_transport_config config = none;
+    struct mwt_mpi_end end;
+    mw_peer peer;
+
+    config.environment = &world;
+    if (r->rank == 1) {
+        void *transport = NULL;
+
+        MWT_MPI_CHECK(r, r->api->open(&transport, &config, &end.why) == MW_EUNAVAILABLE);
+        MWT_MPI_CHECK(r, strstr(end.why.text, "does not take part") != NULL);
+        MWT_MPI_CHECK(r, transport == NULL);
+        return;
+    }
+    mwt_mpi_open_world(r, &end);
+    MWT_MPI_CHECK(r, r->api->peers_max(end.transport) == (size_t)r->size - 2);
+    MWT_MPI_CHECK(r, r->api->connect(end.transport, "1", &peer, &end.why) == MW_EUNAVAILABLE);
+    MWT_MPI_CHECK(r, strstr(end.why.text, "rank 1 does not take part") != NULL);
+    if (r->rank == r->size - 1) {
+        mwt_mpi_serve(r, &end, (unsigned)r->size - 2);
+        MWT_MPI_CHECK(r, strcmp(end.peers[0].name, "rank 0") == 0 ||
+                             strcmp(end.peers[0].name, "rank 2") == 0);
+    } else {
+        mwt_mpi_exchange(r, &end, r->size - 1, 100);
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+static int count_copy(MPI_Comm comm, int key, void *extra, void *in, void *out, int *flag)
+{
+    (void)comm;
+    (void)key;
+    (void)in;
+    (void)out;
+    ++*(int *)extra;
+    *flag = 0;
+    return MPI_SUCCESS;
+}
+
+/* The attributes of the caller's communicator are nobody else's business. */
+void mwt_mpi_leave_attributes(struct mwt_mpi_rank *r)
+{
+    int copies_count = 0;
+    struct mwt_mpi_end end;
+    MPI_Comm comm;
+    int key;
+
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Comm_create_keyval(count_copy, MPI_COMM_NULL_DELETE_FN, &key, &copies_count);
+    MPI_Comm_set_attr(comm, key, &copies_count);
+
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &comm, 1000) == MW_OK);
+    mwt_mpi_close_end(r, &end);
+
+    MWT_MPI_CHECK(r, copies_count == 0);
+    MPI_Comm_free_keyval(&key);
+    MPI_Comm_free(&comm);
+}
+
 /* Two transports on two communicators know nothing of each other. */
 void mwt_mpi_use_two_at_once(struct mwt_mpi_rank *r)
 {
@@ -184,6 +248,10 @@ void mwt_mpi_refuse_addresses(struct mwt_mpi_rank *r)
     MWT_MPI_CHECK(r, r->api->listen(end.transport, "", bound, 1, &end.why) == MW_EINVAL);
     MWT_MPI_CHECK(r, r->api->listen(end.transport, "", bound, sizeof bound, &end.why) == MW_OK);
     MWT_MPI_CHECK(r, strcmp(bound, own) == 0);
+    MWT_MPI_CHECK(r, r->api->listen(end.transport, own, bound, sizeof bound, &end.why) == MW_OK);
+    MWT_MPI_CHECK(r,
+                  r->api->listen(end.transport, "99", bound, sizeof bound, &end.why) == MW_EINVAL);
+    MWT_MPI_CHECK(r, strstr(end.why.text, "this process is rank") != NULL);
     mwt_mpi_close_end(r, &end);
 }
 

@@ -78,9 +78,10 @@ static int check(void)
 int main(int argc, char **argv)
 {
     int status = EXIT_SUCCESS;
+    int provided;
     int rank;
 
-    MPI_Init(&argc, &argv);
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (rank == NEAR_RANK)
         status = check();

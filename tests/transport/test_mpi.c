@@ -81,10 +81,11 @@ static void obey(void)
 int main(int argc, char **argv)
 {
     unsigned failures_count = 0;
+    int provided;
     int rank;
     int size;
 
-    MPI_Init(&argc, &argv);
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (size < RANKS_MIN) {

@@ -34,6 +34,8 @@ static const struct expectation expectations[] = {
     {{{NULL}}, {4, 3}, MWI_MODE_MPI_SLAVE},
     {{{"transport", "mpi"}}, {4, 0}, MWI_MODE_MPI_MASTER},
     {{{"transport", "mpi"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
+    {{{"transport", "mpi,tcp"}}, {4, 0}, MWI_MODE_MIXED_MASTER},
+    {{{"transport", "mpi,tcp"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
     /* What the user says wins over the launcher. */
     {{{"transport", "local"}}, {4, 2}, MWI_MODE_LOCAL},
     {{{"local", "3"}}, {4, 2}, MWI_MODE_LOCAL},
@@ -68,6 +70,28 @@ static void test_slaves(void)
     CU_ASSERT_FALSE(mwi_mode_is_slave(MWI_MODE_LOCAL));
     CU_ASSERT_FALSE(mwi_mode_is_slave(MWI_MODE_TCP_MASTER));
     CU_ASSERT_FALSE(mwi_mode_is_slave(MWI_MODE_MPI_MASTER));
+    CU_ASSERT_FALSE(mwi_mode_is_slave(MWI_MODE_MIXED_MASTER));
+}
+
+/* Who opens a master or a slave himself, on a communicator, has said which it is. */
+static void test_embedded(void)
+{
+    int comm = 0;
+    mw_options *options;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_LOCAL);
+    mw_options_set_communicator(options, &comm, 1);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_MPI_MASTER);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mw_options_set(options, "transport", "mpi,tcp"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_MIXED_MASTER);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+    mw_options_set_communicator(options, NULL, 0);
+    CU_ASSERT_EQUAL(mw_options_set(options, "transport", "tcp"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_TCP_MASTER);
+
+    mw_options_destroy(options);
 }
 
 static char *get_nothing(const char *name)
@@ -161,10 +185,8 @@ static void test_worlds(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"modes", test_modes},
-        {"slaves", test_slaves},
-        {"worlds", test_worlds},
-        CU_TEST_INFO_NULL,
+        {"modes", test_modes},   {"slaves", test_slaves}, {"embedded", test_embedded},
+        {"worlds", test_worlds}, CU_TEST_INFO_NULL,
     };
     return mwt_run("launch", tests);
 }

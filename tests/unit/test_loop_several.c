@@ -76,6 +76,11 @@ static void test_calls_by_index(void)
     CU_ASSERT_EQUAL(mwi_loop_listen(loop.loop, 1, "here", bound, sizeof bound, &why), MW_OK);
     CU_ASSERT_EQUAL(mwi_loop_connect(loop.loop, 1, "there", &peer, &why), MW_OK);
 
+    CU_ASSERT_EQUAL(mwi_loop_peers_max(loop.loop), SIZE_MAX);
+    loop.fakes[0].peers_max = 2;
+    CU_ASSERT_EQUAL(mwi_loop_peers_max(loop.loop), SIZE_MAX);
+    loop.fakes[1].peers_max = 3;
+    CU_ASSERT_EQUAL(mwi_loop_peers_max(loop.loop), 5);
     CU_ASSERT_EQUAL(peer, mwt_loop_peer(1, 1));
     CU_ASSERT_STRING_EQUAL(loop.fakes[0].calls, "");
     CU_ASSERT_STRING_EQUAL(loop.fakes[1].calls, "listen here, connect there");

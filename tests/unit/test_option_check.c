@@ -23,6 +23,8 @@ static void test_contradictions(void)
         {{"--mw-local=3", "--mw-transport=local"}, NULL},
         {{"--mw-local=3", "--mw-transport=auto"}, NULL},
         {{"--mw-transport=mpi"}, NULL},
+        {{"--mw-transport=mpi,tcp"}, NULL},
+        {{"--mw-transport=mpi,tcp", "--mw-master-host=h", "--mw-master-port=7"}, NULL},
         {{"--mw-transport=tcp", "--mw-master"}, NULL},
         {{"--mw-slave", "--mw-master=0", "--mw-resource-file=r"}, NULL},
         {{"--mw-slave", "--mw-channel=0"}, NULL},
@@ -46,6 +48,9 @@ static void test_contradictions(void)
         {{"--mw-slave", "--mw-transport=mpi"},
          "--mw-slave contradicts --mw-transport mpi: under mpi, rank 0 is the master and all other "
          "ranks are slaves"},
+        {{"--mw-slave", "--mw-resource-file=r", "--mw-transport=mpi,tcp"},
+         "--mw-slave contradicts --mw-transport mpi,tcp: rank 0 is the master and all other ranks "
+         "are slaves; a slave that joins over TCP takes --mw-slave alone"},
         {{"--mw-master", "--mw-transport=local"},
          "--mw-master contradicts --mw-transport local: a local farm is master and slaves; a "
          "single master or slave needs tcp"},
@@ -124,12 +129,51 @@ static void test_contradiction_within_the_environment(void)
     mw_options_destroy(options);
 }
 
+/* A communicator says what a process is; what the environment says is for other programs. */
+static void test_communicator(void)
+{
+    static const struct {
+        const char *name, *value, *sentence;
+    } cases[] = {
+        {"transport", "auto", ""},
+        {"transport", "mpi", ""},
+        {"transport", "mpi,tcp", ""},
+        {"transport", "tcp",
+         "--mw-transport tcp does not go with an MPI communicator: rank 3 of it "
+         "is the master, and its other ranks are slaves"},
+        {"slave", "1",
+         "--mw-slave does not go with an MPI communicator: rank 3 of it is the "
+         "master, and its other ranks are slaves"},
+        {"local", "2",
+         "--mw-local 2 does not go with an MPI communicator: rank 3 of it is the "
+         "master, and its other ranks are slaves"},
+    };
+    int comm = 0;
+
+    mwt_environment_clear();
+    setenv("MW_LOCAL", "4", 1);
+    setenv("MW_TRANSPORT", "tcp", 1);
+    for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
+        mw_options *options = mwt_options_make();
+
+        mw_options_set_communicator(options, &comm, 3);
+        if (i % 2 == 0)
+            CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+        CU_ASSERT_EQUAL(mw_options_set(options, cases[i].name, cases[i].value), MW_OK);
+        CU_ASSERT_EQUAL(mwi_options_check(options), *cases[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_STRING_EQUAL(mw_options_error(options), cases[i].sentence);
+        mw_options_destroy(options);
+    }
+    mwt_environment_clear();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"contradictions", test_contradictions},
         {"contradiction with the environment", test_contradiction_with_the_environment},
         {"contradiction within the environment", test_contradiction_within_the_environment},
+        {"communicator", test_communicator},
         CU_TEST_INFO_NULL,
     };
 

@@ -97,6 +97,7 @@ static void test_values_allowed(void)
         {"transport", "local", 1},
         {"transport", "tcp", 2},
         {"transport", "mpi", 3},
+        {"transport", "mpi,tcp", 4},
         {"master-host", "::1", 0},
         {"master-host", "node-7.example.org", 0},
         {"master-port", "0", 0},
@@ -143,7 +144,7 @@ static void test_values_allowed(void)
 
     CU_ASSERT_EQUAL(mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
                     1000000 * MWT_SECOND);
-    CU_ASSERT_STRING_EQUAL(mwi_options_text(options, MWI_OPTION_TRANSPORT), "mpi");
+    CU_ASSERT_STRING_EQUAL(mwi_options_text(options, MWI_OPTION_TRANSPORT), "mpi,tcp");
     mw_options_destroy(options);
 }
 
@@ -157,9 +158,9 @@ static void test_values_refused(void)
         {"quiet", "True", "must be 1, 0, true or false"},
         {"local", "0", "must be a whole number from 1 to 4096"},
         {"local", "4097", "must be a whole number from 1 to 4096"},
-        {"transport", "sim", "must be auto, local, tcp or mpi"},
-        {"transport", "tcp,mpi", "must be auto, local, tcp or mpi"},
-        {"transport", "TCP", "must be auto, local, tcp or mpi"},
+        {"transport", "sim", "must be auto, local, tcp, mpi or mpi,tcp"},
+        {"transport", "tcp,mpi", "must be auto, local, tcp, mpi or mpi,tcp"},
+        {"transport", "TCP", "must be auto, local, tcp, mpi or mpi,tcp"},
         {"master-host", "a\nb", "must be 1 to 255 printable characters"},
         {"master-port", "70000", "must be a whole number from 0 to 65535"},
         {"master-port", "65536", "must be a whole number from 0 to 65535"},

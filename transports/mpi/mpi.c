@@ -62,7 +62,7 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
     mw_error error;
 
     if (config->events == NULL)
-        return mwi_mpi_fail(why, MW_EINVAL, "no events are given");
+        return mwi_mpi_world_decline(config->environment, why);
     if (config->frame_bytes_max > INT_MAX)
         return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
                             config->frame_bytes_max, INT_MAX);
@@ -79,16 +79,29 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
     return error;
 }
 
+/* "3" -> 3; -1 for what is no number. */
+static int read_rank(const char *address)
+{
+    char *end;
+    long rank;
+
+    if (address[0] < '0' || address[0] > '9')
+        return -1;
+    rank = strtol(address, &end, 10);
+    return *end == '\0' && rank <= INT_MAX ? (int)rank : -1;
+}
+
 static mw_error mpi_listen(void *transport, const char *address, char *bound, size_t size,
                            mw_reason *why)
 {
     struct mwi_mpi_transport *t = transport;
     int length;
 
-    if (address[0] != '\0')
-        return mwi_mpi_fail(why, MW_EINVAL, "\"%.100s\" is no address to listen at: mpi takes \"\"",
-                            address);
-    length = snprintf(bound, size, "%d", t->world.rank);
+    if (address[0] != '\0' && read_rank(address) != t->world.parent_rank)
+        return mwi_mpi_fail(why, MW_EINVAL,
+                            "\"%.100s\" is no address to listen at: this process is rank %d",
+                            address, t->world.parent_rank);
+    length = snprintf(bound, size, "%d", t->world.parent_rank);
     if (length < 0 || (size_t)length >= size)
         return mwi_mpi_fail(why, MW_EINVAL, "no room for the address");
     t->listening = true;
@@ -98,20 +111,17 @@ static mw_error mpi_listen(void *transport, const char *address, char *bound, si
 static mw_error mpi_connect(void *transport, const char *address, mw_peer *peer, mw_reason *why)
 {
     struct mwi_mpi_transport *t = transport;
-    char *end;
-    long rank = -1;
+    int parent_rank = read_rank(address);
+    int rank = mwi_mpi_world_find(&t->world, parent_rank);
 
-    if (address[0] >= '0' && address[0] <= '9') {
-        rank = strtol(address, &end, 10);
-        if (*end != '\0')
-            rank = -1;
-    }
-    if (rank < 0 || rank >= t->world.size)
+    if (parent_rank < 0 || parent_rank >= t->world.parent_size)
         return mwi_mpi_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d", address,
-                            t->world.size - 1);
+                            t->world.parent_size - 1);
+    if (rank < 0)
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE, "rank %d does not take part", parent_rank);
     if (rank == t->world.rank)
-        return mwi_mpi_fail(why, MW_EINVAL, "rank %ld is this process itself", rank);
-    return mwi_mpi_protocol_connect(t, (int)rank, peer, why);
+        return mwi_mpi_fail(why, MW_EINVAL, "rank %d is this process itself", parent_rank);
+    return mwi_mpi_protocol_connect(t, rank, peer, why);
 }
 
 static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size)
@@ -225,6 +235,20 @@ static mw_error part(struct mwi_mpi_transport *t, mw_reason *why)
     return error;
 }
 
+static size_t mpi_peers_max(void *transport)
+{
+    const struct mwi_mpi_transport *t = transport;
+
+    return (size_t)t->world.size - 1;
+}
+
+/* MPI offers nothing to wait for. */
+static int mpi_fd(void *transport)
+{
+    (void)transport;
+    return -1;
+}
+
 static void mpi_close(void *transport)
 {
     struct mwi_mpi_transport *t = transport;
@@ -251,6 +275,8 @@ const mw_transport_api mw_transport_module = {
     .backlog = mpi_backlog,
     .drop = mpi_drop,
     .poll = mpi_poll,
+    .peers_max = mpi_peers_max,
+    .fd = mpi_fd,
     .now = mpi_now,
     .close = mpi_close,
 };

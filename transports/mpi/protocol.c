@@ -117,7 +117,7 @@ static void tell_up(struct mwi_mpi_transport *t, struct mwi_mpi_link *link)
 
     link->up = true;
     t->events_count++;
-    snprintf(name, sizeof name, "rank %d", link->rank);
+    snprintf(name, sizeof name, "rank %d", t->world.parent_ranks[link->rank]);
     t->config.events->up(t->config.context, link->peer, name);
 }
 

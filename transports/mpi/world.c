@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Opening and closing the communicator. What belongs to the caller is left alone: its communicator
- * and that one's error handler are only read, and MPI is finalised only by who initialised it. The
+ * and that one's error handler are only read, and MPI is finalised only by who initialised it. Ours
+ * is made by MPI_Comm_split and not by MPI_Comm_dup, which would call the caller's attribute
+ * functions, and which no rank could stay out of. The
  * largest frames of all ranks are exchanged here, so that no rank ever sends what another will not
  * take: MPI has no way to refuse a message, and Open MPI 4.1 writes past the buffer of a receive
  * that truncates a large one.
@@ -52,7 +54,9 @@ static mw_error initialize(struct mwi_mpi_world *world, mw_reason *why)
     return error;
 }
 
-/* Below MPI_THREAD_SERIALIZED only the thread that initialised MPI may call it. */
+/* The standard asks a program that is not alone with its threads for MPI_THREAD_FUNNELED, and who
+ * embeds a farm does not know what threads its libraries make. Below MPI_THREAD_SERIALIZED only the
+ * thread that initialised MPI may call it. */
 static mw_error check_thread(mw_reason *why)
 {
     int provided = MPI_THREAD_SINGLE;
@@ -61,6 +65,10 @@ static mw_error check_thread(mw_reason *why)
 
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Is_thread_main(&is_main), "MPI_Is_thread_main", why);
+    if (error == MW_OK && provided < MPI_THREAD_FUNNELED)
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
+                            "MPI was initialised with MPI_THREAD_SINGLE, as MPI_Init does: call "
+                            "MPI_Init_thread and ask for MPI_THREAD_FUNNELED");
     if (error == MW_OK && !is_main && provided < MPI_THREAD_SERIALIZED)
         return mwi_mpi_fail(why, MW_EUNAVAILABLE,
                             "MPI was initialised by another thread, at a level that lets no other "
@@ -83,7 +91,7 @@ static mw_error start_mpi(struct mwi_mpi_world *world, bool may_initialize, mw_r
     return initialize(world, why);
 }
 
-static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
+static mw_error check_parent(MPI_Comm parent, mw_reason *why)
 {
     int is_inter = 0;
     mw_error error;
@@ -94,24 +102,37 @@ static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason 
     error = mwi_mpi_check(MPI_Comm_test_inter(parent, &is_inter), "MPI_Comm_test_inter", why);
     if (error == MW_OK && is_inter)
         return mwi_mpi_fail(why, MW_EINVAL, "the communicator is an inter-communicator");
+    return error;
+}
+
+/* Collective. Those that decline get MPI_COMM_NULL. */
+static mw_error split(MPI_Comm parent, bool takes_part, MPI_Comm *comm, mw_reason *why)
+{
+    mw_error error = check_parent(parent, why);
+
     if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Comm_size(parent, &world->size), "MPI_Comm_size", why);
+        error = mwi_mpi_check(MPI_Comm_split(parent, takes_part ? 0 : MPI_UNDEFINED, 0, comm),
+                              "MPI_Comm_split", why);
+    return error;
+}
+
+static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
+{
+    mw_error error = mwi_mpi_check(MPI_Comm_set_errhandler(world->comm, MPI_ERRORS_RETURN),
+                                   "MPI_Comm_set_errhandler", why);
+
     if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Comm_rank(parent, &world->rank), "MPI_Comm_rank", why);
+        error = mwi_mpi_check(MPI_Comm_size(world->comm, &world->size), "MPI_Comm_size", why);
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_rank(world->comm, &world->rank), "MPI_Comm_rank", why);
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_rank(parent, &world->parent_rank), "MPI_Comm_rank", why);
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_size(parent, &world->parent_size), "MPI_Comm_size", why);
     if (error == MW_OK && world->size < 2)
         return mwi_mpi_fail(why, MW_EUNAVAILABLE,
                             "mpi needs at least 2 processes: start the program with mpirun -n N or "
                             "srun --mpi=pmix -n N");
-    return error;
-}
-
-static mw_error duplicate(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
-{
-    mw_error error = mwi_mpi_check(MPI_Comm_dup(parent, &world->comm), "MPI_Comm_dup", why);
-
-    if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Comm_set_errhandler(world->comm, MPI_ERRORS_RETURN),
-                              "MPI_Comm_set_errhandler", why);
     return error;
 }
 
@@ -130,10 +151,10 @@ static mw_error read_tag_max(struct mwi_mpi_world *world, mw_reason *why)
 
 static mw_error join(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
 {
-    mw_error error = measure(world, parent, why);
+    mw_error error = split(parent, true, &world->comm, why);
 
     if (error == MW_OK)
-        error = duplicate(world, parent, why);
+        error = measure(world, parent, why);
     if (error == MW_OK)
         error = read_tag_max(world, why);
     return error;
@@ -150,6 +171,25 @@ mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent,
     return error;
 }
 
+mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why)
+{
+    MPI_Comm none = MPI_COMM_NULL;
+    mw_error error = start_mpi(&(struct mwi_mpi_world){0}, false, why);
+
+    if (error == MW_OK)
+        error = split(parent == NULL ? MPI_COMM_WORLD : *parent, false, &none, why);
+    return error == MW_OK ? mwi_mpi_fail(why, MW_EUNAVAILABLE, "this process does not take part")
+                          : error;
+}
+
+int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank)
+{
+    for (int i = 0; i < world->size; i++)
+        if (world->parent_ranks[i] == parent_rank)
+            return i;
+    return -1;
+}
+
 mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int frame_bytes_max,
                              mw_reason *why)
 {
@@ -158,7 +198,8 @@ mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int fra
     mw_error error;
 
     world->frame_bytes_max = calloc((size_t)world->size, sizeof *world->frame_bytes_max);
-    if (world->frame_bytes_max == NULL)
+    world->parent_ranks = calloc((size_t)world->size, sizeof *world->parent_ranks);
+    if (world->frame_bytes_max == NULL || world->parent_ranks == NULL)
         own = 0;
     error = mwi_mpi_check(MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, world->comm),
                           "MPI_Allreduce", why);
@@ -168,6 +209,10 @@ mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int fra
         return mwi_mpi_fail(why, MW_ENETWORK, "another process has no memory for its transport");
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Allgather(&frame_bytes_max, 1, MPI_INT, world->frame_bytes_max, 1,
+                                            MPI_INT, world->comm),
+                              "MPI_Allgather", why);
+    if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Allgather(&world->parent_rank, 1, MPI_INT, world->parent_ranks, 1,
                                             MPI_INT, world->comm),
                               "MPI_Allgather", why);
     return error;
@@ -182,5 +227,7 @@ void mwi_mpi_world_close(struct mwi_mpi_world *world)
             MPI_Finalize();
     }
     free(world->frame_bytes_max);
+    free(world->parent_ranks);
     world->frame_bytes_max = NULL;
+    world->parent_ranks = NULL;
 }

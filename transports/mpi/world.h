@@ -15,8 +15,11 @@
 
 struct mwi_mpi_world {
     MPI_Comm comm; /* ours alone; MPI_ERRORS_RETURN */
-    int rank;
+    int rank;      /* in comm */
     int size;
+    int parent_size;   /* of the communicator that the caller gave */
+    int parent_rank;   /* in it */
+    int *parent_ranks; /* the same of all who take part, by rank in comm */
     int tag_max;
     int *frame_bytes_max; /* what each rank takes, by rank */
     bool finalize;        /* we initialised MPI */
@@ -25,6 +28,12 @@ struct mwi_mpi_world {
 /* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. Has to be closed
  * even if it fails. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
 mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why);
+
+/* In place of the above on a rank that stays out; fails, with MW_EUNAVAILABLE if all is well. */
+mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why);
+
+/* The rank of comm that the caller calls `parent_rank`; -1 if it stayed out, or there is none. */
+int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank);
 
 /* Second step of opening, collective: tells the others whether this rank has all it needs, and what
  * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it.

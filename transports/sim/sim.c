@@ -217,6 +217,18 @@ static int64_t sim_now(void *transport)
     return mwi_sim_host_now(t->host);
 }
 
+static size_t sim_peers_max(void *transport)
+{
+    (void)transport;
+    return SIZE_MAX;
+}
+
+static int sim_fd(void *transport)
+{
+    (void)transport;
+    return -1;
+}
+
 static void sim_close(void *transport)
 {
     struct mwi_sim_transport *t = transport;
@@ -243,6 +255,8 @@ const mw_transport_api mw_sim_transport = {
     .backlog = sim_backlog,
     .drop = sim_drop,
     .poll = sim_poll,
+    .peers_max = sim_peers_max,
+    .fd = sim_fd,
     .now = sim_now,
     .close = sim_close,
 };

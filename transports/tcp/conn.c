@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "dial.h"
 #include "linger.h"
+#include "mirror.h"
 #include "socket.h"
 
 /* One turn writes at most so many batches to one connection. */
@@ -175,12 +177,19 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     }
 }
 
+static void unblock(struct mwi_tcp_conn *conn)
+{
+    if (!conn->is_blocked)
+        return;
+    event_del(conn->write_event);
+    conn->is_blocked = false;
+    mwi_tcp_mirror_set(conn->hub, conn->fd, EPOLLIN);
+}
+
 void mwi_tcp_conn_forget_queued(struct mwi_tcp_conn *conn)
 {
     mwi_tcp_outbox_clear(&conn->outbox);
-    if (conn->is_blocked)
-        event_del(conn->write_event);
-    conn->is_blocked = false;
+    unblock(conn);
     forget_dirty(conn);
 }
 
@@ -212,6 +221,7 @@ static bool wait_writable(struct mwi_tcp_conn *conn)
     if (conn->write_event == NULL || event_add(conn->write_event, NULL) != 0)
         return false;
     conn->is_blocked = true;
+    mwi_tcp_mirror_set(conn->hub, conn->fd, EPOLLIN | EPOLLOUT);
     return true;
 }
 
@@ -243,9 +253,7 @@ int mwi_tcp_conn_write(struct mwi_tcp_conn *conn)
         return error;
     if (conn->outbox.count > 0)
         return wait_writable(conn) ? 0 : ENOMEM;
-    if (conn->is_blocked)
-        event_del(conn->write_event);
-    conn->is_blocked = false;
+    unblock(conn);
     return 0;
 }
 
@@ -298,6 +306,7 @@ void mwi_tcp_conn_start(struct mwi_tcp_conn *conn, int fd, const char *name)
         return;
     }
     conn->state = MWI_TCP_CONN_UP;
+    mwi_tcp_mirror_set(hub, fd, EPOLLIN);
     if (conn->outbox.count > 0)
         make_dirty(conn);
     hub->events_count++;

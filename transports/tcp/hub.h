@@ -27,6 +27,7 @@ struct mwi_tcp_hub {
     struct mwi_tcp_conns conns; /* all that are alive, those that linger after a drop too */
     struct mwi_tcp_conns dirty; /* those with something queued since the last turn */
     struct mwi_tcp_conns dead;  /* closed; their memory is freed when nobody can be using it */
+    int mirror_fd;              /* of mirror.h; -1 until it is asked for */
     size_t events_count;        /* calls of config.events so far */
     struct mwi_tcp_batch *batch;
     unsigned char *shared; /* what was received last, from whichever connection */

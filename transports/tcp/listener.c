@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "conn.h"
+#include "mirror.h"
 #include "socket.h"
 
 /* At most so many in one turn. */
@@ -26,6 +28,12 @@ struct mwi_tcp_listener {
     int fd;
 };
 
+void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners)
+{
+    for (const struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+        mwi_tcp_mirror_set(listeners->hub, one->fd, listeners->is_resting ? 0 : EPOLLIN);
+}
+
 static void on_resume(evutil_socket_t fd, short what, void *context)
 {
     struct mwi_tcp_listeners *listeners = context;
@@ -34,6 +42,8 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
 
     for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
         (void)event_add(one->event, NULL);
+    listeners->is_resting = false;
+    mwi_tcp_listeners_mirror(listeners);
 }
 
 static void rest(struct mwi_tcp_listeners *listeners)
@@ -44,6 +54,8 @@ static void rest(struct mwi_tcp_listeners *listeners)
         return;
     for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
         event_del(one->event);
+    listeners->is_resting = true;
+    mwi_tcp_listeners_mirror(listeners);
 }
 
 /* False when there is nobody more to accept for now. */
@@ -102,6 +114,7 @@ mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
     }
     one->next = listeners->first;
     listeners->first = one;
+    mwi_tcp_listeners_mirror(listeners);
     return MW_OK;
 
 failed:

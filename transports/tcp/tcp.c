@@ -25,6 +25,7 @@
 #include "hub.h"
 #include "linger.h"
 #include "listener.h"
+#include "mirror.h"
 #include "socket.h"
 #include "watch.h"
 
@@ -149,6 +150,8 @@ static void close_transport(void *transport)
         event_base_free(tcp->hub.base);
     if (tcp->timer_fd >= 0)
         close(tcp->timer_fd);
+    if (tcp->hub.mirror_fd >= 0)
+        close(tcp->hub.mirror_fd);
     free(tcp->hub.shared);
     free(tcp->hub.batch);
     free(tcp);
@@ -157,6 +160,7 @@ static void close_transport(void *transport)
 static void init_hub(struct mwi_tcp_hub *hub, const mw_transport_config *config)
 {
     hub->config = *config;
+    hub->mirror_fd = -1;
     TAILQ_INIT(&hub->conns);
     TAILQ_INIT(&hub->dirty);
     TAILQ_INIT(&hub->dead);
@@ -339,6 +343,21 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     return MW_OK;
 }
 
+static size_t peers_max(void *transport)
+{
+    (void)transport;
+    return SIZE_MAX;
+}
+
+static int pollable_fd(void *transport)
+{
+    struct tcp *tcp = transport;
+
+    if (tcp->hub.mirror_fd < 0 && mwi_tcp_mirror_open(&tcp->hub) >= 0)
+        mwi_tcp_listeners_mirror(&tcp->listeners);
+    return tcp->hub.mirror_fd;
+}
+
 static int64_t now(void *transport)
 {
     (void)transport;
@@ -356,6 +375,8 @@ const mw_transport_api mwi_tcp_transport = {
     .backlog = backlog,
     .drop = drop,
     .poll = poll_transport,
+    .peers_max = peers_max,
+    .fd = pollable_fd,
     .now = now,
     .close = close_transport,
 };
