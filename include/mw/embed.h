@@ -53,9 +53,10 @@ MW_API const char *mw_options_error(const mw_options *options);
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 
-/* Makes the options' master and slaves ranks of an MPI communicator; mw/mpi.h has it with the right
- * types. `comm` is an `MPI_Comm *`, read when a master or slave is opened, and NULL takes it back. */
+/* Farms on MPI communicators. `comm` is an `MPI_Comm *`: mw/mpi.h has these with their right types
+ * and says what they do. */
 MW_API void mw_options_set_communicator(mw_options *options, void *comm, int master_rank);
+MW_API mw_error mw_decline_communicator(void *comm);
 
 /* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
  * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
@@ -80,6 +81,21 @@ MW_API mw_error mw_slave_open(mw_slave **slave, const mw_program *program,
 
 /* Says goodbye to the master and frees all. NULL is legal. */
 MW_API void mw_slave_close(mw_slave *slave);
+
+/* Opens a master, runs the program's master algorithm with these arguments, which are not looked at,
+ * and closes it: what mw_main does for a master, but for signals, options in argv, and messages.
+ * *status is what the algorithm returned, as mw_main makes an exit status of it. All is borrowed for
+ * the call. Errors, with a sentence in mw_options_error: those of mw_master_open; MW_EINVAL: the
+ * program has no master algorithm; what mw_master_status says after the algorithm has returned, and
+ * then *status is set too. */
+MW_API mw_error mw_run_master(const mw_program *program, mw_options *options, int argc, char **argv,
+                              int *status);
+
+/* The same with a slave and the slave algorithm, or mw_slave_loop_simple if the program has none.
+ * MW_OK with *status 0 if the farm was over before this slave had joined it. Errors: those of
+ * mw_slave_open; MW_EGONE, MW_EREFUSED and the like as mw_slave_loop, with *status set. */
+MW_API mw_error mw_run_slave(const mw_program *program, mw_options *options, int argc, char **argv,
+                             int *status);
 
 MW_END_DECLS
 

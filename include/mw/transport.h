@@ -87,7 +87,7 @@ typedef struct mw_transport_api {
     /* Makes a transport object at *transport, to be closed by close. On failure *transport is
      * untouched. Errors: MW_ENOMEM, MW_ENETWORK, MW_EINVAL, MW_EUNAVAILABLE.
      * mpi: collective over the communicator. A rank that gives no `events` (NULL) stays out: it gets
-     * MW_EUNAVAILABLE at once, and the others a transport without it. */
+     * MW_OK at once and no transport, and the others one without it. */
     mw_error (*open)(void **transport, const mw_transport_config *config, mw_reason *why);
 
     /* The master's side: from now on peers may come up. Writes the address under which slaves reach

@@ -67,8 +67,10 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
         return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
                             config->frame_bytes_max, INT_MAX);
     t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (t == NULL) {
+        (void)mwi_mpi_world_decline(config->environment, why);
         return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    }
     t->config = *config;
     t->active = true;
     error = open_transport(t, why);

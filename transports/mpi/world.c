@@ -87,7 +87,8 @@ static mw_error start_mpi(struct mwi_mpi_world *world, bool may_initialize, mw_r
     if (mwi_mpi_world_usable())
         return check_thread(why);
     if (!may_initialize)
-        return mwi_mpi_fail(why, MW_EINVAL, "a communicator is given, but MPI is not initialised");
+        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
+                            "a communicator is given, but MPI is not initialised");
     return initialize(world, why);
 }
 
@@ -178,8 +179,7 @@ mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why)
 
     if (error == MW_OK)
         error = split(parent == NULL ? MPI_COMM_WORLD : *parent, false, &none, why);
-    return error == MW_OK ? mwi_mpi_fail(why, MW_EUNAVAILABLE, "this process does not take part")
-                          : error;
+    return error;
 }
 
 int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank)

@@ -29,7 +29,7 @@ struct mwi_mpi_world {
  * even if it fails. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
 mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why);
 
-/* In place of the above on a rank that stays out; fails, with MW_EUNAVAILABLE if all is well. */
+/* In place of the above on a rank that stays out. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
 mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why);
 
 /* The rank of comm that the caller calls `parent_rank`; -1 if it stayed out, or there is none. */

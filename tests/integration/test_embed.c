@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Farms inside MPI programs: the cases of embed.c, and the example.
+ */
+#include <string.h>
+
+#include "mwt_process.h"
+#include "mwt_run.h"
+
+/* Open MPI itself does not give all its memory back. */
+#define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
+
+static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
+                                  const char *program, const char *argument, const char *variable)
+{
+    return mwt_start(crew, &(struct mwt_start){
+                               .argv = MWT_ARGV(MWT_MPIEXEC, "-n", ranks_count, program, argument),
+                               .environment = MWT_ARGV(NO_LEAK_CHECK, variable)});
+}
+
+static void run_case(const char *ranks_count, const char *name)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *job = mpirun(crew, ranks_count, MWT_EMBED, name, NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* A thousand farms in one run leave no communicator, no request and no memory behind. */
+static void test_again_and_again(void)
+{
+    run_case("3", "again");
+}
+
+static void test_disjoint(void)
+{
+    run_case("4", "disjoint");
+}
+
+static void test_declining(void)
+{
+    run_case("4", "declining");
+}
+
+static void test_lonely(void)
+{
+    run_case("3", "lonely");
+}
+
+static void test_bad_options(void)
+{
+    run_case("3", "bad_options");
+}
+
+static void test_low_levels(void)
+{
+    run_case("2", "low_levels");
+}
+
+static void test_mixed(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *file = mwt_format(crew, "EMBED_FILE=%s", mwt_path(crew, "m.rsc"));
+    struct mwt_process *job = mpirun(crew, "3", MWT_EMBED, "mixed", file);
+    struct mwt_process *guest =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_EMBED, "guest"),
+                                            .environment = MWT_ARGV(file)});
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(guest), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* The example's farms change nothing of what the program computes. */
+static void test_example(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *serial = mpirun(crew, "1", MWT_EMBED_MPI, NULL, NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(serial), 0);
+    CU_ASSERT_EQUAL(strncmp(mwt_output(serial, MWT_OUT), "2400 cells, 100 steps: heat 588542.", 35),
+                    0);
+
+    for (int i = 2; i <= 5; i++) {
+        struct mwt_process *job =
+            mpirun(crew, mwt_format(crew, "%d", i), MWT_EMBED_MPI, NULL, NULL);
+        CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+        CU_ASSERT_STRING_EQUAL(mwt_output(job, MWT_OUT), mwt_output(serial, MWT_OUT));
+        CU_ASSERT_EQUAL(mwt_count(mwt_output(job, MWT_ERR), " has analysed "), (unsigned)i);
+    }
+    struct mwt_process *wrong = mpirun(crew, "1", MWT_EMBED_MPI, "--cells", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(wrong), 2);
+    mwt_crew_destroy(crew);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"again and again", test_again_and_again},
+        {"disjoint", test_disjoint},
+        {"declining", test_declining},
+        {"lonely", test_lonely},
+        {"bad options", test_bad_options},
+        {"low levels", test_low_levels},
+        {"mixed", test_mixed},
+        {"example", test_example},
+        CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("embed", tests);
+}
