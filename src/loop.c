@@ -37,6 +37,7 @@ struct mwi_loop {
     struct lost_peers unsendable; /* a frame for them could not be queued */
     uint64_t events_count;
     int64_t last_event_ns;
+    bool was_eventful; /* the last turn: what came of it may wait to be sent */
 };
 
 static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
@@ -324,14 +325,47 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     mw_error error = MW_OK;
     if (!loop->engine.effects->failed)
         error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
+    loop->was_eventful = loop->events_count != before;
+    if (loop->was_eventful)
+        loop->last_event_ns = mwi_loop_now(loop);
     if (is_eventful != NULL)
-        *is_eventful = loop->events_count != before;
+        *is_eventful = loop->was_eventful;
     mwi_audit_file_flush(loop->audit);
     if (error == MW_OK && loop->engine.effects->failed) {
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
     return error;
+}
+
+/* The transport whose descriptor it is; the others are looked at now and then. */
+static const struct loop_transport *pollable(const struct mwi_loop *loop, int *fd)
+{
+    for (size_t i = 0; i < loop->transports_count; i++) {
+        *fd = loop->transports[i].api->fd(loop->transports[i].transport);
+        if (*fd >= 0)
+            return &loop->transports[i];
+    }
+    return NULL;
+}
+
+int mwi_loop_fd(struct mwi_loop *loop)
+{
+    int fd = -1;
+    (void)pollable(loop, &fd);
+    return fd;
+}
+
+int64_t mwi_loop_due(const struct mwi_loop *loop)
+{
+    int fd;
+    int64_t now_ns = mwi_loop_now(loop);
+    int64_t due_ns = loop->engine.deadline(loop->engine.engine);
+    if (loop->was_eventful)
+        return now_ns;
+    if (pollable(loop, &fd) == NULL || loop->transports_count > 1)
+        return nap_until(loop, now_ns, due_ns);
+    return due_ns;
 }
 
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)

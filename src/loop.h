@@ -52,6 +52,11 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why);
 
+/* A descriptor that says when a turn would find something, -1 if no transport has one; and the time at
+ * which a turn is due although it says nothing. */
+int mwi_loop_fd(struct mwi_loop *loop);
+int64_t mwi_loop_due(const struct mwi_loop *loop);
+
 /* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said so.
  * Not from an event. */
 void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);

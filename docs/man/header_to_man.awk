@@ -152,22 +152,44 @@ function print_errors(line,    pieces, count, i) {
             (i < count ? escape_prose(pieces[i + 1]) : "\\&")
 }
 
+# A function with its body becomes its declaration; one whose name ends with an underscore is nobody's
+# business.
+function print_inline(    line) {
+    line = read_statement()
+    while (source[at - 1] !~ /^}/)
+        at++
+    sub(/^static inline /, "", line)
+    if (line ~ /_\(/)
+        return
+    print_paragraph()
+    print ".nf"
+    print_code(line ";")
+    print ".fi"
+}
+
 # The declarations from `at` up to an empty line outside of braces, and then what the comment that
 # was read says of them.
 function print_declaration(has_comment,    i, kept, kept_count) {
     kept_count = has_comment ? comment_count : 0
     for (i = 1; i <= kept_count; i++)
         kept[i] = comment[i]
+    if (source[at] ~ /^static inline /)
+        print_inline()
+    else
+        print_declarations()
+    for (i = 1; i <= kept_count; i++)
+        comment[i] = kept[i]
+    comment_count = kept_count
+    print_explanation(4)
+}
+
+function print_declarations() {
     print_paragraph()
     print ".nf"
     depth = 0
     while (at <= source_count && (source[at] != "" || depth > 0))
         print_declaration_line()
     print ".fi"
-    for (i = 1; i <= kept_count; i++)
-        comment[i] = kept[i]
-    comment_count = kept_count
-    print_explanation(4)
 }
 
 function print_explanation(indent) {

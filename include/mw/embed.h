@@ -4,9 +4,9 @@
  * a master or a slave from them, use it as its algorithm would, close it. Any number of them may
  * live in one process. Nothing here handles signals, parses argv unasked, or exits.
  *
- * A program with an event loop of its own calls mw_master_loop_iterate with a timeout of 0, which
- * never waits, in a timer of that loop: slaves are served only there. The timer's period is for how
- * long a slave may be idle between a result and its next task; task groups make up for that.
+ * A program with an event loop of its own waits for mw_master_fd to become readable, for at most
+ * mw_master_timeout, and then calls mw_master_loop_iterate with a timeout of 0, which never waits:
+ * slaves are served only there. mw/event.h does so on an event_base of libevent.
  *
  * Threads: as in mw/mw.h; an mw_options belongs to one thread at a time.
  */
@@ -67,6 +67,18 @@ MW_API mw_error mw_decline_communicator(void *comm);
  * mpi: collective with the slaves' mw_slave_open. */
 MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,
                                mw_options *options) MW_USE_RESULT;
+
+/* A descriptor for poll(2) and its like, readable while mw_master_loop_iterate with a timeout of 0
+ * would find that a slave wants something; -1 if there is none, as over MPI. Only to be waited for,
+ * and the same until the master is closed. */
+MW_API int mw_master_fd(mw_master *master);
+
+/* In how many seconds mw_master_loop_iterate is to be called although the descriptor did not become
+ * readable: 0..1. It is 0 while there is something to send, so it changes with each call that submits
+ * or changes something, and after each mw_master_loop_iterate. Where a transport has no descriptor
+ * it says how long to nap: not at all when something has just happened, and longer and longer, at
+ * most some milliseconds, while nothing does. */
+MW_API double mw_master_timeout(const mw_master *master);
 
 /* Tells the slaves to stop, waits for them up to --mw-shutdown-timeout, writes the last audit
  * records and resource file, and frees all. What was borrowed from the master is gone. NULL is

@@ -51,9 +51,8 @@ static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_ra
  * that fails before the others are reached takes part in the collective call all the same: slaves
  * without a master get MW_EUNAVAILABLE, and a master without one of its slaves goes on with the
  * others. Particular to MPI are:
- *   MW_EUNAVAILABLE  MPI is not initialised, or with too low a thread level, or is finalised already;
- *                    only one rank takes part; the master's rank does not
- *   MW_EINVAL        `comm` is MPI_COMM_NULL or an inter-communicator; there is no such rank */
+ *   MW_EUNAVAILABLE  no MPI, or at too low a thread level; nobody else, or no master, takes part
+ *   MW_EINVAL        MPI_COMM_NULL, or an inter-communicator; `comm` has no such rank */
 static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_program *program,
                                   mw_options *options, int argc, char **argv, int *status)
 {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <mw/mpi.h>
 
@@ -290,6 +291,42 @@ static void bad_options(struct rank *r)
     mw_options_destroy(file);
 }
 
+/* A farm that is served from a loop of the program's own, which MPI gives nothing to wait for. */
+static void pump(struct rank *r, mw_options *options)
+{
+    mw_program program = {.algorithms = algorithms, .user = r};
+    mw_master_counts counts = {0};
+    mw_master *farm;
+    CHECK(r, mw_master_open(&farm, &program, options) == MW_OK);
+    CHECK(r, mw_master_fd(farm) == -1);
+    for (int64_t i = 0; i < TASKS_COUNT; i++)
+        mw_master_submit(farm, &(mw_task){.algorithm = "square", .tag = i}, "l", i);
+    while (counts.results < TASKS_COUNT) {
+        double timeout_s = mw_master_timeout(farm);
+        CHECK(r, timeout_s >= 0 && timeout_s < 0.1);
+        nanosleep(&(struct timespec){.tv_nsec = (long)(timeout_s * 1e9)}, NULL);
+        if (mw_master_loop_iterate(farm, 0, &counts) != MW_OK)
+            break;
+    }
+    CHECK(r, counts.results == TASKS_COUNT);
+    mw_master_close(farm);
+}
+
+static void pumped(struct rank *r)
+{
+    MPI_Comm comm = MPI_COMM_WORLD;
+    mw_options *options = make_options(NULL, NULL);
+    mw_program program = {.algorithms = algorithms, .user = r};
+    int status = -1;
+    mw_mpi_use(options, &comm, r->size - 1);
+    if (r->rank == r->size - 1)
+        pump(r, options);
+    else
+        CHECK(r, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK && status == 0);
+    CHECK(r, comms_count == 0 && requests_count == 0);
+    mw_options_destroy(options);
+}
+
 /* The master listens for TCP slaves too, and waits for one. */
 static int take_from_guest(mw_master *farm, int argc, char **argv)
 {
@@ -360,7 +397,8 @@ static const struct {
     const char *name;
     void (*run)(struct rank *r);
 } cases[] = {{"again", again},   {"disjoint", disjoint},       {"declining", declining},
-             {"lonely", lonely}, {"bad_options", bad_options}, {"mixed", mixed}};
+             {"lonely", lonely}, {"bad_options", bad_options}, {"pumped", pumped},
+             {"mixed", mixed}};
 
 int main(int argc, char **argv)
 {

@@ -58,6 +58,11 @@ static void test_low_levels(void)
     run_case("2", "low_levels");
 }
 
+static void test_pumped(void)
+{
+    run_case("3", "pumped");
+}
+
 static void test_mixed(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -102,6 +107,7 @@ int main(void)
         {"lonely", test_lonely},
         {"bad options", test_bad_options},
         {"low levels", test_low_levels},
+        {"pumped", test_pumped},
         {"mixed", test_mixed},
         {"example", test_example},
         CU_TEST_INFO_NULL,

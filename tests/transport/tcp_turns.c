@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -166,6 +167,58 @@ static void test_exact_deadline(void)
     mwt_tcp_close(&master.end);
 }
 
+/* Whether somebody who waits for the transport's descriptor is woken, at once or in a while. */
+static bool is_readable(struct mwt_tcp_master *master, int timeout_ms)
+{
+    struct pollfd fd = {.fd = mwi_tcp_transport.fd(master->end.transport), .events = POLLIN};
+    CU_ASSERT_TRUE(fd.fd >= 0);
+    return poll(&fd, 1, timeout_ms) == 1;
+}
+
+/* The descriptor tells of a new peer, of a frame, of room for more, and of an end, also of peers that
+ * came before it was asked for; and of nothing when there is nothing. */
+static void test_descriptor(void)
+{
+    enum { FOREVER_MS = 60000, SIZE = 1 << 20, FRAMES = 16 };
+    static unsigned char data[SIZE];
+    struct mwt_tcp_master master;
+    mw_peer peers[2];
+    int raws[2];
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    raws[0] = mwt_tcp_connect_raw(&master, &peers[0]);
+    CU_ASSERT_FALSE(is_readable(&master, 0));
+
+    raws[1] = mwt_raw_connect(master.address);
+    CU_ASSERT_TRUE(is_readable(&master, FOREVER_MS));
+    peers[1] = mwt_tcp_expect_up(&master.end);
+    CU_ASSERT_FALSE(is_readable(&master, 0));
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_TRUE(mwt_raw_write_frame(raws[i], "hello", 5));
+        CU_ASSERT_TRUE(is_readable(&master, FOREVER_MS));
+        struct mwt_event message = mwt_tcp_expect(&master.end, MWT_MESSAGE);
+        mwt_event_clear(&message);
+        CU_ASSERT_FALSE(is_readable(&master, 0));
+    }
+
+    for (int i = 0; i < FRAMES; i++)
+        CU_ASSERT_EQUAL(mwt_end_send(&master.end, peers[0], data, SIZE), MW_OK);
+    while (mwi_tcp_transport.backlog(master.end.transport, peers[0]) > 0) {
+        mwt_end_poll(&master.end, 0);
+        while (!is_readable(&master, 0) &&
+               mwi_tcp_transport.backlog(master.end.transport, peers[0]) > 0)
+            if (mwt_raw_read_now(raws[0], data, sizeof data) <= 0)
+                CU_ASSERT_FATAL(errno == EAGAIN);
+    }
+    CU_ASSERT_FALSE(is_readable(&master, 0));
+
+    close(raws[0]);
+    CU_ASSERT_TRUE(is_readable(&master, FOREVER_MS));
+    mwt_tcp_expect_down(&master.end, "");
+    CU_ASSERT_FALSE(is_readable(&master, 0));
+    close(raws[1]);
+    mwt_tcp_close(&master.end);
+}
+
 /* Nonsense in the configuration is refused at open. */
 static void test_bad_config(void)
 {
@@ -191,6 +244,7 @@ void mwt_tcp_turns(CU_pSuite suite)
         {"one turn", test_one_turn},
         {"large frame is a block", test_large_frame_is_a_block},
         {"exact deadline", test_exact_deadline},
+        {"descriptor", test_descriptor},
         {"bad config", test_bad_config},
     };
 
