@@ -22,6 +22,7 @@ struct loop_transport {
     size_t index;
     const mw_transport_api *api;
     void *transport;
+    size_t ups_count;
 };
 
 struct lost_peers {
@@ -157,6 +158,7 @@ static void on_event(struct loop_transport *from, struct mwi_event *event)
 
 static void on_up(void *context, mw_peer peer, const char *name)
 {
+    ((struct loop_transport *)context)->ups_count++;
     on_event(context, &(struct mwi_event){.kind = MWI_EVENT_PEER_UP, .peer = peer, .name = name});
 }
 
@@ -240,6 +242,17 @@ size_t mwi_loop_peers_max(const struct mwi_loop *loop)
         total = count < SIZE_MAX - total ? total + count : SIZE_MAX;
     }
     return total;
+}
+
+bool mwi_loop_is_complete(const struct mwi_loop *loop)
+{
+    for (size_t i = 0; i < loop->transports_count; i++) {
+        const struct loop_transport *one = &loop->transports[i];
+        size_t count = one->api->peers_max(one->transport);
+        if (count != SIZE_MAX && one->ups_count < count)
+            return false;
+    }
+    return true;
 }
 
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)

@@ -44,6 +44,9 @@ mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *addre
 /* How many peers can ever come up on all of them, SIZE_MAX: no end of them. */
 size_t mwi_loop_peers_max(const struct mwi_loop *loop);
 
+/* Whether all have come up that can, where that is known; where it is not, nobody is missing. */
+bool mwi_loop_is_complete(const struct mwi_loop *loop);
+
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 
 /* One turn: ticks the engine, waits until something happened or the deadline (or the engine's own)

@@ -295,6 +295,14 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
     return error;
 }
 
+/* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone, or
+ * a rank that has not come yet, whose slave algorithm would never run. */
+static bool is_awaiting(const mw_master *master)
+{
+    return !mwi_master_engine_is_over(&master->engine) ||
+           (!mwi_loop_is_complete(master->loop) && !master->engine.effects.failed);
+}
+
 /* Returns the deadline: the engine's own, so that it drops stragglers in the last turn. */
 static int64_t await_slaves(mw_master *master)
 {
@@ -303,7 +311,7 @@ static int64_t await_slaves(mw_master *master)
     int64_t deadline_ns = now_ns + master->shutdown_timeout_ns;
     mwi_master_engine_shutdown(&master->engine, now_ns);
     mwi_loop_carry_out(master->loop);
-    while (!mwi_master_engine_is_over(&master->engine) && mwi_loop_now(master->loop) < deadline_ns)
+    while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
         if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)
             return deadline_ns;
     (void)mwi_loop_turn(master->loop, INT64_MIN, NULL, &why);

@@ -260,6 +260,29 @@ test_farm() {
     check "a late slave has nothing to do" has_lines 0 '^try' late.out
 }
 
+# A rank and an array of slaves on one master. The rank has task 0 until a slave was killed in the middle
+# of one of its own: it is started again, and the job goes on.
+test_mixed() {
+    local master slaves
+    rm -f farm.rsc
+    submit -n 2 -o mixed.out "$batch/mixed.sbatch" "$farm" gate:1,doze:100 80 \
+        --mw-master-host 127.0.0.1
+    master=$job
+    await_task_0 1 mixed.out || return
+    submit --array=1-2 -o 'guest-%a.out' "$batch/slaves.sbatch" "$farm"
+    slaves=$job
+    await 20 "a task of a guest" has_line '^task [0-9]* runs, pid ' guest-1.out || return
+    kill -9 "$(sed -n 's/^task [0-9]* runs, pid //p' guest-1.out | head -n 1)"
+    await 20 "its successor" has_line 'SLAVE-3 ' mixed.out || return
+    open_gate
+
+    check_job "$master" COMPLETED 0:0
+    check_job "$slaves" COMPLETED 0:0
+    check "all tasks" has_line '^farm: 80 done, 0 failed, 0 unrunnable, 0 lost or wrong$' mixed.out
+    check "one new try" has_lines 1 '^try 1 of 20: the slave ended with status 137$' guest-?.out
+    check "one rank" has_lines 1 'NEW-CLIENT -> rank ' mixed.out
+}
+
 # Without arguments.
 test_farm_by_default() {
     local slaves
@@ -310,6 +333,7 @@ export FARM_GATE=$work/gate PAUSE=0.2 TRIES=20
 if [ -n "$mpiexec" ]; then
     test_mpi_commands
     test_mpi_batch
+    test_mixed
 else
     echo "NOT TESTED: MPI, since this is a build without"
 fi

@@ -47,6 +47,27 @@ static void test_peers_of_both(void)
     mwt_loop_close(&loop);
 }
 
+/* Where it is known how many can come, it is known when they have. */
+static void test_complete(void)
+{
+    static struct mwt_loop loop;
+    start(&loop);
+    CU_ASSERT_TRUE(mwi_loop_is_complete(loop.loop));
+    loop.fakes[1].peers_max = 2;
+    mwt_fake_up(&loop.fakes[0], 0, 1, "rank 1");
+    mwt_fake_up(&loop.fakes[1], 0, 1, "host:1");
+    mwt_fake_down(&loop.fakes[1], 0, 1, "gone");
+    CU_ASSERT_FALSE(mwi_loop_is_complete(loop.loop));
+    CU_ASSERT_TRUE(turn(&loop, 1000 * MS));
+    CU_ASSERT_FALSE(mwi_loop_is_complete(loop.loop));
+
+    mwt_fake_up(&loop.fakes[1], *loop.fakes[1].clock, 2, "host:2");
+    CU_ASSERT_TRUE(turn(&loop, 2000 * MS));
+
+    CU_ASSERT_TRUE(mwi_loop_is_complete(loop.loop));
+    mwt_loop_close(&loop);
+}
+
 /* What the engine does to a peer reaches that peer, by its transport's own number. */
 static void test_effects_for_both(void)
 {
@@ -275,6 +296,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"peers of both", test_peers_of_both},
+        {"complete", test_complete},
         {"effects for both", test_effects_for_both},
         {"calls by index", test_calls_by_index},
         {"too many", test_too_many},
