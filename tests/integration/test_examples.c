@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Each example prints what it shall, and the same in every mode that it can be run in. Only times,
- * and the order of hello_world's greetings, may differ.
+ * and the order of hello_world's greetings, may differ. test_mandelbrot.c is for the one that writes a
+ * file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +278,11 @@ static void test_wrong_usage(void)
         const char *complaint;
     } cases[] = {
         {"argument_processing", {"--loud"}, "argument_processing: unknown argument \"--loud\""},
+        {"mandelbrot", {"--width", "0"}, "mandelbrot: --width \"0\" is not a number in 1..30000"},
+        {"mandelbrot", {"--height", "30001"}, "mandelbrot: --height \"30001\" is not a number"},
+        {"mandelbrot", {"--iterations", "1e3"}, "--iterations \"1e3\" is not a number"},
+        {"mandelbrot", {"--output"}, "mandelbrot: --output wants the name of a file"},
+        {"mandelbrot", {"--size", "3"}, "mandelbrot: unknown argument \"--size\""},
         {"monte_carlo_pi", {"--trials", "0"}, "monte_carlo_pi: --trials \"0\" is not a number"},
         {"monte_carlo_pi", {"--seed", "-1"}, "monte_carlo_pi: --seed \"-1\" is not a number"},
         {"monte_carlo_pi", {"--seed"}, "monte_carlo_pi: --seed \"\" is not a number"},
