@@ -74,6 +74,15 @@ static void check_monte_carlo_pi(struct mwt_process *process, unsigned slaves_co
                            "Pi is about 3.155344655, standard error 0.018243205.\n");
 }
 
+/* The hits are those that another program, in Python, counts in one run of the generator. */
+static void check_monte_carlo_pi_fortran(struct mwt_process *process, unsigned slaves_count)
+{
+    (void)slaves_count;
+    CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_OUT),
+                           "6370 of 8008 darts hit.\n"
+                           "Pi is about 3.181818182, standard error 0.018030201.\n");
+}
+
 /* All squares, after a slave was lost. */
 static void check_ordered_database(struct mwt_process *process, unsigned slaves_count)
 {
@@ -240,6 +249,23 @@ static void test_monte_carlo_pi(void)
                           .check = check_monte_carlo_pi});
 }
 
+/* The same in Fortran, where the result does not depend on the number of sets either. */
+static void test_monte_carlo_pi_fortran(void)
+{
+    struct example example = {
+        .name = "monte_carlo_pi_fortran",
+        .arguments = {"--max-trial-sets", "8", "--trials", "1001", "--seed", "7"},
+        .check = check_monte_carlo_pi_fortran};
+#ifdef MWT_HAS_FORTRAN
+    run_everywhere(&example);
+    example.arguments[1] = "1001";
+    example.arguments[3] = "8";
+    run_local(&example, 2);
+#else
+    mwt_not_run(example.name, "this build has no Fortran module");
+#endif
+}
+
 /* All queries are answered although a slave says goodbye in the middle. If it was the only one, the
  * local farm starts another. */
 static void test_ordered_database(void)
@@ -294,6 +320,12 @@ static void test_wrong_usage(void)
         {"ping", {"--pings", "99999999999999999999"}, "\"99999999999999999999\" is not a number"},
         {"ping", {"--pongs", "1"}, "ping: unknown argument \"--pongs\""},
         {"with_task_policy", {"7"}, "with_task_policy: unknown argument \"7\""},
+#ifdef MWT_HAS_FORTRAN
+        {"monte_carlo_pi_fortran", {"--trials", "9x"}, "--trials \"9x\" is not a number in 1..10"},
+        {"monte_carlo_pi_fortran", {"--trials", "1000000000001"}, "1\" is not a number"},
+        {"monte_carlo_pi_fortran", {"--seed"}, "--seed \"\" is not a number in 0..99"},
+        {"monte_carlo_pi_fortran", {"--darts", "1"}, "_fortran: unknown argument \"--darts\""},
+#endif
 #ifdef MWT_HAS_TCC
         {"higher_order", {"f.c"}, "higher_order: unknown argument \"f.c\""},
 #endif
@@ -345,6 +377,7 @@ int main(void)
         {"argument_processing", test_argument_processing},
         {"higher_order", test_higher_order},
         {"monte_carlo_pi", test_monte_carlo_pi},
+        {"monte_carlo_pi_fortran", test_monte_carlo_pi_fortran},
         {"ordered_database", test_ordered_database},
         {"ordered_database with a crash", test_ordered_database_crash},
         {"ping", test_ping},

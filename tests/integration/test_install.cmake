@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the build, moves what was installed, and builds and runs a project of a user's own against
-# it: with find_package, the shared and the static library, and with pkg-config.
+# it: with find_package, the shared and the static library, and with pkg-config. The same in Fortran, if
+# FC is not empty; if it is, the package says that it has no such component.
 #
-#   cmake -DBUILD=.. -DWORK=.. -DLIBDIR=.. -DCC=.. -DGENERATOR=.. -DSANITIZE=.. -DMPIEXEC=.. -P FILE
+#   cmake -DBUILD=.. -DWORK=.. -DLIBDIR=.. -DCC=.. -DFC=.. -DGENERATOR=.. -DSANITIZE=.. -DMPIEXEC=..
+#       -P FILE
 include(${CMAKE_CURRENT_LIST_DIR}/checks.cmake)
 set(source ${CMAKE_CURRENT_LIST_DIR}/consumer)
 set(good "sum 385, library as the headers")
@@ -38,6 +40,23 @@ run(${CC} -std=c11 ${flags} -o ${WORK}/by_pkg_config ${source}/consumer.c ${word
 set(ENV{LD_LIBRARY_PATH} ${lib})
 check(0 ${good} ${WORK}/by_pkg_config --mw-local 2)
 check(0 ${lib}/libmw.so ldd ${WORK}/by_pkg_config)
+
+set(source ${CMAKE_CURRENT_LIST_DIR}/consumer_fortran)
+set(configure ${CMAKE_COMMAND} -S ${source} -B ${WORK}/consumer_fortran -G ${GENERATOR}
+    -DCMAKE_PREFIX_PATH=${prefix})
+if(FC)
+    run(${configure} -DCMAKE_Fortran_COMPILER=${FC} "-DCMAKE_Fortran_FLAGS=${flags}")
+    run(${CMAKE_COMMAND} --build ${WORK}/consumer_fortran)
+    check(0 "sum 385" ${WORK}/consumer_fortran/consumer_fortran --mw-local 2)
+    execute_process(COMMAND pkg-config --cflags --libs mw-fortran COMMAND_ERROR_IS_FATAL ANY
+        OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
+    separate_arguments(words UNIX_COMMAND "${words}")
+    run(${FC} ${flags} -J ${WORK} -o ${WORK}/fortran_by_pkg_config ${source}/consumer.f90 ${words})
+    check(0 "sum 385" ${WORK}/fortran_by_pkg_config --mw-local 2)
+else()
+    check(1 "this mw was built without its Fortran module" ${configure} -DLANGUAGES=C
+        -DCMAKE_C_COMPILER=${CC})
+endif()
 
 if(MPIEXEC)
     set(ENV{ASAN_OPTIONS} detect_leaks=0)

@@ -1,0 +1,145 @@
+! SPDX-License-Identifier: Apache-2.0
+!
+! The Fortran 2008 interface of mw. Four calls make a farm:
+!
+!     mw_main            in the program: runs this process as master or slave, as the options say
+!     mw_master_submit   in the master algorithm: a task algorithm's name and what it shall get
+!     mw_master_next     in the master algorithm: waits for the next finished task
+!     mw_call_return     in a task algorithm: its result
+!
+! examples/monte_carlo_pi.f90 is a whole program. The procedures are those of mw/mw.h under the same
+! names; what each promises, its errors, and until when a pointer is good, is written there. This
+! file says what is different.
+!
+! Tasks and results are raw bytes, written from and read into arrays of rank 1 of integer(int8),
+! integer(int32), integer(int64) or real(real64), or a character string. They have no type and no
+! byte order, so master and slaves must agree and run on machines that are alike. What is read into
+! an array must have just its size; anything else is MW_EFORMAT. Arrays of other types go through
+! transfer() to and from integer(int8). The msgpack values of C are not offered.
+!
+! What must be looked at is a function, which returns MW_OK or an error. What need not be, since the
+! library remembers it, is a subroutine with an optional argument `error`.
+!
+! The algorithms have bind(c) and one of the interfaces mw_task_procedure, mw_master_procedure and
+! mw_slave_procedure, see mw_c.f90. They should be of a module, not internal to the program: for an
+! internal procedure compilers want a stack that can be executed.
+module mw
+    use, intrinsic :: iso_c_binding, only: c_char, c_funloc, c_int, c_loc, c_null_char, &
+        c_null_funptr, c_null_ptr, c_ptr
+    use mw_bytes
+    use mw_c
+    use mw_master_side
+    use mw_slave_side
+    implicit none
+    private
+
+    public :: mw_algorithm, mw_call, mw_master, mw_master_counts, mw_policy, mw_result, mw_slave, &
+        mw_slave_counts, mw_task_procedure, mw_master_procedure, mw_slave_procedure
+    public :: mw_main, mw_exit, mw_argument, mw_version, mw_error_name, mw_error_text
+    public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_fail, mw_call_user
+    public :: mw_master_submit, mw_master_last_task, mw_master_cancel, mw_master_next, &
+        mw_master_loop, mw_master_loop_iterate, mw_master_next_result, mw_master_next_unrunnable, &
+        mw_master_next_connected, mw_master_next_disconnected, mw_master_num_runnable_tasks, &
+        mw_master_num_unrunnable_tasks, mw_master_num_slaves, mw_master_allocate, &
+        mw_master_deallocate, mw_master_set_target, mw_master_upto, mw_master_user, &
+        mw_master_status, mw_master_error
+    public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
+    public :: mw_slave_loop_simple, mw_slave_loop, mw_slave_loop_iterate, mw_slave_id, &
+        mw_slave_user, mw_slave_set_user, mw_slave_error
+    public :: MW_OK, MW_EINVAL, MW_ENOMEM, MW_EUSAGE, MW_EFORMAT, MW_ETOOBIG, MW_EALGORITHM, &
+        MW_ESTATE, MW_EUNAVAILABLE, MW_ENETWORK, MW_EPEER, MW_EPROTOCOL, MW_EREFUSED, &
+        MW_ETIMEOUT, MW_EIO, MW_ENOSLAVES, MW_EINTERRUPTED, MW_EGONE
+    public :: MW_DONE, MW_FAILED, MW_UNRUNNABLE, MW_DEFAULT, MW_YES, MW_NO, MW_UNORDERED, &
+        MW_INTERMINGLE, MW_ORDERED
+    public :: MW_NAME_LENGTH
+
+    ! A name for a task algorithm: mw_algorithm('square', square). Trailing blanks are no part of it.
+    type :: mw_algorithm
+        character(len=MW_NAME_LENGTH) :: name
+        procedure(mw_task_procedure), pointer, nopass :: run
+    end type
+
+contains
+
+    ! Runs the program with the arguments of the command line; end the program with its result, by
+    ! mw_exit. The user pointer is for mw_master_user, mw_slave_user and mw_call_user.
+    function mw_main(algorithms, master, slave, user) result(status)
+        type(mw_algorithm), intent(in) :: algorithms(:)
+        procedure(mw_master_procedure) :: master
+        procedure(mw_slave_procedure), optional :: slave
+        type(c_ptr), intent(in), optional :: user
+        integer :: status
+        type(mw_c_program) :: program
+        type(mw_c_algorithm), target :: table(size(algorithms) + 1)
+        character(len=MW_NAME_LENGTH + 1, kind=c_char), target :: names(size(algorithms))
+        procedure(mw_task_procedure), pointer :: task
+        integer :: i, length, longest
+
+        do i = 1, size(algorithms)
+            names(i) = trim(algorithms(i)%name) // c_null_char
+            task => algorithms(i)%run
+            table(i) = mw_c_algorithm(c_loc(names(i)), c_funloc(task))
+        end do
+        table(size(table)) = mw_c_algorithm(c_null_ptr, c_null_funptr)
+        program = mw_c_program(c_loc(table), c_funloc(master), c_null_funptr, c_null_ptr)
+        if (present(slave)) program%slave = c_funloc(slave)
+        if (present(user)) program%user = user
+        longest = 0
+        do i = 0, command_argument_count()
+            call get_command_argument(i, length=length)
+            longest = max(longest, length)
+        end do
+        status = run(program, longest)
+    end function
+
+    function run(program, longest) result(status)
+        type(mw_c_program), intent(in) :: program
+        integer, intent(in) :: longest
+        integer :: status
+        character(len=longest + 1, kind=c_char), target :: arguments(command_argument_count() + 1)
+        type(c_ptr) :: argv(size(arguments) + 1)
+        integer :: i, length
+
+        do i = 1, size(arguments)
+            call get_command_argument(i - 1, arguments(i), length)
+            arguments(i)(length + 1:length + 1) = c_null_char
+            argv(i) = c_loc(arguments(i))
+        end do
+        argv(size(argv)) = c_null_ptr
+        status = mw_c_main(program, size(arguments), argv)
+    end function
+
+    ! Ends the program with an exit status, and says nothing, unlike `stop`. Files are closed as by it.
+    subroutine mw_exit(status)
+        integer, intent(in) :: status
+        call mw_c_exit(status)
+    end subroutine
+
+    ! Argument i of those that a master or slave algorithm has got: 1 is the first, 0 the name of the
+    ! program, argc - 1 the last. Empty if there is no such argument.
+    function mw_argument(argc, argv, i) result(text)
+        integer(c_int), intent(in) :: argc
+        type(c_ptr), intent(in) :: argv(*)
+        integer, intent(in) :: i
+        character(len=:), allocatable :: text
+        text = ''
+        if (i >= 0 .and. i < argc) text = text_of(argv(i + 1))
+    end function
+
+    function mw_version() result(text)
+        character(len=:), allocatable :: text
+        text = text_of(mw_c_version())
+    end function
+
+    function mw_error_name(error) result(text)
+        integer(c_int), intent(in) :: error
+        character(len=:), allocatable :: text
+        text = text_of(mw_c_error_name(error))
+    end function
+
+    function mw_error_text(error) result(text)
+        integer(c_int), intent(in) :: error
+        character(len=:), allocatable :: text
+        text = text_of(mw_c_error_text(error))
+    end function
+end module

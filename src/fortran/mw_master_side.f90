@@ -1,0 +1,288 @@
+! SPDX-License-Identifier: Apache-2.0
+!
+! What the module mw has for master algorithms.
+module mw_master_side
+    use, intrinsic :: iso_c_binding, only: c_associated, c_f_pointer, c_int, c_loc, c_null_char, &
+        c_null_ptr, c_ptr, c_size_t
+    use, intrinsic :: iso_fortran_env, only: int8, int32, int64, real64
+    use mw_bytes
+    use mw_c
+    implicit none
+    private
+
+    public :: mw_policy, mw_master_submit, mw_master_next, mw_master_next_result, &
+        mw_master_next_unrunnable, mw_master_next_connected, mw_master_next_disconnected, &
+        mw_master_set_target, mw_master_upto, mw_master_error
+    public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
+
+    ! A blank sid is any slave.
+    type :: mw_policy
+        character(len=MW_NAME_LENGTH) :: sid = ''
+        integer(c_int) :: do_it_anyway = MW_DEFAULT, retry = MW_DEFAULT
+        integer :: max_attempts = 0, priority = 0
+        real(real64) :: time_limit_s = 0
+    end type
+
+    ! In the master algorithm: call mw_master_submit(master, algorithm, values [, tag] [, policy]
+    ! [, error]). Without values the task has no bytes. The tag is an integer(int64), 0 if left out.
+    interface mw_master_submit
+        module procedure submit_int8, submit_int32, submit_int64, submit_real64, submit_text, &
+            submit_nothing
+    end interface
+
+    ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. It is MW_EFORMAT also if
+    ! the outcome is not MW_DONE. A character string is made as long as what came.
+    interface mw_result_get
+        module procedure result_get_int8, result_get_int32, result_get_int64, result_get_real64, &
+            result_get_text
+    end interface
+
+contains
+
+    subroutine submit_int8(master, algorithm, values, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm
+        integer(int8), intent(in), target, contiguous :: values(:)
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        character(len=len(algorithm) + 1), target :: name
+        character(len=MW_NAME_LENGTH + 1), target :: sid
+        type(mw_c_policy), target :: rules
+        type(mw_c_task) :: task
+
+        name = trim(algorithm) // c_null_char
+        task = mw_c_task(c_loc(name), 0, c_null_ptr, 0, c_null_ptr)
+        if (present(tag)) task%tag = tag
+        if (present(policy)) then
+            sid = trim(policy%sid) // c_null_char
+            rules = mw_c_policy(c_null_ptr, policy%do_it_anyway, policy%retry, &
+                policy%max_attempts, policy%priority, policy%time_limit_s)
+            if (policy%sid /= '') rules%sid = c_loc(sid)
+            task%policy = c_loc(rules)
+        end if
+        call report(mw_c_master_submit_bytes(master, task, address(values), &
+            size(values, kind=c_size_t)), error)
+    end subroutine
+
+    subroutine submit_int32(master, algorithm, values, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm
+        integer(int32), intent(in) :: values(:)
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        call submit_int8(master, algorithm, transfer(values, [0_int8]), tag, policy, error)
+    end subroutine
+
+    subroutine submit_int64(master, algorithm, values, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm
+        integer(int64), intent(in) :: values(:)
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        call submit_int8(master, algorithm, transfer(values, [0_int8]), tag, policy, error)
+    end subroutine
+
+    subroutine submit_real64(master, algorithm, values, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm
+        real(real64), intent(in) :: values(:)
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        call submit_int8(master, algorithm, transfer(values, [0_int8]), tag, policy, error)
+    end subroutine
+
+    subroutine submit_text(master, algorithm, text, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm, text
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        call submit_int8(master, algorithm, transfer(text, [0_int8]), tag, policy, error)
+    end subroutine
+
+    subroutine submit_nothing(master, algorithm, tag, policy, error)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: algorithm
+        integer(int64), intent(in), optional :: tag
+        type(mw_policy), intent(in), optional :: policy
+        integer(c_int), intent(out), optional :: error
+        integer(int8) :: nothing(0)
+        call submit_int8(master, algorithm, nothing, tag, policy, error)
+    end subroutine
+
+    ! The usual loop is `do while (mw_master_next(master, result))`. False, and no result, where C has
+    ! NULL; so with the others of this kind.
+    function mw_master_next(master, result) result(is_there)
+        type(mw_master), intent(inout) :: master
+        type(mw_result), pointer, intent(out) :: result
+        logical :: is_there
+        is_there = has_result(mw_c_master_next(master), result)
+    end function
+
+    function mw_master_next_result(master, result) result(is_there)
+        type(mw_master), intent(inout) :: master
+        type(mw_result), pointer, intent(out) :: result
+        logical :: is_there
+        is_there = has_result(mw_c_master_next_result(master), result)
+    end function
+
+    function mw_master_next_unrunnable(master, result) result(is_there)
+        type(mw_master), intent(inout) :: master
+        type(mw_result), pointer, intent(out) :: result
+        logical :: is_there
+        is_there = has_result(mw_c_master_next_unrunnable(master), result)
+    end function
+
+    ! The raw bytes of a result, or of what was submitted if it is unrunnable, where they are: not
+    ! copied. None if there are none.
+    subroutine mw_result_bytes(result, bytes)
+        type(mw_result), intent(in) :: result
+        integer(int8), pointer, intent(out) :: bytes(:)
+        if (result%is_bytes) then
+            call view_bytes(result%data, result%size, bytes)
+        else
+            call view_bytes(c_null_ptr, 0_c_size_t, bytes)
+        end if
+    end subroutine
+
+    ! The bytes of a result, if there are so many; -1: any number.
+    function result_bytes_sized(result, bytes, expected_size) result(error)
+        type(mw_result), intent(in) :: result
+        integer(int8), pointer, intent(out) :: bytes(:)
+        integer(c_size_t), intent(in) :: expected_size
+        integer(c_int) :: error
+        call mw_result_bytes(result, bytes)
+        error = MW_EFORMAT
+        if (result%outcome /= MW_DONE .or. .not. result%is_bytes) return
+        if (expected_size >= 0 .and. result%size /= expected_size) return
+        error = MW_OK
+    end function
+
+    function result_get_int8(result, values) result(error)
+        type(mw_result), intent(in) :: result
+        integer(int8), intent(inout) :: values(:)
+        integer(c_int) :: error
+        integer(int8), pointer :: bytes(:)
+        error = result_bytes_sized(result, bytes, bytes_count(size(values, kind=c_size_t), 8))
+        if (error == MW_OK) values = bytes
+    end function
+
+    function result_get_int32(result, values) result(error)
+        type(mw_result), intent(in) :: result
+        integer(int32), intent(inout) :: values(:)
+        integer(c_int) :: error
+        integer(int8), pointer :: bytes(:)
+        error = result_bytes_sized(result, bytes, bytes_count(size(values, kind=c_size_t), 32))
+        if (error == MW_OK) values = transfer(bytes, values, size(values))
+    end function
+
+    function result_get_int64(result, values) result(error)
+        type(mw_result), intent(in) :: result
+        integer(int64), intent(inout) :: values(:)
+        integer(c_int) :: error
+        integer(int8), pointer :: bytes(:)
+        error = result_bytes_sized(result, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (error == MW_OK) values = transfer(bytes, values, size(values))
+    end function
+
+    function result_get_real64(result, values) result(error)
+        type(mw_result), intent(in) :: result
+        real(real64), intent(inout) :: values(:)
+        integer(c_int) :: error
+        integer(int8), pointer :: bytes(:)
+        error = result_bytes_sized(result, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (error == MW_OK) values = transfer(bytes, values, size(values))
+    end function
+
+    function result_get_text(result, text) result(error)
+        type(mw_result), intent(in) :: result
+        character(len=:), allocatable, intent(out) :: text
+        integer(c_int) :: error
+        integer(int8), pointer :: bytes(:)
+        error = result_bytes_sized(result, bytes, -1_c_size_t)
+        if (error == MW_OK) call copy_text(bytes, text)
+    end function
+
+    function mw_result_algorithm(result) result(text)
+        type(mw_result), intent(in) :: result
+        character(len=:), allocatable :: text
+        text = text_of(result%algorithm)
+    end function
+
+    ! Empty if no slave has had the task.
+    function mw_result_sid(result) result(text)
+        type(mw_result), intent(in) :: result
+        character(len=:), allocatable :: text
+        text = text_of(result%sid)
+    end function
+
+    ! Empty if the outcome is MW_DONE.
+    function mw_result_message(result) result(text)
+        type(mw_result), intent(in) :: result
+        character(len=:), allocatable :: text
+        text = text_of(result%message)
+    end function
+
+    function mw_master_next_connected(master, sid) result(is_there)
+        type(mw_master), intent(inout) :: master
+        character(len=:), allocatable, intent(out) :: sid
+        logical :: is_there
+        sid = text_of(mw_c_master_next_connected(master))
+        is_there = sid /= ''
+    end function
+
+    function mw_master_next_disconnected(master, sid) result(is_there)
+        type(mw_master), intent(inout) :: master
+        character(len=:), allocatable, intent(out) :: sid
+        logical :: is_there
+        sid = text_of(mw_c_master_next_disconnected(master))
+        is_there = sid /= ''
+    end function
+
+    ! Without an algorithm, for all together.
+    subroutine mw_master_set_target(master, tasks_count, algorithm, error)
+        type(mw_master), intent(inout) :: master
+        integer(int64), intent(in) :: tasks_count
+        character(len=*), intent(in), optional :: algorithm
+        integer(c_int), intent(out), optional :: error
+        character(len=:), allocatable, target :: name
+        if (present(algorithm)) then
+            name = trim(algorithm) // c_null_char
+            call report(mw_c_master_set_target(master, c_loc(name), tasks_count), error)
+        else
+            call report(mw_c_master_set_target(master, c_null_ptr, tasks_count), error)
+        end if
+    end subroutine
+
+    function mw_master_upto(master, algorithm) result(count)
+        type(mw_master), intent(in) :: master
+        character(len=*), intent(in), optional :: algorithm
+        integer(int64) :: count
+        character(len=:), allocatable, target :: name
+        if (present(algorithm)) then
+            name = trim(algorithm) // c_null_char
+            count = mw_c_master_upto(master, c_loc(name))
+        else
+            count = mw_c_master_upto(master, c_null_ptr)
+        end if
+    end function
+
+    function mw_master_error(master) result(text)
+        type(mw_master), intent(in) :: master
+        character(len=:), allocatable :: text
+        text = text_of(mw_c_master_error(master))
+    end function
+
+    function has_result(pointer, result)
+        type(c_ptr), intent(in) :: pointer
+        type(mw_result), pointer, intent(out) :: result
+        logical :: has_result
+        nullify (result)
+        has_result = c_associated(pointer)
+        if (has_result) call c_f_pointer(pointer, result)
+    end function
+end module
