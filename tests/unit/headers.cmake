@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every public header compiles by itself, as C11 and as C++17, without a warning.
+# Every public header compiles by itself, as C11 and as C++17, without a warning: by the compiler of the
+# build, and as C++17 by g++ and clang++ too where they are there.
 # COMPILER, FLAGS (a list: where what they include is), INCLUDE (the folder that has mw/), WITHOUT (a
 # list: headers whose library is not there)
 file(GLOB headers RELATIVE ${INCLUDE} ${INCLUDE}/mw/*.h)
@@ -7,15 +8,22 @@ list(REMOVE_ITEM headers ${WITHOUT})
 if(NOT headers)
     message(FATAL_ERROR "no headers in ${INCLUDE}/mw")
 endif()
+set(commands "${COMPILER} -x c -std=c11" "${COMPILER} -x c++ -std=c++17")
+foreach(name g++ clang++)
+    find_program(program_${name} ${name})
+    if(program_${name})
+        list(APPEND commands "${program_${name}} -x c++ -std=c++17")
+    endif()
+endforeach()
 set(failures 0)
 foreach(header ${headers})
     file(WRITE header_alone.c "#include <${header}>\nextern int not_empty;\n")
-    foreach(language "c;-std=c11" "c++;-std=c++17")
-        execute_process(COMMAND ${COMPILER} -x ${language} -Wall -Wextra -Wpedantic -Werror
-            -fsyntax-only -I${INCLUDE} ${FLAGS} header_alone.c
-            RESULT_VARIABLE status ERROR_VARIABLE errors)
+    foreach(command ${commands})
+        separate_arguments(words UNIX_COMMAND "${command}")
+        execute_process(COMMAND ${words} -Wall -Wextra -Wpedantic -Werror -fsyntax-only
+            -I${INCLUDE} ${FLAGS} header_alone.c RESULT_VARIABLE status ERROR_VARIABLE errors)
         if(NOT status EQUAL 0)
-            message("${header} as ${language}:\n${errors}")
+            message("${header} by ${command}:\n${errors}")
             math(EXPR failures "${failures} + 1")
         endif()
     endforeach()
