@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../transports/table.h"
+#include "host.h"
 #include "master.h"
 #include "signals.h"
 
@@ -44,13 +45,16 @@ struct places {
     size_t count;
 };
 
+/* "HOST:PORT" or "HOST:LOW-HIGH". */
 static void write_tcp_address(const mw_options *options, char address[ADDRESS_SIZE])
 {
     const char *host = mwi_options_text(options, MWI_OPTION_MASTER_HOST);
-    bool needs_brackets = host != NULL && strchr(host, ':') != NULL && host[0] != '[';
-    snprintf(address, ADDRESS_SIZE, needs_brackets ? "[%s]:%lld" : "%s:%lld",
-             host == NULL ? "*" : host,
-             (long long)mwi_options_integer(options, MWI_OPTION_MASTER_PORT));
+    struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%u", ports.low);
+    if (ports.high > ports.low)
+        snprintf(digits + length, sizeof digits - (size_t)length, "-%u", ports.high);
+    mwi_host_join(host == NULL ? "*" : host, digits, address, ADDRESS_SIZE);
 }
 
 /* In local mode the master does not listen, and what is written here is not looked at. */
@@ -160,10 +164,17 @@ static void audit_text(mw_master *master, enum mwi_audit_kind kind, const char *
                    (struct mwi_audit_record){.kind = kind, .role = MWI_ROLE_MASTER, .text = text});
 }
 
-static mw_error listen_on(mw_master *master, size_t index, const char *address,
+/* Listens, and tells slaves to connect to `host` if it is not NULL, at the port that was bound. */
+static mw_error listen_on(mw_master *master, size_t index, const char *address, const char *host,
                           char bound[ADDRESS_SIZE], mw_reason *why)
 {
-    mw_error error = mwi_loop_listen(master->loop, index, address, bound, ADDRESS_SIZE, why);
+    char reached[ADDRESS_SIZE] = "";
+    mw_error error = mwi_loop_listen(master->loop, index, address, reached, sizeof reached, why);
+    const char *colon = strrchr(reached, ':');
+    if (host != NULL && colon != NULL)
+        mwi_host_join(host, colon + 1, bound, ADDRESS_SIZE);
+    else
+        snprintf(bound, ADDRESS_SIZE, "%s", reached);
     if (error == MW_OK)
         mwi_loop_audit(master->loop,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_MASTER_READY,
@@ -179,12 +190,22 @@ static void begin_trail(mw_master *master, const char *scheme)
     audit_text(master, MWI_AUDIT_INIT, master->member_id);
 }
 
+/* The options that may be to blame. */
+static void name_options(mw_reason *why)
+{
+    size_t length = strlen(why->text);
+    snprintf(why->text + length, sizeof why->text - length,
+             " (see --mw-master-host and --mw-master-port)");
+}
+
 /* The resource file is about the first place, and lists the libraries that are there with it. */
 static mw_error open_place(mw_master *master, const mw_options *options, struct mwi_launch *launch,
                            const struct place *place, mw_reason *why)
 {
     char bound[ADDRESS_SIZE] = "";
     const char *scheme = place->api->scheme;
+    bool is_tcp = strcmp(scheme, "tcp") == 0;
+    const char *host = NULL;
     size_t index;
     /* What comes now is collective, whether it succeeds or not. */
     launch->has_joined = launch->has_joined || strcmp(scheme, "mpi") == 0;
@@ -194,11 +215,14 @@ static mw_error open_place(mw_master *master, const mw_options *options, struct 
         return error;
     if (index == 0)
         begin_trail(master, scheme);
+    if (index == 0 && is_tcp)
+        host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
     if (launch->mode != MWI_MODE_LOCAL)
-        error = listen_on(master, index, place->address, bound, why);
+        error = listen_on(master, index, place->address, host, bound, why);
+    if (error == MW_ENETWORK && is_tcp && launch->mode != MWI_MODE_CUSTOM)
+        name_options(why);
     if (error == MW_OK && index == 0)
-        error = mwi_announce_open(&master->announce, options, scheme,
-                                  strcmp(scheme, "tcp") == 0 ? bound : "");
+        error = mwi_announce_open(&master->announce, options, scheme, is_tcp ? bound : "");
     return error;
 }
 

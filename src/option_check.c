@@ -8,6 +8,8 @@
 
 #include "option_table.h"
 
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
 /* The option as the user wrote it: "--mw-local 3", "--mw-slave", "MW_TRANSPORT=mpi". */
 static const char *show(const mw_options *options, enum mwi_option option, char *shown, size_t size)
 {
@@ -66,6 +68,9 @@ static mw_error check_roles(mw_options *options)
     if (!error)
         error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
                         "a slave starts no slaves of its own");
+    if (!error)
+        error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_ADVERTISE,
+                        "slaves connect to their master, and nobody to a slave");
     if (!error)
         error = exclude(options, MWI_OPTION_MASTER, MWI_OPTION_LOCAL,
                         "a local farm has its own slaves, a master waits for others");
@@ -155,18 +160,52 @@ static mw_error check_way_to_master(mw_options *options)
 /* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. */
 static mw_error check_address(mw_options *options)
 {
-    static const enum mwi_option address[] = {MWI_OPTION_MASTER_HOST, MWI_OPTION_MASTER_PORT};
+    static const struct {
+        enum mwi_option option;
+        const char *sentence;
+    } address[] = {
+        {MWI_OPTION_MASTER_HOST, "--mw-master-host is for TCP: it needs --mw-master or --mw-slave"},
+        {MWI_OPTION_MASTER_PORT, "--mw-master-port is for TCP: it needs --mw-master or --mw-slave"},
+        {MWI_OPTION_ADVERTISE, "--mw-advertise is for a TCP master: it needs --mw-master"},
+    };
     bool has_role = mwi_options_flag(options, MWI_OPTION_SLAVE) ||
                     mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp");
     size_t transports_count;
 
     mwi_options_transports(options, &transports_count);
-    for (size_t i = 0; !has_role && transports_count == 0 && i < 2; i++)
-        if (mwi_options_source(options, address[i]) == MWI_SOURCE_SET)
-            return mwi_options_fail(options, MW_EUSAGE,
-                                    "%s is for TCP: it needs --mw-master or --mw-slave",
-                                    i == 0 ? "--mw-master-host" : "--mw-master-port");
+    for (size_t i = 0; !has_role && transports_count == 0 && i < COUNT_OF(address); i++)
+        if (mwi_options_source(options, address[i].option) == MWI_SOURCE_SET)
+            return mwi_options_fail(options, MW_EUSAGE, "%s", address[i].sentence);
     return MW_OK;
+}
+
+/* All interfaces are a place to listen, not to connect to. */
+static mw_error check_advertise(mw_options *options)
+{
+    const char *host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
+
+    if (host == NULL || strcmp(host, "*") != 0)
+        return MW_OK;
+    return mwi_options_fail(options, MW_EUSAGE,
+                            "--mw-advertise *: must be one host, to which slaves can connect");
+}
+
+/* A range in the environment may be the master's, and a resource file knows what came of it. */
+static mw_error check_single_port(mw_options *options)
+{
+    struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
+    char shown[96];
+
+    if (ports.low == ports.high)
+        return MW_OK;
+    if (mwi_options_source(options, MWI_OPTION_MASTER_PORT) == MWI_SOURCE_ENVIRONMENT &&
+        mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE)) {
+        mwi_options_unset(options, MWI_OPTION_MASTER_PORT);
+        return MW_OK;
+    }
+    return mwi_options_fail(options, MW_EUSAGE,
+                            "%s: a slave needs the single port on which its master listens",
+                            show(options, MWI_OPTION_MASTER_PORT, shown, sizeof shown));
 }
 
 static mw_error check_slave(mw_options *options)
@@ -180,18 +219,21 @@ static mw_error check_slave(mw_options *options)
                                 "--mw-channel is for a slave: it needs "
                                 "--mw-slave");
     mwi_options_transports(options, &transports_count);
-    if (!is_slave || has_channel || transports_count > 0 ||
-        mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
+    if (!is_slave || has_channel || transports_count > 0)
         return MW_OK;
+    mw_error error = check_single_port(options);
+    if (error || mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
+        return error;
     return check_way_to_master(options);
 }
 
 mw_error mwi_options_check(mw_options *options)
 {
     static mw_error (*const checks[])(mw_options * options) = {
-        check_communicator, check_roles, check_transport, check_local, check_slave, check_address};
+        check_communicator, check_roles,   check_transport, check_local,
+        check_slave,        check_address, check_advertise};
 
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    for (size_t i = 0; i < COUNT_OF(checks); i++) {
         mw_error error = checks[i](options);
 
         if (error)

@@ -14,6 +14,7 @@
 #define MESSAGE_BYTES_MIN 4096
 #define MESSAGE_BYTES_MAX 2147483647
 #define PATH_BYTES_MAX 4095
+#define HOST_BYTES_MAX 255
 #define NAME_LENGTH_MAX 40
 #define PART_LENGTH_MIN 3
 
@@ -96,27 +97,37 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
     [MWI_OPTION_MASTER_HOST] =
         {
             .name = "master-host",
-            .kind = MWI_OPTION_IS_TEXT,
+            .kind = MWI_OPTION_IS_HOST,
             .section = MWI_OPTIONS_NETWORK,
-            .is_printable = true,
-            .min = 1,
-            .max = 255,
+            .max = HOST_BYTES_MAX,
             .metavariable = "H",
-            .default_words = "for a master, the name of its machine",
-            .help = "Master: the interface to bind, and what the resource file names. Slave: "
-                    "where to connect. A name or an address.",
+            .default_words = "for a master, all interfaces and the name of its machine",
+            .help = "Master: the interface to bind, and what the resource file names unless "
+                    "--mw-advertise does; * is all interfaces. Slave: where to connect.",
         },
     [MWI_OPTION_MASTER_PORT] =
         {
             .name = "master-port",
-            .kind = MWI_OPTION_IS_INTEGER,
+            .kind = MWI_OPTION_IS_PORTS,
             .section = MWI_OPTIONS_NETWORK,
             .min = 0,
             .max = 65535,
             .metavariable = "P",
             .default_value = "0",
-            .help = "Master: the port to listen on; 0 takes a free one. Slave: the port to "
-                    "connect to.",
+            .help = "Master: the port to listen on; 0 takes a free one, LOW-HIGH the first of "
+                    "these that can be had. Slave: the port to connect to, a single one.",
+        },
+    [MWI_OPTION_ADVERTISE] =
+        {
+            .name = "advertise",
+            .kind = MWI_OPTION_IS_HOST,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_NETWORK,
+            .max = HOST_BYTES_MAX,
+            .metavariable = "H",
+            .default_words = "the host of --mw-master-host",
+            .help = "Under which name or address slaves shall connect: what the resource file "
+                    "and the audit trail name in place of the interface that was bound.",
         },
     [MWI_OPTION_MEMBER_ID] =
         {

@@ -22,6 +22,9 @@ enum mwi_option_kind {
     MWI_OPTION_IS_SIZE,     /* bytes with an optional K, M or G, min..max */
     MWI_OPTION_IS_WORD,     /* one of `words`, kept as its index */
     MWI_OPTION_IS_TEXT,     /* min..max bytes */
+    MWI_OPTION_IS_HOST,     /* a name or address of at most max bytes */
+    MWI_OPTION_IS_PORTS,    /* min..max, or a range LOW-HIGH from 1 up; kept as LOW, or as
+                               LOW + 65536 * (HIGH - LOW) */
     MWI_OPTION_KINDS_COUNT
 };
 
@@ -68,7 +71,7 @@ enum mwi_option mwi_option_find(const char *name, size_t length);
 const char *mwi_option_nearest(const char *name, size_t length);
 
 /* Reads a value, all of it, and sets *number: 0 or 1, the integer, nanoseconds, bytes, the index of
- * the word, 0 for a text. False, with *number as it was, if the value is not allowed. */
+ * the word, ports as their kind says, 0 for a text or host. False, with *number as it was, if the value is not allowed. */
 bool mwi_option_read(const struct mwi_option_row *row, const char *value, int64_t *number);
 
 /* Writes which values are allowed, "a whole number from 0 to 65535", to text[0..size), always

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host.h"
 #include "option_table.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -157,6 +158,30 @@ static bool read_text(const struct mwi_option_row *row, const char *value, int64
     return true;
 }
 
+static bool read_host(const struct mwi_option_row *row, const char *value, int64_t *number)
+{
+    if ((int64_t)strlen(value) > row->max || !mwi_host_is_valid(value))
+        return false;
+    *number = 0;
+    return true;
+}
+
+static bool read_ports(const struct mwi_option_row *row, const char *value, int64_t *number)
+{
+    int64_t low, high;
+
+    if (!read_digits(&value, &low))
+        return false;
+    if (*value == '\0')
+        return take_if_in_range(row, low, number);
+    if (*value++ != '-' || !read_digits(&value, &high) || *value != '\0')
+        return false;
+    if (low < 1 || high < low || high > row->max)
+        return false;
+    *number = low + ((high - low) << 16);
+    return true;
+}
+
 static void allow_flag(const struct mwi_option_row *row, char *text, size_t size)
 {
     (void)row;
@@ -205,6 +230,20 @@ static void allow_text(const struct mwi_option_row *row, char *text, size_t size
              row->is_printable ? "printable characters" : "bytes");
 }
 
+static void allow_host(const struct mwi_option_row *row, char *text, size_t size)
+{
+    (void)row;
+    snprintf(text, size,
+             "a name or an address, without a port; an IPv6 address with or without brackets");
+}
+
+static void allow_ports(const struct mwi_option_row *row, char *text, size_t size)
+{
+    snprintf(text, size,
+             "a whole number from %" PRId64 " to %" PRId64 ", or a range LOW-HIGH from 1 up",
+             row->min, row->max);
+}
+
 static const struct {
     bool (*read)(const struct mwi_option_row *row, const char *value, int64_t *number);
     void (*allow)(const struct mwi_option_row *row, char *text, size_t size);
@@ -215,6 +254,8 @@ static const struct {
     [MWI_OPTION_IS_SIZE] = {read_size, allow_size},
     [MWI_OPTION_IS_WORD] = {read_word, allow_word},
     [MWI_OPTION_IS_TEXT] = {read_text, allow_text},
+    [MWI_OPTION_IS_HOST] = {read_host, allow_host},
+    [MWI_OPTION_IS_PORTS] = {read_ports, allow_ports},
 };
 
 bool mwi_option_read(const struct mwi_option_row *row, const char *value, int64_t *number)

@@ -249,6 +249,14 @@ int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option optio
     return options->values[option].number;
 }
 
+struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option)
+{
+    int64_t number = options->values[option].number;
+    unsigned low = (unsigned)(number & 0xffff);
+
+    return (struct mwi_ports){low, low + (unsigned)(number >> 16)};
+}
+
 bool mwi_options_flag(const mw_options *options, enum mwi_option option)
 {
     return options->values[option].number != 0;

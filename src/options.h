@@ -22,6 +22,7 @@ enum mwi_option {
     MWI_OPTION_TRANSPORT,
     MWI_OPTION_MASTER_HOST,
     MWI_OPTION_MASTER_PORT,
+    MWI_OPTION_ADVERTISE,
     MWI_OPTION_CHANNEL,
     MWI_OPTION_MEMBER_ID,
     MWI_OPTION_CONNECT_TIMEOUT,
@@ -55,9 +56,15 @@ struct mwi_option_transport {
     char *address;
 };
 
+/* The ports of a range LOW-HIGH; a single port is both. */
+struct mwi_ports {
+    unsigned low, high;
+};
+
 bool mwi_options_flag(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
+struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option);
 /* NULL if not set and without default; borrowed until it is set again. */
 const char *mwi_options_text(const mw_options *options, enum mwi_option option);
 /* Whether it was set at all, by whomever, and by whom. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../transports/table.h"
+#include "host.h"
 #include "resource_file.h"
 #include "slave.h"
 
@@ -99,6 +100,7 @@ static mw_error read_resource_file(struct search *search, mw_reason *why)
 
 static mw_error find_address(struct search *search, char *address, mw_reason *why)
 {
+    char digits[24];
     mw_error error = MW_OK;
     if (search->address != NULL) {
         snprintf(address, ADDRESS_SIZE, "%s", search->address);
@@ -121,9 +123,8 @@ static mw_error find_address(struct search *search, char *address, mw_reason *wh
         snprintf(why->text, sizeof why->text, "no host and port of a master is known");
         return MW_EUNAVAILABLE;
     }
-    bool needs_brackets = strchr(host, ':') != NULL && host[0] != '[';
-    snprintf(address, ADDRESS_SIZE, needs_brackets ? "[%s]:%lld" : "%s:%lld", host,
-             (long long)port);
+    snprintf(digits, sizeof digits, "%lld", (long long)port);
+    mwi_host_join(host, digits, address, ADDRESS_SIZE);
     return MW_OK;
 }
 

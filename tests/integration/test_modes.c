@@ -305,6 +305,15 @@ static void test_wrong_usage(void)
         {{"--mw-nonsense"}, {"--mw-nonsense", "--mw-help"}},
         {{"--mw-audit-file", "%x"}, {"--mw-audit-file", "%x"}},
         {{"--mw-master-port", "70000"}, {"--mw-master-port", "70000"}},
+        {{"--mw-master", "--mw-master-port", "7009-7000"}, {"--mw-master-port", "7009-7000"}},
+        {{"--mw-master", "--mw-master-port", "0-7000"}, {"--mw-master-port", "0-7000"}},
+        {{"--mw-master", "--mw-master-host", "node1:7000"}, {"--mw-master-host", "node1:7000"}},
+        {{"--mw-master", "--mw-advertise", "[::1]:7000"}, {"--mw-advertise", "[::1]:7000"}},
+        {{"--mw-advertise", "node1"}, {"--mw-advertise", "--mw-master"}},
+        {{"--mw-slave", "--mw-resource-file=r", "--mw-advertise=node1"},
+         {"--mw-slave", "--mw-advertise node1"}},
+        {{"--mw-slave", "--mw-master-host=node1", "--mw-master-port=7000-7009"},
+         {"--mw-master-port 7000-7009", "single port"}},
     };
     struct mwt_crew *crew = mwt_crew_create();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

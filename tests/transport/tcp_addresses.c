@@ -14,7 +14,8 @@
 static void test_bad_addresses(void)
 {
     static const char *const bad[] = {"nonsense", "127.0.0.1:x", "::1:80", "fd:x"};
-    static const char *const bad_to_connect[] = {"nonsense", "*:7000", "127.0.0.1:0"};
+    static const char *const bad_to_connect[] = {"nonsense", "*:7000", "127.0.0.1:0",
+                                                 "127.0.0.1:7000-7009"};
     struct mwt_end end;
     char bound[64];
     mw_peer peer;
@@ -55,6 +56,101 @@ static void test_addresses_not_to_be_had(void)
 
     mwt_tcp_close(&end);
     mwt_tcp_close(&master.end);
+}
+
+/* Listens on two neighbouring ports; returns the first. */
+static unsigned take_two_ports(struct mwt_end *end)
+{
+    for (;;) {
+        mw_reason why;
+        char bound[64], next[64];
+        CU_ASSERT_EQUAL_FATAL(
+            mwi_tcp_transport.listen(end->transport, "127.0.0.1:0", bound, sizeof bound, &why),
+            MW_OK);
+        unsigned port = (unsigned)atoi(strrchr(bound, ':') + 1);
+        snprintf(next, sizeof next, "127.0.0.1:%u", port + 1);
+        if (port < 65000 &&
+            mwi_tcp_transport.listen(end->transport, next, bound, sizeof bound, &why) == MW_OK)
+            return port;
+    }
+}
+
+/* A range whose ports are all taken is not to be had, and the sentence has it. */
+static void test_range_taken(void)
+{
+    struct mwt_end end, other;
+    char range[64], bound[64];
+    mw_reason why = {""};
+    mwt_tcp_open(&end);
+    mwt_tcp_open(&other);
+    unsigned port = take_two_ports(&end);
+    snprintf(range, sizeof range, "127.0.0.1:%u-%u", port, port + 1);
+
+    CU_ASSERT_EQUAL(mwi_tcp_transport.listen(other.transport, range, bound, sizeof bound, &why),
+                    MW_ENETWORK);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, range));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "none of these ports can be had, the last: "));
+    mwt_tcp_close(&other);
+    mwt_tcp_close(&end);
+}
+
+/* Of a range the first port is taken that is free. */
+static void test_range(void)
+{
+    struct mwt_tcp_master master;
+    struct mwt_end end;
+    char range[64];
+    mwt_tcp_open(&end);
+    unsigned port = take_two_ports(&end);
+    snprintf(range, sizeof range, "127.0.0.1:%u-%u", port, port + 500);
+
+    mwt_tcp_open_master(&master, range);
+
+    unsigned bound = (unsigned)atoi(strrchr(master.address, ':') + 1);
+    CU_ASSERT_TRUE(bound >= port + 2 && bound <= port + 500);
+    mwt_tcp_check_reachable(&master, master.address);
+    mwt_tcp_close(&master.end);
+    mwt_tcp_close(&end);
+}
+
+/* On all interfaces likewise. */
+static void test_range_on_all_interfaces(void)
+{
+    struct mwt_tcp_master master;
+    struct mwt_end end;
+    char range[64], address[64];
+    mwt_tcp_open(&end);
+    unsigned port = take_two_ports(&end);
+    snprintf(range, sizeof range, "*:%u-%u", port, port + 500);
+
+    mwt_tcp_open_master(&master, range);
+
+    const char *bound = strrchr(master.address, ':');
+    CU_ASSERT_TRUE((unsigned)atoi(bound + 1) >= port + 2);
+    snprintf(address, sizeof address, "127.0.0.1%s", bound);
+    mwt_tcp_check_reachable(&master, address);
+    mwt_tcp_close(&master.end);
+    mwt_tcp_close(&end);
+}
+
+/* What is not the port's fault is not tried again with another one, nor said to be. */
+static void test_range_of_a_bad_host(void)
+{
+    static const char *const none[] = {"192.0.2.1:7000-7009", "no-such-host.invalid:7000-7009"};
+    struct mwt_end end;
+    char bound[64];
+    mwt_tcp_open(&end);
+
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        mw_reason why = {""};
+        CU_ASSERT_EQUAL(mwi_tcp_transport.listen(end.transport, none[i], bound, sizeof bound, &why),
+                        MW_ENETWORK);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, none[i]));
+        CU_ASSERT_PTR_NULL(strstr(why.text, "none of these ports"));
+    }
+
+    mwt_tcp_close(&end);
 }
 
 /* A fixed port can be listened on again right after a connection over it has ended. */
@@ -210,6 +306,10 @@ void mwt_tcp_addresses(CU_pSuite suite)
     static const CU_TestInfo tests[] = {
         {"bad addresses", test_bad_addresses},
         {"addresses not to be had", test_addresses_not_to_be_had},
+        {"range", test_range},
+        {"range taken", test_range_taken},
+        {"range on all interfaces", test_range_on_all_interfaces},
+        {"range of a bad host", test_range_of_a_bad_host},
         {"port again", test_port_again},
         {"several addresses", test_several_addresses},
         {"ipv4", test_ipv4},

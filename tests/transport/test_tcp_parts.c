@@ -4,6 +4,7 @@
  * bytes, the outbox that makes bytes of frames, the table of peers, and when a host is given up. Random cases print their
  * seed; MW_TEST_SEED replays one.
  */
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,18 +40,21 @@ static void test_address_forms(void)
         const char *text;
         enum mwi_tcp_address_kind kind;
         const char *host;
-        unsigned port;
+        unsigned port, port_last;
         int fd;
     } forms[] = {
-        {"127.0.0.1:7000", MWI_TCP_ADDRESS_HOST, "127.0.0.1", 7000, -1},
-        {"localhost:0", MWI_TCP_ADDRESS_HOST, "localhost", 0, -1},
+        {"127.0.0.1:7000", MWI_TCP_ADDRESS_HOST, "127.0.0.1", 7000, 7000, -1},
+        {"localhost:0", MWI_TCP_ADDRESS_HOST, "localhost", 0, 0, -1},
         {"node-17.cluster.example:65535", MWI_TCP_ADDRESS_HOST, "node-17.cluster.example", 65535,
-         -1},
-        {"[::1]:0", MWI_TCP_ADDRESS_HOST, "::1", 0, -1},
-        {"[fe80::1%eth0]:80", MWI_TCP_ADDRESS_HOST, "fe80::1%eth0", 80, -1},
-        {"*:7000", MWI_TCP_ADDRESS_ANY, "*", 7000, -1},
-        {"fd:5", MWI_TCP_ADDRESS_FD, "", 0, 5},
-        {"fd:0", MWI_TCP_ADDRESS_FD, "", 0, 0},
+         65535, -1},
+        {"[::1]:0", MWI_TCP_ADDRESS_HOST, "::1", 0, 0, -1},
+        {"[fe80::1%eth0]:80", MWI_TCP_ADDRESS_HOST, "fe80::1%eth0", 80, 80, -1},
+        {"*:7000", MWI_TCP_ADDRESS_ANY, "*", 7000, 7000, -1},
+        {"localhost:7000-7009", MWI_TCP_ADDRESS_HOST, "localhost", 7000, 7009, -1},
+        {"[::1]:1-65535", MWI_TCP_ADDRESS_HOST, "::1", 1, 65535, -1},
+        {"*:7000-7000", MWI_TCP_ADDRESS_ANY, "*", 7000, 7000, -1},
+        {"fd:5", MWI_TCP_ADDRESS_FD, "", 0, 0, 5},
+        {"fd:0", MWI_TCP_ADDRESS_FD, "", 0, 0, 0},
     };
 
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
@@ -62,6 +66,7 @@ static void test_address_forms(void)
         CU_ASSERT_EQUAL(address.kind, forms[i].kind);
         CU_ASSERT_STRING_EQUAL(address.host, forms[i].host);
         CU_ASSERT_EQUAL(address.port, forms[i].port);
+        CU_ASSERT_EQUAL(address.port_last, forms[i].port_last);
         CU_ASSERT_EQUAL(address.fd, forms[i].fd);
     }
 }
@@ -81,6 +86,14 @@ static void test_address_errors(void)
         "host: 1",
         "host:1 ",
         "host:0x10",
+        "host:0-1",
+        "host:2-1",
+        "host:1-",
+        "host:-",
+        "host:1-65536",
+        "host:1-2-3",
+        "host:1-x",
+        "host:0000000000000001-2",
         "::1:7000",
         "::1",
         "[::1]",
@@ -127,6 +140,14 @@ static void test_address_format(void)
     ipv6.sin6_addr = in6addr_loopback;
     mwi_tcp_address_format((struct sockaddr *)&ipv6, text, sizeof text);
     CU_ASSERT_STRING_EQUAL(text, "[::1]:4000");
+
+    ipv6.sin6_scope_id = if_nametoindex("lo");
+    mwi_tcp_address_format((struct sockaddr *)&ipv6, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "[::1%lo]:4000");
+    ipv6.sin6_scope_id = 999999999;
+    mwi_tcp_address_format((struct sockaddr *)&ipv6, text, sizeof text);
+    CU_ASSERT_STRING_EQUAL(text, "[::1%999999999]:4000");
+    ipv6.sin6_scope_id = 0;
 
     static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
     memcpy(&ipv6.sin6_addr, mapped, sizeof mapped);

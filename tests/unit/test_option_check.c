@@ -31,6 +31,11 @@ static void test_contradictions(void)
         {{"--mw-slave", "--mw-transport=tcp", "--mw-resource-file=r"}, NULL},
         {{"--mw-slave", "--mw-master-port=7", "--mw-resource-file=r"}, NULL},
         {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=7"}, NULL},
+        {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=7-7"}, NULL},
+        {{"--mw-slave", "--mw-channel=0", "--mw-master-port=7-9"}, NULL},
+        {{"--mw-master", "--mw-master-port=7-9", "--mw-advertise=[::1]"}, NULL},
+        {{"--mw-transport=tcp", "--mw-advertise=h"}, NULL},
+        {{"--mw-transport=mpi,tcp", "--mw-advertise=h", "--mw-master-port=7-9"}, NULL},
         {{"--mw-slave", "--mw-master"},
          "--mw-slave contradicts --mw-master: a process is either a master or a slave"},
         {{"--mw-slave", "--mw-local=3"},
@@ -67,6 +72,20 @@ static void test_contradictions(void)
          "--mw-slave with --mw-master-port needs --mw-master-host too, or --mw-resource-file"},
         {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=0"},
          "--mw-master-port 0: a slave needs the port on which its master listens"},
+        {{"--mw-slave", "--mw-master-host=h", "--mw-master-port=7-9"},
+         "--mw-master-port 7-9: a slave needs the single port on which its master listens"},
+        {{"--mw-slave", "--mw-resource-file=r", "--mw-master-port=7-9"},
+         "--mw-master-port 7-9: a slave needs the single port on which its master listens"},
+        {{"--mw-slave", "--mw-resource-file=r", "--mw-advertise=h"},
+         "--mw-slave contradicts --mw-advertise h: slaves connect to their master, and nobody to a "
+         "slave"},
+        {{"--mw-advertise=h"}, "--mw-advertise is for a TCP master: it needs --mw-master"},
+        {{"--mw-transport=mpi", "--mw-advertise=h"},
+         "--mw-advertise is for a TCP master: it needs --mw-master"},
+        {{"--mw-local=3", "--mw-master-port=7-9"},
+         "--mw-master-port is for TCP: it needs --mw-master or --mw-slave"},
+        {{"--mw-master", "--mw-advertise=*"},
+         "--mw-advertise *: must be one host, to which slaves can connect"},
     };
 
     for (size_t i = 0; i < MWT_COUNT_OF(lines); i++) {
@@ -96,6 +115,8 @@ static void test_contradiction_with_the_environment(void)
         {"MW_SLAVE", "1", {"--mw-transport=mpi"}, MWI_OPTION_SLAVE},
         {"MW_TRANSPORT", "mpi", {"--mw-local=3"}, MWI_OPTION_TRANSPORT},
         {"MW_TRANSPORT", "local", {"--mw-slave", "--mw-channel=3"}, MWI_OPTION_TRANSPORT},
+        {"MW_ADVERTISE", "h", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_ADVERTISE},
+        {"MW_MASTER_PORT", "7-9", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER_PORT},
     };
 
     mwt_environment_clear();

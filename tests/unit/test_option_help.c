@@ -57,6 +57,7 @@ static void test_help(void)
         mwt_check_contains(text, line);
     }
     mwt_check_contains(text, "Default: default-member-id.\n");
+    mwt_check_contains(text, " a range LOW-HIGH from 1 up.");
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
         size_t length = strcspn(line, "\n");
 

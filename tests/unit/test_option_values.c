@@ -26,6 +26,7 @@ static void test_defaults(void)
         {"transport", "auto", 0},
         {"master-host", NULL, 0},
         {"master-port", "0", 0},
+        {"advertise", NULL, 0},
         {"channel", NULL, 0},
         {"member-id", "default-member-id", 0},
         {"connect-timeout", "30", 30 * MWT_SECOND},
@@ -103,6 +104,13 @@ static void test_values_allowed(void)
         {"master-port", "0", 0},
         {"master-port", "65535", 65535},
         {"master-port", "007", 7},
+        {"master-port", "7000-7009", 7000 + 9 * 65536},
+        {"master-port", "1-65535", 1 + INT64_C(65534) * 65536},
+        {"master-port", "7000-7000", 7000},
+        {"master-host", "[::1]", 0},
+        {"master-host", "*", 0},
+        {"advertise", "cluster.example.org", 0},
+        {"advertise", "[fe80::1%eth0]", 0},
         {"channel", "0", 0},
         {"channel", "1048576", 1048576},
         {"member-id", " a ~", 0},
@@ -161,7 +169,19 @@ static void test_values_refused(void)
         {"transport", "sim", "must be auto, local, tcp, mpi or mpi,tcp"},
         {"transport", "tcp,mpi", "must be auto, local, tcp, mpi or mpi,tcp"},
         {"transport", "TCP", "must be auto, local, tcp, mpi or mpi,tcp"},
-        {"master-host", "a\nb", "must be 1 to 255 printable characters"},
+        {"master-host", "a\nb", "must be a name or an address, without a port"},
+        {"master-host", "node1:7000", "must be a name or an address, without a port"},
+        {"master-host", "[::1", "must be a name or an address, without a port"},
+        {"advertise", "[::1]:7000", "an IPv6 address with or without brackets"},
+        {"advertise", "a b", "must be a name or an address, without a port"},
+        {"master-port", "7009-7000", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "0-7000", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000-65536", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000-", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000-x", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000 - 7009", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000-7001-7002", "or a range LOW-HIGH from 1 up"},
+        {"master-port", "7000,7001", "or a range LOW-HIGH from 1 up"},
         {"master-port", "70000", "must be a whole number from 0 to 65535"},
         {"master-port", "65536", "must be a whole number from 0 to 65535"},
         {"master-port", "-1", "must be a whole number from 0 to 65535"},
@@ -225,7 +245,8 @@ static void test_values_refused(void)
 
     CU_ASSERT_EQUAL(mw_options_set(options, "master-port", "70000"), MW_EUSAGE);
     CU_ASSERT_STRING_EQUAL(mw_options_error(options),
-                           "--mw-master-port 70000: must be a whole number from 0 to 65535");
+                           "--mw-master-port 70000: must be a whole number from 0 to 65535, or a "
+                           "range LOW-HIGH from 1 up");
     mw_options_destroy(options);
 }
 
@@ -240,7 +261,7 @@ static void test_lengths_of_values(void)
 
         CU_ASSERT_EQUAL(mw_options_set(options, row->name, ""), MW_EUSAGE);
         mwt_check_contains(mw_options_error(options), " \"\": must be ");
-        if (row->kind != MWI_OPTION_IS_TEXT)
+        if (row->kind != MWI_OPTION_IS_TEXT && row->kind != MWI_OPTION_IS_HOST)
             continue;
         memset(text, 'x', sizeof text);
         text[row->max] = '\0';
@@ -249,6 +270,26 @@ static void test_lengths_of_values(void)
         text[row->max + 1] = '\0';
         CU_ASSERT_EQUAL(mw_options_set(options, row->name, text), MW_EUSAGE);
         CU_ASSERT_EQUAL(strlen(mw_options_get(options, row->name)), (size_t)row->max);
+    }
+
+    mw_options_destroy(options);
+}
+
+/* A range is kept whole, and a single port is a range of one. */
+static void test_ports(void)
+{
+    static const struct {
+        const char *value;
+        unsigned low, high;
+    } cases[] = {
+        {"0", 0, 0}, {"7000", 7000, 7000}, {"7000-7009", 7000, 7009}, {"1-65535", 1, 65535}};
+    mw_options *options = mwt_options_make();
+
+    for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
+        CU_ASSERT_EQUAL(mw_options_set(options, "master-port", cases[i].value), MW_OK);
+        struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
+        CU_ASSERT_EQUAL(ports.low, cases[i].low);
+        CU_ASSERT_EQUAL(ports.high, cases[i].high);
     }
 
     mw_options_destroy(options);
@@ -284,6 +325,7 @@ int main(void)
         {"values allowed", test_values_allowed},
         {"values refused", test_values_refused},
         {"lengths of values", test_lengths_of_values},
+        {"ports", test_ports},
         {"hostile values in sentences", test_hostile_values_in_sentences},
         CU_TEST_INFO_NULL,
     };

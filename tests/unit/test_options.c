@@ -59,7 +59,7 @@ static void test_environment_names_and_errors(void)
     CU_ASSERT_EQUAL(mw_options_environment(options), MW_EUSAGE);
     CU_ASSERT_STRING_EQUAL(mw_options_error(options),
                            "environment variable MW_MASTER_PORT=http: must be a whole number from "
-                           "0 to 65535");
+                           "0 to 65535, or a range LOW-HIGH from 1 up");
     mwt_environment_clear();
     mw_options_destroy(options);
 }
@@ -196,7 +196,7 @@ static void test_resource_file_with_a_bad_value(void)
 
     CU_ASSERT_STRING_EQUAL(mw_options_error(options),
                            "resource file: master-port 99999: must be a whole number from 0 to "
-                           "65535");
+                           "65535, or a range LOW-HIGH from 1 up");
     CU_ASSERT_FALSE(mwi_options_is_set(options, MWI_OPTION_MASTER_PORT));
     mw_options_destroy(options);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Parses and prints addresses. Pure but for the name of this machine and of a socket's other end:
+ * Parses and prints addresses. Pure but for the names of this machine, its interfaces and a socket's other end:
  * looking up names is resolve.c's business. libevent's own parser refuses port 0, hence this one.
  */
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,12 +61,33 @@ static const char *split_host(const char *text, const char **host, size_t *host_
     return colon;
 }
 
+/* "PORT" or "LOW-HIGH". */
+static bool parse_ports(const char *text, struct mwi_tcp_address *address)
+{
+    char low_text[8];
+    unsigned long low, high;
+    size_t length = strcspn(text, "-");
+
+    if (text[length] == '\0') {
+        if (!parse_number(text, UINT16_MAX, &low))
+            return false;
+        high = low;
+    } else {
+        snprintf(low_text, sizeof low_text, "%.*s", (int)length, text);
+        if (length >= sizeof low_text || !parse_number(low_text, UINT16_MAX, &low) ||
+            !parse_number(text + length + 1, UINT16_MAX, &high) || low == 0 || high < low)
+            return false;
+    }
+    address->port = (uint16_t)low;
+    address->port_last = (uint16_t)high;
+    return true;
+}
+
 mw_error mwi_tcp_address_parse(const char *text, struct mwi_tcp_address *address, mw_reason *why)
 {
     struct mwi_tcp_address parsed = {.fd = -1};
     const char *host;
     size_t host_length;
-    unsigned long port;
 
     if (strncmp(text, "fd:", 3) == 0) {
         mw_error error = parse_fd(text, &parsed, why);
@@ -82,11 +104,10 @@ mw_error mwi_tcp_address_parse(const char *text, struct mwi_tcp_address *address
         return refuse(text, "has no host: \"*\" means all interfaces", why);
     if (host_length >= sizeof parsed.host)
         return refuse(text, "has a host name that is too long", why);
-    if (!parse_number(colon + 1, UINT16_MAX, &port))
-        return refuse(text, "needs a port from 0 to 65535", why);
+    if (!parse_ports(colon + 1, &parsed))
+        return refuse(text, "needs a port from 0 to 65535, or a range LOW-HIGH from 1 up", why);
 
     memcpy(parsed.host, host, host_length);
-    parsed.port = (uint16_t)port;
     parsed.kind = strcmp(parsed.host, "*") == 0 ? MWI_TCP_ADDRESS_ANY : MWI_TCP_ADDRESS_HOST;
     *address = parsed;
     return MW_OK;
@@ -105,12 +126,17 @@ static void format_ipv4(const void *bytes, unsigned port, char *text, size_t siz
     snprintf(text, size, "%s:%u", host, port);
 }
 
+/* The zone of a link-local address is an interface, whose name more machines share than its number.
+ */
 static void format_ipv6(const struct sockaddr_in6 *address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
+    char zone[IF_NAMESIZE];
     unsigned port = ntohs(address->sin6_port);
     inet_ntop(AF_INET6, &address->sin6_addr, host, sizeof host);
-    if (address->sin6_scope_id != 0)
+    if (address->sin6_scope_id != 0 && if_indextoname(address->sin6_scope_id, zone) != NULL)
+        snprintf(text, size, "[%s%%%s]:%u", host, zone, port);
+    else if (address->sin6_scope_id != 0)
         snprintf(text, size, "[%s%%%u]:%u", host, (unsigned)address->sin6_scope_id, port);
     else
         snprintf(text, size, "[%s]:%u", host, port);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Addresses as users write them, "HOST:PORT", "[::1]:0", "*:7000", "fd:5", and as we print them.
+ * Addresses as users write them, "HOST:PORT", "[::1]:0", "*:7000-7009", "fd:5", and as we print
+ * them.
  */
 #ifndef MWI_TCP_ADDRESS_H
 #define MWI_TCP_ADDRESS_H
@@ -22,6 +23,7 @@ struct mwi_tcp_address {
     enum mwi_tcp_address_kind kind;
     char host[256]; /* a name or a numeric address, without brackets */
     uint16_t port;
+    uint16_t port_last; /* of a range; else as port */
     int fd;
 };
 

@@ -91,33 +91,80 @@ static int listen_any(uint16_t port)
     return fd;
 }
 
+/* Whether it is the port that cannot be had, so that another one may be. */
+static bool is_of_the_port(int error)
+{
+    return error == EADDRINUSE || error == EACCES;
+}
+
+/* Listens on the first address that can be had. Of several errors, one of the port counts. */
+static int listen_one_of(const struct addrinfo *found, uint16_t port)
+{
+    int fd = -1, error = 0;
+
+    for (const struct addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
+        /* Both families keep the port in the same place. */
+        ((struct sockaddr_in *)(void *)one->ai_addr)->sin_port = htons(port);
+        fd = open_listening(one->ai_addr, one->ai_addrlen, false);
+        if (fd < 0 && !is_of_the_port(error))
+            error = errno;
+    }
+    errno = error;
+    return fd;
+}
+
+/* Listens on the first port that can be had, on one of the addresses, or on all interfaces if these
+ * are NULL. */
+static int listen_on_ports(const struct mwi_tcp_address *address, const struct addrinfo *found)
+{
+    unsigned port = address->port;
+    int fd;
+
+    do
+        fd = found == NULL ? listen_any((uint16_t)port) : listen_one_of(found, (uint16_t)port);
+    while (fd < 0 && is_of_the_port(errno) && port++ < address->port_last);
+    return fd;
+}
+
 static mw_error report_failure(const struct mwi_tcp_address *address, const char *problem,
                                mw_reason *why)
 {
-    bool bracketed = strchr(address->host, ':') != NULL;
-    snprintf(why->text, sizeof why->text, "cannot listen on %s%.100s%s:%u: %s",
-             bracketed ? "[" : "", address->host, bracketed ? "]" : "", address->port, problem);
+    bool is_bracketed = strchr(address->host, ':') != NULL;
+    bool is_range = address->port_last != address->port;
+    char last[8] = "";
+
+    if (is_range)
+        snprintf(last, sizeof last, "-%u", address->port_last);
+    snprintf(why->text, sizeof why->text, "cannot listen on %s%.100s%s:%u%s: %s",
+             is_bracketed ? "[" : "", address->host, is_bracketed ? "]" : "", address->port, last,
+             problem);
     return MW_ENETWORK;
 }
 
-/* The first address of the host that can be had. */
+static mw_error report_error(const struct mwi_tcp_address *address, int error, mw_reason *why)
+{
+    char problem[160];
+
+    if (!is_of_the_port(error) || address->port_last == address->port)
+        return report_failure(address, strerror(error), why);
+    snprintf(problem, sizeof problem, "none of these ports can be had, the last: %s",
+             strerror(error));
+    return report_failure(address, problem, why);
+}
+
 static mw_error listen_host(const struct mwi_tcp_address *address, int *fd, mw_reason *why)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;
-    char port[8];
-    int opened = -1;
 
-    snprintf(port, sizeof port, "%u", address->port);
-    int failure = getaddrinfo(address->host, port, &hints, &found);
+    int failure = getaddrinfo(address->host, "0", &hints, &found);
     if (failure != 0)
         return report_failure(address, gai_strerror(failure), why);
-    for (struct addrinfo *one = found; one != NULL && opened < 0; one = one->ai_next)
-        opened = open_listening(one->ai_addr, one->ai_addrlen, false);
+    int opened = listen_on_ports(address, found);
     int error = errno;
     freeaddrinfo(found);
     if (opened < 0)
-        return report_failure(address, strerror(error), why);
+        return report_error(address, error, why);
     *fd = opened;
     return MW_OK;
 }
@@ -130,9 +177,9 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
     int opened = -1;
 
     if (address->kind == MWI_TCP_ADDRESS_ANY) {
-        opened = listen_any(address->port);
+        opened = listen_on_ports(address, NULL);
         if (opened < 0)
-            return report_failure(address, strerror(errno), why);
+            return report_error(address, errno, why);
     } else {
         mw_error error = listen_host(address, &opened, why);
         if (error != MW_OK)

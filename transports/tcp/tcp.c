@@ -269,7 +269,8 @@ static mw_error connect_transport(void *transport, const char *text, mw_peer *pe
         return error;
     if (address.kind == MWI_TCP_ADDRESS_FD)
         return adopt(transport, &address, peer, why);
-    if (address.kind == MWI_TCP_ADDRESS_ANY || address.port == 0) {
+    if (address.kind == MWI_TCP_ADDRESS_ANY || address.port == 0 ||
+        address.port != address.port_last) {
         snprintf(why->text, sizeof why->text,
                  "the address \"%.80s\" is one to listen on, not to connect to", text);
         return MW_EINVAL;
