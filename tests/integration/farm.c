@@ -94,6 +94,25 @@ static void gate(mw_call *call)
     mw_call_return(call, "l", tag);
 }
 
+/* Begins, says so, and ends when it has got a byte from the FIFO that FARM_TOKENS names, which
+ * somebody keeps open: each byte is the end of one task. */
+static void token(mw_call *call)
+{
+    int64_t tag, argument;
+    char byte;
+    const char *path = getenv("FARM_TOKENS");
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    fprintf(stderr, "task %d runs, pid %ld\n", (int)tag, (long)getpid());
+    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &byte, 1) != 1)
+        mw_call_fail(call, "no token");
+    else
+        mw_call_return(call, "l", tag);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Ends the slave by that signal, or by an exit with status 3. */
 static void crash(mw_call *call)
 {
@@ -288,6 +307,7 @@ int main(int argc, char **argv)
                                               {"nap", nap},
                                               {"doze", doze},
                                               {"gate", gate},
+                                              {"token", token},
                                               {"crash", crash},
                                               {"fail", fail},
                                               {"mismatch", mismatch},
