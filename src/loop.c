@@ -2,20 +2,23 @@
  *
  * A peer's number has its transport's index in the upper 8 bits, so that one number names it among
  * all. With one transport the loop waits in it; with several it looks at each in turn, and when
- * nothing happens naps in one that sleeps, for longer and longer, since the others cannot wake it.
+ * nothing happens backs off as a transport does that can only look, but naps in one that sleeps,
+ * whose peers so need not wait for the end of the nap.
  */
 #include "loop.h"
 
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../transports/backoff.h"
 #include "options.h"
 
 #define INDEX_SHIFT 56
 #define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
-#define SPIN_NS INT64_C(100000)
-#define NAP_MIN_NS INT64_C(50000)
-#define NAP_MAX_NS INT64_C(1000000)
+/* How many looks are made before one at wake_fd. */
+#define LOOKS_PER_WAKE_CHECK 64
 
 struct loop_transport {
     struct mwi_loop *loop;
@@ -37,7 +40,8 @@ struct mwi_loop {
     size_t transports_count;
     struct lost_peers unsendable; /* a frame for them could not be queued */
     uint64_t events_count;
-    int64_t last_event_ns;
+    struct mwi_backoff backoff; /* of a loop with several transports, or of its caller's loop */
+    int wake_fd;
     bool was_eventful; /* the last turn: what came of it may wait to be sent */
 };
 
@@ -80,6 +84,7 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
     struct loop_transport *to = transport_of(loop, effect->peer);
     /* A frame that could not be queued is missing: none may follow it. */
     mw_error error = MW_EPEER;
+    mwi_backoff_active(&loop->backoff);
     if (!is_unsendable(loop, effect->peer))
         error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
     if (error != MW_OK) {
@@ -150,6 +155,7 @@ static void on_event(struct loop_transport *from, struct mwi_event *event)
 {
     struct mwi_loop *loop = from->loop;
     loop->events_count++;
+    mwi_backoff_active(&loop->backoff);
     event->now_ns = mwi_loop_now(loop);
     event->transport = from->api->scheme;
     event->peer = global_peer(from, event->peer);
@@ -175,7 +181,7 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 static const mw_transport_events loop_events = {on_up, on_message, on_down};
 
-mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine,
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit)
 {
     struct mwi_loop *opened = calloc(1, sizeof *opened);
@@ -183,6 +189,8 @@ mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *eng
         return MW_ENOMEM;
     opened->engine = *engine;
     opened->audit = audit;
+    opened->wake_fd = -1;
+    mwi_backoff_init(&opened->backoff, wait);
     *loop = opened;
     return MW_OK;
 }
@@ -209,8 +217,10 @@ mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *
                                   .context = added,
                                   .frame_bytes_max = frame_bytes_max,
                                   .wake_fd = wake_fd,
+                                  .wait = loop->backoff.wait,
                                   .environment = environment};
     *added = (struct loop_transport){.loop = loop, .index = loop->transports_count, .api = api};
+    loop->wake_fd = wake_fd;
     mw_error error = api->open(&added->transport, &config, why);
     if (error == MW_OK)
         *index = loop->transports_count++;
@@ -268,20 +278,6 @@ static mw_error look_at_all(struct mwi_loop *loop, mw_reason *why)
     return error;
 }
 
-/* The nap grows with the time since something happened last: a quarter of it. */
-static int64_t nap_until(const struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns)
-{
-    int64_t quiet_ns = now_ns - loop->last_event_ns;
-    int64_t nap_ns = quiet_ns / 4;
-    if (quiet_ns < SPIN_NS)
-        return now_ns;
-    if (nap_ns < NAP_MIN_NS)
-        nap_ns = NAP_MIN_NS;
-    if (nap_ns > NAP_MAX_NS)
-        nap_ns = NAP_MAX_NS;
-    return deadline_ns < now_ns + nap_ns ? deadline_ns : now_ns + nap_ns;
-}
-
 static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
 {
     for (size_t i = 0; i < loop->transports_count; i++)
@@ -290,28 +286,52 @@ static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
     return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
 }
 
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* A look does not tell of it. */
+static bool is_woken(const struct mwi_loop *loop)
+{
+    struct pollfd wake = {.fd = loop->wake_fd, .events = POLLIN};
+    return loop->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
+}
+
+/* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether something
+ * has ended the wait. */
+static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns,
+                              bool *is_over, mw_reason *why)
+{
+    mwi_backoff_quiet(&loop->backoff, now_ns);
+    int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
+    *is_over = false;
+    if (nap_ns == MWI_BACKOFF_YIELD)
+        sched_yield();
+    if (nap_ns <= 0)
+        return MW_OK;
+    int64_t until_ns = earlier(deadline_ns, now_ns + nap_ns);
+    mw_error error = nap(loop, until_ns, why);
+    *is_over = mwi_loop_now(loop) < until_ns;
+    return error;
+}
+
 static mw_error poll_several(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
 {
     uint64_t before = loop->events_count;
-    for (;;) {
+    bool is_over = false;
+    for (unsigned looks_count = 1;; looks_count++) {
         mw_error error = look_at_all(loop, why);
-        int64_t now_ns = mwi_loop_now(loop);
-        if (error != MW_OK)
+        if (error != MW_OK || loop->events_count != before)
             return error;
-        if (loop->events_count != before) {
-            loop->last_event_ns = now_ns;
-            return MW_OK;
-        }
+        int64_t now_ns = mwi_loop_now(loop);
         if (now_ns >= deadline_ns)
             return MW_OK;
-        int64_t until_ns = nap_until(loop, now_ns, deadline_ns);
-        if (until_ns > now_ns) {
-            error = nap(loop, until_ns, why);
-            if (loop->events_count != before)
-                loop->last_event_ns = mwi_loop_now(loop);
-            if (error != MW_OK || mwi_loop_now(loop) < until_ns)
-                return error;
-        }
+        error = wait_a_little(loop, now_ns, deadline_ns, &is_over, why);
+        if (error != MW_OK || is_over || loop->events_count != before)
+            return error;
+        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(loop))
+            return MW_OK;
     }
 }
 
@@ -339,8 +359,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     if (!loop->engine.effects->failed)
         error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
     loop->was_eventful = loop->events_count != before;
-    if (loop->was_eventful)
-        loop->last_event_ns = mwi_loop_now(loop);
+    if (!loop->was_eventful)
+        mwi_backoff_quiet(&loop->backoff, mwi_loop_now(loop));
     if (is_eventful != NULL)
         *is_eventful = loop->was_eventful;
     mwi_audit_file_flush(loop->audit);
@@ -376,9 +396,10 @@ int64_t mwi_loop_due(const struct mwi_loop *loop)
     int64_t due_ns = loop->engine.deadline(loop->engine.engine);
     if (loop->was_eventful)
         return now_ns;
-    if (pollable(loop, &fd) == NULL || loop->transports_count > 1)
-        return nap_until(loop, now_ns, due_ns);
-    return due_ns;
+    if (pollable(loop, &fd) != NULL && loop->transports_count == 1)
+        return due_ns;
+    int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
+    return nap_ns > 0 ? earlier(due_ns, now_ns + nap_ns) : now_ns;
 }
 
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)

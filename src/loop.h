@@ -23,8 +23,9 @@ struct mwi_loop_engine {
     void *lost_context;
 };
 
-/* MW_ENOMEM. `engine` is copied; `audit` is borrowed until close. */
-mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine,
+/* MW_ENOMEM. `engine` is copied; `audit` is borrowed until close. `wait` is how the loop and its
+ * transports wait. */
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit);
 
 /* Closes the transports. NULL is legal. */

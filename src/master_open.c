@@ -235,7 +235,8 @@ static mw_error open_loop(mw_master *master, const mw_options *options, struct m
                                      .effects = &master->engine.effects,
                                      .lost = slave_lost,
                                      .lost_context = master};
-    mw_error error = mwi_loop_open(&master->loop, &engine, master->trail);
+    mw_error error =
+        mwi_loop_open(&master->loop, &engine, mwi_options_wait(options), master->trail);
     for (size_t i = 0; i < places->count && error == MW_OK; i++)
         error = open_place(master, options, launch, &places->items[i], why);
     if (error != MW_OK)

@@ -19,6 +19,8 @@
 #define PART_LENGTH_MIN 3
 
 static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp", NULL};
+/* In the order of mw_wait. */
+static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
 
 const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
@@ -183,6 +185,20 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .metavariable = "S",
             .default_value = "10",
             .help = "How many seconds a master that ends waits for its slaves.",
+        },
+    [MWI_OPTION_WAIT] =
+        {
+            .name = "wait",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .words = waits,
+            .metavariable = "T",
+            .default_value = "auto",
+            .help = "What a process does while nothing happens. auto is fast when busy and quiet "
+                    "when idle; spin never sleeps, for the fastest answers, and takes a whole core "
+                    "for each process; yield is the same but gives way to other processes; nap "
+                    "never spins.",
         },
     [MWI_OPTION_MAX_WRITE_BUFFER_SIZE] =
         {

@@ -244,6 +244,11 @@ int64_t mwi_options_integer(const mw_options *options, enum mwi_option option)
     return options->values[option].number;
 }
 
+mw_wait mwi_options_wait(const mw_options *options)
+{
+    return (mw_wait)options->values[MWI_OPTION_WAIT].number;
+}
+
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option)
 {
     return options->values[option].number;

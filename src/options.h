@@ -28,6 +28,7 @@ enum mwi_option {
     MWI_OPTION_CONNECT_TIMEOUT,
     MWI_OPTION_CLIENT_TIMEOUT,
     MWI_OPTION_SHUTDOWN_TIMEOUT,
+    MWI_OPTION_WAIT,
     MWI_OPTION_SLAVE_TASK_GROUP,
     MWI_OPTION_SLAVE_RESULT_GROUP,
     MWI_OPTION_MAX_WRITE_BUFFER_SIZE,
@@ -65,6 +66,7 @@ bool mwi_options_flag(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
 struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option);
+mw_wait mwi_options_wait(const mw_options *options);
 /* NULL if not set and without default; borrowed until it is set again. */
 const char *mwi_options_text(const mw_options *options, enum mwi_option option);
 /* Whether it was set at all, by whomever, and by whom. */

@@ -252,7 +252,7 @@ static mw_error open_loop(mw_slave *slave, struct search *search, struct mwi_lau
     if (error != MW_OK)
         return error;
     slave->engine.effects.is_audited = mwi_audit_file_wanted(slave->trail);
-    error = mwi_loop_open(&slave->loop, &engine, slave->trail);
+    error = mwi_loop_open(&slave->loop, &engine, mwi_options_wait(search->options), slave->trail);
     launch->has_joined = error == MW_OK && search->mode == MWI_MODE_MPI_SLAVE;
     if (error == MW_OK)
         error = mwi_loop_add(slave->loop, search->api, search->environment, frame_bytes_max,

@@ -57,6 +57,20 @@ typedef struct mw_transport_events {
     void (*down)(void *context, mw_peer peer, const char *reason);
 } mw_transport_events;
 
+/* What a waiting poll does while nothing happens: a choice between how soon it answers and what it
+ * costs. It changes nothing else. */
+typedef enum mw_wait {
+    /* Fast when busy, quiet when idle. A transport that sleeps does so at once; one that can only
+     * look spins for a moment, then yields, then takes naps that grow. */
+    MW_WAIT_AUTO,
+    /* Looks again and again and never sleeps: the fastest, and a whole core for each process. */
+    MW_WAIT_SPIN,
+    /* The same, but gives the core to whoever wants it between two looks (sched_yield). */
+    MW_WAIT_YIELD,
+    /* Sleeps at once, or naps where it cannot: the cheapest. */
+    MW_WAIT_NAP
+} mw_wait;
+
 /* Copied by open, but for what its pointers point to: `events` must outlive the transport. */
 typedef struct mw_transport_config {
     const mw_transport_events *events;
@@ -67,6 +81,9 @@ typedef struct mw_transport_config {
     /* A descriptor that ends a waiting poll when it becomes readable, or -1. The transport does not
      * read it. A signal handler's pipe, for instance. */
     int wake_fd;
+    /* How a poll waits; MW_WAIT_AUTO is 0. A transport may ignore it, as sim does, whose host
+     * decides when time moves. */
+    mw_wait wait;
     /* Something that only this transport understands, or NULL. tcp: none yet. mpi: an
      * `MPI_Comm *` to copy, read in open only; NULL means MPI_COMM_WORLD, initialising MPI if nobody
      * has. sim: the mw_sim_host to speak for; must not be NULL. */

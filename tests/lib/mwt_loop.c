@@ -68,7 +68,7 @@ static void on_lost(void *context, mw_peer peer, bool was_useful)
                was_useful);
 }
 
-bool mwt_loop_open(struct mwt_loop *loop, const char *audit_path)
+bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wait wait)
 {
     struct mwi_audit_file_config config = {
         .pattern = audit_path, .node = "master", .member_id = "farm", .quiet = true, .utc = true};
@@ -85,7 +85,12 @@ bool mwt_loop_open(struct mwt_loop *loop, const char *audit_path)
                                      .lost = on_lost,
                                      .lost_context = loop};
     return mwi_audit_file_open(&loop->audit, &config, &why) == MW_OK &&
-           mwi_loop_open(&loop->loop, &engine, loop->audit) == MW_OK;
+           mwi_loop_open(&loop->loop, &engine, wait, loop->audit) == MW_OK;
+}
+
+bool mwt_loop_open(struct mwt_loop *loop, const char *audit_path)
+{
+    return mwt_loop_open_waiting(loop, audit_path, MW_WAIT_AUTO);
 }
 
 void mwt_loop_close(struct mwt_loop *loop)

@@ -29,6 +29,8 @@ struct mwt_loop {
 /* Opens a loop at time 100 with an engine and no transport. The audit trail goes to the file, or
  * nowhere if that is NULL. False if something fails. */
 bool mwt_loop_open(struct mwt_loop *loop, const char *audit_path);
+/* The same with another way to wait. */
+bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wait wait);
 void mwt_loop_close(struct mwt_loop *loop);
 
 /* Adds fakes[index], the next one. False if it fails. */

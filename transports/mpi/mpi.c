@@ -4,7 +4,6 @@
  * One transport is one duplicate of a communicator; its peers are links to ranks of it. MPI offers
  * nothing to sleep on, so a poll looks and naps.
  */
-#include "backoff.h"
 #include "protocol.h"
 
 #include <errno.h>
@@ -72,7 +71,7 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
         return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
     }
     t->config = *config;
-    t->active = true;
+    mwi_backoff_init(&t->backoff, config->wait);
     error = open_transport(t, why);
     if (error != MW_OK)
         free_transport(t);
@@ -166,13 +165,11 @@ static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_
 {
     int64_t nap_ns;
 
-    if (t->active)
-        t->active_ns = now_ns;
-    t->active = false;
-    nap_ns = mwi_mpi_backoff_ns(now_ns - t->active_ns, t->sends.bytes + t->receives.bytes);
-    if (nap_ns == MWI_MPI_BACKOFF_SPIN)
+    mwi_backoff_quiet(&t->backoff, now_ns);
+    nap_ns = mwi_backoff_next(&t->backoff, now_ns, t->sends.bytes + t->receives.bytes);
+    if (nap_ns == MWI_BACKOFF_SPIN)
         return false;
-    if (nap_ns == MWI_MPI_BACKOFF_YIELD) {
+    if (nap_ns == MWI_BACKOFF_YIELD) {
         sched_yield();
         return false;
     }
@@ -199,7 +196,7 @@ static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
         if (error != MW_OK)
             return error;
         if (t->events_count != events_count || done_count > 0) {
-            t->active = true;
+            mwi_backoff_active(&t->backoff);
             return MW_OK;
         }
         now_ns = clock_ns();
@@ -221,7 +218,7 @@ static mw_error part(struct mwi_mpi_transport *t, mw_reason *why)
     size_t done_count = 0;
     mw_error error = MW_OK;
 
-    t->active = true;
+    mwi_backoff_active(&t->backoff);
     while (error == MW_OK && !(is_passed && mwi_mpi_protocol_quiet(t))) {
         error = mwi_mpi_protocol_look(t, &done_count, why);
         if (error == MW_OK && !is_entered && mwi_mpi_protocol_quiet(t)) {

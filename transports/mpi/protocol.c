@@ -55,7 +55,7 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *t, int rank, mw_peer
         *why = t->sends.failure;
         return MW_ENETWORK;
     }
-    t->active = true;
+    mwi_backoff_active(&t->backoff);
     *peer = link->peer;
     return MW_OK;
 }
@@ -89,7 +89,7 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *
         return MW_EPEER;
     if (size > t->config.frame_bytes_max)
         return MW_ETOOBIG;
-    t->active = true;
+    mwi_backoff_active(&t->backoff);
     if (size > (size_t)t->world.frame_bytes_max[link->rank])
         return post_oversize(t, link, frame, size);
     return mwi_mpi_sends_post(&t->sends, &t->world, link,

@@ -5,6 +5,7 @@
 #ifndef MWI_MPI_PROTOCOL_H
 #define MWI_MPI_PROTOCOL_H
 
+#include "../backoff.h"
 #include "links.h"
 #include "receives.h"
 #include "sends.h"
@@ -17,8 +18,7 @@ struct mwi_mpi_transport {
     struct mwi_mpi_sends sends;
     struct mwi_mpi_receives receives;
     bool listening;
-    bool active; /* something was sent or has come since the clock was last read */
-    int64_t active_ns;
+    struct mwi_backoff backoff;
     int last_number;         /* of the last link that we made */
     uint64_t byes_due_count; /* goodbyes that other ranks owe us for links that we left */
     uint64_t events_count;

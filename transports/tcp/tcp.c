@@ -10,6 +10,7 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@
 #include "watch.h"
 
 #define FRAME_BYTES_MAX ((size_t)INT32_MAX)
-/* Turns that call no event, such as those that receive parts of a large frame, before a poll
- * returns early. */
+/* Turns that call no event, such as those that receive parts of a large frame or those of a poll
+ * that never sleeps, before a poll returns early. */
 #define TURNS_MAX 64
 /* Those of a base, and some more in case another libevent wants them. */
 #define DESCRIPTORS_NEEDED 6
@@ -317,11 +318,11 @@ static bool set_timer(struct tcp *tcp, int64_t deadline)
     return true;
 }
 
-static bool turn(struct tcp *tcp, bool wait, int64_t deadline)
+static bool turn(struct tcp *tcp, bool sleep, int64_t deadline)
 {
-    if (wait && !set_timer(tcp, deadline))
+    if (sleep && !set_timer(tcp, deadline))
         return false;
-    int flags = wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    int flags = sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     return event_base_loop(tcp->hub.base, flags) >= 0;
 }
 
@@ -330,15 +331,18 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     struct tcp *tcp = transport;
     struct mwi_tcp_hub *hub = &tcp->hub;
     size_t events_before = hub->events_count;
+    bool sleeps = hub->config.wait != MW_WAIT_SPIN && hub->config.wait != MW_WAIT_YIELD;
     bool wait = true;
 
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
     for (int i = 0; i < TURNS_MAX && wait; i++) {
         wait = hub->events_count == events_before && deadline > mwi_tcp_clock_ns();
-        if (!turn(tcp, wait, deadline))
+        if (!turn(tcp, wait && sleeps, deadline))
             return fail(why, MW_ENETWORK, "the event loop failed");
         wait = wait && hub->events_count == events_before && !tcp->is_woken;
+        if (wait && hub->config.wait == MW_WAIT_YIELD)
+            sched_yield();
     }
     mwi_tcp_conn_free_dead(hub);
     return MW_OK;

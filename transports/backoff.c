@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A nap is a fraction of the time already waited, so that it makes no wait much longer, up to a nap
+ * that costs next to nothing. By default the first nap comes late enough that two processes which
+ * answer each other do not fall into napping for each other, each waiting for the other's nap to
+ * end. A large message over MPI moves only while both ends look, so naps stay away, or short, for as
+ * long as it takes over a slow network, but not for ever: its other end may be busy computing.
+ * docs/transports.md has what was measured.
+ */
+#include "backoff.h"
+
+#define SPIN_NS 50000
+#define YIELD_NS 1000000
+#define WAIT_PER_NAP 16
+#define NAP_MIN_NS 50000
+#define NAP_MAX_NS 2000000
+#define MOVING_NS_PER_BYTE 10
+
+void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait)
+{
+    *backoff = (struct mwi_backoff){.wait = wait, .is_active = true};
+}
+
+void mwi_backoff_active(struct mwi_backoff *backoff)
+{
+    backoff->is_active = true;
+}
+
+void mwi_backoff_quiet(struct mwi_backoff *backoff, int64_t now_ns)
+{
+    if (backoff->is_active)
+        backoff->quiet_since_ns = now_ns;
+    backoff->is_active = false;
+}
+
+int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size_t moving_bytes)
+{
+    int64_t quiet_ns = backoff->is_active ? 0 : now_ns - backoff->quiet_since_ns;
+
+    return mwi_backoff_ns(backoff->wait, quiet_ns, moving_bytes);
+}
+
+int64_t mwi_backoff_ns(mw_wait wait, int64_t quiet_ns, size_t moving_bytes)
+{
+    int64_t moving_ns = MOVING_NS_PER_BYTE * (int64_t)moving_bytes;
+    int64_t nap_ns = (quiet_ns - moving_ns) / WAIT_PER_NAP;
+
+    if (wait == MW_WAIT_SPIN || (wait == MW_WAIT_AUTO && quiet_ns < SPIN_NS))
+        return MWI_BACKOFF_SPIN;
+    if (wait == MW_WAIT_YIELD || (wait == MW_WAIT_AUTO && quiet_ns < YIELD_NS + moving_ns))
+        return MWI_BACKOFF_YIELD;
+    if (nap_ns < NAP_MIN_NS)
+        return NAP_MIN_NS;
+    return nap_ns < NAP_MAX_NS ? nap_ns : NAP_MAX_NS;
+}

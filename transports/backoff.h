@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How to wait for what cannot be slept on: look again and again, at first without a pause, then
+ * giving way to other processes, then after naps that grow. The mpi module and the loop of a master
+ * with several transports each have a copy of this file, so that both wait alike.
+ */
+#ifndef MWI_TRANSPORTS_BACKOFF_H
+#define MWI_TRANSPORTS_BACKOFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mw/transport.h>
+
+/* What is returned if there is no nap to take. */
+#define MWI_BACKOFF_SPIN 0
+#define MWI_BACKOFF_YIELD (-1)
+
+struct mwi_backoff {
+    mw_wait wait;
+    bool is_active; /* something happened, and no look since was in vain */
+    int64_t quiet_since_ns;
+};
+
+void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait);
+
+/* Something was sent, or has come: what follows may be near. */
+void mwi_backoff_active(struct mwi_backoff *backoff);
+
+/* Nothing came of a look that ended at `now_ns`: if it is the first one, the quiet begins. So only
+ * waiting counts, not what the caller computes before it. */
+void mwi_backoff_quiet(struct mwi_backoff *backoff, int64_t now_ns);
+
+/* What to do before the next look: as mwi_backoff_ns, for the quiet so far. */
+int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size_t moving_bytes);
+
+/* The policy itself, for a quiet of `quiet_ns` while `moving_bytes` are on their way out or in:
+ * MWI_BACKOFF_SPIN to look again at once, MWI_BACKOFF_YIELD to give the processor to who wants it,
+ * or for how many nanoseconds to sleep. */
+int64_t mwi_backoff_ns(mw_wait wait, int64_t quiet_ns, size_t moving_bytes);
+
+#endif
