@@ -297,6 +297,7 @@ static void test_wrong_usage(void)
         {{"--mw-transport", "local", "--mw-master"}, {"--mw-transport local", "--mw-master"}},
         {{"--mw-transport", "local", "--mw-slave"}, {"--mw-transport local", "--mw-slave"}},
         {{"--mw-transport", "udp"}, {"--mw-transport", "udp"}},
+        {{"--mw-wait", "sleep"}, {"--mw-wait", "auto, spin, yield or nap"}},
         {{"--mw-slave"}, {"--mw-slave", "--mw-master-host"}},
         {{"--mw-slave", "--mw-master-host", "127.0.0.1"}, {"--mw-slave", "--mw-master-port"}},
         {{"--mw-local"}, {"--mw-local", "value"}},

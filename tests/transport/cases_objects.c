@@ -52,8 +52,8 @@ static mw_peer open_second(struct mwt_near *near, struct mwt_end *second)
 {
     mwt_case_order(near, near->far, MWT_ORDER_SECOND, 0, 0, 0);
     CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
-    mw_error error =
-        mwt_end_open(second, near->end.api, near->end.environment, near->plan->near_bytes_max, -1);
+    mw_error error = mwt_end_open(second, near->end.api, near->end.environment,
+                                  near->plan->near_bytes_max, -1, MW_WAIT_AUTO);
     CU_ASSERT_EQUAL(error, MW_OK);
     struct mwt_event answer = mwt_case_expect(&near->end, MWT_MESSAGE, near->far);
     bool is_told = answer.data != NULL && answer.size > 1;

@@ -75,14 +75,17 @@ static void be_woken(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-static void wake_with(int fd)
+static void wake_with(int fd, mw_wait wait)
 {
     const struct mwt_plan plan = {.body = be_woken,
                                   .near_bytes_max = MWT_CASE_LIMIT_BYTES,
                                   .far_bytes_max = MWT_CASE_LIMIT_BYTES,
-                                  .wake_fd = fd};
+                                  .wake_fd = fd,
+                                  .wait = wait};
     mwt_rig.run(&plan);
 }
+
+static const mw_wait every_wait[] = {MW_WAIT_AUTO, MW_WAIT_SPIN, MW_WAIT_YIELD, MW_WAIT_NAP};
 
 /* A wake_fd that is readable ends a wait at once, as often as there is one, and is not read. */
 static void test_wake_now(void)
@@ -94,7 +97,8 @@ static void test_wake_now(void)
     CU_ASSERT_EQUAL(pipe(ends), 0);
     CU_ASSERT_EQUAL(write(ends[1], &byte, 1), 1);
 
-    wake_with(ends[0]);
+    for (size_t i = 0; i < 4; i++)
+        wake_with(ends[0], every_wait[i]);
 
     CU_ASSERT_EQUAL(read(ends[0], &byte, 1), 1);
     close(ends[0]);
@@ -107,12 +111,38 @@ static void test_wake_later(void)
     const struct itimerspec soon = {.it_value = {.tv_nsec = 50 * MWT_MS_NS}};
     if (!mwt_rig.has_wake_fd)
         return;
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    CU_ASSERT_EQUAL(timerfd_settime(timer, 0, &soon, NULL), 0);
+    for (size_t i = 0; i < 4; i++) {
+        int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+        CU_ASSERT_EQUAL(timerfd_settime(timer, 0, &soon, NULL), 0);
 
-    wake_with(timer);
+        wake_with(timer, every_wait[i]);
 
-    close(timer);
+        close(timer);
+    }
+}
+
+static void wait_and_exchange(struct mwt_near *near)
+{
+    for (int i = 0; i < 3; i++) {
+        int64_t deadline = mwt_end_now(&near->end) + 5 * MWT_MS_NS;
+        mwt_case_poll_until(&near->end, deadline);
+        CU_ASSERT_TRUE(mwt_end_now(&near->end) >= deadline);
+        CU_ASSERT_PTR_NULL(near->end.first);
+        mwt_case_exchange(near, near->far);
+    }
+}
+
+/* However a poll waits, it waits until its deadline, and what comes ends it. */
+static void test_every_wait(void)
+{
+    for (size_t i = 0; i < 4; i++) {
+        const struct mwt_plan plan = {.body = wait_and_exchange,
+                                      .near_bytes_max = MWT_CASE_LIMIT_BYTES,
+                                      .far_bytes_max = MWT_CASE_LIMIT_BYTES,
+                                      .wake_fd = -1,
+                                      .wait = every_wait[i]};
+        mwt_rig.run(&plan);
+    }
 }
 
 static void read_clock(struct mwt_near *near)
@@ -144,6 +174,7 @@ void mwt_cases_waiting(CU_pSuite suite)
         {"looking is enough", test_looking_is_enough},
         {"wake now", test_wake_now},
         {"wake later", test_wake_later},
+        {"every wait", test_every_wait},
         {"clock", test_clock},
     };
 

@@ -18,7 +18,8 @@ void mwt_near_run(const struct mwt_plan *plan, const mw_transport_api *api, void
     struct mwt_near near = {.plan = plan};
     char bound[256] = "";
 
-    mw_error error = mwt_end_open(&near.end, api, environment, plan->near_bytes_max, plan->wake_fd);
+    mw_error error =
+        mwt_end_open(&near.end, api, environment, plan->near_bytes_max, plan->wake_fd, plan->wait);
     CU_ASSERT_EQUAL(error, MW_OK);
     if (error != MW_OK) {
         fprintf(stderr, "near end: %s\n", near.end.why.text);

@@ -19,6 +19,7 @@ struct mwt_plan {
     size_t near_bytes_max;
     size_t far_bytes_max;
     int wake_fd;
+    mw_wait wait; /* of the near end */
 };
 
 struct mwt_near {

@@ -139,12 +139,13 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 static const mw_transport_events events = {on_up, on_message, on_down};
 
 mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
-                      size_t frame_bytes_max, int wake_fd)
+                      size_t frame_bytes_max, int wake_fd, mw_wait wait)
 {
     const mw_transport_config config = {.events = &events,
                                         .context = end,
                                         .frame_bytes_max = frame_bytes_max,
                                         .wake_fd = wake_fd,
+                                        .wait = wait,
                                         .environment = environment};
 
     *end = (struct mwt_end){.api = api, .environment = environment};

@@ -50,7 +50,7 @@ struct mwt_end {
 
 /* Opens; the environment is the transport's. On failure the sentence is in end->why. */
 mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
-                      size_t frame_bytes_max, int wake_fd);
+                      size_t frame_bytes_max, int wake_fd, mw_wait wait);
 
 /* Closes and frees all that was recorded. */
 void mwt_end_close(struct mwt_end *end);

@@ -225,11 +225,13 @@ static void test_bad_config(void)
     struct mwt_end end;
     int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-    CU_ASSERT_EQUAL(mwt_end_open(&end, &mwi_tcp_transport, NULL, (size_t)INT32_MAX + 1, -1),
-                    MW_EINVAL);
+    CU_ASSERT_EQUAL(
+        mwt_end_open(&end, &mwi_tcp_transport, NULL, (size_t)INT32_MAX + 1, -1, MW_WAIT_AUTO),
+        MW_EINVAL);
     CU_ASSERT_NOT_EQUAL(end.why.text[0], '\0');
-    CU_ASSERT_EQUAL(mwt_end_open(&end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, file),
-                    MW_EINVAL);
+    CU_ASSERT_EQUAL(
+        mwt_end_open(&end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, file, MW_WAIT_AUTO),
+        MW_EINVAL);
     CU_ASSERT_NOT_EQUAL(end.why.text[0], '\0');
 
     close(file);

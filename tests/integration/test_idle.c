@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a farm costs that has nothing to do: processor time of master and slave over 10 s, as mw_wait
+ * measures it. All farms wait at the same time, since those that do nothing do not disturb each
+ * other; and it is processor time, so that a busy machine makes it no larger.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "mwt_process.h"
+#include "mwt_run.h"
+
+#define SECONDS "10"
+#define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
+
+/* A farm, and the share of a core in percent that each of its processes may take. */
+struct mode {
+    const char *name;
+    const char *wait;    /* --mw-wait */
+    const char *ranks;   /* under mpirun; NULL: a TCP master and a slave */
+    const char *seconds; /* with nothing to do */
+    double percent_max;
+};
+
+static const struct mode modes[] = {
+    {"tcp", "auto", NULL, SECONDS, 1},
+    {"tcp, nap", "nap", NULL, SECONDS, 1},
+#ifdef MWT_MPIEXEC
+    {"mpi", "auto", "2", SECONDS, 3},
+    {"mpi, nap", "nap", "2", SECONDS, 3},
+#endif
+};
+
+#define MODES_COUNT (sizeof modes / sizeof modes[0])
+
+/* Starts the farm; its master, or its launcher, prints the figures. */
+static struct mwt_process *start_mode(struct mwt_crew *crew, const struct mode *mode)
+{
+#ifdef MWT_MPIEXEC
+    if (mode->ranks != NULL)
+        return mwt_start(
+            crew,
+            &(struct mwt_start){.argv = MWT_ARGV(MWT_MPIEXEC, "-n", mode->ranks, MWT_WAIT,
+                                                 "--mw-quiet", "--mw-wait", mode->wait, "--tasks",
+                                                 "10", "--quiets", "0", "--seconds", mode->seconds),
+                                .environment = MWT_ARGV(NO_LEAK_CHECK)});
+#endif
+    const char *file = mwt_path(crew, mwt_format(crew, "%s.rsc", mode->name));
+    mwt_run_program(crew, MWT_WAIT, "--mw-slave", "--mw-quiet", "--mw-wait", mode->wait,
+                    "--mw-resource-file", file, NULL);
+    return mwt_run_program(crew, MWT_WAIT, "--mw-master", "--mw-master-host", "127.0.0.1",
+                           "--mw-quiet", "--mw-wait", mode->wait, "--mw-resource-file", file,
+                           "--tasks", "10", "--quiets", "0", "--seconds", mode->seconds, NULL);
+}
+
+static void check_share(const struct mode *mode, const json_t *figures, const char *key)
+{
+    const json_t *percent = json_object_get(figures, key);
+    CU_ASSERT_TRUE_FATAL(json_is_real(percent));
+    printf("\n%s: %s %.2f, at most %.0f", mode->name, key, json_real_value(percent),
+           mode->percent_max);
+#ifndef MWT_IS_SANITIZED
+    CU_ASSERT_TRUE(json_real_value(percent) < mode->percent_max);
+#endif
+}
+
+/* A process with nothing to do takes less than a hundredth of a core over TCP, and less than three
+ * hundredths over MPI, which can only be looked at. A sanitizer's own cost is not counted. */
+static void test_idle(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farms[MODES_COUNT];
+
+    for (size_t i = 0; i < MODES_COUNT; i++)
+        farms[i] = start_mode(crew, &modes[i]);
+
+    for (size_t i = 0; i < MODES_COUNT; i++) {
+        CU_ASSERT_EQUAL(mwt_await_end(farms[i]), 0);
+        json_t *figures = json_loads(mwt_output(farms[i], MWT_OUT), 0, NULL);
+        CU_ASSERT_PTR_NOT_NULL(figures);
+        if (figures != NULL) {
+            check_share(&modes[i], figures, "idle_master_percent");
+            check_share(&modes[i], figures, "idle_slave_percent");
+        }
+        json_decref(figures);
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* The measurement can tell: a process that never sleeps takes far more. */
+static void test_spin(void)
+{
+    static const struct mode spin = {"tcp, spin", "spin", NULL, "1", 100};
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_mode(crew, &spin);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    json_t *figures = json_loads(mwt_output(farm, MWT_OUT), 0, NULL);
+    CU_ASSERT_TRUE(json_real_value(json_object_get(figures, "idle_master_percent")) > 3);
+    CU_ASSERT_TRUE(json_real_value(json_object_get(figures, "idle_slave_percent")) > 3);
+    json_decref(figures);
+    mwt_crew_destroy(crew);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"idle", test_idle},
+        {"spin", test_spin},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("idle", tests);
+}
