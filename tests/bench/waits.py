@@ -33,7 +33,12 @@ def mpi(arguments, ours, seen, file):
     return [(arguments.mpirun, "--oversubscribe", "-n", "2") + ours + seen]
 
 
-TRANSPORTS = {"tcp": tcp, "mpi": mpi}
+def mixed(arguments, ours, seen, file):
+    (command,) = mpi(arguments, ours, seen, file)
+    return [command + MASTER[1:] + file + ("--mw-transport", "mpi,tcp")]
+
+
+TRANSPORTS = {"tcp": tcp, "mpi": mpi, "mixed": mixed}
 
 
 def environment():

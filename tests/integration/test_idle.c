@@ -6,6 +6,7 @@
  */
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mwt_process.h"
 #include "mwt_run.h"
@@ -16,41 +17,52 @@
 /* A farm, and the share of a core in percent that each of its processes may take. */
 struct mode {
     const char *name;
-    const char *wait;    /* --mw-wait */
-    const char *ranks;   /* under mpirun; NULL: a TCP master and a slave */
+    const char *wait; /* --mw-wait */
+    const char *transport;
     const char *seconds; /* with nothing to do */
     double percent_max;
 };
 
 static const struct mode modes[] = {
-    {"tcp", "auto", NULL, SECONDS, 1},
-    {"tcp, nap", "nap", NULL, SECONDS, 1},
+    {"tcp", "auto", "tcp", SECONDS, 1},       {"tcp, nap", "nap", "tcp", SECONDS, 1},
 #ifdef MWT_MPIEXEC
-    {"mpi", "auto", "2", SECONDS, 3},
-    {"mpi, nap", "nap", "2", SECONDS, 3},
+    {"mpi", "auto", "mpi", SECONDS, 3},       {"mpi, nap", "nap", "mpi", SECONDS, 3},
+    {"mixed", "auto", "mpi,tcp", SECONDS, 3}, {"mixed, nap", "nap", "mpi,tcp", SECONDS, 3},
 #endif
 };
 
 #define MODES_COUNT (sizeof modes / sizeof modes[0])
 
-/* Starts the farm; its master, or its launcher, prints the figures. */
+/* Starts the farm of one slave, which over TCP is a process of its own; its master, or its launcher,
+ * prints the figures. */
 static struct mwt_process *start_mode(struct mwt_crew *crew, const struct mode *mode)
 {
-#ifdef MWT_MPIEXEC
-    if (mode->ranks != NULL)
-        return mwt_start(
-            crew,
-            &(struct mwt_start){.argv = MWT_ARGV(MWT_MPIEXEC, "-n", mode->ranks, MWT_WAIT,
-                                                 "--mw-quiet", "--mw-wait", mode->wait, "--tasks",
-                                                 "10", "--quiets", "0", "--seconds", mode->seconds),
-                                .environment = MWT_ARGV(NO_LEAK_CHECK)});
-#endif
     const char *file = mwt_path(crew, mwt_format(crew, "%s.rsc", mode->name));
-    mwt_run_program(crew, MWT_WAIT, "--mw-slave", "--mw-quiet", "--mw-wait", mode->wait,
-                    "--mw-resource-file", file, NULL);
-    return mwt_run_program(crew, MWT_WAIT, "--mw-master", "--mw-master-host", "127.0.0.1",
-                           "--mw-quiet", "--mw-wait", mode->wait, "--mw-resource-file", file,
-                           "--tasks", "10", "--quiets", "0", "--seconds", mode->seconds, NULL);
+    const char *argv[32] = {0};
+    size_t count = 0;
+#ifdef MWT_MPIEXEC
+    if (strcmp(mode->transport, "tcp") != 0) {
+        const char *const launcher[] = {MWT_MPIEXEC,      "-n",           "2", MWT_WAIT,
+                                        "--mw-transport", mode->transport};
+        memcpy(argv, launcher, sizeof launcher);
+        count = sizeof launcher / sizeof launcher[0];
+    }
+#endif
+    if (count == 0) {
+        mwt_run_program(crew, MWT_WAIT, "--mw-slave", "--mw-quiet", "--mw-wait", mode->wait,
+                        "--mw-resource-file", file, NULL);
+        argv[count++] = MWT_WAIT;
+        argv[count++] = "--mw-master";
+    }
+    const char *const rest[] = {"--mw-quiet", "--mw-wait", mode->wait,  "--tasks",    "10",
+                                "--quiets",   "0",         "--seconds", mode->seconds};
+    const char *const listening[] = {"--mw-master-host", "127.0.0.1", "--mw-resource-file", file};
+    memcpy(argv + count, rest, sizeof rest);
+    count += sizeof rest / sizeof rest[0];
+    if (strstr(mode->transport, "tcp") != NULL)
+        memcpy(argv + count, listening, sizeof listening);
+    return mwt_start(crew,
+                     &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
 }
 
 static void check_share(const struct mode *mode, const json_t *figures, const char *key)
@@ -65,7 +77,8 @@ static void check_share(const struct mode *mode, const json_t *figures, const ch
 }
 
 /* A process with nothing to do takes less than a hundredth of a core over TCP, and less than three
- * hundredths over MPI, which can only be looked at. A sanitizer's own cost is not counted. */
+ * hundredths over MPI, which can only be looked at, or over both. A sanitizer's own cost is not
+ * counted. */
 static void test_idle(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -90,7 +103,7 @@ static void test_idle(void)
 /* The measurement can tell: a process that never sleeps takes far more. */
 static void test_spin(void)
 {
-    static const struct mode spin = {"tcp, spin", "spin", NULL, "1", 100};
+    static const struct mode spin = {"tcp, spin", "spin", "tcp", "1", 100};
     struct mwt_crew *crew = mwt_crew_create();
 
     struct mwt_process *farm = start_mode(crew, &spin);
