@@ -13,7 +13,7 @@
 #define YIELD_NS 1000000
 #define WAIT_PER_NAP 16
 #define NAP_MIN_NS 50000
-#define NAP_MAX_NS 2000000
+#define NAP_MAX_NS 4000000
 #define MOVING_NS_PER_BYTE 10
 
 void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait)

