@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Capacity doubles, so that appending is linear in all; size never exceeds capacity.
+ * Capacity doubles at least, so that appending is linear in all; size never exceeds capacity. A
+ * buffer of many megabytes grows without being copied, and what of it was not written to takes no
+ * memory: both are the C library's doing, which maps such blocks and moves the mapping.
  */
 #include "buffer.h"
 
@@ -36,9 +38,9 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
         return false;
     }
     size_t needed = buffer->size + size;
-    size_t capacity = buffer->capacity < CAPACITY_MIN ? CAPACITY_MIN : buffer->capacity;
-    while (capacity < needed)
-        capacity *= 2;
+    size_t capacity = buffer->capacity < CAPACITY_MIN / 2 ? CAPACITY_MIN : 2 * buffer->capacity;
+    if (capacity < needed)
+        capacity = needed;
     unsigned char *data = realloc(buffer->data, capacity);
     if (data == NULL) {
         buffer->failed = true;
@@ -55,6 +57,20 @@ void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
         return;
     memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
+}
+
+bool mwi_buffer_adopt(struct mwi_buffer *buffer, void *data, size_t size, size_t before)
+{
+    unsigned char *moved = size <= SIZE_MAX - before ? realloc(data, before + size) : NULL;
+    if (moved == NULL) {
+        free(data);
+        buffer->failed = true;
+        return false;
+    }
+    memmove(moved + before, moved, size);
+    free(buffer->data);
+    *buffer = (struct mwi_buffer){.data = moved, .size = before + size, .capacity = before + size};
+    return true;
 }
 
 int mwi_buffer_write(void *buffer, const char *data, size_t size)

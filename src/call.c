@@ -21,6 +21,7 @@ static void begin_result(mw_call *call, enum mwi_call_result result)
 {
     struct mwi_slave_engine *engine = &call->slave->engine;
     size_t start = mwi_slave_engine_payload_start(engine);
+    mwi_slave_engine_forget_large(engine);
     if (start > engine->result_start) {
         engine->results.size = start;
         engine->results.failed = false;
@@ -116,10 +117,24 @@ mw_error mw_call_return(mw_call *call, const char *format, ...)
     return error == MW_OK ? MW_OK : fail_task(call, error, why.text);
 }
 
+/* What became of a large result that was left, or could not be. */
+static mw_error end_large(mw_call *call, mw_error error, const mw_reason *why)
+{
+    call->end = results(call)->size;
+    if (error == MW_ENOMEM)
+        return fail_without_memory(call);
+    return error == MW_OK ? MW_OK : fail_task(call, error, why->text);
+}
+
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 {
-    if (size > UINT32_MAX)
-        return fail_task(call, MW_ETOOBIG, "a result of 4 GiB or more cannot be sent");
+    mw_reason why;
+    if (size >= MWI_MESSAGE_LARGE_BYTES) {
+        begin_result(call, MWI_CALL_BYTES);
+        mw_error error =
+            mwi_slave_engine_leave_large(&call->slave->engine, call->task, data, size, &why);
+        return end_large(call, error, &why);
+    }
     begin_result(call, MWI_CALL_BYTES);
     mwi_buffer_reserve(results(call), size + MWI_MESSAGE_OVERHEAD_BYTES);
     mwi_message_write_bytes(results(call), data, size);
@@ -129,6 +144,13 @@ mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 
 mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
 {
+    mw_reason why;
+    if (size >= MWI_MESSAGE_LARGE_BYTES) {
+        begin_result(call, MWI_CALL_BYTES);
+        return end_large(
+            call, mwi_slave_engine_take_large(&call->slave->engine, call->task, data, size, &why),
+            &why);
+    }
     mw_error error = mw_call_return_bytes(call, data, size);
     free(data);
     return error;

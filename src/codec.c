@@ -70,13 +70,15 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     return true;
 }
 
-bool mwi_codec_check(const void *data, size_t size, size_t *values_count)
+/* Walks over up to `values_max` values; *values_count and *left_bytes are set if they are whole. */
+static bool walk(const void *data, size_t size, size_t values_max, size_t *values_count,
+                 size_t *left_bytes)
 {
     const unsigned char *at = data;
     size_t left = size, count = 0, depth = 0;
     size_t remaining[DEPTH_MAX];
 
-    while (left > 0) {
+    while (left > 0 && (depth > 0 || count < values_max)) {
         struct header header;
         if (!read_header(at, left, &header) || header.skip > left ||
             header.children > left - header.skip)
@@ -96,8 +98,23 @@ bool mwi_codec_check(const void *data, size_t size, size_t *values_count)
     }
     if (depth > 0)
         return false;
-    if (values_count != NULL)
-        *values_count = count;
+    *values_count = count;
+    *left_bytes = left;
+    return true;
+}
+
+bool mwi_codec_check(const void *data, size_t size, size_t *values_count)
+{
+    size_t count, left;
+    return walk(data, size, SIZE_MAX, values_count != NULL ? values_count : &count, &left);
+}
+
+bool mwi_codec_first(const void *data, size_t size, size_t *first_bytes)
+{
+    size_t count, left;
+    if (!walk(data, size, 1, &count, &left) || count != 1)
+        return false;
+    *first_bytes = size - left;
     return true;
 }
 

@@ -16,6 +16,9 @@
  * follows; *values_count (may be NULL) is how many at the top. No bytes are no values. */
 bool mwi_codec_check(const void *data, size_t size, size_t *values_count);
 
+/* Whether the bytes begin with such a value; *first_bytes is how many it takes. */
+bool mwi_codec_first(const void *data, size_t size, size_t *first_bytes);
+
 /* Writes a number most significant byte first. */
 void mwi_codec_put_u32(unsigned char *to, uint32_t number);
 

@@ -11,16 +11,17 @@
 #include "master_tasks.h"
 
 /* A group stops growing at this payload, so that one message does not keep a slave waiting. */
-#define GROUP_BYTES_MAX ((size_t)1 << 20)
+#define GROUP_BYTES_MAX MWI_MESSAGE_LARGE_BYTES
 
 /* A task that the slave could not even receive fails as that task. */
 static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave *slave,
                            struct mwi_task *task)
 {
     char text[160];
-    int size = snprintf(text, sizeof text,
-                        "the task's %u bytes are over the slave's --mw-max-read-buffer-size of %zu",
-                        (unsigned)task->size, slave->frame_bytes_max);
+    int size =
+        snprintf(text, sizeof text,
+                 "the task's %zu bytes are over the slave's --mw-max-read-buffer-size of %zu",
+                 task->size, slave->frame_bytes_max);
     mw_frame frame = {.data = (unsigned char *)text, .size = (size_t)size};
     struct mwi_message_item item = {.status = MWI_RESULT_FAILED};
     struct mwi_block *block = mwi_block_keep(&frame, &item.payload.data);
@@ -28,7 +29,7 @@ static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave *s
         engine->effects.failed = true;
         return;
     }
-    item.payload.size = (uint32_t)size;
+    item.payload.size = (size_t)size;
     task->sid = slave->sid;
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
     slave->running_count++;
@@ -60,9 +61,21 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *s
     return group.bytes + MWI_MESSAGE_OVERHEAD_BYTES;
 }
 
+/* A task that is as large as a group may grow is alone in its group. */
+static void write_large(struct mwi_buffer *buffer, const struct mwi_task *task)
+{
+    mwi_message_begin_large_task(buffer, mwi_task_id(task), task->algorithm, task->is_bytes);
+    mwi_buffer_append(buffer, task->data, task->size);
+}
+
 static void write_group(struct mwi_buffer *buffer, const struct mwi_slave *slave)
 {
     const struct mwi_list *list = &slave->running;
+    const struct mwi_task *first = MWI_LIST_ENTRY(list->next, const struct mwi_task, link);
+    if (slave->running_count == 1 && first->size >= MWI_MESSAGE_LARGE_BYTES) {
+        write_large(buffer, first);
+        return;
+    }
     mwi_message_begin_tasks(buffer, slave->running_count);
     for (const struct mwi_list *link = list->next; link != list; link = link->next) {
         const struct mwi_task *task = MWI_LIST_ENTRY(link, const struct mwi_task, link);

@@ -136,7 +136,8 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
     bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
     if (message.kind == MWI_MESSAGE_HELLO)
         mwi_master_take_hello(engine, slave, &message);
-    else if (message.kind == MWI_MESSAGE_RESULTS && is_greeted)
+    else if ((message.kind == MWI_MESSAGE_RESULTS || message.kind == MWI_MESSAGE_LARGE_RESULT) &&
+             is_greeted)
         take_results(engine, slave, &message, event);
     else if (message.kind == MWI_MESSAGE_ATTENTIVE && is_greeted)
         mwi_master_take_attentive(engine, slave);

@@ -166,7 +166,7 @@ void mwi_master_take_hello(struct mwi_master_engine *engine, struct mwi_slave *s
                                (unsigned long long)message->hello.frame_bytes_max,
                                FRAME_BYTES_LEAST));
     } else {
-        slave->frame_bytes_max = (size_t)message->hello.frame_bytes_max;
+        slave->frame_bytes_max = mwi_message_size(message->hello.frame_bytes_max);
         welcome(engine, slave);
     }
 }

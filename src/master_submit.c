@@ -104,8 +104,7 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
 static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
                            bool is_bytes)
 {
-    struct mwi_submission submission = {.tag = task->tag,
-                                        .payload = {data, (uint32_t)size, is_bytes}};
+    struct mwi_submission submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
     mw_error error = check_task(master, task, size);
     if (error == MW_OK)
         error = make_policy(master, task->policy, &submission.policy);
@@ -136,6 +135,9 @@ static mw_error submit_taking(mw_master *master, const mw_task *task, void *data
 static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
                             bool is_bytes)
 {
+    mw_error error = check_task(master, task, size);
+    if (error != MW_OK)
+        return refuse(master, error);
     unsigned char *copy = malloc(size == 0 ? 1 : size);
     if (copy == NULL)
         return refuse(master, mwi_master_fail(master, MW_ENOMEM,
@@ -143,6 +145,17 @@ static mw_error submit_copy(mw_master *master, const mw_task *task, const void *
     if (size > 0)
         memcpy(copy, data, size);
     return submit_taking(master, task, copy, size, is_bytes);
+}
+
+/* Small values are copied, so that the scratch need not grow anew each time. */
+static mw_error submit_scratch(mw_master *master, const mw_task *task)
+{
+    struct mwi_buffer *scratch = &master->scratch;
+    size_t size = 0;
+    if (scratch->size < MWI_MESSAGE_LARGE_BYTES)
+        return submit_copy(master, task, scratch->data, scratch->size, false);
+    void *data = mwi_buffer_take(scratch, &size);
+    return submit_taking(master, task, data, size, false);
 }
 
 mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...)
@@ -154,7 +167,7 @@ mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *fo
     va_end(arguments);
     if (error != MW_OK)
         return refuse(master, error);
-    return submit_copy(master, task, master->scratch.data, master->scratch.size, false);
+    return submit_scratch(master, task);
 }
 
 mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,

@@ -2,7 +2,7 @@
  *
  * Messages are flat arrays, so that a group of tasks is one array of objects for msgpack-c and not
  * a tree. Lengths and counts that are known only at the end are written in msgpack's widest form
- * first and filled in later.
+ * first and filled in later. A large payload is no part of the array: it follows in the frame.
  */
 #include "message.h"
 
@@ -13,11 +13,14 @@
 
 #define ZONE_CHUNK_BYTES 8192
 #define TASK_FIELDS 3
+#define LARGE_FIELDS 3
 #define ARRAY16 0xdc
 #define ARRAY32 0xdd
 #define EXT32 0xc9
 #define ARRAY32_HEADER_BYTES 5
 #define EXT32_HEADER_BYTES 6
+/* A number in its widest form. */
+#define UINT64_BYTES 9
 
 bool mwi_decoder_init(struct mwi_decoder *decoder)
 {
@@ -82,7 +85,7 @@ static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
     message->hello.protocol = fields[1].via.u64;
     if (message->hello.protocol != MW_PROTOCOL_VERSION)
         return MW_OK;
-    if (message->fields_count != 4 || !is_text(&fields[2]) || !is_number(&fields[3], INT32_MAX))
+    if (message->fields_count != 4 || !is_text(&fields[2]) || !is_number(&fields[3], UINT64_MAX))
         return fail(why, "a malformed greeting");
     message->hello.member_id = object_text(&fields[2]);
     message->hello.frame_bytes_max = fields[3].via.u64;
@@ -94,7 +97,7 @@ static mw_error decode_welcome(struct mwi_message *message, mw_reason *why)
     const msgpack_object *fields = message->fields;
     if (message->fields_count < 3 || !is_number(&fields[0], UINT32_MAX) ||
         !is_number(&fields[1], UINT32_MAX) || fields[1].via.u64 == 0 ||
-        !is_number(&fields[2], INT32_MAX))
+        !is_number(&fields[2], UINT64_MAX))
         return fail(why, "a malformed welcome");
     for (size_t i = 3; i < message->fields_count; i++)
         if (!is_text(&fields[i]))
@@ -145,6 +148,25 @@ static mw_error decode_results(struct mwi_message *message, mw_reason *why)
     return MW_OK;
 }
 
+static bool is_large(enum mwi_message_kind kind)
+{
+    return kind == MWI_MESSAGE_LARGE_TASK || kind == MWI_MESSAGE_LARGE_RESULT;
+}
+
+/* Both kinds have the id first and the form last. */
+static mw_error decode_large(struct mwi_message *message, mw_reason *why)
+{
+    const msgpack_object *fields = message->fields;
+    bool is_task = message->kind == MWI_MESSAGE_LARGE_TASK;
+    if (message->fields_count != LARGE_FIELDS || !is_number(&fields[0], UINT64_MAX) ||
+        !is_number(&fields[1], is_task ? UINT32_MAX : UINT64_MAX) ||
+        !is_number(&fields[2], MWI_PAYLOAD_BYTES))
+        return fail(why, is_task ? "a malformed large task" : "a malformed large result");
+    message->large.is_bytes = fields[2].via.u64 == MWI_PAYLOAD_BYTES;
+    message->items_count = 1;
+    return MW_OK;
+}
+
 static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
 {
     switch (message->kind) {
@@ -159,6 +181,9 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
         return decode_tasks(message, why);
     case MWI_MESSAGE_RESULTS:
         return decode_results(message, why);
+    case MWI_MESSAGE_LARGE_TASK:
+    case MWI_MESSAGE_LARGE_RESULT:
+        return decode_large(message, why);
     case MWI_MESSAGE_SHUTDOWN:
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
@@ -182,19 +207,24 @@ size_t mwi_message_fields_count(const unsigned char *data, size_t size)
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why)
 {
-    size_t values_count, offset = 0;
+    size_t head_bytes, offset = 0;
     msgpack_object object;
     msgpack_zone_clear(&decoder->zone);
-    if (!mwi_codec_check(data, size, &values_count) || values_count != 1)
+    if (!mwi_codec_first(data, size, &head_bytes))
         return fail(why, "a frame that is not one msgpack value");
     msgpack_unpack_return got =
-        msgpack_unpack((const char *)data, size, &offset, &decoder->zone, &object);
+        msgpack_unpack((const char *)data, head_bytes, &offset, &decoder->zone, &object);
     if (got == MSGPACK_UNPACK_NOMEM_ERROR)
         return MW_ENOMEM;
-    if (got != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY ||
-        object.via.array.size == 0 || !is_number(&object.via.array.ptr[0], UINT8_MAX))
+    bool is_message = got == MSGPACK_UNPACK_SUCCESS && object.type == MSGPACK_OBJECT_ARRAY &&
+                      object.via.array.size > 0 && is_number(&object.via.array.ptr[0], UINT8_MAX);
+    if (is_message)
+        message->kind = (enum mwi_message_kind)object.via.array.ptr[0].via.u64;
+    if (head_bytes < size && !(is_message && is_large(message->kind)))
+        return fail(why, "a frame that is not one msgpack value");
+    if (!is_message)
         return fail(why, "a frame that is no message");
-    message->kind = (enum mwi_message_kind)object.via.array.ptr[0].via.u64;
+    message->large = (struct mwi_payload){data + head_bytes, size - head_bytes, false};
     message->fields = object.via.array.ptr + 1;
     message->fields_count = object.via.array.size - 1;
     return decode_fields(message, why);
@@ -211,7 +241,7 @@ void mwi_message_task(const struct mwi_message *message, size_t index,
     const msgpack_object *fields = message->fields + index * TASK_FIELDS;
     item->id = fields[0].via.u64;
     item->algorithm = (uint32_t)fields[1].via.u64;
-    item->payload = object_payload(&fields[2]);
+    item->payload = is_large(message->kind) ? message->large : object_payload(&fields[2]);
 }
 
 void mwi_message_result(const struct mwi_message *message, size_t index,
@@ -219,6 +249,12 @@ void mwi_message_result(const struct mwi_message *message, size_t index,
 {
     const msgpack_object *fields = message->fields + index * MWI_MESSAGE_RESULT_FIELDS;
     item->id = fields[0].via.u64;
+    if (is_large(message->kind)) {
+        item->payload = message->large;
+        item->status = MWI_RESULT_DONE;
+        item->duration_ns = fields[1].via.u64;
+        return;
+    }
     item->payload = object_payload(&fields[1]);
     item->status = (enum mwi_result_status)fields[2].via.u64;
     item->duration_ns = fields[3].via.u64;
@@ -234,9 +270,11 @@ static msgpack_packer begin_message(struct mwi_buffer *buffer, enum mwi_message_
     return packer;
 }
 
+/* msgpack-c would write the lower 32 bits of a length. */
 static void write_text(msgpack_packer *packer, const char *text)
 {
-    msgpack_pack_str_with_body(packer, text, strlen(text));
+    size_t size = strlen(text);
+    msgpack_pack_str_with_body(packer, text, size < UINT32_MAX ? size : UINT32_MAX);
 }
 
 void mwi_message_write_hello(struct mwi_buffer *buffer, const char *member_id,
@@ -318,6 +356,13 @@ size_t mwi_message_open_values(struct mwi_buffer *buffer)
     return buffer->size;
 }
 
+size_t mwi_message_opened_values(const struct mwi_buffer *buffer, size_t start)
+{
+    bool is_open = !buffer->failed && buffer->size >= start + EXT32_HEADER_BYTES &&
+                   buffer->data[start] == EXT32;
+    return is_open ? start + EXT32_HEADER_BYTES : 0;
+}
+
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened)
 {
     if (!buffer->failed)
@@ -353,4 +398,48 @@ void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
     if (!buffer->failed)
         mwi_codec_put_u32(buffer->data + 1,
                           (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
+}
+
+void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+                                  bool is_bytes)
+{
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_LARGE_TASK, LARGE_FIELDS);
+    msgpack_pack_uint64(&packer, id);
+    msgpack_pack_uint32(&packer, algorithm);
+    msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
+}
+
+static size_t number_bytes(uint64_t number)
+{
+    return number < 0x80          ? 1
+           : number <= UINT8_MAX  ? 2
+           : number <= UINT16_MAX ? 3
+           : number <= UINT32_MAX ? 5
+                                  : UINT64_BYTES;
+}
+
+size_t mwi_message_large_head_bytes(uint64_t id)
+{
+    /* The array's header, the kind, the id, the time in its widest form, the form. */
+    return 1 + 1 + number_bytes(id) + UINT64_BYTES + 1;
+}
+
+static int put(void *at, const char *data, size_t size)
+{
+    unsigned char **to = at;
+    memcpy(*to, data, size);
+    *to += size;
+    return 0;
+}
+
+void mwi_message_put_large_head(unsigned char *head, uint64_t id, uint64_t duration_ns,
+                                bool is_bytes)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, &head, put);
+    msgpack_pack_array(&packer, LARGE_FIELDS + 1);
+    msgpack_pack_uint8(&packer, MWI_MESSAGE_LARGE_RESULT);
+    msgpack_pack_uint64(&packer, id);
+    msgpack_pack_fix_uint64(&packer, duration_ns);
+    msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
 }

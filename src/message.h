@@ -23,12 +23,22 @@ enum mwi_message_kind {
                                  back to the pool */
     MWI_MESSAGE_ATTENTIVE = 8, /* slave: []: without a task it listens, and may be pinged */
     MWI_MESSAGE_PING = 9,      /* master: [] */
-    MWI_MESSAGE_PONG = 10      /* slave: [], at once */
+    MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
+    /* The payload is what follows the array in the frame, as it is: no length of msgpack's limits it,
+     * and it can be handed out, or sent, where it lies. */
+    MWI_MESSAGE_LARGE_TASK = 11,  /* master: [id, algorithm, form] payload */
+    MWI_MESSAGE_LARGE_RESULT = 12 /* slave: [id, nanoseconds, form] payload */
 };
 
 /* A payload is an ext of this type holding a sequence of values, a bin holding raw bytes, or, in a
  * failed result, a str holding the message. */
 #define MWI_MESSAGE_EXT_VALUES 1
+
+/* The form of a large payload. */
+enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1 };
+
+/* A payload of so many bytes goes in a message of its own. */
+#define MWI_MESSAGE_LARGE_BYTES ((size_t)1 << 20)
 
 enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
 
@@ -38,9 +48,15 @@ enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
 
 struct mwi_payload {
     unsigned char *data;
-    uint32_t size;
+    size_t size;
     bool is_bytes;
 };
+
+/* What the other end allows, as a size that can be added to. */
+static inline size_t mwi_message_size(uint64_t bytes)
+{
+    return bytes < SIZE_MAX / 2 ? (size_t)bytes : SIZE_MAX / 2;
+}
 
 /* A received task or result; the payload points into the frame. */
 struct mwi_message_item {
@@ -54,7 +70,7 @@ struct mwi_message_item {
 /* A text in a frame, not NUL-terminated. */
 struct mwi_text {
     const char *data;
-    uint32_t size;
+    size_t size;
 };
 
 struct mwi_message {
@@ -72,8 +88,9 @@ struct mwi_message {
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
         struct mwi_text reason; /* refuse, goodbye */
-        size_t items_count;     /* tasks, results: mwi_message_item */
+        size_t items_count;     /* tasks, results: mwi_message_item; 1 of a large one */
     };
+    struct mwi_payload large;     /* large task, large result: the payload */
     const msgpack_object *fields; /* of the array, behind the kind */
     size_t fields_count;
 };
@@ -122,15 +139,28 @@ void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t alg
 
 /* A message of results, whose number is not known at first: begin; for each result its id, its
  * payload, its end; at last the number. The payload is written by mwi_message_write_bytes or
- * _failure, or between _open_values and _close_values by anybody who appends values. */
+ * _failure (which cuts a text that msgpack cannot hold), or between _open_values and _close_values
+ * by anybody who appends values. Beyond MWI_MESSAGE_LARGE_BYTES bytes and values are for a large
+ * result: the lengths here have 32 bits. */
 void mwi_message_begin_results(struct mwi_buffer *buffer);
 void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id);
 size_t mwi_message_open_values(struct mwi_buffer *buffer); /* -> `opened` of _close_values */
+/* The same of a payload that begins at `start`, however long it has become; 0 if it is no values. */
+size_t mwi_message_opened_values(const struct mwi_buffer *buffer, size_t start);
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened);
 void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size);
 void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message);
 void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status status,
                             uint64_t duration_ns);
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
+
+/* A large task or result, but for the payload, which is to be appended behind the head. A result's
+ * head is exactly as long as what lies before the payload between _open_values and _close_values, if
+ * the result is the first of its message, so that it can be put there in place of that. */
+void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+                                  bool is_bytes);
+size_t mwi_message_large_head_bytes(uint64_t id);
+void mwi_message_put_large_head(unsigned char *head, uint64_t id, uint64_t duration_ns,
+                                bool is_bytes);
 
 #endif

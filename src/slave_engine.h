@@ -57,6 +57,7 @@ struct mwi_slave_engine {
     struct mwi_slave_task *ring; /* tasks that wait; capacity a power of two */
     size_t ring_capacity, ring_first, tasks_count;
     struct mwi_buffer results; /* the message of results being built */
+    struct mwi_buffer large;   /* the message of the task that runs, if it left large raw bytes */
     size_t results_count;      /* in it */
     size_t result_start;       /* where the result of the task that runs begins in it */
     uint64_t results_total;
@@ -89,8 +90,22 @@ bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_sla
  * That is result_start if memory did not suffice to begin the result. */
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine);
 
+/* Leaves raw bytes of MWI_MESSAGE_LARGE_BYTES or more as the result, in place of a payload in
+ * engine->results. The first copies, the second takes a malloc'd block, also if it fails. Errors:
+ * MW_ENOMEM; MW_ETOOBIG with what is to be said of it, before any of `data` is read. */
+mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine,
+                                      const struct mwi_slave_task *task, const void *data,
+                                      size_t size, mw_reason *why);
+mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine,
+                                     const struct mwi_slave_task *task, void *data, size_t size,
+                                     mw_reason *why);
+
+/* Forgets the large bytes that were left. */
+void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine);
+
 /* Ends the result and frees the task. A result that is larger than a message may be becomes a
- * failure that says so. Sends the results if their group is full or no task waits. */
+ * failure that says so. Sends the results if their group is full or no task waits, or if this one
+ * is large: that goes at once and alone. */
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
                                enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns);
 

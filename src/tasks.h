@@ -26,7 +26,7 @@ struct mwi_task {
         int64_t tag;
         struct mwi_tag *tag_bytes; /* malloc'd */
     };
-    uint32_t size;
+    size_t size;
     uint32_t slot;
     uint32_t generation;
     uint32_t sid; /* ordered or running: whose it is; unrunnable: whose it was last */

@@ -8,26 +8,37 @@
 #include "value_format.h"
 #include "values.h"
 
-/* One argument by its letter; false if it is a string or object that is NULL. */
-static bool write_value(msgpack_packer *packer, char letter, va_list *arguments)
+/* One argument by its letter. MW_EINVAL: a string or object that is NULL; MW_ETOOBIG: too long for
+ * msgpack, of whose length msgpack-c would write the lower 32 bits. */
+static mw_error write_value(msgpack_packer *packer, char letter, va_list *arguments)
 {
     const char *text;
     const void *bytes;
     const msgpack_object *object;
+    size_t size;
     switch (letter) {
     case 's':
         text = va_arg(*arguments, const char *);
         if (text == NULL)
-            return false;
-        msgpack_pack_str_with_body(packer, text, strlen(text));
+            return MW_EINVAL;
+        size = strlen(text);
+        if (size > UINT32_MAX)
+            return MW_ETOOBIG;
+        msgpack_pack_str_with_body(packer, text, size);
         break;
     case 'S':
         text = va_arg(*arguments, const char *);
-        msgpack_pack_str_with_body(packer, text, va_arg(*arguments, size_t));
+        size = va_arg(*arguments, size_t);
+        if (size > UINT32_MAX)
+            return MW_ETOOBIG;
+        msgpack_pack_str_with_body(packer, text, size);
         break;
     case 'y':
         bytes = va_arg(*arguments, const void *);
-        msgpack_pack_bin_with_body(packer, bytes, va_arg(*arguments, size_t));
+        size = va_arg(*arguments, size_t);
+        if (size > UINT32_MAX)
+            return MW_ETOOBIG;
+        msgpack_pack_bin_with_body(packer, bytes, size);
         break;
     case 'i':
         msgpack_pack_int(packer, va_arg(*arguments, int));
@@ -50,11 +61,11 @@ static bool write_value(msgpack_packer *packer, char letter, va_list *arguments)
     default:
         object = va_arg(*arguments, const msgpack_object *);
         if (object == NULL)
-            return false;
+            return MW_EINVAL;
         msgpack_pack_object(packer, *object);
         break;
     }
-    return true;
+    return MW_OK;
 }
 
 static size_t names_count(struct mwi_value_format format)
@@ -65,10 +76,10 @@ static size_t names_count(struct mwi_value_format format)
     return count;
 }
 
-static mw_error refuse(mw_reason *why, const char *text, const char *what)
+static mw_error refuse(mw_reason *why, mw_error error, const char *text, const char *what)
 {
     snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", text, what);
-    return MW_EINVAL;
+    return error;
 }
 
 mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list arguments,
@@ -85,7 +96,7 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
     va_copy(rest, arguments);
     while (error == MW_OK && mwi_value_format_next(&format)) {
         if (format.letter == '*') {
-            error = refuse(why, text, "has a \"*\", which is only for reading");
+            error = refuse(why, MW_EINVAL, text, "has a \"*\", which is only for reading");
             break;
         }
         if (format.is_named && !is_in_map) {
@@ -94,8 +105,12 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
         }
         if (format.is_named)
             msgpack_pack_str_with_body(&packer, format.name, format.name_size);
-        if (!write_value(&packer, format.letter, &rest))
-            error = refuse(why, text, "was given a string or object that is NULL");
+        error = write_value(&packer, format.letter, &rest);
+        if (error != MW_OK)
+            refuse(why, error, text,
+                   error == MW_ETOOBIG ? "was given a string or bytes of 4 GiB or more, which "
+                                         "msgpack cannot hold: use raw bytes"
+                                       : "was given a string or object that is NULL");
     }
     va_end(rest);
     if (error == MW_OK && buffer->failed) {

@@ -35,7 +35,8 @@ char *mwi_values_string(struct mwi_values *values, const char *text, size_t size
 /* Makes a string as vprintf does, in that memory; NULL out of memory. */
 char *mwi_values_format(struct mwi_values *values, const char *format, va_list arguments);
 
-/* Appends values to the buffer. Errors: MW_EINVAL for the format, MW_ENOMEM. */
+/* Appends values to the buffer. Errors: MW_EINVAL for the format, MW_ETOOBIG for a string or bytes
+ * that msgpack cannot hold, MW_ENOMEM. */
 mw_error mwi_values_write(struct mwi_buffer *buffer, const char *format, va_list arguments,
                           mw_reason *why);
 

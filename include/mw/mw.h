@@ -141,11 +141,15 @@ MW_API const msgpack_object *mw_call_arg(mw_call *call, size_t index);
  * values instead, the task is failed and MW_EFORMAT returned. */
 MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_RESULT;
 
-/* Leaves the result, replacing one that was left before. Copies. On an error the task is failed. */
+/* Leaves the result, replacing one that was left before. Copies. On an error the task is failed:
+ * MW_EINVAL for the format, MW_ETOOBIG for a string or binary of 4 GiB or more, which msgpack cannot
+ * hold, MW_ENOMEM. */
 MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
-/* Leaves raw bytes as the result. The first copies `data`; the second takes a malloc'd block and
- * will free() it, also on an error. */
+/* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
+ * The first copies `data`; the second takes a malloc'd block and will free() it, also on an error; a
+ * block of 1 MiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
+ * failed then. */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
 
@@ -218,7 +222,9 @@ typedef uint64_t mw_task_id;
 /* Submits a task with the values of the format as arguments. Copies. The task is sent to a slave in
  * a later mw_master_next or loop. Errors, with nothing submitted and a sentence in mw_master_error:
  *   MW_EALGORITHM  the program has no such algorithm       MW_EINVAL  a bad format, sid or limit
- *   MW_ETOOBIG     over --mw-max-write-buffer-size         MW_ENOMEM
+ *   MW_ETOOBIG     over --mw-max-write-buffer-size, or a string or binary of 4 GiB or more, which
+ *                  msgpack cannot hold: submit it as raw bytes
+ *   MW_ENOMEM
  * Ignoring one is safe: it shows again in mw_master_error, and the exit status of mw_main is then
  * 255 if the master algorithm returned 0. */
 MW_API mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...);

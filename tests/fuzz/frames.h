@@ -83,11 +83,35 @@ static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer
     mwi_message_end_results(buffer, count);
 }
 
+/* Large messages, of few bytes: a receiver does not mind. */
+static inline void mwt_frames_large_task(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    unsigned char bytes[256];
+    struct mwi_payload payload = mwt_frames_payload(input, bytes);
+    mwi_message_begin_large_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
+                                 payload.is_bytes);
+    mwi_buffer_append(buffer, payload.data, payload.size);
+}
+
+static inline void mwt_frames_large_result(struct mwi_buffer *buffer, uint64_t id,
+                                           const struct mwi_payload *payload)
+{
+    size_t head_bytes = mwi_message_large_head_bytes(id);
+    mwi_buffer_clear(buffer);
+    if (!mwi_buffer_reserve(buffer, head_bytes + payload->size))
+        abort();
+    mwi_message_put_large_head(buffer->data, id, 5, payload->is_bytes);
+    buffer->size = head_bytes;
+    mwi_buffer_append(buffer, payload->data, payload->size);
+}
+
 /* A proper message of any kind. */
 static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
 {
     static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
-    switch (mwt_input_byte(input) % 7 + 1) {
+    unsigned char bytes[256];
+    struct mwi_payload payload;
+    switch (mwt_input_byte(input) % 12 + 1) {
     case MWI_MESSAGE_HELLO:
         mwi_message_write_hello(buffer, mwt_input_byte(input) % 8 == 0 ? "other" : "farm",
                                 mwt_input_number(input, 2));
@@ -107,6 +131,13 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_SHUTDOWN:
         mwi_message_write_bare(buffer, MWI_MESSAGE_SHUTDOWN);
+        break;
+    case MWI_MESSAGE_LARGE_TASK:
+        mwt_frames_large_task(input, buffer);
+        break;
+    case MWI_MESSAGE_LARGE_RESULT:
+        payload = mwt_frames_payload(input, bytes);
+        mwt_frames_large_result(buffer, mwt_input_byte(input) % 32u, &payload);
         break;
     default:
         mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, "");

@@ -135,18 +135,23 @@ static void send_frame(struct farm *farm, mw_peer peer)
 }
 
 /* A slave returns the first task that it really has. */
-static void send_result(struct farm *farm, mw_peer peer)
+static void send_result(struct farm *farm, mw_peer peer, bool is_large)
 {
     const struct mwi_slave *slave = mwi_slaves_find(&farm->engine.slaves, peer);
     if (slave == NULL || mwi_list_is_empty(&slave->running))
         return;
+    uint64_t id = mwi_task_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task, link));
+    unsigned char bytes[] = "r";
     mwi_buffer_clear(&farm->buffer);
-    mwi_message_begin_results(&farm->buffer);
-    mwi_message_begin_result(
-        &farm->buffer, mwi_task_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task, link)));
-    mwi_message_write_bytes(&farm->buffer, "r", 1);
-    mwi_message_end_result(&farm->buffer, MWI_RESULT_DONE, 1);
-    mwi_message_end_results(&farm->buffer, 1);
+    if (is_large) {
+        mwt_frames_large_result(&farm->buffer, id, &(struct mwi_payload){bytes, 1, true});
+    } else {
+        mwi_message_begin_results(&farm->buffer);
+        mwi_message_begin_result(&farm->buffer, id);
+        mwi_message_write_bytes(&farm->buffer, bytes, 1);
+        mwi_message_end_result(&farm->buffer, MWI_RESULT_DONE, 1);
+        mwi_message_end_results(&farm->buffer, 1);
+    }
     send_frame(farm, peer);
 }
 
@@ -197,7 +202,7 @@ static void happen(struct farm *farm, struct mwt_input *input)
     case 7:
     case 8:
     case 9:
-        send_result(farm, peer);
+        send_result(farm, peer, what % 16 == 9);
         break;
     case 10:
         if (what == 0xfa)

@@ -42,8 +42,9 @@ static void check_frame(struct life *life, const struct mwi_effect *effect)
     MWT_FUZZ_PROMISE(
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
+                     message.kind == MWI_MESSAGE_LARGE_RESULT ||
                      message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG);
-    if (message.kind != MWI_MESSAGE_RESULTS)
+    if (message.kind != MWI_MESSAGE_RESULTS && message.kind != MWI_MESSAGE_LARGE_RESULT)
         return;
     /* A master that accepts less than a failure needs gets it all the same. */
     MWT_FUZZ_PROMISE(effect->size <= life->engine.result_bytes_max ||
@@ -113,6 +114,7 @@ static void run_task(struct life *life, struct mwt_input *input)
 {
     static const char bytes[4096];
     struct mwi_slave_task task;
+    mw_reason why;
     size_t size = mwt_input_byte(input) * 10u;
     if (!mwi_slave_engine_begin_task(&life->engine, &task))
         return;
@@ -120,7 +122,9 @@ static void run_task(struct life *life, struct mwt_input *input)
     MWT_FUZZ_PROMISE(start == life->engine.results.size);
     MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
     MWT_FUZZ_PROMISE(task.name != NULL);
-    mwi_message_write_bytes(&life->engine.results, bytes, size);
+    if (size % 3 > 0 ||
+        mwi_slave_engine_leave_large(&life->engine, &task, bytes, size, &why) != MW_OK)
+        mwi_message_write_bytes(&life->engine.results, bytes, size);
     mwi_slave_engine_end_task(&life->engine, &task, MWI_RESULT_DONE, 1, life->now_ns);
     carry_out(life);
 }
@@ -138,7 +142,10 @@ static void happen(struct life *life, struct mwt_input *input)
         break;
     case 3:
         mwi_buffer_clear(&life->buffer);
-        mwt_frames_tasks(input, &life->buffer);
+        if (what % 16 == 3)
+            mwt_frames_tasks(input, &life->buffer);
+        else
+            mwt_frames_large_task(input, &life->buffer);
         send_frame(life, what < 128);
         break;
     case 4:

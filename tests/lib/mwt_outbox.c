@@ -121,7 +121,10 @@ static const struct mwi_message *decode_tasks(struct mwt_outbox *outbox,
                                               const struct mwt_sent *sent)
 {
     const struct mwi_message *message = decode(outbox, sent);
-    return message != NULL && message->kind == MWI_MESSAGE_TASKS ? message : NULL;
+    return message != NULL &&
+                   (message->kind == MWI_MESSAGE_TASKS || message->kind == MWI_MESSAGE_LARGE_TASK)
+               ? message
+               : NULL;
 }
 
 const char *mwt_outbox_tasks(struct mwt_outbox *outbox, mw_peer peer)

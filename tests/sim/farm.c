@@ -48,6 +48,14 @@ static int64_t value_of(int64_t tag)
     return tag * 7 + 3;
 }
 
+/* A few tasks carry bytes both ways besides, enough for a message of their own. */
+#define LARGE_BYTES ((size_t)1 << 20)
+
+static bool is_large(int64_t tag)
+{
+    return tag % 64 == 5;
+}
+
 static struct mwt_farm_order *find_order(struct mwt_farm *farm, const char *sid)
 {
     for (size_t i = 0; i < farm->orders_count; i++)
@@ -84,12 +92,16 @@ static void work(mw_call *call)
 {
     struct mwt_farm *farm = mw_call_user(call);
     int64_t tag;
-    if (mw_call_args(call, "l", &tag) != MW_OK)
+    const void *bytes = "";
+    size_t size = 0;
+    if (mw_call_args(call, "l|y", &tag, &bytes, &size) != MW_OK)
         return;
     check_begin(farm, mw_slave_id(mw_call_slave(call)), tag);
     mw_sim_spend(farm->sim, duration_of(farm, &farm->tasks[tag]));
     if (farm->plan.failing_every > 0 && tag % farm->plan.failing_every == 0)
         mw_call_fail(call, "task %lld is one that fails", (long long)tag);
+    else if (is_large(tag))
+        mw_call_return(call, "l y", value_of(tag), bytes, size);
     else
         mw_call_return(call, "l", value_of(tag));
 }
@@ -154,12 +166,15 @@ static int64_t tag_of(const mw_result *result)
 
 static void take(struct mwt_farm *farm, const mw_result *result)
 {
+    const void *bytes;
+    size_t size = 0;
     int64_t value, tag = tag_of(result);
     struct mwt_farm_task *task = &farm->tasks[tag];
     switch (result->outcome) {
     case MW_DONE:
         task->done++;
-        if (mw_result_get(result, "l", &value) != MW_OK || value != value_of(tag))
+        if (mw_result_get(result, "l|y", &value, &bytes, &size) != MW_OK ||
+            value != value_of(tag) || size != (is_large(tag) ? LARGE_BYTES : 0))
             task->is_wrong = true;
         break;
     case MW_FAILED:
@@ -169,7 +184,7 @@ static void take(struct mwt_farm *farm, const mw_result *result)
         task->unrunnable++;
         for (const char *at = result->message; (at = strstr(at, "was lost with it")) != NULL; at++)
             task->losses++;
-        if (mw_result_args(result, "l", &value) != MW_OK || value != tag)
+        if (mw_result_args(result, "l|y", &value, &bytes, &size) != MW_OK || value != tag)
             task->is_wrong = true;
         break;
     }
@@ -209,7 +224,10 @@ static void submit_one(struct mwt_farm *farm, mw_master *master)
         form.tag_size = sizeof tag;
     }
     draw_policy(farm, task);
-    if (mw_master_submit(master, &form, "l", tag) == MW_OK)
+    static const unsigned char zeros[LARGE_BYTES];
+    mw_error error = is_large(tag) ? mw_master_submit(master, &form, "l y", tag, zeros, LARGE_BYTES)
+                                   : mw_master_submit(master, &form, "l", tag);
+    if (error == MW_OK)
         task->id = mw_master_last_task(master);
 }
 

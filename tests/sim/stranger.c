@@ -60,7 +60,7 @@ static void greet(struct stranger *stranger, mw_peer peer, const char *member_id
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, member_id, 1 << 20);
+    mwi_message_write_hello(&buffer, member_id, 4 << 20);
     send_buffer(stranger, peer, &buffer);
 }
 
@@ -101,7 +101,7 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
     if (!mwi_decoder_init(&decoder))
         return;
     if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
-        message.kind == MWI_MESSAGE_TASKS) {
+        (message.kind == MWI_MESSAGE_TASKS || message.kind == MWI_MESSAGE_LARGE_TASK)) {
         for (size_t i = 0; i < message.items_count; i++) {
             mwi_message_task(&message, i, &item);
             if ((item.id & UINT32_MAX) < FORGED_SLOTS)
@@ -128,7 +128,7 @@ int mwt_stranger_main(mw_sim_host *host, void *context)
     mw_peer peer;
     mw_transport_config config = {.events = &events,
                                   .context = &stranger,
-                                  .frame_bytes_max = 1 << 20,
+                                  .frame_bytes_max = 4 << 20,
                                   .wake_fd = -1,
                                   .environment = host};
     (void)context;

@@ -362,6 +362,94 @@ static int master_of_packer(struct mwt_world *world, mw_master *master)
     return 0;
 }
 
+/* Filled with numbers of its place, so that a payload that was moved by a byte is found out. */
+static unsigned char *make_large(size_t size)
+{
+    unsigned char *bytes = malloc(size);
+    for (size_t i = 0; bytes != NULL && i < size; i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 256);
+    return bytes;
+}
+
+static bool is_large(const void *data, size_t size)
+{
+    unsigned char *expected = make_large(size);
+    bool is_same = expected != NULL && memcmp(data, expected, size) == 0;
+    free(expected);
+    return is_same;
+}
+
+/* Returns what it was given: as bytes, by copy or for good, after thinking better of something else,
+ * or as values. */
+static void run_large(mw_call *call)
+{
+    static int how;
+    const void *given;
+    void *bytes = NULL;
+    size_t size = 0;
+    unsigned char *block;
+    switch (how++ % 5) {
+    case 0:
+        CU_ASSERT_EQUAL(mw_call_bytes(call, &bytes, &size), MW_OK);
+        CU_ASSERT_EQUAL(mw_call_return_bytes(call, bytes, size), MW_OK);
+        break;
+    case 1:
+        CU_ASSERT_EQUAL(mw_call_bytes(call, &bytes, &size), MW_OK);
+        block = make_large(size);
+        CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, block, size), MW_OK);
+        break;
+    case 2:
+        CU_ASSERT_EQUAL(mw_call_args(call, "y", &given, &size), MW_OK);
+        CU_ASSERT_EQUAL(mw_call_return_bytes(call, given, size), MW_OK);
+        CU_ASSERT_EQUAL(mw_call_return(call, "y", given, size), MW_OK);
+        break;
+    case 3:
+        CU_ASSERT_EQUAL(mw_call_args(call, "y", &given, &size), MW_OK);
+        mw_call_return(call, "y", given, size);
+        CU_ASSERT_EQUAL(mw_call_return_bytes(call, given, size), MW_OK);
+        break;
+    default:
+        CU_ASSERT_EQUAL(mw_call_args(call, "y", &given, &size), MW_OK);
+        mw_call_return_bytes(call, given, size);
+        mw_call_fail(call, "changed its mind");
+        break;
+    }
+}
+
+static int master_of_large(struct mwt_world *world, mw_master *master)
+{
+    const size_t size = ((size_t)1 << 20) + 100;
+    unsigned char *bytes = make_large(size);
+    const mw_result *result;
+    (void)world;
+    CU_ASSERT_EQUAL(mw_master_submit_bytes(master, &task, bytes, size), MW_OK);
+    CU_ASSERT_EQUAL(mw_master_submit_bytes_take(master, &task, make_large(size), size), MW_OK);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(mw_master_submit(master, &task, "y", bytes, size), MW_OK);
+    free(bytes);
+
+    for (int i = 0; i < 5 && (result = mw_master_next(master)) != NULL; i++) {
+        const void *data = result->data;
+        size_t got = result->size;
+        CU_ASSERT_EQUAL(result->is_bytes, i != 2 && i != 4);
+        if (i == 4) {
+            check_failure(result, "changed its mind");
+            continue;
+        }
+        if (i == 2)
+            CU_ASSERT_EQUAL(mw_result_get(result, "y", &data, &got), MW_OK);
+        CU_ASSERT_TRUE(got == size && is_large(data, got));
+    }
+    CU_ASSERT_PTR_NULL(mw_master_next(master));
+    return 0;
+}
+
+/* Large arguments and results go there and back in every form; the last one that is left counts. */
+static void test_large(void)
+{
+    run_farm(run_large, master_of_large);
+}
+
 /* A packer takes any number of values. */
 static void test_packer(void)
 {
@@ -373,14 +461,17 @@ static void run_bad_returns(mw_call *call)
     char *block = malloc(1);
     CU_ASSERT_EQUAL(mw_call_return(call, "x", 1), MW_EINVAL);
     CU_ASSERT_EQUAL(mw_call_return(call, "s", (const char *)NULL), MW_EINVAL);
-    CU_ASSERT_EQUAL(mw_call_return_bytes(call, NULL, (size_t)UINT32_MAX + 1), MW_ETOOBIG);
+    CU_ASSERT_EQUAL(mw_call_return(call, "y", "", (size_t)UINT32_MAX + 1), MW_ETOOBIG);
+    CU_ASSERT_EQUAL(mw_call_return_bytes(call, NULL, (size_t)64 << 20), MW_ETOOBIG);
     CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, block, SIZE_MAX), MW_ETOOBIG);
 }
 
 static int master_of_bad_returns(struct mwt_world *world, mw_master *master)
 {
     (void)world;
-    check_failure(result_of_nothing(master), "a result of 4 GiB or more cannot be sent");
+    check_failure(result_of_nothing(master),
+                  "the result's 18446744073709551615 bytes are over the slave's "
+                  "--mw-max-write-buffer-size of 67108864");
     return 0;
 }
 
@@ -548,6 +639,7 @@ int main(void)
         {"changes of mind", test_changes_of_mind},
         {"packer", test_packer},
         {"broken packers", test_broken_packers},
+        {"large", test_large},
         {"bad returns", test_bad_returns},
         {"bad return format", test_bad_return_format},
         {"long failure", test_long_failure},

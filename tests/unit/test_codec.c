@@ -239,6 +239,20 @@ static void test_depth_of_siblings(void)
     CU_ASSERT_TRUE(is_valid(value, sizeof value));
 }
 
+/* The first value is told from what follows it, which may be anything; a cut one is none. */
+static void test_first(void)
+{
+    static const unsigned char bytes[] = "\x93\x01\xa2mw\x02\xc1\xdd\xff\xff";
+    size_t first_bytes = 0;
+
+    CU_ASSERT_TRUE(mwi_codec_first(bytes, sizeof bytes - 1, &first_bytes));
+    CU_ASSERT_EQUAL(first_bytes, 6);
+    CU_ASSERT_TRUE(mwi_codec_first(bytes, 6, &first_bytes));
+    for (size_t size = 0; size < 6; size++)
+        CU_ASSERT_FALSE(mwi_codec_first(bytes, size, &first_bytes));
+    CU_ASSERT_FALSE(mwi_codec_first(bytes + 6, 3, &first_bytes));
+}
+
 /* Numbers are written most significant byte first, as msgpack wants them. */
 static void test_put_u32(void)
 {
@@ -261,6 +275,7 @@ int main(void)
         {"claims that share bytes", test_claims_that_share_bytes},
         {"depth", test_depth},
         {"depth of siblings", test_depth_of_siblings},
+        {"first", test_first},
         {"put u32", test_put_u32},
         CU_TEST_INFO_NULL,
     };

@@ -146,12 +146,12 @@ static void test_welcome(void)
     struct way way;
     start(&way);
 
-    mwi_message_write_welcome(&way.buffer, UINT32_MAX, 1, INT32_MAX, algorithms);
+    mwi_message_write_welcome(&way.buffer, UINT32_MAX, 1, UINT64_MAX, algorithms);
 
     read_back(&way, MWI_MESSAGE_WELCOME);
     CU_ASSERT_EQUAL(way.message.welcome.sid, UINT32_MAX);
     CU_ASSERT_EQUAL(way.message.welcome.result_group, 1);
-    CU_ASSERT_EQUAL(way.message.welcome.frame_bytes_max, INT32_MAX);
+    CU_ASSERT_EQUAL(way.message.welcome.frame_bytes_max, UINT64_MAX);
     CU_ASSERT_EQUAL_FATAL(way.message.welcome.algorithms_count, 3);
     CU_ASSERT_TRUE(text_is(mwi_message_algorithm(&way.message, 0), "one"));
     CU_ASSERT_TRUE(text_is(mwi_message_algorithm(&way.message, 1), ""));
@@ -263,6 +263,72 @@ static void test_result_of_no_values(void)
     end(&way);
 }
 
+/* The payload of a large task is all that follows its head, whatever it looks like. */
+static void test_large_task(void)
+{
+    static const char payload[] = "\xdd\xff\xff\xff\xff raw";
+    struct mwi_message_item item;
+    struct way way;
+    start(&way);
+
+    mwi_message_begin_large_task(&way.buffer, UINT64_MAX, UINT32_MAX, true);
+    mwi_buffer_append(&way.buffer, payload, sizeof payload);
+
+    read_back(&way, MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_EQUAL_FATAL(way.message.items_count, 1);
+    mwi_message_task(&way.message, 0, &item);
+    CU_ASSERT_TRUE(item.id == UINT64_MAX && item.algorithm == UINT32_MAX);
+    CU_ASSERT_TRUE(payload_is(&item.payload, payload, sizeof payload, true));
+    CU_ASSERT_TRUE(is_inside(&way, item.payload.data, sizeof payload));
+    end(&way);
+}
+
+/* Values that were written as those of the first result become a large one without being moved,
+ * whatever the size of the id. */
+static void test_large_result_in_place(void)
+{
+    static const uint64_t ids[] = {
+        0,         0x7f, 0x80, 0xff, 0x100, 0xffff, 65536, UINT32_MAX, (uint64_t)UINT32_MAX + 1,
+        UINT64_MAX};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct mwi_message_item item;
+        struct way way;
+        start(&way);
+        mwi_message_begin_results(&way.buffer);
+        mwi_message_begin_result(&way.buffer, ids[i]);
+        size_t before = way.buffer.size;
+        size_t opened = mwi_message_open_values(&way.buffer);
+        mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
+        CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, before), opened);
+        CU_ASSERT_EQUAL_FATAL(mwi_message_large_head_bytes(ids[i]), opened);
+
+        mwi_message_put_large_head(way.buffer.data, ids[i], 7, i % 2 == 0);
+
+        read_back(&way, MWI_MESSAGE_LARGE_RESULT);
+        CU_ASSERT_EQUAL_FATAL(way.message.items_count, 1);
+        mwi_message_result(&way.message, 0, &item);
+        CU_ASSERT_TRUE(item.id == ids[i] && item.status == MWI_RESULT_DONE);
+        CU_ASSERT_EQUAL(item.duration_ns, 7);
+        CU_ASSERT_TRUE(payload_is(&item.payload, "\x05\xc0", 2, i % 2 == 0));
+        end(&way);
+    }
+}
+
+/* What is no values has not been opened. */
+static void test_opened_values_of_bytes(void)
+{
+    struct way way;
+    start(&way);
+    mwi_message_begin_results(&way.buffer);
+    size_t before = way.buffer.size;
+    mwi_message_write_bytes(&way.buffer, "some bytes", 10);
+
+    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, before), 0);
+    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, way.buffer.size), 0);
+
+    end(&way);
+}
+
 /* What a task or result takes besides its payload is never more than is set aside for it. */
 static void test_overhead(void)
 {
@@ -304,7 +370,7 @@ static const struct {
     {BYTES("\x91\xff"), "a frame that is no message"},
     {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
     {BYTES("\x91\x00"), "a message of an unknown kind"},
-    {BYTES("\x91\x0b"), "a message of an unknown kind"},
+    {BYTES("\x91\x0d"), "a message of an unknown kind"},
     {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
     {BYTES("\x91\x01"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
@@ -315,12 +381,12 @@ static const struct {
      "a greeting that is not one of mw"},
     {BYTES("\x93\x01\xa2mw\x01"), "a malformed greeting"},
     {BYTES("\x95\x01\xa2mw\x01\x07\x07"), "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x01\xa1x\xce\x80\x00\x00\x00"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x01\xa1x\xff"), "a malformed greeting"},
     {BYTES("\x96\x01\xa2mw\x01\xa1x\x07\x07"), "a malformed greeting"},
     {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\x00\x00\x01"), "a malformed welcome"},
-    {BYTES("\x94\x02\x00\x01\xce\x80\x00\x00\x00"), "a malformed welcome"},
+    {BYTES("\x94\x02\x00\x01\xff"), "a malformed welcome"},
     {BYTES("\x95\x02\x00\x01\x01\x07"), "a welcome with an algorithm that is no name"},
     {BYTES("\x91\x03"), "a malformed refusal or goodbye"},
     {BYTES("\x92\x03\x07"), "a malformed refusal or goodbye"},
@@ -339,6 +405,18 @@ static const struct {
     {BYTES("\x95\x05\x00\xc4\x00\x01\x00"), "a malformed result"},
     {BYTES("\x95\x05\x00\xa0\x00\x00"), "a malformed result"},
     {BYTES("\x95\x05\x00\xc4\x00\x00\xff"), "a malformed result"},
+    {BYTES("\x91\x0b"), "a malformed large task"},
+    {BYTES("\x93\x0b\x00\x00payload"), "a malformed large task"},
+    {BYTES("\x95\x0b\x00\x00\x00\x00payload"), "a malformed large task"},
+    {BYTES("\x94\x0b\xff\x00\x00payload"), "a malformed large task"},
+    {BYTES("\x94\x0b\x00\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00payload"),
+     "a malformed large task"},
+    {BYTES("\x94\x0b\x00\x00\x02payload"), "a malformed large task"},
+    {BYTES("\x94\x0b\x00\x00"), "a frame that is not one msgpack value"},
+    {BYTES("\x93\x0c\x00\x00payload"), "a malformed large result"},
+    {BYTES("\x94\x0c\xc0\x00\x00payload"), "a malformed large result"},
+    {BYTES("\x94\x0c\x00\xff\x00payload"), "a malformed large result"},
+    {BYTES("\x94\x0c\x00\x00\xa0payload"), "a malformed large result"},
     {BYTES("\x92\x06\x00"), "a message with fields it has not"},
     {BYTES("\x92\x08\x00"), "a message with fields it has not"},
 };
@@ -382,6 +460,13 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
         mwi_message_end_result(buffer, MWI_RESULT_DONE, 70000);
         mwi_message_end_results(buffer, 1);
         break;
+    case 4:
+        mwi_message_begin_large_task(buffer, 300, 70000, true);
+        break;
+    case 5:
+        mwi_buffer_append(buffer, data, mwi_message_large_head_bytes(300));
+        mwi_message_put_large_head(buffer->data, 300, 70000, false);
+        break;
     default:
         mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");
         break;
@@ -391,7 +476,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
 /* A message that was cut off is none, wherever it was cut. */
 static void test_truncations(void)
 {
-    for (size_t kind = 0; kind < 5; kind++) {
+    for (size_t kind = 0; kind < 7; kind++) {
         struct way way;
         start(&way);
         write_sample(&way.buffer, kind);
@@ -414,13 +499,14 @@ static void test_damaged(void)
     start(&way);
 
     for (int round = 0; round < 20000; round++) {
-        write_sample(&way.buffer, mwt_random_below(&random, 5));
+        write_sample(&way.buffer, mwt_random_below(&random, 7));
         for (size_t i = mwt_random_below(&random, 3); i > 0; i--)
             way.buffer.data[mwt_random_below(&random, way.buffer.size)] =
                 (unsigned char)mwt_random_next(&random);
         mw_error error = decode(&way);
         CU_ASSERT_TRUE(error == MW_OK || (error == MW_EPROTOCOL && way.why.text[0] != '\0'));
-        if (error != MW_OK || way.message.kind != MWI_MESSAGE_TASKS)
+        if (error != MW_OK ||
+            (way.message.kind != MWI_MESSAGE_TASKS && way.message.kind != MWI_MESSAGE_LARGE_TASK))
             continue;
         for (size_t i = 0; i < way.message.items_count; i++) {
             struct mwi_message_item item;
@@ -464,6 +550,9 @@ int main(void)
         {"tasks", test_tasks},
         {"results", test_results},
         {"result of no values", test_result_of_no_values},
+        {"large task", test_large_task},
+        {"large result in place", test_large_result_in_place},
+        {"opened values of bytes", test_opened_values_of_bytes},
         {"overhead", test_overhead},
         {"malformed", test_malformed},
         {"truncations", test_truncations},

@@ -14,6 +14,8 @@
 
 #define SLAVES_COUNT 2
 #define TASKS_COUNT 7
+#define LARGE_TAG 5
+#define FRAME_BYTES_MAX (2 * MWI_MESSAGE_LARGE_BYTES)
 
 /* A master and its slaves, whose frames go from effect to event. Slave `i` is the master's peer
  * i + 1, and the master is each slave's peer 9. */
@@ -32,19 +34,21 @@ static void run_nothing(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"alpha", run_nothing}, {NULL, NULL}};
 
-static const struct mwi_master_engine_config master_config = {.member_id = "farm",
-                                                              .algorithms = algorithms,
-                                                              .task_group = 2,
-                                                              .result_group = 2,
-                                                              .frame_write_bytes_max = 100000,
-                                                              .frame_read_bytes_max = 100000,
-                                                              .client_timeout_ns = 1000,
-                                                              .shutdown_timeout_ns = 1000};
+static const struct mwi_master_engine_config master_config = {
+    .member_id = "farm",
+    .algorithms = algorithms,
+    .task_group = 2,
+    .result_group = 2,
+    .frame_write_bytes_max = FRAME_BYTES_MAX,
+    .frame_read_bytes_max = FRAME_BYTES_MAX,
+    .client_timeout_ns = 1000,
+    .shutdown_timeout_ns = 1000};
 
 static const struct mwi_slave_engine_config slave_config = {.member_id = "farm",
                                                             .algorithms = algorithms,
-                                                            .frame_write_bytes_max = 100000,
-                                                            .frame_read_bytes_max = 100000,
+                                                            .frame_write_bytes_max =
+                                                                FRAME_BYTES_MAX,
+                                                            .frame_read_bytes_max = FRAME_BYTES_MAX,
                                                             .client_timeout_ns = 1000};
 
 static void step_master(struct farm *farm, enum mwi_event_kind kind, size_t slave, mw_frame *frame)
@@ -98,13 +102,28 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
     return true;
 }
 
+/* Leaves a large payload as the result, or a failure if there is no memory for it. */
+static bool leave_large(struct farm *farm, struct mwi_slave_engine *slave,
+                        const struct mwi_slave_task *task)
+{
+    mw_reason why;
+    if (mwi_slave_engine_leave_large(slave, task, task->payload.data, task->payload.size, &why) ==
+        MW_OK)
+        return true;
+    farm->is_told = true;
+    mwi_message_write_failure(&slave->results, "\x03");
+    return false;
+}
+
 /* Runs what a slave has; each task returns its own payload, every third fails. */
 static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
 {
     struct mwi_slave_task task;
     while (mwi_slave_engine_begin_task(slave, &task)) {
         bool fails = task.payload.data[0] % 3 == 0;
-        if (fails)
+        if (task.payload.size >= MWI_MESSAGE_LARGE_BYTES)
+            fails = !leave_large(farm, slave, &task);
+        else if (fails)
             mwi_message_write_failure(&slave->results, "\x03");
         else
             mwi_message_write_bytes(&slave->results, task.payload.data, task.payload.size);
@@ -117,9 +136,12 @@ static void take_results(struct farm *farm)
 {
     struct mwi_finished item;
     while (mwi_finished_pop(&farm->master.finished, &item)) {
-        int64_t expected = item.tag % 3 == 0 ? 3 : item.tag;
-        if (item.payload.size != 1 || item.payload.data[0] != expected ||
-            item.is_failed != (item.tag % 3 == 0))
+        bool is_large = item.tag == LARGE_TAG && !item.is_failed;
+        int64_t expected = item.is_failed ? 3 : item.tag;
+        if (item.payload.size != (is_large ? MWI_MESSAGE_LARGE_BYTES : 1) ||
+            item.payload.data[0] != expected ||
+            (item.tag == LARGE_TAG ? item.is_failed && !farm->is_told
+                                   : item.is_failed != (item.tag % 3 == 0)))
             farm->is_wrong = true;
         farm->results_count++;
         mwi_block_unref(item.block);
@@ -149,7 +171,8 @@ static void settle(struct farm *farm)
 static void submit_tasks(struct farm *farm)
 {
     for (int64_t tag = 1; tag <= TASKS_COUNT; tag++) {
-        unsigned char *data = malloc(1);
+        size_t size = tag == LARGE_TAG ? MWI_MESSAGE_LARGE_BYTES : 1;
+        unsigned char *data = calloc(1, size);
         if (data == NULL) {
             farm->is_told = true;
             continue;
@@ -157,7 +180,7 @@ static void submit_tasks(struct farm *farm)
         data[0] = (unsigned char)tag;
         uint64_t id;
         struct mwi_submission submission = {
-            .policy = mwt_policy_default(), .tag = tag, .payload = {data, 1, true}};
+            .policy = mwt_policy_default(), .tag = tag, .payload = {data, size, true}};
         if (mwi_master_engine_submit(&farm->master, &submission, &id) != MW_OK) {
             free(data);
             farm->is_told = true;

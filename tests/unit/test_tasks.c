@@ -76,7 +76,7 @@ static void test_add(void)
     CU_ASSERT_PTR_EQUAL(mwi_tasks_first_waiting(&store.tasks), task);
     CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_task_id(task)), task);
     CU_ASSERT_PTR_NULL(task->data);
-    CU_ASSERT_EQUAL(task->tag + task->size + task->algorithm + task->attempts, 0);
+    CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->algorithm + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
     CU_ASSERT_FALSE(task->is_bytes || task->has_tag_bytes);
     check_counts(&store, 1, 0, 0);
@@ -100,7 +100,7 @@ static void test_add_in_a_used_slot(void)
 
     CU_ASSERT_PTR_EQUAL(task, old);
     CU_ASSERT_NOT_EQUAL(mwi_task_id(task), old_id);
-    CU_ASSERT_EQUAL(task->tag + task->size + task->attempts, 0);
+    CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
     CU_ASSERT_FALSE(task->is_bytes);
     mwi_tasks_fini(&store.tasks);

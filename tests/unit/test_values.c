@@ -468,6 +468,22 @@ static void test_null_string(void)
     end(&way);
 }
 
+/* What msgpack cannot hold is told before anything reads it. */
+static void test_too_long_for_msgpack(void)
+{
+    static const char sentence[] = "the format \"S\" was given a string or bytes of 4 GiB or more, "
+                                   "which msgpack cannot hold: use raw bytes";
+    size_t size = (size_t)UINT32_MAX + 1;
+    struct way way;
+    start(&way);
+
+    CU_ASSERT_EQUAL(write_values(&way, "y", "short", size), MW_ETOOBIG);
+    CU_ASSERT_EQUAL(write_values(&way, "S", "short", size), MW_ETOOBIG);
+
+    CU_ASSERT_STRING_EQUAL(way.why.text, sentence);
+    end(&way);
+}
+
 /* A buffer that has run out of memory is found out at the end. */
 static void test_write_without_memory(void)
 {
@@ -597,6 +613,7 @@ int main(void)
         {"all or none", test_all_or_none},
         {"unknown letter", test_unknown_letter},
         {"null string", test_null_string},
+        {"too long for msgpack", test_too_long_for_msgpack},
         {"comma between names", test_comma_between_names},
         {"write without memory", test_write_without_memory},
         {"read again", test_read_again},

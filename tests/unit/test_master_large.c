@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Large payloads in the master engine: a task leaves in a message of its own, a result is handed out
+ * where it was received, and a bad one costs its sender the connection.
+ */
+#include "mwt_master.h"
+#include "mwt_policy.h"
+
+#include <string.h>
+
+#include "mwt_run.h"
+
+#define LARGE MWI_MESSAGE_LARGE_BYTES
+
+static void start(struct mwt_master *master)
+{
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.task_group = 10;
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(master, &config));
+    mwt_master_greet_small(master, 1, 4 * LARGE);
+    mwt_master_forget(master);
+}
+
+static void end(struct mwt_master *master)
+{
+    CU_ASSERT_FALSE(master->outbox.overflowed);
+    CU_ASSERT_FALSE(master->engine.effects.failed);
+    mwt_master_end(master);
+}
+
+/* Submits a task of beta of `size` bytes of this letter; returns its id. */
+static uint64_t submit(struct mwt_master *master, size_t size, char letter, bool is_bytes)
+{
+    uint64_t id = 0;
+    struct mwi_submission submission = {.algorithm = 1,
+                                        .policy = mwt_policy_default(),
+                                        .payload = {malloc(size + 1), size, is_bytes}};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
+    memset(submission.payload.data, letter, size);
+    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master->engine, &submission, &id), MW_OK);
+    return id;
+}
+
+/* The peer returns a large result. */
+static void return_large(struct mwt_master *master, mw_peer peer, uint64_t id, size_t size,
+                         char letter)
+{
+    struct mwi_buffer buffer;
+    size_t head_bytes = mwi_message_large_head_bytes(id);
+    mwi_buffer_init(&buffer);
+    CU_ASSERT_TRUE_FATAL(mwi_buffer_reserve(&buffer, head_bytes + size));
+    mwi_message_put_large_head(buffer.data, id, 3000, true);
+    memset(buffer.data + head_bytes, letter, size);
+    buffer.size = head_bytes + size;
+    mwt_master_frame(master, peer, &buffer);
+}
+
+/* A task of the threshold's size leaves in a message of its own, in either form; the small ones
+ * before and after it do not. */
+static void test_tasks(void)
+{
+    for (int is_bytes = 0; is_bytes < 2; is_bytes++) {
+        static struct mwt_master master;
+        struct mwi_message_item item;
+        start(&master);
+        mwt_master_greet_small(&master, 2, 4 * LARGE);
+        uint64_t id = submit(&master, LARGE, 'x', is_bytes);
+        mwt_master_submit(&master, "small little");
+        mwt_master_tick(&master, 0);
+
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "small little");
+        CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_LARGE_TASK);
+        mwi_message_task(mwt_outbox_decode(&master.outbox, 1), 0, &item);
+        CU_ASSERT_EQUAL(item.id, id);
+        CU_ASSERT_EQUAL(item.algorithm, 1);
+        CU_ASSERT_EQUAL(item.payload.is_bytes, is_bytes);
+        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE);
+        CU_ASSERT_TRUE(item.payload.data[0] == 'x' && item.payload.data[LARGE - 1] == 'x');
+        end(&master);
+    }
+}
+
+/* A byte less is an ordinary task. */
+static void test_just_no_large_task(void)
+{
+    static struct mwt_master master;
+    start(&master);
+
+    submit(&master, LARGE - 1, 'x', true);
+    mwt_master_tick(&master, 0);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_TASKS);
+    end(&master);
+}
+
+/* A large task that its slave could not receive fails as any other. */
+static void test_oversize_task(void)
+{
+    static struct mwt_master master;
+    start(&master);
+
+    submit(&master, 4 * LARGE, 'x', true);
+    mwt_master_tick(&master, 0);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master),
+                           "the task's 4194304 bytes are over the slave's "
+                           "--mw-max-read-buffer-size of 4194304@0!");
+    end(&master);
+}
+
+/* A large result is taken like any other, in a frame that may be kept (even peers) or not. */
+static void test_results(void)
+{
+    for (mw_peer peer = 1; peer <= 2; peer++) {
+        static struct mwt_master master;
+        struct mwi_finished item;
+        start(&master);
+        mwt_master_down(&master, 1, "gone");
+        mwt_master_greet(&master, peer + 2);
+        uint64_t id = submit(&master, 5, 'a', true);
+        mwt_master_tick(&master, 0);
+
+        return_large(&master, peer + 2, id, LARGE, 'r');
+
+        CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+        CU_ASSERT_FALSE(item.is_failed);
+        CU_ASSERT_EQUAL(item.duration_ns, 3000);
+        CU_ASSERT_TRUE(item.payload.is_bytes);
+        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE);
+        CU_ASSERT_TRUE(item.payload.data[0] == 'r' && item.payload.data[LARGE - 1] == 'r');
+        CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-1 -> 1 results"));
+        mwi_block_unref(item.block);
+        end(&master);
+    }
+}
+
+/* One of a task that the slave does not have drops the slave, and its tasks wait again. */
+static void test_result_of_no_task(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    uint64_t id = submit(&master, 5, 'a', true);
+    mwt_master_tick(&master, 0);
+
+    return_large(&master, 1, id + 1, LARGE, 'r');
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(master.outbox.trail, "it sent a result of a task that it does not have"));
+    end(&master);
+}
+
+/* Large messages that a slave must not send, and what the trail says of it. */
+static const struct {
+    const char *bytes;
+    size_t size;
+    const char *reason;
+} bad[] = {
+    {"\x94\x0c\x00\x00", 4, "a frame that is not one msgpack value"},
+    {"\x93\x0c\x00\x00payload", 11, "a malformed large result"},
+    {"\x94\x0c\x00\x00\x05payload", 12, "a malformed large result"},
+    {"\x94\x0b\x00\x00\x00payload", 12, "it sent a message that only a master sends"},
+    {"\xdd\x00\x10\x00\x00\x0c\x00\x00\x00payload", 16,
+     "its message has more fields than results of its tasks"},
+};
+
+/* Whoever sends one is dropped, with a word on why. */
+static void test_bad_messages(void)
+{
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        static struct mwt_master master;
+        start(&master);
+
+        mwt_master_bytes(&master, 1, bad[i].bytes, bad[i].size);
+
+        CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.events, "drop 1"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, bad[i].reason));
+        end(&master);
+    }
+}
+
+/* A large message is no greeting. */
+static void test_before_the_greeting(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_up(&master, 2);
+    mwt_master_up(&master, 3);
+
+    mwt_master_bytes(&master, 2, "\x94\x0c\x00\x00\x00payload", 12);
+    return_large(&master, 3, 0, LARGE, 'r');
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "it did not greet first"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(master.outbox.trail, "its first message is larger than a greeting can be"));
+    end(&master);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"tasks", test_tasks},
+        {"just no large task", test_just_no_large_task},
+        {"oversize task", test_oversize_task},
+        {"results", test_results},
+        {"result of no task", test_result_of_no_task},
+        {"bad messages", test_bad_messages},
+        {"before the greeting", test_before_the_greeting},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("master_engine: large payloads", tests);
+}
