@@ -4,15 +4,17 @@
  * environment, --mw-help and the man page all come from here and nothing is said twice. An option
  * is added by an enumerator in options.h and a row here.
  */
+#include "option_table.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "option_table.h"
+#include <mw/transport.h>
 
 #define SECONDS(s) (INT64_C(1000000000) * (s))
 #define DURATION_MAX SECONDS(1000000)
 #define MESSAGE_BYTES_MIN 4096
-#define MESSAGE_BYTES_MAX (INT64_C(1) << 48)
+#define MESSAGE_BYTES_MAX ((int64_t)MW_FRAME_BYTES_MAX)
 #define PATH_BYTES_MAX 4095
 #define HOST_BYTES_MAX 255
 #define NAME_LENGTH_MAX 40

@@ -30,6 +30,9 @@
 /* Raised when this header changes in a way that a transport or its user must know of. */
 #define MW_TRANSPORT_VERSION 2
 
+/* The most that a limit of frames may be, in bytes: far more than memory has. */
+#define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
+
 /* Another end, as one transport object counts them; 0 is none. The engine uses the upper 8 bits
  * for its own purposes: a transport counts from 1 up and stays below 2^56. */
 typedef uint64_t mw_peer;
@@ -76,7 +79,9 @@ typedef struct mw_transport_config {
     const mw_transport_events *events;
     void *context;
     /* The largest frame in bytes, both ways: send says MW_ETOOBIG beyond it, and a peer that sends
-     * a larger one goes down before memory is spent on it. At most 2^31 - 1. */
+     * a larger one goes down before memory is spent on it. At most MW_FRAME_BYTES_MAX; a transport
+     * whose network counts in less cuts large frames into parts. While a large frame arrives from
+     * one peer, those of others do not wait for its end. */
     size_t frame_bytes_max;
     /* A descriptor that ends a waiting poll when it becomes readable, or -1. The transport does not
      * read it. A signal handler's pipe, for instance. */

@@ -9,8 +9,10 @@
 
 /* Sizes around what a transport may have thresholds at. */
 
-static const size_t sizes[] = {0,     1,     4095,  4096,    4097,     65535,
-                               65536, 65537, 65536, 1 << 20, 16 << 20, 0};
+static const size_t sizes[] = {
+    0,        1,       4095,          4096,    4097, 65535,         65536,   65537,
+    65536,    1 << 20, (4 << 20) - 1, 4 << 20, 7,    (4 << 20) + 1, 8 << 20, (9 << 20) + 5,
+    16 << 20, 0};
 #define SIZES_COUNT (sizeof sizes / sizeof sizes[0])
 
 static void echo_sizes(struct mwt_near *near)
@@ -190,6 +192,37 @@ static void test_kept_blocks(void)
     mwt_case_run(keep_data);
 }
 
+static void drop_in_the_middle(struct mwt_near *near)
+{
+    enum { SIZE = 12 << 20 };
+    mw_peer sender = mwt_case_bring_another(near);
+    mw_peer receiver = mwt_case_bring_another(near);
+    mwt_case_order(near, sender, MWT_ORDER_SEND, 2, SIZE, 15);
+    mwt_case_order(near, receiver, MWT_ORDER_COUNT, 2, SIZE, 16);
+    mwt_end_poll(&near->end, 0);
+    mwt_case_send(&near->end, receiver, SIZE, 16, 0);
+    mwt_end_poll(&near->end, 0);
+
+    mwt_end_drop(&near->end, receiver);
+    mwt_end_drop(&near->end, sender);
+    while (near->end.first != NULL) { /* a quick transport has brought a frame already */
+        struct mwt_event event = mwt_end_take(&near->end);
+        mwt_event_clear(&event);
+    }
+
+    mwt_case_exchange(near, near->far);
+    mwt_case_order(near, near->far, MWT_ORDER_ECHO, 1, 0, 0);
+    mwt_case_send(&near->end, near->far, SIZE, 17, 0);
+    mwt_case_expect_pattern(&near->end, near->far, SIZE, 17, 0);
+}
+
+/* A peer may be dropped while large frames are on their way from it or to it; others are none the
+ * worse, and nothing more is heard of it. */
+static void test_drop_in_the_middle(void)
+{
+    mwt_case_run(drop_in_the_middle);
+}
+
 static void watch_backlog(struct mwt_near *near)
 {
     enum { COUNT = 10, SIZE = 20000 };
@@ -226,6 +259,7 @@ void mwt_cases_frames(CU_pSuite suite)
         {"limit", test_limit},
         {"lax sender", test_lax_sender},
         {"kept blocks", test_kept_blocks},
+        {"drop in the middle", test_drop_in_the_middle},
         {"backlog", test_backlog},
     };
 

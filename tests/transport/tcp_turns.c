@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -146,6 +147,44 @@ static void test_large_frame_is_a_block(void)
     mwt_tcp_close(&master.end);
 }
 
+/* While a large frame arrives from one peer, another is served: all of its frames come before. */
+static void test_large_frame_leaves_others_their_turn(void)
+{
+    enum { FRAMES = 5 };
+    const size_t size = MWT_TCP_LIMIT_BYTES;
+    struct mwt_tcp_master master;
+    struct mwt_end large, small;
+    struct mwt_event event;
+    unsigned char *frame = calloc(1, size);
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    mwt_tcp_open(&large);
+    mwt_tcp_open(&small);
+    mw_peer from_large = mwt_end_connect(&large, master.address);
+    event = mwt_tcp_take_between(&large, &master.end);
+    mwt_event_clear(&event);
+    mw_peer at_large = mwt_tcp_expect_up(&master.end);
+    mw_peer from_small = mwt_end_connect(&small, master.address);
+    event = mwt_tcp_take_between(&small, &master.end);
+    mwt_event_clear(&event);
+    mw_peer at_small = mwt_tcp_expect_up(&master.end);
+
+    CU_ASSERT_EQUAL(mwi_tcp_transport.send(large.transport, from_large, frame, size), MW_OK);
+    mwt_end_poll(&large, 0);
+    mwt_end_poll(&master.end, 0);
+    for (int i = 0; i < FRAMES; i++) {
+        mwt_tcp_exchange(&small, from_small, &master.end);
+        mwt_end_poll(&large, 0);
+    }
+
+    event = mwt_tcp_take_between(&master.end, &large);
+    CU_ASSERT_TRUE(event.kind == MWT_MESSAGE && event.peer == at_large && event.size == size);
+    mwt_event_clear(&event);
+    CU_ASSERT_NOT_EQUAL(at_small, at_large);
+    mwt_tcp_close(&large);
+    mwt_tcp_close(&small);
+    mwt_tcp_close(&master.end);
+}
+
 /* Waits below a millisecond are neither spun through nor rounded up. */
 static void test_exact_deadline(void)
 {
@@ -225,9 +264,9 @@ static void test_bad_config(void)
     struct mwt_end end;
     int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-    CU_ASSERT_EQUAL(
-        mwt_end_open(&end, &mwi_tcp_transport, NULL, (size_t)INT32_MAX + 1, -1, MW_WAIT_AUTO),
-        MW_EINVAL);
+    CU_ASSERT_EQUAL(mwt_end_open(&end, &mwi_tcp_transport, NULL, (size_t)MW_FRAME_BYTES_MAX + 1, -1,
+                                 MW_WAIT_AUTO),
+                    MW_EINVAL);
     CU_ASSERT_NOT_EQUAL(end.why.text[0], '\0');
     CU_ASSERT_EQUAL(
         mwt_end_open(&end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, file, MW_WAIT_AUTO),
@@ -245,6 +284,7 @@ void mwt_tcp_turns(CU_pSuite suite)
         {"one segment", test_one_segment},
         {"one turn", test_one_turn},
         {"large frame is a block", test_large_frame_is_a_block},
+        {"large frame leaves others their turn", test_large_frame_leaves_others_their_turn},
         {"exact deadline", test_exact_deadline},
         {"descriptor", test_descriptor},
         {"bad config", test_bad_config},

@@ -369,6 +369,89 @@ static void test_inbox_limit(void)
     CU_ASSERT_PTR_NULL(inbox.block);
 }
 
+static void put_long_header(unsigned char *at, uint64_t size)
+{
+    memset(at, 0xff, MWI_TCP_HEADER_BYTES);
+    for (int i = MWI_TCP_LONG_HEADER_BYTES; i-- > MWI_TCP_HEADER_BYTES; size >>= 8)
+        at[i] = (unsigned char)size;
+}
+
+/* A length of 8 bytes is read however it is cut, and what follows it is found. */
+static void test_inbox_long_header(void)
+{
+    enum { SIZE = 20 };
+    unsigned char stream[MWI_TCP_LONG_HEADER_BYTES + SIZE + 1] = {0};
+    const size_t limit = (size_t)1 << 40;
+    put_long_header(stream, SIZE);
+    mwt_pattern_fill(stream + MWI_TCP_LONG_HEADER_BYTES, SIZE, 1, 1);
+
+    for (size_t cut = 1; cut < sizeof stream; cut++) {
+        struct mwi_tcp_inbox inbox = {0};
+        unsigned char shared[SHARED_BYTES];
+        struct mwi_tcp_cursor cursor;
+        mw_frame frame;
+        size_t frames_count = 0;
+        for (size_t at = 0; at < sizeof stream;) {
+            size_t size = at + cut <= sizeof stream ? cut : sizeof stream - at;
+            at += receive(&inbox, shared, stream + at, size, &cursor);
+            while (mwi_tcp_inbox_next(&inbox, &cursor, limit, &frame) == MWI_TCP_INBOX_FRAME) {
+                CU_ASSERT_TRUE(frame.size == SIZE && mwt_pattern_matches(frame.data, SIZE, 1, 1));
+                frames_count++;
+                free(frame.block);
+            }
+        }
+        CU_ASSERT_EQUAL(frames_count, 1);
+        CU_ASSERT_TRUE(mwi_tcp_inbox_is_inside_frame(&inbox));
+        mwi_tcp_inbox_clear(&inbox);
+    }
+}
+
+/* Beyond 4 GiB too the limit holds to the byte, and memory follows what has come. Where no long
+ * length is allowed, none is waited for. */
+static void test_inbox_long_limit(void)
+{
+    const uint64_t limit = UINT64_C(5) << 30;
+    unsigned char shared[SHARED_BYTES];
+    unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
+    struct mwi_tcp_inbox inbox = {0};
+    struct mwi_tcp_cursor cursor;
+    mw_frame frame;
+
+    put_long_header(header, limit);
+    receive(&inbox, shared, header, sizeof header, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, limit, &frame), MWI_TCP_INBOX_MORE);
+    CU_ASSERT_EQUAL(inbox.size, limit);
+    CU_ASSERT_EQUAL(inbox.room, 64 * 1024);
+    mwi_tcp_inbox_clear(&inbox);
+
+    put_long_header(header, limit + 1);
+    receive(&inbox, shared, header, sizeof header, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, limit, &frame), MWI_TCP_INBOX_TOO_BIG);
+    CU_ASSERT_EQUAL(inbox.size, limit + 1);
+
+    receive(&inbox, shared, header, MWI_TCP_HEADER_BYTES, &cursor);
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame),
+                    MWI_TCP_INBOX_TOO_BIG);
+    mwi_tcp_inbox_clear(&inbox);
+}
+
+/* However large a frame is that is on its way, a bounded part of it is received at once. */
+static void test_inbox_bounded_turn(void)
+{
+    const size_t size = (size_t)16 * 1024 * 1024;
+    struct mwi_tcp_inbox inbox = {.block = malloc(size), .size = size, .room = size};
+    unsigned char shared[SHARED_BYTES];
+    struct iovec pieces[2];
+
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_room(&inbox, shared, SHARED_BYTES, pieces), 1);
+    CU_ASSERT_EQUAL(pieces[0].iov_len, 1024 * 1024);
+    inbox.have = size - 10;
+    CU_ASSERT_EQUAL(mwi_tcp_inbox_room(&inbox, shared, SHARED_BYTES, pieces), 2);
+    CU_ASSERT_EQUAL(pieces[0].iov_len, 10);
+
+    mwi_tcp_inbox_clear(&inbox);
+}
+
 static void push_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t seed, uint64_t index)
 {
     unsigned char *frame = malloc(size + 1);
@@ -445,6 +528,37 @@ static void test_outbox_pieces(void)
     CU_ASSERT_PTR_EQUAL(batch->pieces[1].iov_base, large);
     mwi_tcp_outbox_clear(&outbox);
     CU_ASSERT_EQUAL(outbox.bytes, 0);
+    free(batch);
+}
+
+/* A frame of 2^32 - 1 bytes has a long length, and goes out in batches of a bounded size. */
+static void test_outbox_huge(void)
+{
+    static const unsigned char header[] = "\xff\xff\xff\xff\0\0\0\0\xff\xff\xff\xff";
+    const size_t size = MWI_TCP_LONG_SIZE;
+    struct mwi_tcp_outbox outbox = {0};
+    struct mwi_tcp_batch *batch = malloc(sizeof *batch);
+    unsigned char *frame = malloc(size); /* never touched: it takes no memory */
+    size_t gone = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(batch);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, frame, size));
+    push_pattern(&outbox, 5, 1, 1);
+
+    mwi_tcp_outbox_gather(&outbox, batch);
+    CU_ASSERT_TRUE(batch_matches(batch, header, MWI_TCP_LONG_HEADER_BYTES));
+    CU_ASSERT_PTR_EQUAL(batch->pieces[1].iov_base, frame);
+    while (outbox.count > 1) {
+        mwi_tcp_outbox_gather(&outbox, batch);
+        CU_ASSERT_TRUE(batch->bytes <= (size_t)4 * 1024 * 1024);
+        size_t part = batch->bytes > 100 ? batch->bytes - 100 : 1;
+        mwi_tcp_outbox_advance(&outbox, part);
+        gone += part;
+    }
+
+    CU_ASSERT_TRUE(gone >= size + MWI_TCP_LONG_HEADER_BYTES);
+    CU_ASSERT_EQUAL(outbox.bytes, size + MWI_TCP_LONG_HEADER_BYTES + 9 - gone);
+    mwi_tcp_outbox_clear(&outbox);
     free(batch);
 }
 
@@ -535,8 +649,12 @@ int main(void)
         {"inbox: memory in proportion", test_inbox_memory_in_proportion},
         {"inbox: trusts what came", test_inbox_trusts_what_came},
         {"inbox: limit", test_inbox_limit},
+        {"inbox: long header", test_inbox_long_header},
+        {"inbox: long limit", test_inbox_long_limit},
+        {"inbox: bounded turn", test_inbox_bounded_turn},
         {"outbox: any cut", test_outbox_any_cut},
         {"outbox: pieces", test_outbox_pieces},
+        {"outbox: huge", test_outbox_huge},
         {"peers against an array", test_peers_against_array},
         {"watch: silence", test_watch_silence},
         {"watch: answers", test_watch_answers},

@@ -16,6 +16,8 @@
 #define FIRST_ROOM_BYTES ((size_t)64 * 1024)
 #define LARGE_BYTES ((size_t)64 * 1024)
 #define AFTER_LARGE_BYTES ((size_t)16 * 1024)
+/* At most so much of a block is received at once, so that others get their turn. */
+#define AT_ONCE_BYTES ((size_t)1024 * 1024)
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -33,10 +35,11 @@ int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_
     int count = 0;
 
     if (inbox->block != NULL) {
+        size_t left = inbox->room - inbox->have;
         pieces[count].iov_base = inbox->block + inbox->have;
-        pieces[count++].iov_len = inbox->room - inbox->have;
+        pieces[count++].iov_len = min_size(left, AT_ONCE_BYTES);
         /* What follows would have to be copied behind the block's present end. */
-        if (inbox->room < inbox->size)
+        if (inbox->room < inbox->size || left > AT_ONCE_BYTES)
             return count;
         /* After a large frame another is likely, and should begin in its own block too. */
         if (inbox->size >= LARGE_BYTES)
@@ -66,27 +69,49 @@ static void skip(struct mwi_tcp_cursor *cursor, size_t size)
     cursor->left -= size;
 }
 
-static size_t read_size(const unsigned char *bytes)
+static size_t read_size(const unsigned char *bytes, size_t count)
 {
-    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size = size << 8 | bytes[i];
+    return size < SIZE_MAX ? (size_t)size : SIZE_MAX;
 }
 
-/* Sets inbox->size if the header is complete. */
-static bool take_header(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor)
+/* Collects the header up to `bytes`; returns whether they are there. */
+static bool collect(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor, size_t bytes)
 {
-    if (inbox->header_have == 0 && cursor->left >= MWI_TCP_HEADER_BYTES) {
-        inbox->size = read_size(cursor->at);
-        skip(cursor, MWI_TCP_HEADER_BYTES);
-        return true;
-    }
-    size_t taken = min_size(cursor->left, MWI_TCP_HEADER_BYTES - inbox->header_have);
+    size_t missing = bytes > inbox->header_have ? bytes - inbox->header_have : 0;
+    size_t taken = min_size(cursor->left, missing);
+
     if (taken > 0)
         memcpy(inbox->header + inbox->header_have, cursor->at, taken);
     inbox->header_have += (unsigned)taken;
     skip(cursor, taken);
-    if (inbox->header_have < MWI_TCP_HEADER_BYTES)
+    return inbox->header_have >= bytes;
+}
+
+/* Sets inbox->size if the header is complete. A long length is not waited for where it would be
+ * over the limit in any case. */
+static bool take_header(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor,
+                        size_t frame_bytes_max)
+{
+    if (inbox->header_have == 0 && cursor->left >= MWI_TCP_HEADER_BYTES) {
+        inbox->size = read_size(cursor->at, MWI_TCP_HEADER_BYTES);
+        if (inbox->size < MWI_TCP_LONG_SIZE) {
+            skip(cursor, MWI_TCP_HEADER_BYTES);
+            return true;
+        }
+    }
+    if (!collect(inbox, cursor, MWI_TCP_HEADER_BYTES))
         return false;
-    inbox->size = read_size(inbox->header);
+    inbox->size = read_size(inbox->header, MWI_TCP_HEADER_BYTES);
+    if (inbox->size == MWI_TCP_LONG_SIZE && frame_bytes_max >= MWI_TCP_LONG_SIZE) {
+        if (!collect(inbox, cursor, MWI_TCP_LONG_HEADER_BYTES))
+            return false;
+        inbox->size = read_size(inbox->header + MWI_TCP_HEADER_BYTES,
+                                MWI_TCP_LONG_HEADER_BYTES - MWI_TCP_HEADER_BYTES);
+    }
     inbox->header_have = 0;
     return true;
 }
@@ -141,7 +166,7 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
 {
     if (inbox->block != NULL)
         return take_block(inbox, frame);
-    if (!take_header(inbox, cursor))
+    if (!take_header(inbox, cursor, frame_bytes_max))
         return MWI_TCP_INBOX_MORE;
     if (inbox->size > frame_bytes_max)
         return MWI_TCP_INBOX_TOO_BIG;

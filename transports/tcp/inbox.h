@@ -13,6 +13,9 @@
 #include <mw/transport.h>
 
 #define MWI_TCP_HEADER_BYTES 4
+/* The length of a frame of so many bytes and more is written in 8 bytes behind these 4. */
+#define MWI_TCP_LONG_SIZE UINT32_MAX
+#define MWI_TCP_LONG_HEADER_BYTES 12
 
 /* All zero is an empty inbox. */
 struct mwi_tcp_inbox {
@@ -22,7 +25,7 @@ struct mwi_tcp_inbox {
     size_t room;          /* of the block; less than `size` while the sender is not trusted */
     size_t largest;       /* the largest frame that came whole */
     unsigned header_have;
-    unsigned char header[MWI_TCP_HEADER_BYTES];
+    unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
 };
 
 /* The bytes in the shared buffer that no frame has taken yet. */
@@ -39,7 +42,8 @@ enum mwi_tcp_inbox_result {
 };
 
 /* Where to receive: one or two pieces, of which the shared buffer, which all connections use in
- * turn, is the last unless the frame's block is still to grow. Returns the number of pieces. */
+ * turn, is the last unless much of the frame's block is still to fill. Returns the number of
+ * pieces. */
 int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_t shared_size,
                        struct iovec pieces[2]);
 

@@ -16,7 +16,7 @@
 #define FIRST_CAPACITY 8
 /* An idle connection keeps no ring larger than this. */
 #define KEPT_CAPACITY 64
-/* A batch is closed beyond this size: sockets seldom take more at once. */
+/* A batch is not larger: sockets seldom take more at once, and others get their turn if one does. */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024)
 
 struct mwi_tcp_outgoing {
@@ -27,6 +27,11 @@ struct mwi_tcp_outgoing {
 static struct mwi_tcp_outgoing *frame_at(const struct mwi_tcp_outbox *outbox, size_t index)
 {
     return &outbox->ring[(outbox->first + index) & (outbox->capacity - 1)];
+}
+
+static size_t header_bytes(size_t size)
+{
+    return size < MWI_TCP_LONG_SIZE ? MWI_TCP_HEADER_BYTES : MWI_TCP_LONG_HEADER_BYTES;
 }
 
 static bool grow(struct mwi_tcp_outbox *outbox)
@@ -51,14 +56,14 @@ bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size)
         return false;
     *frame_at(outbox, outbox->count) = (struct mwi_tcp_outgoing){data, size};
     outbox->count++;
-    outbox->bytes += MWI_TCP_HEADER_BYTES + size;
+    outbox->bytes += header_bytes(size) + size;
     return true;
 }
 
 static bool batch_is_full(const struct mwi_tcp_batch *batch)
 {
     return batch->count + 2 > MWI_TCP_PIECES_MAX || batch->bytes >= BATCH_BYTES ||
-           batch->scratch_used + MWI_TCP_HEADER_BYTES + TINY_BYTES > MWI_TCP_SCRATCH_BYTES;
+           batch->scratch_used + MWI_TCP_LONG_HEADER_BYTES + TINY_BYTES > MWI_TCP_SCRATCH_BYTES;
 }
 
 static void add_piece(struct mwi_tcp_batch *batch, void *data, size_t size)
@@ -84,20 +89,30 @@ static void add_copy(struct mwi_tcp_batch *batch, const unsigned char *data, siz
     }
 }
 
+/* Most significant byte first. */
+static void put_number(unsigned char *to, size_t bytes, uint64_t number)
+{
+    for (size_t i = bytes; i-- > 0; number >>= 8)
+        to[i] = (unsigned char)number;
+}
+
 static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing *frame,
                       size_t written)
 {
+    unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
     size_t size = frame->size;
-    const unsigned char header[MWI_TCP_HEADER_BYTES] = {
-        (unsigned char)(size >> 24), (unsigned char)(size >> 16), (unsigned char)(size >> 8),
-        (unsigned char)size};
+    size_t own = header_bytes(size);
 
-    if (written < MWI_TCP_HEADER_BYTES) {
-        add_copy(batch, header + written, MWI_TCP_HEADER_BYTES - written);
-        written = MWI_TCP_HEADER_BYTES;
+    if (written < own) {
+        put_number(header, MWI_TCP_HEADER_BYTES,
+                   size < MWI_TCP_LONG_SIZE ? size : MWI_TCP_LONG_SIZE);
+        put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
+        add_copy(batch, header + written, own - written);
+        written = own;
     }
-    size_t gone = written - MWI_TCP_HEADER_BYTES;
-    size_t left = size - gone;
+    size_t gone = written - own;
+    size_t room = batch->bytes < BATCH_BYTES ? BATCH_BYTES - batch->bytes : 0;
+    size_t left = size - gone < room ? size - gone : room;
     if (left == 0)
         return;
     if (left <= TINY_BYTES)
@@ -127,7 +142,8 @@ void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
 {
     outbox->bytes -= size;
     while (outbox->count > 0) {
-        size_t left = MWI_TCP_HEADER_BYTES + frame_at(outbox, 0)->size - outbox->written;
+        size_t size_of_first = frame_at(outbox, 0)->size;
+        size_t left = header_bytes(size_of_first) + size_of_first - outbox->written;
         if (size < left)
             break;
         size -= left;

@@ -30,7 +30,6 @@
 #include "socket.h"
 #include "watch.h"
 
-#define FRAME_BYTES_MAX ((size_t)INT32_MAX)
 /* Turns that call no event, such as those that receive parts of a large frame or those of a poll
  * that never sleeps, before a poll returns early. */
 #define TURNS_MAX 64
@@ -172,9 +171,9 @@ static void init_hub(struct mwi_tcp_hub *hub, const mw_transport_config *config)
 
 static mw_error open_transport(void **transport, const mw_transport_config *config, mw_reason *why)
 {
-    if (config->frame_bytes_max > FRAME_BYTES_MAX) {
-        snprintf(why->text, sizeof why->text, "tcp: a frame limit of %zu is over %zu",
-                 config->frame_bytes_max, FRAME_BYTES_MAX);
+    if (config->frame_bytes_max > MW_FRAME_BYTES_MAX) {
+        snprintf(why->text, sizeof why->text, "tcp: a frame limit of %zu is over %llu",
+                 config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
         return MW_EINVAL;
     }
     struct tcp *tcp = calloc(1, sizeof *tcp);
