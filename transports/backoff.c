@@ -15,6 +15,8 @@
 #define NAP_MIN_NS 50000
 #define NAP_MAX_NS 4000000
 #define MOVING_NS_PER_BYTE 10
+/* Of what is on its way no more counts: a larger frame is in parts, whose arrival ends the wait. */
+#define MOVING_BYTES_MAX ((size_t)64 << 20)
 
 void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait)
 {
@@ -42,7 +44,8 @@ int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size
 
 int64_t mwi_backoff_ns(mw_wait wait, int64_t quiet_ns, size_t moving_bytes)
 {
-    int64_t moving_ns = MOVING_NS_PER_BYTE * (int64_t)moving_bytes;
+    size_t counted_bytes = moving_bytes < MOVING_BYTES_MAX ? moving_bytes : MOVING_BYTES_MAX;
+    int64_t moving_ns = MOVING_NS_PER_BYTE * (int64_t)counted_bytes;
     int64_t nap_ns = (quiet_ns - moving_ns) / WAIT_PER_NAP;
 
     if (wait == MW_WAIT_SPIN || (wait == MW_WAIT_AUTO && quiet_ns < SPIN_NS))

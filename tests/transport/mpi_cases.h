@@ -32,6 +32,8 @@ struct mwt_mpi_rank {
     X(serve_on_last_rank)                                                                          \
     X(send_from_all)                                                                               \
     X(send_big)                                                                                    \
+    X(send_between_parts)                                                                          \
+    X(leave_between_parts)                                                                         \
     X(keep_error_handler)                                                                          \
     X(leave_attributes)                                                                            \
     X(stay_out)                                                                                    \
@@ -39,6 +41,7 @@ struct mwt_mpi_rank {
     X(connect_late)                                                                                \
     X(drop_from_both_ends)                                                                         \
     X(exceed_limit)                                                                                \
+    X(exceed_limit_by_far)                                                                         \
     X(refuse_addresses)                                                                            \
     X(wake_up)                                                                                     \
     X(refuse_other_thread)                                                                         \

@@ -5,6 +5,8 @@
 #include "mpi_cases.h"
 
 #include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,6 +51,95 @@ void mwt_mpi_send_big(struct mwt_mpi_rank *r)
         MWT_MPI_CHECK(r, end.peers[0].bytes_count == BIG_BYTES);
     }
     MWT_MPI_CHECK(r, end.blocks_count == end.frames_count);
+    mwt_mpi_close_end(r, &end);
+}
+
+/* All ranks have connected to rank 0, which listens. Returns the peer of rank 0. */
+static mw_peer link_all(struct mwt_mpi_rank *r, struct mwt_mpi_end *end)
+{
+    mw_peer peer = 0;
+
+    if (r->rank == 0)
+        mwt_mpi_listen(end);
+    else
+        peer = mwt_mpi_connect(end, 0);
+    MWT_MPI_CHECK(r, mwt_mpi_await_ups(end, r->rank == 0 ? (unsigned)r->size - 1 : 1));
+    MPI_Barrier(MPI_COMM_WORLD);
+    return peer;
+}
+
+/* How many frames came from a rank, over all its links. */
+static uint64_t frames_from(const struct mwt_mpi_end *end, int rank)
+{
+    uint64_t count = 0;
+    char name[32];
+
+    snprintf(name, sizeof name, "rank %d", rank);
+    for (unsigned i = 0; i < end->peers_count; i++)
+        if (strcmp(end->peers[i].name, name) == 0)
+            count += end->peers[i].frames_count;
+    return count;
+}
+
+/* While a frame of many parts comes from rank 1, frames of rank 2 come between the parts. Both were
+ * handed to MPI before rank 0 looks. */
+void mwt_mpi_send_between_parts(struct mwt_mpi_rank *r)
+{
+    const unsigned count = 10;
+    struct mwt_mpi_end end;
+    mw_peer peer;
+
+    mwt_mpi_open_world(r, &end);
+    peer = link_all(r, &end);
+    if (r->rank == 1)
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 0, BIG_BYTES) == MW_OK);
+    if (r->rank == 1)
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 1, 100) == MW_OK);
+    for (unsigned i = 0; r->rank == 2 && i < count; i++)
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, i, 100) == MW_OK);
+    MPI_Barrier(MPI_COMM_WORLD);
+
+    if (r->rank == 0) {
+        MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, count));
+        MWT_MPI_CHECK(r, frames_from(&end, 2) == count);
+        MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, count + 2));
+        MWT_MPI_CHECK(r, frames_from(&end, 1) == 2);
+        MWT_MPI_CHECK(r, end.blocks_count == 1);
+    } else if (r->rank == 1) {
+        MWT_MPI_CHECK(r, mwt_mpi_await_no_backlog(&end, peer));
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* Either end may leave while a frame of many parts is on its way: nothing of it is handed on to the
+ * one that left, its memory stays as long as MPI writes to it, and a new link works. */
+void mwt_mpi_leave_between_parts(struct mwt_mpi_rank *r)
+{
+    struct mwt_mpi_end end;
+    mw_peer peer;
+
+    mwt_mpi_open_world(r, &end);
+    peer = link_all(r, &end);
+    end.does_echo = r->rank == 0;
+    if (r->rank == 1 || r->rank == 2)
+        MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 0, BIG_BYTES) == MW_OK);
+    if (r->rank == 2)
+        r->api->drop(end.transport, peer);
+    MPI_Barrier(MPI_COMM_WORLD);
+
+    if (r->rank == 0) {
+        r->api->poll(end.transport, 0, &end.why);
+        for (unsigned i = 0; i < end.peers_count; i++) {
+            if (strcmp(end.peers[i].name, "rank 1") == 0)
+                r->api->drop(end.transport, end.peers[i].peer);
+        }
+        MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, 2));
+        MWT_MPI_CHECK(r, frames_from(&end, 1) == 1); /* of the new link */
+        MWT_MPI_CHECK(r, frames_from(&end, 2) == 1);
+    } else if (r->rank == 1) {
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
+        mwt_mpi_exchange(r, &end, 0, BIG_BYTES / 2);
+    }
     mwt_mpi_close_end(r, &end);
 }
 
@@ -141,6 +232,27 @@ void mwt_mpi_exceed_limit(struct mwt_mpi_rank *r)
         MWT_MPI_CHECK(r, mwt_mpi_send(&end, peer, 2, 10) == MW_OK);
         MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
         MWT_MPI_CHECK(r, strcmp(end.down_reason, "closed by the peer") == 0);
+    }
+    mwt_mpi_close_end(r, &end);
+}
+
+/* The figures are right beyond 4 GiB too, of a frame that is never touched and of a limit. */
+void mwt_mpi_exceed_limit_by_far(struct mwt_mpi_rank *r)
+{
+    const size_t size = ((size_t)5 << 30) + 7;
+    MPI_Comm world = MPI_COMM_WORLD;
+    struct mwt_mpi_end end;
+
+    MWT_MPI_CHECK(
+        r, mwt_mpi_open(&end, r->api, &world, r->rank == 0 ? size - 1 : (size_t)1 << 40) == MW_OK);
+    mw_peer peer = link_all(r, &end);
+    if (r->rank == 0) {
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, (unsigned)r->size - 1));
+        MWT_MPI_CHECK(r, strcmp(end.down_reason, "a frame of 5368709127 bytes is over the limit of "
+                                                 "5368709126") == 0);
+    } else {
+        MWT_MPI_CHECK(r, r->api->send(end.transport, peer, malloc(size), size) == MW_OK);
+        MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
     }
     mwt_mpi_close_end(r, &end);
 }

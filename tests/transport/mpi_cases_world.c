@@ -282,6 +282,6 @@ void mwt_mpi_refuse_environments(struct mwt_mpi_rank *r)
     struct mwt_mpi_end end;
 
     MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &none, 1000) == MW_EINVAL);
-    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &world, (size_t)1 << 31) == MW_EINVAL);
+    MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &world, MW_FRAME_BYTES_MAX + 1) == MW_EINVAL);
     r->api->close(NULL);
 }

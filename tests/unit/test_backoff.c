@@ -64,6 +64,7 @@ static void test_naps_wait_for_transfer(void)
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 100 * MS, 10000000), MWI_BACKOFF_YIELD);
     CU_ASSERT(mwi_backoff_ns(MW_WAIT_AUTO, 102 * MS, 10000000) > 0);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 10000000), 4 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, (size_t)5 << 30), 4 * MS);
 }
 
 /* The quiet begins with the first look that is in vain, however long ago the last event was. */

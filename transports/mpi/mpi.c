@@ -52,7 +52,7 @@ static mw_error open_transport(struct mwi_mpi_transport *t, mw_reason *why)
         return error;
     is_ready = mwi_mpi_links_init(&t->links, t->world.size) == MW_OK &&
                mwi_mpi_receives_init(&t->receives, t->world.size) == MW_OK;
-    return mwi_mpi_world_agree(&t->world, is_ready, (int)t->config.frame_bytes_max, why);
+    return mwi_mpi_world_agree(&t->world, is_ready, (int64_t)t->config.frame_bytes_max, why);
 }
 
 static mw_error mpi_open(void **transport, const mw_transport_config *config, mw_reason *why)
@@ -62,9 +62,9 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
 
     if (config->events == NULL)
         return mwi_mpi_world_decline(config->environment, why);
-    if (config->frame_bytes_max > INT_MAX)
-        return mwi_mpi_fail(why, MW_EINVAL, "frames of %zu bytes are too large for MPI: at most %d",
-                            config->frame_bytes_max, INT_MAX);
+    if (config->frame_bytes_max > MW_FRAME_BYTES_MAX)
+        return mwi_mpi_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
+                            config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
     t = calloc(1, sizeof *t);
     if (t == NULL) {
         (void)mwi_mpi_world_decline(config->environment, why);

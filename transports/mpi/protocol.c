@@ -8,34 +8,23 @@
  */
 #include "protocol.h"
 
-#include <limits.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { KIND_FRAME, KIND_HELLO, KIND_WELCOME, KIND_BYE, KIND_OVERSIZE };
-
-#define KIND_BITS 3
-#define KIND_MASK ((1 << KIND_BITS) - 1)
-#define BY_CONNECTOR (1 << KIND_BITS)
-#define NUMBER_SHIFT (KIND_BITS + 1)
-#define OVERSIZE_BYTES 4
-
-static int make_tag(enum kind kind, int number, bool by_connector)
-{
-    return number << NUMBER_SHIFT | (by_connector ? BY_CONNECTOR : 0) | (int)kind;
-}
+#include "tags.h"
 
 static bool signal_link(struct mwi_mpi_transport *t, const struct mwi_mpi_link *link,
-                        enum kind kind)
+                        enum mwi_mpi_kind kind)
 {
     return mwi_mpi_sends_signal(&t->sends, &t->world, link->rank,
-                                make_tag(kind, link->number, link->ours));
+                                mwi_mpi_tag(kind, link->number, link->ours));
 }
 
 /* The next number that names no link to this rank, from 1 up. */
 static int next_number(struct mwi_mpi_transport *t, int rank)
 {
-    int number_max = t->world.tag_max >> NUMBER_SHIFT;
+    int number_max = t->world.tag_max >> MWI_MPI_NUMBER_SHIFT;
 
     do {
         t->last_number = t->last_number >= number_max ? 1 : t->last_number + 1;
@@ -50,7 +39,7 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *t, int rank, mw_peer
 
     if (link == NULL)
         return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
-    if (!signal_link(t, link, KIND_HELLO)) {
+    if (!signal_link(t, link, MWI_MPI_HELLO)) {
         mwi_mpi_links_remove(&t->links, link);
         *why = t->sends.failure;
         return MW_ENETWORK;
@@ -65,15 +54,14 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *t, int rank, mw_peer
 static mw_error post_oversize(struct mwi_mpi_transport *t, struct mwi_mpi_link *link, void *frame,
                               size_t size)
 {
-    unsigned char *note = malloc(OVERSIZE_BYTES);
+    unsigned char *note = malloc(MWI_MPI_NUMBER_BYTES);
 
     if (note == NULL)
         return MW_ENOMEM;
-    for (int i = 0; i < OVERSIZE_BYTES; i++)
-        note[i] = (unsigned char)(size >> 8 * i & 0xff);
+    mwi_mpi_put_number(note, size);
     if (mwi_mpi_sends_post(&t->sends, &t->world, link,
-                           make_tag(KIND_OVERSIZE, link->number, link->ours), note,
-                           OVERSIZE_BYTES) != MW_OK) {
+                           mwi_mpi_tag(MWI_MPI_OVERSIZE, link->number, link->ours), note,
+                           MWI_MPI_NUMBER_BYTES) != MW_OK) {
         free(note);
         return MW_ENOMEM;
     }
@@ -90,15 +78,15 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *
     if (size > t->config.frame_bytes_max)
         return MW_ETOOBIG;
     mwi_backoff_active(&t->backoff);
-    if (size > (size_t)t->world.frame_bytes_max[link->rank])
+    if (size > (uint64_t)t->world.frame_bytes_max[link->rank])
         return post_oversize(t, link, frame, size);
     return mwi_mpi_sends_post(&t->sends, &t->world, link,
-                              make_tag(KIND_FRAME, link->number, link->ours), frame, size);
+                              mwi_mpi_tag(MWI_MPI_FRAME, link->number, link->ours), frame, size);
 }
 
 void mwi_mpi_protocol_leave(struct mwi_mpi_transport *t, struct mwi_mpi_link *link)
 {
-    if (signal_link(t, link, KIND_BYE))
+    if (signal_link(t, link, MWI_MPI_BYE))
         t->byes_due_count++;
     mwi_mpi_links_remove(&t->links, link);
 }
@@ -134,11 +122,12 @@ static void got_hello(struct mwi_mpi_transport *t, int rank, int number)
     if (t->listening)
         link = mwi_mpi_links_add(&t->links, rank, number, false);
     if (link == NULL) {
-        if (mwi_mpi_sends_signal(&t->sends, &t->world, rank, make_tag(KIND_BYE, number, false)))
+        if (mwi_mpi_sends_signal(&t->sends, &t->world, rank,
+                                 mwi_mpi_tag(MWI_MPI_BYE, number, false)))
             t->byes_due_count++;
         return;
     }
-    link->failed = !signal_link(t, link, KIND_WELCOME);
+    link->failed = !signal_link(t, link, MWI_MPI_WELCOME);
     tell_up(t, link);
 }
 
@@ -147,7 +136,7 @@ static void got_bye(struct mwi_mpi_transport *t, struct mwi_mpi_link *link)
     mw_peer peer = link->peer;
     bool was_up = link->up;
 
-    signal_link(t, link, KIND_BYE);
+    signal_link(t, link, MWI_MPI_BYE);
     mwi_mpi_links_remove(&t->links, link);
     tell_down(t, peer, was_up ? "closed by the peer" : "connection refused");
 }
@@ -162,43 +151,41 @@ static void got_oversize(struct mwi_mpi_transport *t, struct mwi_mpi_link *link,
                          const mw_frame *frame)
 {
     mw_peer peer = link->peer;
-    unsigned long size = 0;
+    uint64_t size = frame->size < MWI_MPI_NUMBER_BYTES ? 0 : mwi_mpi_get_number(frame->data);
     char reason[96];
 
-    for (size_t i = 0; i < OVERSIZE_BYTES && i < frame->size; i++)
-        size |= (unsigned long)frame->data[i] << 8 * i;
-    snprintf(reason, sizeof reason, "a frame of %lu bytes is over the limit of %zu", size,
+    snprintf(reason, sizeof reason, "a frame of %" PRIu64 " bytes is over the limit of %zu", size,
              t->config.frame_bytes_max);
     mwi_mpi_protocol_leave(t, link);
     tell_down(t, peer, reason);
 }
 
-static void got_for_link(struct mwi_mpi_transport *t, struct mwi_mpi_link *link, enum kind kind,
-                         mw_frame *frame)
+static void got_for_link(struct mwi_mpi_transport *t, struct mwi_mpi_link *link,
+                         enum mwi_mpi_kind kind, mw_frame *frame)
 {
-    if (kind == KIND_FRAME)
+    if (kind == MWI_MPI_FRAME)
         got_frame(t, link, frame);
-    else if (kind == KIND_WELCOME)
+    else if (kind == MWI_MPI_WELCOME)
         tell_up(t, link);
-    else if (kind == KIND_BYE)
+    else if (kind == MWI_MPI_BYE)
         got_bye(t, link);
-    else if (kind == KIND_OVERSIZE)
+    else if (kind == MWI_MPI_OVERSIZE)
         got_oversize(t, link, frame);
 }
 
 static void arrived(void *context, int rank, int tag, mw_frame *frame)
 {
     struct mwi_mpi_transport *t = context;
-    int number = tag >> NUMBER_SHIFT;
-    bool by_connector = (tag & BY_CONNECTOR) != 0;
-    enum kind kind = (enum kind)(tag & KIND_MASK);
+    int number = tag >> MWI_MPI_NUMBER_SHIFT;
+    bool by_connector = (tag & MWI_MPI_BY_CONNECTOR) != 0;
+    enum mwi_mpi_kind kind = mwi_mpi_tag_kind(tag);
     struct mwi_mpi_link *link = mwi_mpi_links_of_wire(&t->links, rank, number, !by_connector);
 
     if (link != NULL)
         got_for_link(t, link, kind, frame);
-    else if (kind == KIND_HELLO)
+    else if (kind == MWI_MPI_HELLO)
         got_hello(t, rank, number);
-    else if (kind == KIND_BYE)
+    else if (kind == MWI_MPI_BYE)
         t->byes_due_count--;
 }
 
@@ -222,12 +209,15 @@ static void report_failures(struct mwi_mpi_transport *t)
 mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *t, size_t *done_count, mw_reason *why)
 {
     size_t done = mwi_mpi_sends_test(&t->sends, &t->links);
+    uint64_t parts_count = t->receives.parts_count;
     mw_error error;
 
     if (t->sends.failure.text[0] != 0)
         report_failures(t);
     error = mwi_mpi_receives_look(&t->receives, &t->world, arrived, t, why);
     *done_count += done;
+    if (t->receives.parts_count != parts_count)
+        mwi_backoff_active(&t->backoff);
     return error;
 }
 

@@ -3,22 +3,33 @@
  * Incoming messages. Each is matched, whoever it is from, and its receive is started. Mostly it is
  * there at once; if not (a large one comes as fast as its sender makes calls of MPI), it waits in
  * its rank's queue, and all that the rank sent after it behind it. Small messages go into one buffer that is
- * used again and again, large ones into a block of their own that the receiver may keep.
+ * used again and again, large ones into a block of their own that the receiver may keep, and the
+ * parts of a frame side by side into one such block.
+ *
+ * The block is the queue's or the last part's, whatever becomes of the link meanwhile: MPI writes to
+ * it until all parts are there.
  */
 #include "receives.h"
 
 #include <stdlib.h>
 
+#include "tags.h"
+
 #define MESSAGES_PER_LOOK_MAX 64
 #define QUEUES_PER_LOOK_MAX 64
 #define BLOCK_BYTES_MIN ((size_t)16 * 1024)
+/* A look asks for no more once it has asked for so much: asking may already move the bytes. */
+#define BYTES_PER_LOOK_MAX ((size_t)16 * 1024 * 1024)
 
 struct mwi_mpi_receive {
     struct mwi_mpi_receive *next;
     MPI_Request request;
     int rank;
     int tag;
-    mw_frame frame;
+    unsigned char *data; /* where MPI writes */
+    size_t size;
+    mw_frame frame;  /* to be handed on */
+    bool is_partial; /* a part but the last: nothing is handed on */
 };
 
 struct look {
@@ -28,6 +39,7 @@ struct look {
     void *context;
     mw_reason *why;
     int budget;
+    size_t bytes; /* that were asked for */
 };
 
 mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, int ranks_count)
@@ -51,6 +63,12 @@ static void hand_on(const struct look *look, struct mwi_mpi_receive *receive)
 {
     mw_frame frame = receive->frame;
 
+    if (mwi_mpi_tag_kind(receive->tag) == MWI_MPI_PART) {
+        look->receives->parts_count++;
+        receive->tag = mwi_mpi_tag_as(receive->tag, MWI_MPI_FRAME);
+    }
+    if (receive->is_partial)
+        return;
     look->arrived(look->context, receive->rank, receive->tag, &frame);
     free(frame.block);
 }
@@ -67,7 +85,7 @@ static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *re
         queue->last->next = receive;
     }
     queue->last = receive;
-    receives->bytes += receive->frame.size;
+    receives->bytes += receive->size;
 }
 
 static mw_error test(struct mwi_mpi_receive *receive, bool *done, mw_reason *why)
@@ -92,7 +110,7 @@ static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
             return error;
         look->budget--;
         queue->first = receive->next;
-        look->receives->bytes -= receive->frame.size;
+        look->receives->bytes -= receive->size;
         hand_on(look, receive);
         free(receive);
     }
@@ -128,19 +146,63 @@ static bool make_room(struct mwi_mpi_receives *receives, struct mwi_mpi_receive 
 {
     mw_frame *frame = &receive->frame;
 
-    frame->block = NULL;
-    frame->data = receives->buffer;
-    if (frame->size < BLOCK_BYTES_MIN && receives->queues[receive->rank].first == NULL)
-        return true;
-    frame->block = malloc(frame->size > 0 ? frame->size : 1);
-    frame->data = frame->block;
-    return frame->block != NULL;
+    *frame = (mw_frame){.data = receives->buffer, .size = receive->size};
+    receive->is_partial = false;
+    if (receive->size >= BLOCK_BYTES_MIN || receives->queues[receive->rank].first != NULL) {
+        frame->block = malloc(receive->size > 0 ? receive->size : 1);
+        frame->data = frame->block;
+    }
+    receive->data = frame->data;
+    return receive->data != NULL;
+}
+
+/* The room of a part is the next in its frame; the last one brings the whole. */
+static bool make_part_room(struct mwi_mpi_queue *queue, struct mwi_mpi_receive *receive)
+{
+    if (queue->whole == NULL)
+        queue->whole = malloc(queue->whole_size);
+    if (queue->whole == NULL)
+        return false;
+    receive->data = queue->whole + queue->whole_asked;
+    receive->is_partial = queue->whole_asked + receive->size < queue->whole_size;
+    receive->frame = (mw_frame){0};
+    if (!receive->is_partial)
+        receive->frame = (mw_frame){queue->whole, queue->whole_size, queue->whole};
+    return true;
+}
+
+/* The part is being received. */
+static void advance_whole(struct mwi_mpi_queue *queue, const struct mwi_mpi_receive *receive)
+{
+    queue->whole_asked += receive->size;
+    if (receive->is_partial)
+        return;
+    queue->whole = NULL;
+    queue->whole_size = queue->whole_asked = 0;
+}
+
+/* Learns the size of a frame whose parts come next. This waits for eight bytes, which MPI sends
+ * along with the envelope that has been matched. */
+static mw_error begin_whole(struct look *look)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    struct mwi_mpi_queue *queue = &receives->queues[receives->stuck_status.MPI_SOURCE];
+    unsigned char note[MWI_MPI_NUMBER_BYTES] = {0};
+    mw_error error =
+        mwi_mpi_check(MPI_Mrecv(note, sizeof note, MPI_BYTE, &receives->stuck, MPI_STATUS_IGNORE),
+                      "MPI_Mrecv", look->why);
+
+    queue->whole_size = (size_t)mwi_mpi_get_number(note);
+    queue->whole_asked = 0;
+    return error;
 }
 
 /* Starts to receive the stuck message. */
 static mw_error start(struct look *look, struct mwi_mpi_receive *receive)
 {
     struct mwi_mpi_receives *receives = look->receives;
+    struct mwi_mpi_queue *queue = &receives->queues[receives->stuck_status.MPI_SOURCE];
+    bool is_part = mwi_mpi_tag_kind(receives->stuck_status.MPI_TAG) == MWI_MPI_PART;
     int size = 0;
     mw_error error = mwi_mpi_check(MPI_Get_count(&receives->stuck_status, MPI_BYTE, &size),
                                    "MPI_Get_count", look->why);
@@ -149,14 +211,21 @@ static mw_error start(struct look *look, struct mwi_mpi_receive *receive)
         return error;
     receive->rank = receives->stuck_status.MPI_SOURCE;
     receive->tag = receives->stuck_status.MPI_TAG;
-    receive->frame.size = (size_t)size;
-    if (!make_room(receives, receive))
-        return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory for a message of %d bytes", size);
+    receive->size = (size_t)size;
+    if (is_part && receive->size > queue->whole_size - queue->whole_asked)
+        return mwi_mpi_fail(look->why, MW_ENETWORK, "rank %d sent more of a frame than its size",
+                            receive->rank);
+    if (is_part ? !make_part_room(queue, receive) : !make_room(receives, receive))
+        return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory for a message of %zu bytes",
+                            is_part ? queue->whole_size : receive->size);
     error = mwi_mpi_check(
-        MPI_Imrecv(receive->frame.data, size, MPI_BYTE, &receives->stuck, &receive->request),
+        MPI_Imrecv(receive->data, size, MPI_BYTE, &receives->stuck, &receive->request),
         "MPI_Imrecv", look->why);
-    if (error != MW_OK)
+    if (error != MW_OK && !is_part)
         free(receive->frame.block);
+    else if (error == MW_OK && is_part)
+        advance_whole(queue, receive);
+    look->bytes += receive->size;
     return error;
 }
 
@@ -166,7 +235,7 @@ static void wait_for(struct mwi_mpi_receives *receives)
     struct mwi_mpi_receive *receive = receives->spare;
 
     receives->spare = NULL;
-    if (receive->frame.block == NULL) {
+    if (receive->data == receives->buffer) {
         receive->frame.block = receives->buffer;
         receives->buffer = NULL;
     }
@@ -178,8 +247,11 @@ static mw_error take(struct look *look)
     struct mwi_mpi_receives *receives = look->receives;
     struct mwi_mpi_receive *receive = receives->spare;
     bool done = false;
-    mw_error error = start(look, receive);
+    mw_error error;
 
+    if (mwi_mpi_tag_kind(receives->stuck_status.MPI_TAG) == MWI_MPI_SIZE)
+        return begin_whole(look);
+    error = start(look, receive);
     if (error == MW_OK && receives->queues[receive->rank].first == NULL)
         error = test(receive, &done, look->why);
     if (error != MW_OK)
@@ -228,7 +300,7 @@ static mw_error look_for_new(struct look *look)
     bool found = true;
     mw_error error = MW_OK;
 
-    while (error == MW_OK && look->budget-- > 0) {
+    while (error == MW_OK && look->budget-- > 0 && look->bytes < BYTES_PER_LOOK_MAX) {
         if (!prepare(look->receives))
             return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory");
         error = match(look, &found);
@@ -242,7 +314,7 @@ static mw_error look_for_new(struct look *look)
 mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct mwi_mpi_world *world,
                                mwi_mpi_arrived *arrived, void *context, mw_reason *why)
 {
-    struct look look = {receives, world, arrived, context, why, MESSAGES_PER_LOOK_MAX};
+    struct look look = {receives, world, arrived, context, why, MESSAGES_PER_LOOK_MAX, 0};
     mw_error error = look_at_waiting(&look);
 
     return error == MW_OK ? look_for_new(&look) : error;

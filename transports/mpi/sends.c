@@ -8,18 +8,30 @@
 
 #include <stdlib.h>
 
+#include "tags.h"
+
 #define TESTS_MAX 64
 /* A message beyond this is rarely done at once, so asking is a waste. */
 #define ASK_BYTES_MAX 4096
 
-static bool reserve(struct mwi_mpi_sends *sends)
+/* A frame that is sent in parts, freed with the last of them. */
+struct mwi_mpi_whole {
+    size_t parts_count; /* that MPI has not done with */
+    void *data;
+    unsigned char note[MWI_MPI_NUMBER_BYTES]; /* its size, for the other end */
+};
+
+/* Makes room for `count` more. */
+static bool reserve(struct mwi_mpi_sends *sends, size_t count)
 {
     size_t capacity = sends->capacity == 0 ? 16 : 2 * sends->capacity;
     MPI_Request *requests;
     struct mwi_mpi_send *entries;
 
-    if (sends->count < sends->capacity)
+    if (sends->capacity - sends->count >= count)
         return true;
+    while (capacity - sends->count < count)
+        capacity *= 2;
     requests = realloc(sends->requests, capacity * sizeof *requests);
     if (requests == NULL)
         return false;
@@ -40,6 +52,57 @@ static void keep(struct mwi_mpi_sends *sends, MPI_Request request, struct mwi_mp
     sends->count++;
 }
 
+static void release(struct mwi_mpi_whole *whole)
+{
+    if (--whole->parts_count > 0)
+        return;
+    free(whole->data);
+    free(whole);
+}
+
+/* Hands one part to MPI, for which room was reserved; false if MPI refuses. */
+static bool post_part(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+                      struct mwi_mpi_link *link, int tag, struct mwi_mpi_whole *whole, void *data,
+                      size_t size)
+{
+    MPI_Request request;
+    int code = MPI_Isend(data, (int)size, MPI_BYTE, link->rank, tag, world->comm, &request);
+
+    if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
+        link->failed = true;
+        return false;
+    }
+    whole->parts_count++;
+    keep(sends, request, (struct mwi_mpi_send){link->peer, NULL, size, whole});
+    link->backlog_bytes += size;
+    return true;
+}
+
+/* All parts are handed over at once, so that nothing comes between them and the other end needs no
+ * more than their order to join them. MPI moves each when the other end asks for it. */
+static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+                           struct mwi_mpi_link *link, int tag, void *data, size_t size)
+{
+    size_t parts_count = (size + MWI_MPI_PART_BYTES - 1) / MWI_MPI_PART_BYTES;
+    struct mwi_mpi_whole *whole = malloc(sizeof *whole);
+    bool is_taken;
+
+    if (whole == NULL || !reserve(sends, parts_count + 1)) {
+        free(whole);
+        return MW_ENOMEM;
+    }
+    *whole = (struct mwi_mpi_whole){.parts_count = 1, .data = data};
+    mwi_mpi_put_number(whole->note, size);
+    is_taken = post_part(sends, world, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), whole, whole->note,
+                         sizeof whole->note);
+    for (size_t at = 0; is_taken && at < size; at += MWI_MPI_PART_BYTES)
+        is_taken = post_part(sends, world, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), whole,
+                             (unsigned char *)data + at,
+                             size - at < MWI_MPI_PART_BYTES ? size - at : MWI_MPI_PART_BYTES);
+    release(whole);
+    return MW_OK;
+}
+
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
                             struct mwi_mpi_link *link, int tag, void *data, size_t size)
 {
@@ -47,13 +110,15 @@ mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_wo
     int done = 0;
     int code;
 
-    if (!reserve(sends))
+    if (size > MWI_MPI_PART_BYTES)
+        return post_parts(sends, world, link, tag, data, size);
+    if (!reserve(sends, 1))
         return MW_ENOMEM;
     code = MPI_Isend(data, (int)size, MPI_BYTE, link->rank, tag, world->comm, &request);
     if (code == MPI_SUCCESS && size <= ASK_BYTES_MAX)
         code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
     if (code == MPI_SUCCESS && !done) {
-        keep(sends, request, (struct mwi_mpi_send){link->peer, data, size});
+        keep(sends, request, (struct mwi_mpi_send){link->peer, data, size, NULL});
         link->backlog_bytes += size;
         return MW_OK;
     }
@@ -73,7 +138,7 @@ bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_worl
     if (code == MPI_SUCCESS)
         code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
     if (code == MPI_SUCCESS && !done) {
-        if (reserve(sends))
+        if (reserve(sends, 1))
             keep(sends, request, (struct mwi_mpi_send){0});
         else
             code = MPI_Wait(&request, MPI_STATUS_IGNORE);
@@ -92,6 +157,8 @@ static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_m
     }
     sends->bytes -= sends->entries[i].size;
     free(sends->entries[i].data);
+    if (sends->entries[i].whole != NULL)
+        release(sends->entries[i].whole);
 }
 
 /* Closes the gaps in requests [from, from + count), which MPI has set to MPI_REQUEST_NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Messages on their way out: each is handed to MPI at once, and kept until MPI has done with it.
+ * Messages on their way out: each is handed to MPI at once, and kept until MPI has done with it. A
+ * large frame is handed to MPI in parts, which share it.
  */
 #ifndef MWI_MPI_SENDS_H
 #define MWI_MPI_SENDS_H
@@ -8,10 +9,13 @@
 #include "links.h"
 #include "world.h"
 
+struct mwi_mpi_whole;
+
 struct mwi_mpi_send {
     mw_peer peer; /* 0: nobody counts its bytes */
-    void *data;
+    void *data;   /* to be freed when it is done, or NULL */
     size_t size;
+    struct mwi_mpi_whole *whole; /* whose part it is, or NULL */
 };
 
 /* Those that MPI has not done with; the arrays go together. */
@@ -25,7 +29,7 @@ struct mwi_mpi_sends {
     mw_reason failure; /* what MPI last said of a send that failed; empty if none did */
 };
 
-/* Sends `size` bytes to the link's rank. Takes `data`, but not if it fails with MW_ENOMEM. If MPI
+/* Sends `size` bytes to the link's rank; a frame of more than MWI_MPI_PART_BYTES in parts. Takes `data`, but not if it fails with MW_ENOMEM. If MPI
  * refuses, the link is marked as failed, `failure` says why, and the error is MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
                             struct mwi_mpi_link *link, int tag, void *data, size_t size);

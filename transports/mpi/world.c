@@ -190,7 +190,7 @@ int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank)
     return -1;
 }
 
-mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int frame_bytes_max,
+mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t frame_bytes_max,
                              mw_reason *why)
 {
     int own = is_ready;
@@ -208,8 +208,8 @@ mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int fra
     if (error == MW_OK && !all)
         return mwi_mpi_fail(why, MW_ENETWORK, "another process has no memory for its transport");
     if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Allgather(&frame_bytes_max, 1, MPI_INT, world->frame_bytes_max, 1,
-                                            MPI_INT, world->comm),
+        error = mwi_mpi_check(MPI_Allgather(&frame_bytes_max, 1, MPI_INT64_T,
+                                            world->frame_bytes_max, 1, MPI_INT64_T, world->comm),
                               "MPI_Allgather", why);
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Allgather(&world->parent_rank, 1, MPI_INT, world->parent_ranks, 1,

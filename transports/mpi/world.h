@@ -21,8 +21,8 @@ struct mwi_mpi_world {
     int parent_rank;   /* in it */
     int *parent_ranks; /* the same of all who take part, by rank in comm */
     int tag_max;
-    int *frame_bytes_max; /* what each rank takes, by rank */
-    bool finalize;        /* we initialised MPI */
+    int64_t *frame_bytes_max; /* what each rank takes, by rank */
+    bool finalize;            /* we initialised MPI */
 };
 
 /* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. Has to be closed
@@ -38,7 +38,7 @@ int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank);
 /* Second step of opening, collective: tells the others whether this rank has all it needs, and what
  * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it.
  * Errors: MW_ENOMEM, MW_ENETWORK. */
-mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int frame_bytes_max,
+mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t frame_bytes_max,
                              mw_reason *why);
 
 /* Collective. No message may be in flight. */

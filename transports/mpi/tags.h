@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a message says of itself in its tag, and the numbers that a few messages have as bodies.
+ * README.md has the wire form.
+ */
+#ifndef MWI_MPI_TAGS_H
+#define MWI_MPI_TAGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mwi_mpi_kind {
+    MWI_MPI_FRAME,
+    MWI_MPI_HELLO,
+    MWI_MPI_WELCOME,
+    MWI_MPI_BYE,
+    MWI_MPI_OVERSIZE,
+    MWI_MPI_SIZE, /* of a frame whose parts follow next, and nothing else from this rank between */
+    MWI_MPI_PART
+};
+
+#define MWI_MPI_KIND_BITS 3
+#define MWI_MPI_KIND_MASK ((1 << MWI_MPI_KIND_BITS) - 1)
+#define MWI_MPI_BY_CONNECTOR (1 << MWI_MPI_KIND_BITS)
+#define MWI_MPI_NUMBER_SHIFT (MWI_MPI_KIND_BITS + 1)
+
+/* A larger frame goes in parts of this size, the last of them being what is left. */
+#define MWI_MPI_PART_BYTES ((size_t)4 * 1024 * 1024)
+
+/* A number as the body of a message, lowest byte first. */
+#define MWI_MPI_NUMBER_BYTES 8
+
+static inline int mwi_mpi_tag(enum mwi_mpi_kind kind, int number, bool by_connector)
+{
+    return number << MWI_MPI_NUMBER_SHIFT | (by_connector ? MWI_MPI_BY_CONNECTOR : 0) | (int)kind;
+}
+
+static inline enum mwi_mpi_kind mwi_mpi_tag_kind(int tag)
+{
+    return (enum mwi_mpi_kind)(tag & MWI_MPI_KIND_MASK);
+}
+
+/* The same tag of another kind. */
+static inline int mwi_mpi_tag_as(int tag, enum mwi_mpi_kind kind)
+{
+    return (tag & ~MWI_MPI_KIND_MASK) | (int)kind;
+}
+
+static inline void mwi_mpi_put_number(unsigned char *to, uint64_t number)
+{
+    for (int i = 0; i < MWI_MPI_NUMBER_BYTES; i++)
+        to[i] = (unsigned char)(number >> 8 * i & 0xff);
+}
+
+static inline uint64_t mwi_mpi_get_number(const unsigned char *from)
+{
+    uint64_t number = 0;
+
+    for (int i = MWI_MPI_NUMBER_BYTES; i-- > 0;)
+        number = number << 8 | from[i];
+    return number;
+}
+
+#endif
