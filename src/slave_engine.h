@@ -109,6 +109,10 @@ void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine);
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
                                enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns);
 
+/* Leaves an audit record; for the parts of the engine. */
+void mwi_slave_engine_audit(struct mwi_slave_engine *engine, int64_t now_ns,
+                            struct mwi_audit_record record);
+
 /* Sends the results that wait, if any. */
 void mwi_slave_engine_flush(struct mwi_slave_engine *engine, int64_t now_ns);
 

@@ -19,7 +19,7 @@
 #define QUEUES_PER_LOOK_MAX 64
 #define BLOCK_BYTES_MIN ((size_t)16 * 1024)
 /* A look asks for no more once it has asked for so much: asking may already move the bytes. */
-#define BYTES_PER_LOOK_MAX ((size_t)16 * 1024 * 1024)
+#define BYTES_PER_LOOK_MAX ((size_t)4 * 1024 * 1024)
 
 struct mwi_mpi_receive {
     struct mwi_mpi_receive *next;
@@ -295,6 +295,17 @@ static mw_error match(struct look *look, bool *found)
     return error;
 }
 
+/* Lets MPI see what has come. While it still has messages that it saw before, Open MPI does not look
+ * for others, and asking for one of them may copy it at once: parts of a frame from one rank would
+ * keep out what the others send. A probe that finds nothing looks. */
+static mw_error let_others_in(const struct look *look)
+{
+    int flag;
+    return mwi_mpi_check(
+        MPI_Iprobe(MPI_ANY_SOURCE, MWI_MPI_NOTHING, look->world->comm, &flag, MPI_STATUS_IGNORE),
+        "MPI_Iprobe", look->why);
+}
+
 static mw_error look_for_new(struct look *look)
 {
     bool found = true;
@@ -308,7 +319,7 @@ static mw_error look_for_new(struct look *look)
             break;
         error = take(look);
     }
-    return error;
+    return error == MW_OK && look->bytes >= BYTES_PER_LOOK_MAX ? let_others_in(look) : error;
 }
 
 mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct mwi_mpi_world *world,

@@ -17,7 +17,8 @@ enum mwi_mpi_kind {
     MWI_MPI_BYE,
     MWI_MPI_OVERSIZE,
     MWI_MPI_SIZE, /* of a frame whose parts follow next, and nothing else from this rank between */
-    MWI_MPI_PART
+    MWI_MPI_PART,
+    MWI_MPI_NOTHING /* is never sent */
 };
 
 #define MWI_MPI_KIND_BITS 3
