@@ -95,26 +95,18 @@ mw_error mwi_launch_check_program(const mw_program *program, mw_reason *why)
     return MW_OK;
 }
 
-static mw_error decline(void *comm, mw_reason *why)
+void mwi_launch_decline(mw_options *options, const struct mwi_launch *launch)
 {
     const mw_transport_api *api;
-    void *transport = NULL;
-    mw_transport_config config = {.wake_fd = -1, .environment = comm};
-    mw_error error = mwi_transport_find("mpi", &api, why);
-    return error == MW_OK ? api->open(&transport, &config, why) : error;
-}
-
-mw_error mw_decline_communicator(void *comm)
-{
-    mw_reason why;
-    return decline(comm, &why);
-}
-
-void mwi_launch_decline(const mw_options *options, const struct mwi_launch *launch)
-{
     const char *master_rank;
+    void *transport = NULL;
     mw_reason why;
-    void *comm = mwi_options_communicator(options, &master_rank);
-    if (comm != NULL && !launch->has_joined)
-        (void)decline(comm, &why);
+    mw_transport_config config = {.wake_fd = -1,
+                                  .environment = mwi_options_communicator(options, &master_rank)};
+    bool is_owed = config.environment != NULL && !launch->has_joined;
+    if (is_owed && mwi_transport_find("mpi", &api, &why) == MW_OK) {
+        (void)api->open(&transport, &config, &why);
+        is_owed = false;
+    }
+    mwi_options_set_must_decline(options, is_owed);
 }

@@ -56,7 +56,8 @@ struct mwi_launch {
 };
 
 /* For a rank that cannot open a master or slave on the options' communicator, if there is one: takes
- * part in the collective call, so that the others are not left waiting. */
-void mwi_launch_decline(const mw_options *options, const struct mwi_launch *launch);
+ * part in the collective call, so that the others are not left waiting; if there is no module to do
+ * that, mw_options_must_decline says so. */
+void mwi_launch_decline(mw_options *options, const struct mwi_launch *launch);
 
 #endif

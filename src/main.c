@@ -81,7 +81,7 @@ static int run_slave(const mw_program *program, mw_options *options, struct mwi_
     mw_slave *slave;
     struct mwi_launch silent = *launch;
     mw_error error = mwi_slave_open(&slave, program, options, launch);
-    if (error == MW_EGONE && launch->mode != MWI_MODE_CHANNEL_SLAVE)
+    if (error == MW_EGONE && launch->mode == MWI_MODE_TCP_SLAVE)
         return 0;
     if (error != MW_OK) {
         silent.world.rank = 0;

@@ -226,6 +226,18 @@ static mw_error open_place(mw_master *master, const mw_options *options, struct 
     return error;
 }
 
+/* A master of which it is known that nobody will ever come. */
+static mw_error fail_lonely(const mw_options *options, mw_reason *why)
+{
+    const char *master_rank;
+    bool is_embedded = mwi_options_communicator(options, &master_rank) != NULL;
+    snprintf(why->text, sizeof why->text, "%s",
+             is_embedded ? "no other rank of the communicator takes part"
+                         : "mpi needs at least 2 processes: start the program with mpirun -n N or "
+                           "srun --mpi=pmix -n N");
+    return MW_EUNAVAILABLE;
+}
+
 static mw_error open_loop(mw_master *master, const mw_options *options, struct mwi_launch *launch,
                           const struct places *places, mw_reason *why)
 {
@@ -242,6 +254,8 @@ static mw_error open_loop(mw_master *master, const mw_options *options, struct m
     if (error != MW_OK)
         return error;
     master->slaves_max = mwi_loop_peers_max(master->loop);
+    if (master->slaves_max == 0)
+        return fail_lonely(options, why);
     error = mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_IN_PROGRESS, why);
     if (error == MW_OK && launch->mode == MWI_MODE_LOCAL)
         error = mwi_local_open(&master->local, options, launch, master->loop, 0, why);
@@ -347,10 +361,13 @@ void mwi_master_close(mw_master *master, bool is_finished)
 {
     if (master == NULL)
         return;
+    /* Who ends it may not leave it the time for what follows. */
+    if (!is_finished)
+        mwi_announce_end(master->announce, master->loop, MWI_COMPUTATION_FAILED);
     mwi_local_close(master->local, await_slaves(master));
     master->local = NULL;
-    mwi_announce_end(master->announce, master->loop,
-                     is_finished ? MWI_COMPUTATION_FINISHED : MWI_COMPUTATION_FAILED);
+    if (is_finished)
+        mwi_announce_end(master->announce, master->loop, MWI_COMPUTATION_FINISHED);
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,
                                                            .role = MWI_ROLE_MASTER,
                                                            .text = "SHUTDOWN",

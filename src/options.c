@@ -30,7 +30,9 @@ struct mw_options {
     uint64_t sequence;
     struct mwi_option_transport transports[MWI_TRANSPORTS_MAX];
     size_t transports_count;
-    void *communicator;
+    mw_mpi_environment environment;
+    void *communicator; /* the above, or NULL: none was given */
+    bool must_decline;
     char master_rank[16];
     char error[512];
 };
@@ -338,7 +340,8 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme)
 
 void mw_options_set_communicator(mw_options *options, void *comm, int master_rank)
 {
-    options->communicator = comm;
+    options->environment = (mw_mpi_environment){.comm = comm, .master_rank = master_rank};
+    options->communicator = comm == NULL ? NULL : &options->environment;
     snprintf(options->master_rank, sizeof options->master_rank, "%d", master_rank);
 }
 
@@ -346,6 +349,16 @@ void *mwi_options_communicator(const mw_options *options, const char **master_ra
 {
     *master_rank = options->master_rank;
     return options->communicator;
+}
+
+void mwi_options_set_must_decline(mw_options *options, bool must_decline)
+{
+    options->must_decline = must_decline;
+}
+
+bool mw_options_must_decline(const mw_options *options)
+{
+    return options->must_decline;
 }
 
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count)

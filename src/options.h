@@ -86,9 +86,12 @@ mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option
 /* Whether --mw-transport names it, alone or in a list: "tcp" is in "mpi,tcp". */
 bool mwi_options_names_transport(const mw_options *options, const char *scheme);
 
-/* The `MPI_Comm *` of mw_options_set_communicator, and with it the master's rank as an address;
- * NULL if there is none. */
+/* What mw_options_set_communicator said, as mpi's environment, and with it the master's rank as an
+ * address; NULL if there is nothing. */
 void *mwi_options_communicator(const mw_options *options, const char **master_rank);
+
+/* Remembers whether the collective call of the communicator is still to be made. */
+void mwi_options_set_must_decline(mw_options *options, bool must_decline);
 
 /* The transports that were added, *count of them. */
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count);

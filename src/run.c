@@ -9,6 +9,7 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
                        int *status)
 {
     mw_master *master;
+    mwi_options_fail(options, MW_OK, "%s", "");
     if (program->master == NULL) {
         mwi_launch_decline(options, &(struct mwi_launch){0});
         return mwi_options_fail(options, MW_EINVAL, "the program has no master algorithm");
@@ -28,8 +29,11 @@ mw_error mw_run_slave(const mw_program *program, mw_options *options, int argc, 
                       int *status)
 {
     mw_slave *slave;
+    const char *master_rank;
+    bool is_rank = mwi_options_communicator(options, &master_rank) != NULL;
+    mwi_options_fail(options, MW_OK, "%s", "");
     mw_error error = mw_slave_open(&slave, program, options);
-    if (error == MW_EGONE) {
+    if (error == MW_EGONE && !is_rank) {
         *status = 0;
         return MW_OK;
     }

@@ -56,7 +56,7 @@ MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport
 /* Farms on MPI communicators. `comm` is an `MPI_Comm *`: mw/mpi.h has these with their right types
  * and says what they do. */
 MW_API void mw_options_set_communicator(mw_options *options, void *comm, int master_rank);
-MW_API mw_error mw_decline_communicator(void *comm);
+MW_API bool mw_options_must_decline(const mw_options *options);
 
 /* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
  * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
@@ -104,8 +104,8 @@ MW_API mw_error mw_run_master(const mw_program *program, mw_options *options, in
                               int *status);
 
 /* The same with a slave and the slave algorithm, or mw_slave_loop_simple if the program has none.
- * MW_OK with *status 0 if the farm was over before this slave had joined it. Errors: those of
- * mw_slave_open; MW_EGONE, MW_EREFUSED and the like as mw_slave_loop, with *status set. */
+ * MW_OK with *status 0 if the resource file says that there is nothing left to do. Errors: those
+ * of mw_slave_open; MW_EGONE, MW_EREFUSED and the like as mw_slave_loop, with *status set. */
 MW_API mw_error mw_run_slave(const mw_program *program, mw_options *options, int argc, char **argv,
                              int *status);
 

@@ -35,11 +35,36 @@ MW_BEGIN_DECLS
  * are to use this communicator: for who wants to serve a farm from a loop of his own, where
  * mw_mpi_run is too much. These two are then collective over *comm, and so are mw_master_close and
  * mw_slave_close. `comm` is borrowed until the options are destroyed or this is said anew; NULL takes
- * it back. Of --mw-transport, only auto, mpi and mpi,tcp go with it; with mpi,tcp the master listens
+ * it back. A rank whose open fails with mw_options_must_decline, since mw has no MPI module there,
+ * calls mw_mpi_decline, so that the others need not wait. Of --mw-transport, only auto, mpi and mpi,tcp go with it; with mpi,tcp the master listens
  * for slaves over TCP too. Not collective. */
 static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_rank)
 {
     mw_options_set_communicator(options, comm, master_rank);
+}
+
+/* For a rank that has no part in the farm that the others are about to run: the collective call, and
+ * nothing else; it does not wait for the end of the farm. Errors: MW_EUNAVAILABLE and MW_EINVAL as
+ * those of mw_mpi_run that come from the communicator; MW_ENETWORK: MPI failed. */
+static inline mw_error mw_mpi_decline(MPI_Comm comm)
+{
+    int is_initialized = 0, is_finalized = 0, level = MPI_THREAD_SINGLE, is_inter = 0;
+    MPI_Comm none;
+
+    MPI_Initialized(&is_initialized);
+    MPI_Finalized(&is_finalized);
+    if (!is_initialized || is_finalized)
+        return MW_EUNAVAILABLE;
+    MPI_Query_thread(&level);
+    if (level < MPI_THREAD_FUNNELED)
+        return MW_EUNAVAILABLE;
+    if (comm == MPI_COMM_NULL)
+        return MW_EINVAL;
+    MPI_Comm_test_inter(comm, &is_inter);
+    if (is_inter)
+        return MW_EINVAL;
+    /* As mw_transport_api.open says of mpi. */
+    return MPI_Comm_split(comm, MPI_UNDEFINED, 0, &none) == MPI_SUCCESS ? MW_OK : MW_ENETWORK;
 }
 
 /* Runs a farm, on rank `master_rank` of `comm` as mw_run_master and on the others as mw_run_slave.
@@ -49,8 +74,8 @@ static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_ra
  *
  * Errors are those of mw_run_master and mw_run_slave, with the sentence in mw_options_error. A rank
  * that fails before the others are reached takes part in the collective call all the same: slaves
- * without a master get MW_EUNAVAILABLE, and a master without one of its slaves goes on with the
- * others. Particular to MPI are:
+ * without a master get MW_EUNAVAILABLE, or MW_EGONE if it had joined them already, and a master
+ * without one of its slaves goes on with the others. Particular to MPI are:
  *   MW_EUNAVAILABLE  no MPI, or at too low a thread level; nobody else, or no master, takes part
  *   MW_EINVAL        MPI_COMM_NULL, or an inter-communicator; `comm` has no such rank */
 static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_program *program,
@@ -68,14 +93,10 @@ static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_progr
     error = rank == master_rank ? mw_run_master(program, options, argc, argv, status)
                                 : mw_run_slave(program, options, argc, argv, status);
     mw_mpi_use(options, NULL, 0);
+    /* Without a module there was nobody to say so to the others. */
+    if (mw_options_must_decline(options))
+        (void)mw_mpi_decline(comm);
     return error;
-}
-
-/* For a rank that has no part in the farm that the others are about to run: the collective call, and
- * nothing else; it does not wait for the end of the farm. Errors as those particular to MPI above. */
-static inline mw_error mw_mpi_decline(MPI_Comm comm)
-{
-    return mw_decline_communicator(&comm);
 }
 
 MW_END_DECLS

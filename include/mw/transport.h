@@ -74,6 +74,14 @@ typedef enum mw_wait {
     MW_WAIT_NAP
 } mw_wait;
 
+/* What mpi takes as environment. `comm` is an `MPI_Comm *`: its ranks are joined, and it is only read.
+ * `master_rank` is the rank of it that is going to listen, -1 if that is not said: open fails on all
+ * ranks if they name different ones. Borrowed for the length of open. */
+typedef struct mw_mpi_environment {
+    void *comm;
+    int master_rank;
+} mw_mpi_environment;
+
 /* Copied by open, but for what its pointers point to: `events` must outlive the transport. */
 typedef struct mw_transport_config {
     const mw_transport_events *events;
@@ -89,9 +97,9 @@ typedef struct mw_transport_config {
     /* How a poll waits; MW_WAIT_AUTO is 0. A transport may ignore it, as sim does, whose host
      * decides when time moves. */
     mw_wait wait;
-    /* Something that only this transport understands, or NULL. tcp: none yet. mpi: an
-     * `MPI_Comm *` to copy, read in open only; NULL means MPI_COMM_WORLD, initialising MPI if nobody
-     * has. sim: the mw_sim_host to speak for; must not be NULL. */
+    /* Something that only this transport understands, or NULL. tcp: none yet. mpi: a
+     * mw_mpi_environment; NULL means all of MPI_COMM_WORLD, initialising MPI if nobody has. sim: the
+     * mw_sim_host to speak for; must not be NULL. */
     void *environment;
 } mw_transport_config;
 
@@ -109,7 +117,8 @@ typedef struct mw_transport_api {
     /* Makes a transport object at *transport, to be closed by close. On failure *transport is
      * untouched. Errors: MW_ENOMEM, MW_ENETWORK, MW_EINVAL, MW_EUNAVAILABLE.
      * mpi: collective over the communicator. A rank that gives no `events` (NULL) stays out: it gets
-     * MW_OK at once and no transport, and the others one without it. */
+     * MW_OK at once and no transport, and the others one without it. So the first collective call of
+     * open is MPI_Comm_split with the color 0, or MPI_UNDEFINED; one that fails before makes it too. */
     mw_error (*open)(void **transport, const mw_transport_config *config, mw_reason *why);
 
     /* The master's side: from now on peers may come up. Writes the address under which slaves reach

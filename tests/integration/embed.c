@@ -251,7 +251,7 @@ static void lonely(struct rank *r)
         CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
     } else {
         CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
-        CHECK(r, strstr(mw_options_error(options), "at least 2 processes") != NULL);
+        CHECK(r, strstr(mw_options_error(options), "no other rank") != NULL);
     }
     if (r->rank == 0) {
         CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
@@ -259,12 +259,17 @@ static void lonely(struct rank *r)
         CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
         CHECK(r, strstr(mw_options_error(options), "rank 0 does not take part") != NULL);
     }
+    CHECK(r, run_phase(r, MPI_COMM_SELF, 0, take_squares, options) == MW_EUNAVAILABLE);
+    CHECK(r, run_phase(r, MPI_COMM_WORLD, r->rank == 2, take_squares, options) == MW_EINVAL);
+    CHECK(r, strstr(mw_options_error(options), "different masters") != NULL);
     CHECK(r, run_phase(r, MPI_COMM_WORLD, 99, take_squares, options) == MW_EINVAL);
     CHECK(r, strstr(mw_options_error(options), "\"99\" is no rank") != NULL);
     CHECK(r, run_phase(r, MPI_COMM_WORLD, 1, NULL, options) ==
                  (r->rank == 1 ? MW_EINVAL : MW_EUNAVAILABLE));
     CHECK(r, comms_count == 0 && requests_count == 0);
     run_good_phase(r, MPI_COMM_WORLD, 0);
+    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_OK);
+    CHECK(r, strcmp(mw_options_error(options), "") == 0);
     mw_options_destroy(options);
 }
 
@@ -274,12 +279,16 @@ static void bad_options(struct rank *r)
     mw_options *good = make_options(NULL, NULL);
     mw_options *role = make_options("slave", "1");
     mw_options *file = make_options("audit-file", "/proc/no/such/folder/%n");
+    mw_options *resource = make_options("resource-file", "/proc/no/such/folder");
     CHECK(r, r->size >= 3);
 
     CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? role : good) ==
                  (r->rank == 0 ? MW_EUSAGE : MW_EUNAVAILABLE));
     CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? file : good) ==
                  (r->rank == 0 ? MW_EIO : MW_EUNAVAILABLE));
+    /* This shows only when the others have been joined. */
+    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? resource : good) ==
+                 (r->rank == 0 ? MW_EIO : MW_EGONE));
     CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 1 ? role : good) ==
                  (r->rank == 1 ? MW_EUSAGE : MW_OK));
     CHECK(r, r->rank != 0 || r->results_taken == TASKS_COUNT);
@@ -289,6 +298,21 @@ static void bad_options(struct rank *r)
     mw_options_destroy(good);
     mw_options_destroy(role);
     mw_options_destroy(file);
+    mw_options_destroy(resource);
+}
+
+/* Rank 1 has no module for MPI, and does not leave the others waiting either. */
+static void no_module(struct rank *r)
+{
+    CHECK(r, r->size >= 3);
+    mw_options *options = make_options(NULL, NULL);
+    if (r->rank == 1)
+        setenv("MW_MODULE_PATH", getenv("EMBED_FILE"), 1);
+    mw_error error = run_phase(r, MPI_COMM_WORLD, 0, take_squares, options);
+    CHECK(r, error == (r->rank == 1 ? MW_EUNAVAILABLE : MW_OK));
+    CHECK(r, r->rank != 0 || r->results_taken == TASKS_COUNT);
+    CHECK(r, comms_count == 0 && requests_count == 0);
+    mw_options_destroy(options);
 }
 
 /* A farm that is served from a loop of the program's own, which MPI gives nothing to wait for. */
@@ -396,8 +420,13 @@ static int run_low_levels(void)
 static const struct {
     const char *name;
     void (*run)(struct rank *r);
-} cases[] = {{"again", again},   {"disjoint", disjoint},       {"declining", declining},
-             {"lonely", lonely}, {"bad_options", bad_options}, {"pumped", pumped},
+} cases[] = {{"again", again},
+             {"disjoint", disjoint},
+             {"declining", declining},
+             {"lonely", lonely},
+             {"bad_options", bad_options},
+             {"pumped", pumped},
+             {"no_module", no_module},
              {"mixed", mixed}};
 
 int main(int argc, char **argv)

@@ -53,6 +53,19 @@ static void test_bad_options(void)
     run_case("3", "bad_options");
 }
 
+static void test_no_module(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *broken = mwt_run_program(
+        crew, "sh", "-c", mwt_format(crew, "echo junk >%s", mwt_path(crew, "mw_mpi.so")), NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(broken), 0);
+    struct mwt_process *job = mpirun(crew, "3", MWT_EMBED, "no_module",
+                                     mwt_format(crew, "EMBED_FILE=%s", mwt_path(crew, "")));
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+    mwt_crew_destroy(crew);
+}
+
 static void test_low_levels(void)
 {
     run_case("2", "low_levels");
@@ -106,6 +119,7 @@ int main(void)
         {"declining", test_declining},
         {"lonely", test_lonely},
         {"bad options", test_bad_options},
+        {"no module", test_no_module},
         {"low levels", test_low_levels},
         {"pumped", test_pumped},
         {"mixed", test_mixed},

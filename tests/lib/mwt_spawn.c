@@ -31,8 +31,10 @@ static void set_environment(const char *const *added)
             variable++;
             continue;
         }
-        *strchr(*variable, '=') = '\0';
-        unsetenv(*variable);
+        /* unsetenv looks for the name with its equals sign, so that must stay. */
+        char *name = strndup(*variable, strcspn(*variable, "="));
+        unsetenv(name);
+        free(name);
         variable = environ;
     }
     for (size_t i = 0; open_mpi[i] != NULL; i++)

@@ -36,6 +36,7 @@ struct mwt_mpi_rank {
     X(leave_between_parts)                                                                         \
     X(keep_error_handler)                                                                          \
     X(leave_attributes)                                                                            \
+    X(refuse_masters)                                                                              \
     X(stay_out)                                                                                    \
     X(close_without_connect)                                                                       \
     X(connect_late)                                                                                \

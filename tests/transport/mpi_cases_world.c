@@ -73,7 +73,7 @@ void mwt_mpi_reopen(struct mwt_mpi_rank *r)
     MPI_Comm_free(&after);
 }
 
-/* A rank's numbers are those of the communicator given; one of a single process is refused. */
+/* A rank's numbers are those of the communicator given; in one of a single process nobody comes. */
 void mwt_mpi_use_part_of_world(struct mwt_mpi_rank *r)
 {
     struct mwt_mpi_end end;
@@ -84,8 +84,9 @@ void mwt_mpi_use_part_of_world(struct mwt_mpi_rank *r)
     MPI_Comm_rank(part, &rank);
 
     if (r->rank == 1) {
-        MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &part, 1000) == MW_EUNAVAILABLE);
-        MWT_MPI_CHECK(r, strstr(end.why.text, "mpirun -n N") != NULL);
+        MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &part, 1000) == MW_OK);
+        MWT_MPI_CHECK(r, r->api->peers_max(end.transport) == 0);
+        mwt_mpi_close_end(r, &end);
     } else {
         MWT_MPI_CHECK(r, mwt_mpi_open(&end, r->api, &part, 1000) == MW_OK);
         mwt_mpi_run_farm(r, &end, rank, r->size - 1, 0);
@@ -100,13 +101,12 @@ void mwt_mpi_use_part_of_world(struct mwt_mpi_rank *r)
  * them. */
 void mwt_mpi_stay_out(struct mwt_mpi_rank *r)
 {
-    static const mw_transport_config none = {.wake_fd = -1};
     MPI_Comm world = MPI_COMM_WORLD;
-    mw_transport_config config = none;
+    mw_mpi_environment environment = {.comm = &world, .master_rank = r->size - 1};
+    mw_transport_config config = {.wake_fd = -1, .environment = &environment};
     struct mwt_mpi_end end;
     mw_peer peer;
 
-    config.environment = &world;
     if (r->rank == 1) {
         void *transport = NULL;
 
@@ -157,6 +157,22 @@ void mwt_mpi_leave_attributes(struct mwt_mpi_rank *r)
     MWT_MPI_CHECK(r, copies_count == 0);
     MPI_Comm_free_keyval(&key);
     MPI_Comm_free(&comm);
+}
+
+/* Ranks that name different masters would wait for each other for ever: all are told, and by whom. */
+void mwt_mpi_refuse_masters(struct mwt_mpi_rank *r)
+{
+    MPI_Comm world = MPI_COMM_WORLD;
+    mw_mpi_environment environment = {.comm = &world, .master_rank = r->rank == 1 ? 2 : 0};
+    static const mw_transport_events events = {0};
+    mw_transport_config config = {
+        .events = &events, .frame_bytes_max = 1000, .wake_fd = -1, .environment = &environment};
+    void *transport = NULL;
+    mw_reason why = {""};
+
+    MWT_MPI_CHECK(r, r->api->open(&transport, &config, &why) == MW_EINVAL);
+    MWT_MPI_CHECK(r, strstr(why.text, "rank 0 says 0, rank 1 says 2") != NULL);
+    MWT_MPI_CHECK(r, transport == NULL);
 }
 
 /* Two transports on two communicators know nothing of each other. */

@@ -116,15 +116,16 @@ static void down(void *context, mw_peer peer, const char *reason)
     snprintf(end->down_reason, sizeof end->down_reason, "%s", reason);
 }
 
-mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *environment,
+mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *comm,
                       size_t frame_bytes_max)
 {
+    mw_mpi_environment environment = {.comm = comm, .master_rank = -1};
     static const mw_transport_events events = {.up = up, .message = message, .down = down};
     mw_transport_config config = {.events = &events,
                                   .context = end,
                                   .frame_bytes_max = frame_bytes_max,
                                   .wake_fd = -1,
-                                  .environment = environment};
+                                  .environment = comm == NULL ? NULL : &environment};
 
     *end = (struct mwt_mpi_end){.api = api};
     return api->open(&end->transport, &config, &end->why);

@@ -35,8 +35,8 @@ struct mwt_mpi_end {
 /* The table of the module at `path`; ends the program if it has none. */
 const mw_transport_api *mwt_mpi_load(const char *path);
 
-/* Opens an end over `environment`, an MPI_Comm * or NULL. */
-mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *environment,
+/* Opens an end over `comm`, an MPI_Comm * or NULL. */
+mw_error mwt_mpi_open(struct mwt_mpi_end *end, const mw_transport_api *api, void *comm,
                       size_t frame_bytes_max);
 /* Both count a failure as a fault. */
 void mwt_mpi_listen(struct mwt_mpi_end *end);

@@ -32,11 +32,12 @@ static const mw_transport_api *load_api(void)
 static void run_mpi(const struct mwt_plan *plan)
 {
     MPI_Comm world = MPI_COMM_WORLD;
+    mw_mpi_environment environment = {.comm = &world, .master_rank = 0};
     unsigned long long limit = plan->far_bytes_max;
     int status = -1;
 
     MPI_Send(&limit, 1, MPI_UNSIGNED_LONG_LONG, FAR_RANK, TAG_RUN, MPI_COMM_WORLD);
-    mwt_near_run(plan, load_api(), &world, "", NULL, NULL);
+    mwt_near_run(plan, load_api(), &environment, "", NULL, NULL);
     MPI_Recv(&status, 1, MPI_INT, FAR_RANK, TAG_STATUS, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     CU_ASSERT_EQUAL(status, 0);
 }
@@ -52,8 +53,9 @@ const struct mwt_rig mwt_rig = {.name = "mpi",
 static void serve(void)
 {
     MPI_Comm world = MPI_COMM_WORLD;
+    mw_mpi_environment environment = {.comm = &world, .master_rank = 0};
     struct mwt_far far = {
-        .api = load_api(), .environment = &world, .address = "0", .listen_address = ""};
+        .api = load_api(), .environment = &environment, .address = "0", .listen_address = ""};
     unsigned long long limit = 1;
 
     while (limit > 0) {

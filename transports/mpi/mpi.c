@@ -62,9 +62,11 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
 
     if (config->events == NULL)
         return mwi_mpi_world_decline(config->environment, why);
-    if (config->frame_bytes_max > MW_FRAME_BYTES_MAX)
+    if (config->frame_bytes_max > MW_FRAME_BYTES_MAX) {
+        (void)mwi_mpi_world_decline(config->environment, why);
         return mwi_mpi_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
                             config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
+    }
     t = calloc(1, sizeof *t);
     if (t == NULL) {
         (void)mwi_mpi_world_decline(config->environment, why);
@@ -98,11 +100,11 @@ static mw_error mpi_listen(void *transport, const char *address, char *bound, si
     struct mwi_mpi_transport *t = transport;
     int length;
 
-    if (address[0] != '\0' && read_rank(address) != t->world.parent_rank)
+    if (address[0] != '\0' && read_rank(address) != (int)t->world.own.parent_rank)
         return mwi_mpi_fail(why, MW_EINVAL,
                             "\"%.100s\" is no address to listen at: this process is rank %d",
-                            address, t->world.parent_rank);
-    length = snprintf(bound, size, "%d", t->world.parent_rank);
+                            address, (int)t->world.own.parent_rank);
+    length = snprintf(bound, size, "%d", (int)t->world.own.parent_rank);
     if (length < 0 || (size_t)length >= size)
         return mwi_mpi_fail(why, MW_EINVAL, "no room for the address");
     t->listening = true;

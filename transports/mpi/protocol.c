@@ -78,7 +78,7 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *
     if (size > t->config.frame_bytes_max)
         return MW_ETOOBIG;
     mwi_backoff_active(&t->backoff);
-    if (size > (uint64_t)t->world.frame_bytes_max[link->rank])
+    if (size > (uint64_t)t->world.cards[link->rank].frame_bytes_max)
         return post_oversize(t, link, frame, size);
     return mwi_mpi_sends_post(&t->sends, &t->world, link,
                               mwi_mpi_tag(MWI_MPI_FRAME, link->number, link->ours), frame, size);
@@ -105,7 +105,7 @@ static void tell_up(struct mwi_mpi_transport *t, struct mwi_mpi_link *link)
 
     link->up = true;
     t->events_count++;
-    snprintf(name, sizeof name, "rank %d", t->world.parent_ranks[link->rank]);
+    snprintf(name, sizeof name, "rank %d", (int)t->world.cards[link->rank].parent_rank);
     t->config.events->up(t->config.context, link->peer, name);
 }
 

@@ -119,6 +119,7 @@ static mw_error split(MPI_Comm parent, bool takes_part, MPI_Comm *comm, mw_reaso
 
 static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *why)
 {
+    int parent_rank = 0;
     mw_error error = mwi_mpi_check(MPI_Comm_set_errhandler(world->comm, MPI_ERRORS_RETURN),
                                    "MPI_Comm_set_errhandler", why);
 
@@ -127,13 +128,10 @@ static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason 
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Comm_rank(world->comm, &world->rank), "MPI_Comm_rank", why);
     if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Comm_rank(parent, &world->parent_rank), "MPI_Comm_rank", why);
+        error = mwi_mpi_check(MPI_Comm_rank(parent, &parent_rank), "MPI_Comm_rank", why);
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Comm_size(parent, &world->parent_size), "MPI_Comm_size", why);
-    if (error == MW_OK && world->size < 2)
-        return mwi_mpi_fail(why, MW_EUNAVAILABLE,
-                            "mpi needs at least 2 processes: start the program with mpirun -n N or "
-                            "srun --mpi=pmix -n N");
+    world->own.parent_rank = parent_rank;
     return error;
 }
 
@@ -161,45 +159,72 @@ static mw_error join(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason *wh
     return error;
 }
 
-mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why)
+/* MPI_COMM_WORLD is what nobody has given. */
+static MPI_Comm parent_of(const mw_mpi_environment *environment)
+{
+    return environment == NULL ? MPI_COMM_WORLD : *(MPI_Comm *)environment->comm;
+}
+
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const mw_mpi_environment *environment,
+                            mw_reason *why)
 {
     mw_error error;
 
     *world = (struct mwi_mpi_world){.comm = MPI_COMM_NULL};
-    error = start_mpi(world, parent == NULL, why);
+    world->own.master_rank = environment == NULL ? -1 : environment->master_rank;
+    error = start_mpi(world, environment == NULL, why);
     if (error == MW_OK)
-        error = join(world, parent == NULL ? MPI_COMM_WORLD : *parent, why);
+        error = join(world, parent_of(environment), why);
     return error;
 }
 
-mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why)
+mw_error mwi_mpi_world_decline(const mw_mpi_environment *environment, mw_reason *why)
 {
     MPI_Comm none = MPI_COMM_NULL;
     mw_error error = start_mpi(&(struct mwi_mpi_world){0}, false, why);
 
-    if (error == MW_OK)
-        error = split(parent == NULL ? MPI_COMM_WORLD : *parent, false, &none, why);
-    return error;
+    return error == MW_OK ? split(parent_of(environment), false, &none, why) : error;
 }
 
 int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank)
 {
     for (int i = 0; i < world->size; i++)
-        if (world->parent_ranks[i] == parent_rank)
+        if (world->cards[i].parent_rank == parent_rank)
             return i;
     return -1;
+}
+
+static mw_error check_masters(const struct mwi_mpi_world *world, mw_reason *why)
+{
+    const struct mwi_mpi_card *first = NULL;
+
+    for (int i = 0; i < world->size; i++) {
+        const struct mwi_mpi_card *card = &world->cards[i];
+
+        if (card->master_rank < 0)
+            continue;
+        if (first != NULL && card->master_rank != first->master_rank)
+            return mwi_mpi_fail(why, MW_EINVAL,
+                                "the ranks name different masters: rank %lld says %lld, rank %lld "
+                                "says %lld",
+                                (long long)first->parent_rank, (long long)first->master_rank,
+                                (long long)card->parent_rank, (long long)card->master_rank);
+        first = card;
+    }
+    return MW_OK;
 }
 
 mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t frame_bytes_max,
                              mw_reason *why)
 {
+    enum { CARD_COUNT = sizeof(struct mwi_mpi_card) / sizeof(int64_t) };
     int own = is_ready;
     int all = 0;
     mw_error error;
 
-    world->frame_bytes_max = calloc((size_t)world->size, sizeof *world->frame_bytes_max);
-    world->parent_ranks = calloc((size_t)world->size, sizeof *world->parent_ranks);
-    if (world->frame_bytes_max == NULL || world->parent_ranks == NULL)
+    world->own.frame_bytes_max = frame_bytes_max;
+    world->cards = calloc((size_t)world->size, sizeof *world->cards);
+    if (world->cards == NULL)
         own = 0;
     error = mwi_mpi_check(MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, world->comm),
                           "MPI_Allreduce", why);
@@ -208,14 +233,10 @@ mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t
     if (error == MW_OK && !all)
         return mwi_mpi_fail(why, MW_ENETWORK, "another process has no memory for its transport");
     if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Allgather(&frame_bytes_max, 1, MPI_INT64_T,
-                                            world->frame_bytes_max, 1, MPI_INT64_T, world->comm),
+        error = mwi_mpi_check(MPI_Allgather(&world->own, CARD_COUNT, MPI_INT64_T, world->cards,
+                                            CARD_COUNT, MPI_INT64_T, world->comm),
                               "MPI_Allgather", why);
-    if (error == MW_OK)
-        error = mwi_mpi_check(MPI_Allgather(&world->parent_rank, 1, MPI_INT, world->parent_ranks, 1,
-                                            MPI_INT, world->comm),
-                              "MPI_Allgather", why);
-    return error;
+    return error == MW_OK ? check_masters(world, why) : error;
 }
 
 void mwi_mpi_world_close(struct mwi_mpi_world *world)
@@ -226,8 +247,6 @@ void mwi_mpi_world_close(struct mwi_mpi_world *world)
         if (world->finalize)
             MPI_Finalize();
     }
-    free(world->frame_bytes_max);
-    free(world->parent_ranks);
-    world->frame_bytes_max = NULL;
-    world->parent_ranks = NULL;
+    free(world->cards);
+    world->cards = NULL;
 }

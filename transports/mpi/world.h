@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The communicator of a transport: MPI itself if nobody else started it, a duplicate of what the
- * caller gave, and what the ranks of it tell each other once, at open.
+ * The communicator of a transport: MPI itself if nobody else started it, one of its own, made of what
+ * the caller gave, and what the ranks of it tell each other once, at open.
  */
 #ifndef MWI_MPI_WORLD_H
 #define MWI_MPI_WORLD_H
@@ -13,31 +13,37 @@
 
 #include <mw/transport.h>
 
+/* What ranks tell each other of themselves. */
+struct mwi_mpi_card {
+    int64_t parent_rank; /* in the communicator that the caller gave */
+    int64_t master_rank; /* in it; -1: not said */
+    int64_t frame_bytes_max;
+};
+
 struct mwi_mpi_world {
     MPI_Comm comm; /* ours alone; MPI_ERRORS_RETURN */
     int rank;      /* in comm */
     int size;
-    int parent_size;   /* of the communicator that the caller gave */
-    int parent_rank;   /* in it */
-    int *parent_ranks; /* the same of all who take part, by rank in comm */
+    int parent_size;                 /* of the communicator that the caller gave */
+    struct mwi_mpi_card own, *cards; /* of this rank, and of all by rank */
     int tag_max;
-    int64_t *frame_bytes_max; /* what each rank takes, by rank */
-    bool finalize;            /* we initialised MPI */
+    bool finalize; /* we initialised MPI */
 };
 
-/* Opens a world over *parent, or over MPI_COMM_WORLD if it is NULL. Collective. Has to be closed
+/* Opens a world, over MPI_COMM_WORLD if `environment` is NULL. Collective. Has to be closed
  * even if it fails. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
-mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const MPI_Comm *parent, mw_reason *why);
+mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const mw_mpi_environment *environment,
+                            mw_reason *why);
 
 /* In place of the above on a rank that stays out. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
-mw_error mwi_mpi_world_decline(const MPI_Comm *parent, mw_reason *why);
+mw_error mwi_mpi_world_decline(const mw_mpi_environment *environment, mw_reason *why);
 
 /* The rank of comm that the caller calls `parent_rank`; -1 if it stayed out, or there is none. */
 int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank);
 
 /* Second step of opening, collective: tells the others whether this rank has all it needs, and what
- * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it.
- * Errors: MW_ENOMEM, MW_ENETWORK. */
+ * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it, or if
+ * they name different masters. Errors: MW_EINVAL, MW_ENOMEM, MW_ENETWORK. */
 mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t frame_bytes_max,
                              mw_reason *why);
 
