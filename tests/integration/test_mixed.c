@@ -111,6 +111,18 @@ static void test_trail(void)
     mwt_crew_destroy(crew);
 }
 
+/* A single rank is a master without slaves of MPI, and waits for those that come over TCP. */
+static void test_single_rank(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_mixed(crew, "1", NULL, MWT_ARGV(MWT_FARM, "echo", "20"));
+    struct mwt_process *slave = start_slave(crew);
+
+    check_done(crew, master, 20);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    mwt_crew_destroy(crew);
+}
+
 /* A master that cannot have its TCP address ends the job, and says which address that is. */
 static void test_bad_address(void)
 {
@@ -132,6 +144,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"joining, leaving and killed", test_joining_leaving_and_killed},
         {"trail", test_trail},
+        {"single rank", test_single_rank},
         {"bad address", test_bad_address},
         CU_TEST_INFO_NULL,
     };
