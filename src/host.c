@@ -41,6 +41,15 @@ bool mwi_host_is_valid(const char *host)
     return strpbrk(host, " []") == NULL && (is_ipv6(host, length) || is_plain(host, length));
 }
 
+/* The address of all interfaces has no digit but 0, however it is written. */
+bool mwi_host_is_all(const char *host)
+{
+    size_t length = strcspn(host, "%");
+
+    return strcmp(host, "*") == 0 ||
+           (strspn(host, "[0.:]") >= length && strpbrk(host, "0:") != NULL);
+}
+
 void mwi_host_join(const char *host, const char *ports, char *text, size_t size)
 {
     bool needs_brackets = host[0] != '[' && strchr(host, ':') != NULL;

@@ -13,6 +13,10 @@
  * Above all it has no port. Whether there is such a host is not known. */
 bool mwi_host_is_valid(const char *host);
 
+/* Whether a valid host stands for all interfaces: "*", "0.0.0.0", "::" and the like. That is where to
+ * listen; who connects there ends up on his own machine. */
+bool mwi_host_is_all(const char *host);
+
 /* Writes "HOST:PORTS" or "[HOST]:PORTS", with brackets exactly if the host is an IPv6 address,
  * whether or not it came with them. NUL-terminated, cut off if it does not fit. */
 void mwi_host_join(const char *host, const char *ports, char *text, size_t size);

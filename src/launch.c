@@ -30,10 +30,13 @@ struct mwi_world mwi_launch_world(char *(*get)(const char *name))
     return (struct mwi_world){1, 0};
 }
 
+/* "tcp" alone, in the environment of who gives a communicator, is meant for other programs. */
 static enum mwi_mode mpi_master_mode(const mw_options *options)
 {
-    return mwi_options_names_transport(options, "tcp") ? MWI_MODE_MIXED_MASTER
-                                                       : MWI_MODE_MPI_MASTER;
+    bool is_mixed =
+        mwi_options_names_transport(options, "mpi") && mwi_options_names_transport(options, "tcp");
+
+    return is_mixed ? MWI_MODE_MIXED_MASTER : MWI_MODE_MPI_MASTER;
 }
 
 enum mwi_mode mwi_launch_mode(const mw_options *options, struct mwi_world world)

@@ -81,10 +81,9 @@ static mw_error add_mpi(struct places *places, const mw_options *options, mw_rea
 
 static void add_custom(struct places *places, const mw_options *options)
 {
-    size_t count;
-    const struct mwi_option_transport *custom = mwi_options_transports(options, &count);
-    for (size_t i = 0; i < count && places->count < MWI_TRANSPORTS_MAX; i++) {
-        struct place *place = &places->items[places->count++];
+    const struct mwi_option_transport *custom = mwi_options_transports(options, &places->count);
+    for (size_t i = 0; i < places->count; i++) {
+        struct place *place = &places->items[i];
         *place = (struct place){.api = custom[i].api, .environment = custom[i].environment};
         snprintf(place->address, sizeof place->address, "%s", custom[i].address);
     }
@@ -95,15 +94,16 @@ static mw_error choose_places(struct places *places, const mw_options *options, 
                               mw_reason *why)
 {
     bool has_mpi = mode == MWI_MODE_MPI_MASTER || mode == MWI_MODE_MIXED_MASTER;
-    bool has_tcp = !has_mpi && mode != MWI_MODE_CUSTOM;
     mw_error error = MW_OK;
     places->count = 0;
-    if (has_tcp || mode == MWI_MODE_MIXED_MASTER)
+    if (mode == MWI_MODE_CUSTOM) {
+        add_custom(places, options);
+        return MW_OK;
+    }
+    if (mode != MWI_MODE_MPI_MASTER)
         error = add_tcp(places, options, why);
     if (error == MW_OK && has_mpi)
         error = add_mpi(places, options, why);
-    if (error == MW_OK)
-        add_custom(places, options);
     return error;
 }
 
@@ -205,6 +205,7 @@ static mw_error open_place(mw_master *master, const mw_options *options, struct 
     char bound[ADDRESS_SIZE] = "";
     const char *scheme = place->api->scheme;
     bool is_tcp = strcmp(scheme, "tcp") == 0;
+    bool has_options = is_tcp && launch->mode != MWI_MODE_CUSTOM;
     const char *host = NULL;
     size_t index;
     /* What comes now is collective, whether it succeeds or not. */
@@ -215,11 +216,11 @@ static mw_error open_place(mw_master *master, const mw_options *options, struct 
         return error;
     if (index == 0)
         begin_trail(master, scheme);
-    if (index == 0 && is_tcp)
+    if (index == 0 && has_options)
         host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
     if (launch->mode != MWI_MODE_LOCAL)
         error = listen_on(master, index, place->address, host, bound, why);
-    if (error == MW_ENETWORK && is_tcp && launch->mode != MWI_MODE_CUSTOM)
+    if (error == MW_ENETWORK && has_options)
         name_options(why);
     if (error == MW_OK && index == 0)
         error = mwi_announce_open(&master->announce, options, scheme, is_tcp ? bound : "");

@@ -99,27 +99,45 @@ static mw_error check_transport(mw_options *options)
     return MW_OK;
 }
 
+static bool has_communicator(const mw_options *options)
+{
+    const char *master_rank;
+
+    return mwi_options_communicator(options, &master_rank) != NULL;
+}
+
+static bool has_custom_transport(const mw_options *options)
+{
+    size_t count;
+
+    mwi_options_transports(options, &count);
+    return count > 0;
+}
+
 /* Who gives a communicator has said what the process is, as if it were said by an option; what the
  * environment says against it is for other programs. */
 static mw_error check_communicator(mw_options *options)
 {
     static const enum mwi_option others[] = {MWI_OPTION_MASTER, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
-                                             MWI_OPTION_TRANSPORT};
+                                             MWI_OPTION_CHANNEL, MWI_OPTION_TRANSPORT};
     const char *master_rank;
     char shown[96];
 
-    if (!mwi_options_communicator(options, &master_rank))
-        return MW_OK;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    mwi_options_communicator(options, &master_rank);
+    if (has_custom_transport(options))
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "a transport of mw_options_use_transport does not go with an MPI "
+                                "communicator: the farm is either on the communicator's ranks or "
+                                "over that transport");
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
         if (!asks(options, others[i]) ||
+            mwi_options_source(options, others[i]) == MWI_SOURCE_ENVIRONMENT ||
             (others[i] == MWI_OPTION_TRANSPORT && names(options, "mpi")))
             continue;
-        if (mwi_options_source(options, others[i]) == MWI_SOURCE_SET)
-            return mwi_options_fail(options, MW_EUSAGE,
-                                    "%s does not go with an MPI communicator: rank %s of it is the "
-                                    "master, and its other ranks are slaves",
-                                    show(options, others[i], shown, sizeof shown), master_rank);
-        mwi_options_unset(options, others[i]);
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "%s does not go with an MPI communicator: rank %s of it is the "
+                                "master, and its other ranks are slaves",
+                                show(options, others[i], shown, sizeof shown), master_rank);
     }
     return MW_OK;
 }
@@ -157,71 +175,92 @@ static mw_error check_way_to_master(mw_options *options)
     return MW_OK;
 }
 
-/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. */
+static bool is_tcp_master(const mw_options *options)
+{
+    if (has_custom_transport(options))
+        return false;
+    if (has_communicator(options))
+        return names(options, "mpi") && names(options, "tcp");
+    return !mwi_options_flag(options, MWI_OPTION_SLAVE) &&
+           (mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp"));
+}
+
+/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. Under mpi
+ * that would be refused in turn. */
 static mw_error check_address(mw_options *options)
 {
     static const struct {
         enum mwi_option option;
-        const char *sentence;
+        const char *purpose, *remedy;
     } address[] = {
-        {MWI_OPTION_MASTER_HOST, "--mw-master-host is for TCP: it needs --mw-master or --mw-slave"},
-        {MWI_OPTION_MASTER_PORT, "--mw-master-port is for TCP: it needs --mw-master or --mw-slave"},
-        {MWI_OPTION_ADVERTISE, "--mw-advertise is for a TCP master: it needs --mw-master"},
+        {MWI_OPTION_MASTER_HOST, "TCP", "--mw-master, --mw-slave or "},
+        {MWI_OPTION_MASTER_PORT, "TCP", "--mw-master, --mw-slave or "},
+        {MWI_OPTION_ADVERTISE, "a TCP master", "--mw-master or "},
     };
-    bool has_role = mwi_options_flag(options, MWI_OPTION_SLAVE) ||
-                    mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp");
-    size_t transports_count;
+    bool is_mpi = has_communicator(options) || names(options, "mpi");
+    bool is_slave = !has_communicator(options) && mwi_options_flag(options, MWI_OPTION_SLAVE);
 
-    mwi_options_transports(options, &transports_count);
-    for (size_t i = 0; !has_role && transports_count == 0 && i < COUNT_OF(address); i++)
+    if (is_slave || is_tcp_master(options) || has_custom_transport(options))
+        return MW_OK;
+    for (size_t i = 0; i < COUNT_OF(address); i++)
         if (mwi_options_source(options, address[i].option) == MWI_SOURCE_SET)
-            return mwi_options_fail(options, MW_EUSAGE, "%s", address[i].sentence);
+            return mwi_options_fail(options, MW_EUSAGE,
+                                    MWI_OPTION_PREFIX
+                                    "%s is for %s: it needs %s--mw-transport mpi,tcp",
+                                    mwi_option_table[address[i].option].name, address[i].purpose,
+                                    is_mpi ? "" : address[i].remedy);
     return MW_OK;
 }
 
 /* All interfaces are a place to listen, not to connect to. */
 static mw_error check_advertise(mw_options *options)
 {
-    const char *host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
-
-    if (host == NULL || strcmp(host, "*") != 0)
+    if (!is_tcp_master(options) || !mwi_options_is_refused(options, MWI_OPTION_ADVERTISE))
         return MW_OK;
-    return mwi_options_fail(options, MW_EUSAGE,
-                            "--mw-advertise *: must be one host, to which slaves can connect");
+    return mwi_options_refuse(options, MWI_OPTION_ADVERTISE);
 }
 
-/* A range in the environment may be the master's, and a resource file knows what came of it. */
-static mw_error check_single_port(mw_options *options)
+/* What is not single in the environment may be the master's, and a resource file knows what came of
+ * it. */
+static mw_error require_single(mw_options *options, enum mwi_option option, bool is_single,
+                               const char *what)
 {
-    struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
     char shown[96];
 
-    if (ports.low == ports.high)
+    if (is_single)
         return MW_OK;
-    if (mwi_options_source(options, MWI_OPTION_MASTER_PORT) == MWI_SOURCE_ENVIRONMENT &&
+    if (mwi_options_source(options, option) == MWI_SOURCE_ENVIRONMENT &&
         mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE)) {
-        mwi_options_unset(options, MWI_OPTION_MASTER_PORT);
+        mwi_options_unset(options, option);
         return MW_OK;
     }
     return mwi_options_fail(options, MW_EUSAGE,
-                            "%s: a slave needs the single port on which its master listens",
-                            show(options, MWI_OPTION_MASTER_PORT, shown, sizeof shown));
+                            "%s: a slave needs the single %s on which its master listens",
+                            show(options, option, shown, sizeof shown), what);
+}
+
+static mw_error check_single_address(mw_options *options)
+{
+    struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
+    bool is_one_host = mwi_options_integer(options, MWI_OPTION_MASTER_HOST) == 0;
+    mw_error error = require_single(options, MWI_OPTION_MASTER_HOST, is_one_host, "host");
+
+    return error ? error
+                 : require_single(options, MWI_OPTION_MASTER_PORT, ports.low == ports.high, "port");
 }
 
 static mw_error check_slave(mw_options *options)
 {
     bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
     bool has_channel = mwi_options_is_set(options, MWI_OPTION_CHANNEL);
-    size_t transports_count;
 
     if (has_channel && !is_slave)
         return mwi_options_fail(options, MW_EUSAGE,
                                 "--mw-channel is for a slave: it needs "
                                 "--mw-slave");
-    mwi_options_transports(options, &transports_count);
-    if (!is_slave || has_channel || transports_count > 0)
+    if (!is_slave || has_channel || has_custom_transport(options))
         return MW_OK;
-    mw_error error = check_single_port(options);
+    mw_error error = check_single_address(options);
     if (error || mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
         return error;
     return check_way_to_master(options);
@@ -229,15 +268,15 @@ static mw_error check_slave(mw_options *options)
 
 mw_error mwi_options_check(mw_options *options)
 {
-    static mw_error (*const checks[])(mw_options * options) = {
-        check_communicator, check_roles,   check_transport, check_local,
-        check_slave,        check_address, check_advertise};
+    static mw_error (*const checks[])(mw_options * options) = {check_roles, check_transport,
+                                                               check_local, check_slave};
+    mw_error error = MW_OK;
 
-    for (size_t i = 0; i < COUNT_OF(checks); i++) {
-        mw_error error = checks[i](options);
-
-        if (error)
-            return error;
-    }
-    return MW_OK;
+    if (has_communicator(options))
+        error = check_communicator(options);
+    for (size_t i = 0; !has_communicator(options) && !error && i < COUNT_OF(checks); i++)
+        error = checks[i](options);
+    if (!error)
+        error = check_address(options);
+    return error ? error : check_advertise(options);
 }

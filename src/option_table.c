@@ -125,6 +125,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
         {
             .name = "advertise",
             .kind = MWI_OPTION_IS_HOST,
+            .is_one_host = true,
             .role = MWI_OPTION_FOR_MASTER,
             .section = MWI_OPTIONS_NETWORK,
             .max = HOST_BYTES_MAX,

@@ -162,7 +162,7 @@ static bool read_host(const struct mwi_option_row *row, const char *value, int64
 {
     if ((int64_t)strlen(value) > row->max || !mwi_host_is_valid(value))
         return false;
-    *number = 0;
+    *number = mwi_host_is_all(value);
     return true;
 }
 
@@ -232,9 +232,9 @@ static void allow_text(const struct mwi_option_row *row, char *text, size_t size
 
 static void allow_host(const struct mwi_option_row *row, char *text, size_t size)
 {
-    (void)row;
     snprintf(text, size,
-             "a name or an address, without a port; an IPv6 address with or without brackets");
+             "a name or an address%s, without a port; an IPv6 address with or without brackets",
+             row->is_one_host ? " to which slaves can connect" : "");
 }
 
 static void allow_ports(const struct mwi_option_row *row, char *text, size_t size)

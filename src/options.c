@@ -144,6 +144,19 @@ static mw_error fail_value(mw_options *options, const struct setting *setting)
     }
 }
 
+bool mwi_options_is_refused(const mw_options *options, enum mwi_option option)
+{
+    return row_of(option)->is_one_host && options->values[option].number != 0;
+}
+
+mw_error mwi_options_refuse(mw_options *options, enum mwi_option option)
+{
+    const struct option_value *entry = &options->values[option];
+    struct setting setting = {option, entry->text, entry->source, entry->sequence};
+
+    return fail_value(options, &setting);
+}
+
 static mw_error apply(mw_options *options, const struct setting *setting)
 {
     const struct mwi_option_row *row = row_of(setting->option);
@@ -152,7 +165,8 @@ static mw_error apply(mw_options *options, const struct setting *setting)
     int64_t number;
     char *text;
 
-    if (!mwi_option_read(row, value, &number))
+    if (!mwi_option_read(row, value, &number) ||
+        (row->is_one_host && number != 0 && setting->source != MWI_SOURCE_ENVIRONMENT))
         return fail_value(options, setting);
     if (row->kind == MWI_OPTION_IS_FLAG)
         value = number ? "1" : "0";

@@ -103,8 +103,14 @@ char **mwi_options_inherited(const mw_options *options, size_t *count);
 
 /* Contradictions between options: MW_EUSAGE with a sentence, else MW_OK. Where the environment and
  * the command line contradict each other in role or transport, there is no error: what the
- * environment said is unset. */
+ * environment said is unset. What it says against a communicator stays, and is not looked at: the
+ * next farm may be one without. */
 mw_error mwi_options_check(mw_options *options);
+
+/* What was read of an environment that many share may be nothing to this process: whether the option
+ * has a value that it must not have where it is used; and the sentence about it, MW_EUSAGE. */
+bool mwi_options_is_refused(const mw_options *options, enum mwi_option option);
+mw_error mwi_options_refuse(mw_options *options, enum mwi_option option);
 
 /* Keeps a sentence for mw_options_error and returns `error`. */
 mw_error mwi_options_fail(mw_options *options, mw_error error, const char *format, ...)

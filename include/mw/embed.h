@@ -49,7 +49,8 @@ MW_API const char *mw_options_error(const mw_options *options);
  * names; the first of them for a slave, which has one master. The master listens on `address`, the
  * slave connects to it. `environment` is mw_transport_config.environment. `api` and `environment`
  * are borrowed until master and slave are closed; `address` is copied. MW_ENOMEM; MW_EINVAL for an
- * api of another MW_TRANSPORT_VERSION. */
+ * api of another MW_TRANSPORT_VERSION. Options that also have an MPI communicator are refused by open,
+ * MW_EUSAGE: a farm is on its ranks or over such transports. */
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 

@@ -11,8 +11,11 @@
  * without knowing of each other. examples/embed_mpi.c is a whole program.
  *
  * What is the caller's stays so. The communicator is only read: the farm has one of its own, made
- * from it and freed again in each phase, and the error handler and the attributes of the caller's are
- * not used. MPI is neither initialised nor finalised nor aborted.
+ * from it and freed again in each phase, and the attributes of the caller's are not used. Its error
+ * handler is, in one case: making the farm's communicator is a call on the caller's, and if MPI itself
+ * fails in it, MPI tells that handler, which by default (MPI_ERRORS_ARE_FATAL) ends the job; with
+ * MPI_ERRORS_RETURN the farm's functions return the failure. All later calls are on the farm's own,
+ * and return. MPI is neither initialised nor finalised nor aborted.
  *
  * Threads: MPI must have been initialised with MPI_THREAD_FUNNELED at least, by MPI_Init_thread; what
  * is below that, MPI_Init for instance, is MW_EUNAVAILABLE. With less than MPI_THREAD_SERIALIZED only
@@ -36,8 +39,10 @@ MW_BEGIN_DECLS
  * mw_mpi_run is too much. These two are then collective over *comm, and so are mw_master_close and
  * mw_slave_close. `comm` is borrowed until the options are destroyed or this is said anew; NULL takes
  * it back. A rank whose open fails with mw_options_must_decline, since mw has no MPI module there,
- * calls mw_mpi_decline, so that the others need not wait. Of --mw-transport, only auto, mpi and mpi,tcp go with it; with mpi,tcp the master listens
- * for slaves over TCP too. Not collective. */
+ * calls mw_mpi_decline, so that the others need not wait. Of --mw-transport, only auto, mpi and
+ * mpi,tcp go with it; with mpi,tcp the master listens for slaves over TCP too. What the environment
+ * says against it (MW_LOCAL, MW_TRANSPORT=tcp, ...) is not looked at while it is there. Not
+ * collective. */
 static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_rank)
 {
     mw_options_set_communicator(options, comm, master_rank);

@@ -55,6 +55,21 @@ static void test_invalid(void)
     }
 }
 
+/* All interfaces, however they are written, and what only looks a little like them. */
+static void test_all(void)
+{
+    static const char *const all[] = {
+        "*",   "0.0.0.0",         "0",       "::",        "[::]",
+        "::0", "0:0:0:0:0:0:0:0", "::%eth0", "[::%eth0]", "::0.0.0.0"};
+    static const char *const one[] = {"0.0.0.1", "::1",      "[::1]",    "a",
+                                      "0a",      "10.0.0.0", "fe80::%0", "**"};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        CU_ASSERT_TRUE(mwi_host_is_valid(all[i]) && mwi_host_is_all(all[i]));
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++)
+        CU_ASSERT_FALSE(mwi_host_is_all(one[i]));
+}
+
 /* Brackets are there exactly if they are needed, with a port and with a range. */
 static void test_join(void)
 {
@@ -79,10 +94,8 @@ static void test_join(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"valid", test_valid},
-        {"invalid", test_invalid},
-        {"join", test_join},
-        CU_TEST_INFO_NULL,
+        {"valid", test_valid}, {"invalid", test_invalid}, {"all interfaces", test_all},
+        {"join", test_join},   CU_TEST_INFO_NULL,
     };
 
     return mwt_run("host", tests);

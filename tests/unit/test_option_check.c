@@ -7,6 +7,9 @@
 
 #include <CUnit/Basic.h>
 
+#include <mw/sim.h>
+
+#include "launch.h"
 #include "mwt_options.h"
 #include "mwt_run.h"
 
@@ -36,6 +39,8 @@ static void test_contradictions(void)
         {{"--mw-master", "--mw-master-port=7-9", "--mw-advertise=[::1]"}, NULL},
         {{"--mw-transport=tcp", "--mw-advertise=h"}, NULL},
         {{"--mw-transport=mpi,tcp", "--mw-advertise=h", "--mw-master-port=7-9"}, NULL},
+        {{"--mw-master", "--mw-master-host=*"}, NULL},
+        {{"--mw-master", "--mw-master-host=0.0.0.0"}, NULL},
         {{"--mw-slave", "--mw-master"},
          "--mw-slave contradicts --mw-master: a process is either a master or a slave"},
         {{"--mw-slave", "--mw-local=3"},
@@ -79,13 +84,18 @@ static void test_contradictions(void)
         {{"--mw-slave", "--mw-resource-file=r", "--mw-advertise=h"},
          "--mw-slave contradicts --mw-advertise h: slaves connect to their master, and nobody to a "
          "slave"},
-        {{"--mw-advertise=h"}, "--mw-advertise is for a TCP master: it needs --mw-master"},
+        {{"--mw-slave", "--mw-master-host=*", "--mw-master-port=7"},
+         "--mw-master-host *: a slave needs the single host on which its master listens"},
+        {{"--mw-slave", "--mw-master-host=[::]", "--mw-resource-file=r"},
+         "--mw-master-host [::]: a slave needs the single host on which its master listens"},
+        {{"--mw-advertise=h"},
+         "--mw-advertise is for a TCP master: it needs --mw-master or --mw-transport mpi,tcp"},
         {{"--mw-transport=mpi", "--mw-advertise=h"},
-         "--mw-advertise is for a TCP master: it needs --mw-master"},
+         "--mw-advertise is for a TCP master: it needs --mw-transport mpi,tcp"},
+        {{"--mw-transport=mpi", "--mw-master-port=7"},
+         "--mw-master-port is for TCP: it needs --mw-transport mpi,tcp"},
         {{"--mw-local=3", "--mw-master-port=7-9"},
-         "--mw-master-port is for TCP: it needs --mw-master or --mw-slave"},
-        {{"--mw-master", "--mw-advertise=*"},
-         "--mw-advertise *: must be one host, to which slaves can connect"},
+         "--mw-master-port is for TCP: it needs --mw-master, --mw-slave or --mw-transport mpi,tcp"},
     };
 
     for (size_t i = 0; i < MWT_COUNT_OF(lines); i++) {
@@ -117,6 +127,7 @@ static void test_contradiction_with_the_environment(void)
         {"MW_TRANSPORT", "local", {"--mw-slave", "--mw-channel=3"}, MWI_OPTION_TRANSPORT},
         {"MW_ADVERTISE", "h", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_ADVERTISE},
         {"MW_MASTER_PORT", "7-9", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER_PORT},
+        {"MW_MASTER_HOST", "*", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER_HOST},
     };
 
     mwt_environment_clear();
@@ -168,6 +179,11 @@ static void test_communicator(void)
         {"local", "2",
          "--mw-local 2 does not go with an MPI communicator: rank 3 of it is the "
          "master, and its other ranks are slaves"},
+        {"channel", "3",
+         "--mw-channel 3 does not go with an MPI communicator: rank 3 of it is the "
+         "master, and its other ranks are slaves"},
+        {"master-port", "7000", "--mw-master-port is for TCP: it needs --mw-transport mpi,tcp"},
+        {"advertise", "h", "--mw-advertise is for a TCP master: it needs --mw-transport mpi,tcp"},
     };
     int comm = 0;
 
@@ -188,6 +204,101 @@ static void test_communicator(void)
     mwt_environment_clear();
 }
 
+/* What is put by for a farm without the communicator is there when its turn comes. */
+static void test_after_a_communicator(void)
+{
+    static const struct {
+        const char *variable, *name, *value;
+        enum mwi_mode mode;
+    } cases[] = {
+        {"MW_LOCAL", "local", "4", MWI_MODE_LOCAL},
+        {"MW_TRANSPORT", "transport", "tcp", MWI_MODE_TCP_MASTER},
+        {"MW_TRANSPORT", "transport", "local", MWI_MODE_LOCAL},
+        {"MW_MASTER", "master", "1", MWI_MODE_TCP_MASTER},
+    };
+    int comm = 0;
+
+    for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
+        mw_options *options = mwt_options_make();
+
+        mwt_environment_clear();
+        setenv(cases[i].variable, cases[i].value, 1);
+        CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+        mw_options_set_communicator(options, &comm, 0);
+        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+        CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_MPI_MASTER);
+        CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+        mw_options_set_communicator(options, NULL, 0);
+        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+
+        CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), cases[i].mode);
+        mwt_check_option(options, cases[i].name, cases[i].value);
+        mw_options_destroy(options);
+    }
+    mwt_environment_clear();
+}
+
+/* A transport of the user's own is there in place of all others: not beside a communicator. */
+static void test_communicator_and_transport(void)
+{
+    mw_options *options = mwt_options_make();
+    int comm = 0;
+
+    mwt_environment_clear();
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "here"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+    CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_CUSTOM);
+    mw_options_set_communicator(options, &comm, 0);
+
+    CU_ASSERT_EQUAL(mwi_options_check(options), MW_EUSAGE);
+    mwt_check_contains(mw_options_error(options),
+                       "a transport of mw_options_use_transport does not "
+                       "go with an MPI communicator: ");
+    mw_options_destroy(options);
+}
+
+/* All interfaces as the host for slaves, in an environment that many share: only a master that
+ * slaves find over TCP cares, and names the variable. */
+static void test_advertise_of_the_environment(void)
+{
+    static const struct {
+        const char *words[5];
+        bool is_refused;
+    } lines[] = {
+        {{NULL}, false},
+        {{"--mw-local=3"}, false},
+        {{"--mw-transport=mpi"}, false},
+        {{"--mw-slave", "--mw-channel=3"}, false},
+        {{"--mw-slave", "--mw-resource-file=r"}, false},
+        {{"--mw-master", "--mw-advertise=h"}, false},
+        {{"--mw-master"}, true},
+        {{"--mw-transport=tcp"}, true},
+        {{"--mw-transport=mpi,tcp"}, true},
+    };
+    static const char *const hosts[] = {"*", "0.0.0.0", "::", "[::]"};
+
+    mwt_environment_clear();
+    for (size_t i = 0; i < MWT_COUNT_OF(lines) * MWT_COUNT_OF(hosts); i++) {
+        const char *host = hosts[i % MWT_COUNT_OF(hosts)];
+        mw_options *options = mwt_options_make();
+        char start[96];
+
+        snprintf(start, sizeof start, "environment variable MW_ADVERTISE=%s: must be ", host);
+        setenv("MW_ADVERTISE", host, 1);
+        CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+        CU_ASSERT_EQUAL(
+            mwt_options_parse(options, mwt_arguments_of(lines[i / MWT_COUNT_OF(hosts)].words)),
+            MW_OK);
+        mw_error error = mwi_options_check(options);
+
+        CU_ASSERT_EQUAL(error, lines[i / MWT_COUNT_OF(hosts)].is_refused ? MW_EUSAGE : MW_OK);
+        if (error)
+            mwt_check_contains(mw_options_error(options), start);
+        mw_options_destroy(options);
+    }
+    mwt_environment_clear();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -195,6 +306,9 @@ int main(void)
         {"contradiction with the environment", test_contradiction_with_the_environment},
         {"contradiction within the environment", test_contradiction_within_the_environment},
         {"communicator", test_communicator},
+        {"after a communicator", test_after_a_communicator},
+        {"communicator and transport", test_communicator_and_transport},
+        {"advertise of the environment", test_advertise_of_the_environment},
         CU_TEST_INFO_NULL,
     };
 
