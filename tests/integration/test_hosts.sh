@@ -16,6 +16,9 @@
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
+# How long anything is waited for, far more than it takes: so the only limit, however slow the machine.
+patience_s=300
+
 # In the namespaces of the test.
 
 # /run is where ip keeps the names of hosts; the test's files go there too.
@@ -64,10 +67,10 @@ fail() {
     failures=$((failures + 1))
 }
 
-# await SECONDS WHAT COMMAND...: until the command succeeds.
+# await WHAT COMMAND...: until the command succeeds.
 await() {
-    local deadline=$((SECONDS + $1)) what=$2
-    shift 2
+    local deadline=$((SECONDS + patience_s)) what=$1
+    shift
     until "$@"; do
         if [ $SECONDS -ge $deadline ]; then
             fail "in vain waited for $what"
@@ -100,16 +103,17 @@ has_line() { # TEXT FILE
 # port that is free there, and asks to be found at the address.
 start_master() {
     on a "$farm" token:0 $tasks --mw-master --mw-advertise "$2" --mw-master-port 7000-7009 \
-        --mw-resource-file "$1.rsc" --mw-client-timeout 4 --mw-slave-task-group 2 \
-        >"$1.out" 2>"$1.log" &
+        --mw-resource-file "$1.rsc" --mw-client-timeout 4 --mw-shutdown-timeout $patience_s \
+        --mw-slave-task-group 2 >"$1.out" 2>"$1.log" &
     masters+=($!)
-    await 20 "the master of $1" has_line ' MASTER READY ' "$1.log" || return
+    await "the master of $1" has_line ' MASTER READY ' "$1.log" || return
     check "$1: where slaves shall connect" has_line " MASTER READY $3\$" "$1.log"
 }
 
 # What a batch system does: starts a slave again until it ends with 0.
 keep_slave() { # FARM HOST
-    until FARM_TOKENS=$1-$2.tokens on "$2" "$farm" --mw-slave --mw-resource-file "$1.rsc"; do
+    until FARM_TOKENS=$1-$2.tokens on "$2" "$farm" --mw-slave --mw-resource-file "$1.rsc" \
+        --mw-connect-timeout $patience_s; do
         echo "the slave ended with status $?"
         sleep 0.1
     done
@@ -123,7 +127,7 @@ start_slave() {
     exec {holder}<>"$1-$2.tokens"
     keep_slave "$1" "$2" >"$1-$2.log" 2>&1 &
     slaves+=($!)
-    await 20 "the first task of $1 on host $2" has_line '^task [0-9]* runs, ' "$1-$2.log"
+    await "the first task of $1 on host $2" has_line '^task [0-9]* runs, ' "$1-$2.log"
 }
 
 # let_end FARM HOST COUNT: so many tasks.
@@ -132,7 +136,7 @@ let_end() {
 }
 
 await_results() { # FARM COUNT
-    await 60 "$2 results of $1" has_lines "$2" '^task [0-9]* done by ' "$1.out"
+    await "$2 results of $1" has_lines "$2" '^task [0-9]* done by ' "$1.out"
 }
 
 # The id of the slave on the host, the last if there were several.
@@ -143,9 +147,9 @@ slave_id() { # FARM HOST
 # await_return FARM COUNT: until the slave on host c has lost its master so often, and was welcomed
 # again, under a name that it had not before.
 await_return() {
-    await 60 "end $2 of $1's slave on host c" has_lines "$2" '^the slave ended with status 255$' \
+    await "end $2 of $1's slave on host c" has_lines "$2" '^the slave ended with status 255$' \
         "$1-c.log" || return
-    await 60 "the return of $1's slave on host c" has_lines $(($2 + 1)) ' MASTER -> ID SLAVE-' \
+    await "the return of $1's slave on host c" has_lines $(($2 + 1)) ' MASTER -> ID SLAVE-' \
         "$1-c.log"
 }
 
@@ -164,7 +168,7 @@ check_goes_on() { # FARM
 }
 
 await_loss() { # FARM
-    await 150 "the loss of $1's slave on host c" has_line ' SLAVE-0 -> :disconnected$' "$1.log" ||
+    await "the loss of $1's slave on host c" has_line ' SLAVE-0 -> :disconnected$' "$1.log" ||
         return
     check "$1: its tasks wait again" has_lines 2 \
         ' SLAVE-0 -> task [0-9]* of "token" requeued after attempt 1: ' "$1.log"
@@ -186,7 +190,7 @@ check_serves_again() { # FARM
 
 # A slave without a task is asked, and missed soon.
 await_silence() { # FARM
-    await 60 "the silence of $1's idle slave on host c" has_line \
+    await "the silence of $1's idle slave on host c" has_line \
         "$(slave_id "$1" c) dropped: it had no task and did not answer within --mw-client-timeout" \
         "$1.log"
 }

@@ -10,6 +10,8 @@
 # shellcheck disable=SC2317 # functions are called by await and check
 set -u
 PATH=$PATH:/usr/sbin:/sbin
+# How long anything is waited for, far more than it takes: so the only limit, however slow the machine.
+patience_s=300
 batch=$1
 hello=$2
 farm=$3
@@ -43,10 +45,10 @@ fail() {
     failures=$((failures + 1))
 }
 
-# await SECONDS WHAT COMMAND...: until the command succeeds.
+# await WHAT COMMAND...: until the command succeeds.
 await() {
-    local deadline=$((SECONDS + $1)) what=$2
-    shift 2
+    local deadline=$((SECONDS + patience_s)) what=$1
+    shift
     until "$@"; do
         if [ $SECONDS -ge $deadline ]; then
             fail "in vain waited for $what"
@@ -65,7 +67,7 @@ clean_up() {
     local i
     if [ ${#daemons[@]} -eq 3 ]; then
         scancel --quiet --user root
-        await 20 "the end of all jobs" has_no_jobs
+        await "the end of all jobs" has_no_jobs
     fi
     for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
         kill "${daemons[i]}" && wait "${daemons[i]}"
@@ -112,11 +114,11 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0
-KillWait=10
+KillWait=$patience_s
 ReturnToService=2
 SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=8 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=5 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 EOF
 }
 
@@ -142,10 +144,10 @@ start_slurm() {
     (umask 077 && head -c 1024 /dev/urandom >"$work/munge.key")
     start munged munged --foreground --key-file "$work/munge.key" --socket "$work/munge.socket" \
         --pid-file "$work/munged.pid" --log-file "$work/munged.log" --seed-file "$work/munged.seed"
-    await 10 "munged" has_munge || return 1
+    await "munged" has_munge || return 1
     start slurmctld slurmctld -D
     start slurmd slurmd -D
-    await 20 "an idle node" has_node
+    await "an idle node" has_node
 }
 
 # check WHAT COMMAND...: the command must succeed.
@@ -192,7 +194,7 @@ is_over() {
 # STATUS:SIGNAL.
 check_job() {
     local end
-    await 30 "the end of job $1" is_over "$1" || return
+    await "the end of job $1" is_over "$1" || return
     end=$(job_words "$1" '\(JobState\|ExitCode\)' | sort -u | xargs)
     [ "$end" = "ExitCode=$3 JobState=$2" ] || fail "job $1 is not $2, $3 but $end"
 }
@@ -200,13 +202,13 @@ check_job() {
 # await_task_0 COUNT FILE...: until task 0 was begun so often. Sets `slave_pid`, the process that has
 # it, if that was once.
 await_task_0() {
-    await 20 "the begin of task 0, time $1" has_lines "$1" '^task 0 runs, pid ' "${@:2}" || return
+    await "the begin of task 0, time $1" has_lines "$1" '^task 0 runs, pid ' "${@:2}" || return
     slave_pid=$(sed -n 's/^task 0 runs, pid //p' "${@:2}")
 }
 
 # Lets task 0 end.
 open_gate() {
-    timeout 20 sh -c ": >'$FARM_GATE'" || fail "nobody waits at the gate"
+    timeout $patience_s sh -c ": >'$FARM_GATE'" || fail "nobody waits at the gate"
 }
 
 # A farm over MPI in one command.
@@ -246,7 +248,7 @@ test_farm() {
     await_task_0 1 slave-1.out slave-2.out || return
     kill -9 "$slave_pid"
     await_task_0 2 slave-1.out slave-2.out || return
-    await 20 "a third slave" has_line 'SLAVE-2 ' master.out || return
+    await "a third slave" has_line 'SLAVE-2 ' master.out || return
     open_gate
 
     check_job "$master" COMPLETED 0:0
@@ -271,9 +273,9 @@ test_mixed() {
     await_task_0 1 mixed.out || return
     submit --array=1-2 -o 'guest-%a.out' "$batch/slaves.sbatch" "$farm"
     slaves=$job
-    await 20 "a task of a guest" has_line '^task [0-9]* runs, pid ' guest-1.out || return
+    await "a task of a guest" has_line '^task [0-9]* runs, pid ' guest-1.out || return
     kill -9 "$(sed -n 's/^task [0-9]* runs, pid //p' guest-1.out | head -n 1)"
-    await 20 "its successor" has_line 'SLAVE-3 ' mixed.out || return
+    await "its successor" has_line 'SLAVE-3 ' mixed.out || return
     open_gate
 
     check_job "$master" COMPLETED 0:0
@@ -304,11 +306,11 @@ test_cancel() {
     slave=$job
     submit -o cancelled-master.out "$batch/master.sbatch" "$farm" nap:20 10000 \
         --mw-master-host 127.0.0.1
-    await 20 "a result" has_line '^task 0 done' cancelled-master.out || return
+    await "a result" has_line '^task 0 done' cancelled-master.out || return
     scancel "$slave"
     check_job "$slave" CANCELLED 255:0
     check "no new try" has_lines 0 '^try' cancelled.out
-    await 20 "the slave's goodbye" has_line 'SLAVE-0 -> GOODBYE' cancelled-master.out
+    await "the slave's goodbye" has_line 'SLAVE-0 -> GOODBYE' cancelled-master.out
 
     scancel "$job"
     check_job "$job" CANCELLED 143:0
@@ -329,6 +331,7 @@ ln -s "$hello" build/examples/ping
 ln -s "$hello" build/examples/monte_carlo_pi
 mkfifo gate
 export FARM_GATE=$work/gate PAUSE=0.2 TRIES=20
+export MW_CONNECT_TIMEOUT=$patience_s MW_SHUTDOWN_TIMEOUT=$patience_s
 
 if [ -n "$mpiexec" ]; then
     test_mpi_commands
