@@ -128,13 +128,13 @@ typedef struct mw_transport_api {
      *   tcp: "HOST:PORT", "[::1]:0", "*:7000" for all interfaces, "HOST:LOW-HIGH" for the first
      *        port of a range that is not taken or forbidden, "fd:N" to adopt the connected stream
      *        socket N, which becomes the transport's: it closes it even if it fails.
-     *   mpi: "" or this process's rank: the other ranks come up as they connect. */
+     *   mpi: "" or this process's rank, which is "rank 0" then: the other ranks come up as they connect. */
     mw_error (*listen)(void *transport, const char *address, char *bound, size_t size,
                        mw_reason *why);
 
     /* The slave's side: starts to connect and returns at once with *peer set; the outcome is an
      * up or a down event in a later poll. Errors as listen.
-     *   tcp: "HOST:PORT", "[::1]:7000", "fd:N" as above, no range.   mpi: the master's rank: "0". */
+     *   tcp: "HOST:PORT", "[::1]:7000", "fd:N" as above, no range.   mpi: the master's rank: "0", "rank 0". */
     mw_error (*connect)(void *transport, const char *address, mw_peer *peer, mw_reason *why);
 
     /* Queues a frame of `size` bytes (0 is allowed, with any `frame`). `frame` is malloc'd; on

@@ -146,6 +146,7 @@ static void test_audit_by_default(void)
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "[A] INIT MASTER"), 1);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "[A] INIT SLAVE"), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "[A] MASTER READY rank 0\n"), 1);
     mwt_crew_destroy(crew);
 }
 

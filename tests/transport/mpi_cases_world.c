@@ -245,8 +245,8 @@ void mwt_mpi_keep_error_handler(struct mwt_mpi_rank *r)
 /* Addresses that are no rank of another process, and listening addresses, are refused. */
 void mwt_mpi_refuse_addresses(struct mwt_mpi_rank *r)
 {
-    static const char *const addresses[] = {"",  "x", "1x", "-1", "99", "99999999999999999999",
-                                            " 1"};
+    static const char *const addresses[] = {
+        "", "x", "1x", "-1", "99", "99999999999999999999", " 1", "rank ", "rank 99", "rank  1"};
     struct mwt_mpi_end end;
     char own[16];
     char bound[16];
@@ -256,7 +256,9 @@ void mwt_mpi_refuse_addresses(struct mwt_mpi_rank *r)
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
         MWT_MPI_CHECK(r,
                       r->api->connect(end.transport, addresses[i], &peer, &end.why) == MW_EINVAL);
-    snprintf(own, sizeof own, "%d", r->rank);
+    snprintf(own, sizeof own, "rank %d", r->rank);
+    MWT_MPI_CHECK(r, r->api->connect(end.transport, own + strlen("rank "), &peer, &end.why) ==
+                         MW_EINVAL);
     MWT_MPI_CHECK(r, r->api->connect(end.transport, own, &peer, &end.why) == MW_EINVAL);
     MWT_MPI_CHECK(r, r->api->listen(end.transport, "here", bound, sizeof bound, &end.why) ==
                          MW_EINVAL);

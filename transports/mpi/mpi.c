@@ -12,9 +12,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define NS_PER_S 1000000000
+/* An address is what the peers' names are, too. */
+#define RANK_PREFIX "rank "
 /* How many looks a spinning poll makes before it looks at wake_fd. */
 #define LOOKS_PER_WAKE_CHECK 64
 
@@ -82,12 +85,14 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
     return error;
 }
 
-/* "3" -> 3; -1 for what is no number. */
+/* "rank 3", "3" -> 3; -1 for what is none of them. */
 static int read_rank(const char *address)
 {
     char *end;
     long rank;
 
+    if (strncmp(address, RANK_PREFIX, strlen(RANK_PREFIX)) == 0)
+        address += strlen(RANK_PREFIX);
     if (address[0] < '0' || address[0] > '9')
         return -1;
     rank = strtol(address, &end, 10);
@@ -104,7 +109,7 @@ static mw_error mpi_listen(void *transport, const char *address, char *bound, si
         return mwi_mpi_fail(why, MW_EINVAL,
                             "\"%.100s\" is no address to listen at: this process is rank %d",
                             address, (int)t->world.own.parent_rank);
-    length = snprintf(bound, size, "%d", (int)t->world.own.parent_rank);
+    length = snprintf(bound, size, RANK_PREFIX "%d", (int)t->world.own.parent_rank);
     if (length < 0 || (size_t)length >= size)
         return mwi_mpi_fail(why, MW_EINVAL, "no room for the address");
     t->listening = true;
