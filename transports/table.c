@@ -94,11 +94,10 @@ static mw_error load_module(const char *scheme, const mw_transport_api **api, mw
         }
         return check_module(path, dlsym(module, MW_TRANSPORT_MODULE_SYMBOL), why, api);
     }
-    snprintf(
-        why->text, sizeof why->text,
-        "the module mw_%.32s.so is not installed (looked in %.80s and %.80s): install it, or set "
-        "MW_MODULE_PATH to its folder",
-        scheme, beside, MW_MODULE_DIR);
+    snprintf(why->text, sizeof why->text,
+             "the module mw_%.32s.so was not found (looked in %.80s and %.80s): install it, or set "
+             "MW_MODULE_PATH to its folder",
+             scheme, beside, MW_MODULE_DIR);
     return MW_EUNAVAILABLE;
 }
 

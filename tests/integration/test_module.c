@@ -119,7 +119,7 @@ static void test_missing_module(void)
     struct alone alone;
     copy_alone(&alone, NULL);
 
-    check_refusal(&alone, "mw_mpi.so is not installed");
+    check_refusal(&alone, "mw_mpi.so was not found");
     check_refusal(&alone, mwt_path(alone.crew, "mw"));
     check_refusal(&alone, MWT_MODULE_DIR);
 
