@@ -115,14 +115,16 @@ static void analyse_together(struct rank *r)
     mw_options *options;
     int status = 255;
 
-    mw_error error = mw_options_create(&options);
-    if (error == MW_OK)
-        error = mw_options_set(options, "quiet", "1");
+    if (mw_options_create(&options) != MW_OK) {
+        fprintf(stderr, "embed_mpi: out of memory\n");
+        MPI_Abort(r->comm, 1);
+    }
+    mw_error error = mw_options_set(options, "quiet", "1");
     if (error == MW_OK)
         error = mw_mpi_run(r->comm, 0, &program, options, 0, NULL, &status);
     if (error != MW_OK || status != 0) {
         fprintf(stderr, "embed_mpi: rank %d: the analysis failed: %s\n", r->rank,
-                error == MW_OK ? "a piece is missing" : mw_error_text(error));
+                error == MW_OK ? "a piece is missing" : mw_options_error(options));
         MPI_Abort(r->comm, 1);
     }
     mw_options_destroy(options);
@@ -271,6 +273,10 @@ int main(int argc, char **argv)
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_rank(r.comm, &r.rank);
     MPI_Comm_size(r.comm, &r.ranks_count);
+    if (provided < MPI_THREAD_FUNNELED) {
+        fprintf(stderr, "embed_mpi: mw needs an MPI with MPI_THREAD_FUNNELED\n");
+        MPI_Abort(r.comm, 1);
+    }
     if (!read_options(&r, argc, argv)) {
         status = 2;
     } else if (!set_up(&r)) {
