@@ -209,6 +209,11 @@ static const char *bare_name(const char *name)
 
 mw_error mw_options_set(mw_options *options, const char *name, const char *value)
 {
+    if (name == NULL || value == NULL)
+        return mwi_options_fail(options, MW_EINVAL,
+                                "mw_options_set: %s is NULL: an option is set by its name and a "
+                                "value, a flag to \"1\" or \"0\"",
+                                name == NULL ? "the name" : name);
     name = bare_name(name);
     enum mwi_option option = mwi_option_find(name, strlen(name));
     struct setting setting = {option, value, MWI_SOURCE_SET, ++options->sequence};

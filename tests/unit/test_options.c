@@ -105,6 +105,20 @@ static void test_names_with_prefix(void)
     mw_options_destroy(options);
 }
 
+/* An option is not set to NULL, nor is NULL one. */
+static void test_null(void)
+{
+    mw_options *options = mwt_options_make();
+
+    CU_ASSERT_EQUAL(mw_options_set(options, "quiet", NULL), MW_EINVAL);
+    mwt_check_contains(mw_options_error(options), "quiet is NULL");
+    CU_ASSERT_EQUAL(mw_options_set(options, NULL, "1"), MW_EINVAL);
+    mwt_check_contains(mw_options_error(options), "the name is NULL");
+
+    mwt_check_option(options, "quiet", "0");
+    mw_options_destroy(options);
+}
+
 /* A resource file counts as if it stood where --mw-resource-file stands: it overrides what came
  * earlier and what the environment said, and gives way to what came later. */
 static void test_order_of_the_resource_file(void)
@@ -380,6 +394,7 @@ int main(void)
         {"environment names and errors", test_environment_names_and_errors},
         {"who wins", test_who_wins},
         {"names with prefix", test_names_with_prefix},
+        {"NULL", test_null},
         {"order of the resource file", test_order_of_the_resource_file},
         {"order with two resource files", test_order_with_two_resource_files},
         {"order of a resource file of the environment",
