@@ -67,12 +67,44 @@ static mw_error choose_transport(struct search *search, mw_reason *why)
     return mwi_transport_find("tcp", &search->api, why);
 }
 
+/* There may come another master that writes the file anew; so it is no end. */
+static mw_error fail_no_address(const struct search *search, const struct mwi_resource *resource,
+                                mw_reason *why)
+{
+    const char *takes = "is not reached over TCP: start a master with --mw-master";
+    if (strcmp(resource->transport, "mpi") == 0)
+        takes = "takes MPI ranks only: start it with --mw-transport mpi,tcp";
+    else if (strcmp(resource->transport, "tcp") == 0)
+        takes = "takes only slaves that it starts itself: start it with --mw-master";
+    snprintf(why->text, sizeof why->text, "the master of \"%.200s\" %s", search->resource_file,
+             takes);
+    return MW_EUNAVAILABLE;
+}
+
+static mw_error take_resource(struct search *search, const struct mwi_resource *resource,
+                              mw_reason *why)
+{
+    char port[16];
+    mw_error error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MEMBER_ID,
+                                                        resource->member_id);
+    snprintf(port, sizeof port, "%d", resource->port);
+    if (error == MW_OK && resource->host == NULL)
+        return fail_no_address(search, resource, why);
+    if (error == MW_OK)
+        error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_HOST,
+                                                   resource->host);
+    if (error == MW_OK)
+        error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_PORT, port);
+    if (error != MW_OK)
+        snprintf(why->text, sizeof why->text, "%s", mw_options_error(search->options));
+    return error;
+}
+
 /* What the resource file says becomes the options' unless they were set after it. MW_EGONE: the
  * computation is finished. MW_EUNAVAILABLE: nothing usable yet. */
 static mw_error read_resource_file(struct search *search, mw_reason *why)
 {
     struct mwi_resource resource;
-    char port[16];
     mw_error error = mwi_resource_file_read(search->resource_file, &resource, why);
     if (error != MW_OK)
         return MW_EUNAVAILABLE;
@@ -81,18 +113,7 @@ static mw_error read_resource_file(struct search *search, mw_reason *why)
                  "resource file \"%.200s\": the computation is finished", search->resource_file);
         error = MW_EGONE;
     } else {
-        snprintf(port, sizeof port, "%d", resource.port);
-        if (resource.host != NULL)
-            error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_HOST,
-                                                       resource.host);
-        if (error == MW_OK && resource.host != NULL)
-            error =
-                mwi_options_set_from_resource_file(search->options, MWI_OPTION_MASTER_PORT, port);
-        if (error == MW_OK)
-            error = mwi_options_set_from_resource_file(search->options, MWI_OPTION_MEMBER_ID,
-                                                       resource.member_id);
-        if (error != MW_OK)
-            snprintf(why->text, sizeof why->text, "%s", mw_options_error(search->options));
+        error = take_resource(search, &resource, why);
     }
     mwi_resource_fini(&resource);
     return error;
@@ -385,8 +406,7 @@ mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *
     if (error == MW_OK)
         launch.mode = mwi_launch_mode_embedded(options, true);
     if (error == MW_OK && launch.mode != MWI_MODE_CUSTOM && !mwi_mode_is_slave(launch.mode))
-        error = mwi_options_fail(options, MW_EUSAGE,
-                                 "the options do not make this process a slave: set \"slave\"");
+        error = mwi_launch_fail_master(options);
     if (error == MW_OK)
         error = mwi_slave_open(slave, program, options, &launch);
     if (error != MW_OK)
