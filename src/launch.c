@@ -70,6 +70,52 @@ enum mwi_mode mwi_launch_mode_embedded(const mw_options *options, bool is_slave)
     return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_launch_mode(options, mwi_launch_world(getenv));
 }
 
+mw_error mw_options_is_slave(mw_options *options, bool *is_slave)
+{
+    size_t custom_count;
+    const char *master_rank;
+    mw_error error = mwi_options_check(options);
+    if (error != MW_OK)
+        return error;
+    if (mwi_options_communicator(options, &master_rank) != NULL)
+        return mwi_options_fail(options, MW_ESTATE,
+                                "rank %s of the MPI communicator is the master, its other ranks "
+                                "are slaves: ask MPI for the rank",
+                                master_rank);
+    mwi_options_transports(options, &custom_count);
+    *is_slave = custom_count > 0
+                    ? mwi_options_flag(options, MWI_OPTION_SLAVE)
+                    : mwi_mode_is_slave(mwi_launch_mode(options, mwi_launch_world(getenv)));
+    return MW_OK;
+}
+
+mw_error mwi_launch_fail_slave(mw_options *options)
+{
+    struct mwi_world world = mwi_launch_world(getenv);
+    enum mwi_option_source source = mwi_options_source(options, MWI_OPTION_SLAVE);
+    if (mwi_options_flag(options, MWI_OPTION_SLAVE))
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "%s makes this process a slave: open it with mw_slave_open",
+                                source == MWI_SOURCE_ENVIRONMENT ? "MW_SLAVE=1" : "--mw-slave");
+    return mwi_options_fail(options, MW_EUSAGE,
+                            "the MPI launcher makes this process rank %d of %d, which is a slave: "
+                            "open it with mw_slave_open",
+                            world.rank, world.size);
+}
+
+mw_error mwi_launch_fail_master(mw_options *options)
+{
+    struct mwi_world world = mwi_launch_world(getenv);
+    if (world.size > 1 && mwi_launch_mode(options, world) != MWI_MODE_LOCAL &&
+        mwi_launch_mode(options, world) != MWI_MODE_TCP_MASTER)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "the MPI launcher makes this process rank 0 of %d, which is the "
+                                "master: open it with mw_master_open",
+                                world.size);
+    return mwi_options_fail(options, MW_EUSAGE,
+                            "the options do not make this process a slave: set \"slave\"");
+}
+
 bool mwi_mode_is_slave(enum mwi_mode mode)
 {
     return mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_CHANNEL_SLAVE ||

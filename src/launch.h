@@ -38,6 +38,11 @@ enum mwi_mode mwi_launch_mode_embedded(const mw_options *options, bool is_slave)
 
 bool mwi_mode_is_slave(enum mwi_mode mode);
 
+/* MW_EUSAGE with a sentence that says which option, or the launcher, makes this process a slave
+ * (or master), for a program that opens the other. */
+mw_error mwi_launch_fail_slave(mw_options *options);
+mw_error mwi_launch_fail_master(mw_options *options);
+
 /* The program's table of algorithms, an empty one if it has none. */
 const mw_algorithm *mwi_launch_algorithms(const mw_program *program);
 

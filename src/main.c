@@ -119,7 +119,7 @@ static bool print_asked(const mw_options *options, const struct mwi_launch *laun
     bool is_first = launch->world.rank == 0;
     if (mwi_options_flag(options, MWI_OPTION_HELP)) {
         if (is_first)
-            mwi_options_help(stdout, launch->argc > 0 ? launch->argv[0] : "PROGRAM");
+            mw_options_print_help(stdout, launch->argc > 0 ? launch->argv[0] : "PROGRAM");
         return true;
     }
     if (mwi_options_flag(options, MWI_OPTION_VERSION_STRING)) {

@@ -327,7 +327,7 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
     if (error == MW_OK)
         launch.mode = mwi_launch_mode_embedded(options, false);
     if (error == MW_OK && mwi_mode_is_slave(launch.mode))
-        error = mwi_options_fail(options, MW_EUSAGE, "the options make this process a slave");
+        error = mwi_launch_fail_slave(options);
     if (error == MW_OK)
         error = mwi_master_open(master, program, options, &launch);
     if (error != MW_OK)

@@ -105,7 +105,7 @@ static void help_examples(FILE *stream, const char *program)
                 examples[i].meaning);
 }
 
-void mwi_options_help(FILE *stream, const char *program)
+void mw_options_print_help(FILE *stream, const char *program)
 {
     fprintf(stream, "Usage: %s [--mw-OPTION ...] [ARGUMENT ...]\n\n", program);
     print_wrapped(stream, 0,

@@ -119,8 +119,7 @@ mw_error mwi_options_fail(mw_options *options, mw_error error, const char *forma
 /* The same for an option that does not exist, `length` bytes of `name`: MW_EUSAGE. */
 mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length);
 
-/* The help text, and the same as the OPTIONS section of a man page (roff). */
-void mwi_options_help(FILE *stream, const char *program);
+/* What mw_options_print_help says of the options, as a section of a man page (roff). */
 void mwi_options_roff(FILE *stream);
 
 #endif

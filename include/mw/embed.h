@@ -13,6 +13,8 @@
 #ifndef MW_EMBED_H
 #define MW_EMBED_H
 
+#include <stdio.h>
+
 #include <mw/mw.h>
 #include <mw/transport.h>
 
@@ -25,8 +27,9 @@ MW_API mw_error mw_options_create(mw_options **options) MW_USE_RESULT;
 MW_API void mw_options_destroy(mw_options *options);
 
 /* Sets an option by its long name, with "--mw-" before it or without: mw_options_set(o,
- * "master-port", "7000"). A flag takes "1" or "0". Copies. MW_EUSAGE with a sentence in mw_options_error for an unknown name or a
- * value that is not allowed, the option being unchanged; MW_ENOMEM. */
+ * "master-port", "7000"). A flag takes "1" or "0". Copies. Errors, with a sentence in
+ * mw_options_error and the option unchanged: MW_EUSAGE for an unknown name or a value that is not
+ * allowed; MW_EINVAL if one of them is NULL; MW_ENOMEM. */
 MW_API mw_error mw_options_set(mw_options *options, const char *name, const char *value);
 
 /* Sets options from the environment: MW_MASTER_PORT for --mw-master-port, and so on. Call it before
@@ -35,8 +38,22 @@ MW_API mw_error mw_options_environment(mw_options *options);
 
 /* Takes the --mw-* options out of argv, in both forms, "--mw-x V" and "--mw-x=V", and sets them;
  * the rest stays, in order, with *argc lowered and argv[*argc] NULL. What follows "--" is the
- * user's; the "--" itself stays. Copies. Errors as mw_options_set; argv is then untouched. */
+ * user's; the "--" itself stays. Copies. Errors as mw_options_set; argv is then untouched.
+ * --mw-help and --mw-version-string are taken out as well, and nothing is printed: mw_options_get
+ * gives "1" for "help" or "version-string" if they were there. */
 MW_API mw_error mw_options_parse(mw_options *options, int *argc, char **argv);
+
+/* Prints the text of --mw-help, in which the program is called `program`. Whether all of it was
+ * written, ferror(stream) says. Both are borrowed for the call. */
+MW_API void mw_options_print_help(FILE *stream, const char *program);
+
+/* Sets *is_slave to what mw_main would make of this process: a slave, for mw_run_slave or
+ * mw_slave_open (true), or a master, for mw_run_master or mw_master_open (false). That is a slave
+ * with --mw-slave, as the slaves that a local master starts have it, and, unless an option says
+ * otherwise, every rank but 0 under an MPI launcher. Call it when all options are set. Errors:
+ * MW_EUSAGE, for options that contradict each other; MW_ESTATE, for options with a communicator
+ * (mw/mpi.h), of which the rank is asked. */
+MW_API mw_error mw_options_is_slave(mw_options *options, bool *is_slave) MW_USE_RESULT;
 
 /* An option's value as text, NULL if it is not set and has no default; borrowed until the option is
  * set again. */

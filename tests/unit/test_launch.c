@@ -4,7 +4,10 @@
  */
 #include "launch.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include <mw/sim.h>
 
 #include "mwt_run.h"
 
@@ -92,6 +95,88 @@ static void test_embedded(void)
     CU_ASSERT_EQUAL(mwi_launch_mode_embedded(options, false), MWI_MODE_TCP_MASTER);
 
     mw_options_destroy(options);
+}
+
+static void set_world(const char *size, const char *rank)
+{
+    setenv("OMPI_COMM_WORLD_SIZE", size, 1);
+    setenv("OMPI_COMM_WORLD_RANK", rank, 1);
+}
+
+static void check_is_slave(mw_options *options, bool expected)
+{
+    bool is_slave = !expected;
+    CU_ASSERT_EQUAL(mw_options_is_slave(options, &is_slave), MW_OK);
+    CU_ASSERT_EQUAL(is_slave, expected);
+}
+
+/* A program that has no mw_main learns what it is: of its options, of the launcher if they say
+ * nothing, and not at all if they contradict each other or only MPI knows. */
+static void test_is_slave(void)
+{
+    int comm = 0;
+    bool is_slave;
+    mw_options *options;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+
+    check_is_slave(options, false);
+    set_world("4", "2");
+    check_is_slave(options, true);
+    set_world("4", "0");
+    check_is_slave(options, false);
+    set_world("4", "2");
+    mw_options_set_communicator(options, &comm, 1);
+    CU_ASSERT_EQUAL(mw_options_is_slave(options, &is_slave), MW_ESTATE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "rank 1 of the MPI communicator"));
+    mw_options_set_communicator(options, NULL, 0);
+    CU_ASSERT_EQUAL(mw_options_set(options, "local", "2"), MW_OK);
+    check_is_slave(options, false);
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "x"), MW_OK);
+    check_is_slave(options, false);
+    CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_is_slave(options, &is_slave), MW_EUSAGE);
+    mw_options_destroy(options);
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "x"), MW_OK);
+    check_is_slave(options, true);
+
+    mw_options_destroy(options);
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+    unsetenv("OMPI_COMM_WORLD_RANK");
+}
+
+/* Who opens the wrong one is told what made the process the other. */
+static void test_wrong_role(void)
+{
+    const mw_program program = {.algorithms = NULL};
+    mw_master *master;
+    mw_slave *slave;
+    mw_options *options;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+
+    set_world("4", "2");
+    CU_ASSERT_EQUAL(mw_master_open(&master, &program, options), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "launcher makes this process rank 2"));
+    set_world("4", "0");
+    CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, options), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "launcher makes this process rank 0"));
+    CU_ASSERT_EQUAL(mw_options_set(options, "local", "2"), MW_OK);
+    CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, options), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "set \"slave\""));
+    mw_options_destroy(options);
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+    setenv("MW_SLAVE", "1", 1);
+    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "master-host", "localhost"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "master-port", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_master_open(&master, &program, options), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "MW_SLAVE=1 makes this process"));
+
+    mw_options_destroy(options);
+    unsetenv("MW_SLAVE");
+    unsetenv("OMPI_COMM_WORLD_SIZE");
+    unsetenv("OMPI_COMM_WORLD_RANK");
 }
 
 static char *get_nothing(const char *name)
@@ -185,8 +270,9 @@ static void test_worlds(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"modes", test_modes},   {"slaves", test_slaves}, {"embedded", test_embedded},
-        {"worlds", test_worlds}, CU_TEST_INFO_NULL,
+        {"modes", test_modes},       {"slaves", test_slaves},         {"embedded", test_embedded},
+        {"is slave", test_is_slave}, {"wrong role", test_wrong_role}, {"worlds", test_worlds},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("launch", tests);
 }

@@ -29,6 +29,21 @@ static void test_parse_takes_options_out(void)
     mw_options_destroy(options);
 }
 
+/* What asks for a text is taken out too, and can be asked for. */
+static void test_parse_help(void)
+{
+    mw_options *options = mwt_options_make();
+    struct mwt_arguments arguments = MWT_ARGUMENTS("--mw-help", "x", "--mw-version-string");
+
+    mwt_check_option(options, "help", "0");
+    CU_ASSERT_EQUAL(mw_options_parse(options, &arguments.count, arguments.words), MW_OK);
+
+    MWT_CHECK_WORDS(&arguments, "x");
+    mwt_check_option(options, "help", "1");
+    mwt_check_option(options, "version-string", "1");
+    mw_options_destroy(options);
+}
+
 /* A program's own name is never an option, and an argv of nothing is legal. */
 static void test_parse_little(void)
 {
@@ -216,6 +231,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"parse takes options out", test_parse_takes_options_out},
+        {"parse help", test_parse_help},
         {"parse little", test_parse_little},
         {"both forms of every option", test_both_forms_of_every_option},
         {"flags", test_flags},

@@ -22,7 +22,7 @@ static char *print(bool is_roff)
     if (is_roff)
         mwi_options_roff(stream);
     else
-        mwi_options_help(stream, "./prog");
+        mw_options_print_help(stream, "./prog");
     fclose(stream);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     return text;
