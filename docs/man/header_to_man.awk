@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Turns a public header into a page of section 3: the comments become the prose, the declarations
-# are set in bold. Plain POSIX awk. Variables: page, summary, header, version, date, and see, the
-# pages to see too.
+# are set in bold. Plain POSIX awk. Variables: page, summary, header, version, date, compile, the
+# command that compiles and links, and see, the pages to see too.
 #
 # What it knows of a header: the comment that opens the file is the description; a comment of one
 # line that stands alone is a heading; any other comment that stands alone is prose; a comment right
@@ -25,7 +25,7 @@ function print_head() {
     printf ".TH %s 3 \"%s\" \"mw %s\" \"mw manual\"\n.nh\n.ad l\n", page, date, version
     printf ".SH NAME\n%s \\- %s\n", page, escape(summary)
     printf ".SH SYNOPSIS\n.nf\n\\fB#include <%s>\\fR\n.fi\n", header
-    printf ".PP\nCompile and link with \\fBpkg\\-config \\-\\-cflags \\-\\-libs mw\\fR.\n"
+    printf ".PP\n.nf\n\\fB%s\\fR\n.fi\n", escape_code(compile)
 }
 
 # One comment, declaration or line to pass over, from line `at`, which is moved behind it.
