@@ -97,6 +97,8 @@ static void help_examples(FILE *stream, const char *program)
         {"", " --mw-slave --mw-resource-file farm.rsc",
          "a slave: any number of them, from anywhere, at any time"},
         {"mpirun -n 4 ", "", "rank 0 is the master, the other ranks are slaves"},
+        {"mpirun -n 4 ", " --mw-transport mpi,tcp --mw-resource-file farm.rsc",
+         "the same, and slaves over TCP may join"},
     };
 
     fputs("\nExamples:\n", stream);

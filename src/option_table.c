@@ -50,7 +50,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .kind = MWI_OPTION_IS_FLAG,
             .section = MWI_OPTIONS_ROLE,
             .default_value = "0",
-            .help = "Be a master, to which slaves connect over TCP.",
+            .help = "Be a master, to which slaves connect over TCP. Not for rank 0 of an MPI job, "
+                    "which is a master anyway, over TCP too with --mw-transport mpi,tcp.",
         },
     [MWI_OPTION_SLAVE] =
         {
@@ -213,8 +214,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = MESSAGE_BYTES_MAX,
             .metavariable = "B",
             .default_value = "64M",
-            .help = "The largest message to send. A task or result that does not fit fails; "
-                    "nothing else does.",
+            .help = "The largest message to send, of which up to 128 bytes are the message's own. A "
+                    "task that does not fit is refused when it is submitted; a result, or a task "
+                    "that does not fit its slave, fails by itself.",
         },
     [MWI_OPTION_MAX_READ_BUFFER_SIZE] =
         {

@@ -43,7 +43,8 @@ static void test_help(void)
                                         "MW_MASTER_PORT=7000",
                                         "\nExamples:\n",
                                         "  ./prog --mw-slave --mw-resource-file farm.rsc\n",
-                                        "  mpirun -n 4 ./prog\n"};
+                                        "  mpirun -n 4 ./prog\n",
+                                        "  mpirun -n 4 ./prog --mw-transport mpi,tcp "};
     char *text = print(false);
 
     for (size_t i = 0; i < MWT_COUNT_OF(parts); i++)
