@@ -3,8 +3,8 @@
 # it: with find_package, the shared and the static library, and with pkg-config. The same in Fortran, if
 # FC is not empty; if it is, the package says that it has no such component.
 #
-#   cmake -DBUILD=.. -DWORK=.. -DLIBDIR=.. -DCC=.. -DFC=.. -DGENERATOR=.. -DSANITIZE=.. -DMPIEXEC=..
-#       -P FILE
+#   cmake -DBUILD=.. -DWORK=.. -DLIBDIR=.. -DDOCDIR=.. -DCC=.. -DFC=.. -DGENERATOR=.. -DSANITIZE=..
+#       -DMPIEXEC=.. -P FILE
 include(${CMAKE_CURRENT_LIST_DIR}/checks.cmake)
 set(source ${CMAKE_CURRENT_LIST_DIR}/consumer)
 set(good "sum 385, library as the headers")
@@ -32,6 +32,9 @@ check(0 ${good} ${WORK}/consumer/consumer_static --mw-local 2)
 check(0 ${lib}/libmw.so ldd ${WORK}/consumer/consumer)
 check_absent(libmw.so ldd ${WORK}/consumer/consumer_static)
 
+check(1 "mw has no component \"shared\"" ${CMAKE_COMMAND} -S ${source} -B ${WORK}/unknown
+    -G ${GENERATOR} -DCMAKE_C_COMPILER=${CC} -DCMAKE_PREFIX_PATH=${prefix} -DCOMPONENT=shared)
+
 set(ENV{PKG_CONFIG_PATH} ${lib}/pkgconfig)
 execute_process(COMMAND pkg-config --cflags --libs mw COMMAND_ERROR_IS_FATAL ANY
     OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
@@ -45,6 +48,7 @@ set(source ${CMAKE_CURRENT_LIST_DIR}/consumer_fortran)
 set(configure ${CMAKE_COMMAND} -S ${source} -B ${WORK}/consumer_fortran -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${prefix})
 if(FC)
+    check_file(${prefix}/${DOCDIR}/fortran/mw.f90)
     run(${configure} -DCMAKE_Fortran_COMPILER=${FC} "-DCMAKE_Fortran_FLAGS=${flags}")
     run(${CMAKE_COMMAND} --build ${WORK}/consumer_fortran)
     check(0 "sum 385" ${WORK}/consumer_fortran/consumer_fortran --mw-local 2)
