@@ -14,8 +14,15 @@
 ! Tasks and results are raw bytes, written from and read into arrays of rank 1 of integer(int8),
 ! integer(int32), integer(int64) or real(real64), or a character string. They have no type and no
 ! byte order, so master and slaves must agree and run on machines that are alike. What is read into
-! an array must have just its size; anything else is MW_EFORMAT. Arrays of other types go through
-! transfer() to and from integer(int8). The msgpack values of C are not offered.
+! an array must have just its size; anything else is MW_EFORMAT. So an allocatable array must have
+! been allocated, to that size, before it is read into; a scalar is written as [x] and read into an
+! array of one. Arrays of other types, and of rank 2 and more, go through transfer() or reshape().
+! The tag of a task is an integer(int64): for a default integer i, write int(i, int64).
+!
+! Not offered are the msgpack values of C and what handles them, mw/embed.h, mw/mpi.h, mw/event.h and
+! mw/sim.h, tags of bytes, mw_call_slave, mw_master_free_slave, mw_master_free_group,
+! mw_master_target and mw_master_pending. A C function with bind(c) interface of your own reaches
+! them: mw_master and mw_slave are what C has.
 !
 ! What must be looked at is a function, which returns MW_OK or an error. What need not be, since the
 ! library remembers it, is a subroutine with an optional argument `error`.
