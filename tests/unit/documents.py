@@ -24,7 +24,7 @@ def code_of(document, language):
 
 
 def check_compiles(document, code):
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused-function"]
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused-function", "-D_GNU_SOURCE"]
     command = [*compiler, *flags, "-fsyntax-only", "-x", "c", f"-I{source}/include", "-"]
     run = subprocess.run(command, input=code, text=True, capture_output=True)
     if run.returncode != 0:
@@ -34,7 +34,7 @@ def check_compiles(document, code):
 def check_examples():
     (readme,) = code_of("README.md", "c")
     check_compiles("README.md", readme)
-    headers = ["stdio.h", "stdlib.h", "string.h", "mw/embed.h", "mw/mw.h", "mw/sim.h"]
+    headers = ["poll.h", "stdio.h", "stdlib.h", "string.h", "mw/embed.h", "mw/mw.h", "mw/sim.h"]
     includes = "".join(f"#include <{header}>\n" for header in headers)
     check_compiles("docs/guide.md", includes + "".join(code_of("docs/guide.md", "c")))
 
