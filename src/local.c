@@ -49,7 +49,7 @@ struct mwi_local {
     struct place *places;
     size_t places_count;
     size_t ending_count;
-    int64_t looked_ns;
+    int64_t tended_ns, looked_ns;
     size_t given_up_count;
     mw_reason last_end;
 };
@@ -205,6 +205,7 @@ static void refill(struct mwi_local *local, struct place *place, int64_t now_ns)
 void mwi_local_tend(struct mwi_local *local)
 {
     int64_t now_ns = mwi_loop_now(local->loop);
+    local->tended_ns = now_ns;
     bool is_time = now_ns - local->looked_ns >= LOOK_AT_RUNNING_NS;
     if (is_time)
         local->looked_ns = now_ns;
@@ -229,8 +230,9 @@ mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
 
 int64_t mwi_local_deadline(const struct mwi_local *local)
 {
-    int64_t after_ns = local->ending_count == 0 ? LOOK_AT_RUNNING_NS : LOOK_NS;
-    return mwi_loop_now(local->loop) + after_ns;
+    if (local->ending_count > 0)
+        return local->tended_ns + LOOK_NS;
+    return local->looked_ns + LOOK_AT_RUNNING_NS;
 }
 
 void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful)

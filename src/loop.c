@@ -19,6 +19,8 @@
 #define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
 /* How many looks are made before one at wake_fd. */
 #define LOOKS_PER_WAKE_CHECK 64
+/* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
+#define TURN_EVERY_NS INT64_C(1000000000)
 
 struct loop_transport {
     struct mwi_loop *loop;
@@ -42,7 +44,11 @@ struct mwi_loop {
     uint64_t events_count;
     struct mwi_backoff backoff; /* of a loop with several transports, or of its caller's loop */
     int wake_fd;
-    bool was_eventful; /* the last turn: what came of it may wait to be sent */
+    int fd; /* of the first transport that has one; -1 if none has, or nobody has asked yet */
+    bool is_fd_asked;
+    bool
+        is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd */
+    int64_t turned_ns; /* the end of the last turn */
 };
 
 static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
@@ -85,6 +91,7 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
     /* A frame that could not be queued is missing: none may follow it. */
     mw_error error = MW_EPEER;
     mwi_backoff_active(&loop->backoff);
+    loop->is_due = true;
     if (!is_unsendable(loop, effect->peer))
         error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
     if (error != MW_OK) {
@@ -95,16 +102,21 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
     effect->frame = NULL;
 }
 
+static void drop_peer(struct mwi_loop *loop, mw_peer peer)
+{
+    struct loop_transport *to = transport_of(loop, peer);
+    loop->is_due = true;
+    to->api->drop(to->transport, peer & PEER_MASK);
+}
+
 static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
 {
-    struct loop_transport *to;
     switch (effect->kind) {
     case MWI_EFFECT_SEND:
         send_frame(loop, effect);
         break;
     case MWI_EFFECT_DROP:
-        to = transport_of(loop, effect->peer);
-        to->api->drop(to->transport, effect->peer & PEER_MASK);
+        drop_peer(loop, effect->peer);
         break;
     case MWI_EFFECT_LOST:
         loop->events_count++;
@@ -127,8 +139,7 @@ void mwi_loop_carry_out(struct mwi_loop *loop)
 
 static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, int64_t now_ns)
 {
-    struct loop_transport *to = transport_of(loop, peer);
-    to->api->drop(to->transport, peer & PEER_MASK);
+    drop_peer(loop, peer);
     loop->engine.step(loop->engine.engine, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
                                                                .now_ns = now_ns,
                                                                .peer = peer,
@@ -190,6 +201,8 @@ mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *eng
     opened->engine = *engine;
     opened->audit = audit;
     opened->wake_fd = -1;
+    opened->fd = -1;
+    opened->is_due = true;
     mwi_backoff_init(&opened->backoff, wait);
     *loop = opened;
     return MW_OK;
@@ -231,6 +244,7 @@ mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *addres
                          size_t size, mw_reason *why)
 {
     struct loop_transport *transport = &loop->transports[index];
+    loop->is_due = true;
     return transport->api->listen(transport->transport, address, bound, size, why);
 }
 
@@ -238,6 +252,7 @@ mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *addre
                           mw_reason *why)
 {
     struct loop_transport *transport = &loop->transports[index];
+    loop->is_due = true;
     mw_error error = transport->api->connect(transport->transport, address, peer, why);
     if (error == MW_OK)
         *peer = global_peer(transport, *peer);
@@ -356,13 +371,16 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     mwi_audit_file_flush(loop->audit);
     /* An engine that has just run out of memory may wait for what will never come. */
     mw_error error = MW_OK;
+    loop->is_due = false;
     if (!loop->engine.effects->failed)
         error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
-    loop->was_eventful = loop->events_count != before;
-    if (!loop->was_eventful)
-        mwi_backoff_quiet(&loop->backoff, mwi_loop_now(loop));
+    loop->turned_ns = mwi_loop_now(loop);
+    if (loop->events_count == before)
+        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
+    else
+        loop->is_due = true;
     if (is_eventful != NULL)
-        *is_eventful = loop->was_eventful;
+        *is_eventful = loop->events_count != before;
     mwi_audit_file_flush(loop->audit);
     if (error == MW_OK && loop->engine.effects->failed) {
         snprintf(why->text, sizeof why->text, "out of memory");
@@ -371,35 +389,31 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     return error;
 }
 
-/* The transport whose descriptor it is; the others are looked at now and then. */
-static const struct loop_transport *pollable(const struct mwi_loop *loop, int *fd)
-{
-    for (size_t i = 0; i < loop->transports_count; i++) {
-        *fd = loop->transports[i].api->fd(loop->transports[i].transport);
-        if (*fd >= 0)
-            return &loop->transports[i];
-    }
-    return NULL;
-}
-
 int mwi_loop_fd(struct mwi_loop *loop)
 {
-    int fd = -1;
-    (void)pollable(loop, &fd);
-    return fd;
+    for (size_t i = 0; i < loop->transports_count && !loop->is_fd_asked && loop->fd < 0; i++)
+        loop->fd = loop->transports[i].api->fd(loop->transports[i].transport);
+    loop->is_fd_asked = true;
+    return loop->fd;
 }
 
 int64_t mwi_loop_due(const struct mwi_loop *loop)
 {
-    int fd;
     int64_t now_ns = mwi_loop_now(loop);
-    int64_t due_ns = loop->engine.deadline(loop->engine.engine);
-    if (loop->was_eventful)
+    if (loop->is_due)
         return now_ns;
-    if (pollable(loop, &fd) != NULL && loop->transports_count == 1)
+    int64_t due_ns =
+        earlier(loop->engine.deadline(loop->engine.engine), loop->turned_ns + TURN_EVERY_NS);
+    if (loop->fd >= 0 && loop->transports_count == 1)
         return due_ns;
-    int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
-    return nap_ns > 0 ? earlier(due_ns, now_ns + nap_ns) : now_ns;
+    /* Counted from the last turn, so that to ask often does not put it off. */
+    int64_t nap_ns = mwi_backoff_next(&loop->backoff, loop->turned_ns, 0);
+    return nap_ns > 0 ? earlier(due_ns, loop->turned_ns + nap_ns) : now_ns;
+}
+
+int64_t mwi_loop_turned(const struct mwi_loop *loop)
+{
+    return loop->turned_ns;
 }
 
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)

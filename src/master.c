@@ -92,7 +92,6 @@ mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventf
     mwi_announce_tend(master->announce, master->loop);
     deadline_ns = earliest(deadline_ns, mwi_announce_deadline(master->announce));
     mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
-    master->last_turn_ns = mwi_loop_now(master->loop);
     if (error != MW_OK) {
         master->error = why;
         return break_farm(master, error);
@@ -162,7 +161,7 @@ mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *c
 /* Serves the slaves now and then even if the user has results to take for a long time. */
 static void serve_meanwhile(mw_master *master)
 {
-    if (mwi_loop_now(master->loop) - master->last_turn_ns > TURN_EVERY_NS)
+    if (mwi_loop_now(master->loop) - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
         (void)mwi_master_turn(master, INT64_MIN, NULL);
 }
 

@@ -27,7 +27,6 @@ struct mw_master {
     size_t slaves_lost_count;
     bool has_signals;
     int64_t shutdown_timeout_ns;
-    int64_t last_turn_ns;
     mw_error broken; /* what mw_master_loop says from now on */
     mw_error misuse; /* of the first submission that was refused */
     mw_reason fault; /* the sentence of what changes the exit status */

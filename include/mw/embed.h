@@ -87,15 +87,17 @@ MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,
                                mw_options *options) MW_USE_RESULT;
 
 /* A descriptor for poll(2) and its like, readable while mw_master_loop_iterate with a timeout of 0
- * would find that a slave wants something; -1 if there is none, as over MPI. Only to be waited for,
- * and the same until the master is closed. */
+ * would find that a slave wants something; -1 if there is none, as over MPI, or if at the first call
+ * no descriptor could be had. Only to be waited for, and the same answer until the master is closed. */
 MW_API int mw_master_fd(mw_master *master);
 
 /* In how many seconds mw_master_loop_iterate is to be called although the descriptor did not become
  * readable: 0..1. It is 0 while there is something to send, so it changes with each call that submits
- * or changes something, and after each mw_master_loop_iterate. Where a transport has no descriptor
- * it says how long to nap: not at all when something has just happened, and longer and longer, at
- * most some milliseconds, while nothing does. */
+ * or changes something, and after each mw_master_loop_iterate; asked in between, it only runs down.
+ * Where a transport has no descriptor, or mw_master_fd was not asked, it says how long to nap: not at
+ * all when something has just happened, and longer and longer, at most some milliseconds, while
+ * nothing does; with --mw-wait spin or yield not at all ever, so that the loop takes a whole core.
+ * When mw_master_loop_iterate has said that the farm is broken it stays 0: stop. */
 MW_API double mw_master_timeout(const mw_master *master);
 
 /* Tells the slaves to stop, waits for them up to --mw-shutdown-timeout, writes the last audit

@@ -155,8 +155,9 @@ static size_t fake_peers_max(void *transport)
 
 static int fake_fd(void *transport)
 {
-    (void)transport;
-    return -1;
+    struct mwt_fake *fake = transport;
+    fake->fd_asked_count++;
+    return fake->fd == 0 ? -1 : fake->fd;
 }
 
 static void fake_close(void *transport)

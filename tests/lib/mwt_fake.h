@@ -26,6 +26,8 @@ struct mwt_fake {
     mw_peer peers_count; /* connect counts them up */
     bool is_woken;       /* polls return at once */
     size_t peers_max;    /* 0: no end of them */
+    int fd;              /* 0: none */
+    size_t fd_asked_count;
     /* What the functions fail with, MW_OK if not; the sentence is "fake trouble". */
     mw_error open_error, listen_error, connect_error, send_error, poll_error;
     /* What was called: "open, listen A, connect B, send 1 TEXT, drop 1, close", without polls. */

@@ -11,6 +11,8 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
+#define SECOND_NS INT64_C(1000000000)
+
 /* A loop with one sleeping transport, that nobody has called yet. */
 static void start(struct mwt_loop *loop)
 {
@@ -302,6 +304,123 @@ static void test_audit(void)
     mwt_folder_destroy(&folder);
 }
 
+/* The transport is asked for its descriptor once, whatever it says, and only by who wants it. */
+static void test_fd(void)
+{
+    for (int fd = 0; fd < 10; fd += 9) {
+        static struct mwt_loop loop;
+        start(&loop);
+        (void)mwi_loop_due(loop.loop);
+        CU_ASSERT_EQUAL(loop.fakes[0].fd_asked_count, 0);
+        loop.fakes[0].fd = fd;
+
+        CU_ASSERT_EQUAL(mwi_loop_fd(loop.loop), fd == 0 ? -1 : fd);
+        loop.fakes[0].fd = 5;
+        CU_ASSERT_EQUAL(mwi_loop_fd(loop.loop), fd == 0 ? -1 : fd);
+
+        CU_ASSERT_EQUAL(loop.fakes[0].fd_asked_count, 1);
+        mwt_loop_close(&loop);
+    }
+}
+
+/* A loop with a descriptor and nothing to do. */
+static void start_quiet(struct mwt_loop *loop, int fd)
+{
+    start(loop);
+    loop->fakes[0].fd = fd;
+    (void)mwi_loop_fd(loop->loop);
+    turn(loop, INT64_MIN);
+}
+
+/* With a descriptor a turn is due when the engine says so, and a second after the last one: to ask for
+ * it does not put it off. */
+static void test_due(void)
+{
+    static struct mwt_loop loop;
+    start_quiet(&loop, 9);
+    int64_t turned_ns = loop.clock;
+    CU_ASSERT_EQUAL(mwi_loop_turned(loop.loop), turned_ns);
+
+    for (int i = 0; i < 3; i++, loop.clock += SECOND_NS / 4)
+        CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), turned_ns + SECOND_NS);
+    loop.deadline_ns = turned_ns + 7;
+    CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), turned_ns + 7);
+    mwt_loop_close(&loop);
+}
+
+/* Without one, also if it could not be had, after naps; nor can these be put off. */
+static void test_due_without_fd(void)
+{
+    static struct mwt_loop loop;
+    start_quiet(&loop, 0);
+    loop.clock += SECOND_NS;
+    turn(&loop, INT64_MIN);
+    int64_t turned_ns = loop.clock, due_ns = mwi_loop_due(loop.loop);
+
+    CU_ASSERT_TRUE(due_ns > turned_ns && due_ns < turned_ns + SECOND_NS / 100);
+    loop.clock += (due_ns - turned_ns) / 2;
+
+    CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), due_ns);
+    mwt_loop_close(&loop);
+}
+
+static void listen_here(struct mwt_loop *loop)
+{
+    char bound[20];
+    mw_reason why;
+    CU_ASSERT_EQUAL(mwi_loop_listen(loop->loop, 0, "here", bound, sizeof bound, &why), MW_OK);
+}
+
+static void connect_there(struct mwt_loop *loop)
+{
+    mw_peer peer;
+    mw_reason why;
+    CU_ASSERT_EQUAL(mwi_loop_connect(loop->loop, 0, "there", &peer, &why), MW_OK);
+}
+
+static void send_word(struct mwt_loop *loop)
+{
+    mwt_loop_send(loop, 1, "word");
+    mwi_loop_carry_out(loop->loop);
+}
+
+static void drop_it(struct mwt_loop *loop)
+{
+    mwi_effects_drop(&loop->effects, 1);
+    mwi_loop_carry_out(loop->loop);
+}
+
+static void lose_it(struct mwt_loop *loop)
+{
+    mwi_loop_lose(loop->loop, 1, "gone");
+}
+
+/* What the descriptor does not tell is due now: what was never looked at, what came of an event, and
+ * what the loop itself has asked of the transport. */
+static void test_due_now(void)
+{
+    static void (*const asks[])(struct mwt_loop *) = {listen_here, connect_there, send_word,
+                                                      drop_it, lose_it};
+    static struct mwt_loop loop;
+    start(&loop);
+    loop.fakes[0].fd = 9;
+    (void)mwi_loop_fd(loop.loop);
+    CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), loop.clock);
+    mwt_fake_up(&loop.fakes[0], 0, 1, "x");
+    turn(&loop, INT64_MIN);
+    CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), loop.clock);
+
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        turn(&loop, INT64_MIN);
+        CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), loop.clock + SECOND_NS);
+
+        asks[i](&loop);
+
+        CU_ASSERT_EQUAL(mwi_loop_due(loop.loop), loop.clock);
+    }
+    mwt_loop_close(&loop);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -317,6 +436,10 @@ int main(void)
         {"poll fails", test_poll_fails},
         {"engine out of memory", test_engine_out_of_memory},
         {"audit", test_audit},
+        {"fd", test_fd},
+        {"due", test_due},
+        {"due without fd", test_due_without_fd},
+        {"due now", test_due_now},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("loop", tests);
