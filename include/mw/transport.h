@@ -163,10 +163,12 @@ typedef struct mw_transport_api {
      * mpi: the other ranks that took part in open. */
     size_t (*peers_max)(void *transport);
 
-    /* A descriptor that is readable, for poll(2) and its like, while a listening end's poll that does
-     * not wait would find something to do; -1 if the transport has none. The same for the life of
-     * the transport, which may make it when it is first asked for. The caller only waits for it,
-     * and since some things come with time alone, polls at least once a second all the same. */
+    /* A descriptor that is readable, for poll(2) and its like, while the network has something to do
+     * for a listening end's poll that does not wait; -1 if the transport has none, or cannot make
+     * one. The same, or none, for the life of the transport, which may make it when it is first asked
+     * for. The caller only waits for it. What the caller itself has caused it need not tell: who has
+     * called listen, connect, send or drop, or has polled and an event was called, polls once more
+     * before he waits. And since some things come with time alone, he polls at least once a second. */
     int (*fd)(void *transport);
 
     /* Nanoseconds on a monotonic clock whose zero is arbitrary but the same for all transports of a

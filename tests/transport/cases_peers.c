@@ -310,6 +310,29 @@ static void test_stale_in_down(void)
     mwt_case_run(use_in_down);
 }
 
+static size_t ask_peers_max(struct mwt_near *near)
+{
+    return near->end.api->peers_max(near->end.transport);
+}
+
+static void ask_as_they_come_and_go(struct mwt_near *near)
+{
+    CU_ASSERT_EQUAL(ask_peers_max(near), mwt_rig.peers_max);
+    mw_peer other = mwt_case_bring_another(near);
+    CU_ASSERT_EQUAL(ask_peers_max(near), mwt_rig.peers_max);
+    mwt_case_order(near, other, MWT_ORDER_LEAVE, 0, 0, 0);
+    mwt_case_expect_down(&near->end, other);
+
+    CU_ASSERT_EQUAL(ask_peers_max(near), mwt_rig.peers_max);
+    mwt_case_exchange(near, near->far);
+}
+
+/* How many peers there can be does not depend on how many there are. */
+static void test_peers_max(void)
+{
+    mwt_case_run(ask_as_they_come_and_go);
+}
+
 void mwt_cases_peers(CU_pSuite suite)
 {
     static const CU_TestInfo tests[] = {
@@ -325,6 +348,7 @@ void mwt_cases_peers(CU_pSuite suite)
         {"drop other within", test_drop_other_within},
         {"drop in up", test_drop_in_up},
         {"stale in down", test_stale_in_down},
+        {"peers max", test_peers_max},
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)

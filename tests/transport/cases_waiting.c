@@ -2,6 +2,7 @@
  *
  * Waiting: deadlines, wake_fd and the clock.
  */
+#include <poll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -145,6 +146,48 @@ static void test_every_wait(void)
     }
 }
 
+/* Polls as who waits for the descriptor does, until there is an event. */
+static void look_when_told(struct mwt_near *near, int fd)
+{
+    struct pollfd told = {.fd = fd, .events = POLLIN};
+    mwt_end_poll(&near->end, INT64_MIN);
+    while (near->end.first == NULL && poll(&told, 1, MWT_PATIENCE_NS / MWT_MS_NS) > 0)
+        mwt_end_poll(&near->end, INT64_MIN);
+    CU_ASSERT_PTR_NOT_NULL(near->end.first);
+}
+
+static void wait_for_descriptor(struct mwt_near *near)
+{
+    int fd = near->end.api->fd(near->end.transport);
+    struct pollfd quiet = {.fd = fd, .events = POLLIN};
+    CU_ASSERT_EQUAL(fd >= 0, mwt_rig.has_fd);
+    CU_ASSERT_EQUAL(near->end.api->fd(near->end.transport), fd);
+    mwt_case_exchange(near, near->far);
+    if (fd < 0)
+        return;
+
+    mwt_case_order(near, near->far, MWT_ORDER_ANOTHER, 1, 0, 0);
+    look_when_told(near, fd);
+    mw_peer other = mwt_case_expect_up(&near->end);
+    mwt_case_order(near, other, MWT_ORDER_ANSWER, 0, 0, 0);
+    look_when_told(near, fd);
+    mwt_case_expect_pattern(&near->end, other, 0, 0, 0);
+    mwt_case_order(near, other, MWT_ORDER_LEAVE, 0, 0, 0);
+    look_when_told(near, fd);
+    mwt_case_expect_down(&near->end, other);
+
+    mwt_end_poll(&near->end, INT64_MIN);
+    CU_ASSERT_EQUAL(poll(&quiet, 1, 0), 0);
+    CU_ASSERT_EQUAL(near->end.api->fd(near->end.transport), fd);
+}
+
+/* A descriptor, if there is one, tells of a peer that comes, of a frame and of an end, and of nothing
+ * when there is nothing. Who has none always says so. */
+static void test_descriptor(void)
+{
+    mwt_case_run(wait_for_descriptor);
+}
+
 static void read_clock(struct mwt_near *near)
 {
     int64_t last = mwt_end_now(&near->end);
@@ -175,6 +218,7 @@ void mwt_cases_waiting(CU_pSuite suite)
         {"wake now", test_wake_now},
         {"wake later", test_wake_later},
         {"every wait", test_every_wait},
+        {"descriptor", test_descriptor},
         {"clock", test_clock},
     };
 

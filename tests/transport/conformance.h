@@ -35,6 +35,9 @@ struct mwt_rig {
     /* A connect to here is accepted and then goes down; NULL if there is no such address. */
     const char *nobody;
     bool has_wake_fd;
+    /* Whether the near end has a descriptor to wait for, and how many peers can come up there. */
+    bool has_fd;
+    size_t peers_max;
     /* What is sent is queued at least until the next poll; else the network may take it at once. */
     bool has_queue;
     /* Runs both ends from open to close: mwt_near_run in a place where CUnit may be called, and

@@ -46,6 +46,7 @@ const struct mwt_rig mwt_rig = {.name = "mpi",
                                 .far_address = "1",
                                 .nobody = NULL,
                                 .has_wake_fd = true,
+                                .peers_max = 1,
                                 .has_queue = true,
                                 .run = run_mpi};
 

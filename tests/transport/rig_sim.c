@@ -48,7 +48,7 @@ static void run_sim(const struct mwt_plan *plan)
 }
 
 const struct mwt_rig mwt_rig = {
-    .name = "sim", .far_address = "far", .nobody = "nobody", .has_wake_fd = false, .run = run_sim};
+    .name = "sim", .far_address = "far", .nobody = "nobody", .peers_max = SIZE_MAX, .run = run_sim};
 
 int main(void)
 {

@@ -49,8 +49,13 @@ static void run_tcp(const struct mwt_plan *plan)
 }
 
 /* Port 1 of loopback: nobody but root could listen there, and nobody does. */
-const struct mwt_rig mwt_rig = {
-    .name = "tcp", .nobody = "127.0.0.1:1", .has_wake_fd = true, .has_queue = true, .run = run_tcp};
+const struct mwt_rig mwt_rig = {.name = "tcp",
+                                .nobody = "127.0.0.1:1",
+                                .has_wake_fd = true,
+                                .has_fd = true,
+                                .peers_max = SIZE_MAX,
+                                .has_queue = true,
+                                .run = run_tcp};
 
 int main(void)
 {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,40 @@ static void test_close_on_exec(void)
     close(ends[1]);
 }
 
+static bool is_readable(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return poll(&one, 1, 0) > 0;
+}
+
+/* A connection that is over is not told of again and again because a process that the program has
+ * forked off holds a copy of its socket. */
+static void test_copied_descriptor(void)
+{
+    struct mwt_end master;
+    char address[32];
+    char bound[32];
+    int ends[2];
+    mwt_tcp_open(&master);
+    int fd = mwi_tcp_transport.fd(master.transport);
+    CU_ASSERT_TRUE(fd >= 0);
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    int copy = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+    snprintf(address, sizeof address, "fd:%d", ends[0]);
+    CU_ASSERT_EQUAL(
+        mwi_tcp_transport.listen(master.transport, address, bound, sizeof bound, &master.why),
+        MW_OK);
+    CU_ASSERT_NOT_EQUAL(mwt_tcp_expect_up(&master), 0);
+
+    close(ends[1]);
+    mwt_tcp_expect_down(&master, "closed by the peer");
+    mwt_end_poll(&master, INT64_MIN);
+
+    CU_ASSERT_FALSE(is_readable(fd));
+    mwt_tcp_close(&master);
+    close(copy);
+}
+
 /* Nothing is left open after close, nor after a drop once the peer has gone. */
 static void test_no_descriptor_leak(void)
 {
@@ -223,6 +258,24 @@ static void test_out_of_descriptors(void)
     mwt_tcp_close(&master.end);
 }
 
+/* A transport that has no descriptor to wait for when it is asked does not come by one later. */
+static void test_no_descriptor_to_wait_for(void)
+{
+    struct mwt_end end;
+    struct rlimit limit;
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit tight = {0, limit.rlim_max};
+    mwt_tcp_open(&end);
+
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int fd = mwi_tcp_transport.fd(end.transport);
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    CU_ASSERT_EQUAL(fd, -1);
+    CU_ASSERT_EQUAL(mwi_tcp_transport.fd(end.transport), -1);
+    mwt_tcp_close(&end);
+}
+
 /* However few descriptors are left, opening fails with a sentence or works; it never ends the
  * process. */
 static void test_open_with_few_descriptors(void)
@@ -260,8 +313,10 @@ void mwt_tcp_descriptors(CU_pSuite suite)
         {"pair last words", test_pair_last_words},
         {"adopt nonsense", test_adopt_nonsense},
         {"close on exec", test_close_on_exec},
+        {"copied descriptor", test_copied_descriptor},
         {"no descriptor leak", test_no_descriptor_leak},
         {"out of descriptors", test_out_of_descriptors},
+        {"no descriptor to wait for", test_no_descriptor_to_wait_for},
         {"open with few descriptors", test_open_with_few_descriptors},
     };
 

@@ -67,8 +67,10 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
     conn->dial = NULL;
     free_event(&conn->read_event);
     free_event(&conn->write_event);
-    if (conn->fd >= 0)
+    if (conn->fd >= 0) {
+        mwi_tcp_mirror_set(hub, conn->fd, 0);
         close(conn->fd);
+    }
     conn->fd = -1;
     mwi_tcp_inbox_clear(&conn->inbox);
     mwi_tcp_outbox_clear(&conn->outbox);

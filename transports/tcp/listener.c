@@ -129,6 +129,7 @@ void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
         struct mwi_tcp_listener *one = listeners->first;
         listeners->first = one->next;
         event_free(one->event);
+        mwi_tcp_mirror_set(listeners->hub, one->fd, 0);
         close(one->fd);
         free(one);
     }

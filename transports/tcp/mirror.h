@@ -14,8 +14,9 @@
  * to add. */
 int mwi_tcp_mirror_open(struct mwi_tcp_hub *hub);
 
-/* From now on `fd` counts for these events, EPOLLIN and so on; 0: for none. A descriptor that is
- * closed leaves by itself. Nothing happens unless the mirror is open. */
+/* From now on `fd` counts for these events, EPOLLIN and so on; 0: for none, and so before it is
+ * closed, since it stays in the set as long as a process that was forked off has a copy. Nothing
+ * happens unless the mirror is open. */
 void mwi_tcp_mirror_set(struct mwi_tcp_hub *hub, int fd, uint32_t events);
 
 #endif

@@ -45,6 +45,7 @@ struct tcp {
     int timer_fd;
     int64_t timer_ns; /* what the timer is set to; 0 if it is not */
     bool is_woken;
+    bool is_fd_asked;
 };
 
 static mw_error fail(mw_reason *why, mw_error error, const char *what)
@@ -357,8 +358,9 @@ static int pollable_fd(void *transport)
 {
     struct tcp *tcp = transport;
 
-    if (tcp->hub.mirror_fd < 0 && mwi_tcp_mirror_open(&tcp->hub) >= 0)
+    if (!tcp->is_fd_asked && mwi_tcp_mirror_open(&tcp->hub) >= 0)
         mwi_tcp_listeners_mirror(&tcp->listeners);
+    tcp->is_fd_asked = true;
     return tcp->hub.mirror_fd;
 }
 
