@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compiler attributes that the public headers use. Nothing here is for calling.
+ * Compiler attributes that the public headers use, and what their inline functions need to be C and
+ * C++ without a warning. Nothing here is for calling.
  */
 #ifndef MW_EXPORT_H
 #define MW_EXPORT_H
@@ -18,9 +19,13 @@
 #ifdef __cplusplus
 #define MW_BEGIN_DECLS extern "C" {
 #define MW_END_DECLS }
+#define MW_CAST_(type, value) static_cast<type>(value)
+#define MW_NULL_ nullptr
 #else
 #define MW_BEGIN_DECLS
 #define MW_END_DECLS
+#define MW_CAST_(type, value) ((type)(value))
+#define MW_NULL_ NULL
 #endif
 
 #endif

@@ -97,7 +97,7 @@ static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_progr
     mw_mpi_use(options, &comm, master_rank);
     error = rank == master_rank ? mw_run_master(program, options, argc, argv, status)
                                 : mw_run_slave(program, options, argc, argv, status);
-    mw_mpi_use(options, NULL, 0);
+    mw_mpi_use(options, MW_NULL_, 0);
     /* Without a module there was nobody to say so to the others. */
     if (mw_options_must_decline(options))
         (void)mw_mpi_decline(comm);

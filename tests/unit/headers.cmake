@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every public header compiles by itself, as C11 and as C++17, without a warning: by the compiler of the
-# build, and as C++17 by g++ and clang++ too where they are there.
+# build, and as C++17 by g++ and clang++ too where they are there. Code in headers is compiled with the
+# flags of whoever includes it, so with more of them than our own.
 # COMPILER, FLAGS (a list: where what they include is), INCLUDE (the folder that has mw/), WITHOUT (a
 # list: headers whose library is not there)
 file(GLOB headers RELATIVE ${INCLUDE} ${INCLUDE}/mw/*.h)
@@ -8,11 +9,14 @@ list(REMOVE_ITEM headers ${WITHOUT})
 if(NOT headers)
     message(FATAL_ERROR "no headers in ${INCLUDE}/mw")
 endif()
-set(commands "${COMPILER} -x c -std=c11" "${COMPILER} -x c++ -std=c++17")
+set(strict "-Wshadow -Wconversion -Wsign-conversion")
+set(c "-x c -std=c11 ${strict} -Wstrict-prototypes -Wmissing-prototypes")
+set(cxx "-x c++ -std=c++17 ${strict} -Wold-style-cast -Wzero-as-null-pointer-constant")
+set(commands "${COMPILER} ${c}" "${COMPILER} ${cxx}")
 foreach(name g++ clang++)
     find_program(program_${name} ${name})
     if(program_${name})
-        list(APPEND commands "${program_${name}} -x c++ -std=c++17")
+        list(APPEND commands "${program_${name}} ${cxx}")
     endif()
 endforeach()
 set(failures 0)
