@@ -4,6 +4,7 @@
  * and the order of hello_world's greetings, may differ. test_mandelbrot.c is for the one that writes a
  * file.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,13 @@ static void check_with_task_policy(struct mwt_process *process, unsigned slaves_
     CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_OUT), text);
 }
 
+/* What is known of the primes. */
+static void check_event_loop(struct mwt_process *process, unsigned slaves_count)
+{
+    (void)slaves_count;
+    CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_OUT), "There are 9592 primes below 100000.\n");
+}
+
 static void check_hello_world(struct mwt_process *process, unsigned slaves_count)
 {
     check_hello(process, 1, slaves_count);
@@ -229,6 +237,30 @@ static void test_argument_processing(void)
         &(struct example){.name = "argument_processing", .check = check_argument_processing});
 }
 
+/* The farm in an event loop, which over MPI has no descriptor. */
+static void test_event_loop(void)
+{
+    run_everywhere(&(struct example){
+        .name = "event_loop", .arguments = {"--limit", "100000"}, .check = check_event_loop});
+}
+
+/* The loop serves the clock while the farm works, and the signal that ends both. */
+static void test_event_loop_signal(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const struct example example = {.name = "event_loop", .arguments = {"--limit", "1000000000"}};
+
+    struct mwt_process *farm = start(crew, MWT_ARGV(NULL), &example,
+                                     MWT_ARGV("--mw-local", "1", "--mw-shutdown-timeout", "0"));
+    mwt_await_line(farm, MWT_ERR, " of 200 ranges, 1 slaves");
+    mwt_kill(farm, SIGINT);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGINT);
+    CU_ASSERT_STRING_EQUAL(mwt_output(farm, MWT_OUT), "");
+    mwt_await_line(farm, MWT_ERR, "event_loop: stopped");
+    mwt_crew_destroy(crew);
+}
+
 /* Functions are compiled and applied in the slaves, and those that cannot be are failed tasks. */
 static void test_higher_order(void)
 {
@@ -304,6 +336,8 @@ static void test_wrong_usage(void)
         const char *complaint;
     } cases[] = {
         {"argument_processing", {"--loud"}, "argument_processing: unknown argument \"--loud\""},
+        {"event_loop", {"--limit", "1e6"}, "event_loop: --limit \"1e6\" is not a number in 1..10"},
+        {"event_loop", {"--speed", "1"}, "event_loop: unknown argument \"--speed\""},
         {"mandelbrot", {"--width", "0"}, "mandelbrot: --width \"0\" is not a number in 1..30000"},
         {"mandelbrot", {"--height", "30001"}, "mandelbrot: --height \"30001\" is not a number"},
         {"mandelbrot", {"--iterations", "1e3"}, "--iterations \"1e3\" is not a number"},
@@ -375,6 +409,8 @@ int main(void)
     CU_TestInfo tests[] = {
         {"hello_world", test_hello_world},
         {"argument_processing", test_argument_processing},
+        {"event_loop", test_event_loop},
+        {"event_loop and a signal", test_event_loop_signal},
         {"higher_order", test_higher_order},
         {"monte_carlo_pi", test_monte_carlo_pi},
         {"monte_carlo_pi_fortran", test_monte_carlo_pi_fortran},
