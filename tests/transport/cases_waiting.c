@@ -16,7 +16,7 @@ static void wait_exactly(struct mwt_near *near)
         int64_t deadline = mwt_end_now(&near->end) + waits[i];
         unsigned polls = mwt_case_poll_until(&near->end, deadline);
         CU_ASSERT_TRUE(polls < 1000);
-        CU_ASSERT_TRUE(mwt_end_now(&near->end) < deadline + 1000 * MWT_MS_NS);
+        CU_ASSERT_TRUE(mwt_end_now(&near->end) < deadline + MWT_PATIENCE_NS);
     }
     CU_ASSERT_PTR_NULL(near->end.first);
     mwt_case_exchange(near, near->far);
@@ -37,7 +37,7 @@ static void look_only(struct mwt_near *near)
         mwt_end_poll(&near->end, past[i % 4]);
     mwt_end_poll(&near->end, begin);
 
-    CU_ASSERT_TRUE(mwt_end_now(&near->end) < begin + 10000 * MWT_MS_NS);
+    CU_ASSERT_TRUE(mwt_end_now(&near->end) < begin + MWT_PATIENCE_NS);
     CU_ASSERT_PTR_NULL(near->end.first);
     mwt_case_exchange(near, near->far);
 }
