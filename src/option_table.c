@@ -214,9 +214,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = MESSAGE_BYTES_MAX,
             .metavariable = "B",
             .default_value = "64M",
-            .help = "The largest message to send, of which up to 128 bytes are the message's own. A "
-                    "task that does not fit is refused when it is submitted; a result, or a task "
-                    "that does not fit its slave, fails by itself.",
+            .help =
+                "The largest message to send, of which up to 128 bytes are the message's own. A "
+                "task that does not fit is refused when it is submitted; a result, or a task "
+                "that does not fit its slave, fails by itself.",
         },
     [MWI_OPTION_MAX_READ_BUFFER_SIZE] =
         {
