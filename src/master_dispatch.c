@@ -38,13 +38,28 @@ static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave *s
     mwi_block_unref(block);
 }
 
+/* Keeps account of what the slave has, by which it gets more. */
+static void note_group(const struct mwi_master_engine *engine, struct mwi_slave *slave,
+                       const struct mwi_schedule_group *group)
+{
+    if (group->count == 0)
+        return;
+    slave->ahead_ns += group->ns;
+    slave->ahead_bytes += group->bytes;
+    slave->is_alone = group->is_closed;
+    if (slave->state == MWI_SLAVE_IDLE)
+        slave->sent_ns = engine->now_ns;
+}
+
 /* Moves the tasks of the slave's next message to it; returns about how large that will be. */
 static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
 {
     size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
     struct mwi_schedule_limits limits = {
         .task_group = engine->config.task_group,
-        .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX};
+        .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX,
+        .pace = &engine->pace,
+        .slaves_count = mwi_slaves_ready_count(&engine->slaves)};
     struct mwi_schedule_group group = {0}, before = {0};
     struct mwi_task *task;
     while ((task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
@@ -58,6 +73,7 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *s
         slave->running_count++;
         before = group;
     }
+    note_group(engine, slave, &group);
     return group.bytes + MWI_MESSAGE_OVERHEAD_BYTES;
 }
 
@@ -68,16 +84,17 @@ static void write_large(struct mwi_buffer *buffer, const struct mwi_task *task)
     mwi_buffer_append(buffer, task->data, task->size);
 }
 
-static void write_group(struct mwi_buffer *buffer, const struct mwi_slave *slave)
+/* The last `count` tasks of the slave, the first of which is `link`. */
+static void write_group(struct mwi_buffer *buffer, const struct mwi_slave *slave,
+                        const struct mwi_list *link, size_t count)
 {
-    const struct mwi_list *list = &slave->running;
-    const struct mwi_task *first = MWI_LIST_ENTRY(list->next, const struct mwi_task, link);
-    if (slave->running_count == 1 && first->size >= MWI_MESSAGE_LARGE_BYTES) {
+    const struct mwi_task *first = MWI_LIST_ENTRY(link, const struct mwi_task, link);
+    if (count == 1 && first->size >= MWI_MESSAGE_LARGE_BYTES) {
         write_large(buffer, first);
         return;
     }
-    mwi_message_begin_tasks(buffer, slave->running_count);
-    for (const struct mwi_list *link = list->next; link != list; link = link->next) {
+    mwi_message_begin_tasks(buffer, count);
+    for (; link != &slave->running; link = link->next) {
         const struct mwi_task *task = MWI_LIST_ENTRY(link, const struct mwi_task, link);
         mwi_message_write_task(buffer, mwi_task_id(task), task->algorithm,
                                &(struct mwi_payload){task->data, task->size, task->is_bytes});
@@ -95,20 +112,35 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave *slav
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
 {
     struct mwi_buffer buffer;
+    struct mwi_list *last = slave->running.prev;
+    size_t before_count = slave->running_count;
     size_t bytes = choose_group(engine, slave);
-    if (slave->running_count == 0) {
+    size_t count = slave->running_count - before_count;
+    if (count == 0) {
+        /* There is nothing for it now; it is asked again when it has returned something. */
+        slave->has_room = false;
         mwi_slaves_update(&engine->slaves, slave);
         return;
     }
     mwi_buffer_init(&buffer);
     mwi_buffer_reserve(&buffer, bytes);
-    write_group(&buffer, slave);
+    write_group(&buffer, slave, last->next, count);
     mwi_master_send(engine, slave, &buffer);
     start_limit(engine, slave);
-    mwi_master_audit(
-        engine, slave,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = slave->running_count});
-    mwi_master_move_slave(engine, slave, MWI_SLAVE_BUSY);
+    mwi_master_audit(engine, slave,
+                     (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = count});
+    if (before_count == 0)
+        mwi_master_move_slave(engine, slave, MWI_SLAVE_BUSY);
+    mwi_master_note_room(engine, slave);
+}
+
+void mwi_master_note_room(struct mwi_master_engine *engine, struct mwi_slave *slave)
+{
+    bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(slave);
+    if (has_room == slave->has_room)
+        return;
+    slave->has_room = has_room;
+    mwi_slaves_update(&engine->slaves, slave);
 }
 
 struct mwi_slave *mwi_master_next_ready(const struct mwi_master_engine *engine)
@@ -116,7 +148,8 @@ struct mwi_slave *mwi_master_next_ready(const struct mwi_master_engine *engine)
     struct mwi_slave *due = mwi_slaves_first_ready(&engine->slaves.due);
     if (due != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
         return due;
-    return mwi_slaves_first_ready(&engine->slaves.takers);
+    struct mwi_slave *taker = mwi_slaves_first_ready(&engine->slaves.takers);
+    return taker != NULL ? taker : mwi_slaves_first_ready(&engine->slaves.roomy);
 }
 
 void mwi_master_dispatch(struct mwi_master_engine *engine)

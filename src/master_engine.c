@@ -70,6 +70,26 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave *sla
     return i;
 }
 
+/* From the first results after the slave had nothing: the time since it was sent something, less what
+ * the tasks took. */
+static void measure_trip(const struct mwi_master_engine *engine, struct mwi_slave *slave,
+                         const struct mwi_message *message)
+{
+    int64_t trip_ns = engine->now_ns - slave->sent_ns;
+    if (slave->sent_ns == 0)
+        return;
+    for (size_t i = 0; i < message->items_count; i++) {
+        struct mwi_message_item item;
+        mwi_message_result(message, i, &item);
+        trip_ns -= item.duration_ns < INT64_MAX ? (int64_t)item.duration_ns : INT64_MAX;
+        if (trip_ns < 0)
+            trip_ns = 0;
+    }
+    slave->trip_ns =
+        slave->trip_ns == 0 ? trip_ns : slave->trip_ns + (trip_ns - slave->trip_ns) / 4;
+    slave->sent_ns = 0;
+}
+
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave *slave,
                          const struct mwi_message *message, const struct mwi_event *event)
 {
@@ -81,6 +101,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave *sla
         return;
     }
     size_t taken_count = take_items(engine, slave, message, block, data - before, &failed_count);
+    measure_trip(engine, slave, message);
     mwi_block_unref(block);
     mwi_master_audit(engine, slave,
                      (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_RECEIVED,
@@ -90,6 +111,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave *sla
         mwi_master_drop(engine, slave, "it sent a result of a task that it does not have");
     else if (slave->running_count == 0 && slave->state == MWI_SLAVE_BUSY)
         mwi_master_make_idle(engine, slave);
+    else
+        mwi_master_note_room(engine, slave);
 }
 
 static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave *slave,
@@ -216,7 +239,8 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     mwi_sid_queue_init(&engine->disconnected);
     bool has_tasks = mwi_tasks_init(&engine->tasks, count);
     bool has_targets = mwi_targets_init(&engine->targets, count);
-    if (has_tasks && has_targets)
+    bool has_pace = mwi_pace_init(&engine->pace, count);
+    if (has_tasks && has_targets && has_pace)
         return MW_OK;
     mwi_master_engine_fini(engine);
     return MW_ENOMEM;
@@ -224,6 +248,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
 
 void mwi_master_engine_fini(struct mwi_master_engine *engine)
 {
+    mwi_pace_fini(&engine->pace);
     mwi_targets_fini(&engine->targets);
     mwi_sid_queue_fini(&engine->connected);
     mwi_sid_queue_fini(&engine->disconnected);

@@ -16,8 +16,8 @@
 struct mwi_master_engine_config {
     const char *member_id;
     const mw_algorithm *algorithms; /* ended by a NULL name */
-    size_t task_group;
-    size_t result_group;
+    size_t task_group;              /* 0: by time */
+    size_t result_group;            /* 0: by time */
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;
@@ -34,6 +34,7 @@ struct mwi_master_engine {
     struct mwi_timer shutdown;
     struct mwi_decoder decoder;
     struct mwi_targets targets;
+    struct mwi_pace pace;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
     uint16_t algorithms_count;

@@ -54,12 +54,17 @@ static void judge_returned(struct mwi_master_engine *engine, const struct mwi_sl
 }
 
 void mwi_master_return_tasks(struct mwi_master_engine *engine, const struct mwi_slave *slave,
-                             struct mwi_list *list, bool is_attempt, const char *reason)
+                             struct mwi_list *list, bool is_loss, const char *reason)
 {
+    /* Of groups by time, only the first was certainly begun. One of those behind it may have brought
+     * the slave down, which shows when it is sent alone. */
+    bool is_attempt = is_loss;
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        struct mwi_task *task = MWI_LIST_ENTRY(link, struct mwi_task, link);
         next = link->next;
-        judge_returned(engine, slave, MWI_LIST_ENTRY(link, struct mwi_task, link), is_attempt,
-                       reason);
+        task->is_suspect = task->is_suspect || is_loss;
+        judge_returned(engine, slave, task, is_attempt, reason);
+        is_attempt = is_attempt && engine->config.task_group > 0;
     }
     while (!mwi_list_is_empty(list)) {
         struct mwi_task *task = MWI_LIST_ENTRY(list->prev, struct mwi_task, link);
@@ -79,6 +84,25 @@ void mwi_master_audit_failure(struct mwi_master_engine *engine, const struct mwi
                                                .task = mwi_task_id(task),
                                                .text = mwi_master_algorithm_name(engine, task),
                                                .reason = mwi_master_note_text(engine, reason)});
+}
+
+/* Learns what the task took, and takes it off what the slave has ahead. What it was thought to take
+ * may have changed since; the count puts that right when it comes to 0. */
+static void note_done(struct mwi_master_engine *engine, struct mwi_slave *slave,
+                      const struct mwi_task *task, uint64_t duration_ns)
+{
+    size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    slave->ahead_ns -= mwi_pace_of(&engine->pace, task->algorithm);
+    slave->ahead_bytes -= bytes < slave->ahead_bytes ? bytes : slave->ahead_bytes;
+    slave->running_count--;
+    slave->results_count++;
+    if (slave->ahead_ns < 0 || slave->running_count == 0)
+        slave->ahead_ns = 0;
+    if (slave->running_count == 0) {
+        slave->ahead_bytes = 0;
+        mwi_timers_stop(&engine->timers, &slave->limit);
+    }
+    mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
 }
 
 bool mwi_master_finish_task(struct mwi_master_engine *engine, struct mwi_slave *slave,
@@ -104,11 +128,8 @@ bool mwi_master_finish_task(struct mwi_master_engine *engine, struct mwi_slave *
         mwi_block_ref(block);
         task->has_tag_bytes = false;
     }
+    note_done(engine, slave, task, item->duration_ns);
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
-    slave->running_count--;
-    slave->results_count++;
-    if (slave->running_count == 0)
-        mwi_timers_stop(&engine->timers, &slave->limit);
     return true;
 }
 

@@ -96,8 +96,7 @@ static mw_error decode_welcome(struct mwi_message *message, mw_reason *why)
 {
     const msgpack_object *fields = message->fields;
     if (message->fields_count < 3 || !is_number(&fields[0], UINT32_MAX) ||
-        !is_number(&fields[1], UINT32_MAX) || fields[1].via.u64 == 0 ||
-        !is_number(&fields[2], UINT64_MAX))
+        !is_number(&fields[1], UINT32_MAX) || !is_number(&fields[2], UINT64_MAX))
         return fail(why, "a malformed welcome");
     for (size_t i = 3; i < message->fields_count; i++)
         if (!is_text(&fields[i]))

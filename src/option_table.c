@@ -234,27 +234,29 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
     [MWI_OPTION_SLAVE_TASK_GROUP] =
         {
             .name = "slave-task-group",
-            .kind = MWI_OPTION_IS_INTEGER,
+            .kind = MWI_OPTION_IS_GROUP,
             .section = MWI_OPTIONS_SLAVES,
             .is_inherited = true,
             .min = 1,
             .max = 1000000,
             .metavariable = "N",
-            .default_value = "1",
-            .help = "How many tasks the master sends to a slave in one message.",
+            .default_value = "auto",
+            .help = "How many tasks the master sends to a slave in one message, when the slave has "
+                    "returned the last. auto sends as many as make a short time, and the next "
+                    "while the slave still has some.",
         },
     [MWI_OPTION_SLAVE_RESULT_GROUP] =
         {
             .name = "slave-result-group",
-            .kind = MWI_OPTION_IS_INTEGER,
+            .kind = MWI_OPTION_IS_GROUP,
             .section = MWI_OPTIONS_SLAVES,
             .is_inherited = true,
             .min = 1,
             .max = 1000000,
             .metavariable = "N",
-            .default_value = "1",
+            .default_value = "auto",
             .help = "How many results a slave sends to the master in one message; fewer when it "
-                    "has no task left.",
+                    "has no task left. auto sends what a short time makes.",
         },
     [MWI_OPTION_AUDIT_FILE] =
         {

@@ -18,6 +18,7 @@
 enum mwi_option_kind {
     MWI_OPTION_IS_FLAG,     /* 0 or 1 */
     MWI_OPTION_IS_INTEGER,  /* min..max */
+    MWI_OPTION_IS_GROUP,    /* "auto", kept as 0, or min..max */
     MWI_OPTION_IS_DURATION, /* seconds as a decimal number, kept as min..max nanoseconds */
     MWI_OPTION_IS_SIZE,     /* bytes with an optional K, M or G, min..max */
     MWI_OPTION_IS_WORD,     /* one of `words`, kept as its index */

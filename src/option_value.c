@@ -69,6 +69,14 @@ static bool read_integer(const struct mwi_option_row *row, const char *value, in
     return take_if_in_range(row, negative ? -whole : whole, number);
 }
 
+static bool read_group(const struct mwi_option_row *row, const char *value, int64_t *number)
+{
+    if (strcmp(value, "auto") != 0)
+        return read_integer(row, value, number);
+    *number = 0;
+    return true;
+}
+
 /* Nanoseconds of the digits behind a decimal point; finer ones are read and dropped. */
 static int64_t read_fraction_ns(const char **text)
 {
@@ -193,6 +201,12 @@ static void allow_integer(const struct mwi_option_row *row, char *text, size_t s
     snprintf(text, size, "a whole number from %" PRId64 " to %" PRId64, row->min, row->max);
 }
 
+static void allow_group(const struct mwi_option_row *row, char *text, size_t size)
+{
+    snprintf(text, size, "auto, or a whole number from %" PRId64 " to %" PRId64, row->min,
+             row->max);
+}
+
 /* A minimum that is no whole second only serves to exclude 0. */
 static void allow_duration(const struct mwi_option_row *row, char *text, size_t size)
 {
@@ -250,6 +264,7 @@ static const struct {
 } kinds[MWI_OPTION_KINDS_COUNT] = {
     [MWI_OPTION_IS_FLAG] = {read_flag, allow_flag},
     [MWI_OPTION_IS_INTEGER] = {read_integer, allow_integer},
+    [MWI_OPTION_IS_GROUP] = {read_group, allow_group},
     [MWI_OPTION_IS_DURATION] = {read_duration, allow_duration},
     [MWI_OPTION_IS_SIZE] = {read_size, allow_size},
     [MWI_OPTION_IS_WORD] = {read_word, allow_word},

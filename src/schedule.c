@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fixed groups: a slave that has nothing gets up to task_group tasks.
+ * By time, a slave may sit on tasks that another could do, if one takes much longer than was to be
+ * expected; it runs them one after the other and does not look up. So what it has ahead is little: a
+ * millisecond hides what sending costs, and is nothing at the end of a run. Near that end shares
+ * shrink to single tasks, and nothing is sent ahead any more.
  */
 #include "schedule.h"
+
+#define AHEAD_NS INT64_C(1000000)
+#define AHEAD_MAX_NS INT64_C(1000000000)
+#define AHEAD_BYTES_MAX ((size_t)4 << 20)
+/* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the time
+ * that they take. Some are shorter than the average. */
+#define WORTHWHILE 100
+#define FEW 2
+/* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others. */
+#define TRUST 2
+/* A share of the queue is this part of what each slave would get if it were divided now. */
+#define SHARE_PART 2
 
 static struct mwi_task *candidate(const struct mwi_tasks *tasks, const struct mwi_slave *slave)
 {
@@ -11,26 +26,101 @@ static struct mwi_task *candidate(const struct mwi_tasks *tasks, const struct mw
     return slave->group == MWI_GROUP_ORDERED ? NULL : mwi_tasks_first_waiting(tasks);
 }
 
-static bool goes_alone(const struct mwi_tasks *tasks, const struct mwi_task *task)
+static bool is_alone(const struct mwi_tasks *tasks, const struct mwi_task *task)
 {
-    return task->attempts > 0 || mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
+    return task->attempts > 0 || task->is_suspect ||
+           mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
+}
+
+static struct mwi_task *add(struct mwi_schedule_group *group, struct mwi_task *task,
+                            size_t bytes_max, bool goes_alone)
+{
+    size_t bytes = group->bytes + task->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    if (group->count > 0 && (goes_alone || bytes > bytes_max))
+        return NULL;
+    group->count++;
+    group->bytes = bytes;
+    group->is_closed = goes_alone;
+    return task;
+}
+
+static struct mwi_task *next_of_fixed(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
+                                      const struct mwi_schedule_limits *limits,
+                                      struct mwi_schedule_group *group)
+{
+    if (slave->state != MWI_SLAVE_IDLE || group->count == limits->task_group)
+        return NULL;
+    struct mwi_task *task = candidate(tasks, slave);
+    return task == NULL ? NULL : add(group, task, limits->group_bytes_max, is_alone(tasks, task));
+}
+
+/* How long the slave is to be busy with what it has. */
+static int64_t ahead_ns(const struct mwi_slave *slave)
+{
+    int64_t ns = AHEAD_NS + 2 * slave->trip_ns;
+    return ns < AHEAD_MAX_NS ? ns : AHEAD_MAX_NS;
+}
+
+bool mwi_schedule_has_room(const struct mwi_slave *slave)
+{
+    return slave->state == MWI_SLAVE_BUSY && !slave->is_alone &&
+           slave->ahead_bytes <= AHEAD_BYTES_MAX / 2 &&
+           (slave->ahead_ns <= ahead_ns(slave) / 2 ||
+            (slave->running_count <= FEW && slave->ahead_ns <= WORTHWHILE * slave->trip_ns));
+}
+
+/* How many of the pool's tasks a message may have. One that is sent ahead must not be the last that
+ * another could take. */
+static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
+                       const struct mwi_schedule_limits *limits)
+{
+    size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
+    size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
+    size_t share = waiting_count / (SHARE_PART * slaves_count);
+    if (slave->running_count > 0 && waiting_count <= slaves_count)
+        return 0;
+    return share > 0 ? share : 1;
+}
+
+static struct mwi_task *next_by_time(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
+                                     const struct mwi_schedule_limits *limits,
+                                     struct mwi_schedule_group *group)
+{
+    struct mwi_task *task = candidate(tasks, slave);
+    if (task == NULL)
+        return NULL;
+    int64_t task_ns = mwi_pace_of(limits->pace, task->algorithm);
+    bool is_unknown = task_ns == 0;
+    bool goes_alone =
+        is_unknown || is_alone(tasks, task) || !mwi_tasks_policy(tasks, task)->is_retried;
+    if (goes_alone && slave->running_count > 0)
+        return NULL;
+    if (group->count == 0)
+        group->share = share_of(tasks, slave, limits);
+    if (task->state == MWI_TASK_WAITING && group->count >= group->share)
+        return NULL;
+    int64_t total_ns = slave->ahead_ns + group->ns + task_ns;
+    if (slave->running_count > 0 && total_ns > ahead_ns(slave) &&
+        (slave->running_count > FEW || total_ns > 2 * WORTHWHILE * slave->trip_ns))
+        return NULL;
+    if (slave->running_count > 0 &&
+        slave->running_count >= mwi_pace_samples(limits->pace, task->algorithm) / TRUST)
+        return NULL;
+    if (slave->running_count > 0 &&
+        slave->ahead_bytes + group->bytes + task->size > AHEAD_BYTES_MAX)
+        return NULL;
+    if (add(group, task, limits->group_bytes_max, goes_alone) == NULL)
+        return NULL;
+    group->ns += task_ns;
+    return task;
 }
 
 struct mwi_task *mwi_schedule_next(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
                                    const struct mwi_schedule_limits *limits,
                                    struct mwi_schedule_group *group)
 {
-    if (slave->state != MWI_SLAVE_IDLE || group->is_closed || group->count == limits->task_group)
+    if (group->is_closed)
         return NULL;
-    struct mwi_task *task = candidate(tasks, slave);
-    if (task == NULL)
-        return NULL;
-    size_t bytes = group->bytes + task->size + MWI_MESSAGE_OVERHEAD_BYTES;
-    bool is_alone = goes_alone(tasks, task);
-    if (group->count > 0 && (is_alone || bytes > limits->group_bytes_max))
-        return NULL;
-    group->count++;
-    group->bytes = bytes;
-    group->is_closed = is_alone;
-    return task;
+    return limits->task_group > 0 ? next_of_fixed(tasks, slave, limits, group)
+                                  : next_by_time(tasks, slave, limits, group);
 }

@@ -68,16 +68,19 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
                                 .result_group = engine->result_group};
 }
 
-/* Runs up to `count` tasks, with looks at the network when it is time. */
+/* Runs up to `count` tasks, with looks at the network when it is time; 0: up to the next message of
+ * results. */
 static void run_tasks(mw_slave *slave, size_t count)
 {
     struct mwi_slave_task task;
     int64_t now_ns = mwi_loop_now(slave->loop);
-    for (size_t i = 0; i < count && !is_over(slave); i++) {
+    for (size_t i = 0; (i < count || count == 0) && !is_over(slave); i++) {
         if (!mwi_slave_engine_begin_task(&slave->engine, &task))
             return;
         mwi_call_run(slave, &task, &now_ns);
         mwi_loop_carry_out(slave->loop);
+        if (count == 0 && slave->engine.results_count == 0)
+            return;
         /* Results leave before the next task begins, since nobody knows how long that takes. */
         bool is_time =
             slave->engine.results_count == 0 || now_ns - slave->last_turn_ns >= TURN_EVERY_NS;

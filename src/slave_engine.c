@@ -139,6 +139,7 @@ static void free_algorithms(struct mwi_slave_engine *engine)
 {
     for (size_t i = 0; i < engine->algorithms_count; i++)
         free(engine->names[i]);
+    mwi_pace_fini(&engine->pace);
     free(engine->names);
     free(engine->runs);
     engine->names = NULL;
@@ -152,7 +153,7 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
     free_algorithms(engine);
     engine->names = calloc(count + 1, sizeof *engine->names);
     engine->runs = calloc(count + 1, sizeof *engine->runs);
-    if (engine->names == NULL || engine->runs == NULL)
+    if (engine->names == NULL || engine->runs == NULL || !mwi_pace_init(&engine->pace, count))
         return false;
     for (; engine->algorithms_count < count; engine->algorithms_count++) {
         struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
@@ -197,6 +198,7 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
         size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
         engine->ring[place] =
             (struct mwi_slave_task){.id = item.id,
+                                    .algorithm = item.algorithm,
                                     .run = is_known ? engine->runs[item.algorithm] : NULL,
                                     .name = is_known ? engine->names[item.algorithm] : "?",
                                     .payload = item.payload,

@@ -10,6 +10,7 @@
 #include "block.h"
 #include "engine.h"
 #include "message.h"
+#include "pace.h"
 
 enum mwi_slave_phase {
     MWI_PHASE_APART,      /* no connection and none under way */
@@ -32,6 +33,7 @@ struct mwi_slave_engine_config {
 
 struct mwi_slave_task {
     uint64_t id;
+    size_t algorithm; /* the master's number */
     mw_task_fn *run;  /* NULL: this slave has no such algorithm */
     const char *name; /* as the master calls it */
     struct mwi_payload payload;
@@ -46,10 +48,10 @@ struct mwi_slave_engine {
     mw_peer peer;
     int64_t greeting_deadline_ns;
     char address[128];
-    char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
-    uint32_t sid;      /* UINT32_MAX until the welcome */
-    bool is_attentive; /* the master was told that we listen whenever we have no task */
-    size_t result_group;
+    char reason[256];        /* why it was refused, is gone, or failed to connect the last time */
+    uint32_t sid;            /* UINT32_MAX until the welcome */
+    bool is_attentive;       /* the master was told that we listen whenever we have no task */
+    size_t result_group;     /* 0: by time */
     size_t result_bytes_max; /* the largest message that both sides agree to */
     mw_task_fn **runs;       /* the master's algorithm numbers -> ours */
     char **names;            /* the master's algorithm numbers -> names */
@@ -59,7 +61,9 @@ struct mwi_slave_engine {
     struct mwi_buffer results; /* the message of results being built */
     struct mwi_buffer large;   /* the message of the task that runs, if it left large raw bytes */
     size_t results_count;      /* in it */
-    size_t result_start;       /* where the result of the task that runs begins in it */
+    int64_t results_since_ns;  /* the oldest of them */
+    struct mwi_pace pace;
+    size_t result_start; /* where the result of the task that runs begins in it */
     uint64_t results_total;
 };
 

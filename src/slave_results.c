@@ -11,6 +11,9 @@
 
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)256 << 10)
+/* Groups by time: how long a result waits for others, and the longest task that it waits for. */
+#define WAIT_NS INT64_C(200000)
+#define SHORT_NS INT64_C(50000)
 
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
@@ -135,6 +138,15 @@ static void send_large(struct mwi_slave_engine *engine, const struct mwi_slave_t
     mwi_buffer_fini(&large);
 }
 
+/* By time, results wait while the tasks that follow are short, and not for long. */
+static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    if (engine->result_group > 0)
+        return engine->results_count >= engine->result_group;
+    int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
+    return next_ns == 0 || next_ns > SHORT_NS || now_ns - engine->results_since_ns > WAIT_NS;
+}
+
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
                                enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns)
 {
@@ -144,6 +156,7 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
     mwi_block_unref(task->block);
     task->block = NULL;
     engine->results_total++;
+    mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
     if (!fits(engine, engine->results.size - engine->result_start, &why)) {
         engine->results.size = mwi_slave_engine_payload_start(engine);
         mwi_message_write_failure(&engine->results, why.text);
@@ -158,8 +171,10 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
     if (engine->results_count > 0 && engine->results.size > engine->result_bytes_max)
         split_results(engine, now_ns);
     engine->results_count++;
-    if (engine->results_count >= engine->result_group || engine->tasks_count == 0 ||
-        engine->results.size > RESULTS_BYTES_MAX)
+    if (engine->results_count == 1)
+        engine->results_since_ns = now_ns;
+    if (engine->tasks_count == 0 || engine->results.size > RESULTS_BYTES_MAX ||
+        is_group_full(engine, now_ns))
         mwi_slave_engine_flush(engine, now_ns);
 }
 

@@ -24,11 +24,14 @@ static void enter(struct mwi_slaves *slaves, struct mwi_slave *slave)
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave *slave)
 {
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
+    bool has_room = slave->state == MWI_SLAVE_BUSY && slave->has_room;
     mwi_list_remove(&slave->ready_link);
-    if (is_idle && !mwi_list_is_empty(&slave->ordered))
+    if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->due, &slave->ready_link);
     else if (is_idle && slave->group != MWI_GROUP_ORDERED)
         mwi_list_append(&slaves->takers, &slave->ready_link);
+    else if (has_room && slave->group != MWI_GROUP_ORDERED)
+        mwi_list_append(&slaves->roomy, &slave->ready_link);
 }
 
 void mwi_slaves_init(struct mwi_slaves *slaves)
@@ -39,6 +42,7 @@ void mwi_slaves_init(struct mwi_slaves *slaves)
         mwi_list_init(&slaves->lists[state]);
     mwi_list_init(&slaves->due);
     mwi_list_init(&slaves->takers);
+    mwi_list_init(&slaves->roomy);
 }
 
 static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)

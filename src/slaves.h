@@ -29,6 +29,13 @@ struct mwi_slave {
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list running; /* its tasks in the order in which they were sent */
     size_t running_count;
+    /* Groups by time, see schedule.h: */
+    int64_t ahead_ns; /* what its tasks take, about */
+    size_t ahead_bytes;
+    int64_t trip_ns; /* from sending a task to an idle slave to its result, without the task */
+    int64_t sent_ns; /* when that was last; 0: its first results have come */
+    bool is_alone;   /* it has one task and shall have no other */
+    bool has_room;   /* it has tasks and may have more */
     size_t frame_bytes_max; /* what it accepts */
     uint64_t results_count;
     int64_t idle_since_ns;
@@ -48,8 +55,9 @@ struct mwi_slaves {
     struct mwi_map by_peer;
     struct mwi_list lists[MWI_SLAVE_STATES_COUNT];
     size_t counts[MWI_SLAVE_STATES_COUNT];
-    struct mwi_list due;              /* idle, with ordered tasks */
+    struct mwi_list due;              /* idle or with room, with ordered tasks */
     struct mwi_list takers;           /* idle, without, and of a group that takes from the pool */
+    struct mwi_list roomy;            /* not idle, with room, and of such a group */
     struct mwi_slave_record *records; /* by sid */
     uint32_t records_count;
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
@@ -77,7 +85,8 @@ struct mwi_slave *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t si
 void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave *slave,
                         enum mwi_slave_group group);
 
-/* To be called when the slave's list of ordered tasks has become empty or not empty. */
+/* To be called when the slave's list of ordered tasks has become empty or not empty, or its room has
+ * changed. */
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave *slave);
 
 /* The first of a list of the ready, NULL if it is empty. */

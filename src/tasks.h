@@ -36,6 +36,7 @@ struct mwi_task {
     uint8_t attempts; /* slaves that had it and were lost */
     bool is_bytes;
     bool has_tag_bytes;
+    bool is_suspect; /* was at a slave that was lost, begun or not */
 };
 
 /* A tag of any bytes. */

@@ -406,7 +406,7 @@ typedef struct mw_slave_counts {
     uint64_t results_total; /* results computed since the slave was opened */
     size_t tasks_waiting;   /* received and not yet run */
     size_t results_waiting; /* computed and not yet sent */
-    size_t result_group;    /* results per message */
+    size_t result_group;    /* results per message; 0: as many as a short time makes */
 } mw_slave_counts;
 
 /* Runs tasks until the master tells this slave to stop: 0; or until the master is gone: 255. These

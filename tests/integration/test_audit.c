@@ -20,6 +20,8 @@
 #define STAMP "TIME [A] "
 #define STAMP_FORM "dd/dd/dddd dd:dd:dd "
 #define LOOPBACK "127.0.0.1:"
+/* Each task in a message of its own, so that the trail is the same each time. */
+#define ONE_BY_ONE "--mw-slave-task-group", "1", "--mw-slave-result-group", "1"
 
 /* Whether the text begins as the form says, where d is a digit. */
 static bool has_form(const char *text, const char *form)
@@ -114,7 +116,7 @@ static void run_pair(struct pair *pair, const char *option, const char *value, c
     *pair = (struct pair){.crew = crew};
     pair->master =
         mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-master", "--mw-master-host", "127.0.0.1",
-                        "--mw-resource-file", file, option, value, more, NULL);
+                        "--mw-resource-file", file, ONE_BY_ONE, option, value, more, NULL);
     pair->slave = mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-slave", "--mw-resource-file", file,
                                   option, value, more, NULL);
     CU_ASSERT_EQUAL(mwt_await_end(pair->master), 0);
@@ -157,7 +159,7 @@ static void test_local_lines(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *farm = mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", NULL);
+    struct mwt_process *farm = mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", ONE_BY_ONE, NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     char *trail = mask(mwt_output(farm, MWT_ERR));

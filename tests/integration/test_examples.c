@@ -100,7 +100,7 @@ static void check_ordered_database(struct mwt_process *process, unsigned slaves_
 /* More pings than the target number, so that the master must submit in parts. */
 static void check_ping(struct mwt_process *process, unsigned slaves_count)
 {
-    static const char counts[] = "Got need=15000 good=15000 bad=0 sub=15000 pings.\n";
+    static const char counts[] = "Got need=150000 good=150000 bad=0 sub=150000 pings.\n";
     const char *output = mwt_output(process, MWT_OUT);
     double seconds = 0, rate = 0;
     (void)slaves_count;
@@ -112,7 +112,7 @@ static void check_ping(struct mwt_process *process, unsigned slaves_count)
         sscanf(end, "This took %lf seconds to compute with %lf tasks per second.", &seconds, &rate),
         2);
     CU_ASSERT_PTR_NOT_NULL(strstr(end, "tasks per second.\n"));
-    CU_ASSERT_DOUBLE_EQUAL(rate * seconds / 15000, 1, 0.01);
+    CU_ASSERT_DOUBLE_EQUAL(rate * seconds / 150000, 1, 0.01);
 }
 
 static void check_with_task_policy(struct mwt_process *process, unsigned slaves_count)
@@ -318,7 +318,7 @@ static void test_ordered_database_crash(void)
 static void test_ping(void)
 {
     run_everywhere(
-        &(struct example){.name = "ping", .arguments = {"--pings", "15000"}, .check = check_ping});
+        &(struct example){.name = "ping", .arguments = {"--pings", "150000"}, .check = check_ping});
 }
 
 /* A hundred tasks under one policy. */

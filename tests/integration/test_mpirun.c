@@ -113,7 +113,8 @@ static void test_audit_files(void)
     struct mwt_crew *crew = mwt_crew_create();
 
     struct mwt_process *farm =
-        mpirun(crew, "4", MWT_ARGV(MWT_HELLO_WORLD, "--mw-audit-file", mwt_path(crew, "trail-%n")));
+        mpirun(crew, "4", MWT_ARGV(MWT_HELLO_WORLD, "--mw-slave-result-group", "1",
+                                   "--mw-audit-file", mwt_path(crew, "trail-%n")));
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     CU_ASSERT_EQUAL(glob(mwt_path(crew, "trail-*"), 0, NULL, &files), 0);

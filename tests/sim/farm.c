@@ -29,8 +29,8 @@ struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
     struct mwt_farm_plan plan = {.seed = seed};
     plan.tasks_count = 1 + draw(&state, 300);
     plan.slaves_count = 1 + draw(&state, 8);
-    plan.task_group = 1 + (int)draw(&state, 12);
-    plan.result_group = 1 + (int)draw(&state, 12);
+    plan.task_group = draw(&state, 2) == 0 ? 0 : 1 + (int)draw(&state, 12);
+    plan.result_group = draw(&state, 2) == 0 ? 0 : 1 + (int)draw(&state, 12);
     plan.task_ns_max = draw(&state, 3) == 0 ? 0 : (int64_t)draw(&state, 200) * MILLISECOND;
     plan.failing_every = draw(&state, 2) == 0 ? 0 : 2 + (unsigned)draw(&state, 9);
     plan.has_policies = draw(&state, 4) != 0;
@@ -108,6 +108,12 @@ static void work(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"work", work}, {0}};
 
+/* Groups by time have no number. */
+static bool exceeds(size_t count, int group)
+{
+    return group > 0 && count > (size_t)group;
+}
+
 /* Whatever the slave is told, it never holds more than its groups. */
 static int slave_algorithm(mw_slave *slave, struct mwt_farm *farm)
 {
@@ -115,8 +121,8 @@ static int slave_algorithm(mw_slave *slave, struct mwt_farm *farm)
     mw_error error = MW_OK;
     do {
         error = mw_slave_loop_iterate(slave, -1, &counts);
-        if (counts.tasks_waiting > (size_t)farm->plan.task_group ||
-            counts.results_waiting > (size_t)farm->plan.result_group)
+        if (exceeds(counts.tasks_waiting, farm->plan.task_group) ||
+            exceeds(counts.results_waiting, farm->plan.result_group))
             farm->is_queue_exceeded = true;
     } while (error == MW_OK && !counts.shutdown);
     return counts.shutdown ? 0 : 255;
@@ -304,19 +310,23 @@ static mw_error drive(struct mwt_farm *farm, mw_master *master)
     return error;
 }
 
+static void set_group(mw_options *options, const char *name, int group)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", group);
+    mw_options_set(options, name, group == 0 ? "auto" : number);
+}
+
 static int master_main(mw_sim_host *host, void *context)
 {
     struct mwt_farm *farm = context;
     mw_program program = {.algorithms = algorithms, .user = farm};
     mw_options *options;
     mw_master *master;
-    char group[16];
     if (!make_options(&options, host, ""))
         return 1;
-    snprintf(group, sizeof group, "%d", farm->plan.task_group);
-    mw_options_set(options, "slave-task-group", group);
-    snprintf(group, sizeof group, "%d", farm->plan.result_group);
-    mw_options_set(options, "slave-result-group", group);
+    set_group(options, "slave-task-group", farm->plan.task_group);
+    set_group(options, "slave-result-group", farm->plan.result_group);
     mw_options_set(options, "client-timeout", "5");
     if (farm->plan.audit_path != NULL)
         mw_options_set(options, "audit-file", farm->plan.audit_path);

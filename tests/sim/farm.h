@@ -18,10 +18,10 @@ struct mwt_farm_plan {
     uint64_t seed;
     size_t tasks_count;
     size_t slaves_count;
-    int task_group, result_group;
-    int64_t task_ns_max;    /* tasks take up to so long */
-    unsigned failing_every; /* every n-th task fails; 0: none */
-    bool has_policies;      /* tasks have random policies, some are cancelled; slaves have groups */
+    int task_group, result_group; /* 0: by time */
+    int64_t task_ns_max;          /* tasks take up to so long */
+    unsigned failing_every;       /* every n-th task fails; 0: none */
+    bool has_policies; /* tasks have random policies, some are cancelled; slaves have groups */
     size_t kills_count, cuts_count, strangers_count;
     int64_t faults_end_ns;
     const char *audit_path; /* NULL: no trail */

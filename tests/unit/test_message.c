@@ -385,7 +385,6 @@ static const struct {
     {BYTES("\x96\x01\xa2mw\x01\xa1x\x07\x07"), "a malformed greeting"},
     {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
-    {BYTES("\x94\x02\x00\x00\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\x00\x01\xff"), "a malformed welcome"},
     {BYTES("\x95\x02\x00\x01\x01\x07"), "a welcome with an algorithm that is no name"},
     {BYTES("\x91\x03"), "a malformed refusal or goodbye"},

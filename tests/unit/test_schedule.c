@@ -54,7 +54,8 @@ static size_t group_of(const int *sizes, size_t task_group, size_t group_bytes_m
 {
     struct mwi_tasks tasks;
     struct mwi_slave slave;
-    struct mwi_schedule_limits limits = {task_group, group_bytes_max};
+    struct mwi_schedule_limits limits = {.task_group = task_group,
+                                         .group_bytes_max = group_bytes_max};
     start_slave(&slave, MWI_GROUP_UNORDERED);
     fill(&tasks, sizes);
 
@@ -70,7 +71,7 @@ static void test_groups_of_slaves(void)
     static const size_t counts[] = {
         [MWI_GROUP_UNORDERED] = 4, [MWI_GROUP_INTERMINGLE] = 4, [MWI_GROUP_ORDERED] = 2};
     static const int unordered[] = {10, 11, -1};
-    struct mwi_schedule_limits limits = {4, NO_LIMIT};
+    struct mwi_schedule_limits limits = {.task_group = 4, .group_bytes_max = NO_LIMIT};
     struct mwi_policy policy = mwt_policy_default();
     struct mwi_tasks tasks;
     struct mwi_slave slave;
@@ -95,7 +96,7 @@ static void test_priorities(void)
     static const int none[] = {-1};
     static const int priorities[] = {0, 5, -3, 5, 0};
     static const uint32_t expected[] = {1, 3, 0, 4, 2};
-    struct mwi_schedule_limits limits = {5, NO_LIMIT};
+    struct mwi_schedule_limits limits = {.task_group = 5, .group_bytes_max = NO_LIMIT};
     struct mwi_tasks tasks;
     struct mwi_slave slave;
     start_slave(&slave, MWI_GROUP_UNORDERED);
@@ -118,7 +119,7 @@ static void test_priorities(void)
 static void test_time_limit_goes_alone(void)
 {
     static const int one[] = {1, -1};
-    struct mwi_schedule_limits limits = {5, NO_LIMIT};
+    struct mwi_schedule_limits limits = {.task_group = 5, .group_bytes_max = NO_LIMIT};
     struct mwi_policy policy = mwt_policy_default();
     struct mwi_tasks tasks;
     struct mwi_slave slave;
@@ -158,7 +159,7 @@ static void test_no_task(void)
 static void test_only_idle_slaves(void)
 {
     static const int one[] = {1, -1};
-    struct mwi_schedule_limits limits = {1, NO_LIMIT};
+    struct mwi_schedule_limits limits = {.task_group = 1, .group_bytes_max = NO_LIMIT};
     struct mwi_tasks tasks;
     fill(&tasks, one);
 

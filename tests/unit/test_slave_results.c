@@ -362,6 +362,38 @@ static void test_tasks_share_a_frame(void)
     end(&slave);
 }
 
+/* The next task takes so long, and then it is so late. */
+static void run_timed(struct mwt_slave *slave, uint64_t duration_ns, int64_t now_ns)
+{
+    struct mwi_slave_task task;
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
+    mwi_message_write_bytes(&slave->engine.results, task.payload.data, task.payload.size);
+    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, duration_ns, now_ns);
+    mwt_outbox_take(&slave->outbox, &slave->engine.effects);
+}
+
+/* By time, results of short tasks wait for each other, but not for long, and not for long ones. */
+static void test_groups_by_time(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 0, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f g");
+
+    run_timed(&slave, 1000, 1000);
+    run_timed(&slave, 1000, 2000);
+    run_timed(&slave, 1000, 3000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+    run_timed(&slave, 1000, 1000000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d");
+    run_timed(&slave, 60000000, 61000000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d|e");
+    run_timed(&slave, 1000, 61001000);
+    run_timed(&slave, 1000, 61002000);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d|e|f|g");
+    end(&slave);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -379,6 +411,7 @@ int main(void)
         {"payload start", test_payload_start},
         {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},
+        {"groups by time", test_groups_by_time},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("slave_engine: results", tests);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How long the tasks of each algorithm take, as their results tell: an average in which the last few
+ * count most. Master and slave each learn it for themselves.
+ */
+#ifndef MWI_PACE_H
+#define MWI_PACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mwi_pace_algorithm {
+    int64_t task_ns;
+    uint32_t samples_count; /* tasks that have ended */
+};
+
+struct mwi_pace {
+    struct mwi_pace_algorithm *algorithms;
+    size_t algorithms_count;
+};
+
+/* False out of memory. */
+bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count);
+void mwi_pace_fini(struct mwi_pace *pace);
+
+void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_ns);
+
+/* What a task of the algorithm takes, with what is spent around it; 0 if that is not known. */
+static inline int64_t mwi_pace_of(const struct mwi_pace *pace, size_t algorithm)
+{
+    return algorithm < pace->algorithms_count ? pace->algorithms[algorithm].task_ns : 0;
+}
+
+/* Of how many tasks that is known. */
+static inline size_t mwi_pace_samples(const struct mwi_pace *pace, size_t algorithm)
+{
+    return algorithm < pace->algorithms_count ? pace->algorithms[algorithm].samples_count : 0;
+}
+
+#endif

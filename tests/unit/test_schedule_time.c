@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How many tasks go into a message when groups are made by time.
+ */
+#include "schedule.h"
+
+#include "mwt_policy.h"
+#include "mwt_run.h"
+
+#define US INT64_C(1000)
+#define MS (1000 * US)
+#define SLAVES_COUNT 4
+/* Enough to trust what is known. */
+#define SAMPLES_COUNT 20000
+
+/* A queue of tasks of two algorithms, one slave of several, and what is known of the tasks. */
+struct place {
+    struct mwi_tasks tasks;
+    struct mwi_pace pace;
+    struct mwi_slave slave;
+    struct mwi_schedule_limits limits;
+};
+
+static void add(struct place *place, int count, uint16_t algorithm, const struct mwi_policy *policy)
+{
+    struct mwi_policy usual = mwt_policy_default();
+    for (int i = 0; i < count; i++) {
+        struct mwi_task *task = mwi_tasks_add(&place->tasks, policy == NULL ? &usual : policy);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+        task->algorithm = algorithm;
+        mwi_tasks_move(&place->tasks, task, MWI_TASK_WAITING, NULL);
+    }
+}
+
+/* So many tasks of algorithm 0, which take so long (0: nobody knows). */
+static void start(struct place *place, int count, int64_t task_ns)
+{
+    *place = (struct place){.slave = {.state = MWI_SLAVE_IDLE}};
+    CU_ASSERT_TRUE_FATAL(mwi_tasks_init(&place->tasks, 2));
+    CU_ASSERT_TRUE_FATAL(mwi_pace_init(&place->pace, 2));
+    for (int i = 0; task_ns > 0 && i < SAMPLES_COUNT; i++)
+        mwi_pace_learn(&place->pace, 0, (uint64_t)task_ns);
+    mwi_list_init(&place->slave.ordered);
+    mwi_list_init(&place->slave.running);
+    place->limits = (struct mwi_schedule_limits){
+        .group_bytes_max = (size_t)1 << 20, .pace = &place->pace, .slaves_count = SLAVES_COUNT};
+    add(place, count, 0, NULL);
+}
+
+static void end(struct place *place)
+{
+    mwi_tasks_fini(&place->tasks);
+    mwi_pace_fini(&place->pace);
+}
+
+/* Takes a message's tasks as the dispatcher does; returns how many. */
+static size_t take(struct place *place)
+{
+    struct mwi_schedule_group group = {0};
+    struct mwi_task *task;
+    while ((task = mwi_schedule_next(&place->tasks, &place->slave, &place->limits, &group)) !=
+           NULL) {
+        mwi_tasks_move(&place->tasks, task, MWI_TASK_RUNNING, &place->slave.running);
+        place->slave.running_count++;
+    }
+    if (group.count == 0)
+        return 0;
+    place->slave.ahead_ns += group.ns;
+    place->slave.ahead_bytes += group.bytes;
+    place->slave.is_alone = group.is_closed;
+    place->slave.state = MWI_SLAVE_BUSY;
+    return group.count;
+}
+
+/* Short tasks come by the thousand, long ones alone: what is ahead is about a millisecond. */
+static void test_time_ahead(void)
+{
+    struct place place;
+    start(&place, 100000, 1);
+    CU_ASSERT(take(&place) > 1000);
+    end(&place);
+    start(&place, 100000, 100 * US);
+    size_t count = take(&place);
+    CU_ASSERT(count >= 8 && count <= 10);
+    end(&place);
+    start(&place, 100000, 10 * MS);
+    CU_ASSERT_EQUAL(take(&place), 1);
+    end(&place);
+}
+
+/* The way to the slave is to be filled with work too. */
+static void test_far_slave(void)
+{
+    struct place place;
+    start(&place, 100000, 100 * US);
+    place.slave.trip_ns = 10 * MS;
+
+    CU_ASSERT(take(&place) > 190);
+
+    end(&place);
+}
+
+/* The next message goes when half of the last is done, and not before. */
+static void test_room(void)
+{
+    struct place place;
+    start(&place, 100000, 100 * US);
+    take(&place);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+
+    place.slave.ahead_ns /= 2;
+    CU_ASSERT_TRUE(mwi_schedule_has_room(&place.slave));
+    size_t count = take(&place);
+
+    CU_ASSERT(count >= 3 && count <= 6);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    end(&place);
+}
+
+/* A task of a few milliseconds is worth sending ahead, since asking for it would cost more than a
+ * hundredth of it; one of a second is not. */
+static void test_worthwhile(void)
+{
+    struct place place;
+    start(&place, 100, 3 * MS);
+    place.slave.trip_ns = 60 * US;
+    CU_ASSERT_EQUAL(take(&place), 3);
+    end(&place);
+    start(&place, 100, 1000 * MS);
+    place.slave.trip_ns = 60 * US;
+    CU_ASSERT_EQUAL(take(&place), 1);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    end(&place);
+}
+
+/* The first task of an algorithm is sent alone: it may take a second. */
+static void test_unknown_goes_alone(void)
+{
+    struct place place;
+    start(&place, 10, 0);
+    CU_ASSERT_EQUAL(take(&place), 1);
+    CU_ASSERT_TRUE(place.slave.is_alone);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    end(&place);
+
+    start(&place, 2, 1);
+    place.limits.slaves_count = 1;
+    add(&place, 10, 1, NULL);
+    CU_ASSERT_EQUAL(take(&place), 2);
+    end(&place);
+}
+
+/* What one task took says little of the next thousand. */
+static void test_few_samples(void)
+{
+    struct place place;
+    start(&place, 100000, 0);
+    for (int i = 0; i < 20; i++)
+        mwi_pace_learn(&place.pace, 0, 1);
+
+    size_t count = take(&place);
+
+    CU_ASSERT(count > 1 && count <= 10);
+    end(&place);
+}
+
+/* What may not run twice, or has a time limit, or was at a slave that was lost, goes alone. */
+static void test_alone(void)
+{
+    struct mwi_policy policies[2] = {mwt_policy_default(), mwt_policy_default()};
+    policies[0].is_retried = false;
+    policies[1].time_limit_ns = 1;
+    for (int i = 0; i < 2; i++) {
+        struct place place;
+        start(&place, 0, 1);
+        add(&place, 10, 0, &policies[i]);
+        CU_ASSERT_EQUAL(take(&place), 1);
+        CU_ASSERT_EQUAL(take(&place), 0);
+        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+        end(&place);
+    }
+
+    struct place place;
+    start(&place, 100, 1);
+    mwi_tasks_first_waiting(&place.tasks)->is_suspect = true;
+    CU_ASSERT_EQUAL(take(&place), 1);
+    end(&place);
+}
+
+/* Shares shrink with the queue, so that all slaves have the end of it together, and what is left then
+ * is not sent ahead. */
+static void test_end_of_queue(void)
+{
+    struct place place;
+    start(&place, 80, 1);
+    CU_ASSERT_EQUAL(take(&place), 80 / (2 * SLAVES_COUNT));
+    end(&place);
+    start(&place, 3, 1);
+    CU_ASSERT_EQUAL(take(&place), 1);
+    place.slave.ahead_ns = 0;
+    CU_ASSERT_EQUAL(take(&place), 0);
+    end(&place);
+}
+
+/* A slave has only so many bytes ahead, whatever the time. */
+static void test_bytes(void)
+{
+    struct place place;
+    start(&place, 0, 1);
+    struct mwi_policy policy = mwt_policy_default();
+    for (int i = 0; i < 1000; i++) {
+        struct mwi_task *task = mwi_tasks_add(&place.tasks, &policy);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+        task->size = 64 * 1024;
+        mwi_tasks_move(&place.tasks, task, MWI_TASK_WAITING, NULL);
+    }
+
+    size_t count = 0, more;
+    while ((more = take(&place)) > 0) {
+        count += more;
+        place.slave.ahead_ns = 0;
+    }
+
+    CU_ASSERT(count > 32);
+    CU_ASSERT(count < 128);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    end(&place);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"time ahead", test_time_ahead},
+        {"far slave", test_far_slave},
+        {"room", test_room},
+        {"worthwhile", test_worthwhile},
+        {"unknown goes alone", test_unknown_goes_alone},
+        {"few samples", test_few_samples},
+        {"alone", test_alone},
+        {"end of queue", test_end_of_queue},
+        {"bytes", test_bytes},
+        CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("schedule by time", tests);
+}
