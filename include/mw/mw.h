@@ -193,8 +193,9 @@ typedef struct mw_policy {
      * unrunnable. Asked before do_it_anyway. By default yes. */
     mw_choice retry;
     /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0 means 3.
-     * The tasks of one group count together, begun or not: after that each is sent alone. A slave
-     * that says goodbye does not count. */
+     * Of the tasks that a slave has at a time, only the first counts, which it was running or
+     * had run, or with fixed groups (--mw-slave-task-group N) all of them; after that each is sent
+     * alone. A slave that says goodbye does not count. */
     unsigned max_attempts;
     /* Of the unordered tasks that wait, those of higher priority are sent first; within one
      * priority, those submitted first. */
