@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mw_bench in a simulated world, see mw/sim.h: a master and --workers slaves in one process and one
+ * thread, on a clock of their own. It measures no time. What it is good for is that every run is
+ * the same, instruction by instruction, so that instructions.py can count them.
+ */
+#include <mw/embed.h>
+#include <mw/sim.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench.h"
+
+#define AHEAD 1000
+#define NAME_BYTES 32
+
+struct farm {
+    struct mwt_bench bench;
+    size_t group; /* --group: tasks and results per message; 0: the default */
+    mw_sim *sim;
+    mw_program program;
+    unsigned char *arguments;
+};
+
+static void echo(mw_call *call)
+{
+    void *data;
+    size_t size;
+    if (mw_call_bytes(call, &data, &size) == MW_OK)
+        mw_call_return_bytes(call, data, size);
+}
+
+static bool submit(struct farm *farm, mw_master *master, size_t number)
+{
+    mwt_bench_write(farm->arguments, farm->bench.bytes, number);
+    return mw_master_submit_bytes(master, &(mw_task){.algorithm = "echo", .tag = (int64_t)number},
+                                  farm->arguments, farm->bench.bytes) == MW_OK;
+}
+
+static bool run_tasks(struct farm *farm, mw_master *master)
+{
+    size_t ahead = farm->bench.mode == MWT_BENCH_LATENCY ? 1 : AHEAD;
+    size_t submitted = 0;
+    while (farm->bench.results < farm->bench.tasks) {
+        for (; submitted < farm->bench.tasks && submitted - farm->bench.results < ahead;
+             submitted++)
+            if (!submit(farm, master, submitted))
+                return false;
+        const mw_result *result = mw_master_next(master);
+        if (!result || result->outcome != MW_DONE)
+            return false;
+        mwt_bench_take(&farm->bench, (uint64_t)result->tag, result->data, result->size);
+    }
+    return true;
+}
+
+static bool set_options(struct farm *farm, mw_options *options, mw_sim_host *host,
+                        const char *address)
+{
+    char group[NAME_BYTES];
+    snprintf(group, sizeof group, "%zu", farm->group);
+    return mw_options_set(options, "quiet", "1") == MW_OK &&
+           (farm->group == 0 || (mw_options_set(options, "slave-task-group", group) == MW_OK &&
+                                 mw_options_set(options, "slave-result-group", group) == MW_OK)) &&
+           mw_options_use_transport(options, &mw_sim_transport, host, address) == MW_OK;
+}
+
+static int run_master(mw_sim_host *host, void *context)
+{
+    struct farm *farm = context;
+    mw_options *options = NULL;
+    mw_master *master = NULL;
+    mw_master_counts counts;
+    bool ran = mw_options_create(&options) == MW_OK && set_options(farm, options, host, "") &&
+               mw_master_open(&master, &farm->program, options) == MW_OK;
+    while (ran && mw_master_num_slaves(master) < farm->bench.workers)
+        ran = mw_master_loop_iterate(master, -1, &counts) == MW_OK;
+    ran = ran && run_tasks(farm, master);
+    mw_master_close(master);
+    mw_options_destroy(options);
+    return ran ? 0 : 1;
+}
+
+static int run_slave(mw_sim_host *host, void *context)
+{
+    struct farm *farm = context;
+    mw_options *options = NULL;
+    mw_slave *slave = NULL;
+    int status = 1;
+    if (mw_options_create(&options) == MW_OK && set_options(farm, options, host, "master") &&
+        mw_slave_open(&slave, &farm->program, options) == MW_OK)
+        status = mw_slave_loop_simple(slave);
+    mw_slave_close(slave);
+    mw_options_destroy(options);
+    return status;
+}
+
+static bool start(struct farm *farm, mw_sim_host **master)
+{
+    if (mw_sim_create(&farm->sim, &(mw_sim_config){.seed = 1}) != MW_OK ||
+        mw_sim_host_start(farm->sim, "master", run_master, farm, master) != MW_OK)
+        return false;
+    for (size_t i = 0; i < farm->bench.workers; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "slave-%zu", i);
+        if (mw_sim_host_start(farm->sim, name, run_slave, farm, NULL) != MW_OK)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const mw_algorithm algorithms[] = {{"echo", echo}, {NULL, NULL}};
+    struct farm farm = {.bench = {.program = "sim_tasks", .tasks = 1000, .bytes = 64, .workers = 4},
+                        .program = {.algorithms = algorithms}};
+    const struct mwt_bench_option own[] = {
+        {"workers", &farm.bench.workers, 1}, {"group", &farm.group, 0}, {NULL, NULL, 0}};
+    if (!mwt_bench_parse(&farm.bench, own, argc, argv))
+        return 2;
+    farm.arguments = mwt_bench_alloc(farm.bench.bytes);
+    mw_sim_host *master = NULL;
+    int status = 1;
+    bool ran = start(&farm, &master) && mw_sim_run(farm.sim, INT64_MAX) &&
+               mw_sim_host_ended(master, &status) && status == 0 &&
+               farm.bench.results == farm.bench.tasks;
+    if (!ran)
+        fprintf(stderr, "sim_tasks: it did not run to its end\n");
+    mw_sim_destroy(farm.sim);
+    free(farm.arguments);
+    return ran ? 0 : 1;
+}
