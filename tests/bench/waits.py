@@ -7,7 +7,6 @@ the rounds. docs/transports.md has such a table.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import shutil
@@ -16,7 +15,7 @@ import statistics
 import sys
 import tempfile
 
-from compare import Failed, run_all
+from launch import Failed, run_all
 
 HERE = pathlib.Path(__file__).resolve().parent
 WAITS = ("auto", "spin", "yield", "nap")
@@ -41,22 +40,13 @@ def mixed(arguments, ours, seen, file):
 TRANSPORTS = {"tcp": tcp, "mpi": mpi, "mixed": mixed}
 
 
-def environment():
-    variables = dict(os.environ)
-    if os.geteuid() == 0:
-        variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-        variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
-    return variables
-
-
 def run(arguments, transport, wait):
     ours = (str(arguments.programs / "mw_wait"), "--mw-quiet", "--mw-wait", wait)
     seen = ("--tasks", str(arguments.tasks), "--quiets", str(arguments.quiets), "--seconds",
             str(arguments.seconds))
     with tempfile.TemporaryDirectory() as folder:
         file = ("--mw-resource-file", os.path.join(folder, "wait.rsc"))
-        return json.loads(run_all(TRANSPORTS[transport](arguments, ours, seen, file),
-                                  environment()))
+        return run_all(TRANSPORTS[transport](arguments, ours, seen, file))
 
 
 def print_row(transport, wait, runs):

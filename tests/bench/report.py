@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes performance.md and its plots from the figures of a measurement. What a person has to say
+about them is in performance_notes.md, which goes in as it is."""
+
+import pathlib
+
+import svg
+from targets import (TARGETS, UNITS, Results, all_of, alone_us, crowd, depths, efficiency_of,
+                     median, over, p99_us, registered, stretch)
+
+NOTES = pathlib.Path(__file__).resolve().parent / "performance_notes.md"
+BASELINES = {
+    "W1": {"tcp": ("textbook epoll farm", "batched libevent farm"),
+           "mpi": ("textbook MPI farm", "batched MPI farm"),
+           "peer": ("textbook epoll farm", "batched libevent farm")},
+    "W2": {"tcp": ("textbook epoll farm", "batched recv() farm"),
+           "mpi": ("textbook MPI farm", "prefetching MPI farm")},
+    "W3": {"tcp": ("textbook epoll farm", None), "mpi": ("textbook MPI farm", None),
+           "peer": ("textbook epoll farm", None)},
+}
+
+
+def amount(value):
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def factor(value):
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
+
+
+def markdown(heads, rows, words=1):
+    """A table whose first so many columns are words, the others numbers."""
+    lines = ["| " + " | ".join(heads) + " |",
+             "|" + " --- |" * words + " ---: |" * (len(heads) - words)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def table(data):
+    """The targets as plain text, and what could not be measured."""
+    results = Results(data)
+    rows = [target.row(results) for target in TARGETS]
+    lines = [f"{work:<4}{what:<52}{limit:>20}{shown:>14}  {verdict.replace('*', '')}"
+             for work, what, limit, shown, verdict in rows]
+    return "\n".join(lines + [f"NOT MEASURED: {line}" for line in left_out(data)])
+
+
+def left_out(data):
+    return [f"{cell['work']}, {cell['name']}"
+            + (f", {cell['workers']} workers" if cell["workers"] else "")
+            + f": {cell['missing'].strip().splitlines()[0]}"
+            for cell in data["cells"] if cell["missing"]]
+
+
+def compared(results, work, extra=()):
+    """A table of farms, each beside the baselines of its family."""
+    value = UNITS[work]
+    rows = []
+    for cell in results.of(work):
+        if not cell["runs"]:
+            continue
+        here = median(cell, value)
+        textbook, batched = (
+            median(results.cell(work, name, cell["workers"]), value) if name else None
+            for name in BASELINES[work][cell["family"]])
+        ours = median(results.cell(work, "mw, tcp", cell["workers"]), value)
+        values = all_of(cell, value)
+        row = [cell["name"], str(cell["workers"]), amount(here), amount(min(values)),
+               amount(max(values))]
+        row += [amount(median(cell, field)) for field in extra]
+        row.append(factor(over(here, textbook)))
+        if work != "W3":
+            row.append(factor(over(here, batched)))
+        if any(other["family"] == "peer" for other in results.of(work)):
+            row.append(factor(over(ours, here) if cell["family"] == "peer" else None))
+        rows.append(row)
+    heads = ["farm", "workers", "median", "min", "max", *["p99"] * len(extra), "/ textbook"]
+    if work != "W3":
+        heads.append("/ batched")
+    if any(other["family"] == "peer" for other in results.of(work)):
+        heads.append("mw, tcp / it")
+    return markdown(heads, rows)
+
+
+def kind(cell):
+    if cell["family"] == "peer":
+        return "peer"
+    return "mw" if cell["name"].startswith("mw") else "other"
+
+
+def bars(results, work, title, is_logarithmic):
+    workers = results.workers_most if work == "W1" else None
+    rows = [(cell["name"], kind(cell), median(cell, UNITS[work])) for cell in results.of(work)
+            if cell["runs"] and workers in (None, cell["workers"])]
+    return svg.bars(title, rows, is_logarithmic) if rows else None
+
+
+def plots(results):
+    """Name and picture; None of nothing."""
+    workers = results.workers_most
+    yield "tasks", bars(results, "W1", f"W1: no-op tasks/s, 64 bytes each way, {workers} workers "
+                        "(logarithmic)", True)
+    yield "large", bars(results, "W2", f"W2: MB/s one way, 64 KiB tasks, {workers} workers",
+                        False)
+    yield "latency", bars(results, "W3", "W3: one task at a time, median, us (logarithmic)", True)
+    yield "queue", (svg.curve("W4: tasks/s with so many tasks queued", "tasks queued",
+                              depths(results)) if depths(results) else None)
+    yield "slaves", (svg.curve("W5: no-op tasks/s with so many slaves", "slaves",
+                               crowd(results)) if crowd(results) else None)
+
+
+def memory_rows(results):
+    for cell in results.of("W4"):
+        if cell["name"] == "memory" and cell["runs"]:
+            yield (f"{cell['variant']:,}", amount(median(cell, lambda run: run["resident_per_task"])),
+                   amount(median(cell, lambda run: run["malloc_per_task"])),
+                   amount(median(cell, lambda run: run["submit_ns"])))
+
+
+def computing_rows(results):
+    for work in ("W6", "W7"):
+        for cell in results.of(work):
+            if cell["runs"]:
+                here = median(cell, stretch)
+                efficiency = efficiency_of(results, cell)
+                yield (f"{work}, {cell['name']}", f"{cell['runs'][0]['tasks']:,}",
+                       f"{median(cell, lambda run: run['seconds']):.2f}", f"{here:.3f}",
+                       f"{100 * efficiency:.1f}" if efficiency else "-")
+
+
+def idle_rows(results):
+    for cell in results.of("W9"):
+        if cell["runs"]:
+            yield (cell["name"], amount(median(cell, lambda run: run["idle_master_percent"])),
+                   amount(median(cell, lambda run: run["idle_slave_percent"])))
+
+
+def machine_text(data):
+    machine = data["machine"]
+    kind_of = "Virtual machine" if machine["is_virtual"] else "Machine"
+    return (f"{kind_of} with {machine['processors']} processors ({machine['processor']}), "
+            f"{machine['memory_gib']} GiB; {machine['system']}, {machine['kernel']}; "
+            f"{machine['compiler']}; {machine['mpi'] or 'no MPI'}. Load before the run: "
+            f"{machine['load']:.2f}. Source: {machine['commit']}. One run of "
+            f"`tests/bench/performance.py --{data['size']}` on {data['date']}: {data['rounds']} "
+            f"rounds, {data['took_s']:,} s.")
+
+
+def page(data, names):
+    results = Results(data)
+
+    def plot(name, words):
+        return f"![{words}](performance-{name}.svg)\n" if name in names else ""
+
+    targets = markdown(("", "what", "target", "measured", ""),
+                       [target.row(results) for target in TARGETS], 5)
+    missing = left_out(data)
+    notes = NOTES.read_text("utf-8").strip() if NOTES.exists() else ""
+    parts = [
+        "# Performance",
+        "This page is written by `cmake --build build --target bench` (or `bench_full`), but for "
+        "[what limits it](#what-limits-it), which is `tests/bench/performance_notes.md`. What is "
+        "measured and how is in [tests/bench/README.md](../tests/bench/README.md). Ratios within "
+        "one run are what counts: the figures are those of this machine on that day.",
+        machine_text(data),
+        "## Targets", targets,
+        "Not measured:\n\n" + "\n".join(f"- {line}" for line in missing) if missing else "",
+        "## What limits it\n\n" + notes if notes else "",
+        "## W1: no-op tasks, 64 bytes each way, tasks/s", plot("tasks", "tasks per second"),
+        compared(results, "W1"),
+        "## W2: 64 KiB each way, MB/s one way", plot("large", "megabytes per second"),
+        compared(results, "W2"),
+        "## W3: one task at a time, microseconds", plot("latency", "latency"),
+        compared(results, "W3", (p99_us,)),
+        "## W4: tasks that wait", plot("queue", "tasks per second over tasks queued"),
+        markdown(("tasks", "bytes a task, resident", "malloc", "ns to submit one"),
+                 memory_rows(results)),
+        "Beyond the 64 bytes of arguments.",
+        markdown(("queued at once", "tasks/s"),
+                 [(f"{depth:,}", amount(value)) for depth, value in depths(results)]),
+        "## W5 and W8: many slaves", plot("slaves", "tasks per second over slaves"),
+        markdown(("slaves", "tasks/s", "registered in, s"),
+                 [(f"{cell['variant']:,}", amount(median(cell, UNITS["W1"])),
+                   f"{median(cell, registered):.4f}") for cell in results.of("W5")
+                  if cell["runs"]]),
+        "All slaves are in one process beside the master's.",
+        "## W6 and W7: tasks that compute, 2 slaves",
+        markdown(("farm", "tasks", "makespan, s", "/ list scheduling", "efficiency, %"),
+                 computing_rows(results)),
+        "W6: lengths log-normal, mean 1 ms, sigma 2, another seed in each round. W7: 100 us each. "
+        "List scheduling's makespan is computed from the same lengths and costs nothing; efficiency "
+        "is against the same tasks without a farm, on the same processors in the same round.",
+        "## W9: nothing to do, % of a processor",
+        markdown(("farm", "master", "slave"), idle_rows(results)),
+    ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def write(data, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    names = set()
+    for name, picture in plots(Results(data)):
+        if picture:
+            (folder / f"performance-{name}.svg").write_text(picture, "utf-8")
+            names.add(name)
+    (folder / "performance.md").write_text(page(data, names), "utf-8")

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of a measurement, and what they were meant to be."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Callable
+
+BYTES_LARGE = 65536
+
+
+class Results:
+    """The cells of a measurement; what was not measured is None everywhere."""
+
+    def __init__(self, data):
+        self.cells = data["cells"]
+        self.workers_most = max((cell["workers"] for cell in self.of("W1")), default=0)
+
+    def of(self, work):
+        return [cell for cell in self.cells if cell["work"] == work]
+
+    def cell(self, work, name, workers=None, variant=None):
+        if work == "W1" and workers is None:
+            workers = self.workers_most
+        for cell in self.of(work):
+            if (cell["name"] == name and workers in (None, cell["workers"])
+                    and variant in (None, cell["variant"]) and cell["runs"]):
+                return cell
+        return None
+
+
+def all_of(cell, value):
+    return [value(run) for run in cell["runs"]]
+
+
+def median(cell, value):
+    return statistics.median(all_of(cell, value)) if cell and cell["runs"] else None
+
+
+def over(above, below):
+    return above / below if above is not None and below else None
+
+
+def rate(run):
+    return run["tasks_per_s"]
+
+
+def megabytes(run):
+    return run["tasks_per_s"] * run["bytes"] / 1e6
+
+
+def alone_us(run):
+    return run["latency_median_us"]
+
+
+def p99_us(run):
+    return run["latency_p99_us"]
+
+
+def stretch(run):
+    """The makespan over that of list scheduling."""
+    return run["seconds"] / run["ideal_s"]
+
+
+def registered(run):
+    return run.get("registered_s")
+
+
+UNITS = {"W1": rate, "W2": megabytes, "W3": alone_us}
+
+
+def ratio(work, name, other):
+    """Of the medians of two farms."""
+    def value(results):
+        return over(median(results.cell(work, name), UNITS[work]),
+                    median(results.cell(work, other), UNITS[work]))
+    return value
+
+
+def memory(results):
+    found = [median(cell, lambda run: run["resident_per_task"]) for cell in results.of("W4")
+             if cell["name"] == "memory" and cell["runs"]]
+    return max(found, default=None)
+
+
+def depths(results):
+    return [(cell["variant"], median(cell, rate)) for cell in results.of("W4")
+            if cell["name"] == "rate" and cell["runs"]]
+
+
+def flatness(results):
+    found = depths(results)
+    return over(found[-1][1], found[0][1]) if len(found) > 1 else None
+
+
+def ran_deepest(results):
+    found = depths(results)
+    return max((depth for depth, _ in found), default=None)
+
+
+def crowd(results):
+    return [(cell["variant"], median(cell, rate)) for cell in results.of("W5") if cell["runs"]]
+
+
+def crowd_ratio(results):
+    found = dict(crowd(results))
+    return over(found.get(1000), found.get(4))
+
+
+def crowd_most(results):
+    return max((slaves for slaves, _ in crowd(results)), default=None)
+
+
+def registration(results):
+    return median(results.cell("W5", "mw, tcp", variant=1000), registered)
+
+
+def makespan(name):
+    return lambda results: median(results.cell("W6", name), stretch)
+
+
+def efficiency_of(results, cell):
+    """Pure computation's time over the farm's, round by round, since both ran one after the other."""
+    pure = results.cell(cell["work"], "without a farm") if cell else None
+    if not pure:
+        return None
+    return statistics.median(pure_s / here_s for pure_s, here_s in
+                             zip(all_of(pure, stretch), all_of(cell, stretch)))
+
+
+def efficiency(name):
+    return lambda results: efficiency_of(results, results.cell("W7", name))
+
+
+def times(value):
+    return f"{value:.2f} x"
+
+
+def percent(value):
+    return f"{100 * value:.1f} %"
+
+
+def whole(value):
+    return f"{value:,.0f}"
+
+
+@dataclass(frozen=True)
+class Target:
+    work: str
+    what: str
+    limit: float
+    is_least: bool
+    value: Callable
+    form: Callable = times
+
+    def row(self, results):
+        value = self.value(results)
+        sign = "at least" if self.is_least else "at most"
+        if value is None:
+            shown, verdict = "-", "not measured"
+        else:
+            shown, verdict = self.form(value), self.verdict(value)
+        return self.work, self.what, f"{sign} {self.form(self.limit)}", shown, verdict
+
+    def verdict(self, value):
+        short = 1 - value / self.limit if self.is_least else value / self.limit - 1
+        if short <= 0:
+            return "reached"
+        return f"**missed by {100 * short:.1f} %**" if short < 0.1 else \
+            f"**missed by {100 * short:.0f} %**"
+
+
+TARGETS = (
+    Target("W1", "mw, tcp, defaults / textbook epoll farm", 25, True,
+           ratio("W1", "mw, tcp", "textbook epoll farm")),
+    Target("W1", "mw, tcp, defaults / batched libevent farm", 0.6, True,
+           ratio("W1", "mw, tcp", "batched libevent farm")),
+    Target("W1", "mw, mpi, defaults / textbook MPI farm", 4, True,
+           ratio("W1", "mw, mpi", "textbook MPI farm")),
+    Target("W1", "mw, tcp, groups of 1 / textbook epoll farm", 0.9, True,
+           ratio("W1", "mw, tcp, groups of 1", "textbook epoll farm")),
+    Target("W1", "mw, mpi, groups of 1 / textbook MPI farm", 0.6, True,
+           ratio("W1", "mw, mpi, groups of 1", "textbook MPI farm")),
+    Target("W2", "mw, tcp / batched recv() farm", 0.8, True,
+           ratio("W2", "mw, tcp", "batched recv() farm")),
+    Target("W2", "mw, mpi / prefetching MPI farm", 0.8, True,
+           ratio("W2", "mw, mpi", "prefetching MPI farm")),
+    Target("W3", "mw, tcp / textbook epoll farm, median", 1.15, False,
+           ratio("W3", "mw, tcp", "textbook epoll farm")),
+    Target("W3", "mw, mpi, median", 2, False,
+           lambda results: median(results.cell("W3", "mw, mpi"), alone_us),
+           lambda value: f"{value:.2f} us"),
+    Target("W4", "memory per queued task beyond its arguments", 96, False, memory,
+           lambda value: f"{value:.1f} bytes"),
+    Target("W4", "tasks queued at once and run", 10 ** 7, True, ran_deepest, whole),
+    Target("W5", "tasks/s with 1,000 slaves / with 4", 0.7, True, crowd_ratio),
+    Target("W5", "slaves connected and served", 5000, True, crowd_most, whole),
+    Target("W5", "tasks/s with the most tasks queued / with 1,000", 0.8, True, flatness),
+    Target("W6", "mw, tcp, makespan / list scheduling", 1.05, False, makespan("mw, tcp"),
+           lambda value: f"{value:.3f} x"),
+    Target("W6", "mw, mpi, makespan / list scheduling", 1.05, False, makespan("mw, mpi"),
+           lambda value: f"{value:.3f} x"),
+    Target("W7", "mw, tcp, efficiency against pure computation", 0.97, True,
+           efficiency("mw, tcp"), percent),
+    Target("W7", "mw, mpi, efficiency against pure computation", 0.97, True,
+           efficiency("mw, mpi"), percent),
+    Target("W8", "1,000 slaves registered", 1, False, registration,
+           lambda value: f"{value:.3f} s"),
+)
