@@ -36,8 +36,8 @@ GROUP_64 = ("--mw-slave-task-group", "64", "--mw-slave-result-group", "64")
 LATENCY = ("--mode", "latency")
 LARGE = ("--bytes", "65536")
 
-# The C library chooses how it copies by what the processor can do; so all processors are alike. With
-# "rep movsb", for one, callgrind counts an instruction for each byte.
+# The C library chooses how it copies by what the processor can do; so all processors are alike.
+# With "rep movsb", for one, callgrind counts an instruction for each byte.
 TUNABLES = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL"
 
 # What is run, and the two numbers of tasks.

@@ -115,7 +115,8 @@ def plots(results):
 def memory_rows(results):
     for cell in results.of("W4"):
         if cell["name"] == "memory" and cell["runs"]:
-            yield (f"{cell['variant']:,}", amount(median(cell, lambda run: run["resident_per_task"])),
+            yield (f"{cell['variant']:,}",
+                   amount(median(cell, lambda run: run["resident_per_task"])),
                    amount(median(cell, lambda run: run["malloc_per_task"])),
                    amount(median(cell, lambda run: run["submit_ns"])))
 
