@@ -42,7 +42,7 @@ class Size:
 SIZES = {
     "smoke": Size("smoke", 1, 0, 10 ** 6, 10 ** 6, (2,), (1, 4), 400, (10, 100), 400, (1000,), 20,
                   20, 1, False, 100),
-    "quick": Size("quick", 3, 0.4, 420, 30, (4,)),
+    "quick": Size("quick", 3, 0.4, 330, 30, (4,), slaves_tasks=100_000, depth_tasks=200_000),
     "full": Size("full", 5, 1.0, 3600, 240, (1, 2, 4), slaves_tasks=1_000_000,
                  uneven_tasks=10_000, light_tasks=1_000_000, idle_s=10),
 }

@@ -5,10 +5,11 @@ about them is in performance_notes.md, which goes in as it is."""
 import pathlib
 
 import svg
-from targets import (TARGETS, UNITS, Results, all_of, alone_us, crowd, depths, efficiency_of,
-                     median, over, p99_us, registered, stretch)
+from targets import (TARGETS, UNITS, Results, all_of, alone_us, crowd, depths, disturbance,
+                     efficiency_of, median, over, p99_us, registered, stretch)
 
 NOTES = pathlib.Path(__file__).resolve().parent / "performance_notes.md"
+BUSY = 1.05
 BASELINES = {
     "W1": {"tcp": ("textbook epoll farm", "batched libevent farm"),
            "mpi": ("textbook MPI farm", "batched MPI farm"),
@@ -150,6 +151,14 @@ def machine_text(data):
             f"rounds, {data['took_s']:,} s.")
 
 
+def warning(results):
+    busy = disturbance(results)
+    if busy is None or busy < BUSY:
+        return ""
+    return (f"**The machine was not left alone:** the tasks of W6 took {busy:.2f} of list "
+            "scheduling's makespan without any farm. Measure again before believing a figure.")
+
+
 def page(data, names):
     results = Results(data)
 
@@ -166,7 +175,7 @@ def page(data, names):
         "[what limits it](#what-limits-it), which is `tests/bench/performance_notes.md`. What is "
         "measured and how is in [tests/bench/README.md](../tests/bench/README.md). Ratios within "
         "one run are what counts: the figures are those of this machine on that day.",
-        machine_text(data),
+        machine_text(data), warning(results),
         "## Targets", targets,
         "Not measured:\n\n" + "\n".join(f"- {line}" for line in missing) if missing else "",
         "## What limits it\n\n" + notes if notes else "",

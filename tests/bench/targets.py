@@ -93,8 +93,15 @@ def flatness(results):
 
 
 def ran_deepest(results):
-    found = depths(results)
-    return max((depth for depth, _ in found), default=None)
+    """Unless some were left out for want of time or memory."""
+    if any(cell["missing"] for cell in results.of("W4")):
+        return None
+    return max((depth for depth, _ in depths(results)), default=None)
+
+
+def disturbance(results):
+    """How much longer than list scheduling's the makespan is without a farm: what else ran."""
+    return median(results.cell("W6", "without a farm"), stretch)
 
 
 def crowd(results):
