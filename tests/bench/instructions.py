@@ -48,7 +48,6 @@ FARMS = {
     "W3, simulated": (SIM + LATENCY, (2000, 4000)),
     "W1, local socket, defaults": (LOCAL, (10000, 20000)),
     "W1, local socket, groups of 64": (LOCAL + GROUP_64, (10000, 20000)),
-    "W2, local socket": (LOCAL + LARGE, (200, 400)),
     "W3, local socket": (LOCAL + LATENCY, (1000, 2000)),
 }
 
