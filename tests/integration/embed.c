@@ -15,7 +15,7 @@
 
 #include <mw/mpi.h>
 
-#define PHASES_COUNT 1000
+#define PHASES_COUNT 2000
 #define TASKS_COUNT 20
 
 /* What MPI has given out and not got back. One program, one set of wrappers: this cannot be but
@@ -64,9 +64,16 @@ int MPI_Irecv(void *data, int count, MPI_Datatype type, int rank, int tag, MPI_C
     return made(PMPI_Irecv(data, count, type, rank, tag, comm, request));
 }
 
-int MPI_Imrecv(void *data, int count, MPI_Datatype type, MPI_Message *message, MPI_Request *request)
+int MPI_Recv_init(void *data, int count, MPI_Datatype type, int rank, int tag, MPI_Comm comm,
+                  MPI_Request *request)
 {
-    return made(PMPI_Imrecv(data, count, type, message, request));
+    return made(PMPI_Recv_init(data, count, type, rank, tag, comm, request));
+}
+
+int MPI_Request_free(MPI_Request *request)
+{
+    requests_count--;
+    return PMPI_Request_free(request);
 }
 
 int MPI_Ibarrier(MPI_Comm comm, MPI_Request *request)
@@ -94,7 +101,7 @@ int MPI_Wait(MPI_Request *request, MPI_Status *status)
 {
     bool was_there = *request != MPI_REQUEST_NULL;
     int code = PMPI_Wait(request, status);
-    requests_count -= was_there;
+    requests_count -= was_there && *request == MPI_REQUEST_NULL;
     return code;
 }
 

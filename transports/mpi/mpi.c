@@ -54,7 +54,7 @@ static mw_error open_transport(struct mwi_mpi_transport *t, mw_reason *why)
     if (error != MW_OK)
         return error;
     is_ready = mwi_mpi_links_init(&t->links, t->world.size) == MW_OK &&
-               mwi_mpi_receives_init(&t->receives, t->world.size) == MW_OK;
+               mwi_mpi_receives_init(&t->receives, &t->world, why) == MW_OK;
     return mwi_mpi_world_agree(&t->world, is_ready, (int64_t)t->config.frame_bytes_max, why);
 }
 
@@ -206,6 +206,8 @@ static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
             mwi_backoff_active(&t->backoff);
             return MW_OK;
         }
+        if (deadline == INT64_MIN)
+            return MW_OK;
         now_ns = clock_ns();
         if (now_ns >= deadline || wait_a_little(t, t->config.wake_fd, now_ns, deadline))
             return MW_OK;

@@ -60,21 +60,36 @@ static void release(struct mwi_mpi_whole *whole)
     free(whole);
 }
 
-/* Hands one part to MPI, for which room was reserved; false if MPI refuses. */
-static bool post_part(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
-                      struct mwi_mpi_link *link, int tag, struct mwi_mpi_whole *whole, void *data,
-                      size_t size)
+/* Hands `size` bytes to MPI; *done says whether MPI needs nothing of them any more. */
+static int post(const void *data, size_t size, int rank, int tag, MPI_Comm comm,
+                MPI_Request *request, bool *done)
+{
+    int flag = 0;
+    int code = MPI_Isend(data, (int)size, MPI_BYTE, rank, tag, comm, request);
+
+    if (code == MPI_SUCCESS && size <= ASK_BYTES_MAX)
+        code = MPI_Test(request, &flag, MPI_STATUS_IGNORE);
+    *done = flag != 0;
+    return code;
+}
+
+/* Hands a part, or the note, to MPI; room for it was reserved. False if MPI refuses. */
+static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, int tag,
+                      MPI_Comm comm, struct mwi_mpi_whole *whole, const void *data, size_t size)
 {
     MPI_Request request;
-    int code = MPI_Isend(data, (int)size, MPI_BYTE, link->rank, tag, world->comm, &request);
+    bool done;
+    int code = post(data, size, link->rank, tag, comm, &request, &done);
 
     if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
         link->failed = true;
         return false;
     }
-    whole->parts_count++;
-    keep(sends, request, (struct mwi_mpi_send){link->peer, NULL, size, whole});
-    link->backlog_bytes += size;
+    if (!done) {
+        whole->parts_count++;
+        keep(sends, request, (struct mwi_mpi_send){link->peer, NULL, size, whole});
+        link->backlog_bytes += size;
+    }
     return true;
 }
 
@@ -93,11 +108,11 @@ static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_wor
     }
     *whole = (struct mwi_mpi_whole){.parts_count = 1, .data = data};
     mwi_mpi_put_number(whole->note, size);
-    is_taken = post_part(sends, world, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), whole, whole->note,
-                         sizeof whole->note);
+    is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), world->comm, whole,
+                         whole->note, sizeof whole->note);
     for (size_t at = 0; is_taken && at < size; at += MWI_MPI_PART_BYTES)
-        is_taken = post_part(sends, world, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), whole,
-                             (unsigned char *)data + at,
+        is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), world->parts_comm,
+                             whole, (unsigned char *)data + at,
                              size - at < MWI_MPI_PART_BYTES ? size - at : MWI_MPI_PART_BYTES);
     release(whole);
     return MW_OK;
@@ -107,16 +122,14 @@ mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_wo
                             struct mwi_mpi_link *link, int tag, void *data, size_t size)
 {
     MPI_Request request;
-    int done = 0;
+    bool done;
     int code;
 
-    if (size > MWI_MPI_PART_BYTES)
+    if (size > MWI_MPI_SMALL_BYTES)
         return post_parts(sends, world, link, tag, data, size);
     if (!reserve(sends, 1))
         return MW_ENOMEM;
-    code = MPI_Isend(data, (int)size, MPI_BYTE, link->rank, tag, world->comm, &request);
-    if (code == MPI_SUCCESS && size <= ASK_BYTES_MAX)
-        code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    code = post(data, size, link->rank, tag, world->comm, &request, &done);
     if (code == MPI_SUCCESS && !done) {
         keep(sends, request, (struct mwi_mpi_send){link->peer, data, size, NULL});
         link->backlog_bytes += size;
@@ -132,11 +145,9 @@ bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_worl
                           int tag)
 {
     MPI_Request request;
-    int done = 0;
-    int code = MPI_Isend(NULL, 0, MPI_BYTE, rank, tag, world->comm, &request);
+    bool done;
+    int code = post(NULL, 0, rank, tag, world->comm, &request, &done);
 
-    if (code == MPI_SUCCESS)
-        code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
     if (code == MPI_SUCCESS && !done) {
         if (reserve(sends, 1))
             keep(sends, request, (struct mwi_mpi_send){0});

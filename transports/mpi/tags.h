@@ -16,9 +16,8 @@ enum mwi_mpi_kind {
     MWI_MPI_WELCOME,
     MWI_MPI_BYE,
     MWI_MPI_OVERSIZE,
-    MWI_MPI_SIZE, /* of a frame whose parts follow next, and nothing else from this rank between */
-    MWI_MPI_PART,
-    MWI_MPI_NOTHING /* is never sent */
+    MWI_MPI_SIZE, /* of a frame that comes in parts */
+    MWI_MPI_PART  /* the only kind on the communicator for parts */
 };
 
 #define MWI_MPI_KIND_BITS 3
@@ -26,7 +25,11 @@ enum mwi_mpi_kind {
 #define MWI_MPI_BY_CONNECTOR (1 << MWI_MPI_KIND_BITS)
 #define MWI_MPI_NUMBER_SHIFT (MWI_MPI_KIND_BITS + 1)
 
-/* A larger frame goes in parts of this size, the last of them being what is left. */
+/* A frame of more bytes goes in parts. Open MPI's shared memory sends a message of so many at once
+ * and others send larger ones so. */
+#define MWI_MPI_SMALL_BYTES ((size_t)4000)
+
+/* The size of a part; the last of a frame is what is left. */
 #define MWI_MPI_PART_BYTES ((size_t)4 * 1024 * 1024)
 
 /* A number as the body of a message, lowest byte first. */

@@ -124,6 +124,8 @@ static mw_error measure(struct mwi_mpi_world *world, MPI_Comm parent, mw_reason 
                                    "MPI_Comm_set_errhandler", why);
 
     if (error == MW_OK)
+        error = mwi_mpi_check(MPI_Comm_dup(world->comm, &world->parts_comm), "MPI_Comm_dup", why);
+    if (error == MW_OK)
         error = mwi_mpi_check(MPI_Comm_size(world->comm, &world->size), "MPI_Comm_size", why);
     if (error == MW_OK)
         error = mwi_mpi_check(MPI_Comm_rank(world->comm, &world->rank), "MPI_Comm_rank", why);
@@ -170,7 +172,7 @@ mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const mw_mpi_environmen
 {
     mw_error error;
 
-    *world = (struct mwi_mpi_world){.comm = MPI_COMM_NULL};
+    *world = (struct mwi_mpi_world){.comm = MPI_COMM_NULL, .parts_comm = MPI_COMM_NULL};
     world->own.master_rank = environment == NULL ? -1 : environment->master_rank;
     error = start_mpi(world, environment == NULL, why);
     if (error == MW_OK)
@@ -242,6 +244,8 @@ mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t
 void mwi_mpi_world_close(struct mwi_mpi_world *world)
 {
     if (mwi_mpi_world_usable()) {
+        if (world->parts_comm != MPI_COMM_NULL)
+            MPI_Comm_free(&world->parts_comm);
         if (world->comm != MPI_COMM_NULL)
             MPI_Comm_free(&world->comm);
         if (world->finalize)

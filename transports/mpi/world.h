@@ -21,8 +21,10 @@ struct mwi_mpi_card {
 };
 
 struct mwi_mpi_world {
-    MPI_Comm comm; /* ours alone; MPI_ERRORS_RETURN */
-    int rank;      /* in comm */
+    /* Ours alone, MPI_ERRORS_RETURN, with the same ranks: one for small messages, one for what only
+     * comes when it was announced there. */
+    MPI_Comm comm, parts_comm;
+    int rank;
     int size;
     int parent_size;                 /* of the communicator that the caller gave */
     struct mwi_mpi_card own, *cards; /* of this rank, and of all by rank */
