@@ -48,7 +48,7 @@ struct mwi_loop {
     bool is_fd_asked;
     bool
         is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd */
-    int64_t turned_ns; /* the end of the last turn */
+    int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
 
 static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
@@ -167,7 +167,7 @@ static void on_event(struct loop_transport *from, struct mwi_event *event)
     struct mwi_loop *loop = from->loop;
     loop->events_count++;
     mwi_backoff_active(&loop->backoff);
-    event->now_ns = mwi_loop_now(loop);
+    event->now_ns = loop->turned_ns = mwi_loop_now(loop);
     event->transport = from->api->scheme;
     event->peer = global_peer(from, event->peer);
     step(loop, event);
@@ -362,7 +362,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
                        mw_reason *why)
 {
     uint64_t before = loop->events_count;
-    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = mwi_loop_now(loop)});
+    loop->turned_ns = mwi_loop_now(loop);
+    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = loop->turned_ns});
     /* A slave that a timer has thrown out is news for the user, who shall not wait for more. */
     if (loop->events_count != before)
         deadline_ns = INT64_MIN;
@@ -374,11 +375,12 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     loop->is_due = false;
     if (!loop->engine.effects->failed)
         error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
-    loop->turned_ns = mwi_loop_now(loop);
-    if (loop->events_count == before)
-        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
-    else
+    if (loop->events_count != before) {
         loop->is_due = true;
+    } else {
+        loop->turned_ns = mwi_loop_now(loop);
+        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
+    }
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;
     mwi_audit_file_flush(loop->audit);

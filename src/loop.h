@@ -62,7 +62,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
 int mwi_loop_fd(struct mwi_loop *loop);
 int64_t mwi_loop_due(const struct mwi_loop *loop);
 
-/* When the last turn ended; 0 if there was none. */
+/* When the last turn ended, or its last event came if there was one, which saves reading the clock; 0 if
+ * there was none. */
 int64_t mwi_loop_turned(const struct mwi_loop *loop);
 
 /* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said so.

@@ -158,9 +158,19 @@ mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *c
     return error;
 }
 
-/* Serves the slaves now and then even if the user has results to take for a long time. */
+/* Whether there is nothing to hand out, but will be. */
+static bool will_wait(const mw_master *master)
+{
+    return master->engine.finished.count == 0 &&
+           master->engine.tasks.counts[MWI_TASK_UNRUNNABLE] == 0 && runnable_count(master) > 0;
+}
+
+/* Serves the slaves now and then even if the user has results to take for a long time. If there is
+ * nothing to take they are served anyway. */
 static void serve_meanwhile(mw_master *master)
 {
+    if (will_wait(master))
+        return;
     if (mwi_loop_now(master->loop) - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
         (void)mwi_master_turn(master, INT64_MIN, NULL);
 }

@@ -26,7 +26,7 @@ static mw_error turn(mw_slave *slave, int64_t deadline_ns)
 {
     mw_reason why;
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
-    slave->last_turn_ns = mwi_loop_now(slave->loop);
+    slave->last_turn_ns = mwi_loop_turned(slave->loop);
     if (error != MW_OK)
         slave->broken = mwi_slave_fail(slave, error, "%s", why.text);
     return error;
@@ -88,7 +88,7 @@ static void run_tasks(mw_slave *slave, size_t count)
             continue;
         if (turn(slave, INT64_MIN) != MW_OK)
             return;
-        now_ns = slave->last_turn_ns;
+        now_ns = mwi_loop_now(slave->loop);
     }
 }
 
