@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The transport over MPI: the table of functions that the module exports, waiting, and closing.
- * One transport is one duplicate of a communicator; its peers are links to ranks of it. MPI offers
- * nothing to sleep on, so a poll looks and naps.
+ * One transport is two communicators of its own with the same ranks; its peers are links to these.
+ * MPI offers nothing to sleep on, so a poll looks and naps.
  */
 #include "protocol.h"
 

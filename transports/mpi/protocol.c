@@ -3,8 +3,8 @@
  * Who says what when. A link begins with the connecting rank's hello, which is answered by a
  * welcome, or by a bye if nobody listens. It ends when each end has sent exactly one bye, so that
  * counting them tells whether anything can still be on its way; what comes between our bye and
- * theirs is received and thrown away. All of this is in the tags: only frames, and the note that
- * stands for one that is too large for the other end, have a body.
+ * theirs is received and thrown away. All of this is in the tags: only frames, and the notes of
+ * their sizes, have a body.
  */
 #include "protocol.h"
 

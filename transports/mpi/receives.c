@@ -196,26 +196,6 @@ static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive *receive)
     return error;
 }
 
-/* Asks for parts of the queue's frames, each when the one before it in its frame is there. */
-static mw_error ask(struct look *look, struct mwi_mpi_queue *queue)
-{
-    mw_error error = MW_OK;
-    bool is_done = true;
-
-    while (queue->asking != NULL && look->bytes < BYTES_PER_LOOK_MAX) {
-        struct mwi_mpi_receive *receive = queue->asking;
-
-        error = test(look, receive, &is_done);
-        if (error == MW_OK && is_done)
-            error = ask_for_part(look, receive);
-        if (error != MW_OK || !is_done)
-            break;
-        while (queue->asking != NULL && queue->asking->asked == queue->asking->size)
-            queue->asking = queue->asking->next;
-    }
-    return error;
-}
-
 static void hand_on(const struct look *look, const struct mwi_mpi_receive *receive)
 {
     mw_frame frame = {receive->block, receive->size, receive->block};
@@ -228,11 +208,11 @@ static void hand_on(const struct look *look, const struct mwi_mpi_receive *recei
 }
 
 /* Hands on what is there of one rank. */
-static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
+static mw_error hand_on_first(struct look *look, struct mwi_mpi_queue *queue)
 {
-    mw_error error = ask(look, queue);
+    mw_error error = MW_OK;
 
-    while (error == MW_OK && queue->first != NULL && look->budget > 0) {
+    while (queue->first != NULL && look->budget > 0) {
         struct mwi_mpi_receive *receive = queue->first;
         bool is_done = false;
 
@@ -246,6 +226,30 @@ static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
         look->receives->bytes -= receive->size;
         hand_on(look, receive);
         free(receive);
+    }
+    return error;
+}
+
+/* Asks for a part when the one before it in its frame is there. What is there at once is handed on
+ * before the next is asked for, so that its memory is used again while it is in the cache. */
+static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
+{
+    mw_error error = hand_on_first(look, queue);
+
+    while (error == MW_OK && queue->asking != NULL && look->bytes < BYTES_PER_LOOK_MAX &&
+           look->budget > 0) {
+        struct mwi_mpi_receive *receive = queue->asking;
+        bool is_done = false;
+
+        error = test(look, receive, &is_done);
+        if (error == MW_OK && is_done)
+            error = ask_for_part(look, receive);
+        if (error != MW_OK || !is_done)
+            break;
+        while (queue->asking != NULL && queue->asking->asked == queue->asking->size)
+            queue->asking = queue->asking->next;
+        if (receive == queue->first)
+            error = hand_on_first(look, queue);
     }
     return error;
 }

@@ -25,8 +25,8 @@ enum mwi_mpi_kind {
 #define MWI_MPI_BY_CONNECTOR (1 << MWI_MPI_KIND_BITS)
 #define MWI_MPI_NUMBER_SHIFT (MWI_MPI_KIND_BITS + 1)
 
-/* A frame of more bytes goes in parts. Open MPI's shared memory sends a message of so many at once
- * and others send larger ones so. */
+/* A frame of more bytes goes in parts. Open MPI sends so many over shared memory without asking the
+ * receiver, and more than that over TCP. */
 #define MWI_MPI_SMALL_BYTES ((size_t)4000)
 
 /* The size of a part; the last of a frame is what is left. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The communicator of a transport: MPI itself if nobody else started it, one of its own, made of what
- * the caller gave, and what the ranks of it tell each other once, at open.
+ * The communicators of a transport: MPI itself if nobody else started it, two of its own, made of what
+ * the caller gave, and what the ranks of them tell each other once, at open.
  */
 #ifndef MWI_MPI_WORLD_H
 #define MWI_MPI_WORLD_H
