@@ -2,14 +2,14 @@
  *
  * A farm inside an MPI program: embed_mpi [--cells N] [--steps N]
  *
- * The program is a simulation like many others: heat flows along a rod whose cells are divided among
- * the ranks, and neighbours exchange the cells at their edges. Every ten steps the rod is cut into
- * pieces and each is analysed, which takes much longer for some than for others. So the same ranks
- * become a farm, with rank 0 as master, for as long as the analysis lasts; what it finds heats the
- * rod anew, and the simulation goes on.
+ * The program is a simulation like many others: heat flows along a rod whose cells are divided
+ * among the ranks, and neighbours exchange the cells at their edges. Every ten steps the rod is cut
+ * into pieces and each is analysed, which takes much longer for some than for others. So the same
+ * ranks become a farm, with rank 0 as master, for as long as the analysis lasts; what it finds
+ * heats the rod anew, and the simulation goes on.
  *
- * The output is the same with any number of ranks. With one there is nobody to farm anything out to,
- * and the analysis is done where it is needed: that is the serial run.
+ * The output is the same with any number of ranks. With one there is nobody to farm anything out
+ * to, and the analysis is done where it is needed: that is the serial run.
  */
 #include <math.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * A farm beside other things in an event loop of libevent: event_loop [--limit N]
  *
  * The program has an event_base of its own, as a server or a desktop program has. On it are a clock
- * that tells of the progress, a signal that ends the program, and a master whose slaves count primes.
- * Nothing here waits but the base.
+ * that tells of the progress, a signal that ends the program, and a master whose slaves count
+ * primes. Nothing here waits but the base.
  *
  * A program whose loop is its own cannot leave its main to mw_main: it takes the options out of the
  * command line, asks whether it is a slave, and opens the farm itself.

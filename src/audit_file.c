@@ -313,7 +313,8 @@ void mwi_audit_file_flush(struct mwi_audit_file *file)
         write_buffer(file);
 }
 
-/* Takes the name of a slave that no master has given one: several of them shall not share a file. */
+/* Takes the name of a slave that no master has given one: several of them shall not share a file.
+ */
 static void take_own_name(struct mwi_audit_file *file)
 {
     char host[HOST_BYTES], node[HOST_BYTES + 32];

@@ -39,7 +39,8 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
                              const struct mwi_audit_file_config *config,
                              mw_reason *why) MW_USE_RESULT;
 
-/* What is added to the time of the records from now on to get nanoseconds since 1970; 0 until then. */
+/* What is added to the time of the records from now on to get nanoseconds since 1970; 0 until then.
+ */
 void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns);
 
 /* Tells what %n stands for, copied, and opens the file that waited for it. If that fails, there is

@@ -56,13 +56,14 @@ struct mwi_launch {
     int argc; /* the user's arguments, handed on to local slaves; argv[0] first */
     char **argv;
     int wake_fd; /* readable once a signal came; -1: signals are not ours */
-    /* Set by opening: a collective call of the communicator was made, and need not be made up for. */
+    /* Set by opening: a collective call of the communicator was made, and need not be made up for.
+     */
     bool has_joined;
 };
 
-/* For a rank that cannot open a master or slave on the options' communicator, if there is one: takes
- * part in the collective call, so that the others are not left waiting; if there is no module to do
- * that, mw_options_must_decline says so. */
+/* For a rank that cannot open a master or slave on the options' communicator, if there is one:
+ * takes part in the collective call, so that the others are not left waiting; if there is no module
+ * to do that, mw_options_must_decline says so. */
 void mwi_launch_decline(mw_options *options, const struct mwi_launch *launch);
 
 #endif

@@ -46,8 +46,8 @@ struct mwi_loop {
     int wake_fd;
     int fd; /* of the first transport that has one; -1 if none has, or nobody has asked yet */
     bool is_fd_asked;
-    bool
-        is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd */
+    bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
+                  */
     int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
 
@@ -313,8 +313,8 @@ static bool is_woken(const struct mwi_loop *loop)
     return loop->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
 }
 
-/* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether something
- * has ended the wait. */
+/* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether
+ * something has ended the wait. */
 static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns,
                               bool *is_over, mw_reason *why)
 {

@@ -56,18 +56,18 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why);
 
-/* A descriptor that says when a turn would find something, -1 if no transport has one, the same each
- * time. And the time at which a turn is due although it says nothing, or was not asked for: at most a
- * second after the last one. */
+/* A descriptor that says when a turn would find something, -1 if no transport has one, the same
+ * each time. And the time at which a turn is due although it says nothing, or was not asked for: at
+ * most a second after the last one. */
 int mwi_loop_fd(struct mwi_loop *loop);
 int64_t mwi_loop_due(const struct mwi_loop *loop);
 
-/* When the last turn ended, or its last event came if there was one, which saves reading the clock; 0 if
- * there was none. */
+/* When the last turn ended, or its last event came if there was one, which saves reading the clock;
+ * 0 if there was none. */
 int64_t mwi_loop_turned(const struct mwi_loop *loop);
 
-/* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said so.
- * Not from an event. */
+/* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said
+ * so. Not from an event. */
 void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
 
 /* Carries out what a direct call of the engine has left. */

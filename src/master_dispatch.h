@@ -11,8 +11,8 @@
 /* The next slave that can be sent something, NULL if there is none. */
 struct mwi_slave *mwi_master_next_ready(const struct mwi_master_engine *engine);
 
-/* Enters or leaves the slave among those that are sent more while they have tasks; to be called when it
- * has returned some. */
+/* Enters or leaves the slave among those that are sent more while they have tasks; to be called
+ * when it has returned some. */
 void mwi_master_note_room(struct mwi_master_engine *engine, struct mwi_slave *slave);
 
 void mwi_master_dispatch(struct mwi_master_engine *engine);

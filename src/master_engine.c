@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each event has one function below. Every step ends with dispatch, which gives waiting tasks to idle
- * slaves.
+ * Each event has one function below. Every step ends with dispatch, which gives waiting tasks to
+ * idle slaves.
  */
 #include "master_engine.h"
 
@@ -70,8 +70,8 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave *sla
     return i;
 }
 
-/* From the first results after the slave had nothing: the time since it was sent something, less what
- * the tasks took. */
+/* From the first results after the slave had nothing: the time since it was sent something, less
+ * what the tasks took. */
 static void measure_trip(const struct mwi_master_engine *engine, struct mwi_slave *slave,
                          const struct mwi_message *message)
 {
@@ -125,7 +125,8 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave *sla
     mwi_master_part(engine, slave, false, reason);
 }
 
-/* What no honest slave sends is not even decoded: that would cost much more memory than its bytes. */
+/* What no honest slave sends is not even decoded: that would cost much more memory than its bytes.
+ */
 static const char *why_excessive(const struct mwi_slave *slave, const mw_frame *frame)
 {
     if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)

@@ -72,7 +72,8 @@ mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
  * such task. */
 mw_error mwi_master_engine_cancel(struct mwi_master_engine *engine, uint64_t id);
 
-/* Moves an ordered or intermingle slave to the unordered ones. MW_ESTATE: there is no such slave. */
+/* Moves an ordered or intermingle slave to the unordered ones. MW_ESTATE: there is no such slave.
+ */
 mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t sid);
 
 /* Raises or lowers the number of slaves that a group wants. */

@@ -335,8 +335,8 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
     return error;
 }
 
-/* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone, or
- * a rank that has not come yet, whose slave algorithm would never run. */
+/* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone,
+ * or a rank that has not come yet, whose slave algorithm would never run. */
 static bool is_awaiting(const mw_master *master)
 {
     return !mwi_master_engine_is_over(&master->engine) ||

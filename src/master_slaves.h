@@ -38,7 +38,8 @@ void mwi_master_turn_away(struct mwi_master_engine *engine, struct mwi_slave *sl
 void mwi_master_take_hello(struct mwi_master_engine *engine, struct mwi_slave *slave,
                            const struct mwi_message *message);
 
-/* The timer that watches for silence runs on while the slave is busy; only then it means nothing. */
+/* The timer that watches for silence runs on while the slave is busy; only then it means nothing.
+ */
 void mwi_master_make_idle(struct mwi_master_engine *engine, struct mwi_slave *slave);
 
 /* From now on silence of this slave while it has no task means that something is wrong. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Submitting: from what the user gives to a task of the engine's, or to a sentence that says why not.
+ * Submitting: from what the user gives to a task of the engine's, or to a sentence that says why
+ * not.
  */
 #include "master.h"
 

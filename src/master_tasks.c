@@ -56,8 +56,8 @@ static void judge_returned(struct mwi_master_engine *engine, const struct mwi_sl
 void mwi_master_return_tasks(struct mwi_master_engine *engine, const struct mwi_slave *slave,
                              struct mwi_list *list, bool is_loss, const char *reason)
 {
-    /* Of groups by time, only the first was certainly begun. One of those behind it may have brought
-     * the slave down, which shows when it is sent alone. */
+    /* Of groups by time, only the first was certainly begun. One of those behind it may have
+     * brought the slave down, which shows when it is sent alone. */
     bool is_attempt = is_loss;
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
         struct mwi_task *task = MWI_LIST_ENTRY(link, struct mwi_task, link);

@@ -9,8 +9,9 @@
 
 #include "master_engine.h"
 
-/* All tasks of a list of the slave's come back, by its loss or otherwise: first those that are given up, in order, then the
- * others, from the last to the first because each goes to the front of the pool. */
+/* All tasks of a list of the slave's come back, by its loss or otherwise: first those that are
+ * given up, in order, then the others, from the last to the first because each goes to the front of
+ * the pool. */
 void mwi_master_return_tasks(struct mwi_master_engine *engine, const struct mwi_slave *slave,
                              struct mwi_list *list, bool is_loss, const char *reason);
 

@@ -24,8 +24,8 @@ enum mwi_message_kind {
     MWI_MESSAGE_ATTENTIVE = 8, /* slave: []: without a task it listens, and may be pinged */
     MWI_MESSAGE_PING = 9,      /* master: [] */
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
-    /* The payload is what follows the array in the frame, as it is: no length of msgpack's limits it,
-     * and it can be handed out, or sent, where it lies. */
+    /* The payload is what follows the array in the frame, as it is: no length of msgpack's limits
+     * it, and it can be handed out, or sent, where it lies. */
     MWI_MESSAGE_LARGE_TASK = 11,  /* master: [id, algorithm, form] payload */
     MWI_MESSAGE_LARGE_RESULT = 12 /* slave: [id, nanoseconds, form] payload */
 };
@@ -145,7 +145,8 @@ void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t alg
 void mwi_message_begin_results(struct mwi_buffer *buffer);
 void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id);
 size_t mwi_message_open_values(struct mwi_buffer *buffer); /* -> `opened` of _close_values */
-/* The same of a payload that begins at `start`, however long it has become; 0 if it is no values. */
+/* The same of a payload that begins at `start`, however long it has become; 0 if it is no values.
+ */
 size_t mwi_message_opened_values(const struct mwi_buffer *buffer, size_t start);
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened);
 void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size);
@@ -155,8 +156,8 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
 
 /* A large task or result, but for the payload, which is to be appended behind the head. A result's
- * head is exactly as long as what lies before the payload between _open_values and _close_values, if
- * the result is the first of its message, so that it can be put there in place of that. */
+ * head is exactly as long as what lies before the payload between _open_values and _close_values,
+ * if the result is the first of its message, so that it can be put there in place of that. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
                                   bool is_bytes);
 size_t mwi_message_large_head_bytes(uint64_t id);

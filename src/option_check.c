@@ -185,8 +185,8 @@ static bool is_tcp_master(const mw_options *options)
            (mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp"));
 }
 
-/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. Under mpi
- * that would be refused in turn. */
+/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. Under
+ * mpi that would be refused in turn. */
 static mw_error check_address(mw_options *options)
 {
     static const struct {

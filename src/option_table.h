@@ -73,8 +73,9 @@ enum mwi_option mwi_option_find(const char *name, size_t length);
 const char *mwi_option_nearest(const char *name, size_t length);
 
 /* Reads a value, all of it, and sets *number: 0 or 1, the integer, nanoseconds, bytes, the index of
- * the word, ports as their kind says, 0 for a text, for a host whether it stands for all interfaces.
- * False, with *number as it was, if the value is not allowed; is_one_host is not looked at. */
+ * the word, ports as their kind says, 0 for a text, for a host whether it stands for all
+ * interfaces. False, with *number as it was, if the value is not allowed; is_one_host is not looked
+ * at. */
 bool mwi_option_read(const struct mwi_option_row *row, const char *value, int64_t *number);
 
 /* Writes which values are allowed, "a whole number from 0 to 65535", to text[0..size), always

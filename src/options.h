@@ -107,8 +107,9 @@ char **mwi_options_inherited(const mw_options *options, size_t *count);
  * next farm may be one without. */
 mw_error mwi_options_check(mw_options *options);
 
-/* What was read of an environment that many share may be nothing to this process: whether the option
- * has a value that it must not have where it is used; and the sentence about it, MW_EUSAGE. */
+/* What was read of an environment that many share may be nothing to this process: whether the
+ * option has a value that it must not have where it is used; and the sentence about it, MW_EUSAGE.
+ */
 bool mwi_options_is_refused(const mw_options *options, enum mwi_option option);
 mw_error mwi_options_refuse(mw_options *options, enum mwi_option option);
 

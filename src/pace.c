@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* What receiving a task and returning its result cost besides, so that tasks that take no time at all
- * are not taken to be free. */
+/* What receiving a task and returning its result cost besides, so that tasks that take no time at
+ * all are not taken to be free. */
 #define OVERHEAD_NS 400
 #define FORGETTING 32
 #define DURATION_MAX_NS (INT64_C(1) << 50)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long the tasks of each algorithm take, as their results tell: an average in which the last few
- * count most. Master and slave each learn it for themselves.
+ * How long the tasks of each algorithm take, as their results tell: an average in which the last
+ * few count most. Master and slave each learn it for themselves.
  */
 #ifndef MWI_PACE_H
 #define MWI_PACE_H

@@ -42,7 +42,8 @@ struct mwi_policies {
 void mwi_policies_init(struct mwi_policies *policies);
 void mwi_policies_fini(struct mwi_policies *policies);
 
-/* The number of a policy, for one more user; its level is taken from the pool. False out of memory. */
+/* The number of a policy, for one more user; its level is taken from the pool. False out of memory.
+ */
 bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
                        const struct mwi_policy *policy, uint32_t *number);
 

@@ -15,8 +15,8 @@ mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *re
                                  mw_reason *why) MW_USE_RESULT;
 
 /* Reads the file at `path` into *resource, as mwi_resource_parse; never waits for a writer.
- * Errors, with a sentence that names the file: those of mwi_resource_parse; MW_EUNAVAILABLE if there
- * is no such file, not yet perhaps; MW_EIO if it cannot be read, or is no regular file. */
+ * Errors, with a sentence that names the file: those of mwi_resource_parse; MW_EUNAVAILABLE if
+ * there is no such file, not yet perhaps; MW_EIO if it cannot be read, or is no regular file. */
 mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource,
                                 mw_reason *why) MW_USE_RESULT;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * By time, a slave may sit on tasks that another could do, if one takes much longer than was to be
- * expected; it runs them one after the other and does not look up. So what it has ahead is little: a
- * millisecond hides what sending costs, and is nothing at the end of a run. Near that end shares
+ * expected; it runs them one after the other and does not look up. So what it has ahead is little:
+ * a millisecond hides what sending costs, and is nothing at the end of a run. Near that end shares
  * shrink to single tasks, and nothing is sent ahead any more.
  */
 #include "schedule.h"
@@ -10,11 +10,12 @@
 #define AHEAD_NS INT64_C(1000000)
 #define AHEAD_MAX_NS INT64_C(1000000000)
 #define AHEAD_BYTES_MAX ((size_t)4 << 20)
-/* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the time
- * that they take. Some are shorter than the average. */
+/* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the
+ * time that they take. Some are shorter than the average. */
 #define WORTHWHILE 100
 #define FEW 2
-/* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others. */
+/* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others.
+ */
 #define TRUST 2
 /* A share of the queue is this part of what each slave would get if it were divided now. */
 #define SHARE_PART 2

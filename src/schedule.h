@@ -27,15 +27,15 @@ struct mwi_schedule_group {
 
 /* The next task for the slave's next message, NULL if that is complete or there is nothing for it;
  * the caller moves it to the slave before it asks again. A slave gets its ordered tasks first, and
- * unless it takes only those, then the pool's. A task that was lost with a slave before is sent alone,
- * so that whom it brings down next time is clear; so is one with a time limit, whose clock then
- * starts when it is sent.
+ * unless it takes only those, then the pool's. A task that was lost with a slave before is sent
+ * alone, so that whom it brings down next time is clear; so is one with a time limit, whose clock
+ * then starts when it is sent.
  *
- * With a fixed group a slave gets the next when it has returned the last. By time it is to have work
- * for about a millisecond and the way to it and back ahead of it, but not more than its share of the
- * queue; it has more as soon as half of that is done, so that it never waits. The first task of an
- * algorithm is sent alone, since nobody knows what it takes; so is one that may not be run twice,
- * since of others that were at a slave that is lost nobody knows whether they were begun. */
+ * With a fixed group a slave gets the next when it has returned the last. By time it is to have
+ * work for about a millisecond and the way to it and back ahead of it, but not more than its share
+ * of the queue; it has more as soon as half of that is done, so that it never waits. The first task
+ * of an algorithm is sent alone, since nobody knows what it takes; so is one that may not be run
+ * twice, since of others that were at a slave that is lost nobody knows whether they were begun. */
 struct mwi_task *mwi_schedule_next(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
                                    const struct mwi_schedule_limits *limits,
                                    struct mwi_schedule_group *group);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handler writes a byte into a pipe that polls watch. SIGPIPE and SIGXFSZ are ignored: the write
- * that would raise them fails, and says why.
+ * The handler writes a byte into a pipe that polls watch. SIGPIPE and SIGXFSZ are ignored: the
+ * write that would raise them fails, and says why.
  */
 #include "signals.h"
 

@@ -11,8 +11,8 @@
 
 #include <mw/error.h>
 
-/* Installs the handlers, and ignores SIGPIPE and SIGXFSZ. A local slave ignores SIGINT: the terminal
- * sends it to all processes, and the master will tell its slaves. MW_EIO. */
+/* Installs the handlers, and ignores SIGPIPE and SIGXFSZ. A local slave ignores SIGINT: the
+ * terminal sends it to all processes, and the master will tell its slaves. MW_EIO. */
 mw_error mwi_signals_install(bool is_local_slave);
 
 /* Puts back what was there. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks are queued where they were received; slave_results.c has what becomes of them. The end phases
- * (SHUTDOWN, REFUSED, GONE) are final and forget the tasks that wait: nobody would take their results.
+ * Tasks are queued where they were received; slave_results.c has what becomes of them. The end
+ * phases (SHUTDOWN, REFUSED, GONE) are final and forget the tasks that wait: nobody would take
+ * their results.
  */
 #include "slave_engine.h"
 

@@ -82,8 +82,8 @@ void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_eve
 /* When a tick is due at the latest. */
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
 
-/* Tells the master, once, that this slave listens whenever it has no task, so that its silence means
- * that something is wrong. */
+/* Tells the master, once, that this slave listens whenever it has no task, so that its silence
+ * means that something is wrong. */
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
 /* Takes the next task out of the queue and begins its result; false if there is none. The caller

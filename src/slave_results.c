@@ -101,8 +101,8 @@ static size_t large_values(const struct mwi_slave_engine *engine)
     return opened > 0 && results->size - opened >= MWI_MESSAGE_LARGE_BYTES ? opened : 0;
 }
 
-/* Makes a message of the values, room for the head in front, and leaves the results before them. They
- * stay where they are, unless there are such results. */
+/* Makes a message of the values, room for the head in front, and leaves the results before them.
+ * They stay where they are, unless there are such results. */
 static struct mwi_buffer detach_values(struct mwi_slave_engine *engine, size_t opened,
                                        size_t head_bytes)
 {

@@ -85,8 +85,8 @@ struct mwi_slave *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t si
 void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave *slave,
                         enum mwi_slave_group group);
 
-/* To be called when the slave's list of ordered tasks has become empty or not empty, or its room has
- * changed. */
+/* To be called when the slave's list of ordered tasks has become empty or not empty, or its room
+ * has changed. */
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave *slave);
 
 /* The first of a list of the ready, NULL if it is empty. */

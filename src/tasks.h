@@ -79,10 +79,10 @@ struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);
 /* The next of the pool, NULL if it is empty. */
 struct mwi_task *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
 
-/* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the task
- * is new, else at the front, since it is older than what waits there. ORDERED, RUNNING and CANCELLED:
- * to the end of `list`, a slave's. UNRUNNABLE: to the end of the store's list. FREE: the task is gone,
- * with all that it owns. */
+/* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the
+ * task is new, else at the front, since it is older than what waits there. ORDERED, RUNNING and
+ * CANCELLED: to the end of `list`, a slave's. UNRUNNABLE: to the end of the store's list. FREE: the
+ * task is gone, with all that it owns. */
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task *task, enum mwi_task_state state,
                     struct mwi_list *list);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Letters, a "|" before the optional ones, a "*" for the rest, names in braces; blanks anywhere but in
- * a name.
+ * Letters, a "|" before the optional ones, a "*" for the rest, names in braces; blanks anywhere but
+ * in a name.
  */
 #include "value_format.h"
 

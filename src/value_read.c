@@ -235,8 +235,8 @@ static mw_error check_values(const struct mwi_values *values, const struct divis
     return check_names(division, what, why);
 }
 
-/* Makes the NUL-terminated strings; they are parked in the objects' own pointers, which from then on
- * point to the copies. */
+/* Makes the NUL-terminated strings; they are parked in the objects' own pointers, which from then
+ * on point to the copies. */
 static bool terminate_strings(struct mwi_values *values, const struct division *division)
 {
     struct mwi_value_format format = {.at = division->text};

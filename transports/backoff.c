@@ -3,8 +3,8 @@
  * A nap is a fraction of the time already waited, so that it makes no wait much longer, up to a nap
  * that costs next to nothing. By default the first nap comes late enough that two processes which
  * answer each other do not fall into napping for each other, each waiting for the other's nap to
- * end. A large message over MPI moves only while both ends look, so naps stay away, or short, for as
- * long as it takes over a slow network, but not for ever: its other end may be busy computing.
+ * end. A large message over MPI moves only while both ends look, so naps stay away, or short, for
+ * as long as it takes over a slow network, but not for ever: its other end may be busy computing.
  * docs/transports.md has what was measured.
  */
 #include "backoff.h"

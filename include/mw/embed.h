@@ -66,8 +66,8 @@ MW_API const char *mw_options_error(const mw_options *options);
  * names; the first of them for a slave, which has one master. The master listens on `address`, the
  * slave connects to it. `environment` is mw_transport_config.environment. `api` and `environment`
  * are borrowed until master and slave are closed; `address` is copied. MW_ENOMEM; MW_EINVAL for an
- * api of another MW_TRANSPORT_VERSION. Options that also have an MPI communicator are refused by open,
- * MW_EUSAGE: a farm is on its ranks or over such transports. */
+ * api of another MW_TRANSPORT_VERSION. Options that also have an MPI communicator are refused by
+ * open, MW_EUSAGE: a farm is on its ranks or over such transports. */
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 
@@ -79,25 +79,27 @@ MW_API bool mw_options_must_decline(const mw_options *options);
 /* Opens a master and starts to listen, and in local mode starts the slaves. `options` is borrowed
  * for the call, `program` until close. Its algorithms table counts; its master algorithm is not
  * called: use the master as it would. In local mode a slave dies, killed by the kernel, when the
- * thread ends that started it: so the thread that opens a master must live as long as it, and be the
- * one that uses it. On failure *master is untouched and the sentence is in
- * mw_options_error. Errors: MW_EUSAGE, MW_EUNAVAILABLE, MW_ENETWORK, MW_EIO, MW_ENOMEM.
- * mpi: collective with the slaves' mw_slave_open. */
+ * thread ends that started it: so the thread that opens a master must live as long as it, and be
+ * the one that uses it. On failure *master is untouched and the sentence is in mw_options_error.
+ * Errors: MW_EUSAGE, MW_EUNAVAILABLE, MW_ENETWORK, MW_EIO, MW_ENOMEM. mpi: collective with the
+ * slaves' mw_slave_open. */
 MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,
                                mw_options *options) MW_USE_RESULT;
 
 /* A descriptor for poll(2) and its like, readable while mw_master_loop_iterate with a timeout of 0
- * would find that a slave wants something; -1 if there is none, as over MPI, or if at the first call
- * no descriptor could be had. Only to be waited for, and the same answer until the master is closed. */
+ * would find that a slave wants something; -1 if there is none, as over MPI, or if at the first
+ * call no descriptor could be had. Only to be waited for, and the same answer until the master is
+ * closed. */
 MW_API int mw_master_fd(mw_master *master);
 
 /* In how many seconds mw_master_loop_iterate is to be called although the descriptor did not become
- * readable: 0..1. It is 0 while there is something to send, so it changes with each call that submits
- * or changes something, and after each mw_master_loop_iterate; asked in between, it only runs down.
- * Where a transport has no descriptor, or mw_master_fd was not asked, it says how long to nap: not at
- * all when something has just happened, and longer and longer, at most some milliseconds, while
- * nothing does; with --mw-wait spin or yield not at all ever, so that the loop takes a whole core.
- * When mw_master_loop_iterate has said that the farm is broken it stays 0: stop. */
+ * readable: 0..1. It is 0 while there is something to send, so it changes with each call that
+ * submits or changes something, and after each mw_master_loop_iterate; asked in between, it only
+ * runs down. Where a transport has no descriptor, or mw_master_fd was not asked, it says how long
+ * to nap: not at all when something has just happened, and longer and longer, at most some
+ * milliseconds, while nothing does; with --mw-wait spin or yield not at all ever, so that the loop
+ * takes a whole core. When mw_master_loop_iterate has said that the farm is broken it stays 0:
+ * stop. */
 MW_API double mw_master_timeout(const mw_master *master);
 
 /* Tells the slaves to stop, waits for them up to --mw-shutdown-timeout, writes the last audit
@@ -114,12 +116,12 @@ MW_API mw_error mw_slave_open(mw_slave **slave, const mw_program *program,
 /* Says goodbye to the master and frees all. NULL is legal. */
 MW_API void mw_slave_close(mw_slave *slave);
 
-/* Opens a master, runs the program's master algorithm with these arguments, which are not looked at,
- * and closes it: what mw_main does for a master, but for signals, options in argv, and messages.
- * *status is what the algorithm returned, as mw_main makes an exit status of it. All is borrowed for
- * the call. Errors, with a sentence in mw_options_error: those of mw_master_open; MW_EINVAL: the
- * program has no master algorithm; what mw_master_status says after the algorithm has returned, and
- * then *status is set too. */
+/* Opens a master, runs the program's master algorithm with these arguments, which are not looked
+ * at, and closes it: what mw_main does for a master, but for signals, options in argv, and
+ * messages. *status is what the algorithm returned, as mw_main makes an exit status of it. All is
+ * borrowed for the call. Errors, with a sentence in mw_options_error: those of mw_master_open;
+ * MW_EINVAL: the program has no master algorithm; what mw_master_status says after the algorithm
+ * has returned, and then *status is set too. */
 MW_API mw_error mw_run_master(const mw_program *program, mw_options *options, int argc, char **argv,
                               int *status);
 

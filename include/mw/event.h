@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master on an event_base of libevent that the caller has: its slaves are served as the base runs,
- * and a function of the caller's hears when there is something to take.
+ * A master on an event_base of libevent that the caller has: its slaves are served as the base
+ * runs, and a function of the caller's hears when there is something to take.
  *
  *     mw_master_open(&master, &program, options);
  *     mw_event_attach(&pump, master, base, on_results, context);
@@ -9,10 +9,10 @@
  *     mw_event_update(pump);
  *     event_base_dispatch(base);
  *
- * examples/event_loop.c is a whole program. The functions are small and stand here so that the library
- * does not decide which libevent a program uses; a program that uses them links libevent_core. For
- * another event loop, do as they do with mw_master_fd, mw_master_timeout and mw_master_loop_iterate
- * (mw/embed.h).
+ * examples/event_loop.c is a whole program. The functions are small and stand here so that the
+ * library does not decide which libevent a program uses; a program that uses them links
+ * libevent_core. For another event loop, do as they do with mw_master_fd, mw_master_timeout and
+ * mw_master_loop_iterate (mw/embed.h).
  *
  * Threads: all of it in the thread that runs the base.
  */
@@ -28,9 +28,9 @@
 MW_BEGIN_DECLS
 
 /* Called, with what there is to take, whenever there is any: take it with mw_master_next_result and
- * the like, submit more, or detach; after that the master may be closed, here too. What is not taken
- * is told again after the next turn. Called for the last time with an error of mw_master_loop: the
- * master is then served no more, and only mw_event_detach is left. */
+ * the like, submit more, or detach; after that the master may be closed, here too. What is not
+ * taken is told again after the next turn. Called for the last time with an error of
+ * mw_master_loop: the master is then served no more, and only mw_event_detach is left. */
 typedef void mw_event_fn(mw_master *master, const mw_master_counts *counts, mw_error error,
                          void *context);
 
@@ -68,8 +68,8 @@ static inline int mw_event_set_timer_(mw_event_pump *pump)
     return 0;
 }
 
-/* Tells the pump that the master was used outside of its function: something was submitted, say, and
- * shall not wait for the next time that a slave is heard of. As often as you like. */
+/* Tells the pump that the master was used outside of its function: something was submitted, say,
+ * and shall not wait for the next time that a slave is heard of. As often as you like. */
 static inline void mw_event_update(mw_event_pump *pump)
 {
     /* libevent forgets a timer that has rung, but was not served yet, when it is set anew. */
@@ -100,8 +100,8 @@ static inline void mw_event_turn_(evutil_socket_t fd, short what, void *context)
         mw_event_update(pump);
 }
 
-/* Puts a master on a base; *pump is to be detached before the master is closed or the base freed. All
- * is borrowed until then. Errors: MW_ENOMEM, and then nothing was put there. */
+/* Puts a master on a base; *pump is to be detached before the master is closed or the base freed.
+ * All is borrowed until then. Errors: MW_ENOMEM, and then nothing was put there. */
 static inline mw_error mw_event_attach(mw_event_pump **pump, mw_master *master,
                                        struct event_base *base, mw_event_fn *call, void *context)
 {
@@ -125,8 +125,8 @@ static inline mw_error mw_event_attach(mw_event_pump **pump, mw_master *master,
     return MW_OK;
 }
 
-/* Takes the master off the base, at once; also in its own function, for the last use of the pump. NULL
- * is legal. */
+/* Takes the master off the base, at once; also in its own function, for the last use of the pump.
+ * NULL is legal. */
 static inline void mw_event_detach(mw_event_pump *pump)
 {
     if (!pump)

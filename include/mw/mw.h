@@ -118,8 +118,8 @@ MW_API int mw_main(const mw_program *program, int argc, char **argv);
  *                     name that the format has not is MW_EFORMAT. Written as one map at the end of
  *                     the values, under the names given, which need not be those of variables
  *
- * `int depth = 10; bool verbose = false; mw_call_args(call, "s|i{verbose:b}", &s, &depth, &verbose)`
- * reads a required, an optional and a named argument with their defaults. */
+ * `int depth = 10; bool verbose = false; mw_call_args(call, "s|i{verbose:b}", &s, &depth,
+ * &verbose)` reads a required, an optional and a named argument with their defaults. */
 
 /* In a task algorithm. */
 
@@ -142,13 +142,13 @@ MW_API const msgpack_object *mw_call_arg(mw_call *call, size_t index);
 MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_RESULT;
 
 /* Leaves the result, replacing one that was left before. Copies. On an error the task is failed:
- * MW_EINVAL for the format, MW_ETOOBIG for a string or binary of 4 GiB or more, which msgpack cannot
- * hold, MW_ENOMEM. */
+ * MW_EINVAL for the format, MW_ETOOBIG for a string or binary of 4 GiB or more, which msgpack
+ * cannot hold, MW_ENOMEM. */
 MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
 /* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
- * The first copies `data`; the second takes a malloc'd block and will free() it, also on an error; a
- * block of 1 MiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
+ * The first copies `data`; the second takes a malloc'd block and will free() it, also on an error;
+ * a block of 1 MiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
  * failed then. */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
@@ -182,9 +182,10 @@ typedef enum mw_choice {
 /* Under which rules a task runs; what is left 0 is the default. One policy may serve many
  * submissions. Copied, with its string. */
 typedef struct mw_policy {
-    /* Run on this slave only, such as "SLAVE-3": the task is ordered. Ordered tasks of one slave run
-     * in the order in which they were submitted. NULL: on any, the task is unordered. The slave must
-     * be of the ordered or intermingle group; if it is not, or is not there, see do_it_anyway. */
+    /* Run on this slave only, such as "SLAVE-3": the task is ordered. Ordered tasks of one slave
+     * run in the order in which they were submitted. NULL: on any, the task is unordered. The slave
+     * must be of the ordered or intermingle group; if it is not, or is not there, see do_it_anyway.
+     */
     const char *sid;
     /* What becomes of an ordered task whose slave is lost, is not there, or takes no ordered tasks:
      * MW_YES runs it on any slave, MW_NO makes it unrunnable. By default no. */
@@ -192,10 +193,10 @@ typedef struct mw_policy {
     /* Whether a task whose slave is lost while it has the task is run again; if not, it becomes
      * unrunnable. Asked before do_it_anyway. By default yes. */
     mw_choice retry;
-    /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0 means 3.
-     * Of the tasks that a slave has at a time, only the first counts, which it was running or
-     * had run, or with fixed groups (--mw-slave-task-group N) all of them; after that each is sent
-     * alone. A slave that says goodbye does not count. */
+    /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0
+     * means 3. Of the tasks that a slave has at a time, only the first counts, which it was running
+     * or had run, or with fixed groups (--mw-slave-task-group N) all of them; after that each is
+     * sent alone. A slave that says goodbye does not count. */
     unsigned max_attempts;
     /* Of the unordered tasks that wait, those of higher priority are sent first; within one
      * priority, those submitted first. */
@@ -358,14 +359,15 @@ typedef enum mw_group {
 
 /* Raises, or lowers but not below 0, the number of slaves wanted in a group. A slave that connects
  * goes to the ordered if they want more than they have, else to the intermingle likewise, else to
- * the unordered. Slaves that are connected stay where they are. The resource file's slaves-needed is
- * what the groups want beyond what they have. */
+ * the unordered. Slaves that are connected stay where they are. The resource file's slaves-needed
+ * is what the groups want beyond what they have. */
 MW_API void mw_master_allocate(mw_master *master, size_t slaves_count, mw_group group);
 MW_API void mw_master_deallocate(mw_master *master, size_t slaves_count, mw_group group);
 
 /* Moves an ordered or intermingle slave to the unordered ones and lowers the number that its group
  * wants by one. It finishes what it is running; its ordered tasks that wait are treated as if it
- * were lost. MW_ESTATE, with a sentence in mw_master_error: there is no such slave of these groups. */
+ * were lost. MW_ESTATE, with a sentence in mw_master_error: there is no such slave of these groups.
+ */
 MW_API mw_error mw_master_free_slave(mw_master *master, const char *sid);
 
 /* Lowers the number that a group wants by one, as for a slave of it that is gone for good. */
@@ -375,8 +377,8 @@ MW_API void mw_master_free_group(mw_master *master, mw_group group);
 
 /* How many tasks the master algorithm wants to have waiting in memory: of one algorithm, or with
  * NULL, of all together. Advice for itself, to submit mw_master_upto more now and then instead of
- * all at first; the library refuses nothing because of it. By default 0; a negative number counts as
- * 0. An algorithm that the program has not is MW_EALGORITHM, and has the target 0. */
+ * all at first; the library refuses nothing because of it. By default 0; a negative number counts
+ * as 0. An algorithm that the program has not is MW_EALGORITHM, and has the target 0. */
 MW_API mw_error mw_master_set_target(mw_master *master, const char *algorithm, int64_t tasks_count);
 MW_API int64_t mw_master_target(const mw_master *master, const char *algorithm);
 

@@ -74,9 +74,9 @@ typedef enum mw_wait {
     MW_WAIT_NAP
 } mw_wait;
 
-/* What mpi takes as environment. `comm` is an `MPI_Comm *`: its ranks are joined, and it is only read.
- * `master_rank` is the rank of it that is going to listen, -1 if that is not said: open fails on all
- * ranks if they name different ones. Borrowed for the length of open. */
+/* What mpi takes as environment. `comm` is an `MPI_Comm *`: its ranks are joined, and it is only
+ * read. `master_rank` is the rank of it that is going to listen, -1 if that is not said: open fails
+ * on all ranks if they name different ones. Borrowed for the length of open. */
 typedef struct mw_mpi_environment {
     void *comm;
     int master_rank;
@@ -98,8 +98,8 @@ typedef struct mw_transport_config {
      * decides when time moves. */
     mw_wait wait;
     /* Something that only this transport understands, or NULL. tcp: none yet. mpi: a
-     * mw_mpi_environment; NULL means all of MPI_COMM_WORLD, initialising MPI if nobody has. sim: the
-     * mw_sim_host to speak for; must not be NULL. */
+     * mw_mpi_environment; NULL means all of MPI_COMM_WORLD, initialising MPI if nobody has. sim:
+     * the mw_sim_host to speak for; must not be NULL. */
     void *environment;
 } mw_transport_config;
 
@@ -116,9 +116,10 @@ typedef struct mw_transport_api {
 
     /* Makes a transport object at *transport, to be closed by close. On failure *transport is
      * untouched. Errors: MW_ENOMEM, MW_ENETWORK, MW_EINVAL, MW_EUNAVAILABLE.
-     * mpi: collective over the communicator. A rank that gives no `events` (NULL) stays out: it gets
-     * MW_OK at once and no transport, and the others one without it. So the first collective call of
-     * open is MPI_Comm_split with the color 0, or MPI_UNDEFINED; one that fails before makes it too. */
+     * mpi: collective over the communicator. A rank that gives no `events` (NULL) stays out: it
+     * gets MW_OK at once and no transport, and the others one without it. So the first collective
+     * call of open is MPI_Comm_split with the color 0, or MPI_UNDEFINED; one that fails before
+     * makes it too. */
     mw_error (*open)(void **transport, const mw_transport_config *config, mw_reason *why);
 
     /* The master's side: from now on peers may come up. Writes the address under which slaves reach
@@ -128,13 +129,15 @@ typedef struct mw_transport_api {
      *   tcp: "HOST:PORT", "[::1]:0", "*:7000" for all interfaces, "HOST:LOW-HIGH" for the first
      *        port of a range that is not taken or forbidden, "fd:N" to adopt the connected stream
      *        socket N, which becomes the transport's: it closes it even if it fails.
-     *   mpi: "" or this process's rank, which is "rank 0" then: the other ranks come up as they connect. */
+     *   mpi: "" or this process's rank, which is "rank 0" then: the other ranks come up as they
+     * connect. */
     mw_error (*listen)(void *transport, const char *address, char *bound, size_t size,
                        mw_reason *why);
 
     /* The slave's side: starts to connect and returns at once with *peer set; the outcome is an
      * up or a down event in a later poll. Errors as listen.
-     *   tcp: "HOST:PORT", "[::1]:7000", "fd:N" as above, no range.   mpi: the master's rank: "0", "rank 0". */
+     *   tcp: "HOST:PORT", "[::1]:7000", "fd:N" as above, no range.   mpi: the master's rank: "0",
+     * "rank 0". */
     mw_error (*connect)(void *transport, const char *address, mw_peer *peer, mw_reason *why);
 
     /* Queues a frame of `size` bytes (0 is allowed, with any `frame`). `frame` is malloc'd; on
@@ -158,17 +161,18 @@ typedef struct mw_transport_api {
      * transport is broken and only close is left. */
     mw_error (*poll)(void *transport, int64_t deadline, mw_reason *why);
 
-    /* How many peers can ever come up at a listening end, as far as anybody can know: a master whose
-     * slaves are all gone knows by it whether to wait for others. SIZE_MAX: there is no end of them.
-     * mpi: the other ranks that took part in open. */
+    /* How many peers can ever come up at a listening end, as far as anybody can know: a master
+     * whose slaves are all gone knows by it whether to wait for others. SIZE_MAX: there is no end
+     * of them. mpi: the other ranks that took part in open. */
     size_t (*peers_max)(void *transport);
 
-    /* A descriptor that is readable, for poll(2) and its like, while the network has something to do
-     * for a listening end's poll that does not wait; -1 if the transport has none, or cannot make
-     * one. The same, or none, for the life of the transport, which may make it when it is first asked
-     * for. The caller only waits for it. What the caller itself has caused it need not tell: who has
-     * called listen, connect, send or drop, or has polled and an event was called, polls once more
-     * before he waits. And since some things come with time alone, he polls at least once a second. */
+    /* A descriptor that is readable, for poll(2) and its like, while the network has something to
+     * do for a listening end's poll that does not wait; -1 if the transport has none, or cannot
+     * make one. The same, or none, for the life of the transport, which may make it when it is
+     * first asked for. The caller only waits for it. What the caller itself has caused it need not
+     * tell: who has called listen, connect, send or drop, or has polled and an event was called,
+     * polls once more before he waits. And since some things come with time alone, he polls at
+     * least once a second. */
     int (*fd)(void *transport);
 
     /* Nanoseconds on a monotonic clock whose zero is arbitrary but the same for all transports of a

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What waiting costs in a whole farm of one slave: how long a task takes when one follows the other,
- * how long the first one after a second of quiet, and how much of a core master and slave take while
- * there is nothing to do. Prints one line of JSON; what --mw-transport and --mw-wait say is measured,
- * see waits.py. The processor time of the slave is the result of a task.
+ * What waiting costs in a whole farm of one slave: how long a task takes when one follows the
+ * other, how long the first one after a second of quiet, and how much of a core master and slave
+ * take while there is nothing to do. Prints one line of JSON; what --mw-transport and --mw-wait say
+ * is measured, see waits.py. The processor time of the slave is the result of a task.
  */
 #include <mw/mw.h>
 

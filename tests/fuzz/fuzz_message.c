@@ -2,8 +2,8 @@
  *
  * A master engine whose slaves say anything. Each byte of the input is an event, or what belongs to
  * it: clients that come and go, messages proper and damaged, time, and tasks that are submitted.
- * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what is
- * sent is a message, and tasks are given to those only who have greeted.
+ * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what
+ * is sent is a message, and tasks are given to those only who have greeted.
  */
 #include "frames.h"
 #include "master_engine.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A program of MPI's own that runs farms on its communicators: embed CASE, under mpirun. What a case
- * finds wrong is a line on standard error and exit status 1; a case that needs more ranks than there
- * are says so likewise.
+ * A program of MPI's own that runs farms on its communicators: embed CASE, under mpirun. What a
+ * case finds wrong is a line on standard error and exit status 1; a case that needs more ranks than
+ * there are says so likewise.
  *
  * The MPI functions that make and complete communicators and requests are wrapped here, with MPI's
  * profiling interface, and counted.
@@ -235,7 +235,8 @@ static void disjoint(struct rank *r)
     PMPI_Comm_free(&half);
 }
 
-/* Ranks that do not take part go on at once; those that do are called what their caller calls them. */
+/* Ranks that do not take part go on at once; those that do are called what their caller calls them.
+ */
 static void declining(struct rank *r)
 {
     int master_rank = r->size - 1;

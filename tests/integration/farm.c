@@ -2,9 +2,9 @@
  *
  * A farm for tests that break things: farm SPECS TASKS [ATTEMPTS]
  *
- * SPECS is a list of task algorithms with an argument each, "big:100000,echo:0", which the tasks take
- * in turn. Each finished task is a line on standard output, so that a test can follow the run and
- * choose its moments. The exit status is 0 if each task came back exactly once with the right
+ * SPECS is a list of task algorithms with an argument each, "big:100000,echo:0", which the tasks
+ * take in turn. Each finished task is a line on standard output, so that a test can follow the run
+ * and choose its moments. The exit status is 0 if each task came back exactly once with the right
  * result, 3 if some of them failed or are unrunnable, and 1 if one was lost, came twice, or was
  * wrong. The variable FARM makes it another program; see main.
  */

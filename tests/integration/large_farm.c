@@ -2,10 +2,10 @@
  *
  * A farm that moves one large payload each way: large_farm BYTES bytes|values SLAVES
  *
- * It waits for so many slaves, and while the large task is out, submits small ones, each when the one
- * before has come back. Each process says at its end how much memory it had at most. The exit status
- * is 1 if a payload was not what it should be. The slave that has the large task makes the file that
- * LARGE_MARK names when it begins to send the result.
+ * It waits for so many slaves, and while the large task is out, submits small ones, each when the
+ * one before has come back. Each process says at its end how much memory it had at most. The exit
+ * status is 1 if a payload was not what it should be. The slave that has the large task makes the
+ * file that LARGE_MARK names when it begins to send the result.
  */
 #include <fcntl.h>
 #include <inttypes.h>

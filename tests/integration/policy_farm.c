@@ -3,16 +3,14 @@
  * A farm whose master does what its arguments say, one after the other: policy_farm STEP...
  *
  *   allocate=N,GROUP  deallocate=N,GROUP  free=SLAVE-N  target=N
- *   policy=KEY:VALUE,...  the policy of the tasks that follow: sid, anyway, retry, attempts, priority,
- *                         limit; what is not named is the default
- *   tag=TEXT              bytes as the tag of the tasks that follow, with a NUL for each underscore
- *   task=NAME,ARGUMENT    submits one; their numbers count from 0 and are their tags otherwise
- *   load=BYTES            submits one with an argument so large
- *   mix=N                 submits N tasks: for SLAVE-0, for SLAVE-1, for anybody, and so on
- *   cancel=NUMBER         cancels a task
- *   sent=                 serves the slaves until no task waits
- *   connected=N  slaves=N serves until so many ordered slaves have come in all, or are there
- *   take=N                serves until so many tasks are finished
+ *   policy=KEY:VALUE,...  the policy of the tasks that follow: sid, anyway, retry, attempts,
+ * priority, limit; what is not named is the default tag=TEXT              bytes as the tag of the
+ * tasks that follow, with a NUL for each underscore task=NAME,ARGUMENT    submits one; their
+ * numbers count from 0 and are their tags otherwise load=BYTES            submits one with an
+ * argument so large mix=N                 submits N tasks: for SLAVE-0, for SLAVE-1, for anybody,
+ * and so on cancel=NUMBER         cancels a task sent=                 serves the slaves until no
+ * task waits connected=N  slaves=N serves until so many ordered slaves have come in all, or are
+ * there take=N                serves until so many tasks are finished
  *
  * All that happens is a line on standard output. The exit status is 0 if all steps were done.
  */

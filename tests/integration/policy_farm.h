@@ -43,7 +43,8 @@ static inline struct mwt_process *start_slave(struct mwt_crew *crew, const char 
     return mwt_start(crew, &(struct mwt_start){.argv = words.argv});
 }
 
-/* The same, once it is welcome, so that slaves are numbered in the order in which they are started. */
+/* The same, once it is welcome, so that slaves are numbered in the order in which they are started.
+ */
 static inline struct mwt_process *start_welcome_slave(struct mwt_crew *crew)
 {
     struct mwt_process *slave = start_slave(crew, MWT_ARGV(NULL));

@@ -32,8 +32,8 @@ static bool has_form(const char *text, const char *form)
     return true;
 }
 
-/* The trail without what differs from run to run: "TIME" for a stamp, "PORT" for a port, "PID" for a
- * process id, "FILE" for a path. To be freed. */
+/* The trail without what differs from run to run: "TIME" for a stamp, "PORT" for a port, "PID" for
+ * a process id, "FILE" for a path. To be freed. */
 static char *mask(const char *trail)
 {
     char *masked = NULL;
@@ -102,8 +102,8 @@ static const char slave_after[] =
     STAMP "MASTER -> SHUTDOWN\n" STAMP "MASTER -> CEOF\n" STAMP "EOF -> 127.0.0.1:PORT\n" STAMP
           "FINI MASTER-SHUTDOWN \"default-member-id\"\n";
 
-/* A master and a slave over TCP with the same options. Looking for a resource file that is not there
- * yet leaves no line. */
+/* A master and a slave over TCP with the same options. Looking for a resource file that is not
+ * there yet leaves no line. */
 struct pair {
     struct mwt_crew *crew;
     struct mwt_process *master, *slave;
@@ -159,7 +159,8 @@ static void test_local_lines(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *farm = mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", ONE_BY_ONE, NULL);
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", ONE_BY_ONE, NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     char *trail = mask(mwt_output(farm, MWT_ERR));

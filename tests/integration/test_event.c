@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master in an event loop that is not its own: on an event_base, and by hand with poll. The slaves
- * are local ones, this program again.
+ * A master in an event loop that is not its own: on an event_base, and by hand with poll. The
+ * slaves are local ones, this program again.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -174,8 +174,8 @@ static void begin_echoes(struct run *run, mw_master *master)
     submit_some(run, master, 100);
 }
 
-/* Tasks are submitted before, and in the function, and each comes back once; the base serves the rest
- * of the program meanwhile. */
+/* Tasks are submitted before, and in the function, and each comes back once; the base serves the
+ * rest of the program meanwhile. */
 static void test_base(void)
 {
     struct run run = {.error = MW_OK};
@@ -215,8 +215,9 @@ static void test_no_descriptor(void)
     CU_ASSERT_EQUAL(run.came_count, TASKS_COUNT);
 }
 
-/* A farm that breaks is told once, however often the program says that it has used the master; which
- * does not keep the master from noticing, as it must at its own times, that its slaves are gone. */
+/* A farm that breaks is told once, however often the program says that it has used the master;
+ * which does not keep the master from noticing, as it must at its own times, that its slaves are
+ * gone. */
 static void test_error(void)
 {
     for (int does_update = 0; does_update < 2; does_update++) {
@@ -280,8 +281,8 @@ static void hand_on(mw_master *master, const mw_master_counts *counts, mw_error 
         event_base_loopbreak(relay->base);
 }
 
-/* A master that is opened in the function of another, which is detached and closed, has its descriptor's
- * number but is served by it, not by the time alone. */
+/* A master that is opened in the function of another, which is detached and closed, has its
+ * descriptor's number but is served by it, not by the time alone. */
 static void test_relay(void)
 {
     struct relay relay = {.base = event_base_new(), .masters_left = 3};
@@ -298,7 +299,8 @@ static void test_relay(void)
 /* How a master was served by hand. */
 struct serving {
     int turns_count;
-    int missed_count; /* waits that the time ended, though there was something for the descriptor to tell */
+    int missed_count; /* waits that the time ended, though there was something for the descriptor to
+                         tell */
 };
 
 /* Serves the master by hand until so many tasks are done or unrunnable. */
@@ -319,8 +321,8 @@ static void serve(struct serving *serving, mw_master *master, size_t ended_count
     }
 }
 
-/* With nothing to do but wait there is nothing to turn for: the descriptor and the time-out say when
- * there is. */
+/* With nothing to do but wait there is nothing to turn for: the descriptor and the time-out say
+ * when there is. */
 static void test_by_hand(void)
 {
     struct serving serving = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Each example prints what it shall, and the same in every mode that it can be run in. Only times,
- * and the order of hello_world's greetings, may differ. test_mandelbrot.c is for the one that writes a
- * file.
+ * and the order of hello_world's greetings, may differ. test_mandelbrot.c is for the one that
+ * writes a file.
  */
 #include <signal.h>
 #include <stdlib.h>

@@ -9,8 +9,9 @@
 #include "mwt_process.h"
 #include "mwt_run.h"
 
-/* Every kind of values arrives both ways, of no bytes too, and a part of an array; what is of another
- * size fails; strings and arguments keep their blanks; policies, tags and user pointers work. */
+/* Every kind of values arrives both ways, of no bytes too, and a part of an array; what is of
+ * another size fails; strings and arguments keep their blanks; policies, tags and user pointers
+ * work. */
 static void test_farm(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a farm costs that has nothing to do: processor time of master and slave over 10 s, as mw_wait
- * measures it. All farms wait at the same time, since those that do nothing do not disturb each
- * other; and it is processor time, so that a busy machine makes it no larger.
+ * What a farm costs that has nothing to do: processor time of master and slave over 10 s, as
+ * mw_wait measures it. All farms wait at the same time, since those that do nothing do not disturb
+ * each other; and it is processor time, so that a busy machine makes it no larger.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ static const struct mode modes[] = {
 
 #define MODES_COUNT (sizeof modes / sizeof modes[0])
 
-/* Starts the farm of one slave, which over TCP is a process of its own; its master, or its launcher,
- * prints the figures. */
+/* Starts the farm of one slave, which over TCP is a process of its own; its master, or its
+ * launcher, prints the figures. */
 static struct mwt_process *start_mode(struct mwt_crew *crew, const struct mode *mode)
 {
     const char *file = mwt_path(crew, mwt_format(crew, "%s.rsc", mode->name));

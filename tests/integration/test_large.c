@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * 200 MiB each way between real processes, over TCP and MPI: what arrives is right, no process holds
- * a payload more than twice, and another slave is served while the large result arrives.
+ * 200 MiB each way between real processes, over TCP and MPI: what arrives is right, no process
+ * holds a payload more than twice, and another slave is served while the large result arrives.
  */
 #include <stdio.h>
 #include <string.h>

@@ -216,8 +216,8 @@ static void test_killed_master(void)
     mwt_crew_destroy(crew);
 }
 
-/* Ctrl-C, which the terminal sends to all processes of the farm: the tasks that run are let finish, then
- * all ends, and the resource file does not claim that the work is done. */
+/* Ctrl-C, which the terminal sends to all processes of the farm: the tasks that run are let finish,
+ * then all ends, and the resource file does not claim that the work is done. */
 static void check_signal(int signal_number, const char *name)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The picture that the example mandelbrot draws is the right one, and the same byte for byte in every
- * mode and with any number of slaves.
+ * The picture that the example mandelbrot draws is the right one, and the same byte for byte in
+ * every mode and with any number of slaves.
  */
 #include <stdio.h>
 #include <string.h>
@@ -153,7 +153,8 @@ static void test_modes(void)
 #endif
 }
 
-/* A picture that cannot be written, now or once it is drawn, is one line that says so, and status 1.
+/* A picture that cannot be written, now or once it is drawn, is one line that says so, and
+ * status 1.
  */
 static void test_no_file(void)
 {

@@ -32,8 +32,8 @@ static struct mwt_process *start_mixed(struct mwt_crew *crew, const char *ranks_
         crew, &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK, variable)});
 }
 
-/* 10,000 tasks on two ranks and on TCP slaves that join, leave and are killed at random moments. Task
- * 0 is held until the last of them has come and gone. */
+/* 10,000 tasks on two ranks and on TCP slaves that join, leave and are killed at random moments.
+ * Task 0 is held until the last of them has come and gone. */
 static void test_joining_leaving_and_killed(void)
 {
     enum { SLAVES_COUNT = 3, CHANGES_COUNT = 30 };

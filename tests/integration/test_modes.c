@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hello_world in each way that a user runs it without MPI, and what the wrong ways are answered with.
+ * hello_world in each way that a user runs it without MPI, and what the wrong ways are answered
+ * with.
  */
 #include <netdb.h>
 #include <string.h>

@@ -14,7 +14,8 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* A library that is loaded twice, as one of the cases does, is not what a sanitizer shall look for. */
+/* A library that is loaded twice, as one of the cases does, is not what a sanitizer shall look for.
+ */
 #define TOLERANT "ASAN_OPTIONS=detect_odr_violation=0"
 
 /* Programs depend on no MPI library, directly or not. */

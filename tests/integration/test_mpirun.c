@@ -41,8 +41,8 @@ static void test_ranks(void)
     mwt_crew_destroy(crew);
 }
 
-/* One rank is no MPI farm: it is a local one, as without a launcher. And a local farm may be asked for
- * under any launcher. */
+/* One rank is no MPI farm: it is a local one, as without a launcher. And a local farm may be asked
+ * for under any launcher. */
 static void test_local_under_launcher(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -112,9 +112,9 @@ static void test_audit_files(void)
     glob_t files;
     struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *farm =
-        mpirun(crew, "4", MWT_ARGV(MWT_HELLO_WORLD, "--mw-slave-result-group", "1",
-                                   "--mw-audit-file", mwt_path(crew, "trail-%n")));
+    struct mwt_process *farm = mpirun(crew, "4",
+                                      MWT_ARGV(MWT_HELLO_WORLD, "--mw-slave-result-group", "1",
+                                               "--mw-audit-file", mwt_path(crew, "trail-%n")));
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
     CU_ASSERT_EQUAL(glob(mwt_path(crew, "trail-*"), 0, NULL, &files), 0);

@@ -47,8 +47,8 @@ static struct mwt_process *start_farm(struct mwt_crew *crew, enum mode mode,
         crew, &(struct mwt_start){.argv = words.argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
 }
 
-/* The lines "task N done by SLAVE-M" of a mix of the first tasks: who must have had each, and that each
- * kind came in the order in which it was submitted. */
+/* The lines "task N done by SLAVE-M" of a mix of the first tasks: who must have had each, and that
+ * each kind came in the order in which it was submitted. */
 static void check_mix(const char *output, int tasks_count)
 {
     static const long slaves[] = {0, 1, 1};
@@ -112,9 +112,9 @@ static void test_groups_in_mixed_farm(void)
     check_groups(MIXED);
 }
 
-/* An ordered slave is killed: of its tasks, those that may not run elsewhere are unrunnable, the one
- * that it was running and those that waited for it, and the others are done; the master is told that
- * it is gone. */
+/* An ordered slave is killed: of its tasks, those that may not run elsewhere are unrunnable, the
+ * one that it was running and those that waited for it, and the others are done; the master is told
+ * that it is gone. */
 static void test_killed_ordered_slave(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -190,8 +190,8 @@ static void test_goodbye(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task that waits is forgotten when it is cancelled; of one that runs the result is not taken; for
- * one that is finished it is too late. */
+/* A task that waits is forgotten when it is cancelled; of one that runs the result is not taken;
+ * for one that is finished it is too late. */
 static void test_cancel(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -16,8 +16,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define MINUTE "60000"
 
-/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate: the farm does
- * not end before, however slow the test is. */
+/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate: the farm
+ * does not end before, however slow the test is. */
 static struct mwt_process *start_keeper(struct mwt_crew *crew)
 {
     const char *gate = mwt_path(crew, "gate");
@@ -124,8 +124,8 @@ static void test_signals_to_slave(void)
     mwt_crew_destroy(crew);
 }
 
-/* A master that is asked to end tells its slaves, which finish their tasks first, and does not claim
- * that the work is done. */
+/* A master that is asked to end tells its slaves, which finish their tasks first, and does not
+ * claim that the work is done. */
 static void check_signal_to_master(int signal_number)
 {
     struct mwt_crew *crew = mwt_crew_create();

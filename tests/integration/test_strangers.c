@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What comes to the port of a master and is no slave: it does no harm, and the audit trail says what
- * became of it.
+ * What comes to the port of a master and is no slave: it does no harm, and the audit trail says
+ * what became of it.
  */
 #include <errno.h>
 #include <netdb.h>

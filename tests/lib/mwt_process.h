@@ -3,10 +3,10 @@
  * Real processes for tests: starts programs, catches what they print, waits for a line of it or for
  * their end, and leaves none behind.
  *
- * All processes of a test belong to its crew. Whoever waits for one serves the pipes of all, so that
- * none is held up. A wait that fails is a failed check and says what it waited for; those after it
- * in the same crew then fail at once, so that a test need not look at each. When a check of the
- * test has failed, mwt_crew_destroy prints what the processes said.
+ * All processes of a test belong to its crew. Whoever waits for one serves the pipes of all, so
+ * that none is held up. A wait that fails is a failed check and says what it waited for; those
+ * after it in the same crew then fail at once, so that a test need not look at each. When a check
+ * of the test has failed, mwt_crew_destroy prints what the processes said.
  */
 #ifndef MWT_PROCESS_H
 #define MWT_PROCESS_H
@@ -51,9 +51,9 @@ const char *mwt_format(struct mwt_crew *crew, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 const char *mwt_path(struct mwt_crew *crew, const char *name);
 
-/* Starts a program. The variables MW_*, OMPI_* and PMIX_* of the test itself are not handed on; those
- * that Open MPI needs on a small machine, and as root, are set. The process ends when the test program
- * does. Never NULL. */
+/* Starts a program. The variables MW_*, OMPI_* and PMIX_* of the test itself are not handed on;
+ * those that Open MPI needs on a small machine, and as root, are set. The process ends when the
+ * test program does. Never NULL. */
 struct mwt_process *mwt_start(struct mwt_crew *crew, const struct mwt_start *start);
 
 /* The same with arguments only: mwt_run_program(crew, "ls", "-l", NULL). */
@@ -64,8 +64,8 @@ struct mwt_process *mwt_run_program(struct mwt_crew *crew, const char *path, ...
 struct mwt_process *mwt_adopt(struct mwt_crew *crew, pid_t pid);
 
 /* Waits for the next whole line that holds `text`, behind the one that was found last. The line is
- * good until the next call for the process. NULL, and a failed check, if the output ends or the time
- * is up. */
+ * good until the next call for the process. NULL, and a failed check, if the output ends or the
+ * time is up. */
 const char *mwt_await_line(struct mwt_process *process, enum mwt_stream stream, const char *text);
 
 /* The same, but that the output ends without such a line is no failure. */

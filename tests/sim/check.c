@@ -37,8 +37,8 @@ static bool is_bound(const struct mwt_farm_task *task)
     return task->policy.sid != NULL && task->policy.do_it_anyway != MW_YES;
 }
 
-/* An unrunnable task has had its last attempt, or one where none may follow, or its one slave is not
- * there for it. */
+/* An unrunnable task has had its last attempt, or one where none may follow, or its one slave is
+ * not there for it. */
 static bool is_rightly_given_up(const struct mwt_farm_task *task)
 {
     if (task->losses > attempts_max(task))
@@ -86,8 +86,8 @@ static void hold(struct account *account, const struct mwt_farm *farm, unsigned 
         account->is_exceeded = true;
 }
 
-/* A task that was never sent comes back with attempt 0; so does one of a group by time that was lost with
- * the slave, but was not the first. */
+/* A task that was never sent comes back with attempt 0; so does one of a group by time that was
+ * lost with the slave, but was not the first. */
 static void read_requeued(struct account *account, const struct mwt_farm *farm, unsigned sid,
                           unsigned long long id, unsigned attempt)
 {

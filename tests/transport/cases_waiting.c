@@ -181,8 +181,8 @@ static void wait_for_descriptor(struct mwt_near *near)
     CU_ASSERT_EQUAL(near->end.api->fd(near->end.transport), fd);
 }
 
-/* A descriptor, if there is one, tells of a peer that comes, of a frame and of an end, and of nothing
- * when there is nothing. Who has none always says so. */
+/* A descriptor, if there is one, tells of a peer that comes, of a frame and of an end, and of
+ * nothing when there is nothing. Who has none always says so. */
 static void test_descriptor(void)
 {
     mwt_case_run(wait_for_descriptor);

@@ -159,7 +159,8 @@ void mwt_mpi_leave_attributes(struct mwt_mpi_rank *r)
     MPI_Comm_free(&comm);
 }
 
-/* Ranks that name different masters would wait for each other for ever: all are told, and by whom. */
+/* Ranks that name different masters would wait for each other for ever: all are told, and by whom.
+ */
 void mwt_mpi_refuse_masters(struct mwt_mpi_rank *r)
 {
     MPI_Comm world = MPI_COMM_WORLD;

@@ -214,8 +214,8 @@ static bool is_readable(struct mwt_tcp_master *master, int timeout_ms)
     return poll(&fd, 1, timeout_ms) == 1;
 }
 
-/* The descriptor tells of a new peer, of a frame, of room for more, and of an end, also of peers that
- * came before it was asked for; and of nothing when there is nothing. */
+/* The descriptor tells of a new peer, of a frame, of room for more, and of an end, also of peers
+ * that came before it was asked for; and of nothing when there is nothing. */
 static void test_descriptor(void)
 {
     enum { FOREVER_MS = 60000, SIZE = 1 << 20, FRAMES = 16 };

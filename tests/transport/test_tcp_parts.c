@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
- * bytes, the outbox that makes bytes of frames, the table of peers, and when a host is given up. Random cases print their
- * seed; MW_TEST_SEED replays one.
+ * bytes, the outbox that makes bytes of frames, the table of peers, and when a host is given up.
+ * Random cases print their seed; MW_TEST_SEED replays one.
  */
 #include <net/if.h>
 #include <netinet/in.h>

@@ -379,8 +379,8 @@ static bool is_large(const void *data, size_t size)
     return is_same;
 }
 
-/* Returns what it was given: as bytes, by copy or for good, after thinking better of something else,
- * or as values. */
+/* Returns what it was given: as bytes, by copy or for good, after thinking better of something
+ * else, or as values. */
 static void run_large(mw_call *call)
 {
     static int how;

@@ -332,8 +332,8 @@ static void start_quiet(struct mwt_loop *loop, int fd)
     turn(loop, INT64_MIN);
 }
 
-/* With a descriptor a turn is due when the engine says so, and a second after the last one: to ask for
- * it does not put it off. */
+/* With a descriptor a turn is due when the engine says so, and a second after the last one: to ask
+ * for it does not put it off. */
 static void test_due(void)
 {
     static struct mwt_loop loop;
@@ -395,8 +395,8 @@ static void lose_it(struct mwt_loop *loop)
     mwi_loop_lose(loop->loop, 1, "gone");
 }
 
-/* What the descriptor does not tell is due now: what was never looked at, what came of an event, and
- * what the loop itself has asked of the transport. */
+/* What the descriptor does not tell is due now: what was never looked at, what came of an event,
+ * and what the loop itself has asked of the transport. */
 static void test_due_now(void)
 {
     static void (*const asks[])(struct mwt_loop *) = {listen_here, connect_there, send_word,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Large payloads in the master engine: a task leaves in a message of its own, a result is handed out
- * where it was received, and a bad one costs its sender the connection.
+ * Large payloads in the master engine: a task leaves in a message of its own, a result is handed
+ * out where it was received, and a bad one costs its sender the connection.
  */
 #include "mwt_master.h"
 #include "mwt_policy.h"

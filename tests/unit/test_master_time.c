@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master that makes its groups by time: what it sends ahead, and what becomes of that when a slave
- * is lost.
+ * A master that makes its groups by time: what it sends ahead, and what becomes of that when a
+ * slave is lost.
  */
 #include <string.h>
 
@@ -70,8 +70,8 @@ static void test_idle_first(void)
     end(&master);
 }
 
-/* A slave is lost with several tasks: only the first was certainly begun, and counts an attempt; all are
- * sent alone from then on, so that the one that brings slaves down is known. */
+/* A slave is lost with several tasks: only the first was certainly begun, and counts an attempt;
+ * all are sent alone from then on, so that the one that brings slaves down is known. */
 static void test_loss(void)
 {
     static struct mwt_master master;
@@ -129,8 +129,8 @@ static void test_killer(void)
     end(&master);
 }
 
-/* Of tasks that may not run twice a slave has one at a time, so that none is run again that was begun,
- * nor given up that was not. */
+/* Of tasks that may not run twice a slave has one at a time, so that none is run again that was
+ * begun, nor given up that was not. */
 static void test_no_retry(void)
 {
     static struct mwt_master master;

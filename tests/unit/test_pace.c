@@ -8,7 +8,8 @@
 
 #define MS UINT64_C(1000000)
 
-/* Nothing is known of an algorithm until one of its tasks has ended, nor ever of one that is not there. */
+/* Nothing is known of an algorithm until one of its tasks has ended, nor ever of one that is not
+ * there. */
 static void test_unknown(void)
 {
     struct mwi_pace pace;

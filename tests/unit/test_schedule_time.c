@@ -187,8 +187,8 @@ static void test_alone(void)
     end(&place);
 }
 
-/* Shares shrink with the queue, so that all slaves have the end of it together, and what is left then
- * is not sent ahead. */
+/* Shares shrink with the queue, so that all slaves have the end of it together, and what is left
+ * then is not sent ahead. */
 static void test_end_of_queue(void)
 {
     struct place place;

@@ -150,8 +150,8 @@ static void test_large_task_of_unknown_algorithm(void)
     end(&slave);
 }
 
-/* A master that sends the head of a large task damaged, or before its welcome, or a large result, is
- * left. */
+/* A master that sends the head of a large task damaged, or before its welcome, or a large result,
+ * is left. */
 static void test_bad_large_messages(void)
 {
     static const struct {
@@ -292,8 +292,8 @@ static void test_largest_bytes(void)
     end(&slave);
 }
 
-/* Values that have become large leave alone too: from where they were written if they were the first
- * of their message, and else moved in front of it once. */
+/* Values that have become large leave alone too: from where they were written if they were the
+ * first of their message, and else moved in front of it once. */
 static void test_values(void)
 {
     for (size_t earlier_count = 0; earlier_count < 3; earlier_count++) {

@@ -13,8 +13,8 @@
 #include "mwt_run.h"
 #include "resource_file.h"
 
-/* The resource file of a master that slaves cannot reach says over which transport it is, and so what
- * to do about it; host and port of the options are as good as before. */
+/* The resource file of a master that slaves cannot reach says over which transport it is, and so
+ * what to do about it; host and port of the options are as good as before. */
 static void test_master_without_an_address(void)
 {
     static const struct {

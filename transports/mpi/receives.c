@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Incoming messages. Small ones are handed on where they were received. A note of a large frame
- * enters the queue of its rank, and so does all that the rank sent after it, while the frame's parts
- * come as fast as its sender makes calls of MPI. They are received side by side into one block,
- * which the receiver of the frame may keep.
+ * enters the queue of its rank, and so does all that the rank sent after it, while the frame's
+ * parts come as fast as its sender makes calls of MPI. They are received side by side into one
+ * block, which the receiver of the frame may keep.
  *
  * A rank's parts are asked for in the order of its notes, which is that in which they were sent, so
  * that each receive is for the part that it is large enough for. The block belongs to the queue,
@@ -136,8 +136,8 @@ static mw_error take(const struct look *look, const struct mwi_mpi_message *mess
 }
 
 /* Asks for a message after another only if the one before was no single one either: asking in vain
- * takes as long as receiving, and Open MPI gives way to other processes then if there are more of its
- * own than cores. */
+ * takes as long as receiving, and Open MPI gives way to other processes then if there are more of
+ * its own than cores. */
 static mw_error look_at_posted(const struct look *look)
 {
     struct mwi_mpi_posted *posted = &look->receives->posted;

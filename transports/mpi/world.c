@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Opening and closing the communicators. What belongs to the caller is left alone: its communicator
- * is only read, that one's error handler stays, though it is told if MPI fails in the split, and MPI
- * is finalised only by who initialised it. Ours is made by MPI_Comm_split and not by MPI_Comm_dup,
- * which would call the caller's attribute functions, and which no rank could stay out of; the second
- * one, for parts, is a duplicate of it. The largest
- * frames of all ranks are exchanged here, so that no rank ever sends what another will not take: MPI
- * has no way to refuse a message, and Open MPI 4.1 writes past the buffer of a receive that truncates
- * a large one.
+ * is only read, that one's error handler stays, though it is told if MPI fails in the split, and
+ * MPI is finalised only by who initialised it. Ours is made by MPI_Comm_split and not by
+ * MPI_Comm_dup, which would call the caller's attribute functions, and which no rank could stay out
+ * of; the second one, for parts, is a duplicate of it. The largest frames of all ranks are
+ * exchanged here, so that no rank ever sends what another will not take: MPI has no way to refuse a
+ * message, and Open MPI 4.1 writes past the buffer of a receive that truncates a large one.
  */
 #include "world.h"
 

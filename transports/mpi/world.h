@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The communicators of a transport: MPI itself if nobody else started it, two of its own, made of what
- * the caller gave, and what the ranks of them tell each other once, at open.
+ * The communicators of a transport: MPI itself if nobody else started it, two of its own, made of
+ * what the caller gave, and what the ranks of them tell each other once, at open.
  */
 #ifndef MWI_MPI_WORLD_H
 #define MWI_MPI_WORLD_H
@@ -37,15 +37,16 @@ struct mwi_mpi_world {
 mw_error mwi_mpi_world_open(struct mwi_mpi_world *world, const mw_mpi_environment *environment,
                             mw_reason *why);
 
-/* In place of the above on a rank that stays out. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE. */
+/* In place of the above on a rank that stays out. Errors: MW_EINVAL, MW_ENETWORK, MW_EUNAVAILABLE.
+ */
 mw_error mwi_mpi_world_decline(const mw_mpi_environment *environment, mw_reason *why);
 
 /* The rank of comm that the caller calls `parent_rank`; -1 if it stayed out, or there is none. */
 int mwi_mpi_world_find(const struct mwi_mpi_world *world, int parent_rank);
 
 /* Second step of opening, collective: tells the others whether this rank has all it needs, and what
- * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it, or if
- * they name different masters. Errors: MW_EINVAL, MW_ENOMEM, MW_ENETWORK. */
+ * frames it takes. Fails on every rank if one is not ready, so that none is left waiting for it, or
+ * if they name different masters. Errors: MW_EINVAL, MW_ENOMEM, MW_ENETWORK. */
 mw_error mwi_mpi_world_agree(struct mwi_mpi_world *world, bool is_ready, int64_t frame_bytes_max,
                              mw_reason *why);
 

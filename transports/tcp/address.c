@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Parses and prints addresses. Pure but for the names of this machine, its interfaces and a socket's other end:
- * looking up names is resolve.c's business. libevent's own parser refuses port 0, hence this one.
+ * Parses and prints addresses. Pure but for the names of this machine, its interfaces and a
+ * socket's other end: looking up names is resolve.c's business. libevent's own parser refuses port
+ * 0, hence this one.
  */
 #include "address.h"
 

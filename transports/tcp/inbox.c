@@ -42,8 +42,8 @@ int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_
         if (inbox->room < inbox->size || left > AT_ONCE_BYTES)
             return count;
     }
-    /* After a large frame another is likely, and should be received into a block of its own: what comes
-     * into the shared buffer is copied by whoever keeps it. */
+    /* After a large frame another is likely, and should be received into a block of its own: what
+     * comes into the shared buffer is copied by whoever keeps it. */
     if (inbox->size >= LARGE_BYTES)
         shared_size = min_size(shared_size, AFTER_LARGE_BYTES);
     pieces[count].iov_base = shared;

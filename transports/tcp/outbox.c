@@ -16,7 +16,8 @@
 #define FIRST_CAPACITY 8
 /* An idle connection keeps no ring larger than this. */
 #define KEPT_CAPACITY 64
-/* A batch is not larger: sockets seldom take more at once, and others get their turn if one does. */
+/* A batch is not larger: sockets seldom take more at once, and others get their turn if one does.
+ */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024)
 
 struct mwi_tcp_outgoing {

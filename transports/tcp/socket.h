@@ -12,7 +12,8 @@
 
 #include "address.h"
 
-/* A listening socket on the first port of the range that can be had, and the address under which others reach it. */
+/* A listening socket on the first port of the range that can be had, and the address under which
+ * others reach it. */
 mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, char *bound,
                                size_t size, mw_reason *why);
 
