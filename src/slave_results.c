@@ -12,8 +12,8 @@
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)256 << 10)
 /* Groups by time: how long a result waits for others, and the longest task that it waits for. */
-#define WAIT_NS INT64_C(200000)
-#define SHORT_NS INT64_C(50000)
+#define WAIT_NS INT64_C(500000)
+#define SHORT_NS INT64_C(250000)
 
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
