@@ -2,8 +2,8 @@
  *
  * By time, a slave may sit on tasks that another could do, if one takes much longer than was to be
  * expected; it runs them one after the other and does not look up. So what it has ahead is little:
- * two milliseconds hide what sending costs, and are nothing at the end of a run. Near that end shares
- * shrink to single tasks, and nothing is sent ahead any more.
+ * two milliseconds hide what sending costs, and are nothing at the end of a run. Near that end
+ * shares shrink to single tasks, and nothing is sent ahead any more.
  */
 #include "schedule.h"
 
@@ -17,7 +17,7 @@
 /* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others.
  */
 #define TRUST 2
-/* A share of the queue is this part of what each slave would get if it were divided now. */
+/* A slave has at most this part of what each would have if all that is left were divided now. */
 #define SHARE_PART 2
 
 static struct mwi_task *candidate(const struct mwi_tasks *tasks, const struct mwi_slave *slave)
@@ -70,17 +70,20 @@ bool mwi_schedule_has_room(const struct mwi_slave *slave)
             (slave->running_count <= FEW && slave->ahead_ns <= WORTHWHILE * slave->trip_ns));
 }
 
-/* How many of the pool's tasks a message may have. One that is sent ahead must not be the last that
- * another could take. */
+/* How many of the pool's tasks a message may have, so that the slave has no more than its part of
+ * all that is left to do. One that is sent ahead must not be the last that another could take. */
 static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
                        const struct mwi_schedule_limits *limits)
 {
-    size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
     size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
-    size_t share = waiting_count / (SHARE_PART * slaves_count);
-    if (slave->running_count > 0 && waiting_count <= slaves_count)
+    size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
+    size_t part = (waiting_count + tasks->counts[MWI_TASK_RUNNING]) / (SHARE_PART * slaves_count);
+    if (slave->running_count == 0)
+        return part > 0 ? part : 1;
+    /* Not before half of it is done, or messages would stay as small as the first were. */
+    if (waiting_count <= slaves_count || slave->running_count > part / 2)
         return 0;
-    return share > 0 ? share : 1;
+    return part - slave->running_count;
 }
 
 static struct mwi_task *next_by_time(const struct mwi_tasks *tasks, const struct mwi_slave *slave,

@@ -78,23 +78,23 @@ static void test_loss(void)
     start(&master);
     mwt_master_submit(&master, "a b c d e f g h");
     tick(&master);
-    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, SLAVE_A), "a b c d|e f");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, SLAVE_A), "a b c d");
     mwt_master_return(&master, SLAVE_A, "a");
     mwt_master_down(&master, SLAVE_A, "gone");
 
-    for (int i = 1; i < 6; i++) {
+    for (int i = 1; i < 4; i++) {
         struct mwi_task *task = mwi_tasks_find(&master.engine.tasks, (uint64_t)i);
         CU_ASSERT_PTR_NOT_NULL_FATAL(task);
         CU_ASSERT_EQUAL(task->attempts, i == 1);
     }
-    static const char *const alone[] = {"b", "c", "d", "e", "f"};
+    static const char *const alone[] = {"b", "c", "d"};
     mwt_master_greet(&master, SLAVE_B);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 3; i++) {
         CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, SLAVE_B), alone[i]);
         mwt_master_forget(&master);
         mwt_master_return(&master, SLAVE_B, alone[i]);
     }
-    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, SLAVE_B), "g");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, SLAVE_B), "e f");
     end(&master);
 }
 

@@ -202,6 +202,23 @@ static void test_end_of_queue(void)
     end(&place);
 }
 
+/* Many slaves that share a queue get messages of their part, not of a task each: the next comes
+ * when half of the last is done. */
+static void test_many_slaves(void)
+{
+    struct place place;
+    start(&place, 1000, 1);
+    place.limits.slaves_count = 10;
+    CU_ASSERT_EQUAL(take(&place), 50);
+
+    place.slave.running_count = 26;
+    CU_ASSERT_EQUAL(take(&place), 0);
+    place.slave.running_count = 25;
+    CU_ASSERT_EQUAL(take(&place), 25);
+
+    end(&place);
+}
+
 /* A slave has only so many bytes ahead, whatever the time. */
 static void test_bytes(void)
 {
@@ -238,6 +255,7 @@ int main(void)
         {"few samples", test_few_samples},
         {"alone", test_alone},
         {"end of queue", test_end_of_queue},
+        {"many slaves", test_many_slaves},
         {"bytes", test_bytes},
         CU_TEST_INFO_NULL,
     };
