@@ -32,10 +32,11 @@ struct mwi_schedule_group {
  * then starts when it is sent.
  *
  * With a fixed group a slave gets the next when it has returned the last. By time it is to have
- * work for about two milliseconds and the way to it and back ahead of it, but not more than its share
- * of the queue; it has more as soon as half of that is done, so that it never waits. The first task
- * of an algorithm is sent alone, since nobody knows what it takes; so is one that may not be run
- * twice, since of others that were at a slave that is lost nobody knows whether they were begun. */
+ * work for about two milliseconds and the way to it and back ahead of it, but not more than its
+ * part of all that is left; it has more as soon as half of that is done, so that it never waits.
+ * The first task of an algorithm is sent alone, since nobody knows what it takes; so is one that
+ * may not be run twice, since of others that were at a slave that is lost nobody knows whether they
+ * were begun. */
 struct mwi_task *mwi_schedule_next(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
                                    const struct mwi_schedule_limits *limits,
                                    struct mwi_schedule_group *group);
