@@ -62,7 +62,8 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *s
         .slaves_count = mwi_slaves_ready_count(&engine->slaves)};
     struct mwi_schedule_group group = {0}, before = {0};
     struct mwi_task *task;
-    while ((task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
+    while (!engine->effects.failed &&
+           (task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
         if (task->size + 2 * MWI_MESSAGE_OVERHEAD_BYTES > slave->frame_bytes_max) {
             fail_oversized(engine, slave, task);
             group = before;
@@ -137,7 +138,8 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave *slave
 void mwi_master_note_room(struct mwi_master_engine *engine, struct mwi_slave *slave)
 {
     bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(slave);
-    if (has_room == slave->has_room)
+    /* One that keeps its room may have no ordered tasks any more. */
+    if (!has_room && !slave->has_room)
         return;
     slave->has_room = has_room;
     mwi_slaves_update(&engine->slaves, slave);

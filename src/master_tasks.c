@@ -56,15 +56,14 @@ static void judge_returned(struct mwi_master_engine *engine, const struct mwi_sl
 void mwi_master_return_tasks(struct mwi_master_engine *engine, const struct mwi_slave *slave,
                              struct mwi_list *list, bool is_loss, const char *reason)
 {
-    /* Of groups by time, only the first was certainly begun. One of those behind it may have
-     * brought the slave down, which shows when it is sent alone. */
-    bool is_attempt = is_loss;
+    /* Of several that were there by time, nobody knows which was begun: the first may be done, its
+     * result unsent. Which one brought the slave down shows when each is sent alone. */
+    bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
         struct mwi_task *task = MWI_LIST_ENTRY(link, struct mwi_task, link);
         next = link->next;
         task->is_suspect = task->is_suspect || is_loss;
         judge_returned(engine, slave, task, is_attempt, reason);
-        is_attempt = is_attempt && engine->config.task_group > 0;
     }
     while (!mwi_list_is_empty(list)) {
         struct mwi_task *task = MWI_LIST_ENTRY(list->prev, struct mwi_task, link);
@@ -89,7 +88,7 @@ void mwi_master_audit_failure(struct mwi_master_engine *engine, const struct mwi
 /* Learns what the task took, and takes it off what the slave has ahead. What it was thought to take
  * may have changed since; the count puts that right when it comes to 0. */
 static void note_done(struct mwi_master_engine *engine, struct mwi_slave *slave,
-                      const struct mwi_task *task, uint64_t duration_ns)
+                      const struct mwi_task *task, const struct mwi_message_item *item)
 {
     size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
     slave->ahead_ns -= mwi_pace_of(&engine->pace, task->algorithm);
@@ -102,7 +101,8 @@ static void note_done(struct mwi_master_engine *engine, struct mwi_slave *slave,
         slave->ahead_bytes = 0;
         mwi_timers_stop(&engine->timers, &slave->limit);
     }
-    mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
+    if (item->status == MWI_RESULT_DONE)
+        mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns);
 }
 
 bool mwi_master_finish_task(struct mwi_master_engine *engine, struct mwi_slave *slave,
@@ -128,7 +128,7 @@ bool mwi_master_finish_task(struct mwi_master_engine *engine, struct mwi_slave *
         mwi_block_ref(block);
         task->has_tag_bytes = false;
     }
-    note_done(engine, slave, task, item->duration_ns);
+    note_done(engine, slave, task, item);
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
     return true;
 }

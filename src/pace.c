@@ -10,6 +10,9 @@
  * all are not taken to be free. */
 #define OVERHEAD_NS 400
 #define FORGETTING 32
+/* One task that takes very much longer than the others, or a slave that says so, counts as this many
+ * of them. */
+#define SURPRISE 16
 #define DURATION_MAX_NS (INT64_C(1) << 50)
 
 bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count)
@@ -34,6 +37,8 @@ void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_n
     struct mwi_pace_algorithm *known = &pace->algorithms[algorithm];
     if (known->samples_count < UINT32_MAX)
         known->samples_count++;
+    if (known->samples_count > FORGETTING && sample_ns > SURPRISE * known->task_ns)
+        sample_ns = SURPRISE * known->task_ns;
     int64_t weight = known->samples_count < FORGETTING ? known->samples_count : FORGETTING;
     known->task_ns += (sample_ns - known->task_ns) / weight;
 }

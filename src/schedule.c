@@ -8,12 +8,14 @@
 #include "schedule.h"
 
 #define AHEAD_NS INT64_C(2000000)
-#define AHEAD_MAX_NS INT64_C(1000000000)
+#define AHEAD_MAX_NS INT64_C(400000000)
 #define AHEAD_BYTES_MAX ((size_t)4 << 20)
 /* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the
  * time that they take. Some are shorter than the average. */
 #define WORTHWHILE 100
 #define FEW 2
+/* A trip that seems to take longer may be a master that was busy with something else. */
+#define TRIP_MAX_NS INT64_C(1000000)
 /* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others.
  */
 #define TRUST 2
@@ -62,12 +64,18 @@ static int64_t ahead_ns(const struct mwi_slave *slave)
     return ns < AHEAD_MAX_NS ? ns : AHEAD_MAX_NS;
 }
 
+/* How much longer tasks may take to be worth sending ahead. */
+static int64_t worthwhile_ns(const struct mwi_slave *slave)
+{
+    return WORTHWHILE * (slave->trip_ns < TRIP_MAX_NS ? slave->trip_ns : TRIP_MAX_NS);
+}
+
 bool mwi_schedule_has_room(const struct mwi_slave *slave)
 {
     return slave->state == MWI_SLAVE_BUSY && !slave->is_alone &&
            slave->ahead_bytes <= AHEAD_BYTES_MAX / 2 &&
            (slave->ahead_ns <= ahead_ns(slave) / 2 ||
-            (slave->running_count <= FEW && slave->ahead_ns <= WORTHWHILE * slave->trip_ns));
+            (slave->running_count <= FEW && slave->ahead_ns <= worthwhile_ns(slave)));
 }
 
 /* How many of the pool's tasks a message may have, so that the slave has no more than its part of
@@ -105,7 +113,7 @@ static struct mwi_task *next_by_time(const struct mwi_tasks *tasks, const struct
         return NULL;
     int64_t total_ns = slave->ahead_ns + group->ns + task_ns;
     if (slave->running_count > 0 && total_ns > ahead_ns(slave) &&
-        (slave->running_count > FEW || total_ns > 2 * WORTHWHILE * slave->trip_ns))
+        (slave->running_count > FEW || total_ns > 2 * worthwhile_ns(slave)))
         return NULL;
     if (slave->running_count > 0 &&
         slave->running_count >= mwi_pace_samples(limits->pace, task->algorithm) / TRUST)

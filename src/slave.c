@@ -81,7 +81,7 @@ static void run_tasks(mw_slave *slave, size_t count)
         mwi_loop_carry_out(slave->loop);
         if (count == 0 && slave->engine.results_count == 0)
             return;
-        /* Results leave before the next task begins, since nobody knows how long that takes. */
+        /* Results that are sent leave before the next task begins, which may take long. */
         bool is_time =
             slave->engine.results_count == 0 || now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
         if (!is_time || slave->engine.tasks_count == 0)
@@ -105,6 +105,11 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
             break;
     }
     run_tasks(slave, count);
+    /* What the caller does next may take long. */
+    if (slave->engine.result_group == 0) {
+        mwi_slave_engine_flush(&slave->engine, mwi_loop_now(slave->loop));
+        mwi_loop_carry_out(slave->loop);
+    }
     if (!is_over(slave))
         turn(slave, INT64_MIN);
     set_counts(slave, counts);

@@ -156,7 +156,8 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
     mwi_block_unref(task->block);
     task->block = NULL;
     engine->results_total++;
-    mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
+    if (status == MWI_RESULT_DONE)
+        mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
     if (!fits(engine, engine->results.size - engine->result_start, &why)) {
         engine->results.size = mwi_slave_engine_payload_start(engine);
         mwi_message_write_failure(&engine->results, why.text);

@@ -194,9 +194,9 @@ typedef struct mw_policy {
      * unrunnable. Asked before do_it_anyway. By default yes. */
     mw_choice retry;
     /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0
-     * means 3. Of the tasks that a slave has at a time, only the first counts, which it was running
-     * or had run, or with fixed groups (--mw-slave-task-group N) all of them; after that each is
-     * sent alone. A slave that says goodbye does not count. */
+     * means 3. Of several tasks that a slave had, none counts, since nobody knows which it was
+     * running, or with fixed groups (--mw-slave-task-group N) all do; after that each is sent
+     * alone. A slave that says goodbye does not count. */
     unsigned max_attempts;
     /* Of the unordered tasks that wait, those of higher priority are sent first; within one
      * priority, those submitted first. */
