@@ -10,8 +10,8 @@
  * all are not taken to be free. */
 #define OVERHEAD_NS 400
 #define FORGETTING 32
-/* One task that takes very much longer than the others, or a slave that says so, counts as this many
- * of them. */
+/* One task that takes very much longer than the others, or a slave that says so, counts as this
+ * many of them. */
 #define SURPRISE 16
 #define DURATION_MAX_NS (INT64_C(1) << 50)
 
