@@ -20,7 +20,6 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
 {
     struct mwi_slave *slave =
         mwi_slaves_add(&engine->slaves, event->peer, event->transport, event->name);
-    engine->clients_total++;
     if (slave == NULL || !mwi_master_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
                                                  engine->config.client_timeout_ns)) {
         mwi_effects_drop(&engine->effects, event->peer);

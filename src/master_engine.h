@@ -38,7 +38,6 @@ struct mwi_master_engine {
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
     uint16_t algorithms_count;
-    size_t clients_total; /* that ever came up */
     bool is_shutting_down;
 };
 
