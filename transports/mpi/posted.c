@@ -16,7 +16,10 @@ static unsigned char *buffer_of(const struct mwi_mpi_posted *posted, unsigned i)
 
 static mw_error start(struct mwi_mpi_posted *posted, unsigned i, mw_reason *why)
 {
-    return mwi_mpi_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
+    mw_error error = mwi_mpi_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
+
+    posted->is_waiting[i] = error == MW_OK;
+    return error;
 }
 
 mw_error mwi_mpi_posted_init(struct mwi_mpi_posted *posted, MPI_Comm comm, mw_reason *why)
@@ -53,6 +56,7 @@ mw_error mwi_mpi_posted_look(struct mwi_mpi_posted *posted, bool *is_there,
     *is_there = posted->is_there = posted->was_there = error == MW_OK && flag;
     if (!*is_there)
         return error;
+    posted->is_waiting[posted->first] = false;
     error = mwi_mpi_check(MPI_Get_count(&posted->status, MPI_BYTE, &size), "MPI_Get_count", why);
     *message = (struct mwi_mpi_message){.rank = posted->status.MPI_SOURCE,
                                         .tag = posted->status.MPI_TAG,
@@ -72,9 +76,7 @@ mw_error mwi_mpi_posted_release(struct mwi_mpi_posted *posted, mw_reason *why)
 
 static void take_back(struct mwi_mpi_posted *posted, unsigned i)
 {
-    bool is_waiting = !(posted->is_there && i == posted->first);
-
-    if (is_waiting) {
+    if (posted->is_waiting[i]) {
         MPI_Cancel(&posted->requests[i]);
         MPI_Wait(&posted->requests[i], MPI_STATUS_IGNORE);
     }

@@ -15,6 +15,7 @@
 
 struct mwi_mpi_posted {
     MPI_Request requests[MWI_MPI_POSTED_COUNT]; /* persistent */
+    bool is_waiting[MWI_MPI_POSTED_COUNT];      /* started, and its message has not come */
     unsigned char *buffers;
     unsigned first; /* the one that was posted first */
     bool is_there;  /* its message has come, and was not released */
