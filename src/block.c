@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A block either carries the copied bytes behind itself, or owns a transport's block.
+ * A block either carries copied bytes behind itself, or owns a malloc'd block.
  */
 #include "block.h"
 
@@ -32,6 +32,19 @@ struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
     return block;
 }
 
+struct mwi_block *mwi_block_own(void *data)
+{
+    struct mwi_block *block = malloc(sizeof *block);
+    if (block != NULL)
+        *block = (struct mwi_block){.refs_count = 1, .taken = data};
+    return block;
+}
+
+void *mwi_block_data(const struct mwi_block *block)
+{
+    return block->taken;
+}
+
 void mwi_block_ref(struct mwi_block *block)
 {
     block->refs_count++;
@@ -43,4 +56,15 @@ void mwi_block_unref(struct mwi_block *block)
         return;
     free(block->taken);
     free(block);
+}
+
+static void release(void *block)
+{
+    mwi_block_unref(block);
+}
+
+mw_body mwi_block_body(struct mwi_block *block, const void *data, size_t size)
+{
+    mwi_block_ref(block);
+    return (mw_body){.data = data, .size = size, .release = release, .owner = block};
 }

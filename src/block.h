@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A received frame that several tasks or results point into: freed with the last of them, so that
- * what came in a group is handed out in place, with one allocation a group at most.
+ * Bytes that several point to: freed with the last of them. A received frame with its tasks or
+ * results, so that what came in a group is handed out in place, with one allocation a group at most;
+ * the arguments of a task and the messages that carry them.
  */
 #ifndef MWI_BLOCK_H
 #define MWI_BLOCK_H
@@ -14,7 +15,17 @@ struct mwi_block;
  * where they are from now on. One reference. NULL out of memory; the frame is then untouched. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);
 
+/* Makes a block of malloc'd bytes, which become its own. One reference. NULL out of memory; the
+ * bytes are then still the caller's. */
+struct mwi_block *mwi_block_own(void *data);
+
+/* The bytes that mwi_block_own was given. */
+void *mwi_block_data(const struct mwi_block *block);
+
 void mwi_block_ref(struct mwi_block *block);
+
+/* Bytes of the block as the end of a frame, with a reference of its own. */
+mw_body mwi_block_body(struct mwi_block *block, const void *data, size_t size);
 
 /* Drops a reference; NULL is legal. */
 void mwi_block_unref(struct mwi_block *block);

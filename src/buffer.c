@@ -59,20 +59,6 @@ void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
     buffer->size += size;
 }
 
-bool mwi_buffer_adopt(struct mwi_buffer *buffer, void *data, size_t size, size_t before)
-{
-    unsigned char *moved = size <= SIZE_MAX - before ? realloc(data, before + size) : NULL;
-    if (moved == NULL) {
-        free(data);
-        buffer->failed = true;
-        return false;
-    }
-    memmove(moved + before, moved, size);
-    free(buffer->data);
-    *buffer = (struct mwi_buffer){.data = moved, .size = before + size, .capacity = before + size};
-    return true;
-}
-
 int mwi_buffer_write(void *buffer, const char *data, size_t size)
 {
     mwi_buffer_append(buffer, data, size);

@@ -29,11 +29,6 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size);
 /* Appends; after a failure nothing is appended any more. `data` may be NULL if size is 0. */
 void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size);
 
-/* Takes a malloc'd block as the bytes of the buffer, in place of what it had, and makes room for
- * `before` bytes, above 0, in front of them: a large block is not copied for it. False out of
- * memory; the block is freed then too. */
-bool mwi_buffer_adopt(struct mwi_buffer *buffer, void *data, size_t size, size_t before);
-
 /* The same as msgpack-c wants it of a packer: `buffer` is a struct mwi_buffer *; 0 or -1. */
 int mwi_buffer_write(void *buffer, const char *data, size_t size);
 

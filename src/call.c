@@ -131,8 +131,7 @@ mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
     mw_reason why;
     if (size >= MWI_MESSAGE_LARGE_BYTES) {
         begin_result(call, MWI_CALL_BYTES);
-        mw_error error =
-            mwi_slave_engine_leave_large(&call->slave->engine, call->task, data, size, &why);
+        mw_error error = mwi_slave_engine_leave_large(&call->slave->engine, data, size, &why);
         return end_large(call, error, &why);
     }
     begin_result(call, MWI_CALL_BYTES);
@@ -147,9 +146,8 @@ mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
     mw_reason why;
     if (size >= MWI_MESSAGE_LARGE_BYTES) {
         begin_result(call, MWI_CALL_BYTES);
-        return end_large(
-            call, mwi_slave_engine_take_large(&call->slave->engine, call->task, data, size, &why),
-            &why);
+        return end_large(call, mwi_slave_engine_take_large(&call->slave->engine, data, size, &why),
+                         &why);
     }
     mw_error error = mw_call_return_bytes(call, data, size);
     free(data);

@@ -12,10 +12,18 @@ void mwi_effects_init(struct mwi_effects *effects)
     *effects = (struct mwi_effects){0};
 }
 
+static void release(const mw_body *body)
+{
+    if (body != NULL && body->release != NULL)
+        body->release(body->owner);
+}
+
 void mwi_effects_fini(struct mwi_effects *effects)
 {
-    for (size_t i = 0; i < effects->count; i++)
+    for (size_t i = 0; i < effects->count; i++) {
         free(effects->items[i].frame);
+        release(&effects->items[i].body);
+    }
     free(effects->items);
     mwi_effects_init(effects);
 }
@@ -38,20 +46,30 @@ static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_ef
     effect->peer = peer;
     effect->frame = NULL;
     effect->size = 0;
+    effect->body = (mw_body){0};
     return effect;
 }
 
 void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size)
+{
+    mwi_effects_send_body(effects, peer, frame, size, NULL);
+}
+
+void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
+                           const mw_body *body)
 {
     struct mwi_effect *effect =
         frame == NULL ? NULL : append_effect(effects, MWI_EFFECT_SEND, peer);
     if (effect == NULL) {
         effects->failed = true;
         free(frame);
+        release(body);
         return;
     }
     effect->frame = frame;
     effect->size = size;
+    if (body != NULL)
+        effect->body = *body;
 }
 
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)

@@ -30,7 +30,7 @@ struct mwi_event {
 };
 
 enum mwi_effect_kind {
-    MWI_EFFECT_SEND, /* frame and size: the transport takes the frame */
+    MWI_EFFECT_SEND, /* frame, size and body: the transport takes them */
     MWI_EFFECT_DROP,
     MWI_EFFECT_LOST, /* master: the peer is no slave any more; `size`: it was of use */
     MWI_EFFECT_AUDIT
@@ -41,6 +41,7 @@ struct mwi_effect {
     mw_peer peer;
     void *frame;
     size_t size;
+    mw_body body; /* all zero: none */
     struct mwi_audit_record record;
 };
 
@@ -60,6 +61,10 @@ void mwi_effects_fini(struct mwi_effects *effects);
 
 /* Takes the frame, which may be NULL after a failed allocation: that is remembered as a failure. */
 void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size);
+
+/* The same with a body, which is taken too; *body is copied. */
+void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
+                           const mw_body *body);
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
 void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful);
 

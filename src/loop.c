@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "../transports/backoff.h"
+#include "../transports/body.h"
 #include "options.h"
 
 #define INDEX_SHIFT 56
@@ -93,13 +94,16 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
     mwi_backoff_active(&loop->backoff);
     loop->is_due = true;
     if (!is_unsendable(loop, effect->peer))
-        error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size);
+        error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size,
+                              effect->body.release == NULL ? NULL : &effect->body);
     if (error != MW_OK) {
         free(effect->frame);
+        mwi_body_release(&effect->body);
         if (error != MW_EPEER)
             remember_unsendable(loop, effect->peer);
     }
     effect->frame = NULL;
+    effect->body = (mw_body){0};
 }
 
 static void drop_peer(struct mwi_loop *loop, mw_peer peer)

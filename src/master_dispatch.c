@@ -11,7 +11,7 @@
 #include "master_tasks.h"
 
 /* A group stops growing at this payload, so that one message does not keep a slave waiting. */
-#define GROUP_BYTES_MAX MWI_MESSAGE_LARGE_BYTES
+#define GROUP_BYTES_MAX ((size_t)1 << 20)
 
 /* A task that the slave could not even receive fails as that task. */
 static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave *slave,
@@ -51,8 +51,8 @@ static void note_group(const struct mwi_master_engine *engine, struct mwi_slave 
         slave->sent_ns = engine->now_ns;
 }
 
-/* Moves the tasks of the slave's next message to it; returns about how large that will be. */
-static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
+/* Moves the tasks that the slave gets next to it. */
+static void choose_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
 {
     size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
     struct mwi_schedule_limits limits = {
@@ -75,30 +75,70 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave *s
         before = group;
     }
     note_group(engine, slave, &group);
-    return group.bytes + MWI_MESSAGE_OVERHEAD_BYTES;
 }
 
-/* A task that is as large as a group may grow is alone in its group. */
-static void write_large(struct mwi_buffer *buffer, const struct mwi_task *task)
+static struct mwi_task *task_of(struct mwi_list *link)
 {
-    mwi_message_begin_large_task(buffer, mwi_task_id(task), task->algorithm, task->is_bytes);
-    mwi_buffer_append(buffer, task->data, task->size);
+    return MWI_LIST_ENTRY(link, struct mwi_task, link);
 }
 
-/* The last `count` tasks of the slave, the first of which is `link`. */
-static void write_group(struct mwi_buffer *buffer, const struct mwi_slave *slave,
-                        const struct mwi_list *link, size_t count)
+static bool is_large(const struct mwi_task *task)
 {
-    const struct mwi_task *first = MWI_LIST_ENTRY(link, const struct mwi_task, link);
-    if (count == 1 && first->size >= MWI_MESSAGE_LARGE_BYTES) {
-        write_large(buffer, first);
+    return task->size >= MWI_MESSAGE_LARGE_BYTES;
+}
+
+/* Sends a large task in a message of its own, its arguments from where they lie. */
+static void send_large(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                       struct mwi_task *task)
+{
+    struct mwi_buffer buffer;
+    struct mwi_block *block = mwi_task_share(task);
+    if (block == NULL) {
+        engine->effects.failed = true;
         return;
     }
-    mwi_message_begin_tasks(buffer, count);
-    for (; link != &slave->running; link = link->next) {
-        const struct mwi_task *task = MWI_LIST_ENTRY(link, const struct mwi_task, link);
-        mwi_message_write_task(buffer, mwi_task_id(task), task->algorithm,
-                               &(struct mwi_payload){task->data, task->size, task->is_bytes});
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_large_task(&buffer, mwi_task_id(task), task->algorithm, task->is_bytes);
+    mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
+    mwi_master_send_body(engine, slave, &buffer, &body);
+}
+
+/* Sends the slave's tasks from `link` on, up to the next large one, in one message; returns where
+ * that is. */
+static struct mwi_list *send_small(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                                   struct mwi_list *link)
+{
+    struct mwi_buffer buffer;
+    struct mwi_list *end = link;
+    size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
+    for (; end != &slave->running && !is_large(task_of(end)); end = end->next) {
+        count++;
+        bytes += task_of(end)->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    }
+    mwi_buffer_init(&buffer);
+    mwi_buffer_reserve(&buffer, bytes);
+    mwi_message_begin_tasks(&buffer, count);
+    for (; link != end; link = link->next) {
+        const struct mwi_task *task = task_of(link);
+        mwi_message_write_task(
+            &buffer, mwi_task_id(task), task->algorithm,
+            &(struct mwi_payload){mwi_task_data(task), task->size, task->is_bytes});
+    }
+    mwi_master_send(engine, slave, &buffer);
+    return end;
+}
+
+/* Sends the slave's tasks from `link` on. */
+static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                       struct mwi_list *link)
+{
+    while (link != &slave->running && !engine->effects.failed) {
+        if (is_large(task_of(link))) {
+            send_large(engine, slave, task_of(link));
+            link = link->next;
+        } else {
+            link = send_small(engine, slave, link);
+        }
     }
 }
 
@@ -112,10 +152,9 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave *slav
 
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave *slave)
 {
-    struct mwi_buffer buffer;
     struct mwi_list *last = slave->running.prev;
     size_t before_count = slave->running_count;
-    size_t bytes = choose_group(engine, slave);
+    choose_group(engine, slave);
     size_t count = slave->running_count - before_count;
     if (count == 0) {
         /* There is nothing for it now; it is asked again when it has returned something. */
@@ -123,10 +162,7 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave *slave
         mwi_slaves_update(&engine->slaves, slave);
         return;
     }
-    mwi_buffer_init(&buffer);
-    mwi_buffer_reserve(&buffer, bytes);
-    write_group(&buffer, slave, last->next, count);
-    mwi_master_send(engine, slave, &buffer);
+    send_tasks(engine, slave, last->next);
     start_limit(engine, slave);
     mwi_master_audit(engine, slave,
                      (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = count});

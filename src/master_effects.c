@@ -39,10 +39,16 @@ const char *mwi_master_note_text(struct mwi_master_engine *engine, struct mwi_te
 void mwi_master_send(struct mwi_master_engine *engine, const struct mwi_slave *slave,
                      struct mwi_buffer *buffer)
 {
+    mwi_master_send_body(engine, slave, buffer, NULL);
+}
+
+void mwi_master_send_body(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                          struct mwi_buffer *buffer, const mw_body *body)
+{
     size_t size = 0;
     void *frame = mwi_buffer_take(buffer, &size);
     mwi_buffer_fini(buffer);
-    mwi_effects_send(&engine->effects, slave->peer, frame, size);
+    mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
 }
 
 const char *mwi_master_algorithm_name(const struct mwi_master_engine *engine,

@@ -23,6 +23,10 @@ const char *mwi_master_note_text(struct mwi_master_engine *engine, struct mwi_te
 void mwi_master_send(struct mwi_master_engine *engine, const struct mwi_slave *slave,
                      struct mwi_buffer *buffer);
 
+/* The same with a body behind them, which is taken. */
+void mwi_master_send_body(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                          struct mwi_buffer *buffer, const mw_body *body);
+
 const char *mwi_master_algorithm_name(const struct mwi_master_engine *engine,
                                       const struct mwi_task *task);
 

@@ -81,10 +81,14 @@ const mw_result *mw_master_next_unrunnable(mw_master *master)
                     .sid = mwi_slaves_id(&master->engine.slaves, task->sid),
                     .message = keep_text(master, history, strlen(history)),
                     .is_bytes = task->is_bytes,
-                    .data = task->data,
+                    .data = mwi_task_data(task),
                     .size = task->size};
-    master->result_arguments = task->data;
+    if (task->is_shared)
+        master->result_block = task->block;
+    else
+        master->result_arguments = task->data;
     task->data = NULL;
+    task->is_shared = false;
     hand_out_tag(master, task->has_tag_bytes ? task->tag_bytes : NULL,
                  task->has_tag_bytes ? 0 : task->tag);
     task->has_tag_bytes = false;

@@ -19,8 +19,6 @@
 #define EXT32 0xc9
 #define ARRAY32_HEADER_BYTES 5
 #define EXT32_HEADER_BYTES 6
-/* A number in its widest form. */
-#define UINT64_BYTES 9
 
 bool mwi_decoder_init(struct mwi_decoder *decoder)
 {
@@ -408,37 +406,11 @@ void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32
     msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
 }
 
-static size_t number_bytes(uint64_t number)
+void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
+                                    bool is_bytes)
 {
-    return number < 0x80          ? 1
-           : number <= UINT8_MAX  ? 2
-           : number <= UINT16_MAX ? 3
-           : number <= UINT32_MAX ? 5
-                                  : UINT64_BYTES;
-}
-
-size_t mwi_message_large_head_bytes(uint64_t id)
-{
-    /* The array's header, the kind, the id, the time in its widest form, the form. */
-    return 1 + 1 + number_bytes(id) + UINT64_BYTES + 1;
-}
-
-static int put(void *at, const char *data, size_t size)
-{
-    unsigned char **to = at;
-    memcpy(*to, data, size);
-    *to += size;
-    return 0;
-}
-
-void mwi_message_put_large_head(unsigned char *head, uint64_t id, uint64_t duration_ns,
-                                bool is_bytes)
-{
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, &head, put);
-    msgpack_pack_array(&packer, LARGE_FIELDS + 1);
-    msgpack_pack_uint8(&packer, MWI_MESSAGE_LARGE_RESULT);
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_LARGE_RESULT, LARGE_FIELDS);
     msgpack_pack_uint64(&packer, id);
-    msgpack_pack_fix_uint64(&packer, duration_ns);
+    msgpack_pack_uint64(&packer, duration_ns);
     msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
 }

@@ -37,8 +37,8 @@ enum mwi_message_kind {
 /* The form of a large payload. */
 enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1 };
 
-/* A payload of so many bytes goes in a message of its own. */
-#define MWI_MESSAGE_LARGE_BYTES ((size_t)1 << 20)
+/* A payload of so many bytes goes in a message of its own, in which it need not be copied. */
+#define MWI_MESSAGE_LARGE_BYTES ((size_t)32 << 10)
 
 enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
 
@@ -155,13 +155,10 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
                             uint64_t duration_ns);
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
 
-/* A large task or result, but for the payload, which is to be appended behind the head. A result's
- * head is exactly as long as what lies before the payload between _open_values and _close_values,
- * if the result is the first of its message, so that it can be put there in place of that. */
+/* A large task or result, but for the payload, which follows it. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
                                   bool is_bytes);
-size_t mwi_message_large_head_bytes(uint64_t id);
-void mwi_message_put_large_head(unsigned char *head, uint64_t id, uint64_t duration_ns,
-                                bool is_bytes);
+void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
+                                    bool is_bytes);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define AHEAD_NS INT64_C(2000000)
 #define AHEAD_MAX_NS INT64_C(400000000)
-#define AHEAD_BYTES_MAX ((size_t)4 << 20)
+#define AHEAD_BYTES_MAX ((size_t)1 << 20)
 /* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the
  * time that they take. Some are shorter than the average. */
 #define WORTHWHILE 100

@@ -27,6 +27,7 @@ static mw_error turn(mw_slave *slave, int64_t deadline_ns)
     mw_reason why;
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
     slave->last_turn_ns = mwi_loop_turned(slave->loop);
+    mwi_slave_engine_looked(&slave->engine);
     if (error != MW_OK)
         slave->broken = mwi_slave_fail(slave, error, "%s", why.text);
     return error;
@@ -81,9 +82,8 @@ static void run_tasks(mw_slave *slave, size_t count)
         mwi_loop_carry_out(slave->loop);
         if (count == 0 && slave->engine.results_count == 0)
             return;
-        /* Results that are sent leave before the next task begins, which may take long. */
-        bool is_time =
-            slave->engine.results_count == 0 || now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
+        bool is_time = mwi_slave_engine_is_pressing(&slave->engine, now_ns) ||
+                       now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
         if (!is_time || slave->engine.tasks_count == 0)
             continue;
         if (turn(slave, INT64_MIN) != MW_OK)

@@ -337,7 +337,6 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);
     mwi_buffer_init(&engine->results);
-    mwi_buffer_init(&engine->large);
     return MW_OK;
 }
 
@@ -347,7 +346,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     free(engine->ring);
     free_algorithms(engine);
     mwi_buffer_fini(&engine->results);
-    mwi_buffer_fini(&engine->large);
+    mwi_slave_engine_forget_large(engine);
     mwi_effects_fini(&engine->effects);
     mwi_decoder_fini(&engine->decoder);
 }

@@ -59,11 +59,14 @@ struct mwi_slave_engine {
     struct mwi_slave_task *ring; /* tasks that wait; capacity a power of two */
     size_t ring_capacity, ring_first, tasks_count;
     struct mwi_buffer results; /* the message of results being built */
-    struct mwi_buffer large;   /* the message of the task that runs, if it left large raw bytes */
     size_t results_count;      /* in it */
     int64_t results_since_ns;  /* the oldest of them */
+    size_t result_start;       /* where the result of the task that runs begins in it */
+    struct mwi_block *large;   /* the large raw bytes that the task that runs has left, or NULL */
+    size_t large_size;
+    size_t unsent_bytes; /* of large results since the shell last looked at the network */
+    int64_t unsent_since_ns;
     struct mwi_pace pace;
-    size_t result_start; /* where the result of the task that runs begins in it */
     uint64_t results_total;
 };
 
@@ -97,11 +100,9 @@ size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine);
 /* Leaves raw bytes of MWI_MESSAGE_LARGE_BYTES or more as the result, in place of a payload in
  * engine->results. The first copies, the second takes a malloc'd block, also if it fails. Errors:
  * MW_ENOMEM; MW_ETOOBIG with what is to be said of it, before any of `data` is read. */
-mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine,
-                                      const struct mwi_slave_task *task, const void *data,
+mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine, const void *data,
                                       size_t size, mw_reason *why);
-mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine,
-                                     const struct mwi_slave_task *task, void *data, size_t size,
+mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine, void *data, size_t size,
                                      mw_reason *why);
 
 /* Forgets the large bytes that were left. */
@@ -109,13 +110,19 @@ void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine);
 
 /* Ends the result and frees the task. A result that is larger than a message may be becomes a
  * failure that says so. Sends the results if their group is full or no task waits, or if this one
- * is large: that goes at once and alone. */
+ * is large: that goes alone. */
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
                                enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns);
 
 /* Leaves an audit record; for the parts of the engine. */
 void mwi_slave_engine_audit(struct mwi_slave_engine *engine, int64_t now_ns,
                             struct mwi_audit_record record);
+
+/* Whether results were sent that must leave before the next task begins, which may take long. */
+bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns);
+
+/* The shell has looked at the network: what was sent until now has left. */
+void mwi_slave_engine_looked(struct mwi_slave_engine *engine);
 
 /* Sends the results that wait, if any. */
 void mwi_slave_engine_flush(struct mwi_slave_engine *engine, int64_t now_ns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A part of slave_engine: results. They are written into the message that will carry them; a large
- * one into, or made into, a message of its own.
+ * one leaves in a message of its own, from where it was written.
  */
 #include "slave_engine.h"
 
@@ -55,40 +55,37 @@ static bool fits(const struct mwi_slave_engine *engine, size_t bytes, mw_reason 
     return false;
 }
 
-mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine,
-                                      const struct mwi_slave_task *task, const void *data,
+mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine, const void *data,
                                       size_t size, mw_reason *why)
 {
-    struct mwi_buffer *large = &engine->large;
-    size_t head_bytes = mwi_message_large_head_bytes(task->id);
     if (!fits(engine, size, why))
         return MW_ETOOBIG;
-    if (mwi_buffer_reserve(large, head_bytes + size)) {
-        large->size = head_bytes; /* the head is put there at the end */
-        mwi_buffer_append(large, data, size);
-        return MW_OK;
-    }
-    mwi_slave_engine_forget_large(engine);
-    return MW_ENOMEM;
+    void *copy = malloc(size);
+    if (copy == NULL)
+        return MW_ENOMEM;
+    memcpy(copy, data, size);
+    return mwi_slave_engine_take_large(engine, copy, size, why);
 }
 
-mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine,
-                                     const struct mwi_slave_task *task, void *data, size_t size,
+mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine, void *data, size_t size,
                                      mw_reason *why)
 {
-    if (!fits(engine, size, why)) {
+    bool is_fitting = fits(engine, size, why);
+    struct mwi_block *block = is_fitting ? mwi_block_own(data) : NULL;
+    if (block == NULL) {
         free(data);
-        return MW_ETOOBIG;
+        return is_fitting ? MW_ENOMEM : MW_ETOOBIG;
     }
-    if (mwi_buffer_adopt(&engine->large, data, size, mwi_message_large_head_bytes(task->id)))
-        return MW_OK;
     mwi_slave_engine_forget_large(engine);
-    return MW_ENOMEM;
+    engine->large = block;
+    engine->large_size = size;
+    return MW_OK;
 }
 
 void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine)
 {
-    mwi_buffer_fini(&engine->large);
+    mwi_block_unref(engine->large);
+    engine->large = NULL;
 }
 
 /* Where the values of the result begin that was just written to engine->results; 0 if they are not
@@ -101,50 +98,92 @@ static size_t large_values(const struct mwi_slave_engine *engine)
     return opened > 0 && results->size - opened >= MWI_MESSAGE_LARGE_BYTES ? opened : 0;
 }
 
-/* Makes a message of the values, room for the head in front, and leaves the results before them.
- * They stay where they are, unless there are such results. */
-static struct mwi_buffer detach_values(struct mwi_slave_engine *engine, size_t opened,
-                                       size_t head_bytes)
+/* Leaves the results before the last one alone in the message, whose memory, with the values of the
+ * last one where they were written, becomes a block. NULL out of memory. */
+static struct mwi_block *detach_values(struct mwi_slave_engine *engine)
 {
-    struct mwi_buffer earlier, large = engine->results;
+    struct mwi_buffer earlier;
+    struct mwi_block *block = mwi_block_own(engine->results.data);
+    if (block == NULL)
+        return NULL;
     mwi_buffer_init(&earlier);
     if (engine->results_count > 0)
-        mwi_buffer_append(&earlier, large.data, engine->result_start);
+        mwi_buffer_append(&earlier, engine->results.data, engine->result_start);
     engine->results = earlier;
-    if (opened != head_bytes)
-        memmove(large.data + head_bytes, large.data + opened, large.size - opened);
-    large.size -= opened - head_bytes;
-    return large;
+    return block;
 }
 
-static void send_large(struct mwi_slave_engine *engine, const struct mwi_slave_task *task,
-                       size_t opened, uint64_t duration_ns, int64_t now_ns)
+static void note_unsent(struct mwi_slave_engine *engine, size_t bytes, int64_t now_ns)
 {
-    struct mwi_buffer large = engine->large;
+    if (engine->unsent_bytes == 0)
+        engine->unsent_since_ns = now_ns;
+    engine->unsent_bytes += bytes;
+}
+
+/* Sends the results that wait, and behind them the large one in a message of its own. */
+static void send_large(struct mwi_slave_engine *engine, uint64_t id, uint64_t duration_ns,
+                       bool is_bytes, const mw_body *body, int64_t now_ns)
+{
+    struct mwi_buffer head;
     size_t size = 0;
-    mwi_buffer_init(&engine->large);
-    if (opened > 0)
-        large = detach_values(engine, opened, mwi_message_large_head_bytes(task->id));
-    else
-        engine->results.size = engine->result_start;
     mwi_slave_engine_flush(engine, now_ns);
-    mwi_message_put_large_head(large.data, task->id, duration_ns, opened == 0);
-    if (engine->phase == MWI_PHASE_READY) {
-        void *frame = mwi_buffer_take(&large, &size);
-        mwi_effects_send(&engine->effects, engine->peer, frame, size);
-        mwi_slave_engine_audit(
-            engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT, .count = 1});
+    mwi_buffer_init(&head);
+    mwi_message_begin_large_result(&head, id, duration_ns, is_bytes);
+    void *frame = mwi_buffer_take(&head, &size);
+    mwi_buffer_fini(&head);
+    mwi_effects_send_body(&engine->effects, engine->peer, frame, size, body);
+    note_unsent(engine, body->size, now_ns);
+    mwi_slave_engine_audit(engine, now_ns,
+                           (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT, .count = 1});
+}
+
+/* Ends a result whose payload is the bytes that were left, or, if `opened` is not 0, the values that
+ * begin there in the message. */
+static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opened,
+                      uint64_t duration_ns, int64_t now_ns)
+{
+    size_t size = opened > 0 ? engine->results.size - opened : engine->large_size;
+    struct mwi_block *block = opened > 0 ? detach_values(engine) : engine->large;
+    if (block == NULL) {
+        engine->effects.failed = true;
+        return;
     }
-    mwi_buffer_fini(&large);
+    if (opened == 0)
+        engine->results.size = engine->result_start;
+    if (engine->phase == MWI_PHASE_READY) {
+        mw_body body = mwi_block_body(block, (unsigned char *)mwi_block_data(block) + opened, size);
+        send_large(engine, id, duration_ns, opened == 0, &body, now_ns);
+    }
+    engine->large = NULL;
+    mwi_block_unref(block);
 }
 
 /* By time, results wait while the tasks that follow are short, and not for long. */
+static bool is_time(const struct mwi_slave_engine *engine, int64_t since_ns, int64_t now_ns)
+{
+    int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
+    return next_ns == 0 || next_ns > SHORT_NS || now_ns - since_ns > WAIT_NS;
+}
+
 static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
 {
     if (engine->result_group > 0)
         return engine->results_count >= engine->result_group;
-    int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
-    return next_ns == 0 || next_ns > SHORT_NS || now_ns - engine->results_since_ns > WAIT_NS;
+    return is_time(engine, engine->results_since_ns, now_ns);
+}
+
+bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    if (engine->results_count > 0)
+        return false;
+    return engine->unsent_bytes == 0 || engine->unsent_bytes > RESULTS_BYTES_MAX ||
+           engine->result_group > 0 || engine->tasks_count == 0 ||
+           is_time(engine, engine->unsent_since_ns, now_ns);
+}
+
+void mwi_slave_engine_looked(struct mwi_slave_engine *engine)
+{
+    engine->unsent_bytes = 0;
 }
 
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
@@ -164,8 +203,8 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
         status = MWI_RESULT_FAILED;
     }
     size_t opened = status == MWI_RESULT_DONE ? large_values(engine) : 0;
-    if (opened > 0 || engine->large.size > 0) {
-        send_large(engine, task, opened, duration_ns, now_ns);
+    if (opened > 0 || engine->large != NULL) {
+        end_large(engine, task->id, opened, duration_ns, now_ns);
         return;
     }
     mwi_message_end_result(&engine->results, status, duration_ns);

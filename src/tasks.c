@@ -41,8 +41,12 @@ static struct mwi_task *slot_task(const struct mwi_tasks *tasks, size_t slot)
 
 static void free_owned(struct mwi_task *task)
 {
-    free(task->data);
+    if (task->is_shared)
+        mwi_block_unref(task->block);
+    else
+        free(task->data);
     task->data = NULL;
+    task->is_shared = false;
     if (task->has_tag_bytes)
         free(task->tag_bytes);
     task->has_tag_bytes = false;
@@ -125,6 +129,21 @@ const struct mwi_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
 uint64_t mwi_task_id(const struct mwi_task *task)
 {
     return (uint64_t)task->generation << 32 | task->slot;
+}
+
+unsigned char *mwi_task_data(const struct mwi_task *task)
+{
+    return task->is_shared ? mwi_block_data(task->block) : task->data;
+}
+
+struct mwi_block *mwi_task_share(struct mwi_task *task)
+{
+    struct mwi_block *block = task->is_shared ? task->block : mwi_block_own(task->data);
+    if (block == NULL)
+        return NULL;
+    task->block = block;
+    task->is_shared = true;
+    return block;
 }
 
 struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)

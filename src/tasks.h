@@ -8,6 +8,7 @@
 #ifndef MWI_TASKS_H
 #define MWI_TASKS_H
 
+#include "block.h"
 #include "list.h"
 #include "map.h"
 #include "message.h"
@@ -21,7 +22,10 @@
 struct mwi_task {
     struct mwi_list
         link; /* in the pool, a slave's ordered or running list, or among the unrunnable */
-    unsigned char *data; /* malloc'd */
+    union {
+        unsigned char *data;     /* malloc'd */
+        struct mwi_block *block; /* of the data, if it is shared */
+    };
     union {
         int64_t tag;
         struct mwi_tag *tag_bytes; /* malloc'd */
@@ -37,6 +41,7 @@ struct mwi_task {
     bool is_bytes;
     bool has_tag_bytes;
     bool is_suspect; /* was at a slave that was lost, begun or not */
+    bool is_shared;
 };
 
 /* A tag of any bytes. */
@@ -72,6 +77,12 @@ const struct mwi_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                           const struct mwi_task *task);
 
 uint64_t mwi_task_id(const struct mwi_task *task);
+
+/* Its arguments; borrowed for as long as the task lives. */
+unsigned char *mwi_task_data(const struct mwi_task *task);
+
+/* The arguments as something that may outlive the task; borrowed. NULL out of memory. */
+struct mwi_block *mwi_task_share(struct mwi_task *task);
 
 /* The task of an id; NULL if there is none any more, or never was. */
 struct mwi_task *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);

@@ -148,7 +148,7 @@ MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
 /* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
  * The first copies `data`; the second takes a malloc'd block and will free() it, also on an error;
- * a block of 1 MiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
+ * a block of 32 KiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
  * failed then. */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);

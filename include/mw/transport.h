@@ -28,7 +28,7 @@
 #include <mw/export.h>
 
 /* Raised when this header changes in a way that a transport or its user must know of. */
-#define MW_TRANSPORT_VERSION 2
+#define MW_TRANSPORT_VERSION 3
 
 /* The most that a limit of frames may be, in bytes: far more than memory has. */
 #define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
@@ -45,6 +45,19 @@ typedef struct mw_frame {
     size_t size;
     void *block;
 } mw_frame;
+
+/* The most that a frame may have before its body. */
+#define MW_HEAD_BYTES_MAX 1024
+
+/* The end of a frame that is to be sent from where it lies: a large payload that its owner keeps, or
+ * sends to several peers. `release` is called once, when the transport has done with the bytes,
+ * which do not change until then. */
+typedef struct mw_body {
+    const void *data;
+    size_t size;
+    void (*release)(void *owner);
+    void *owner;
+} mw_body;
 
 /* What a transport tells. `context` is mw_transport_config.context. Strings are borrowed for the
  * length of the event. */
@@ -140,12 +153,14 @@ typedef struct mw_transport_api {
      * "rank 0". */
     mw_error (*connect)(void *transport, const char *address, mw_peer *peer, mw_reason *why);
 
-    /* Queues a frame of `size` bytes (0 is allowed, with any `frame`). `frame` is malloc'd; on
-     * success the transport takes it and will free() it, on failure it stays the caller's. Frames
-     * are handed to the network in the next poll at the latest; those queued for one peer between
-     * two polls go out together. Errors: MW_EPEER, MW_ETOOBIG, MW_ENOMEM; a network error is a
-     * later down event instead. */
-    mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size);
+    /* Queues a frame: the `size` bytes of `frame` (0 is allowed, with any `frame`), and behind them
+     * those of the body, unless it is NULL; with a body `size` is at most MW_HEAD_BYTES_MAX. `frame`
+     * is malloc'd; on success the transport takes it
+     * and will free() it, and will release the body, in any call from this one to close; on failure
+     * both stay the caller's. *body itself is only read. Frames are handed to the network in the
+     * next poll at the latest; those queued for one peer between two polls go out together. Errors:
+     * MW_EPEER, MW_ETOOBIG, MW_ENOMEM; a network error is a later down event instead. */
+    mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size, const mw_body *body);
 
     /* Bytes queued for the peer and not yet handed to the network. */
     size_t (*backlog)(void *transport, mw_peer peer);

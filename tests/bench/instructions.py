@@ -44,10 +44,10 @@ TUNABLES = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX_Fast_Unaligned_Load,-AVX512F
 FARMS = {
     "W1, simulated, defaults": (SIM, (10000, 20000)),
     "W1, simulated, groups of 64": (SIM + ("--group", "64"), (10000, 20000)),
-    "W2, simulated": (SIM + LARGE, (200, 400)),
     "W3, simulated": (SIM + LATENCY, (2000, 4000)),
     "W1, local socket, defaults": (LOCAL, (10000, 20000)),
     "W1, local socket, groups of 64": (LOCAL + GROUP_64, (10000, 20000)),
+    "W2, local socket": (LOCAL + LARGE, (400, 800)),
     "W3, local socket": (LOCAL + LATENCY, (1000, 2000)),
 }
 

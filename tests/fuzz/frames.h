@@ -96,12 +96,8 @@ static inline void mwt_frames_large_task(struct mwt_input *input, struct mwi_buf
 static inline void mwt_frames_large_result(struct mwi_buffer *buffer, uint64_t id,
                                            const struct mwi_payload *payload)
 {
-    size_t head_bytes = mwi_message_large_head_bytes(id);
     mwi_buffer_clear(buffer);
-    if (!mwi_buffer_reserve(buffer, head_bytes + payload->size))
-        abort();
-    mwi_message_put_large_head(buffer->data, id, 5, payload->is_bytes);
-    buffer->size = head_bytes;
+    mwi_message_begin_large_result(buffer, id, 5, payload->is_bytes);
     mwi_buffer_append(buffer, payload->data, payload->size);
 }
 

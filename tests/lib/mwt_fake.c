@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../transports/body.h"
+
 #define LOOK_NS 1000
 
 MW_PRINTF(2, 3)
@@ -62,12 +64,15 @@ static mw_error fake_connect(void *transport, const char *address, mw_peer *peer
     return fail(why, fake->connect_error);
 }
 
-static mw_error fake_send(void *transport, mw_peer peer, void *frame, size_t size)
+static mw_error fake_send(void *transport, mw_peer peer, void *frame, size_t size,
+                          const mw_body *body)
 {
     struct mwt_fake *fake = transport;
     write_down(fake, "send %llu %.*s", (unsigned long long)peer, (int)size, (const char *)frame);
-    if (fake->send_error == MW_OK)
+    if (fake->send_error == MW_OK) {
         free(frame);
+        mwi_body_release(body);
+    }
     return fake->send_error;
 }
 

@@ -92,7 +92,7 @@ mw_error mwt_agent_send(struct mwt_agent *agent, mw_peer peer, uint64_t number, 
     if (frame == NULL)
         return MW_ENOMEM;
     memcpy(frame, &number, sizeof number);
-    error = mw_sim_transport.send(agent->transport, peer, frame, size);
+    error = mw_sim_transport.send(agent->transport, peer, frame, size, NULL);
     if (error != MW_OK)
         free(frame);
     return error;

@@ -118,7 +118,7 @@ static void send_one(struct life *life, mw_peer peer)
         return;
     }
     fill(frame, size, (struct head){p->out_stream, s->sent_counts[p->out_stream]});
-    error = mw_sim_transport.send(life->transport, peer, frame, size);
+    error = mw_sim_transport.send(life->transport, peer, frame, size, NULL);
     check(s, error == (p->over ? MW_EPEER : MW_OK), "send knows which peers are there");
     if (error == MW_OK)
         s->sent_counts[p->out_stream]++;
@@ -389,7 +389,7 @@ static void send_back(struct member *m, mw_peer peer, mw_frame *frame)
     void *block = frame->block;
 
     frame->block = NULL;
-    if (mw_sim_transport.send(m->transport, peer, block, frame->size) != MW_OK)
+    if (mw_sim_transport.send(m->transport, peer, block, frame->size, NULL) != MW_OK)
         free(block);
 }
 

@@ -53,7 +53,7 @@ void mwt_case_send(struct mwt_end *end, mw_peer peer, size_t size, uint64_t seed
 
     if (frame != NULL)
         mwt_pattern_fill(frame, size, seed, index);
-    mw_error error = end->api->send(end->transport, peer, frame, size);
+    mw_error error = end->api->send(end->transport, peer, frame, size, NULL);
     CU_ASSERT_EQUAL(error, MW_OK);
     if (error != MW_OK)
         free(frame);
@@ -129,7 +129,7 @@ void mwt_case_check_stale(struct mwt_near *near, mw_peer peer)
     const struct mwt_end *end = &near->end;
     unsigned char *frame = malloc(10);
 
-    CU_ASSERT_EQUAL(end->api->send(end->transport, peer, frame, 10), MW_EPEER);
+    CU_ASSERT_EQUAL(end->api->send(end->transport, peer, frame, 10, NULL), MW_EPEER);
     free(frame);
     CU_ASSERT_EQUAL(end->api->backlog(end->transport, peer), 0);
     end->api->drop(end->transport, peer);

@@ -18,6 +18,7 @@
 
 /* The cases of each file. */
 void mwt_cases_frames(CU_pSuite suite);
+void mwt_cases_bodies(CU_pSuite suite);
 void mwt_cases_peers(CU_pSuite suite);
 void mwt_cases_waiting(CU_pSuite suite);
 void mwt_cases_objects(CU_pSuite suite);

@@ -35,7 +35,7 @@ static void send_nothing(struct mwt_near *near)
 {
     mwt_case_order(near, near->far, MWT_ORDER_ECHO, 1, 0, 0);
 
-    CU_ASSERT_EQUAL(near->end.api->send(near->end.transport, near->far, NULL, 0), MW_OK);
+    CU_ASSERT_EQUAL(near->end.api->send(near->end.transport, near->far, NULL, 0, NULL), MW_OK);
 
     mwt_case_expect_pattern(&near->end, near->far, 0, 0, 0);
 }
@@ -130,7 +130,7 @@ static void meet_limit(struct mwt_near *near)
     mwt_case_order(near, near->far, MWT_ORDER_ECHO, 1, 0, 0);
 
     mwt_case_send(&near->end, near->far, limit, 5, 0);
-    mw_error error = end->api->send(end->transport, near->far, frame, limit + 1);
+    mw_error error = end->api->send(end->transport, near->far, frame, limit + 1, NULL);
 
     CU_ASSERT_EQUAL(error, MW_ETOOBIG);
     free(frame);

@@ -51,6 +51,7 @@ int mwt_conformance_run(void)
     if (suite == NULL)
         return EXIT_FAILURE;
     mwt_cases_frames(suite);
+    mwt_cases_bodies(suite);
     mwt_cases_peers(suite);
     mwt_cases_waiting(suite);
     mwt_cases_objects(suite);

@@ -228,7 +228,7 @@ mw_error mwt_end_send(struct mwt_end *end, mw_peer peer, const void *data, size_
         return MW_ENOMEM;
     if (size > 0)
         memcpy(frame, data, size);
-    mw_error error = end->api->send(end->transport, peer, frame, size);
+    mw_error error = end->api->send(end->transport, peer, frame, size, NULL);
     if (error != MW_OK)
         free(frame);
     return error;

@@ -70,7 +70,7 @@ static void remove_session(struct far *far, mw_peer peer)
 /* Takes the malloc'd frame. */
 static void send_block(struct far *far, mw_peer peer, void *frame, size_t size)
 {
-    if (far->config->api->send(far->transport, peer, frame, size) != MW_OK) {
+    if (far->config->api->send(far->transport, peer, frame, size, NULL) != MW_OK) {
         free(frame);
         far->failed = true;
     }

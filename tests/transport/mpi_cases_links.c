@@ -251,7 +251,7 @@ void mwt_mpi_exceed_limit_by_far(struct mwt_mpi_rank *r)
         MWT_MPI_CHECK(r, strcmp(end.down_reason, "a frame of 5368709127 bytes is over the limit of "
                                                  "5368709126") == 0);
     } else {
-        MWT_MPI_CHECK(r, r->api->send(end.transport, peer, malloc(size), size) == MW_OK);
+        MWT_MPI_CHECK(r, r->api->send(end.transport, peer, malloc(size), size, NULL) == MW_OK);
         MWT_MPI_CHECK(r, mwt_mpi_await_downs(&end, 1));
     }
     mwt_mpi_close_end(r, &end);

@@ -82,7 +82,7 @@ static void echo(struct mwt_mpi_end *end, mw_peer peer, mw_frame *frame)
     if (frame->block == NULL)
         memcpy(copy, frame->data, frame->size);
     frame->block = NULL;
-    if (end->api->send(end->transport, peer, copy, frame->size) != MW_OK)
+    if (end->api->send(end->transport, peer, copy, frame->size, NULL) != MW_OK)
         free(copy);
 }
 
@@ -164,7 +164,7 @@ mw_error mwt_mpi_send(struct mwt_mpi_end *end, mw_peer peer, uint64_t sequence, 
     if (frame == NULL)
         return MW_ENOMEM;
     fill(frame, sequence, size);
-    error = end->api->send(end->transport, peer, frame, size);
+    error = end->api->send(end->transport, peer, frame, size, NULL);
     if (error != MW_OK)
         free(frame);
     return error;

@@ -168,7 +168,7 @@ static void test_large_frame_leaves_others_their_turn(void)
     mwt_event_clear(&event);
     mw_peer at_small = mwt_tcp_expect_up(&master.end);
 
-    CU_ASSERT_EQUAL(mwi_tcp_transport.send(large.transport, from_large, frame, size), MW_OK);
+    CU_ASSERT_EQUAL(mwi_tcp_transport.send(large.transport, from_large, frame, size, NULL), MW_OK);
     mwt_end_poll(&large, 0);
     mwt_end_poll(&master.end, 0);
     for (int i = 0; i < FRAMES; i++) {

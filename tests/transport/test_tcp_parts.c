@@ -458,7 +458,23 @@ static void push_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t se
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
     mwt_pattern_fill(frame, size, seed, index);
-    CU_ASSERT_TRUE(mwi_tcp_outbox_push(outbox, frame, size));
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(outbox, frame, size, NULL));
+}
+
+/* The same frame with all but its first bytes as a body. */
+static void push_cut_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t seed,
+                             uint64_t index)
+{
+    size_t head_size = size < 20 ? size : 20;
+    unsigned char *frame = malloc(head_size + 1);
+    unsigned char *whole = malloc(size + 1);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    mwt_pattern_fill(whole, size, seed, index);
+    memcpy(frame, whole, head_size);
+    const mw_body body = {whole + head_size, size - head_size, free, whole};
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(outbox, frame, head_size, &body));
 }
 
 /* Whether the first `size` bytes of the batch are those of the stream. */
@@ -488,7 +504,10 @@ static void test_outbox_any_cut(void)
     for (uint64_t i = 0; i < FRAMES; i++) {
         size_t size = random_size(&state, i % 100 == 0 ? 100000 : 1500);
         append(&stream, size, seed, i);
-        push_pattern(&outbox, size, seed, i);
+        if (i % 3 == 0)
+            push_cut_pattern(&outbox, size, seed, i);
+        else
+            push_pattern(&outbox, size, seed, i);
     }
 
     for (size_t at = 0; at < stream.size;) {
@@ -510,7 +529,12 @@ static void test_outbox_any_cut(void)
     free(stream.bytes);
 }
 
-/* Tiny frames go side by side in one piece; a large one goes from where it lies. */
+static void do_nothing(void *owner)
+{
+    (void)owner;
+}
+
+/* Tiny frames go side by side in one piece; a large one, or a body, goes from where it lies. */
 static void test_outbox_pieces(void)
 {
     struct mwi_tcp_outbox outbox = {0};
@@ -519,13 +543,20 @@ static void test_outbox_pieces(void)
     for (uint64_t i = 0; i < 100; i++)
         push_pattern(&outbox, 64, 1, i);
     unsigned char *large = calloc(1, 100000);
-    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, large, 100000));
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, large, 100000, NULL));
 
     mwi_tcp_outbox_gather(&outbox, batch);
 
     CU_ASSERT_EQUAL(batch->count, 2);
     CU_ASSERT_EQUAL(batch->bytes, 100 * 68 + 100004);
     CU_ASSERT_PTR_EQUAL(batch->pieces[1].iov_base, large);
+
+    const mw_body body = {large, 100000, do_nothing, NULL};
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, calloc(1, 20), 20, &body));
+    mwi_tcp_outbox_gather(&outbox, batch);
+    CU_ASSERT_EQUAL(batch->count, 4);
+    CU_ASSERT_EQUAL(batch->pieces[2].iov_len, 4 + 20);
+    CU_ASSERT_PTR_EQUAL(batch->pieces[3].iov_base, large);
     mwi_tcp_outbox_clear(&outbox);
     CU_ASSERT_EQUAL(outbox.bytes, 0);
     free(batch);
@@ -542,7 +573,7 @@ static void test_outbox_huge(void)
     size_t gone = 0;
     CU_ASSERT_PTR_NOT_NULL_FATAL(batch);
     CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
-    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, frame, size));
+    CU_ASSERT_TRUE(mwi_tcp_outbox_push(&outbox, frame, size, NULL));
     push_pattern(&outbox, 5, 1, 1);
 
     mwi_tcp_outbox_gather(&outbox, batch);

@@ -172,40 +172,6 @@ static void test_take(void)
     mwi_buffer_fini(&buffer);
 }
 
-/* A block that is taken is the buffer's content, behind the room that was asked for. */
-static void test_adopt(void)
-{
-    size_t size = 0;
-    struct mwi_buffer buffer;
-    unsigned char *block = malloc(5);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(block);
-    memcpy(block, "block", 5);
-    mwi_buffer_init(&buffer);
-    mwi_buffer_append(&buffer, "before", 6);
-
-    CU_ASSERT_TRUE(mwi_buffer_adopt(&buffer, block, 5, 3));
-    memcpy(buffer.data, "the", 3);
-    mwi_buffer_append(&buffer, "s", 1);
-
-    unsigned char *taken = mwi_buffer_take(&buffer, &size);
-    CU_ASSERT_EQUAL_FATAL(size, 9);
-    CU_ASSERT_EQUAL(memcmp(taken, "theblocks", 9), 0);
-    free(taken);
-    mwi_buffer_fini(&buffer);
-}
-
-/* If there is no memory for the room, the block is freed, and the failure remembered. */
-static void test_adopt_without_memory(void)
-{
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-
-    CU_ASSERT_FALSE(mwi_buffer_adopt(&buffer, malloc(1), SIZE_MAX, 3));
-
-    CU_ASSERT_TRUE(buffer.failed);
-    mwi_buffer_fini(&buffer);
-}
-
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -217,8 +183,6 @@ int main(void)
         {"huge sizes", test_huge_sizes},
         {"write", test_write},
         {"take", test_take},
-        {"adopt", test_adopt},
-        {"adopt without memory", test_adopt_without_memory},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("buffer", tests);

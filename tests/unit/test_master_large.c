@@ -46,38 +46,97 @@ static void return_large(struct mwt_master *master, mw_peer peer, uint64_t id, s
                          char letter)
 {
     struct mwi_buffer buffer;
-    size_t head_bytes = mwi_message_large_head_bytes(id);
     mwi_buffer_init(&buffer);
-    CU_ASSERT_TRUE_FATAL(mwi_buffer_reserve(&buffer, head_bytes + size));
-    mwi_message_put_large_head(buffer.data, id, 3000, true);
-    memset(buffer.data + head_bytes, letter, size);
-    buffer.size = head_bytes + size;
+    mwi_message_begin_large_result(&buffer, id, 3000, true);
+    CU_ASSERT_TRUE_FATAL(mwi_buffer_reserve(&buffer, size));
+    memset(buffer.data + buffer.size, letter, size);
+    buffer.size += size;
     mwt_master_frame(master, peer, &buffer);
 }
 
-/* A task of the threshold's size leaves in a message of its own, in either form; the small ones
- * before and after it do not. */
+/* The frame of that index as the slave gets it. */
+static const struct mwi_message *sent(struct mwt_master *master, size_t index)
+{
+    static struct mwi_message message;
+    const struct mwt_sent *frame = &master->outbox.frames[index];
+    mw_reason why;
+    CU_ASSERT_TRUE_FATAL(index < master->outbox.frames_count);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_message_decode(&master->outbox.decoder, frame->data, frame->size, &message, &why),
+        MW_OK);
+    return &message;
+}
+
+/* A task of the threshold's size leaves in a message of its own, in either form, between those of
+ * the small ones before and after it in its group. */
 static void test_tasks(void)
 {
     for (int is_bytes = 0; is_bytes < 2; is_bytes++) {
         static struct mwt_master master;
         struct mwi_message_item item;
         start(&master);
-        mwt_master_greet_small(&master, 2, 4 * LARGE);
+        mwt_master_submit(&master, "small");
         uint64_t id = submit(&master, LARGE, 'x', is_bytes);
-        mwt_master_submit(&master, "small little");
+        mwt_master_submit(&master, "little tiny");
         mwt_master_tick(&master, 0);
 
-        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "small little");
-        CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_LARGE_TASK);
-        mwi_message_task(mwt_outbox_decode(&master.outbox, 1), 0, &item);
+        CU_ASSERT_EQUAL(master.outbox.frames_count, 3);
+        CU_ASSERT_EQUAL(sent(&master, 0)->items_count, 1);
+        CU_ASSERT_EQUAL_FATAL(sent(&master, 1)->kind, MWI_MESSAGE_LARGE_TASK);
+        mwi_message_task(sent(&master, 1), 0, &item);
         CU_ASSERT_EQUAL(item.id, id);
         CU_ASSERT_EQUAL(item.algorithm, 1);
         CU_ASSERT_EQUAL(item.payload.is_bytes, is_bytes);
         CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE);
         CU_ASSERT_TRUE(item.payload.data[0] == 'x' && item.payload.data[LARGE - 1] == 'x');
+        CU_ASSERT_EQUAL(sent(&master, 2)->items_count, 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 <- 4 tasks"));
         end(&master);
     }
+}
+
+/* Keeps the body of the next frame of the engine as a transport does that has not sent it yet. */
+static mw_body hold_body(struct mwi_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        struct mwi_effect *effect = &effects->items[i];
+        mw_body body = effect->body;
+        if (effect->kind != MWI_EFFECT_SEND || body.release == NULL)
+            continue;
+        effect->kind = MWI_EFFECT_LOST;
+        effect->body = (mw_body){0};
+        free(effect->frame);
+        effect->frame = NULL;
+        return body;
+    }
+    return (mw_body){0};
+}
+
+/* The arguments leave from where they were submitted, and stay for as long as a transport needs
+ * them, whatever becomes of the task: here its slave is lost, another returns it. */
+static void test_arguments_are_not_copied(void)
+{
+    static struct mwt_master master;
+    struct mwi_finished item;
+    start(&master);
+    uint64_t id = submit(&master, LARGE, 'x', true);
+    const unsigned char *data = mwi_task_data(mwi_tasks_find(&master.engine.tasks, id));
+    mwi_master_engine_step(&master.engine, &(struct mwi_event){.kind = MWI_EVENT_TICK});
+    mw_body first = hold_body(&master.engine.effects);
+    mwt_master_down(&master, 1, "gone");
+    CU_ASSERT_PTR_EQUAL(first.data, data);
+    CU_ASSERT_EQUAL(first.size, LARGE);
+
+    mwt_master_greet_small(&master, 2, 4 * LARGE);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_LARGE_TASK);
+    return_large(&master, 2, id, LARGE, 'r');
+
+    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    mwi_block_unref(item.block);
+    CU_ASSERT_PTR_NULL(mwi_tasks_find(&master.engine.tasks, id));
+    end(&master);
+    CU_ASSERT_EQUAL(((const char *)first.data)[LARGE - 1], 'x');
+    first.release(first.owner);
 }
 
 /* A byte less is an ordinary task. */
@@ -103,8 +162,8 @@ static void test_oversize_task(void)
     mwt_master_tick(&master, 0);
 
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master),
-                           "the task's 4194304 bytes are over the slave's "
-                           "--mw-max-read-buffer-size of 4194304@0!");
+                           "the task's 131072 bytes are over the slave's "
+                           "--mw-max-read-buffer-size of 131072@0!");
     end(&master);
 }
 
@@ -201,6 +260,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"tasks", test_tasks},
+        {"arguments are not copied", test_arguments_are_not_copied},
         {"just no large task", test_just_no_large_task},
         {"oversize task", test_oversize_task},
         {"results", test_results},

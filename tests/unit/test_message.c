@@ -283,9 +283,8 @@ static void test_large_task(void)
     end(&way);
 }
 
-/* Values that were written as those of the first result become a large one without being moved,
- * whatever the size of the id. */
-static void test_large_result_in_place(void)
+/* A large result reads back, whatever the size of its id. */
+static void test_large_result(void)
 {
     static const uint64_t ids[] = {
         0,         0x7f, 0x80, 0xff, 0x100, 0xffff, 65536, UINT32_MAX, (uint64_t)UINT32_MAX + 1,
@@ -294,15 +293,8 @@ static void test_large_result_in_place(void)
         struct mwi_message_item item;
         struct way way;
         start(&way);
-        mwi_message_begin_results(&way.buffer);
-        mwi_message_begin_result(&way.buffer, ids[i]);
-        size_t before = way.buffer.size;
-        size_t opened = mwi_message_open_values(&way.buffer);
+        mwi_message_begin_large_result(&way.buffer, ids[i], 7, i % 2 == 0);
         mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
-        CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, before), opened);
-        CU_ASSERT_EQUAL_FATAL(mwi_message_large_head_bytes(ids[i]), opened);
-
-        mwi_message_put_large_head(way.buffer.data, ids[i], 7, i % 2 == 0);
 
         read_back(&way, MWI_MESSAGE_LARGE_RESULT);
         CU_ASSERT_EQUAL_FATAL(way.message.items_count, 1);
@@ -314,11 +306,18 @@ static void test_large_result_in_place(void)
     }
 }
 
-/* What is no values has not been opened. */
-static void test_opened_values_of_bytes(void)
+/* Values are found where they were opened; what is no values has not been. */
+static void test_opened_values(void)
 {
     struct way way;
     start(&way);
+    mwi_message_begin_results(&way.buffer);
+    mwi_message_begin_result(&way.buffer, 70000);
+    size_t start_of_values = way.buffer.size;
+    size_t opened = mwi_message_open_values(&way.buffer);
+    mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
+    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, start_of_values), opened);
+    mwi_buffer_clear(&way.buffer);
     mwi_message_begin_results(&way.buffer);
     size_t before = way.buffer.size;
     mwi_message_write_bytes(&way.buffer, "some bytes", 10);
@@ -463,8 +462,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
         mwi_message_begin_large_task(buffer, 300, 70000, true);
         break;
     case 5:
-        mwi_buffer_append(buffer, data, mwi_message_large_head_bytes(300));
-        mwi_message_put_large_head(buffer->data, 300, 70000, false);
+        mwi_message_begin_large_result(buffer, 300, 70000, false);
         break;
     default:
         mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");
@@ -550,8 +548,8 @@ int main(void)
         {"results", test_results},
         {"result of no values", test_result_of_no_values},
         {"large task", test_large_task},
-        {"large result in place", test_large_result_in_place},
-        {"opened values of bytes", test_opened_values_of_bytes},
+        {"large result", test_large_result},
+        {"opened values", test_opened_values},
         {"overhead", test_overhead},
         {"malformed", test_malformed},
         {"truncations", test_truncations},

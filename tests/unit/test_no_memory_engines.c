@@ -81,6 +81,21 @@ static void disconnect(struct farm *farm, size_t slave)
 }
 
 /* Carries out the first effect of an engine; false if there is none. */
+/* What arrives of a frame; with its body, if it has one, in memory that is not allocated. */
+static mw_frame join(const struct mwi_effect *effect)
+{
+    static unsigned char joined[MW_HEAD_BYTES_MAX + MWI_MESSAGE_LARGE_BYTES];
+    mw_frame frame = {effect->frame, effect->size, effect->frame};
+    if (effect->body.release == NULL)
+        return frame;
+    CU_ASSERT_TRUE_FATAL(effect->size + effect->body.size <= sizeof joined);
+    memcpy(joined, effect->frame, effect->size);
+    memcpy(joined + effect->size, effect->body.data, effect->body.size);
+    free(effect->frame);
+    effect->body.release(effect->body.owner);
+    return (mw_frame){joined, effect->size + effect->body.size, NULL};
+}
+
 static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own,
                       void (*step)(struct farm *farm, enum mwi_event_kind kind, size_t slave,
                                    mw_frame *frame))
@@ -94,7 +109,7 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
         farm->is_told = true;
         disconnect(farm, slave);
     } else if (effect.kind == MWI_EFFECT_SEND) {
-        mw_frame frame = {effect.frame, effect.size, effect.frame};
+        mw_frame frame = join(&effect);
         if (farm->is_connected[slave])
             step(farm, MWI_EVENT_FRAME, slave, &frame);
         free(frame.block);
@@ -107,8 +122,7 @@ static bool leave_large(struct farm *farm, struct mwi_slave_engine *slave,
                         const struct mwi_slave_task *task)
 {
     mw_reason why;
-    if (mwi_slave_engine_leave_large(slave, task, task->payload.data, task->payload.size, &why) ==
-        MW_OK)
+    if (mwi_slave_engine_leave_large(slave, task->payload.data, task->payload.size, &why) == MW_OK)
         return true;
     farm->is_told = true;
     mwi_message_write_failure(&slave->results, "\x03");

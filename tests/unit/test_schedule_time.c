@@ -238,8 +238,8 @@ static void test_bytes(void)
         place.slave.ahead_ns = 0;
     }
 
-    CU_ASSERT(count > 32);
-    CU_ASSERT(count < 128);
+    CU_ASSERT(count > 8);
+    CU_ASSERT(count < 32);
     CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
     end(&place);
 }

@@ -50,6 +50,19 @@ static void end_task(struct mwt_slave *slave, struct mwi_slave_task *task)
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
+/* The same of a large one; returns where its payload is sent from. */
+static const unsigned char *end_large(struct mwt_slave *slave, struct mwi_slave_task *task)
+{
+    const struct mwi_effects *effects = &slave->engine.effects;
+    const unsigned char *data = NULL;
+    mwi_slave_engine_end_task(&slave->engine, task, MWI_RESULT_DONE, 77, 0);
+    for (size_t i = 0; i < effects->count; i++)
+        if (effects->items[i].body.release != NULL)
+            data = effects->items[i].body.data;
+    mwt_outbox_take(&slave->outbox, &slave->engine.effects);
+    return data;
+}
+
 static void return_small(struct mwt_slave *slave)
 {
     struct mwi_slave_task task = begin(slave);
@@ -194,7 +207,7 @@ static void test_bytes(void)
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
 
     struct mwi_slave_task task = begin(&slave);
-    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, &task, bytes, LARGE, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, bytes, LARGE, &why), MW_OK);
     memset(bytes, '?', LARGE);
     end_task(&slave, &task);
 
@@ -220,14 +233,54 @@ static void test_taken_bytes(void)
     mwt_slave_give(&slave, "a");
 
     struct mwi_slave_task task = begin(&slave);
-    CU_ASSERT_EQUAL(mwi_slave_engine_take_large(&slave.engine, &task, make_bytes(LARGE + 3, 't'),
-                                                LARGE + 3, &why),
-                    MW_OK);
+    CU_ASSERT_EQUAL(
+        mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE + 3, 't'), LARGE + 3, &why),
+        MW_OK);
     end_task(&slave, &task);
 
     struct mwi_message_item item = large_result(&slave, 0, 0);
     CU_ASSERT_TRUE(item.payload.is_bytes && item.payload.size == LARGE + 3);
     CU_ASSERT_TRUE(is_all(item.payload.data, LARGE + 3, 't'));
+    end(&slave);
+}
+
+/* Runs a task that takes so long and leaves large bytes. */
+static void run_large(struct mwt_slave *slave, uint64_t duration_ns, int64_t now_ns)
+{
+    mw_reason why;
+    struct mwi_slave_task task = begin(slave);
+    CU_ASSERT_EQUAL(
+        mwi_slave_engine_take_large(&slave->engine, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
+    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, duration_ns, now_ns);
+    mwt_outbox_take(&slave->outbox, &slave->engine.effects);
+}
+
+/* By time, the large results of short tasks may leave in one go, but not when that would keep them
+ * waiting: for long, behind a long task, or once they are enough. In groups each leaves at once. */
+static void test_pressing(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 0);
+    mwt_slave_give(&slave, "a b c d e f g h i j k l m n");
+
+    run_large(&slave, 1000, 1000); /* how long such tasks take was not known before */
+    CU_ASSERT_FALSE(mwi_slave_engine_is_pressing(&slave.engine, 1000));
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 1000000));
+    for (int i = 0; i < 8; i++)
+        run_large(&slave, 1000, 2000);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 2000));
+
+    mwi_slave_engine_looked(&slave.engine);
+    run_large(&slave, 1000, 3000);
+    CU_ASSERT_FALSE(mwi_slave_engine_is_pressing(&slave.engine, 3000));
+    run_large(&slave, 60000000, 4000);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 4000));
+    end(&slave);
+
+    start(&slave, 2);
+    mwt_slave_give(&slave, "a b c");
+    run_large(&slave, 1000, 1000);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 1000));
     end(&slave);
 }
 
@@ -240,9 +293,9 @@ static void test_forgotten_bytes(void)
     mwt_slave_give(&slave, "a");
 
     struct mwi_slave_task task = begin(&slave);
-    mwi_slave_engine_take_large(&slave.engine, &task, make_bytes(LARGE, 't'), LARGE, &why);
+    mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE, 't'), LARGE, &why);
     mwi_slave_engine_forget_large(&slave.engine);
-    CU_ASSERT_PTR_NULL(slave.engine.large.data);
+    CU_ASSERT_PTR_NULL(slave.engine.large);
     mwi_message_write_bytes(&slave.engine.results, "small", 5);
     end_task(&slave, &task);
 
@@ -259,14 +312,13 @@ static void test_oversize_bytes(void)
     mwt_slave_give(&slave, "a");
     struct mwi_slave_task task = begin(&slave);
 
-    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, &task, NULL, FRAME_BYTES_MAX, &why),
+    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, NULL, FRAME_BYTES_MAX, &why),
                     MW_ETOOBIG);
-    CU_ASSERT_EQUAL(
-        mwi_slave_engine_take_large(&slave.engine, &task, malloc(1), (size_t)1 << 62, &why),
-        MW_ETOOBIG);
+    CU_ASSERT_EQUAL(mwi_slave_engine_take_large(&slave.engine, malloc(1), (size_t)1 << 62, &why),
+                    MW_ETOOBIG);
 
     CU_ASSERT_STRING_EQUAL(why.text, "the result's 4611686018427387904 bytes are over the slave's "
-                                     "--mw-max-write-buffer-size of 4194304");
+                                     "--mw-max-write-buffer-size of 131072");
     mwi_message_write_failure(&slave.engine.results, "no");
     end_task(&slave, &task);
     end(&slave);
@@ -282,9 +334,8 @@ static void test_largest_bytes(void)
     mwt_slave_give(&slave, "a");
     struct mwi_slave_task task = begin(&slave);
 
-    CU_ASSERT_EQUAL(
-        mwi_slave_engine_take_large(&slave.engine, &task, make_bytes(SIZE, 'm'), SIZE, &why),
-        MW_OK);
+    CU_ASSERT_EQUAL(mwi_slave_engine_take_large(&slave.engine, make_bytes(SIZE, 'm'), SIZE, &why),
+                    MW_OK);
     end_task(&slave, &task);
 
     CU_ASSERT_EQUAL(large_result(&slave, 0, 0).payload.size, SIZE);
@@ -306,17 +357,17 @@ static void test_values(void)
 
         struct mwi_slave_task task = begin(&slave);
         write_values(&slave, LARGE, 'v');
-        unsigned char *memory = slave.engine.results.data;
-        end_task(&slave, &task);
+        const unsigned char *end_of_values = slave.engine.results.data + slave.engine.results.size;
+        const unsigned char *body = end_large(&slave, &task);
 
         size_t index = earlier_count == 0 ? 0 : 1;
         CU_ASSERT_EQUAL_FATAL(slave.outbox.frames_count, index + 1);
         struct mwi_message_item item = large_result(&slave, index, earlier_count);
-        CU_ASSERT_PTR_EQUAL(slave.outbox.frames[index].data, memory);
+        CU_ASSERT_PTR_EQUAL(body, end_of_values - (LARGE + 3));
         CU_ASSERT_FALSE(item.payload.is_bytes);
-        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE + 5);
-        CU_ASSERT_EQUAL(memcmp(item.payload.data, "\xc6\x00\x10\x00\x00", 5), 0);
-        CU_ASSERT_TRUE(is_all(item.payload.data + 5, LARGE, 'v'));
+        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE + 3);
+        CU_ASSERT_EQUAL(memcmp(item.payload.data, "\xc5\x80\x00", 3), 0);
+        CU_ASSERT_TRUE(is_all(item.payload.data + 3, LARGE, 'v'));
         CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), earlier[earlier_count]);
         end(&slave);
     }
@@ -335,8 +386,8 @@ static void test_oversize_values(void)
     end_task(&slave, &task);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave),
-                           "a the result's 4194316 bytes are over the slave's "
-                           "--mw-max-write-buffer-size of 4194304!");
+                           "a the result's 131084 bytes are over the slave's "
+                           "--mw-max-write-buffer-size of 131072!");
     end(&slave);
 }
 
@@ -349,7 +400,7 @@ static void test_master_is_gone(void)
     mwt_slave_give(&slave, "a b c");
     return_small(&slave);
     struct mwi_slave_task task = begin(&slave);
-    mwi_slave_engine_take_large(&slave.engine, &task, make_bytes(LARGE, 't'), LARGE, &why);
+    mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE, 't'), LARGE, &why);
 
     mwt_slave_down(&slave, "gone");
     end_task(&slave, &task);
@@ -366,6 +417,7 @@ int main(void)
         {"bad large messages", test_bad_large_messages},
         {"bytes", test_bytes},
         {"taken bytes", test_taken_bytes},
+        {"pressing", test_pressing},
         {"forgotten bytes", test_forgotten_bytes},
         {"oversize bytes", test_oversize_bytes},
         {"largest bytes", test_largest_bytes},

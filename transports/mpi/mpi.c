@@ -132,9 +132,10 @@ static mw_error mpi_connect(void *transport, const char *address, mw_peer *peer,
     return mwi_mpi_protocol_connect(t, rank, peer, why);
 }
 
-static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size)
+static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size,
+                         const mw_body *body)
 {
-    return mwi_mpi_protocol_send(transport, peer, frame, size);
+    return mwi_mpi_protocol_send(transport, peer, frame, size, body);
 }
 
 static size_t mpi_backlog(void *transport, mw_peer peer)

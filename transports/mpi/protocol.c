@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../body.h"
 #include "tags.h"
 
 static bool signal_link(struct mwi_mpi_transport *t, const struct mwi_mpi_link *link,
@@ -49,10 +50,8 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *t, int rank, mw_peer
     return MW_OK;
 }
 
-/* Sends, in place of a frame that the other end would not take, how large it was. Takes `frame` but
- * if it fails. */
-static mw_error post_oversize(struct mwi_mpi_transport *t, struct mwi_mpi_link *link, void *frame,
-                              size_t size)
+/* Sends, in place of a frame that the other end would not take, how large it was. */
+static mw_error post_oversize(struct mwi_mpi_transport *t, struct mwi_mpi_link *link, size_t size)
 {
     unsigned char *note = malloc(MWI_MPI_NUMBER_BYTES);
 
@@ -61,27 +60,31 @@ static mw_error post_oversize(struct mwi_mpi_transport *t, struct mwi_mpi_link *
     mwi_mpi_put_number(note, size);
     if (mwi_mpi_sends_post(&t->sends, &t->world, link,
                            mwi_mpi_tag(MWI_MPI_OVERSIZE, link->number, link->ours), note,
-                           MWI_MPI_NUMBER_BYTES) != MW_OK) {
-        free(note);
-        return MW_ENOMEM;
-    }
-    free(frame);
-    return MW_OK;
+                           MWI_MPI_NUMBER_BYTES, NULL) == MW_OK)
+        return MW_OK;
+    free(note);
+    return MW_ENOMEM;
 }
 
-mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *frame, size_t size)
+mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *frame, size_t size,
+                               const mw_body *body)
 {
     struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&t->links, peer);
 
     if (link == NULL)
         return MW_EPEER;
-    if (size > t->config.frame_bytes_max)
+    if (mwi_body_is_too_big(size, body, t->config.frame_bytes_max))
         return MW_ETOOBIG;
     mwi_backoff_active(&t->backoff);
-    if (size > (uint64_t)t->world.cards[link->rank].frame_bytes_max)
-        return post_oversize(t, link, frame, size);
-    return mwi_mpi_sends_post(&t->sends, &t->world, link,
-                              mwi_mpi_tag(MWI_MPI_FRAME, link->number, link->ours), frame, size);
+    if (!mwi_body_is_too_big(size, body, (uint64_t)t->world.cards[link->rank].frame_bytes_max))
+        return mwi_mpi_sends_post(&t->sends, &t->world, link,
+                                  mwi_mpi_tag(MWI_MPI_FRAME, link->number, link->ours), frame, size,
+                                  body);
+    if (post_oversize(t, link, size + mwi_body_size(body)) != MW_OK)
+        return MW_ENOMEM;
+    free(frame);
+    mwi_body_release(body);
+    return MW_OK;
 }
 
 void mwi_mpi_protocol_leave(struct mwi_mpi_transport *t, struct mwi_mpi_link *link)

@@ -29,7 +29,8 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *t, int rank, mw_peer
                                   mw_reason *why);
 
 /* As mw_transport_api.send. */
-mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *frame, size_t size);
+mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *t, mw_peer peer, void *frame, size_t size,
+                               const mw_body *body);
 
 /* Says goodbye and forgets the link. No event. */
 void mwi_mpi_protocol_leave(struct mwi_mpi_transport *t, struct mwi_mpi_link *link);

@@ -29,6 +29,8 @@ struct mwi_mpi_receive {
     unsigned char *block; /* NULL until there was memory for it */
     size_t asked;         /* of its bytes; all of a small message */
     MPI_Request request;  /* the part that was asked for last, or MPI_REQUEST_NULL */
+    size_t noted;
+    unsigned char note[]; /* the bytes of it that came with the note of its size */
 };
 
 struct look {
@@ -86,30 +88,39 @@ static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *re
 
 /* Small messages. */
 
-static struct mwi_mpi_receive *make_receive(const struct mwi_mpi_message *message)
+static struct mwi_mpi_receive *make_receive(const struct mwi_mpi_message *message, size_t noted)
 {
-    struct mwi_mpi_receive *receive = malloc(sizeof *receive);
+    struct mwi_mpi_receive *receive = malloc(sizeof *receive + noted);
 
     if (receive != NULL)
-        *receive = (struct mwi_mpi_receive){
-            .rank = message->rank, .tag = message->tag, .request = MPI_REQUEST_NULL};
+        *receive = (struct mwi_mpi_receive){.rank = message->rank,
+                                            .tag = message->tag,
+                                            .request = MPI_REQUEST_NULL,
+                                            .asked = noted,
+                                            .noted = noted};
     return receive;
 }
 
 static mw_error expect_parts(const struct look *look, const struct mwi_mpi_message *message)
 {
-    struct mwi_mpi_receive *receive = make_receive(message);
+    bool is_note = message->size >= MWI_MPI_NUMBER_BYTES;
+    size_t noted = is_note ? message->size - MWI_MPI_NUMBER_BYTES : 0;
+    uint64_t size = is_note ? mwi_mpi_get_number(message->data) : 0;
 
+    if (!is_note || size > MW_FRAME_BYTES_MAX || size < noted)
+        return mwi_mpi_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
+    struct mwi_mpi_receive *receive = make_receive(message, noted);
     if (receive == NULL)
         return out_of_memory(look, message->size);
-    receive->size = (size_t)mwi_mpi_get_number(message->data);
+    memcpy(receive->note, message->data + MWI_MPI_NUMBER_BYTES, noted);
+    receive->size = (size_t)size;
     append(look->receives, receive);
     return MW_OK;
 }
 
 static mw_error put_behind(const struct look *look, const struct mwi_mpi_message *message)
 {
-    struct mwi_mpi_receive *receive = make_receive(message);
+    struct mwi_mpi_receive *receive = make_receive(message, 0);
 
     if (receive != NULL)
         receive->block = malloc(message->size > 0 ? message->size : 1);
@@ -177,16 +188,26 @@ static mw_error test(const struct look *look, struct mwi_mpi_receive *receive, b
     return error;
 }
 
+/* Makes the block, when it is needed and not before, if it is not there yet. */
+static mw_error need_block(const struct look *look, struct mwi_mpi_receive *receive)
+{
+    if (receive->block != NULL)
+        return MW_OK;
+    receive->block = malloc(receive->size > 0 ? receive->size : 1);
+    if (receive->block == NULL)
+        return out_of_memory(look, receive->size);
+    memcpy(receive->block, receive->note, receive->noted);
+    return MW_OK;
+}
+
 static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive *receive)
 {
     size_t left = receive->size - receive->asked;
     size_t size = left < MWI_MPI_PART_BYTES ? left : MWI_MPI_PART_BYTES;
-    mw_error error;
+    mw_error error = need_block(look, receive);
 
-    if (receive->block == NULL)
-        receive->block = malloc(receive->size);
-    if (receive->block == NULL)
-        return out_of_memory(look, receive->size);
+    if (error != MW_OK)
+        return error;
     error = mwi_mpi_check(MPI_Irecv(receive->block + receive->asked, (int)size, MPI_BYTE,
                                     receive->rank, mwi_mpi_tag_as(receive->tag, MWI_MPI_PART),
                                     look->world->parts_comm, &receive->request),
@@ -219,6 +240,8 @@ static mw_error hand_on_first(struct look *look, struct mwi_mpi_queue *queue)
         if (receive->asked < receive->size)
             break;
         error = test(look, receive, &is_done);
+        if (error == MW_OK && is_done)
+            error = need_block(look, receive);
         if (error != MW_OK || !is_done)
             break;
         look->budget--;

@@ -7,18 +7,21 @@
 #include "sends.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "../body.h"
 #include "tags.h"
 
 #define TESTS_MAX 64
 /* A message beyond this is rarely done at once, so asking is a waste. */
 #define ASK_BYTES_MAX 4096
 
-/* A frame that is sent in parts, freed with the last of them. */
+/* A frame that is sent in parts, let go with the last of them. */
 struct mwi_mpi_whole {
     size_t parts_count; /* that MPI has not done with */
     void *data;
-    unsigned char note[MWI_MPI_NUMBER_BYTES]; /* its size, for the other end */
+    mw_body body;
+    unsigned char note[]; /* its size, for the other end, and its first bytes if it has a body */
 };
 
 /* Makes room for `count` more. */
@@ -57,6 +60,7 @@ static void release(struct mwi_mpi_whole *whole)
     if (--whole->parts_count > 0)
         return;
     free(whole->data);
+    mwi_body_release(&whole->body);
     free(whole);
 }
 
@@ -93,40 +97,60 @@ static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, in
     return true;
 }
 
+/* A frame that is to be sent in parts: `size` bytes of `data`, or, with a body, that as the parts
+ * and `data` in the note. */
+static struct mwi_mpi_whole *make_whole(void *data, size_t size, const mw_body *body)
+{
+    size_t noted = body == NULL ? 0 : size;
+    struct mwi_mpi_whole *whole = malloc(sizeof *whole + MWI_MPI_NUMBER_BYTES + noted);
+
+    if (whole == NULL)
+        return NULL;
+    *whole = (struct mwi_mpi_whole){.parts_count = 1, .data = data};
+    mwi_mpi_put_number(whole->note, size + mwi_body_size(body));
+    if (noted > 0)
+        memcpy(whole->note + MWI_MPI_NUMBER_BYTES, data, noted);
+    if (body != NULL)
+        whole->body = *body;
+    return whole;
+}
+
 /* All parts are handed over at once, so that nothing comes between them and the other end needs no
  * more than their order to join them. MPI moves each when the other end asks for it. */
 static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
-                           struct mwi_mpi_link *link, int tag, void *data, size_t size)
+                           struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                           const mw_body *body)
 {
-    size_t parts_count = (size + MWI_MPI_PART_BYTES - 1) / MWI_MPI_PART_BYTES;
-    struct mwi_mpi_whole *whole = malloc(sizeof *whole);
+    const unsigned char *bytes = body == NULL ? data : body->data;
+    size_t note_bytes = MWI_MPI_NUMBER_BYTES + (body == NULL ? 0 : size);
+    size_t parts_bytes = body == NULL ? size : body->size;
+    struct mwi_mpi_whole *whole = make_whole(data, size, body);
     bool is_taken;
 
-    if (whole == NULL || !reserve(sends, parts_count + 1)) {
+    if (whole == NULL ||
+        !reserve(sends, (parts_bytes + MWI_MPI_PART_BYTES - 1) / MWI_MPI_PART_BYTES + 1)) {
         free(whole);
         return MW_ENOMEM;
     }
-    *whole = (struct mwi_mpi_whole){.parts_count = 1, .data = data};
-    mwi_mpi_put_number(whole->note, size);
     is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), world->comm, whole,
-                         whole->note, sizeof whole->note);
-    for (size_t at = 0; is_taken && at < size; at += MWI_MPI_PART_BYTES)
-        is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), world->parts_comm,
-                             whole, (unsigned char *)data + at,
-                             size - at < MWI_MPI_PART_BYTES ? size - at : MWI_MPI_PART_BYTES);
+                         whole->note, note_bytes);
+    for (size_t at = 0; is_taken && at < parts_bytes; at += MWI_MPI_PART_BYTES) {
+        size_t left = parts_bytes - at;
+        is_taken =
+            post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), world->parts_comm, whole,
+                      bytes + at, left < MWI_MPI_PART_BYTES ? left : MWI_MPI_PART_BYTES);
+    }
     release(whole);
     return MW_OK;
 }
 
-mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
-                            struct mwi_mpi_link *link, int tag, void *data, size_t size)
+static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+                           struct mwi_mpi_link *link, int tag, void *data, size_t size)
 {
     MPI_Request request;
     bool done;
     int code;
 
-    if (size > MWI_MPI_SMALL_BYTES)
-        return post_parts(sends, world, link, tag, data, size);
     if (!reserve(sends, 1))
         return MW_ENOMEM;
     code = post(data, size, link->rank, tag, world->comm, &request, &done);
@@ -139,6 +163,15 @@ mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_wo
         link->failed = true;
     free(data);
     return MW_OK;
+}
+
+mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+                            struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                            const mw_body *body)
+{
+    if (body == NULL && size <= MWI_MPI_SMALL_BYTES)
+        return post_small(sends, world, link, tag, data, size);
+    return post_parts(sends, world, link, tag, data, size, body);
 }
 
 bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world, int rank,

@@ -29,11 +29,12 @@ struct mwi_mpi_sends {
     mw_reason failure; /* what MPI last said of a send that failed; empty if none did */
 };
 
-/* Sends `size` bytes to the link's rank; a frame of more than MWI_MPI_SMALL_BYTES in parts. Takes
- * `data`, but not if it fails with MW_ENOMEM. If MPI refuses, the link is marked as failed,
- * `failure` says why, and the error is MW_OK. */
+/* Sends `size` bytes and those of the body, if it is not NULL, to the link's rank; a frame of more
+ * than MWI_MPI_SMALL_BYTES, or with a body, in parts. Takes both, but not if it fails with MW_ENOMEM. If MPI
+ * refuses, the link is marked as failed, `failure` says why, and the error is MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
-                            struct mwi_mpi_link *link, int tag, void *data, size_t size);
+                            struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                            const mw_body *body);
 
 /* Sends an empty message; needs no memory. Returns whether MPI took it; if not, `failure` says why.
  */

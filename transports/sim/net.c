@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "../body.h"
 #include "cut.h"
 #include "world.h"
 
@@ -298,12 +299,20 @@ struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *t, mw_peer 
     return peer >= 1 && peer <= t->peers_count ? t->peers[peer - 1] : NULL;
 }
 
-bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size)
+bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body)
 {
     struct mwi_sim_item *item = malloc(sizeof *item);
 
     if (item == NULL)
         return false;
+    if (body != NULL) {
+        data = mwi_body_join(data, size, body);
+        size += body->size;
+    }
+    if (body != NULL && data == NULL) {
+        free(item);
+        return false;
+    }
     *item = (struct mwi_sim_item){
         .end = mwi_sim_net_other(end), .kind = MWI_SIM_FRAME, .data = data, .size = size};
     dispatch(item);

@@ -63,7 +63,7 @@ mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *na
 struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *transport, mw_peer peer);
 
 /* Sends a frame away from the end. Takes `data` if it returns true; false: out of memory. */
-bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size);
+bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body);
 
 /* Bytes that were sent from the end and that the network has not taken. */
 size_t mwi_sim_net_backlog(const struct mwi_sim_end *end);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../body.h"
 #include "net.h"
 #include "world.h"
 
@@ -87,20 +88,22 @@ static mw_error sim_connect(void *transport, const char *address, mw_peer *peer,
     return MW_OK;
 }
 
-static mw_error sim_send(void *transport, mw_peer peer, void *frame, size_t size)
+static mw_error sim_send(void *transport, mw_peer peer, void *frame, size_t size,
+                         const mw_body *body)
 {
     struct mwi_sim_transport *t = transport;
     struct mwi_sim_end *end = mwi_sim_net_find(t, peer);
 
     if (t->host->killed && peer >= 1 && peer <= t->peers_count) {
         free(frame);
+        mwi_body_release(body);
         return MW_OK;
     }
     if (end == NULL)
         return MW_EPEER;
-    if (size > t->config.frame_bytes_max)
+    if (mwi_body_is_too_big(size, body, t->config.frame_bytes_max))
         return MW_ETOOBIG;
-    return mwi_sim_net_send(end, frame, size) ? MW_OK : MW_ENOMEM;
+    return mwi_sim_net_send(end, frame, size, body) ? MW_OK : MW_ENOMEM;
 }
 
 static size_t sim_backlog(void *transport, mw_peer peer)

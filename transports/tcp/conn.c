@@ -4,7 +4,8 @@
  *
  * Every event may drop this connection or any other, so nothing of a connection is used after an
  * event but its state, and the memory of dead ones stays until the turn is over. One turn reads
- * once, which bounds its work: the socket stays readable if there is more.
+ * once, or a few large frames one by one, which bounds its work: the socket stays readable if there
+ * is more.
  */
 #include "conn.h"
 
@@ -16,11 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../body.h"
 #include "dial.h"
 #include "linger.h"
 #include "mirror.h"
 #include "socket.h"
 
+/* One turn reads no more from one connection once it has read so much. */
+#define TURN_BYTES_MAX ((ssize_t)512 * 1024)
 /* One turn writes at most so many batches to one connection. */
 #define BATCHES_MAX 4
 
@@ -154,19 +158,37 @@ static void end_of_stream(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_down(conn, "closed by the peer");
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+/* Reads once and delivers what is whole; returns what readv did. *is_full says whether there may be
+ * more. */
+static ssize_t read_once(struct mwi_tcp_conn *conn, bool *is_full)
 {
-    struct mwi_tcp_conn *conn = context;
     struct mwi_tcp_hub *hub = conn->hub;
     struct mwi_tcp_cursor cursor;
     struct iovec pieces[2];
-    (void)what;
 
     int count = mwi_tcp_inbox_room(&conn->inbox, hub->shared, MWI_TCP_SHARED_BYTES, pieces);
-    ssize_t size = readv(fd, pieces, count);
+    ssize_t size = readv(conn->fd, pieces, count);
+    if (size <= 0)
+        return size;
+    *is_full = (size_t)size == pieces[0].iov_len + (count > 1 ? pieces[1].iov_len : 0);
+    mwi_tcp_inbox_received(&conn->inbox, (size_t)size, hub->shared, &cursor);
+    deliver_all(conn, &cursor);
+    return size;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct mwi_tcp_conn *conn = context;
+    ssize_t size, total = 0;
+    bool is_full = false;
+    (void)fd;
+    (void)what;
+
+    do {
+        size = read_once(conn, &is_full);
+        total += size;
+    } while (size > 0 && is_full && total < TURN_BYTES_MAX && conn->state == MWI_TCP_CONN_UP);
     if (size > 0) {
-        mwi_tcp_inbox_received(&conn->inbox, (size_t)size, hub->shared, &cursor);
-        deliver_all(conn, &cursor);
         if (conn->state == MWI_TCP_CONN_UP && conn->write_error != 0)
             event_active(conn->read_event, EV_READ, 0);
     } else if (size == 0) {
@@ -279,15 +301,16 @@ void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
     }
 }
 
-mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size)
+mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, const mw_body *body)
 {
-    if (size > conn->hub->config.frame_bytes_max)
+    if (mwi_body_is_too_big(size, body, conn->hub->config.frame_bytes_max))
         return MW_ETOOBIG;
     if (conn->write_error != 0) {
         free(frame);
+        mwi_body_release(body);
         return MW_OK;
     }
-    if (!mwi_tcp_outbox_push(&conn->outbox, frame, size))
+    if (!mwi_tcp_outbox_push(&conn->outbox, frame, size, body))
         return MW_ENOMEM;
     if (conn->state == MWI_TCP_CONN_UP && !conn->is_blocked)
         make_dirty(conn);

@@ -61,7 +61,8 @@ void mwi_tcp_conn_start(struct mwi_tcp_conn *conn, int fd, const char *name);
 void mwi_tcp_conn_down(struct mwi_tcp_conn *conn, const char *reason);
 
 /* As mw_transport_api says; the peer has been looked up. */
-mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size);
+mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size,
+                           const mw_body *body);
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
 
 /* Hands over what is queued for the connections of hub->dirty. */

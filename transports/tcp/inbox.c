@@ -15,7 +15,7 @@
 
 #define FIRST_ROOM_BYTES ((size_t)64 * 1024)
 #define LARGE_BYTES ((size_t)64 * 1024)
-#define AFTER_LARGE_BYTES ((size_t)16 * 1024)
+#define AFTER_LARGE_BYTES ((size_t)4 * 1024)
 /* At most so much of a block is received at once, so that others get their turn. */
 #define AT_ONCE_BYTES ((size_t)1024 * 1024)
 

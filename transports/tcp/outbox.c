@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../body.h"
 #include "inbox.h"
 
 #define TINY_BYTES 1024
@@ -22,12 +23,18 @@
 
 struct mwi_tcp_outgoing {
     void *data;
-    size_t size;
+    size_t size; /* of data */
+    mw_body body;
 };
 
 static struct mwi_tcp_outgoing *frame_at(const struct mwi_tcp_outbox *outbox, size_t index)
 {
     return &outbox->ring[(outbox->first + index) & (outbox->capacity - 1)];
+}
+
+static size_t frame_bytes(const struct mwi_tcp_outgoing *frame)
+{
+    return frame->size + frame->body.size;
 }
 
 static size_t header_bytes(size_t size)
@@ -51,25 +58,33 @@ static bool grow(struct mwi_tcp_outbox *outbox)
     return true;
 }
 
-bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size)
+bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size,
+                         const mw_body *body)
 {
     if (outbox->count == outbox->capacity && !grow(outbox))
         return false;
-    *frame_at(outbox, outbox->count) = (struct mwi_tcp_outgoing){data, size};
-    outbox->count++;
-    outbox->bytes += header_bytes(size) + size;
+    struct mwi_tcp_outgoing *frame = frame_at(outbox, outbox->count++);
+    *frame = (struct mwi_tcp_outgoing){.data = data, .size = size};
+    if (body != NULL)
+        frame->body = *body;
+    outbox->bytes += header_bytes(frame_bytes(frame)) + frame_bytes(frame);
     return true;
 }
 
 static bool batch_is_full(const struct mwi_tcp_batch *batch)
 {
-    return batch->count + 2 > MWI_TCP_PIECES_MAX || batch->bytes >= BATCH_BYTES ||
-           batch->scratch_used + MWI_TCP_LONG_HEADER_BYTES + TINY_BYTES > MWI_TCP_SCRATCH_BYTES;
+    return batch->count + 3 > MWI_TCP_PIECES_MAX || batch->bytes >= BATCH_BYTES ||
+           batch->scratch_used + MWI_TCP_LONG_HEADER_BYTES + 2 * TINY_BYTES > MWI_TCP_SCRATCH_BYTES;
 }
 
-static void add_piece(struct mwi_tcp_batch *batch, void *data, size_t size)
+static void add_piece(struct mwi_tcp_batch *batch, const void *data, size_t size)
 {
-    batch->pieces[batch->count].iov_base = data;
+    /* What is only read is not const in an iovec. */
+    union {
+        const void *from;
+        void *to;
+    } base = {data};
+    batch->pieces[batch->count].iov_base = base.to;
     batch->pieces[batch->count++].iov_len = size;
     batch->bytes += size;
 }
@@ -97,29 +112,33 @@ static void put_number(unsigned char *to, size_t bytes, uint64_t number)
         to[i] = (unsigned char)number;
 }
 
-static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing *frame,
-                      size_t written)
+/* Adds what is left of `size` bytes of which *gone are gone, and takes them off *gone. */
+static void add_rest(struct mwi_tcp_batch *batch, const void *data, size_t size, size_t *gone)
 {
-    unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
-    size_t size = frame->size;
-    size_t own = header_bytes(size);
-
-    if (written < own) {
-        put_number(header, MWI_TCP_HEADER_BYTES,
-                   size < MWI_TCP_LONG_SIZE ? size : MWI_TCP_LONG_SIZE);
-        put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
-        add_copy(batch, header + written, own - written);
-        written = own;
-    }
-    size_t gone = written - own;
+    size_t skipped = *gone < size ? *gone : size;
     size_t room = batch->bytes < BATCH_BYTES ? BATCH_BYTES - batch->bytes : 0;
-    size_t left = size - gone < room ? size - gone : room;
+    size_t left = size - skipped < room ? size - skipped : room;
+
+    *gone -= skipped;
     if (left == 0)
         return;
     if (left <= TINY_BYTES)
-        add_copy(batch, (unsigned char *)frame->data + gone, left);
+        add_copy(batch, (const unsigned char *)data + skipped, left);
     else
-        add_piece(batch, (unsigned char *)frame->data + gone, left);
+        add_piece(batch, (const unsigned char *)data + skipped, left);
+}
+
+static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing *frame,
+                      size_t gone)
+{
+    unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
+    size_t size = frame_bytes(frame);
+
+    put_number(header, MWI_TCP_HEADER_BYTES, size < MWI_TCP_LONG_SIZE ? size : MWI_TCP_LONG_SIZE);
+    put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
+    add_rest(batch, header, header_bytes(size), &gone);
+    add_rest(batch, frame->data, frame->size, &gone);
+    add_rest(batch, frame->body.data, frame->body.size, &gone);
 }
 
 void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch)
@@ -133,7 +152,10 @@ void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_b
 
 static void pop(struct mwi_tcp_outbox *outbox)
 {
-    free(frame_at(outbox, 0)->data);
+    struct mwi_tcp_outgoing *frame = frame_at(outbox, 0);
+
+    free(frame->data);
+    mwi_body_release(&frame->body);
     outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
     outbox->count--;
     outbox->written = 0;
@@ -143,7 +165,7 @@ void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
 {
     outbox->bytes -= size;
     while (outbox->count > 0) {
-        size_t size_of_first = frame_at(outbox, 0)->size;
+        size_t size_of_first = frame_bytes(frame_at(outbox, 0));
         size_t left = header_bytes(size_of_first) + size_of_first - outbox->written;
         if (size < left)
             break;

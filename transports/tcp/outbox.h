@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#include <mw/transport.h>
+
 #define MWI_TCP_PIECES_MAX 1024 /* IOV_MAX on Linux */
 #define MWI_TCP_SCRATCH_BYTES ((size_t)64 * 1024)
 
@@ -34,13 +36,15 @@ struct mwi_tcp_batch {
     unsigned char scratch[MWI_TCP_SCRATCH_BYTES];
 };
 
-/* Takes a malloc'd frame; false if memory is out, the frame then being still the caller's. */
-bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size);
+/* Takes a frame as mw_transport_api.send does; false if memory is out, it then being still the
+ * caller's. */
+bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size,
+                         const mw_body *body);
 
 /* Fills the batch from the front of the queue, which stays as it is. */
 void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch);
 
-/* Takes note that `size` bytes are gone, and frees the frames that are gone wholly. */
+/* Takes note that `size` bytes are gone, and lets go of the frames that are gone wholly. */
 void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size);
 
 void mwi_tcp_outbox_clear(struct mwi_tcp_outbox *outbox);

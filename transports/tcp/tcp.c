@@ -279,12 +279,13 @@ static mw_error connect_transport(void *transport, const char *text, mw_peer *pe
     return dial(transport, &address, peer, why);
 }
 
-static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t size)
+static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t size,
+                           const mw_body *body)
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
 
-    return conn != NULL ? mwi_tcp_conn_send(conn, frame, size) : MW_EPEER;
+    return conn != NULL ? mwi_tcp_conn_send(conn, frame, size, body) : MW_EPEER;
 }
 
 static size_t backlog(void *transport, mw_peer peer)
