@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Bytes that several point to: freed with the last of them. A received frame with its tasks or
- * results, so that what came in a group is handed out in place, with one allocation a group at most;
- * the arguments of a task and the messages that carry them.
+ * results, so that what came in a group is handed out in place, with one allocation a group at
+ * most; the arguments of a task and the messages that carry them.
  */
 #ifndef MWI_BLOCK_H
 #define MWI_BLOCK_H

@@ -137,8 +137,8 @@ static void send_large(struct mwi_slave_engine *engine, uint64_t id, uint64_t du
                            (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT, .count = 1});
 }
 
-/* Ends a result whose payload is the bytes that were left, or, if `opened` is not 0, the values that
- * begin there in the message. */
+/* Ends a result whose payload is the bytes that were left, or, if `opened` is not 0, the values
+ * that begin there in the message. */
 static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opened,
                       uint64_t duration_ns, int64_t now_ns)
 {

@@ -49,8 +49,8 @@ typedef struct mw_frame {
 /* The most that a frame may have before its body. */
 #define MW_HEAD_BYTES_MAX 1024
 
-/* The end of a frame that is to be sent from where it lies: a large payload that its owner keeps, or
- * sends to several peers. `release` is called once, when the transport has done with the bytes,
+/* The end of a frame that is to be sent from where it lies: a large payload that its owner keeps,
+ * or sends to several peers. `release` is called once, when the transport has done with the bytes,
  * which do not change until then. */
 typedef struct mw_body {
     const void *data;
@@ -154,12 +154,12 @@ typedef struct mw_transport_api {
     mw_error (*connect)(void *transport, const char *address, mw_peer *peer, mw_reason *why);
 
     /* Queues a frame: the `size` bytes of `frame` (0 is allowed, with any `frame`), and behind them
-     * those of the body, unless it is NULL; with a body `size` is at most MW_HEAD_BYTES_MAX. `frame`
-     * is malloc'd; on success the transport takes it
-     * and will free() it, and will release the body, in any call from this one to close; on failure
-     * both stay the caller's. *body itself is only read. Frames are handed to the network in the
-     * next poll at the latest; those queued for one peer between two polls go out together. Errors:
-     * MW_EPEER, MW_ETOOBIG, MW_ENOMEM; a network error is a later down event instead. */
+     * those of the body, unless it is NULL; with a body `size` is at most MW_HEAD_BYTES_MAX.
+     * `frame` is malloc'd; on success the transport takes it and will free() it, and will release
+     * the body, in any call from this one to close; on failure both stay the caller's. *body itself
+     * is only read. Frames are handed to the network in the next poll at the latest; those queued
+     * for one peer between two polls go out together. Errors: MW_EPEER, MW_ETOOBIG, MW_ENOMEM; a
+     * network error is a later down event instead. */
     mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size, const mw_body *body);
 
     /* Bytes queued for the peer and not yet handed to the network. */

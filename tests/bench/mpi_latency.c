@@ -59,7 +59,8 @@ static void send_frame(struct bench *b, mw_peer peer, size_t size)
 {
     void *frame = calloc(1, size);
 
-    require(frame != NULL && b->api->send(b->transport, peer, frame, size, NULL) == MW_OK, "send failed");
+    require(frame != NULL && b->api->send(b->transport, peer, frame, size, NULL) == MW_OK,
+            "send failed");
 }
 
 static void up(void *context, mw_peer peer, const char *name)

@@ -122,8 +122,7 @@ static void run_task(struct life *life, struct mwt_input *input)
     MWT_FUZZ_PROMISE(start == life->engine.results.size);
     MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
     MWT_FUZZ_PROMISE(task.name != NULL);
-    if (size % 3 > 0 ||
-        mwi_slave_engine_leave_large(&life->engine, bytes, size, &why) != MW_OK)
+    if (size % 3 > 0 || mwi_slave_engine_leave_large(&life->engine, bytes, size, &why) != MW_OK)
         mwi_message_write_bytes(&life->engine.results, bytes, size);
     mwi_slave_engine_end_task(&life->engine, &task, MWI_RESULT_DONE, 1, life->now_ns);
     carry_out(life);

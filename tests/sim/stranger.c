@@ -22,7 +22,8 @@ static void send_buffer(struct stranger *stranger, mw_peer peer, struct mwi_buff
 {
     size_t size = 0;
     void *frame = mwi_buffer_take(buffer, &size);
-    if (frame == NULL || mw_sim_transport.send(stranger->transport, peer, frame, size, NULL) != MW_OK)
+    if (frame == NULL ||
+        mw_sim_transport.send(stranger->transport, peer, frame, size, NULL) != MW_OK)
         free(frame);
     mwi_buffer_fini(buffer);
 }
