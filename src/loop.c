@@ -23,6 +23,9 @@
 /* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
 #define TURN_EVERY_NS INT64_C(1000000000)
 
+/* For this the heap's end is kept; see keep_heap. */
+#define KEPT_BLOCK_BYTES ((size_t)4 << 20)
+
 struct loop_transport {
     struct mwi_loop *loop;
     size_t index;
@@ -196,12 +199,23 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 static const mw_transport_events loop_events = {on_up, on_message, on_down};
 
+/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and a moment
+ * later asks for it anew: for messages that come and go that costs more than to copy what is in
+ * them. Once it has seen a large block freed, it keeps twice as much; nothing of the block is ever
+ * touched. */
+static void keep_heap(void)
+{
+    void *volatile block = malloc(KEPT_BLOCK_BYTES);
+    free(block);
+}
+
 mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit)
 {
     struct mwi_loop *opened = calloc(1, sizeof *opened);
     if (opened == NULL)
         return MW_ENOMEM;
+    keep_heap();
     opened->engine = *engine;
     opened->audit = audit;
     opened->wake_fd = -1;
