@@ -4,6 +4,7 @@
  * one cuts the message back to where the payload began.
  */
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,9 +142,32 @@ mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
     return results(call)->failed ? fail_without_memory(call) : MW_OK;
 }
 
+/* Whether the bytes are the task's arguments, or a part of them. */
+static bool is_in_arguments(const mw_call *call, const void *data, size_t size)
+{
+    const struct mwi_payload *payload = &call->task->payload;
+    uintptr_t begin = (uintptr_t)payload->data, at = (uintptr_t)data;
+    return payload->size > 0 && at >= begin && at - begin < payload->size &&
+           size <= payload->size - (at - begin);
+}
+
+static mw_error return_in_place(mw_call *call, const void *data, size_t size)
+{
+    mw_reason why;
+    if (size < MWI_MESSAGE_LARGE_BYTES)
+        return mw_call_return_bytes(call, data, size);
+    begin_result(call, MWI_CALL_BYTES);
+    return end_large(
+        call,
+        mwi_slave_engine_share_large(&call->slave->engine, call->task->block, data, size, &why),
+        &why);
+}
+
 mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
 {
     mw_reason why;
+    if (is_in_arguments(call, data, size))
+        return return_in_place(call, data, size);
     if (size >= MWI_MESSAGE_LARGE_BYTES) {
         begin_result(call, MWI_CALL_BYTES);
         return end_large(call, mwi_slave_engine_take_large(&call->slave->engine, data, size, &why),

@@ -62,7 +62,8 @@ struct mwi_slave_engine {
     size_t results_count;      /* in it */
     int64_t results_since_ns;  /* the oldest of them */
     size_t result_start;       /* where the result of the task that runs begins in it */
-    struct mwi_block *large;   /* the large raw bytes that the task that runs has left, or NULL */
+    struct mwi_block *large;   /* has the large raw bytes that the task that runs has left, or NULL */
+    const void *large_data;
     size_t large_size;
     size_t unsent_bytes; /* of large results since the shell last looked at the network */
     int64_t unsent_since_ns;
@@ -98,12 +99,15 @@ bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_sla
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine);
 
 /* Leaves raw bytes of MWI_MESSAGE_LARGE_BYTES or more as the result, in place of a payload in
- * engine->results. The first copies, the second takes a malloc'd block, also if it fails. Errors:
- * MW_ENOMEM; MW_ETOOBIG with what is to be said of it, before any of `data` is read. */
+ * engine->results. The first copies, the second takes a malloc'd block, also if it fails, the third
+ * takes bytes that lie in `block`. Errors: MW_ENOMEM; MW_ETOOBIG with what is to be said of it,
+ * before any of `data` is read. */
 mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine, const void *data,
                                       size_t size, mw_reason *why);
 mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine, void *data, size_t size,
                                      mw_reason *why);
+mw_error mwi_slave_engine_share_large(struct mwi_slave_engine *engine, struct mwi_block *block,
+                                      const void *data, size_t size, mw_reason *why);
 
 /* Forgets the large bytes that were left. */
 void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine);

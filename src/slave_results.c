@@ -70,14 +70,25 @@ mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine, const voi
 mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine, void *data, size_t size,
                                      mw_reason *why)
 {
-    bool is_fitting = fits(engine, size, why);
-    struct mwi_block *block = is_fitting ? mwi_block_own(data) : NULL;
+    struct mwi_block *block = mwi_block_own(data);
     if (block == NULL) {
         free(data);
-        return is_fitting ? MW_ENOMEM : MW_ETOOBIG;
+        return MW_ENOMEM;
     }
+    mw_error error = mwi_slave_engine_share_large(engine, block, data, size, why);
+    mwi_block_unref(block);
+    return error;
+}
+
+mw_error mwi_slave_engine_share_large(struct mwi_slave_engine *engine, struct mwi_block *block,
+                                      const void *data, size_t size, mw_reason *why)
+{
+    if (!fits(engine, size, why))
+        return MW_ETOOBIG;
     mwi_slave_engine_forget_large(engine);
+    mwi_block_ref(block);
     engine->large = block;
+    engine->large_data = data;
     engine->large_size = size;
     return MW_OK;
 }
@@ -142,6 +153,7 @@ static void send_large(struct mwi_slave_engine *engine, uint64_t id, uint64_t du
 static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opened,
                       uint64_t duration_ns, int64_t now_ns)
 {
+    const void *data = opened > 0 ? engine->results.data + opened : engine->large_data;
     size_t size = opened > 0 ? engine->results.size - opened : engine->large_size;
     struct mwi_block *block = opened > 0 ? detach_values(engine) : engine->large;
     if (block == NULL) {
@@ -151,7 +163,7 @@ static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opene
     if (opened == 0)
         engine->results.size = engine->result_start;
     if (engine->phase == MWI_PHASE_READY) {
-        mw_body body = mwi_block_body(block, (unsigned char *)mwi_block_data(block) + opened, size);
+        mw_body body = mwi_block_body(block, data, size);
         send_large(engine, id, duration_ns, opened == 0, &body, now_ns);
     }
     engine->large = NULL;

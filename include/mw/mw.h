@@ -147,9 +147,10 @@ MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_R
 MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
 /* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
- * The first copies `data`; the second takes a malloc'd block and will free() it, also on an error;
- * a block of 32 KiB or more is sent from where it lies. Errors: MW_ETOOBIG, MW_ENOMEM; the task is
- * failed then. */
+ * The first copies `data`. The second takes it: a malloc'd block, which it will free(), also on an
+ * error, or all or a part of what mw_call_bytes gave, for a task that computes in place; 32 KiB or
+ * more are then sent from where they lie, and must not be written to any more. Errors: MW_ETOOBIG,
+ * MW_ENOMEM; the task is failed then. */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
 

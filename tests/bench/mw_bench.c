@@ -29,7 +29,7 @@ static void echo(mw_call *call)
     void *data;
     size_t size;
     if (mw_call_bytes(call, &data, &size) == MW_OK)
-        mw_call_return_bytes(call, data, size);
+        mw_call_return_bytes_take(call, data, size);
 }
 
 static bool submit(struct flow *flow)

@@ -450,6 +450,61 @@ static void test_large(void)
     run_farm(run_large, master_of_large);
 }
 
+/* Computes in place, and gives back all of it, all but the first byte, or, on second thought, a
+ * word. */
+static void run_in_place(mw_call *call)
+{
+    static int how;
+    void *data = NULL;
+    size_t size = 0;
+    CU_ASSERT_EQUAL(mw_call_bytes(call, &data, &size), MW_OK);
+    unsigned char *bytes = data;
+    for (size_t i = 0; i < size; i++)
+        bytes[i] ^= 0xff;
+    size_t from = how % 3 == 1;
+    CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, bytes + from, size - from), MW_OK);
+    if (how++ % 3 == 2)
+        CU_ASSERT_EQUAL(mw_call_return_bytes(call, "word", 4), MW_OK);
+}
+
+static void check_in_place(const mw_result *result, size_t size, int how)
+{
+    unsigned char *expected = make_large(size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(expected);
+    for (size_t i = 0; i < size; i++)
+        expected[i] ^= 0xff;
+    if (how == 2) {
+        CU_ASSERT_TRUE(result->size == 4 && memcmp(result->data, "word", 4) == 0);
+    } else {
+        CU_ASSERT_TRUE(result->size == size - (size_t)how &&
+                       memcmp(result->data, expected + how, result->size) == 0);
+    }
+    free(expected);
+}
+
+static int master_of_in_place(struct mwt_world *world, mw_master *master)
+{
+    static const size_t sizes[] = {5, 100, 32767, 32768, 32769, 200000};
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    const mw_result *result;
+    (void)world;
+    for (int i = 0; i < 3 * COUNT; i++) {
+        unsigned char *bytes = make_large(sizes[i / 3]);
+        CU_ASSERT_EQUAL(mw_master_submit_bytes_take(master, &task, bytes, sizes[i / 3]), MW_OK);
+    }
+    for (int i = 0; i < 3 * COUNT && (result = mw_master_next(master)) != NULL; i++)
+        check_in_place(result, sizes[i / 3], i % 3);
+    CU_ASSERT_PTR_NULL(mw_master_next(master));
+    return 0;
+}
+
+/* What a task made of its arguments where they lie, or a part of it, may be given back from there.
+ */
+static void test_in_place(void)
+{
+    run_farm(run_in_place, master_of_in_place);
+}
+
 /* A packer takes any number of values. */
 static void test_packer(void)
 {
@@ -637,6 +692,7 @@ int main(void)
         {"bytes of values", test_bytes_of_values},
         {"nothing", test_nothing},
         {"changes of mind", test_changes_of_mind},
+        {"in place", test_in_place},
         {"packer", test_packer},
         {"broken packers", test_broken_packers},
         {"large", test_large},
