@@ -199,10 +199,10 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 static const mw_transport_events loop_events = {on_up, on_message, on_down};
 
-/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and a moment
- * later asks for it anew: for messages that come and go that costs more than to copy what is in
- * them. Once it has seen a large block freed, it keeps twice as much; nothing of the block is ever
- * touched. */
+/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and a
+ * moment later asks for it anew: for messages that come and go that costs more than to copy what is
+ * in them. Once it has seen a large block freed, it keeps twice as much; nothing of the block is
+ * ever touched. */
 static void keep_heap(void)
 {
     void *volatile block = malloc(KEPT_BLOCK_BYTES);

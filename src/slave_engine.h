@@ -62,7 +62,7 @@ struct mwi_slave_engine {
     size_t results_count;      /* in it */
     int64_t results_since_ns;  /* the oldest of them */
     size_t result_start;       /* where the result of the task that runs begins in it */
-    struct mwi_block *large;   /* has the large raw bytes that the task that runs has left, or NULL */
+    struct mwi_block *large;   /* has the large bytes that the task that runs has left, or NULL */
     const void *large_data;
     size_t large_size;
     size_t unsent_bytes; /* of large results since the shell last looked at the network */
