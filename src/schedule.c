@@ -19,6 +19,7 @@
 /* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others.
  */
 #define TRUST 2
+#define LEAST_MAX_NS INT64_C(50000)
 /* A slave has at most this part of what each would have if all that is left were divided now. */
 #define SHARE_PART 2
 
@@ -78,14 +79,25 @@ bool mwi_schedule_has_room(const struct mwi_slave *slave)
             (slave->running_count <= FEW && slave->ahead_ns <= worthwhile_ns(slave)));
 }
 
+/* Tasks that together take less than half of the way to the slave and back are not worth dividing:
+ * another would have to be told, too. */
+static size_t least_of(const struct mwi_slave *slave, int64_t task_ns)
+{
+    int64_t way_ns = slave->trip_ns / 2 < LEAST_MAX_NS ? slave->trip_ns / 2 : LEAST_MAX_NS;
+    return task_ns > 0 ? (size_t)(way_ns / task_ns) : 0;
+}
+
 /* How many of the pool's tasks a message may have, so that the slave has no more than its part of
  * all that is left to do. One that is sent ahead must not be the last that another could take. */
 static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_slave *slave,
-                       const struct mwi_schedule_limits *limits)
+                       const struct mwi_schedule_limits *limits, int64_t task_ns)
 {
     size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
     size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
     size_t part = (waiting_count + tasks->counts[MWI_TASK_RUNNING]) / (SHARE_PART * slaves_count);
+    size_t least = least_of(slave, task_ns);
+    if (part < least)
+        part = least;
     if (slave->running_count == 0)
         return part > 0 ? part : 1;
     /* Not before half of it is done, or messages would stay as small as the first were. */
@@ -108,7 +120,7 @@ static struct mwi_task *next_by_time(const struct mwi_tasks *tasks, const struct
     if (goes_alone && slave->running_count > 0)
         return NULL;
     if (group->count == 0)
-        group->share = share_of(tasks, slave, limits);
+        group->share = share_of(tasks, slave, limits, task_ns);
     if (task->state == MWI_TASK_WAITING && group->count >= group->share)
         return NULL;
     int64_t total_ns = slave->ahead_ns + group->ns + task_ns;

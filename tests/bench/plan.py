@@ -28,7 +28,7 @@ class Size:
     run_limit_s: int      # nor a run that would take longer, as far as that can be told
     workers: tuple        # of W1 and the peers
     slaves: tuple = SLAVES
-    slaves_tasks: int = 200_000
+    slaves_tasks: int = 1_000_000
     depths: tuple = DEPTHS
     depth_tasks: int = TASKS_MIN
     queued: tuple = (10 ** 6, 10 ** 7)
@@ -42,8 +42,8 @@ class Size:
 SIZES = {
     "smoke": Size("smoke", 1, 0, 10 ** 6, 10 ** 6, (2,), (1, 4), 400, (10, 100), 400, (1000,), 20,
                   20, 1, False, 100),
-    "quick": Size("quick", 3, 0.4, 330, 30, (4,), slaves_tasks=100_000, depth_tasks=200_000),
-    "full": Size("full", 5, 1.0, 3600, 240, (1, 2, 4), slaves_tasks=1_000_000,
+    "quick": Size("quick", 3, 0.4, 330, 30, (4,), depth_tasks=200_000),
+    "full": Size("full", 5, 1.0, 3600, 240, (1, 2, 4),
                  uneven_tasks=10_000, light_tasks=1_000_000, idle_s=10),
 }
 

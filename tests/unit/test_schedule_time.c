@@ -219,6 +219,29 @@ static void test_many_slaves(void)
     end(&place);
 }
 
+/* What takes less than half of the way to a slave is not divided among many; that way is not taken
+ * for long. */
+static void test_short_tasks_are_not_divided(void)
+{
+    struct place place;
+    start(&place, 100, US);
+    place.limits.slaves_count = 100;
+    CU_ASSERT_EQUAL(take(&place), 1);
+    end(&place);
+    start(&place, 100, US);
+    place.limits.slaves_count = 100;
+    place.slave.trip_ns = 40 * US;
+    size_t count = take(&place);
+    CU_ASSERT(count >= 12 && count <= 20);
+    CU_ASSERT_EQUAL(take(&place), 0);
+    end(&place);
+    start(&place, 1000, US);
+    place.limits.slaves_count = 1000;
+    place.slave.trip_ns = 100 * MS;
+    CU_ASSERT(take(&place) <= 50);
+    end(&place);
+}
+
 /* A slave has only so many bytes ahead, whatever the time. */
 static void test_bytes(void)
 {
@@ -256,6 +279,7 @@ int main(void)
         {"alone", test_alone},
         {"end of queue", test_end_of_queue},
         {"many slaves", test_many_slaves},
+        {"short tasks are not divided", test_short_tasks_are_not_divided},
         {"bytes", test_bytes},
         CU_TEST_INFO_NULL,
     };
