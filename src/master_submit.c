@@ -26,15 +26,20 @@ static mw_error refuse(mw_master *master, mw_error error)
     return error;
 }
 
+/* A task mostly names its algorithm by the same constant as the program's table does. */
+static bool is_name(const char *known, const char *name)
+{
+    return known == name || strcmp(known, name) == 0;
+}
+
 static bool find_algorithm(mw_master *master, const char *name)
 {
     const mw_algorithm *algorithms = master->engine.config.algorithms;
     uint16_t count = master->engine.algorithms_count;
-    if (master->last_algorithm < count &&
-        strcmp(algorithms[master->last_algorithm].name, name) == 0)
+    if (master->last_algorithm < count && is_name(algorithms[master->last_algorithm].name, name))
         return true;
     for (uint16_t i = 0; i < count; i++) {
-        if (strcmp(algorithms[i].name, name) == 0) {
+        if (is_name(algorithms[i].name, name)) {
             master->last_algorithm = i;
             return true;
         }
@@ -102,13 +107,12 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
     return MW_OK;
 }
 
+/* Enters a task that was checked. */
 static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
                            bool is_bytes)
 {
     struct mwi_submission submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
-    mw_error error = check_task(master, task, size);
-    if (error == MW_OK)
-        error = make_policy(master, task->policy, &submission.policy);
+    mw_error error = make_policy(master, task->policy, &submission.policy);
     if (error == MW_OK)
         error = copy_tag(master, task, &submission.tag_bytes);
     if (error != MW_OK)
@@ -122,15 +126,23 @@ static mw_error enter_task(mw_master *master, const mw_task *task, void *data, s
     return mwi_master_fail(master, error, "out of memory for another task");
 }
 
-/* Enters a task whose payload is `data`, malloc'd, which is taken or freed. */
-static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
-                              bool is_bytes)
+/* Enters a task, or not after an error, whose payload is `data`, malloc'd, which is taken or freed.
+ */
+static mw_error enter_taking(mw_master *master, const mw_task *task, mw_error error, void *data,
+                             size_t size, bool is_bytes)
 {
-    mw_error error = enter_task(master, task, data, size, is_bytes);
+    if (error == MW_OK)
+        error = enter_task(master, task, data, size, is_bytes);
     if (error == MW_OK)
         return MW_OK;
     free(data);
     return refuse(master, error);
+}
+
+static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
+                              bool is_bytes)
+{
+    return enter_taking(master, task, check_task(master, task, size), data, size, is_bytes);
 }
 
 static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
@@ -145,7 +157,7 @@ static mw_error submit_copy(mw_master *master, const mw_task *task, const void *
                                               "out of memory for a task of %zu bytes", size));
     if (size > 0)
         memcpy(copy, data, size);
-    return submit_taking(master, task, copy, size, is_bytes);
+    return enter_taking(master, task, MW_OK, copy, size, is_bytes);
 }
 
 /* Small values are copied, so that the scratch need not grow anew each time. */
