@@ -94,6 +94,17 @@ static uint32_t make_entry(struct mwi_policies *policies, struct mwi_pool *pool,
     return number;
 }
 
+/* Makes the last one a user of its own, so that it need not be made anew for each task of a farm
+ * that has one at a time. */
+static void keep(struct mwi_policies *policies, struct mwi_pool *pool, uint32_t number)
+{
+    uint32_t before = policies->last;
+    policies->entries[number].users_count++;
+    policies->last = number;
+    if (before != NONE)
+        mwi_policies_put(policies, pool, before);
+}
+
 bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
                        const struct mwi_policy *policy, uint32_t *number)
 {
@@ -104,7 +115,8 @@ bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
     if (found == NONE)
         return false;
     policies->entries[found].users_count++;
-    policies->last = found;
+    if (found != policies->last)
+        keep(policies, pool, found);
     *number = found;
     return true;
 }
