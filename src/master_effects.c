@@ -9,13 +9,13 @@
 
 #define TEXT_SIZE 200
 
-void mwi_master_audit(struct mwi_master_engine *engine, const struct mwi_slave *slave,
-                      struct mwi_audit_record record)
+void mwi_master_audit_record(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                             struct mwi_audit_record *record)
 {
-    record.role = MWI_ROLE_MASTER;
-    record.time_ns = engine->now_ns;
-    record.sid = slave == NULL ? MWI_NO_SID : slave->sid;
-    mwi_effects_audit(&engine->effects, &record);
+    record->role = MWI_ROLE_MASTER;
+    record->time_ns = engine->now_ns;
+    record->sid = slave == NULL ? MWI_NO_SID : slave->sid;
+    mwi_effects_audit(&engine->effects, record);
 }
 
 const char *mwi_master_note(struct mwi_master_engine *engine, const char *format, ...)

@@ -8,9 +8,17 @@
 
 #include "master_engine.h"
 
-/* Leaves an audit record; `slave` may be NULL. */
-void mwi_master_audit(struct mwi_master_engine *engine, const struct mwi_slave *slave,
-                      struct mwi_audit_record record);
+void mwi_master_audit_record(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                             struct mwi_audit_record *record);
+
+/* Leaves an audit record; `slave` may be NULL. Inline so that the record is not even made if nobody
+ * wants it. */
+static inline void mwi_master_audit(struct mwi_master_engine *engine, const struct mwi_slave *slave,
+                                    struct mwi_audit_record record)
+{
+    if (engine->effects.is_audited)
+        mwi_master_audit_record(engine, slave, &record);
+}
 
 /* A text that lives until the effects of this step are carried out. */
 const char *mwi_master_note(struct mwi_master_engine *engine, const char *format, ...)
