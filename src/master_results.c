@@ -11,6 +11,8 @@
 
 void mwi_master_let_go(mw_master *master)
 {
+    if (master->result.algorithm == NULL)
+        return; /* nothing is out */
     if (master->has_values)
         mwi_values_clear(&master->values);
     master->has_values = false;

@@ -135,7 +135,8 @@ static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing
     size_t size = frame_bytes(frame);
 
     put_number(header, MWI_TCP_HEADER_BYTES, size < MWI_TCP_LONG_SIZE ? size : MWI_TCP_LONG_SIZE);
-    put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
+    if (size >= MWI_TCP_LONG_SIZE)
+        put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
     add_rest(batch, header, header_bytes(size), &gone);
     add_rest(batch, frame->data, frame->size, &gone);
     add_rest(batch, frame->body.data, frame->body.size, &gone);
