@@ -2,12 +2,12 @@
  *
  * By time, a slave may sit on tasks that another could do, if one takes much longer than was to be
  * expected; it runs them one after the other and does not look up. So what it has ahead is little:
- * two milliseconds hide what sending costs, and are nothing at the end of a run. Near that end
+ * three milliseconds hide what sending costs, and are nothing at the end of a run. Near that end
  * shares shrink to single tasks, and nothing is sent ahead any more.
  */
 #include "schedule.h"
 
-#define AHEAD_NS INT64_C(2000000)
+#define AHEAD_NS INT64_C(3000000)
 #define AHEAD_MAX_NS INT64_C(400000000)
 #define AHEAD_BYTES_MAX ((size_t)1 << 20)
 /* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the

@@ -32,7 +32,7 @@ struct mwi_schedule_group {
  * then starts when it is sent.
  *
  * With a fixed group a slave gets the next when it has returned the last. By time it is to have
- * work for about two milliseconds and the way to it and back ahead of it, but not more than its
+ * work for about three milliseconds and the way to it and back ahead of it, but not more than its
  * part of all that is left, unless that would be less than telling another would take; it has more
  * as soon as half of that is done, so that it never waits.
  * The first task of an algorithm is sent alone, since nobody knows what it takes; so is one that

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mwi_slave_engine_audit(struct mwi_slave_engine *engine, int64_t now_ns,
-                            struct mwi_audit_record record)
+void mwi_slave_engine_audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
+                                   struct mwi_audit_record *record)
 {
-    record.role = MWI_ROLE_SLAVE;
-    record.time_ns = now_ns;
-    record.sid = engine->sid;
-    mwi_effects_audit(&engine->effects, &record);
+    record->role = MWI_ROLE_SLAVE;
+    record->time_ns = now_ns;
+    record->sid = engine->sid;
+    mwi_effects_audit(&engine->effects, record);
 }
 
 static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
@@ -224,6 +224,7 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
         return;
     }
     queue_items(engine, message, block, data - before);
+    engine->half_count = (engine->tasks_count + engine->results_count + 1) / 2;
     mwi_block_unref(block);
     mwi_slave_engine_audit(engine, event->now_ns,
                            (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_RECEIVED,

@@ -60,6 +60,8 @@ struct mwi_slave_engine {
     size_t ring_capacity, ring_first, tasks_count;
     struct mwi_buffer results; /* the message of results being built */
     size_t results_count;      /* in it */
+    size_t half_count;         /* by time: so many may gather, of what the master has sent the half,
+                                * after which it sends more */
     int64_t results_since_ns;  /* the oldest of them */
     size_t result_start;       /* where the result of the task that runs begins in it */
     struct mwi_block *large;   /* has the large bytes that the task that runs has left, or NULL */
@@ -118,9 +120,16 @@ void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine);
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
                                enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns);
 
-/* Leaves an audit record; for the parts of the engine. */
-void mwi_slave_engine_audit(struct mwi_slave_engine *engine, int64_t now_ns,
-                            struct mwi_audit_record record);
+/* Leaves an audit record; for the parts of the engine. Inline so that the record is not even made
+ * if nobody wants it. */
+void mwi_slave_engine_audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
+                                   struct mwi_audit_record *record);
+static inline void mwi_slave_engine_audit(struct mwi_slave_engine *engine, int64_t now_ns,
+                                          struct mwi_audit_record record)
+{
+    if (engine->effects.is_audited)
+        mwi_slave_engine_audit_record(engine, now_ns, &record);
+}
 
 /* Whether results were sent that must leave before the next task begins, which may take long. */
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns);

@@ -10,10 +10,9 @@
 #include <string.h>
 
 /* A message of results is sent once it is this large, whatever its group. */
-#define RESULTS_BYTES_MAX ((size_t)256 << 10)
-/* Groups by time: how long a result waits for others, and the longest task that it waits for. */
-#define WAIT_NS INT64_C(500000)
-#define SHORT_NS INT64_C(250000)
+#define RESULTS_BYTES_MAX ((size_t)512 << 10)
+/* Groups by time: how long a result waits for others, as far as can be told. */
+#define WAIT_NS INT64_C(1500000)
 
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
@@ -170,18 +169,19 @@ static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opene
     mwi_block_unref(block);
 }
 
-/* By time, results wait while the tasks that follow are short, and not for long. */
+/* Whether the oldest of some results would wait for too long behind the next task. */
 static bool is_time(const struct mwi_slave_engine *engine, int64_t since_ns, int64_t now_ns)
 {
     int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
-    return next_ns == 0 || next_ns > SHORT_NS || now_ns - since_ns > WAIT_NS;
+    return next_ns == 0 || next_ns > WAIT_NS - (now_ns - since_ns);
 }
 
 static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
 {
     if (engine->result_group > 0)
         return engine->results_count >= engine->result_group;
-    return is_time(engine, engine->results_since_ns, now_ns);
+    return engine->results_count >= engine->half_count ||
+           is_time(engine, engine->results_since_ns, now_ns);
 }
 
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)

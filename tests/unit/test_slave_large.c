@@ -261,12 +261,12 @@ static void test_pressing(void)
 {
     static struct mwt_slave slave;
     start(&slave, 0);
-    mwt_slave_give(&slave, "a b c d e f g h i j k l m n");
+    mwt_slave_give(&slave, "a b c d e f g h i j k l m n o p q r s t u v w x y z");
 
     run_large(&slave, 1000, 1000); /* how long such tasks take was not known before */
     CU_ASSERT_FALSE(mwi_slave_engine_is_pressing(&slave.engine, 1000));
-    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 1000000));
-    for (int i = 0; i < 8; i++)
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 1600000));
+    for (int i = 0; i < 16; i++)
         run_large(&slave, 1000, 2000);
     CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 2000));
 

@@ -191,9 +191,9 @@ static void test_large_groups_are_sent_early(void)
     start(&slave, 1000, MASTER_BYTES_MAX);
     mwt_slave_give(&slave, "a b c d");
 
-    run_sized(&slave, 200000);
+    run_sized(&slave, 300000);
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
-    run_sized(&slave, 200000);
+    run_sized(&slave, 300000);
 
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 1);
     CU_ASSERT_EQUAL(slave.engine.results_count, 0);
@@ -372,18 +372,39 @@ static void run_timed(struct mwt_slave *slave, uint64_t duration_ns, int64_t now
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
+/* By time, results wait until half of the tasks are done, when the master sends more. */
+static void test_half(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 0, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f");
+
+    run_timed(&slave, 1000, 1000);
+    run_timed(&slave, 1000, 2000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+    run_timed(&slave, 1000, 3000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c");
+
+    mwt_slave_give(&slave, "g");
+    run_timed(&slave, 1000, 4000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c");
+    run_timed(&slave, 1000, 5000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c|d e");
+    end(&slave);
+}
+
 /* By time, results of short tasks wait for each other, but not for long, and not for long ones. */
 static void test_groups_by_time(void)
 {
     static struct mwt_slave slave;
     start(&slave, 0, MASTER_BYTES_MAX);
-    mwt_slave_give(&slave, "a b c d e f g");
+    mwt_slave_give(&slave, "a b c d e f g h i j k l m n o p q r s t");
 
     run_timed(&slave, 1000, 1000);
     run_timed(&slave, 1000, 2000);
     run_timed(&slave, 1000, 3000);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
-    run_timed(&slave, 1000, 1000000);
+    run_timed(&slave, 1000, 1600000);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d");
     run_timed(&slave, 60000000, 61000000);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d|e");
@@ -411,6 +432,7 @@ int main(void)
         {"payload start", test_payload_start},
         {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},
+        {"half", test_half},
         {"groups by time", test_groups_by_time},
         CU_TEST_INFO_NULL,
     };

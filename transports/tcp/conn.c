@@ -24,7 +24,7 @@
 #include "socket.h"
 
 /* One turn reads no more from one connection once it has read so much. */
-#define TURN_BYTES_MAX ((ssize_t)512 * 1024)
+#define TURN_BYTES_MAX ((ssize_t)1024 * 1024)
 /* One turn writes at most so many batches to one connection. */
 #define BATCHES_MAX 4
 
