@@ -9,7 +9,7 @@
  */
 #include "backoff.h"
 
-#define SPIN_NS 50000
+#define SPIN_NS 10000
 #define YIELD_NS 1000000
 #define WAIT_PER_NAP 16
 #define NAP_MIN_NS 50000

@@ -14,7 +14,7 @@
 static void test_auto(void)
 {
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 0, 0), MWI_BACKOFF_SPIN);
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 40 * US, 0), MWI_BACKOFF_SPIN);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 8 * US, 0), MWI_BACKOFF_SPIN);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 60 * US, 0), MWI_BACKOFF_YIELD);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 990 * US, 0), MWI_BACKOFF_YIELD);
     CU_ASSERT(mwi_backoff_ns(MW_WAIT_AUTO, 1 * MS, 0) > 0);
@@ -60,7 +60,7 @@ static void test_naps_grow(void)
 /* While 10 MB are on their way there is no nap for 100 ms, but there is later. */
 static void test_naps_wait_for_transfer(void)
 {
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 10 * US, 10000000), MWI_BACKOFF_SPIN);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 5 * US, 10000000), MWI_BACKOFF_SPIN);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 100 * MS, 10000000), MWI_BACKOFF_YIELD);
     CU_ASSERT(mwi_backoff_ns(MW_WAIT_AUTO, 102 * MS, 10000000) > 0);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 1 * S, 10000000), 4 * MS);
