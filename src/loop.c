@@ -339,8 +339,10 @@ static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t dea
     mwi_backoff_quiet(&loop->backoff, now_ns);
     int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
     *is_over = false;
-    if (nap_ns == MWI_BACKOFF_YIELD)
+    if (nap_ns == MWI_BACKOFF_YIELD) {
         sched_yield();
+        mwi_backoff_yielded(&loop->backoff, now_ns, mwi_loop_now(loop));
+    }
     if (nap_ns <= 0)
         return MW_OK;
     int64_t until_ns = earlier(deadline_ns, now_ns + nap_ns);

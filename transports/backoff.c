@@ -14,6 +14,13 @@
 #define WAIT_PER_NAP 16
 #define NAP_MIN_NS 50000
 #define NAP_MAX_NS 4000000
+/* Who gives way to others that wait for messages is back in some microseconds; one that computes
+ * keeps the core for a slice of milliseconds. */
+#define CROWDED_NS 200000
+#define CROWDED_FOR_NS 50000000
+#define CROWDED_NAP_NS 100000
+/* So much on its way needs many looks. */
+#define CROWDED_MOVING_BYTES ((size_t)1 << 20)
 #define MOVING_NS_PER_BYTE 10
 /* Of what is on its way no more counts: a larger frame is in parts, whose arrival ends the wait. */
 #define MOVING_BYTES_MAX ((size_t)64 << 20)
@@ -35,11 +42,21 @@ void mwi_backoff_quiet(struct mwi_backoff *backoff, int64_t now_ns)
     backoff->is_active = false;
 }
 
+void mwi_backoff_yielded(struct mwi_backoff *backoff, int64_t began_ns, int64_t ended_ns)
+{
+    if (ended_ns - began_ns > CROWDED_NS)
+        backoff->crowded_until_ns = ended_ns + CROWDED_FOR_NS;
+}
+
 int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size_t moving_bytes)
 {
     int64_t quiet_ns = backoff->is_active ? 0 : now_ns - backoff->quiet_since_ns;
+    int64_t next_ns = mwi_backoff_ns(backoff->wait, quiet_ns, moving_bytes);
+    bool is_crowded = backoff->wait == MW_WAIT_AUTO && now_ns < backoff->crowded_until_ns;
 
-    return mwi_backoff_ns(backoff->wait, quiet_ns, moving_bytes);
+    if (next_ns == MWI_BACKOFF_YIELD && is_crowded && moving_bytes < CROWDED_MOVING_BYTES)
+        return CROWDED_NAP_NS;
+    return next_ns;
 }
 
 int64_t mwi_backoff_ns(mw_wait wait, int64_t quiet_ns, size_t moving_bytes)

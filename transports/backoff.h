@@ -21,6 +21,7 @@ struct mwi_backoff {
     mw_wait wait;
     bool is_active; /* something happened, and no look since was in vain */
     int64_t quiet_since_ns;
+    int64_t crowded_until_ns; /* others want the core, as far as is known */
 };
 
 void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait);
@@ -32,7 +33,12 @@ void mwi_backoff_active(struct mwi_backoff *backoff);
  * waiting counts, not what the caller computes before it. */
 void mwi_backoff_quiet(struct mwi_backoff *backoff, int64_t now_ns);
 
-/* What to do before the next look: as mwi_backoff_ns, for the quiet so far. */
+/* Gave way from `began_ns` to `ended_ns`. If that was long, the core is shared with something that
+ * computes: to give way again would be to come too late again, where who has slept is let in. So
+ * for a while there are naps in place of it. */
+void mwi_backoff_yielded(struct mwi_backoff *backoff, int64_t began_ns, int64_t ended_ns);
+
+/* What to do before the next look: as mwi_backoff_ns, for the quiet so far, but see above. */
 int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size_t moving_bytes);
 
 /* The policy itself, for a quiet of `quiet_ns` while `moving_bytes` are on their way out or in:

@@ -15,7 +15,7 @@ static void test_auto(void)
 {
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 0, 0), MWI_BACKOFF_SPIN);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 8 * US, 0), MWI_BACKOFF_SPIN);
-    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 60 * US, 0), MWI_BACKOFF_YIELD);
+    CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 12 * US, 0), MWI_BACKOFF_YIELD);
     CU_ASSERT_EQUAL(mwi_backoff_ns(MW_WAIT_AUTO, 990 * US, 0), MWI_BACKOFF_YIELD);
     CU_ASSERT(mwi_backoff_ns(MW_WAIT_AUTO, 1 * MS, 0) > 0);
 }
@@ -86,6 +86,33 @@ static void test_quiet(void)
     CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 9 * S + 60 * US, 0), MWI_BACKOFF_YIELD);
 }
 
+/* Who has given way to something that computes naps for a while, instead of giving way to it again,
+ * unless much is on its way; who was back soon does not, nor who was told to yield. */
+static void test_crowded(void)
+{
+    struct mwi_backoff backoff, yield;
+
+    mwi_backoff_init(&backoff, MW_WAIT_AUTO);
+    mwi_backoff_init(&yield, MW_WAIT_YIELD);
+    mwi_backoff_quiet(&backoff, 1 * S);
+    mwi_backoff_yielded(&backoff, 1 * S + 20 * US, 1 * S + 40 * US);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 1 * S + 40 * US, 0), MWI_BACKOFF_YIELD);
+
+    mwi_backoff_yielded(&backoff, 2 * S, 2 * S + 3 * MS);
+    mwi_backoff_yielded(&yield, 2 * S, 2 * S + 3 * MS);
+    mwi_backoff_active(&backoff);
+    mwi_backoff_quiet(&backoff, 2 * S + 4 * MS);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 2 * S + 4 * MS, 0), MWI_BACKOFF_SPIN);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 2 * S + 4 * MS + 20 * US, 0), 100 * US);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 2 * S + 4 * MS + 20 * US, 4000000),
+                    MWI_BACKOFF_YIELD);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&yield, 2 * S + 5 * MS, 0), MWI_BACKOFF_YIELD);
+
+    mwi_backoff_active(&backoff);
+    mwi_backoff_quiet(&backoff, 3 * S);
+    CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 3 * S + 20 * US, 0), MWI_BACKOFF_YIELD);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -95,6 +122,7 @@ int main(void)
         {"naps grow", test_naps_grow},
         {"naps wait for a transfer", test_naps_wait_for_transfer},
         {"quiet", test_quiet},
+        {"crowded", test_crowded},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("back-off", tests);

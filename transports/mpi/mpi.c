@@ -179,6 +179,7 @@ static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_
         return false;
     if (nap_ns == MWI_BACKOFF_YIELD) {
         sched_yield();
+        mwi_backoff_yielded(&t->backoff, now_ns, clock_ns());
         return false;
     }
     return nap(wake_fd, nap_ns < deadline_ns - now_ns ? nap_ns : deadline_ns - now_ns);
