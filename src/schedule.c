@@ -9,7 +9,10 @@
 
 #define AHEAD_NS INT64_C(3000000)
 #define AHEAD_MAX_NS INT64_C(400000000)
+/* Of large tasks, more are out of the cache before they are begun; but a second one is on its way
+ * while the first is at work. */
 #define AHEAD_BYTES_MAX ((size_t)1 << 20)
+#define SECOND_BYTES_MAX ((size_t)16 << 20)
 /* Of longer tasks a few are sent ahead, as long as waiting for them would cost a hundredth of the
  * time that they take. Some are shorter than the average. */
 #define WORTHWHILE 100
@@ -65,6 +68,11 @@ static int64_t ahead_ns(const struct mwi_slave *slave)
     return ns < AHEAD_MAX_NS ? ns : AHEAD_MAX_NS;
 }
 
+static size_t ahead_bytes_max(const struct mwi_slave *slave)
+{
+    return slave->running_count > 1 ? AHEAD_BYTES_MAX : SECOND_BYTES_MAX;
+}
+
 /* How much longer tasks may take to be worth sending ahead. */
 static int64_t worthwhile_ns(const struct mwi_slave *slave)
 {
@@ -74,7 +82,7 @@ static int64_t worthwhile_ns(const struct mwi_slave *slave)
 bool mwi_schedule_has_room(const struct mwi_slave *slave)
 {
     return slave->state == MWI_SLAVE_BUSY && !slave->is_alone &&
-           slave->ahead_bytes <= AHEAD_BYTES_MAX / 2 &&
+           slave->ahead_bytes <= ahead_bytes_max(slave) / 2 &&
            (slave->ahead_ns <= ahead_ns(slave) / 2 ||
             (slave->running_count <= FEW && slave->ahead_ns <= worthwhile_ns(slave)));
 }
@@ -131,7 +139,7 @@ static struct mwi_task *next_by_time(const struct mwi_tasks *tasks, const struct
         slave->running_count >= mwi_pace_samples(limits->pace, task->algorithm) / TRUST)
         return NULL;
     if (slave->running_count > 0 &&
-        slave->ahead_bytes + group->bytes + task->size > AHEAD_BYTES_MAX)
+        slave->ahead_bytes + group->bytes + task->size > ahead_bytes_max(slave))
         return NULL;
     if (add(group, task, limits->group_bytes_max, goes_alone) == NULL)
         return NULL;

@@ -267,6 +267,32 @@ static void test_bytes(void)
     end(&place);
 }
 
+/* A second large task is on its way while the first is at work, but not a third, nor a huge one. */
+static void test_second_large_task(void)
+{
+    static const struct {
+        size_t size, expected;
+    } cases[] = {{3 << 20, 2}, {20 << 20, 1}};
+    for (int i = 0; i < 2; i++) {
+        struct place place;
+        start(&place, 0, US);
+        struct mwi_policy policy = mwt_policy_default();
+        for (int task = 0; task < 100; task++) {
+            struct mwi_task *added = mwi_tasks_add(&place.tasks, &policy);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(added);
+            added->size = cases[i].size;
+            mwi_tasks_move(&place.tasks, added, MWI_TASK_WAITING, NULL);
+        }
+
+        CU_ASSERT_EQUAL(take(&place), 1);
+        CU_ASSERT_EQUAL(mwi_schedule_has_room(&place.slave), cases[i].expected > 1);
+        CU_ASSERT_EQUAL(take(&place), cases[i].expected - 1);
+        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+        CU_ASSERT_EQUAL(take(&place), 0);
+        end(&place);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -281,6 +307,7 @@ int main(void)
         {"many slaves", test_many_slaves},
         {"short tasks are not divided", test_short_tasks_are_not_divided},
         {"bytes", test_bytes},
+        {"second large task", test_second_large_task},
         CU_TEST_INFO_NULL,
     };
 
