@@ -4,13 +4,14 @@
  */
 #include "block.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct mwi_block {
     size_t refs_count;
     void *taken;
-    unsigned char bytes[];
+    _Alignas(max_align_t) unsigned char bytes[];
 };
 
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)

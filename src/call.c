@@ -147,7 +147,9 @@ static bool is_in_arguments(const mw_call *call, const void *data, size_t size)
 {
     const struct mwi_payload *payload = &call->task->payload;
     uintptr_t begin = (uintptr_t)payload->data, at = (uintptr_t)data;
-    return payload->size > 0 && at >= begin && at - begin < payload->size &&
+    /* Of nothing, the end is a part too: to free that would be worse than to leak a block of 0
+     * bytes that somebody else was given there. */
+    return begin != 0 && at >= begin && at - begin <= payload->size &&
            size <= payload->size - (at - begin);
 }
 

@@ -397,20 +397,29 @@ void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
                           (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
 }
 
-void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+/* Numbers are as wide as makes a head a multiple of 16 bytes, so that the payload behind it is
+ * aligned as the frame is. */
+void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
                                   bool is_bytes)
 {
-    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_LARGE_TASK, LARGE_FIELDS);
-    msgpack_pack_uint64(&packer, id);
-    msgpack_pack_uint32(&packer, algorithm);
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
+    msgpack_pack_array(&packer, LARGE_FIELDS + 1);
+    msgpack_pack_fix_uint8(&packer, MWI_MESSAGE_LARGE_TASK);
+    msgpack_pack_fix_uint64(&packer, id);
+    msgpack_pack_fix_uint16(&packer, algorithm);
     msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
 }
 
 void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
                                     bool is_bytes)
 {
-    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_LARGE_RESULT, LARGE_FIELDS);
-    msgpack_pack_uint64(&packer, id);
-    msgpack_pack_uint64(&packer, duration_ns);
-    msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
+    static const unsigned char array[] = {ARRAY16, 0, LARGE_FIELDS + 1};
+    msgpack_packer packer;
+    mwi_buffer_append(buffer, array, sizeof array);
+    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
+    msgpack_pack_fix_uint64(&packer, MWI_MESSAGE_LARGE_RESULT);
+    msgpack_pack_fix_uint64(&packer, id);
+    msgpack_pack_fix_uint64(&packer, duration_ns);
+    msgpack_pack_fix_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
 }

@@ -155,8 +155,8 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
                             uint64_t duration_ns);
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
 
-/* A large task or result, but for the payload, which follows it. */
-void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+/* A large task or result, but for the payload, which follows it, at a multiple of 16 bytes. */
+void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
                                   bool is_bytes);
 void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
                                     bool is_bytes);

@@ -257,7 +257,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .metavariable = "N",
             .default_value = "auto",
             .help = "How many results a slave sends to the master in one message; fewer when it "
-                    "has no task left. auto sends what a short time makes.",
+                    "has no task left. auto sends when half of what the slave was sent is "
+                    "done, and before a result would wait for more than 1.5 ms.",
         },
     [MWI_OPTION_AUDIT_FILE] =
         {

@@ -136,9 +136,10 @@ MW_API size_t mw_call_args_count(mw_call *call);
  * there is none. */
 MW_API const msgpack_object *mw_call_arg(mw_call *call, size_t index);
 
-/* The raw bytes that mw_master_submit_bytes sent, where they were received: not copied, aligned
- * for nothing, borrowed until the algorithm returns, writable by the algorithm. On a task that has
- * values instead, the task is failed and MW_EFORMAT returned. */
+/* The raw bytes that mw_master_submit_bytes sent, where they were received, borrowed until the
+ * algorithm returns, writable by the algorithm. 32 KiB or more are aligned as malloc's memory is,
+ * for an array of any type; fewer are aligned for nothing. On a task that has values instead, the
+ * task is failed and MW_EFORMAT returned. */
 MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_RESULT;
 
 /* Leaves the result, replacing one that was left before. Copies. On an error the task is failed:
@@ -147,10 +148,11 @@ MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_R
 MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
 /* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
- * The first copies `data`. The second takes it: a malloc'd block, which it will free(), also on an
- * error, or all or a part of what mw_call_bytes gave, for a task that computes in place; 32 KiB or
- * more are then sent from where they lie, and must not be written to any more. Errors: MW_ETOOBIG,
- * MW_ENOMEM; the task is failed then. */
+ * The first copies `data`. The second takes it, and nobody may write to it afterwards: it is either
+ * a malloc'd block, which will be freed, also on an error, or lies in what mw_call_bytes gave, all
+ * of it or a part, for a task that computes in place (what mw_call_args gave is neither). 32 KiB or
+ * more are then sent from where they lie. Errors: MW_ETOOBIG, MW_ENOMEM; the task is failed then.
+ */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
 
@@ -276,7 +278,8 @@ typedef struct mw_result {
     double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task */
     const char *message;   /* what went wrong; NULL if the outcome is MW_DONE */
     bool is_bytes;         /* raw bytes, not values */
-    const void *data;      /* the values as msgpack, or the raw bytes; not copied */
+    const void *data;      /* the values as msgpack, or the raw bytes, where they were received; raw
+                            * bytes are aligned as those of mw_call_bytes */
     size_t size;           /* their size in bytes */
 } mw_result;
 
@@ -410,7 +413,7 @@ typedef struct mw_slave_counts {
     uint64_t results_total; /* results computed since the slave was opened */
     size_t tasks_waiting;   /* received and not yet run */
     size_t results_waiting; /* computed and not yet sent */
-    size_t result_group;    /* results per message; 0: as many as a short time makes */
+    size_t result_group;    /* results per message; 0: auto */
 } mw_slave_counts;
 
 /* Runs tasks until the master tells this slave to stop: 0; or until the master is gone: 255. These

@@ -50,8 +50,9 @@ typedef struct mw_frame {
 #define MW_HEAD_BYTES_MAX 1024
 
 /* The end of a frame that is to be sent from where it lies: a large payload that its owner keeps,
- * or sends to several peers. `release` is called once, when the transport has done with the bytes,
- * which do not change until then. */
+ * or sends to several peers; 0 bytes are allowed. `release`, not NULL, is called once, when the
+ * transport has done with the bytes, which do not change until then; it calls nothing of the
+ * transport. */
 typedef struct mw_body {
     const void *data;
     size_t size;
@@ -99,10 +100,10 @@ typedef struct mw_mpi_environment {
 typedef struct mw_transport_config {
     const mw_transport_events *events;
     void *context;
-    /* The largest frame in bytes, both ways: send says MW_ETOOBIG beyond it, and a peer that sends
-     * a larger one goes down before memory is spent on it. At most MW_FRAME_BYTES_MAX; a transport
-     * whose network counts in less cuts large frames into parts. While a large frame arrives from
-     * one peer, those of others do not wait for its end. */
+    /* The largest frame in bytes, its body included, both ways: send says MW_ETOOBIG beyond it, and
+     * a peer that sends a larger one goes down before memory is spent on it. At most
+     * MW_FRAME_BYTES_MAX; a transport whose network counts in less cuts large frames into parts.
+     * While a large frame arrives from one peer, those of others do not wait for its end. */
     size_t frame_bytes_max;
     /* A descriptor that ends a waiting poll when it becomes readable, or -1. The transport does not
      * read it. A signal handler's pipe, for instance. */
@@ -154,12 +155,12 @@ typedef struct mw_transport_api {
     mw_error (*connect)(void *transport, const char *address, mw_peer *peer, mw_reason *why);
 
     /* Queues a frame: the `size` bytes of `frame` (0 is allowed, with any `frame`), and behind them
-     * those of the body, unless it is NULL; with a body `size` is at most MW_HEAD_BYTES_MAX.
-     * `frame` is malloc'd; on success the transport takes it and will free() it, and will release
-     * the body, in any call from this one to close; on failure both stay the caller's. *body itself
-     * is only read. Frames are handed to the network in the next poll at the latest; those queued
-     * for one peer between two polls go out together. Errors: MW_EPEER, MW_ETOOBIG, MW_ENOMEM; a
-     * network error is a later down event instead. */
+     * those of the body, unless it is NULL; with a body the frame itself is at most
+     * MW_HEAD_BYTES_MAX. `frame` is malloc'd; on success the transport takes it and will free() it,
+     * and will release the body, in any call from this one to close; on failure both stay the
+     * caller's. *body itself is only read. Frames are handed to the network in the next poll at the
+     * latest; those queued for one peer between two polls go out together. Errors: MW_EPEER,
+     * MW_ETOOBIG, MW_ENOMEM; a network error is a later down event instead. */
     mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size, const mw_body *body);
 
     /* Bytes queued for the peer and not yet handed to the network. */

@@ -21,8 +21,8 @@
 !
 ! Not offered are the msgpack values of C and what handles them, mw/embed.h, mw/mpi.h, mw/event.h and
 ! mw/sim.h, tags of bytes, mw_call_slave, mw_master_free_slave, mw_master_free_group,
-! mw_master_target and mw_master_pending. A C function with bind(c) interface of your own reaches
-! them: mw_master and mw_slave are what C has.
+! mw_master_target, mw_master_pending, mw_master_submit_bytes_take and mw_call_return_bytes_take. A C
+! function with bind(c) interface of your own reaches them: mw_master and mw_slave are what C has.
 !
 ! What must be looked at is a function, which returns MW_OK or an error. What need not be, since the
 ! library remembers it, is a subroutine with an optional argument `error`.

@@ -4,6 +4,8 @@
  * of it. Each case is a task that a slave runs in a simulated farm; the master looks at the result.
  */
 #include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -484,7 +486,7 @@ static void check_in_place(const mw_result *result, size_t size, int how)
 
 static int master_of_in_place(struct mwt_world *world, mw_master *master)
 {
-    static const size_t sizes[] = {5, 100, 32767, 32768, 32769, 200000};
+    static const size_t sizes[] = {1, 5, 100, 32767, 32768, 32769, 200000};
     enum { COUNT = sizeof sizes / sizeof sizes[0] };
     const mw_result *result;
     (void)world;
@@ -503,6 +505,71 @@ static int master_of_in_place(struct mwt_world *world, mw_master *master)
 static void test_in_place(void)
 {
     run_farm(run_in_place, master_of_in_place);
+}
+
+/* Gives back all or, with bytes, what is behind them. */
+static void run_nothing_in_place(mw_call *call)
+{
+    void *data = NULL;
+    size_t size = 0;
+    CU_ASSERT_EQUAL(mw_call_bytes(call, &data, &size), MW_OK);
+    CU_ASSERT_EQUAL(mw_call_return_bytes_take(call, size == 0 ? data : (char *)data + size, 0),
+                    MW_OK);
+}
+
+static int master_of_nothing_in_place(struct mwt_world *world, mw_master *master)
+{
+    static const size_t sizes[] = {0, 0, 1, 100, 32768, 100000};
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    const mw_result *result;
+    (void)world;
+    for (int i = 0; i < COUNT; i++) {
+        unsigned char *bytes = make_large(sizes[i] + 1);
+        CU_ASSERT_EQUAL(mw_master_submit_bytes_take(master, &task, bytes, sizes[i]), MW_OK);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        result = mw_master_next(master);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+        CU_ASSERT_EQUAL(result->outcome, MW_DONE);
+        CU_ASSERT_EQUAL(result->size, 0);
+    }
+    return 0;
+}
+
+/* No bytes of the arguments are given back like some. */
+static void test_nothing_in_place(void)
+{
+    run_farm(run_nothing_in_place, master_of_nothing_in_place);
+}
+
+/* Checks how its arguments lie. */
+static void run_aligned(mw_call *call)
+{
+    void *data = NULL;
+    size_t size = 0;
+    CU_ASSERT_EQUAL(mw_call_bytes(call, &data, &size), MW_OK);
+    CU_ASSERT_EQUAL((uintptr_t)data % _Alignof(max_align_t), 0);
+    CU_ASSERT_EQUAL(mw_call_return_bytes(call, data, size), MW_OK);
+}
+
+static int master_of_aligned(struct mwt_world *world, mw_master *master)
+{
+    const mw_result *result;
+    (void)world;
+    for (int i = 0; i < 200; i++) {
+        unsigned char *bytes = make_large(32768 + (size_t)i);
+        CU_ASSERT_EQUAL(mw_master_submit_bytes_take(master, &task, bytes, 32768 + (size_t)i),
+                        MW_OK);
+    }
+    while ((result = mw_master_next(master)) != NULL)
+        CU_ASSERT_EQUAL((uintptr_t)result->data % _Alignof(max_align_t), 0);
+    return 0;
+}
+
+/* Large raw bytes can be used as arrays of any type where they are, in task and result. */
+static void test_aligned(void)
+{
+    run_farm(run_aligned, master_of_aligned);
 }
 
 /* A packer takes any number of values. */
@@ -693,6 +760,8 @@ int main(void)
         {"nothing", test_nothing},
         {"changes of mind", test_changes_of_mind},
         {"in place", test_in_place},
+        {"nothing in place", test_nothing_in_place},
+        {"aligned", test_aligned},
         {"packer", test_packer},
         {"broken packers", test_broken_packers},
         {"large", test_large},

@@ -271,13 +271,14 @@ static void test_large_task(void)
     struct way way;
     start(&way);
 
-    mwi_message_begin_large_task(&way.buffer, UINT64_MAX, UINT32_MAX, true);
+    mwi_message_begin_large_task(&way.buffer, UINT64_MAX, UINT16_MAX, true);
+    CU_ASSERT_EQUAL(way.buffer.size, 16);
     mwi_buffer_append(&way.buffer, payload, sizeof payload);
 
     read_back(&way, MWI_MESSAGE_LARGE_TASK);
     CU_ASSERT_EQUAL_FATAL(way.message.items_count, 1);
     mwi_message_task(&way.message, 0, &item);
-    CU_ASSERT_TRUE(item.id == UINT64_MAX && item.algorithm == UINT32_MAX);
+    CU_ASSERT_TRUE(item.id == UINT64_MAX && item.algorithm == UINT16_MAX);
     CU_ASSERT_TRUE(payload_is(&item.payload, payload, sizeof payload, true));
     CU_ASSERT_TRUE(is_inside(&way, item.payload.data, sizeof payload));
     end(&way);
@@ -294,6 +295,7 @@ static void test_large_result(void)
         struct way way;
         start(&way);
         mwi_message_begin_large_result(&way.buffer, ids[i], 7, i % 2 == 0);
+        CU_ASSERT_EQUAL(way.buffer.size, 32);
         mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
 
         read_back(&way, MWI_MESSAGE_LARGE_RESULT);
@@ -459,7 +461,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
         mwi_message_end_results(buffer, 1);
         break;
     case 4:
-        mwi_message_begin_large_task(buffer, 300, 70000, true);
+        mwi_message_begin_large_task(buffer, 300, 7000, true);
         break;
     case 5:
         mwi_message_begin_large_result(buffer, 300, 70000, false);

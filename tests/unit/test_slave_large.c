@@ -110,7 +110,7 @@ static bool is_all(const unsigned char *data, size_t size, char letter)
 }
 
 /* Gives a large task of `size` bytes and number `algorithm`. */
-static void give_large(struct mwt_slave *slave, uint32_t algorithm, size_t size, char letter)
+static void give_large(struct mwt_slave *slave, uint16_t algorithm, size_t size, char letter)
 {
     struct mwi_buffer buffer;
     unsigned char *bytes = make_bytes(size, letter);
