@@ -4,7 +4,7 @@
 
 Every farm runs under valgrind's callgrind with two numbers of tasks, and the difference is divided
 by the difference: setting up and shutting down cancels. A simulated farm gives the same count in
-every run; one of two processes over a socket differs by some hundredths, since what comes together
+every run; one of two processes over a socket differs by a hundredth, since what comes together
 depends on time, and is run again before it is blamed. Counts depend on the compiler, so they are
 recorded for each in instructions.json; without a record the exit status is 77, "skipped".
 
@@ -132,7 +132,7 @@ def main():
         old = None if arguments.record else recorded.get(name)
         counts[name] = round(measure(arguments.programs, name, old))
         change = f"{100 * (counts[name] / old - 1):+.1f} %" if old else ""
-        text = verdict(counts[name], old)
+        text = "recorded" if arguments.record else verdict(counts[name], old)
         failed = failed or text.startswith("FAILED")
         print(f"{name:<34}{old or '-':>10}{counts[name]:>10}{change:>9}  {text}", flush=True)
     if arguments.record:

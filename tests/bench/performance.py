@@ -118,8 +118,9 @@ def parse_arguments():
     parser.add_argument("--families", default="tcp,mpi", metavar="LIST",
                         help="which transports mw has (default: %(default)s)")
     parser.add_argument("--mpirun", default=shutil.which("mpirun") or "", metavar="PROGRAM")
-    parser.add_argument("--report", type=pathlib.Path, default=TOP / "docs", metavar="DIR",
-                        help="where performance.md and its plots go (default: %(default)s)")
+    parser.add_argument("--report", type=pathlib.Path, metavar="DIR",
+                        help="where performance.md and its plots go (default: docs; none with "
+                             "--smoke)")
     parser.add_argument("--only", default="", metavar="LIST", help="of W1,W2,..: no report")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="keep all figures")
     parser.add_argument("--render", type=pathlib.Path, metavar="FILE",
@@ -134,6 +135,15 @@ def parse_arguments():
     parser.set_defaults(size="quick")
     arguments = parser.parse_args()
     arguments.programs = arguments.programs.resolve()
+    unknown = set(filter(None, arguments.only.split(","))) - set(plan.WORKS)
+    if unknown:
+        parser.error(f"--only: there is no {', '.join(sorted(unknown))}, only "
+                     f"{', '.join(plan.WORKS)}")
+    if not arguments.render and not (arguments.programs / "mw_bench").exists():
+        parser.error(f"{arguments.programs} has no mw_bench: build it with cmake --preset default "
+                     "&& cmake --build build")
+    if not arguments.report and (arguments.render or arguments.size != "smoke"):
+        arguments.report = TOP / "docs"
     return arguments
 
 
@@ -163,7 +173,7 @@ def main():
         arguments.json.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
     if size.name != "smoke":
         print(report.table(data))
-    if not arguments.only:
+    if arguments.report and not arguments.only:
         os.makedirs(arguments.report, exist_ok=True)
         report.write(data, arguments.report)
     return 1 if measurement.has_failed else 0

@@ -17,6 +17,10 @@ DEPTHS = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, DEPTH_MAX)
 MEMORY_MIN = 4 << 30  # bytes that must be free for 10^7 tasks
 
 
+# W8 is measured with W5.
+WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9")
+
+
 @dataclass(frozen=True)
 class Size:
     """How much of everything."""
