@@ -59,7 +59,8 @@ static void choose_group(struct mwi_master_engine *engine, struct mwi_slave *sla
         .task_group = engine->config.task_group,
         .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX,
         .pace = &engine->pace,
-        .slaves_count = mwi_slaves_ready_count(&engine->slaves)};
+        .slaves_count = mwi_slaves_ready_count(&engine->slaves),
+        .ended_count = engine->ended_count};
     struct mwi_schedule_group group = {0}, before = {0};
     struct mwi_task *task;
     while (!engine->effects.failed &&

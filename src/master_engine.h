@@ -37,6 +37,7 @@ struct mwi_master_engine {
     struct mwi_pace pace;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
+    size_t ended_count;                           /* tasks, since there was nothing to do */
     uint16_t algorithms_count;
     bool is_shutting_down;
 };

@@ -120,6 +120,7 @@ bool mwi_master_finish_task(struct mwi_master_engine *engine, struct mwi_slave *
         finished.tag_bytes = task->tag_bytes;
     else
         finished.tag = task->tag;
+    engine->ended_count++;
     if (task->state == MWI_TASK_RUNNING) {
         if (!mwi_finished_push(&engine->finished, &finished)) {
             engine->effects.failed = true;
@@ -168,6 +169,9 @@ static void place_task(struct mwi_master_engine *engine, struct mwi_task *task)
 mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
                                   const struct mwi_submission *submission, uint64_t *id)
 {
+    const size_t *counts = engine->tasks.counts;
+    if (counts[MWI_TASK_WAITING] + counts[MWI_TASK_ORDERED] + counts[MWI_TASK_RUNNING] == 0)
+        engine->ended_count = 0;
     struct mwi_task *task = mwi_tasks_add(&engine->tasks, &submission->policy);
     if (task == NULL)
         return MW_ENOMEM;

@@ -22,7 +22,11 @@
 /* Of so many tasks that have ended, one may be sent ahead: what a few took says little of others.
  */
 #define TRUST 2
+/* What is not divided is never longer than this, nor a larger part of what waits, and only after so
+ * many tasks of a run. */
 #define LEAST_MAX_NS INT64_C(50000)
+#define LEAST_PART 4
+#define RUN_COUNT 1000
 /* A slave has at most this part of what each would have if all that is left were divided now. */
 #define SHARE_PART 2
 
@@ -88,11 +92,16 @@ bool mwi_schedule_has_room(const struct mwi_slave *slave)
 }
 
 /* Tasks that together take less than half of the way to the slave and back are not worth dividing:
- * another would have to be told, too. */
-static size_t least_of(const struct mwi_slave *slave, int64_t task_ns)
+ * another would have to be told, too. Not at the beginning of a run, whose tasks may be other ones
+ * than those before, nor near its end, where a long one would keep the others waiting. */
+static size_t least_of(const struct mwi_slave *slave, const struct mwi_schedule_limits *limits,
+                       size_t waiting_count, int64_t task_ns)
 {
     int64_t way_ns = slave->trip_ns / 2 < LEAST_MAX_NS ? slave->trip_ns / 2 : LEAST_MAX_NS;
-    return task_ns > 0 ? (size_t)(way_ns / task_ns) : 0;
+    size_t least = task_ns > 0 ? (size_t)(way_ns / task_ns) : 0;
+    if (limits->ended_count < RUN_COUNT)
+        return 0;
+    return least < waiting_count / LEAST_PART ? least : waiting_count / LEAST_PART;
 }
 
 /* How many of the pool's tasks a message may have, so that the slave has no more than its part of
@@ -103,7 +112,7 @@ static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_slave *sl
     size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
     size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
     size_t part = (waiting_count + tasks->counts[MWI_TASK_RUNNING]) / (SHARE_PART * slaves_count);
-    size_t least = least_of(slave, task_ns);
+    size_t least = least_of(slave, limits, waiting_count, task_ns);
     if (part < least)
         part = least;
     if (slave->running_count == 0)

@@ -14,6 +14,7 @@ struct mwi_schedule_limits {
     size_t group_bytes_max;      /* payload a message; one task may exceed it by itself */
     const struct mwi_pace *pace; /* by time: what tasks take */
     size_t slaves_count;         /* by time: who share the queue */
+    size_t ended_count;          /* by time: tasks that ended since there was nothing to do */
 };
 
 /* What has been chosen for a message so far. */
@@ -33,8 +34,8 @@ struct mwi_schedule_group {
  *
  * With a fixed group a slave gets the next when it has returned the last. By time it is to have
  * work for about three milliseconds and the way to it and back ahead of it, but not more than its
- * part of all that is left, unless that would be less than telling another would take; it has more
- * as soon as half of that is done, so that it never waits.
+ * part of all that is left, or, in the midst of a run of short tasks, than is worth telling another
+ * of; it has more as soon as half of that is done, so that it never waits.
  * The first task of an algorithm is sent alone, since nobody knows what it takes; so is one that
  * may not be run twice, since of others that were at a slave that is lost nobody knows whether they
  * were begun. */

@@ -23,6 +23,8 @@ struct run {
     mw_sim *sim;
     int64_t *task_ns;
     size_t tasks_count, slaves_count, done_count;
+    size_t
+        first_count; /* of the tasks: these are submitted first, and are done before the others */
     int64_t began_ns, ended_ns, ideal_ns;
 };
 
@@ -47,7 +49,16 @@ static mw_options *make_options(mw_sim_host *host, const char *address)
     return options;
 }
 
-/* The clock runs from when all slaves are there to the last result. */
+static void run_tasks(struct run *run, mw_master *farm, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        mw_master_submit(farm, &(mw_task){.algorithm = "spend"}, "l", (int64_t)i);
+    while (mw_master_next(farm) != NULL)
+        run->done_count++;
+}
+
+/* The clock runs from when all slaves are there, and the first tasks are done, to the last result.
+ */
 static int master_host(mw_sim_host *host, void *context)
 {
     struct run *run = context;
@@ -60,11 +71,9 @@ static int master_host(mw_sim_host *host, void *context)
     while (mw_master_num_slaves(farm) < run->slaves_count)
         if (mw_master_loop_iterate(farm, 1, &counts) != MW_OK)
             break;
+    run_tasks(run, farm, 0, run->first_count);
     run->began_ns = mw_sim_now(run->sim);
-    for (size_t i = 0; i < run->tasks_count; i++)
-        mw_master_submit(farm, &(mw_task){.algorithm = "spend"}, "l", (int64_t)i);
-    while (mw_master_next(farm) != NULL)
-        run->done_count++;
+    run_tasks(run, farm, run->first_count, run->tasks_count);
     run->ended_ns = mw_sim_now(run->sim);
     mw_master_close(farm);
     mw_options_destroy(options);
@@ -89,7 +98,7 @@ static int slave_host(mw_sim_host *host, void *context)
 static int64_t ideal_ns(const struct run *run)
 {
     int64_t free_ns[SLAVES_MAX] = {0}, last_ns = 0;
-    for (size_t i = 0; i < run->tasks_count; i++) {
+    for (size_t i = run->first_count; i < run->tasks_count; i++) {
         size_t first = 0;
         for (size_t j = 1; j < run->slaves_count; j++)
             if (free_ns[j] < free_ns[first])
@@ -182,12 +191,33 @@ static void test_uneven_tasks(void)
     CU_ASSERT(measure(draw_uneven, 4000) < TOLERANCE);
 }
 
+/* A few long tasks after many short ones of the same algorithm, as from a warm-up: each slave has
+ * its part of them. */
+static void test_long_after_short(void)
+{
+    enum { SHORT = 20000, LONG = 16, SLAVES = 8 };
+    static int64_t task_ns[SHORT + LONG];
+    struct run run = {.task_ns = task_ns,
+                      .tasks_count = SHORT + LONG,
+                      .slaves_count = SLAVES,
+                      .first_count = SHORT};
+    for (size_t i = 0; i < run.tasks_count; i++)
+        task_ns[i] = i < SHORT ? 1000 : 500 * MS;
+
+    run_farm(&run, 1);
+
+    double ratio = (double)(run.ended_ns - run.began_ns) / (double)run.ideal_ns;
+    printf("%.3f ", ratio);
+    CU_ASSERT(ratio < TOLERANCE);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"equal tasks", test_equal_tasks},
         {"short tasks", test_short_tasks},
         {"uneven tasks", test_uneven_tasks},
+        {"long after short", test_long_after_short},
         CU_TEST_INFO_NULL,
     };
 
