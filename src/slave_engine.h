@@ -67,7 +67,8 @@ struct mwi_slave_engine {
     struct mwi_block *large;   /* has the large bytes that the task that runs has left, or NULL */
     const void *large_data;
     size_t large_size;
-    size_t unsent_bytes; /* of large results since the shell last looked at the network */
+    bool is_group_sent;  /* since the shell last looked at the network: a message of results */
+    size_t unsent_bytes; /* since then: of large results */
     int64_t unsent_since_ns;
     struct mwi_pace pace;
     uint64_t results_total;

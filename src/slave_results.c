@@ -11,8 +11,10 @@
 
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)512 << 10)
-/* Groups by time: how long a result waits for others, as far as can be told. */
+/* Groups by time: how long a result waits for others, as far as can be told; and the longest tasks
+ * behind which it waits, since one may turn out to be much longer. */
 #define WAIT_NS INT64_C(1500000)
+#define SHORT_NS INT64_C(250000)
 
 size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
 {
@@ -173,7 +175,7 @@ static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opene
 static bool is_time(const struct mwi_slave_engine *engine, int64_t since_ns, int64_t now_ns)
 {
     int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
-    return next_ns == 0 || next_ns > WAIT_NS - (now_ns - since_ns);
+    return next_ns == 0 || next_ns > SHORT_NS || next_ns > WAIT_NS - (now_ns - since_ns);
 }
 
 static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
@@ -186,16 +188,16 @@ static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
 
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)
 {
-    if (engine->results_count > 0)
-        return false;
-    return engine->unsent_bytes == 0 || engine->unsent_bytes > RESULTS_BYTES_MAX ||
-           engine->result_group > 0 || engine->tasks_count == 0 ||
-           is_time(engine, engine->unsent_since_ns, now_ns);
+    if (engine->is_group_sent || engine->unsent_bytes == 0)
+        return engine->is_group_sent;
+    return engine->unsent_bytes > RESULTS_BYTES_MAX || engine->result_group > 0 ||
+           engine->tasks_count == 0 || is_time(engine, engine->unsent_since_ns, now_ns);
 }
 
 void mwi_slave_engine_looked(struct mwi_slave_engine *engine)
 {
     engine->unsent_bytes = 0;
+    engine->is_group_sent = false;
 }
 
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
@@ -226,8 +228,10 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
     if (engine->results_count == 1)
         engine->results_since_ns = now_ns;
     if (engine->tasks_count == 0 || engine->results.size > RESULTS_BYTES_MAX ||
-        is_group_full(engine, now_ns))
+        is_group_full(engine, now_ns)) {
         mwi_slave_engine_flush(engine, now_ns);
+        engine->is_group_sent = true;
+    }
 }
 
 void mwi_slave_engine_flush(struct mwi_slave_engine *engine, int64_t now_ns)

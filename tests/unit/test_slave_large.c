@@ -277,6 +277,12 @@ static void test_pressing(void)
     CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 4000));
     end(&slave);
 
+    start(&slave, 0);
+    mwt_slave_give(&slave, "a b c d e f g h");
+    run_large(&slave, 300000, 1000);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 1000));
+    end(&slave);
+
     start(&slave, 2);
     mwt_slave_give(&slave, "a b c");
     run_large(&slave, 1000, 1000);

@@ -393,6 +393,20 @@ static void test_half(void)
     end(&slave);
 }
 
+/* Behind tasks that are not short no result waits: the next may be much longer than the others. */
+static void test_no_wait_behind_longer_tasks(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 0, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f g h");
+
+    for (int64_t i = 1; i <= 3; i++)
+        run_timed(&slave, 400000, i * 400000);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a|b|c");
+    end(&slave);
+}
+
 /* By time, results of short tasks wait for each other, but not for long, and not for long ones. */
 static void test_groups_by_time(void)
 {
@@ -433,6 +447,7 @@ int main(void)
         {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},
         {"half", test_half},
+        {"no wait behind longer tasks", test_no_wait_behind_longer_tasks},
         {"groups by time", test_groups_by_time},
         CU_TEST_INFO_NULL,
     };
