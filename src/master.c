@@ -14,9 +14,8 @@
 
 /* Results are handed out without serving the slaves for so long at most. */
 #define TURN_EVERY_NS INT64_C(1000000)
-/* Of results that each take so little, this many are taken without a look at the clock. */
+/* After results that took so little, another is taken without a look at the clock. */
 #define QUICK_NS INT64_C(2000)
-#define UNCLOCKED_MAX 7
 
 mw_error mwi_master_fail(mw_master *master, mw_error error, const char *format, ...)
 {
@@ -170,18 +169,17 @@ static bool will_wait(const mw_master *master)
 
 /* Serves the slaves now and then even if the user has results to take for a long time. If there is
  * nothing to take they are served anyway. While results are taken in no time, which to read the
- * clock each time would make noticeably longer, it is read for several at once. */
+ * clock each time would make noticeably longer, it is read every other time. */
 static void serve_meanwhile(mw_master *master)
 {
     if (will_wait(master))
         return;
-    if (master->unclocked_count > 0) {
-        master->unclocked_count--;
+    if (master->is_next_unclocked) {
+        master->is_next_unclocked = false;
         return;
     }
     int64_t now_ns = mwi_loop_now(master->loop);
-    bool is_quick = now_ns - master->clocked_ns < UNCLOCKED_MAX * QUICK_NS;
-    master->unclocked_count = is_quick ? UNCLOCKED_MAX : 0;
+    master->is_next_unclocked = now_ns - master->clocked_ns < QUICK_NS;
     master->clocked_ns = now_ns;
     if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
         (void)mwi_master_turn(master, INT64_MIN, NULL);

@@ -25,8 +25,8 @@ struct mw_master {
     struct mwi_announce *announce; /* NULL without a resource file */
     size_t slaves_max;             /* how many can ever come; SIZE_MAX: no end of them */
     size_t slaves_lost_count;
-    int64_t clocked_ns;  /* when mw_master_next last read the clock */
-    int unclocked_count; /* how many results it may hand out before it does again */
+    int64_t clocked_ns;     /* when mw_master_next last read the clock */
+    bool is_next_unclocked; /* the next result is handed out without that */
     bool has_signals;
     int64_t shutdown_timeout_ns;
     mw_error broken; /* what mw_master_loop says from now on */
