@@ -17,10 +17,12 @@ static inline size_t mwi_body_size(const mw_body *body)
     return body == NULL ? 0 : body->size;
 }
 
-/* Whether a frame whose first part is of `size` bytes is larger than `max` with its body. */
+/* Whether a frame whose first part is of `size` bytes is larger than `max` with its body, or that
+ * part than it may be before a body. */
 static inline bool mwi_body_is_too_big(size_t size, const mw_body *body, uint64_t max)
 {
-    return size > max || mwi_body_size(body) > max - size;
+    return size > max || (body != NULL && size > MW_HEAD_BYTES_MAX) ||
+           mwi_body_size(body) > max - size;
 }
 
 static inline void mwi_body_release(const mw_body *body)

@@ -46,18 +46,20 @@ static mw_error send_cut(struct mwt_end *end, mw_peer peer, struct cut_frame *fr
     return error;
 }
 
-/* Polls, for no longer than `patience`, until the bodies are all let go; then they may be freed. */
+/* Polls, for no longer than a patience, until the bodies are all let go, and frees them then. */
 static void let_go(struct mwt_end *end, struct cut_frame *frames, size_t count)
 {
     int64_t patience = end->api->now(end->transport) + 20000 * MWT_MS_NS;
+    bool are_released = true;
 
     for (size_t i = 0; i < count; i++) {
         while (frames[i].released_count == 0 && end->api->now(end->transport) < patience)
             mwt_end_poll(end, end->api->now(end->transport) + MWT_MS_NS);
         CU_ASSERT_EQUAL(frames[i].released_count, 1);
-        if (frames[i].released_count > 0)
-            free(frames[i].bytes);
+        are_released = are_released && frames[i].released_count > 0;
     }
+    for (size_t i = 0; i < count && are_released; i++)
+        free(frames[i].bytes);
 }
 
 static const size_t head_sizes[] = {0, 1, 20, MW_HEAD_BYTES_MAX};
@@ -155,18 +157,21 @@ static void meet_limit(struct mwt_near *near)
     struct cut_frame fits = {20, limit - 20, 25, 0, NULL, 0};
     struct cut_frame exceeds = {20, limit - 19, 25, 1, NULL, 0};
     struct cut_frame overflows = {20, SIZE_MAX - 5, 25, 1, NULL, 0};
+    struct cut_frame long_head = {MW_HEAD_BYTES_MAX + 1, 5, 25, 1, NULL, 0};
     CU_ASSERT_TRUE(make(&fits));
     CU_ASSERT_TRUE(make(&exceeds));
-    overflows.bytes = exceeds.bytes;
+    overflows.bytes = long_head.bytes = exceeds.bytes;
     mwt_case_order(near, near->far, MWT_ORDER_ECHO, 1, 0, 0);
 
     CU_ASSERT_EQUAL(send_cut(&near->end, near->far, &fits), MW_OK);
     CU_ASSERT_EQUAL(send_cut(&near->end, near->far, &exceeds), MW_ETOOBIG);
     CU_ASSERT_EQUAL(send_cut(&near->end, near->far, &overflows), MW_ETOOBIG);
+    CU_ASSERT_EQUAL(send_cut(&near->end, near->far, &long_head), MW_ETOOBIG);
     CU_ASSERT_EQUAL(send_cut(&near->end, UINT64_C(1) << 40, &exceeds), MW_EPEER);
 
     CU_ASSERT_EQUAL(exceeds.released_count, 0);
     CU_ASSERT_EQUAL(overflows.released_count, 0);
+    CU_ASSERT_EQUAL(long_head.released_count, 0);
     free(exceeds.bytes);
     mwt_case_expect_pattern(&near->end, near->far, limit, 25, 0);
     let_go(&near->end, &fits, 1);

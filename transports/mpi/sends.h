@@ -30,8 +30,9 @@ struct mwi_mpi_sends {
 };
 
 /* Sends `size` bytes and those of the body, if it is not NULL, to the link's rank; a frame of more
- * than MWI_MPI_SMALL_BYTES, or with a body, in parts. Takes both, but not if it fails with MW_ENOMEM. If MPI
- * refuses, the link is marked as failed, `failure` says why, and the error is MW_OK. */
+ * than MWI_MPI_SMALL_BYTES, or with a body, in parts. Takes both, but not if it fails with
+ * MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` says why, and the error is
+ * MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
                             struct mwi_mpi_link *link, int tag, void *data, size_t size,
                             const mw_body *body);
