@@ -130,12 +130,11 @@ static mw_error end_large(mw_call *call, mw_error error, const mw_reason *why)
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 {
     mw_reason why;
+    begin_result(call, MWI_CALL_BYTES);
     if (size >= MWI_MESSAGE_LARGE_BYTES) {
-        begin_result(call, MWI_CALL_BYTES);
         mw_error error = mwi_slave_engine_leave_large(&call->slave->engine, data, size, &why);
         return end_large(call, error, &why);
     }
-    begin_result(call, MWI_CALL_BYTES);
     mwi_buffer_reserve(results(call), size + MWI_MESSAGE_OVERHEAD_BYTES);
     mwi_message_write_bytes(results(call), data, size);
     call->end = results(call)->size;
