@@ -3,7 +3,8 @@
  * The task store: every task that is waiting, running or unrunnable, in a table of slots, and the
  * queue of those that wait. A task is its slot's address while it lives, and a number (id) for the
  * outside: slot and generation, so that an id of a task that is gone is told from one that took its
- * slot. Nothing is allocated per task but its payload.
+ * slot. Nothing is allocated per task but its payload, and what counts who needs that once a large
+ * one is sent.
  */
 #ifndef MWI_TASKS_H
 #define MWI_TASKS_H
