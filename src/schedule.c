@@ -24,7 +24,7 @@
 #define TRUST 2
 /* What is not divided is never longer than this, nor a larger part of what waits, and only after so
  * many tasks of a run. */
-#define LEAST_MAX_NS INT64_C(50000)
+#define LEAST_MAX_NS INT64_C(100000)
 #define LEAST_PART 4
 #define RUN_COUNT 1000
 /* A slave has at most this part of what each would have if all that is left were divided now. */
