@@ -243,8 +243,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .default_value = "auto",
             .help = "How many tasks the master sends to a slave in one message, once the slave has "
                     "returned the last; nothing is then sent ahead. auto sends as many as make a "
-                    "short time, and the next "
-                    "while the slave still has some.",
+                    "short time, and the next while the slave still has some.",
         },
     [MWI_OPTION_SLAVE_RESULT_GROUP] =
         {

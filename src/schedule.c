@@ -93,7 +93,7 @@ bool mwi_schedule_has_room(const struct mwi_slave *slave)
 
 /* Tasks that together take less than half of the way to the slave and back are not worth dividing:
  * another would have to be told, too. Not at the beginning of a run, whose tasks may be other ones
- * than those before, nor near its end, where a long one would keep the others waiting. */
+ * than those before; and fewer near its end, where a long one would keep the others waiting. */
 static size_t least_of(const struct mwi_slave *slave, const struct mwi_schedule_limits *limits,
                        size_t waiting_count, int64_t task_ns)
 {

@@ -11,8 +11,7 @@
 
 #include <mw/transport.h>
 
-#include "../../transports/body.h"
-#include "engine.h"
+#include "../lib/mwt_join.h"
 #include "fuzz.h"
 #include "message.h"
 
@@ -166,17 +165,6 @@ static inline mw_frame mwt_frames_hand_over(const struct mwi_buffer *buffer, boo
     if (buffer->size > 0)
         memcpy(block, buffer->data, buffer->size);
     return (mw_frame){block, buffer->size, may_be_kept ? block : NULL};
-}
-
-/* Makes one block of a frame that is sent and its body, if it has one. */
-static inline void mwt_frames_join(struct mwi_effect *effect)
-{
-    if (effect->kind != MWI_EFFECT_SEND || effect->body.release == NULL)
-        return;
-    effect->frame = mwi_body_join(effect->frame, effect->size, &effect->body);
-    if (effect->frame == NULL)
-        abort();
-    effect->size += effect->body.size;
 }
 
 #endif

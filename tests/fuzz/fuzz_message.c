@@ -46,7 +46,7 @@ static void carry_out(struct farm *farm)
     for (size_t i = 0; i < effects->count; i++) {
         struct mwi_effect *effect = &effects->items[i];
         char line[MWI_AUDIT_LINE_BYTES];
-        mwt_frames_join(effect);
+        mwt_join(effect);
         if (effect->kind == MWI_EFFECT_SEND)
             check_frame(farm, effect);
         else if (effect->kind == MWI_EFFECT_DROP)

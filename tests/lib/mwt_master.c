@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_join.h"
 #include "mwt_policy.h"
 
 static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"beta", NULL}, {NULL, NULL}};
@@ -57,7 +58,7 @@ static void remember_tasks(struct mwt_master *master, const struct mwi_effects *
         struct mwi_effect *effect = &effects->items[i];
         if (effect->kind != MWI_EFFECT_SEND)
             continue;
-        mwt_outbox_join(effect);
+        mwt_join(effect);
         struct mwi_effect copy = *effect;
         struct mwi_effects one = {.items = &copy, .count = 1};
         copy.frame = malloc(effect->size);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../transports/body.h"
+#include "mwt_join.h"
 
 bool mwt_outbox_init(struct mwt_outbox *outbox)
 {
@@ -36,20 +36,9 @@ static void add_text(struct mwt_outbox *outbox, char *text, size_t size, const c
         outbox->overflowed = true;
 }
 
-void mwt_outbox_join(struct mwi_effect *effect)
-{
-    if (effect->kind != MWI_EFFECT_SEND || effect->body.release == NULL)
-        return;
-    effect->frame = mwi_body_join(effect->frame, effect->size, &effect->body);
-    if (effect->frame == NULL)
-        abort();
-    effect->size += effect->body.size;
-    effect->body = (mw_body){0};
-}
-
 static void take_frame(struct mwt_outbox *outbox, struct mwi_effect *effect)
 {
-    mwt_outbox_join(effect);
+    mwt_join(effect);
     if (outbox->frames_count == MWT_FRAMES_MAX) {
         outbox->overflowed = true;
         free(effect->frame);

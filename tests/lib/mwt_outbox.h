@@ -32,9 +32,6 @@ struct mwt_outbox {
 bool mwt_outbox_init(struct mwt_outbox *outbox);
 void mwt_outbox_fini(struct mwt_outbox *outbox);
 
-/* Makes one block of a frame that is sent and its body. */
-void mwt_outbox_join(struct mwi_effect *effect);
-
 /* Takes all effects, which are then none. */
 void mwt_outbox_take(struct mwt_outbox *outbox, struct mwi_effects *effects);
 

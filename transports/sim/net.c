@@ -305,16 +305,14 @@ bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw
 
     if (item == NULL)
         return false;
-    if (body != NULL) {
-        data = mwi_body_join(data, size, body);
-        size += body->size;
-    }
-    if (body != NULL && data == NULL) {
+    *item = (struct mwi_sim_item){.end = mwi_sim_net_other(end),
+                                  .kind = MWI_SIM_FRAME,
+                                  .data = body == NULL ? data : mwi_body_join(data, size, body),
+                                  .size = size + mwi_body_size(body)};
+    if (body != NULL && item->data == NULL) {
         free(item);
         return false;
     }
-    *item = (struct mwi_sim_item){
-        .end = mwi_sim_net_other(end), .kind = MWI_SIM_FRAME, .data = data, .size = size};
     dispatch(item);
     return true;
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames with bodies as their receivers see them, for tests that play the transport.
+ */
+#ifndef MWT_JOIN_H
+#define MWT_JOIN_H
+
+#include "../../transports/body.h"
+#include "engine.h"
+
+/* Makes one block of a frame that is sent and its body, if it has one. */
+static inline void mwt_join(struct mwi_effect *effect)
+{
+    if (effect->kind != MWI_EFFECT_SEND || effect->body.release == NULL)
+        return;
+    effect->frame = mwi_body_join(effect->frame, effect->size, &effect->body);
+    if (effect->frame == NULL)
+        abort();
+    effect->size += effect->body.size;
+    effect->body = (mw_body){0};
+}
+
+#endif
