@@ -62,8 +62,8 @@ mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *na
 /* The end of that number, NULL if there is none (any more). */
 struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *transport, mw_peer peer);
 
-/* Sends a frame away from the end. Takes `data` and the body, which may be NULL, if it returns true;
- * false: out of memory. */
+/* Sends a frame away from the end. Takes `data` and the body, which may be NULL, if it returns
+ * true; false: out of memory. */
 bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body);
 
 /* Bytes that were sent from the end and that the network has not taken. */
