@@ -13,7 +13,7 @@
 
 #include "../lib/mwt_join.h"
 #include "fuzz.h"
-#include "message.h"
+#include "wire/message.h"
 
 /* What is left of the input; beyond its end there are zeros. */
 struct mwt_input {

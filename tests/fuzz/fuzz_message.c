@@ -5,8 +5,8 @@
  * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what
  * is sent is a message, and tasks are given to those only who have greeted.
  */
+#include "engine/master_engine.h"
 #include "frames.h"
-#include "master_engine.h"
 
 #define PEERS_COUNT 6
 #define TASKS_MAX 1000
@@ -32,7 +32,7 @@ static void check_frame(struct farm *farm, const struct mwi_effect *effect)
         mwi_message_decode(&farm->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     if (message.kind != MWI_MESSAGE_TASKS)
         return;
-    const struct mwi_slave *slave = mwi_slaves_find(&farm->engine.slaves, effect->peer);
+    const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, effect->peer);
     MWT_FUZZ_PROMISE(slave == NULL || slave->sid != MWI_NO_SID);
     MWT_FUZZ_PROMISE(slave == NULL || effect->size <= slave->frame_bytes_max);
     MWT_FUZZ_PROMISE(!farm->engine.is_shutting_down || slave == NULL ||
@@ -65,7 +65,8 @@ static size_t running_count(const struct farm *farm, enum mwi_slave_state state)
     size_t count = 0;
     const struct mwi_list *list = &farm->engine.slaves.lists[state], *link;
     for (link = list->next; link != list; link = link->next) {
-        const struct mwi_slave *slave = MWI_LIST_ENTRY(link, const struct mwi_slave, link);
+        const struct mwi_slave_entry *slave =
+            MWI_LIST_ENTRY(link, const struct mwi_slave_entry, link);
         const struct mwi_list *task = slave->running.next;
         size_t own = 0;
         for (; task != &slave->running; task = task->next)
@@ -138,10 +139,10 @@ static void send_frame(struct farm *farm, mw_peer peer)
 /* A slave returns the first task that it really has. */
 static void send_result(struct farm *farm, mw_peer peer, bool is_large)
 {
-    const struct mwi_slave *slave = mwi_slaves_find(&farm->engine.slaves, peer);
+    const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
     if (slave == NULL || mwi_list_is_empty(&slave->running))
         return;
-    uint64_t id = mwi_task_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task, link));
+    uint64_t id = mwi_tasks_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link));
     unsigned char bytes[] = "r";
     mwi_buffer_clear(&farm->buffer);
     if (is_large) {

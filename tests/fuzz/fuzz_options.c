@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "option_table.h"
+#include "options/table.h"
 
 #define WORDS_MAX 64
 #define WORD_BYTES_MAX 600

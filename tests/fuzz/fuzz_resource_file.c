@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "resource.h"
+#include "record/resource.h"
 
 static const char good_text[] =
     "{\"computation-status\": \"in-progress\", \"timestamp\": 1795372218, \"member-id\": \"id\", "

@@ -4,8 +4,8 @@
  * it. Whatever happens: an end is final, nothing is sent after it, what is sent is a message that
  * both sides accept, and each task that was begun has one result in order.
  */
+#include "engine/slave_engine.h"
 #include "frames.h"
-#include "slave_engine.h"
 
 #define MAX_BYTES 2000
 #define ADDRESS "master \xff"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../transports/body.h"
+#include "base/body.h"
 
 #define LOOK_NS 1000
 

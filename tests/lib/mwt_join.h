@@ -5,8 +5,8 @@
 #ifndef MWT_JOIN_H
 #define MWT_JOIN_H
 
-#include "../../transports/body.h"
-#include "engine.h"
+#include "base/body.h"
+#include "engine/effects.h"
 
 /* Makes one block of a frame that is sent and its body, if it has one. */
 static inline void mwt_join(struct mwi_effect *effect)

@@ -6,7 +6,7 @@
 #ifndef MWT_LOOP_H
 #define MWT_LOOP_H
 
-#include "loop.h"
+#include "loop/loop.h"
 #include "mwt_fake.h"
 
 struct mwt_loop {

@@ -7,7 +7,7 @@
 #ifndef MWT_MASTER_H
 #define MWT_MASTER_H
 
-#include "master_engine.h"
+#include "engine/master_engine.h"
 #include "mwt_outbox.h"
 
 #define MWT_SECOND INT64_C(1000000000)

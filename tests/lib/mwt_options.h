@@ -11,7 +11,7 @@
 
 #include <CUnit/CUnit.h>
 
-#include "option_table.h"
+#include "options/table.h"
 
 #define MWT_SECOND INT64_C(1000000000)
 #define MWT_WORDS_MAX 24

@@ -6,8 +6,8 @@
 #ifndef MWT_OUTBOX_H
 #define MWT_OUTBOX_H
 
-#include "engine.h"
-#include "message.h"
+#include "engine/effects.h"
+#include "wire/message.h"
 
 #define MWT_FRAMES_MAX 512
 

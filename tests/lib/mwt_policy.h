@@ -5,11 +5,11 @@
 #ifndef MWT_POLICY_H
 #define MWT_POLICY_H
 
-#include "policy.h"
+#include "farm/policies.h"
 
-static inline struct mwi_policy mwt_policy_default(void)
+static inline struct mwi_task_policy mwt_policy_default(void)
 {
-    return (struct mwi_policy){
+    return (struct mwi_task_policy){
         .sid = MWI_NO_SID, .max_attempts = 3, .is_retried = true, .is_done_anyway = true};
 }
 

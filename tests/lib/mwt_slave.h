@@ -7,8 +7,8 @@
 #ifndef MWT_SLAVE_H
 #define MWT_SLAVE_H
 
+#include "engine/slave_engine.h"
 #include "mwt_outbox.h"
-#include "slave_engine.h"
 
 #define MWT_SECOND INT64_C(1000000000)
 #define MWT_MASTER_PEER 5

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "message.h"
+#include "wire/message.h"
 
 #define FORGED_SLOTS 40
 

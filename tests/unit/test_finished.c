@@ -3,7 +3,7 @@
  * The queue of results: in order of arrival however it grows, and nothing of a block is left when
  * the queue ends, which the sanitizer and valgrind builds watch.
  */
-#include "finished.h"
+#include "farm/finished.h"
 
 #include "mwt_random.h"
 #include "mwt_run.h"

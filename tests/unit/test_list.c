@@ -2,7 +2,7 @@
  *
  * Lists whose links live in their members.
  */
-#include "list.h"
+#include "base/list.h"
 
 #include "mwt_run.h"
 

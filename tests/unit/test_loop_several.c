@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "mwt_run.h"
-#include "options.h"
+#include "options/options.h"
 
 #define MS INT64_C(1000000)
 

@@ -2,7 +2,7 @@
  *
  * The map against a table that is searched from end to end, with keys that like to collide.
  */
-#include "map.h"
+#include "base/map.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * The master as its user holds it: what can be submitted, what comes back, and how long it waits.
  * The farms are simulated, so waiting takes no time.
  */
-#include "master.h"
+#include "face/master.h"
 
 #include <float.h>
 #include <string.h>

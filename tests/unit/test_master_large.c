@@ -120,7 +120,7 @@ static void test_arguments_are_not_copied(void)
     struct mwi_finished item;
     start(&master);
     uint64_t id = submit(&master, LARGE, 'x', true);
-    const unsigned char *data = mwi_task_data(mwi_tasks_find(&master.engine.tasks, id));
+    const unsigned char *data = mwi_tasks_data(mwi_tasks_find(&master.engine.tasks, id));
     mwi_master_engine_step(&master.engine, &(struct mwi_event){.kind = MWI_EVENT_TICK});
     mw_body first = hold_body(&master.engine.effects);
     mwt_master_down(&master, 1, "gone");

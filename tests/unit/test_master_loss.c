@@ -25,12 +25,13 @@ static void end(struct mwt_master *master)
 }
 
 /* The first unrunnable task, and what is told of it. */
-static const struct mwi_task *first_unrunnable(const struct mwt_master *master,
-                                               const char **history)
+static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *master,
+                                                     const char **history)
 {
     const struct mwi_list *list = &master->engine.tasks.unrunnable;
     CU_ASSERT_FALSE_FATAL(mwi_list_is_empty(list));
-    const struct mwi_task *task = MWI_LIST_ENTRY(list->next, const struct mwi_task, link);
+    const struct mwi_task_entry *task =
+        MWI_LIST_ENTRY(list->next, const struct mwi_task_entry, link);
     *history = mwi_tasks_history(&master->engine.tasks, task);
     return task;
 }
@@ -153,7 +154,7 @@ static void test_max_attempts(void)
         mwt_master_down(&master, peer, reason);
     }
 
-    const struct mwi_task *task = first_unrunnable(&master, &history);
+    const struct mwi_task_entry *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->attempts, 3);
     CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (killed 1); "
                                     "SLAVE-1 was lost with it (killed 2); "
@@ -204,7 +205,7 @@ static void test_no_retry(void)
     mwt_master_down(&master, 1, "gone");
 
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
-    const struct mwi_task *task = first_unrunnable(&master, &history);
+    const struct mwi_task_entry *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->tag, 1);
     CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (gone); its policy allows no retry");
     CU_ASSERT_EQUAL(task->size, 4);

@@ -83,7 +83,7 @@ static void test_loss(void)
     mwt_master_down(&master, SLAVE_A, "gone");
 
     for (int i = 1; i < 4; i++) {
-        struct mwi_task *task = mwi_tasks_find(&master.engine.tasks, (uint64_t)i);
+        struct mwi_task_entry *task = mwi_tasks_find(&master.engine.tasks, (uint64_t)i);
         CU_ASSERT_PTR_NOT_NULL_FATAL(task);
         CU_ASSERT_EQUAL(task->attempts, 0);
     }

@@ -3,7 +3,7 @@
  * The messages on the wire: what is written is read, what is malformed is refused with what is
  * wrong, and two forms are as they must be in every version of the protocol.
  */
-#include "message.h"
+#include "wire/message.h"
 
 #include <stdio.h>
 #include <string.h>

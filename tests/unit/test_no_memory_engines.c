@@ -4,8 +4,8 @@
  * a farm in which a slave is lost. At every place where an allocation can fail: no crash, no leak,
  * and all results, or somebody is told.
  */
-#include "master_engine.h"
-#include "slave_engine.h"
+#include "engine/master_engine.h"
+#include "engine/slave_engine.h"
 
 #include <string.h>
 

@@ -9,14 +9,14 @@
 #include <mw/embed.h>
 #include <mw/sim.h>
 
-#include "finished.h"
+#include "farm/finished.h"
+#include "farm/slaves.h"
+#include "farm/tasks.h"
 #include "mwt_memory.h"
 #include "mwt_policy.h"
-#include "option_table.h"
-#include "resource.h"
-#include "slaves.h"
-#include "tasks.h"
-#include "values.h"
+#include "options/table.h"
+#include "record/resource.h"
+#include "wire/values.h"
 
 /* A frame that cannot be kept stays the caller's, whether it came with its block or not. */
 static void test_block(void)
@@ -123,7 +123,7 @@ static enum mwt_outcome run_slaves(void)
     enum mwt_outcome outcome = MWT_RIGHT;
     mwi_slaves_init(&slaves);
     for (mw_peer peer = 1; peer <= 40; peer++) {
-        struct mwi_slave *slave = mwi_slaves_add(&slaves, peer, "x", "address");
+        struct mwi_slave_entry *slave = mwi_slaves_add(&slaves, peer, "x", "address");
         uint32_t records_count = slaves.records_count;
         if (slave == NULL && mwi_slaves_find(&slaves, peer) != NULL)
             outcome = MWT_WRONG;
@@ -147,14 +147,14 @@ static enum mwt_outcome run_tasks_store(void)
     struct mwi_tasks tasks;
     struct mwi_list running;
     enum mwt_outcome outcome = MWT_RIGHT;
-    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task_policy policy = mwt_policy_default();
     mwi_list_init(&running);
     if (!mwi_tasks_init(&tasks, 1)) {
         mwi_tasks_fini(&tasks);
         return MWT_TOLD;
     }
     for (int i = 0; i < 3000; i++) {
-        struct mwi_task *task = mwi_tasks_add(&tasks, &policy);
+        struct mwi_task_entry *task = mwi_tasks_add(&tasks, &policy);
         if (task == NULL) {
             outcome = MWT_TOLD;
             continue;

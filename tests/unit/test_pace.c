@@ -2,7 +2,7 @@
  *
  * What is learned of how long tasks take.
  */
-#include "pace.h"
+#include "farm/pace.h"
 
 #include "mwt_run.h"
 

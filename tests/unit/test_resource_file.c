@@ -3,7 +3,7 @@
  * The resource file: what is written is read back, a file is replaced whole or not at all, and what
  * is no resource file is refused with a sentence that says why.
  */
-#include "resource_file.h"
+#include "record/resource_file.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
  *
  * How many tasks go into the next message for a slave.
  */
-#include "schedule.h"
+#include "farm/schedule.h"
 
 #include "mwt_policy.h"
 #include "mwt_run.h"
@@ -10,10 +10,10 @@
 #define NO_LIMIT ((size_t)1 << 30)
 
 /* A task of that size; above 1000, of 1000 less, which was lost with a slave before. */
-static void add_sized(struct mwi_tasks *tasks, int size, const struct mwi_policy *policy,
+static void add_sized(struct mwi_tasks *tasks, int size, const struct mwi_task_policy *policy,
                       struct mwi_list *ordered)
 {
-    struct mwi_task *task = mwi_tasks_add(tasks, policy);
+    struct mwi_task_entry *task = mwi_tasks_add(tasks, policy);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     task->size = (uint32_t)(size % 1000);
     task->attempts = size >= 1000;
@@ -23,15 +23,15 @@ static void add_sized(struct mwi_tasks *tasks, int size, const struct mwi_policy
 /* A pool of tasks with these sizes, which end with -1. */
 static void fill(struct mwi_tasks *tasks, const int *sizes)
 {
-    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task_policy policy = mwt_policy_default();
     CU_ASSERT_TRUE_FATAL(mwi_tasks_init(tasks, 1));
     for (; *sizes >= 0; sizes++)
         add_sized(tasks, *sizes, &policy, NULL);
 }
 
-static void start_slave(struct mwi_slave *slave, enum mwi_slave_group group)
+static void start_slave(struct mwi_slave_entry *slave, enum mwi_slave_group group)
 {
-    *slave = (struct mwi_slave){.state = MWI_SLAVE_IDLE, .group = group};
+    *slave = (struct mwi_slave_entry){.state = MWI_SLAVE_IDLE, .group = group};
     mwi_list_init(&slave->ordered);
     mwi_list_init(&slave->running);
 }
@@ -39,11 +39,11 @@ static void start_slave(struct mwi_slave *slave, enum mwi_slave_group group)
 #define LOST(size) ((size) + 1000)
 
 /* Takes one group for the slave; returns how many tasks are in it. */
-static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave *slave,
+static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave_entry *slave,
                          const struct mwi_schedule_limits *limits)
 {
     struct mwi_schedule_group group = {0};
-    struct mwi_task *task;
+    struct mwi_task_entry *task;
     size_t count = 0;
     for (; (task = mwi_schedule_next(tasks, slave, limits, &group)) != NULL; count++)
         mwi_tasks_move(tasks, task, MWI_TASK_RUNNING, &slave->running);
@@ -53,7 +53,7 @@ static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave *slave,
 static size_t group_of(const int *sizes, size_t task_group, size_t group_bytes_max)
 {
     struct mwi_tasks tasks;
-    struct mwi_slave slave;
+    struct mwi_slave_entry slave;
     struct mwi_schedule_limits limits = {.task_group = task_group,
                                          .group_bytes_max = group_bytes_max};
     start_slave(&slave, MWI_GROUP_UNORDERED);
@@ -72,9 +72,9 @@ static void test_groups_of_slaves(void)
         [MWI_GROUP_UNORDERED] = 4, [MWI_GROUP_INTERMINGLE] = 4, [MWI_GROUP_ORDERED] = 2};
     static const int unordered[] = {10, 11, -1};
     struct mwi_schedule_limits limits = {.task_group = 4, .group_bytes_max = NO_LIMIT};
-    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task_policy policy = mwt_policy_default();
     struct mwi_tasks tasks;
-    struct mwi_slave slave;
+    struct mwi_slave_entry slave;
     policy.sid = 0;
 
     for (int group = MWI_GROUP_INTERMINGLE; group < MWI_GROUPS_COUNT; group++) {
@@ -84,8 +84,9 @@ static void test_groups_of_slaves(void)
         add_sized(&tasks, 2, &policy, &slave.ordered);
 
         CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), counts[group]);
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next, struct mwi_task, link)->size, 1);
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next->next, struct mwi_task, link)->size, 2);
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next, struct mwi_task_entry, link)->size, 1);
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next->next, struct mwi_task_entry, link)->size,
+                        2);
         mwi_tasks_fini(&tasks);
     }
 }
@@ -98,11 +99,11 @@ static void test_priorities(void)
     static const uint32_t expected[] = {1, 3, 0, 4, 2};
     struct mwi_schedule_limits limits = {.task_group = 5, .group_bytes_max = NO_LIMIT};
     struct mwi_tasks tasks;
-    struct mwi_slave slave;
+    struct mwi_slave_entry slave;
     start_slave(&slave, MWI_GROUP_UNORDERED);
     fill(&tasks, none);
     for (int i = 0; i < 5; i++) {
-        struct mwi_policy policy = mwt_policy_default();
+        struct mwi_task_policy policy = mwt_policy_default();
         policy.priority = priorities[i];
         add_sized(&tasks, i, &policy, NULL);
     }
@@ -111,7 +112,7 @@ static void test_priorities(void)
 
     struct mwi_list *link = slave.running.next;
     for (int i = 0; i < 5; i++, link = link->next)
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(link, struct mwi_task, link)->size, expected[i]);
+        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(link, struct mwi_task_entry, link)->size, expected[i]);
     mwi_tasks_fini(&tasks);
 }
 
@@ -120,9 +121,9 @@ static void test_time_limit_goes_alone(void)
 {
     static const int one[] = {1, -1};
     struct mwi_schedule_limits limits = {.task_group = 5, .group_bytes_max = NO_LIMIT};
-    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task_policy policy = mwt_policy_default();
     struct mwi_tasks tasks;
-    struct mwi_slave slave;
+    struct mwi_slave_entry slave;
     start_slave(&slave, MWI_GROUP_UNORDERED);
     fill(&tasks, one);
     policy.time_limit_ns = 1;
@@ -164,7 +165,7 @@ static void test_only_idle_slaves(void)
     fill(&tasks, one);
 
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++) {
-        struct mwi_slave slave;
+        struct mwi_slave_entry slave;
         struct mwi_schedule_group group = {0};
         start_slave(&slave, MWI_GROUP_UNORDERED);
         slave.state = (enum mwi_slave_state)state;

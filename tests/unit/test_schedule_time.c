@@ -2,7 +2,7 @@
  *
  * How many tasks go into a message when groups are made by time.
  */
-#include "schedule.h"
+#include "farm/schedule.h"
 
 #include "mwt_policy.h"
 #include "mwt_run.h"
@@ -17,15 +17,17 @@
 struct place {
     struct mwi_tasks tasks;
     struct mwi_pace pace;
-    struct mwi_slave slave;
+    struct mwi_slave_entry slave;
     struct mwi_schedule_limits limits;
 };
 
-static void add(struct place *place, int count, uint16_t algorithm, const struct mwi_policy *policy)
+static void add(struct place *place, int count, uint16_t algorithm,
+                const struct mwi_task_policy *policy)
 {
-    struct mwi_policy usual = mwt_policy_default();
+    struct mwi_task_policy usual = mwt_policy_default();
     for (int i = 0; i < count; i++) {
-        struct mwi_task *task = mwi_tasks_add(&place->tasks, policy == NULL ? &usual : policy);
+        struct mwi_task_entry *task =
+            mwi_tasks_add(&place->tasks, policy == NULL ? &usual : policy);
         CU_ASSERT_PTR_NOT_NULL_FATAL(task);
         task->algorithm = algorithm;
         mwi_tasks_move(&place->tasks, task, MWI_TASK_WAITING, NULL);
@@ -59,7 +61,7 @@ static void end(struct place *place)
 static size_t take(struct place *place)
 {
     struct mwi_schedule_group group = {0};
-    struct mwi_task *task;
+    struct mwi_task_entry *task;
     while ((task = mwi_schedule_next(&place->tasks, &place->slave, &place->limits, &group)) !=
            NULL) {
         mwi_tasks_move(&place->tasks, task, MWI_TASK_RUNNING, &place->slave.running);
@@ -169,7 +171,7 @@ static void test_few_samples(void)
 /* What may not run twice, or has a time limit, or was at a slave that was lost, goes alone. */
 static void test_alone(void)
 {
-    struct mwi_policy policies[2] = {mwt_policy_default(), mwt_policy_default()};
+    struct mwi_task_policy policies[2] = {mwt_policy_default(), mwt_policy_default()};
     policies[0].is_retried = false;
     policies[1].time_limit_ns = 1;
     for (int i = 0; i < 2; i++) {
@@ -256,9 +258,9 @@ static void test_bytes(void)
 {
     struct place place;
     start(&place, 0, 1);
-    struct mwi_policy policy = mwt_policy_default();
+    struct mwi_task_policy policy = mwt_policy_default();
     for (int i = 0; i < 1000; i++) {
-        struct mwi_task *task = mwi_tasks_add(&place.tasks, &policy);
+        struct mwi_task_entry *task = mwi_tasks_add(&place.tasks, &policy);
         CU_ASSERT_PTR_NOT_NULL_FATAL(task);
         task->size = 64 * 1024;
         mwi_tasks_move(&place.tasks, task, MWI_TASK_WAITING, NULL);
@@ -285,9 +287,9 @@ static void test_second_large_task(void)
     for (int i = 0; i < 2; i++) {
         struct place place;
         start(&place, 0, US);
-        struct mwi_policy policy = mwt_policy_default();
+        struct mwi_task_policy policy = mwt_policy_default();
         for (int task = 0; task < 100; task++) {
-            struct mwi_task *added = mwi_tasks_add(&place.tasks, &policy);
+            struct mwi_task_entry *added = mwi_tasks_add(&place.tasks, &policy);
             CU_ASSERT_PTR_NOT_NULL_FATAL(added);
             added->size = cases[i].size;
             mwi_tasks_move(&place.tasks, added, MWI_TASK_WAITING, NULL);

@@ -3,7 +3,7 @@
  * SIGINT and SIGTERM while a farm runs: the first is a request that wakes the loop, the second ends
  * the program, and all is put back at the end.
  */
-#include "signals.h"
+#include "loop/signals.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -11,7 +11,7 @@
 
 #include "mwt_folder.h"
 #include "mwt_run.h"
-#include "resource_file.h"
+#include "record/resource_file.h"
 
 /* The resource file of a master that slaves cannot reach says over which transport it is, and so
  * what to do about it; host and port of the options are as good as before. */

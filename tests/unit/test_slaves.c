@@ -3,7 +3,7 @@
  * The registry of slaves: who is known under which peer and id, in which state, and for how long
  * what was handed out stays valid.
  */
-#include "slaves.h"
+#include "farm/slaves.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 #include "mwt_run.h"
 
 /* A client that has greeted, so that it is a slave with an id. */
-static struct mwi_slave *add_slave(struct mwi_slaves *slaves, mw_peer peer)
+static struct mwi_slave_entry *add_slave(struct mwi_slaves *slaves, mw_peer peer)
 {
-    struct mwi_slave *slave = mwi_slaves_add(slaves, peer, "tcp", "127.0.0.1:1");
+    struct mwi_slave_entry *slave = mwi_slaves_add(slaves, peer, "tcp", "127.0.0.1:1");
     CU_ASSERT_PTR_NOT_NULL_FATAL(slave);
     CU_ASSERT_TRUE(mwi_slaves_name(slaves, slave));
     mwi_slaves_move(slaves, slave, MWI_SLAVE_IDLE);
@@ -28,7 +28,7 @@ static void test_add(void)
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
 
-    struct mwi_slave *slave = mwi_slaves_add(&slaves, UINT64_C(1) << 56 | 7, "tcp", address);
+    struct mwi_slave_entry *slave = mwi_slaves_add(&slaves, UINT64_C(1) << 56 | 7, "tcp", address);
     address[0] = '?';
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(slave);
@@ -52,7 +52,7 @@ static void test_ids(void)
     mwi_slaves_init(&slaves);
 
     for (unsigned i = 0; i < 100; i++) {
-        struct mwi_slave *slave = add_slave(&slaves, i + 1);
+        struct mwi_slave_entry *slave = add_slave(&slaves, i + 1);
         snprintf(expected, sizeof expected, "SLAVE-%u", i);
         CU_ASSERT_EQUAL(slave->sid, i);
         CU_ASSERT_STRING_EQUAL(mwi_slaves_id(&slaves, i), expected);
@@ -86,7 +86,7 @@ static void test_first(void)
 {
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
-    struct mwi_slave *a = add_slave(&slaves, 1), *b = add_slave(&slaves, 2);
+    struct mwi_slave_entry *a = add_slave(&slaves, 1), *b = add_slave(&slaves, 2);
     CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), a);
 
     mwi_slaves_move(&slaves, a, MWI_SLAVE_BUSY);
@@ -121,7 +121,7 @@ static void test_disconnected(void)
 {
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
-    struct mwi_slave *slave = add_slave(&slaves, 1);
+    struct mwi_slave_entry *slave = add_slave(&slaves, 1);
 
     mwi_slaves_move(&slaves, slave, MWI_SLAVE_DISCONNECTED);
 
@@ -136,7 +136,7 @@ static void test_disconnected(void)
 static void wake_the_dead(void *context)
 {
     struct mwi_slaves *slaves = context;
-    struct mwi_slave *slave = mwi_slaves_first(slaves, MWI_SLAVE_DISCONNECTED);
+    struct mwi_slave_entry *slave = mwi_slaves_first(slaves, MWI_SLAVE_DISCONNECTED);
     mwi_slaves_move(slaves, slave, MWI_SLAVE_IDLE);
 }
 

@@ -2,26 +2,26 @@
  *
  * The states' names, which users grep for in the audit trail, and every move, allowed or not.
  */
-#include "state.h"
+#include "record/state.h"
 
 #include "mwt_run.h"
 
 /* The audit trail prints states as CL-MW does. */
 static void test_slave_state_names(void)
 {
-    CU_ASSERT_STRING_EQUAL(mwi_slave_state_name(MWI_SLAVE_CONNECTING), ":connecting");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_state_name(MWI_SLAVE_IDLE), ":idle");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_state_name(MWI_SLAVE_BUSY), ":busy");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_state_name(MWI_SLAVE_SHUTTING_DOWN), ":shutting-down");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_state_name(MWI_SLAVE_DISCONNECTED), ":disconnected");
+    CU_ASSERT_STRING_EQUAL(mwi_state_slave_name(MWI_SLAVE_CONNECTING), ":connecting");
+    CU_ASSERT_STRING_EQUAL(mwi_state_slave_name(MWI_SLAVE_IDLE), ":idle");
+    CU_ASSERT_STRING_EQUAL(mwi_state_slave_name(MWI_SLAVE_BUSY), ":busy");
+    CU_ASSERT_STRING_EQUAL(mwi_state_slave_name(MWI_SLAVE_SHUTTING_DOWN), ":shutting-down");
+    CU_ASSERT_STRING_EQUAL(mwi_state_slave_name(MWI_SLAVE_DISCONNECTED), ":disconnected");
 }
 
 /* And the groups of slaves too. */
 static void test_slave_group_names(void)
 {
-    CU_ASSERT_STRING_EQUAL(mwi_slave_group_name(MWI_GROUP_UNORDERED), ":unordered");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_group_name(MWI_GROUP_INTERMINGLE), ":intermingle");
-    CU_ASSERT_STRING_EQUAL(mwi_slave_group_name(MWI_GROUP_ORDERED), ":ordered");
+    CU_ASSERT_STRING_EQUAL(mwi_state_group_name(MWI_GROUP_UNORDERED), ":unordered");
+    CU_ASSERT_STRING_EQUAL(mwi_state_group_name(MWI_GROUP_INTERMINGLE), ":intermingle");
+    CU_ASSERT_STRING_EQUAL(mwi_state_group_name(MWI_GROUP_ORDERED), ":ordered");
 }
 
 /* A slave greets before it gets tasks, is told to stop once, and is never there again after it was
@@ -38,7 +38,7 @@ static void test_slave_moves(void)
     for (int from = 0; from < MWI_SLAVE_STATES_COUNT; from++)
         for (int to = 0; to < MWI_SLAVE_STATES_COUNT; to++)
             CU_ASSERT_EQUAL(
-                mwi_slave_move_allowed((enum mwi_slave_state)from, (enum mwi_slave_state)to),
+                mwi_state_slave_may_move((enum mwi_slave_state)from, (enum mwi_slave_state)to),
                 allowed[from][to] != '-');
 }
 
@@ -56,7 +56,7 @@ static void test_task_moves(void)
     for (int from = 0; from < MWI_TASK_STATES_COUNT; from++)
         for (int to = 0; to < MWI_TASK_STATES_COUNT; to++)
             CU_ASSERT_EQUAL(
-                mwi_task_move_allowed((enum mwi_task_state)from, (enum mwi_task_state)to),
+                mwi_state_task_may_move((enum mwi_task_state)from, (enum mwi_task_state)to),
                 allowed[from][to] != '-');
 }
 

@@ -3,7 +3,7 @@
  * The task store: order of the queue, ids that are never mistaken for those of tasks that are gone,
  * histories, and a million tasks at once.
  */
-#include "tasks.h"
+#include "farm/tasks.h"
 
 #include <string.h>
 
@@ -18,10 +18,10 @@ struct store {
     struct mwi_list running;
 };
 
-static struct mwi_task *add_task(struct store *store)
+static struct mwi_task_entry *add_task(struct store *store)
 {
-    struct mwi_policy policy = mwt_policy_default();
-    struct mwi_task *task = mwi_tasks_add(&store->tasks, &policy);
+    struct mwi_task_policy policy = mwt_policy_default();
+    struct mwi_task_entry *task = mwi_tasks_add(&store->tasks, &policy);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     mwi_tasks_move(&store->tasks, task, MWI_TASK_WAITING, NULL);
     return task;
@@ -35,15 +35,15 @@ static void add_tasks(struct store *store, size_t count)
         add_task(store)->tag = (int64_t)i;
 }
 
-static struct mwi_task *run_next(struct store *store)
+static struct mwi_task_entry *run_next(struct store *store)
 {
-    struct mwi_task *task = mwi_tasks_first_waiting(&store->tasks);
+    struct mwi_task_entry *task = mwi_tasks_first_waiting(&store->tasks);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     mwi_tasks_move(&store->tasks, task, MWI_TASK_RUNNING, &store->running);
     return task;
 }
 
-static void finish(struct store *store, struct mwi_task *task)
+static void finish(struct store *store, struct mwi_task_entry *task)
 {
     mwi_tasks_move(&store->tasks, task, MWI_TASK_FREE, NULL);
 }
@@ -59,7 +59,7 @@ static void check_counts(const struct store *store, size_t waiting, size_t runni
 /* Users have millions of tasks: what one costs besides its payload is a promise. */
 static void test_size_of_a_task(void)
 {
-    CU_ASSERT_TRUE(sizeof(struct mwi_task) <= 64);
+    CU_ASSERT_TRUE(sizeof(struct mwi_task_entry) <= 64);
 }
 
 /* A new task waits, has an id by which it is found, and nothing else yet. */
@@ -69,12 +69,12 @@ static void test_add(void)
     add_tasks(&store, 0);
     CU_ASSERT_PTR_NULL(mwi_tasks_first_waiting(&store.tasks));
 
-    struct mwi_task *task = add_task(&store);
+    struct mwi_task_entry *task = add_task(&store);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     CU_ASSERT_EQUAL(task->state, MWI_TASK_WAITING);
     CU_ASSERT_PTR_EQUAL(mwi_tasks_first_waiting(&store.tasks), task);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_task_id(task)), task);
+    CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_tasks_id(task)), task);
     CU_ASSERT_PTR_NULL(task->data);
     CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->algorithm + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
@@ -88,18 +88,18 @@ static void test_add_in_a_used_slot(void)
 {
     struct store store;
     add_tasks(&store, 1);
-    struct mwi_task *old = run_next(&store);
+    struct mwi_task_entry *old = run_next(&store);
     old->size = 9;
     old->attempts = 2;
     old->is_bytes = true;
     old->sid = 5;
-    uint64_t old_id = mwi_task_id(old);
+    uint64_t old_id = mwi_tasks_id(old);
     finish(&store, old);
 
-    struct mwi_task *task = add_task(&store);
+    struct mwi_task_entry *task = add_task(&store);
 
     CU_ASSERT_PTR_EQUAL(task, old);
-    CU_ASSERT_NOT_EQUAL(mwi_task_id(task), old_id);
+    CU_ASSERT_NOT_EQUAL(mwi_tasks_id(task), old_id);
     CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
     CU_ASSERT_FALSE(task->is_bytes);
@@ -129,7 +129,8 @@ static void test_return_to_the_front(void)
         run_next(&store);
 
     while (!mwi_list_is_empty(&store.running))
-        mwi_tasks_move(&store.tasks, MWI_LIST_ENTRY(store.running.prev, struct mwi_task, link),
+        mwi_tasks_move(&store.tasks,
+                       MWI_LIST_ENTRY(store.running.prev, struct mwi_task_entry, link),
                        MWI_TASK_WAITING, NULL);
 
     for (int64_t i = 0; i < 6; i++)
@@ -144,14 +145,15 @@ static void test_unrunnable(void)
     add_tasks(&store, 3);
 
     for (int i = 0; i < 3; i++) {
-        struct mwi_task *task = run_next(&store);
+        struct mwi_task_entry *task = run_next(&store);
         task->data = malloc(10);
         mwi_tasks_move(&store.tasks, task, MWI_TASK_UNRUNNABLE, NULL);
     }
 
     check_counts(&store, 0, 0, 3);
     for (int64_t i = 0; i < 3; i++) {
-        struct mwi_task *task = MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task, link);
+        struct mwi_task_entry *task =
+            MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task_entry, link);
         CU_ASSERT_EQUAL(task->tag, i);
         CU_ASSERT_PTR_NOT_NULL(task->data);
         finish(&store, task);
@@ -165,7 +167,7 @@ static void test_ids_of_no_task(void)
 {
     struct store store;
     add_tasks(&store, 1);
-    uint64_t id = mwi_task_id(mwi_tasks_first_waiting(&store.tasks));
+    uint64_t id = mwi_tasks_id(mwi_tasks_first_waiting(&store.tasks));
     uint64_t generation = UINT64_C(1) << 32;
     uint64_t wrong[] = {id + 1,          id - 1,     id + generation,         id - generation,
                         id + UINT32_MAX, UINT64_MAX, id ^ (UINT64_C(1) << 63)};
@@ -188,8 +190,8 @@ static void test_ids_of_freed_slots(void)
 
     for (size_t i = 0; i < ROUNDS; i++) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(add_task(&store));
-        struct mwi_task *task = run_next(&store);
-        ids[i] = mwi_task_id(task);
+        struct mwi_task_entry *task = run_next(&store);
+        ids[i] = mwi_tasks_id(task);
         finish(&store, task);
     }
     CU_ASSERT_PTR_NOT_NULL(add_task(&store));
@@ -205,7 +207,7 @@ static void test_history(void)
 {
     struct store store;
     add_tasks(&store, 1);
-    struct mwi_task *task = run_next(&store);
+    struct mwi_task_entry *task = run_next(&store);
     CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "");
 
     mwi_tasks_add_history(&store.tasks, task, "first");
@@ -226,7 +228,7 @@ static void test_fini_frees_all(void)
     add_tasks(&store, 5);
 
     for (int i = 0; i < 4; i++) {
-        struct mwi_task *task = run_next(&store);
+        struct mwi_task_entry *task = run_next(&store);
         task->data = malloc(100);
         mwi_tasks_add_history(&store.tasks, task, "lost");
         if (i % 2 == 0)
@@ -250,7 +252,7 @@ static void test_a_million(void)
 
     for (int round = 0; round < 2; round++) {
         for (int64_t i = 0; i < MILLION; i++) {
-            struct mwi_task *task = run_next(&store);
+            struct mwi_task_entry *task = run_next(&store);
             if (task->tag != i)
                 CU_FAIL_FATAL("a task is out of order");
             finish(&store, task);
@@ -276,18 +278,19 @@ static void test_counts_after_any_moves(void)
     add_tasks(&store, 0);
     size_t counts[MWI_TASK_STATES_COUNT] = {0};
     for (size_t i = 0; i < COUNT; i++)
-        ids[i] = mwi_task_id(add_task(&store));
+        ids[i] = mwi_tasks_id(add_task(&store));
 
     for (size_t step = 0; step < 5000; step++) {
-        struct mwi_task *task = mwi_tasks_find(&store.tasks, ids[mwt_random_below(&random, COUNT)]);
+        struct mwi_task_entry *task =
+            mwi_tasks_find(&store.tasks, ids[mwt_random_below(&random, COUNT)]);
         enum mwi_task_state to =
             (enum mwi_task_state)mwt_random_below(&random, MWI_TASK_STATES_COUNT);
-        if (task != NULL && mwi_task_move_allowed((enum mwi_task_state)task->state, to))
+        if (task != NULL && mwi_state_task_may_move((enum mwi_task_state)task->state, to))
             mwi_tasks_move(&store.tasks, task, to, &store.running);
     }
 
     for (size_t i = 0; i < COUNT; i++) {
-        const struct mwi_task *task = mwi_tasks_find(&store.tasks, ids[i]);
+        const struct mwi_task_entry *task = mwi_tasks_find(&store.tasks, ids[i]);
         counts[task == NULL ? MWI_TASK_FREE : task->state]++;
     }
     check_counts(&store, counts[MWI_TASK_WAITING], counts[MWI_TASK_RUNNING],

@@ -3,7 +3,7 @@
  * The timers: in order of their deadlines, equal ones in the order in which they were started,
  * whatever was stopped or started anew in between.
  */
-#include "timers.h"
+#include "base/timers.h"
 
 #include "mwt_random.h"
 #include "mwt_run.h"

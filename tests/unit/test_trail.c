@@ -2,7 +2,7 @@
  *
  * Which trail a process keeps: by its role, how it was started, and the options.
  */
-#include "trail.h"
+#include "record/trail.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  *
  * The decoder: every character there is, and what is none.
  */
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

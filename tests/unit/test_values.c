@@ -3,7 +3,7 @@
  * Arguments and results by format: each letter both ways, the limits of the numbers, the sentences
  * that tell users what was wrong, and outputs that are set all or none.
  */
-#include "values.h"
+#include "wire/values.h"
 
 #include <float.h>
 #include <limits.h>

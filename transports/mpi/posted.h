@@ -8,7 +8,7 @@
 #ifndef MWI_MPI_POSTED_H
 #define MWI_MPI_POSTED_H
 
-#include "world.h"
+#include "ranks.h"
 
 /* While one message is being handled the next ones find a place. */
 #define MWI_MPI_POSTED_COUNT 8

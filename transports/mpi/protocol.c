@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "tags.h"
 
 static bool signal_link(struct mwi_mpi_transport *t, const struct mwi_mpi_link *link,

@@ -5,11 +5,11 @@
 #ifndef MWI_MPI_PROTOCOL_H
 #define MWI_MPI_PROTOCOL_H
 
-#include "../backoff.h"
+#include "base/backoff.h"
 #include "links.h"
+#include "ranks.h"
 #include "receives.h"
 #include "sends.h"
-#include "world.h"
 
 struct mwi_mpi_transport {
     mw_transport_config config;

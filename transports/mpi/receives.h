@@ -8,7 +8,7 @@
 #define MWI_MPI_RECEIVES_H
 
 #include "posted.h"
-#include "world.h"
+#include "ranks.h"
 
 struct mwi_mpi_receive;
 

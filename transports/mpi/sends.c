@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "tags.h"
 
 #define TESTS_MAX 64

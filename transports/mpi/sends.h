@@ -7,7 +7,7 @@
 #define MWI_MPI_SENDS_H
 
 #include "links.h"
-#include "world.h"
+#include "ranks.h"
 
 struct mwi_mpi_whole;
 

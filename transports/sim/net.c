@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "cut.h"
 #include "world.h"
 

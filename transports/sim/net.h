@@ -13,7 +13,7 @@
 #include <mw/sim.h>
 #include <mw/transport.h>
 
-#include "event.h"
+#include "agenda.h"
 #include "node.h"
 #include "way.h"
 

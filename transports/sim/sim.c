@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "net.h"
 #include "world.h"
 

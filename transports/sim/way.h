@@ -12,7 +12,7 @@
 
 #include <mw/sim.h>
 
-#include "event.h"
+#include "agenda.h"
 
 enum mwi_sim_kind { MWI_SIM_CONNECT, MWI_SIM_UP, MWI_SIM_FRAME, MWI_SIM_DOWN };
 

@@ -12,8 +12,8 @@
 
 #include <mw/sim.h>
 
+#include "agenda.h"
 #include "coroutine.h"
-#include "event.h"
 #include "node.h"
 
 struct mwi_sim_transport;

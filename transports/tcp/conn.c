@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "dial.h"
 #include "linger.h"
 #include "mirror.h"

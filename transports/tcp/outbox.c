@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../body.h"
+#include "base/body.h"
 #include "inbox.h"
 
 #define TINY_BYTES 1024

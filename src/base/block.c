@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A block either carries copied bytes behind itself, or owns a malloc'd block.
+ */
+#include "base/block.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mwi_block {
+    size_t refs_count;
+    void *taken;
+    _Alignas(max_align_t) unsigned char bytes[];
+};
+
+struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
+{
+    size_t copied = frame->block == NULL ? frame->size : 0;
+    struct mwi_block *block = malloc(sizeof *block + copied);
+    if (block == NULL)
+        return NULL;
+    block->refs_count = 1;
+    block->taken = frame->block;
+    if (frame->block != NULL) {
+        *data = frame->data;
+        frame->block = NULL;
+    } else {
+        if (copied > 0)
+            memcpy(block->bytes, frame->data, copied);
+        *data = block->bytes;
+    }
+    return block;
+}
+
+struct mwi_block *mwi_block_own(void *data)
+{
+    struct mwi_block *block = malloc(sizeof *block);
+    if (block != NULL)
+        *block = (struct mwi_block){.refs_count = 1, .taken = data};
+    return block;
+}
+
+void *mwi_block_data(const struct mwi_block *block)
+{
+    return block->taken;
+}
+
+void mwi_block_ref(struct mwi_block *block)
+{
+    block->refs_count++;
+}
+
+void mwi_block_unref(struct mwi_block *block)
+{
+    if (block == NULL || --block->refs_count > 0)
+        return;
+    free(block->taken);
+    free(block);
+}
+
+static void release(void *block)
+{
+    mwi_block_unref(block);
+}
+
+mw_body mwi_block_body(struct mwi_block *block, const void *data, size_t size)
+{
+    mwi_block_ref(block);
+    return (mw_body){.data = data, .size = size, .release = release, .owner = block};
+}

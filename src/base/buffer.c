@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Capacity doubles at least, so that appending is linear in all; size never exceeds capacity. A
+ * buffer of many megabytes grows without being copied, and what of it was not written to takes no
+ * memory: both are the C library's doing, which maps such blocks and moves the mapping.
+ */
+#include "base/buffer.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY_MIN 256
+
+void mwi_buffer_init(struct mwi_buffer *buffer)
+{
+    *buffer = (struct mwi_buffer){0};
+}
+
+void mwi_buffer_fini(struct mwi_buffer *buffer)
+{
+    free(buffer->data);
+    mwi_buffer_init(buffer);
+}
+
+void mwi_buffer_clear(struct mwi_buffer *buffer)
+{
+    buffer->size = 0;
+    buffer->failed = false;
+}
+
+bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
+{
+    if (size <= buffer->capacity - buffer->size)
+        return true;
+    if (size > SIZE_MAX / 4 - buffer->size) {
+        buffer->failed = true;
+        return false;
+    }
+    size_t needed = buffer->size + size;
+    size_t capacity = buffer->capacity < CAPACITY_MIN / 2 ? CAPACITY_MIN : 2 * buffer->capacity;
+    if (capacity < needed)
+        capacity = needed;
+    unsigned char *data = realloc(buffer->data, capacity);
+    if (data == NULL) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return true;
+}
+
+void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
+{
+    if (size == 0 || buffer->failed || !mwi_buffer_reserve(buffer, size))
+        return;
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+}
+
+int mwi_buffer_write(void *buffer, const char *data, size_t size)
+{
+    mwi_buffer_append(buffer, data, size);
+    return ((struct mwi_buffer *)buffer)->failed ? -1 : 0;
+}
+
+unsigned char *mwi_buffer_take(struct mwi_buffer *buffer, size_t *size)
+{
+    if (buffer->failed || buffer->size == 0)
+        return NULL;
+    unsigned char *data = buffer->data;
+    *size = buffer->size;
+    mwi_buffer_init(buffer);
+    return data;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which tasks make a message is for schedule to decide.
+ */
+#include "engine/dispatch.h"
+
+#include <stdio.h>
+
+#include "engine/lifecycle.h"
+#include "engine/membership.h"
+#include "engine/outgoing.h"
+
+/* A group stops growing at this payload, so that one message does not keep a slave waiting. */
+#define GROUP_BYTES_MAX ((size_t)1 << 20)
+
+/* A task that the slave could not even receive fails as that task. */
+static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                           struct mwi_task_entry *task)
+{
+    char text[160];
+    int size =
+        snprintf(text, sizeof text,
+                 "the task's %zu bytes are over the slave's --mw-max-read-buffer-size of %zu",
+                 task->size, slave->frame_bytes_max);
+    mw_frame frame = {.data = (unsigned char *)text, .size = (size_t)size};
+    struct mwi_message_item item = {.status = MWI_RESULT_FAILED};
+    struct mwi_block *block = mwi_block_keep(&frame, &item.payload.data);
+    if (block == NULL) {
+        engine->effects.failed = true;
+        return;
+    }
+    item.payload.size = (size_t)size;
+    task->sid = slave->sid;
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
+    slave->running_count++;
+    mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+    mwi_lifecycle_finish_task(engine, slave, task, block, &item);
+    mwi_block_unref(block);
+}
+
+/* Keeps account of what the slave has, by which it gets more. */
+static void note_group(const struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                       const struct mwi_schedule_group *group)
+{
+    if (group->count == 0)
+        return;
+    slave->ahead_ns += group->ns;
+    slave->ahead_bytes += group->bytes;
+    slave->is_alone = group->is_closed;
+    if (slave->state == MWI_SLAVE_IDLE)
+        slave->sent_ns = engine->now_ns;
+}
+
+/* Moves the tasks that the slave gets next to it. */
+static void choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
+    struct mwi_schedule_limits limits = {
+        .task_group = engine->config.task_group,
+        .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX,
+        .pace = &engine->pace,
+        .slaves_count = mwi_slaves_ready_count(&engine->slaves),
+        .ended_count = engine->ended_count};
+    struct mwi_schedule_group group = {0}, before = {0};
+    struct mwi_task_entry *task;
+    while (!engine->effects.failed &&
+           (task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
+        if (task->size + 2 * MWI_MESSAGE_OVERHEAD_BYTES > slave->frame_bytes_max) {
+            fail_oversized(engine, slave, task);
+            group = before;
+            continue;
+        }
+        task->sid = slave->sid;
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
+        slave->running_count++;
+        before = group;
+    }
+    note_group(engine, slave, &group);
+}
+
+static struct mwi_task_entry *task_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+}
+
+static bool is_large(const struct mwi_task_entry *task)
+{
+    return task->size >= MWI_MESSAGE_LARGE_BYTES;
+}
+
+/* Sends a large task in a message of its own, its arguments from where they lie. */
+static void send_large(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                       struct mwi_task_entry *task)
+{
+    struct mwi_buffer buffer;
+    struct mwi_block *block = mwi_tasks_share(task);
+    if (block == NULL) {
+        engine->effects.failed = true;
+        return;
+    }
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_large_task(&buffer, mwi_tasks_id(task), task->algorithm, task->is_bytes);
+    mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
+    mwi_outgoing_send_body(engine, slave, &buffer, &body);
+}
+
+/* Sends the slave's tasks from `link` on, up to the next large one, in one message; returns where
+ * that is. */
+static struct mwi_list *send_small(struct mwi_master_engine *engine,
+                                   const struct mwi_slave_entry *slave, struct mwi_list *link)
+{
+    struct mwi_buffer buffer;
+    struct mwi_list *end = link;
+    size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
+    for (; end != &slave->running && !is_large(task_of(end)); end = end->next) {
+        count++;
+        bytes += task_of(end)->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    }
+    mwi_buffer_init(&buffer);
+    mwi_buffer_reserve(&buffer, bytes);
+    mwi_message_begin_tasks(&buffer, count);
+    for (; link != end; link = link->next) {
+        const struct mwi_task_entry *task = task_of(link);
+        mwi_message_write_task(
+            &buffer, mwi_tasks_id(task), task->algorithm,
+            &(struct mwi_payload){mwi_tasks_data(task), task->size, task->is_bytes});
+    }
+    mwi_outgoing_send(engine, slave, &buffer);
+    return end;
+}
+
+/* Sends the slave's tasks from `link` on. */
+static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                       struct mwi_list *link)
+{
+    while (link != &slave->running && !engine->effects.failed) {
+        if (is_large(task_of(link))) {
+            send_large(engine, slave, task_of(link));
+            link = link->next;
+        } else {
+            link = send_small(engine, slave, link);
+        }
+    }
+}
+
+static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    const struct mwi_task_entry *task =
+        MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link);
+    int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
+    if (limit_ns > 0 &&
+        !mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
+        engine->effects.failed = true;
+}
+
+static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    struct mwi_list *last = slave->running.prev;
+    size_t before_count = slave->running_count;
+    choose_group(engine, slave);
+    size_t count = slave->running_count - before_count;
+    if (count == 0) {
+        /* There is nothing for it now; it is asked again when it has returned something. */
+        slave->has_room = false;
+        mwi_slaves_update(&engine->slaves, slave);
+        return;
+    }
+    send_tasks(engine, slave, last->next);
+    start_limit(engine, slave);
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = count});
+    if (before_count == 0)
+        mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
+    mwi_dispatch_note_room(engine, slave);
+}
+
+void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(slave);
+    /* One that keeps its room may have no ordered tasks any more. */
+    if (!has_room && !slave->has_room)
+        return;
+    slave->has_room = has_room;
+    mwi_slaves_update(&engine->slaves, slave);
+}
+
+struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine)
+{
+    struct mwi_slave_entry *due = mwi_slaves_first_ready(&engine->slaves.due);
+    if (due != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
+        return due;
+    struct mwi_slave_entry *taker = mwi_slaves_first_ready(&engine->slaves.takers);
+    return taker != NULL ? taker : mwi_slaves_first_ready(&engine->slaves.roomy);
+}
+
+void mwi_dispatch_all(struct mwi_master_engine *engine)
+{
+    struct mwi_slave_entry *slave;
+    while (!engine->is_shutting_down && !engine->effects.failed &&
+           (slave = mwi_dispatch_next_ready(engine)) != NULL)
+        send_group(engine, slave);
+}

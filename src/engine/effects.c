@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The list of effects. Running out of memory is remembered in the list, so that an engine need not
+ * ask after every effect; the loop does.
+ */
+#include "engine/effects.h"
+
+#include <stdlib.h>
+
+void mwi_effects_init(struct mwi_effects *effects)
+{
+    *effects = (struct mwi_effects){0};
+}
+
+static void release(const mw_body *body)
+{
+    if (body != NULL && body->release != NULL)
+        body->release(body->owner);
+}
+
+void mwi_effects_fini(struct mwi_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        free(effects->items[i].frame);
+        release(&effects->items[i].body);
+    }
+    free(effects->items);
+    mwi_effects_init(effects);
+}
+
+static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_effect_kind kind,
+                                        mw_peer peer)
+{
+    if (effects->count == effects->capacity) {
+        size_t capacity = effects->capacity == 0 ? 16 : effects->capacity * 2;
+        struct mwi_effect *items = realloc(effects->items, capacity * sizeof *items);
+        if (items == NULL) {
+            effects->failed = true;
+            return NULL;
+        }
+        effects->items = items;
+        effects->capacity = capacity;
+    }
+    struct mwi_effect *effect = &effects->items[effects->count++];
+    effect->kind = kind;
+    effect->peer = peer;
+    effect->frame = NULL;
+    effect->size = 0;
+    effect->body = (mw_body){0};
+    return effect;
+}
+
+void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size)
+{
+    mwi_effects_send_body(effects, peer, frame, size, NULL);
+}
+
+void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
+                           const mw_body *body)
+{
+    struct mwi_effect *effect =
+        frame == NULL ? NULL : append_effect(effects, MWI_EFFECT_SEND, peer);
+    if (effect == NULL) {
+        effects->failed = true;
+        free(frame);
+        release(body);
+        return;
+    }
+    effect->frame = frame;
+    effect->size = size;
+    if (body != NULL)
+        effect->body = *body;
+}
+
+void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)
+{
+    append_effect(effects, MWI_EFFECT_DROP, peer);
+}
+
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful)
+{
+    struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
+    if (effect != NULL)
+        effect->size = was_useful;
+}
+
+void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record)
+{
+    if (!effects->is_audited)
+        return;
+    struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_AUDIT, 0);
+    if (effect != NULL)
+        effect->record = *record;
+}

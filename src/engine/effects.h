@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What goes into an engine and what comes out. An engine is stepped with an event and leaves
+ * effects behind; the loop carries them out before the next step. Engines never read a clock, a
+ * socket or a file: all they know is in the events.
+ */
+#ifndef MWI_EFFECTS_H
+#define MWI_EFFECTS_H
+
+#include <mw/transport.h>
+
+#include "record/audit.h"
+
+enum mwi_event_kind {
+    MWI_EVENT_PEER_UP,
+    MWI_EVENT_PEER_DOWN,
+    MWI_EVENT_FRAME,
+    MWI_EVENT_TICK /* time has passed, or the user has submitted something */
+};
+
+/* Strings and the frame are borrowed for the step; a step may keep the frame (mwi_block_keep). */
+struct mwi_event {
+    enum mwi_event_kind kind;
+    int64_t now_ns;
+    mw_peer peer;
+    const char *transport; /* up: the scheme */
+    const char *name;      /* up */
+    const char *reason;    /* down */
+    mw_frame *frame;       /* frame */
+};
+
+enum mwi_effect_kind {
+    MWI_EFFECT_SEND, /* frame, size and body: the transport takes them */
+    MWI_EFFECT_DROP,
+    MWI_EFFECT_LOST, /* master: the peer is no slave any more; `size`: it was of use */
+    MWI_EFFECT_AUDIT
+};
+
+struct mwi_effect {
+    enum mwi_effect_kind kind;
+    mw_peer peer;
+    void *frame;
+    size_t size;
+    mw_body body; /* all zero: none */
+    struct mwi_audit_record record;
+};
+
+/* The effects of a step, in order. */
+struct mwi_effects {
+    struct mwi_effect *items;
+    size_t count;
+    size_t capacity;
+    bool is_audited; /* set by the owner if somebody wants audit records */
+    bool failed;     /* out of memory: an effect is missing, the engine cannot go on */
+};
+
+void mwi_effects_init(struct mwi_effects *effects);
+
+/* Frees, with the frames that were not taken. */
+void mwi_effects_fini(struct mwi_effects *effects);
+
+/* Takes the frame, which may be NULL after a failed allocation: that is remembered as a failure. */
+void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size);
+
+/* The same with a body, which is taken too; *body is copied. */
+void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
+                           const mw_body *body);
+void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful);
+
+/* Copies the record; its strings are borrowed until the effects are carried out. */
+void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record);
+
+#endif

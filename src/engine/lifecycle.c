@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules are those of mw_policy, in the order of CL-MW.
+ */
+#include "engine/lifecycle.h"
+
+#include "engine/membership.h"
+#include "engine/outgoing.h"
+
+/* The history ends with the reason, and is what the user is told. */
+static void give_up_task(struct mwi_master_engine *engine, struct mwi_task_entry *task,
+                         const char *reason)
+{
+    mwi_tasks_add_history(&engine->tasks, task, reason);
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_UNRUNNABLE, NULL);
+    mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNRUNNABLE, NULL, task,
+                            mwi_tasks_history(&engine->tasks, task));
+}
+
+/* Why a task whose slave is lost, or takes no ordered tasks any more, cannot be run again; NULL if
+ * it can. CL-MW's order: retry is asked before do-it-anyway. */
+static const char *why_unrunnable(struct mwi_master_engine *engine,
+                                  const struct mwi_task_entry *task, bool is_attempt)
+{
+    const struct mwi_task_policy *policy = mwi_tasks_policy(&engine->tasks, task);
+    if (is_attempt && !policy->is_retried)
+        return "its policy allows no retry";
+    if (is_attempt && task->attempts >= policy->max_attempts)
+        return mwi_outgoing_note(engine, "its policy allows %u attempts", policy->max_attempts);
+    if (policy->sid != MWI_NO_SID && !policy->is_done_anyway)
+        return mwi_outgoing_note(engine, "its policy allows no other slave than SLAVE-%u",
+                                 (unsigned)policy->sid);
+    return NULL;
+}
+
+/* A task comes back: it is forgotten if it was cancelled, given up if it must be, and else left
+ * where it is. */
+static void judge_returned(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                           struct mwi_task_entry *task, bool is_attempt, const char *reason)
+{
+    if (task->state == MWI_TASK_CANCELLED) {
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+        return;
+    }
+    if (is_attempt) {
+        task->attempts++;
+        mwi_tasks_add_history(&engine->tasks, task,
+                              mwi_outgoing_note(engine, "SLAVE-%u was lost with it (%s)",
+                                                (unsigned)slave->sid, reason));
+    }
+    const char *verdict = why_unrunnable(engine, task, is_attempt);
+    if (verdict != NULL)
+        give_up_task(engine, task, verdict);
+}
+
+void mwi_lifecycle_return_tasks(struct mwi_master_engine *engine,
+                                const struct mwi_slave_entry *slave, struct mwi_list *list,
+                                bool is_loss, const char *reason)
+{
+    /* Of several that were there by time, nobody knows which was begun: the first may be done, its
+     * result unsent. Which one brought the slave down shows when each is sent alone. */
+    bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
+    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+        next = link->next;
+        task->is_suspect = task->is_suspect || is_loss;
+        judge_returned(engine, slave, task, is_attempt, reason);
+    }
+    while (!mwi_list_is_empty(list)) {
+        struct mwi_task_entry *task = MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link);
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
+        mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_REQUEUED, slave, task, reason);
+    }
+}
+
+void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
+                                 const struct mwi_slave_entry *slave,
+                                 const struct mwi_task_entry *task, const struct mwi_payload *text)
+{
+    if (!engine->effects.is_audited)
+        return;
+    struct mwi_text reason = {(const char *)text->data, text->size};
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_TASK_FAILED,
+                                                 .task = mwi_tasks_id(task),
+                                                 .text = mwi_outgoing_algorithm_name(engine, task),
+                                                 .reason = mwi_outgoing_note_text(engine, reason)});
+}
+
+/* Learns what the task took, and takes it off what the slave has ahead. What it was thought to take
+ * may have changed since; the count puts that right when it comes to 0. */
+static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                      const struct mwi_task_entry *task, const struct mwi_message_item *item)
+{
+    size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    slave->ahead_ns -= mwi_pace_of(&engine->pace, task->algorithm);
+    slave->ahead_bytes -= bytes < slave->ahead_bytes ? bytes : slave->ahead_bytes;
+    slave->running_count--;
+    slave->results_count++;
+    if (slave->ahead_ns < 0 || slave->running_count == 0)
+        slave->ahead_ns = 0;
+    if (slave->running_count == 0) {
+        slave->ahead_bytes = 0;
+        mwi_timers_stop(&engine->timers, &slave->limit);
+    }
+    if (item->status == MWI_RESULT_DONE)
+        mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns);
+}
+
+bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               struct mwi_task_entry *task, struct mwi_block *block,
+                               const struct mwi_message_item *item)
+{
+    struct mwi_finished finished = {.block = block,
+                                    .payload = item->payload,
+                                    .duration_ns = item->duration_ns,
+                                    .sid = slave->sid,
+                                    .algorithm = task->algorithm,
+                                    .is_failed = item->status == MWI_RESULT_FAILED,
+                                    .has_tag_bytes = task->has_tag_bytes};
+    if (task->has_tag_bytes)
+        finished.tag_bytes = task->tag_bytes;
+    else
+        finished.tag = task->tag;
+    engine->ended_count++;
+    if (task->state == MWI_TASK_RUNNING) {
+        if (!mwi_finished_push(&engine->finished, &finished)) {
+            engine->effects.failed = true;
+            return false;
+        }
+        mwi_block_ref(block);
+        task->has_tag_bytes = false;
+    }
+    note_done(engine, slave, task, item);
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    return true;
+}
+
+bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave)
+{
+    return task != NULL && task->sid == slave->sid &&
+           (task->state == MWI_TASK_RUNNING || task->state == MWI_TASK_CANCELLED);
+}
+
+/* An ordered task whose slave is not there, or takes none, is treated at once as if it had been
+ * lost before the task was sent. */
+static void place_task(struct mwi_master_engine *engine, struct mwi_task_entry *task)
+{
+    const struct mwi_task_policy *policy = mwi_tasks_policy(&engine->tasks, task);
+    unsigned sid = (unsigned)policy->sid;
+    struct mwi_slave_entry *slave = mwi_slaves_by_sid(&engine->slaves, policy->sid);
+    if (mwi_slaves_takes_ordered(slave)) {
+        task->sid = slave->sid;
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_ORDERED, &slave->ordered);
+        mwi_slaves_update(&engine->slaves, slave);
+    } else if (policy->sid == MWI_NO_SID || policy->is_done_anyway) {
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
+    } else if (slave == NULL) {
+        give_up_task(
+            engine, task,
+            mwi_outgoing_note(engine, "there is no SLAVE-%u, and its policy allows no other", sid));
+    } else {
+        give_up_task(engine, task,
+                     mwi_outgoing_note(
+                         engine,
+                         "SLAVE-%u takes no ordered tasks, and its policy allows no other slave",
+                         sid));
+    }
+}
+
+mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
+                                  const struct mwi_submission *submission, uint64_t *id)
+{
+    const size_t *counts = engine->tasks.counts;
+    if (counts[MWI_TASK_WAITING] + counts[MWI_TASK_ORDERED] + counts[MWI_TASK_RUNNING] == 0)
+        engine->ended_count = 0;
+    struct mwi_task_entry *task = mwi_tasks_add(&engine->tasks, &submission->policy);
+    if (task == NULL)
+        return MW_ENOMEM;
+    task->algorithm = submission->algorithm;
+    task->has_tag_bytes = submission->tag_bytes != NULL;
+    if (task->has_tag_bytes)
+        task->tag_bytes = submission->tag_bytes;
+    else
+        task->tag = submission->tag;
+    task->data = submission->payload.data;
+    task->size = submission->payload.size;
+    task->is_bytes = submission->payload.is_bytes;
+    *id = mwi_tasks_id(task);
+    place_task(engine, task);
+    return MW_OK;
+}
+
+mw_error mwi_master_engine_cancel(struct mwi_master_engine *engine, uint64_t id)
+{
+    struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, id);
+    if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
+        return MW_ESTATE;
+    bool is_ordered = task->state == MWI_TASK_ORDERED;
+    bool is_running = task->state == MWI_TASK_RUNNING;
+    uint32_t sid = task->sid;
+    mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_CANCELLED, NULL, task, NULL);
+    mwi_tasks_move(&engine->tasks, task, is_running ? MWI_TASK_CANCELLED : MWI_TASK_FREE, NULL);
+    if (is_ordered)
+        mwi_slaves_update(&engine->slaves, mwi_slaves_by_sid(&engine->slaves, sid));
+    return MW_OK;
+}
+
+size_t mwi_master_engine_pending(const struct mwi_master_engine *engine, size_t algorithm)
+{
+    const struct mwi_tasks *tasks = &engine->tasks;
+    if (algorithm != MWI_TARGET_GENERAL)
+        return tasks->waiting_counts[algorithm];
+    return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ORDERED];
+}
+
+size_t mwi_master_engine_payload_bytes_max(const struct mwi_master_engine *engine)
+{
+    return engine->config.frame_write_bytes_max - 2 * MWI_MESSAGE_OVERHEAD_BYTES;
+}

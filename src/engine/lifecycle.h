@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What becomes of a task in a master engine: where it waits, and what happens when its slave is
+ * lost, when it is finished, or when it is cancelled.
+ * A part of master_engine.
+ */
+#ifndef MWI_LIFECYCLE_H
+#define MWI_LIFECYCLE_H
+
+#include "engine/master_engine.h"
+
+/* All tasks of a list of the slave's come back, by its loss or otherwise: first those that are
+ * given up, in order, then the others, from the last to the first because each goes to the front of
+ * the pool. */
+void mwi_lifecycle_return_tasks(struct mwi_master_engine *engine,
+                                const struct mwi_slave_entry *slave, struct mwi_list *list,
+                                bool is_loss, const char *reason);
+
+/* A task failed, with this text of its algorithm. */
+void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
+                                 const struct mwi_slave_entry *slave,
+                                 const struct mwi_task_entry *task, const struct mwi_payload *text);
+
+/* A task that was sent is finished; `block` gets another reference if the result is wanted. */
+bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               struct mwi_task_entry *task, struct mwi_block *block,
+                               const struct mwi_message_item *item);
+
+/* Whether the task, which may be NULL, was sent to this slave and is not finished. */
+bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave);
+
+#endif

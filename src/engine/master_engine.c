@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Each event has one function below. Every step ends with dispatch, which gives waiting tasks to
+ * idle slaves.
+ */
+#include "engine/master_engine.h"
+
+#include <stdio.h>
+
+#include "engine/dispatch.h"
+#include "engine/lifecycle.h"
+#include "engine/membership.h"
+#include "engine/outgoing.h"
+
+/* Room for what a later version may add to a greeting. */
+#define GREETING_BYTES_MAX 4096
+#define GREETING_FIELDS_MAX 16
+
+static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *event)
+{
+    struct mwi_slave_entry *slave =
+        mwi_slaves_add(&engine->slaves, event->peer, event->transport, event->name);
+    if (slave == NULL || !mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
+                                                     engine->config.client_timeout_ns)) {
+        mwi_effects_drop(&engine->effects, event->peer);
+        mwi_effects_lost(&engine->effects, event->peer, false);
+        if (slave != NULL)
+            mwi_slaves_move(&engine->slaves, slave, MWI_SLAVE_DISCONNECTED);
+        return;
+    }
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_NEW_CLIENT,
+                                                 .transport = slave->transport,
+                                                 .address = slave->address});
+    if (engine->is_shutting_down)
+        mwi_membership_turn_away(engine, slave);
+}
+
+static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *event)
+{
+    struct mwi_slave_entry *slave = mwi_slaves_find(&engine->slaves, event->peer);
+    if (slave != NULL)
+        mwi_membership_part(engine, slave, true, event->reason);
+    else
+        mwi_effects_lost(&engine->effects, event->peer, false);
+}
+
+/* Takes results until one is not for a task of this slave; returns how many were good. */
+static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_message *message, struct mwi_block *block,
+                         ptrdiff_t moved_by, uint64_t *failed_count)
+{
+    size_t i;
+    for (i = 0; i < message->items_count; i++) {
+        struct mwi_message_item item;
+        mwi_message_result(message, i, &item);
+        if (item.payload.size > 0) /* else it may be NULL */
+            item.payload.data += moved_by;
+        struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, item.id);
+        if (!mwi_lifecycle_is_held(task, slave))
+            break;
+        if (item.status == MWI_RESULT_FAILED) {
+            mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+            (*failed_count)++;
+        }
+        if (!mwi_lifecycle_finish_task(engine, slave, task, block, &item))
+            break;
+    }
+    return i;
+}
+
+/* From the first results after the slave had nothing: the time since it was sent something, less
+ * what the tasks took. */
+static void measure_trip(const struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_message *message)
+{
+    int64_t trip_ns = engine->now_ns - slave->sent_ns;
+    if (slave->sent_ns == 0)
+        return;
+    for (size_t i = 0; i < message->items_count; i++) {
+        struct mwi_message_item item;
+        mwi_message_result(message, i, &item);
+        trip_ns -= item.duration_ns < INT64_MAX ? (int64_t)item.duration_ns : INT64_MAX;
+        if (trip_ns < 0)
+            trip_ns = 0;
+    }
+    slave->trip_ns =
+        slave->trip_ns == 0 ? trip_ns : slave->trip_ns + (trip_ns - slave->trip_ns) / 4;
+    slave->sent_ns = 0;
+}
+
+static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_message *message, const struct mwi_event *event)
+{
+    unsigned char *before = event->frame->data, *data;
+    uint64_t failed_count = 0;
+    struct mwi_block *block = mwi_block_keep(event->frame, &data);
+    if (block == NULL) {
+        mwi_membership_drop(engine, slave, "the master is out of memory");
+        return;
+    }
+    size_t taken_count = take_items(engine, slave, message, block, data - before, &failed_count);
+    measure_trip(engine, slave, message);
+    mwi_block_unref(block);
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_RECEIVED,
+                                                 .count = taken_count,
+                                                 .failed = failed_count});
+    if (taken_count < message->items_count)
+        mwi_membership_drop(engine, slave, "it sent a result of a task that it does not have");
+    else if (slave->running_count == 0 && slave->state == MWI_SLAVE_BUSY)
+        mwi_membership_make_idle(engine, slave);
+    else
+        mwi_dispatch_note_room(engine, slave);
+}
+
+static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_message *message)
+{
+    const char *reason = mwi_outgoing_note_text(engine, message->reason);
+    mwi_outgoing_audit(
+        engine, slave,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GOODBYE, .reason = reason});
+    mwi_effects_drop(&engine->effects, slave->peer);
+    mwi_membership_part(engine, slave, false, reason);
+}
+
+/* What no honest slave sends is not even decoded: that would cost much more memory than its bytes.
+ */
+static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_frame *frame)
+{
+    if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)
+        return "its first message is larger than a greeting can be";
+    if (mwi_message_fields_count(frame->data, frame->size) >
+        MWI_MESSAGE_RESULT_FIELDS * slave->running_count + GREETING_FIELDS_MAX)
+        return "its message has more fields than results of its tasks";
+    return NULL;
+}
+
+static void take_frame(struct mwi_master_engine *engine, const struct mwi_event *event)
+{
+    struct mwi_message message;
+    mw_reason why;
+    struct mwi_slave_entry *slave = mwi_slaves_find(&engine->slaves, event->peer);
+    if (slave == NULL)
+        return;
+    const char *excess = why_excessive(slave, event->frame);
+    if (excess != NULL) {
+        mwi_membership_drop(engine, slave, excess);
+        return;
+    }
+    mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
+                                        &message, &why);
+    if (error != MW_OK) {
+        mwi_membership_drop(
+            engine, slave,
+            mwi_outgoing_note(engine, "%.150s",
+                              error == MW_EPROTOCOL ? why.text : mw_error_text(error)));
+        return;
+    }
+    bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
+    if (message.kind == MWI_MESSAGE_HELLO)
+        mwi_membership_take_hello(engine, slave, &message);
+    else if ((message.kind == MWI_MESSAGE_RESULTS || message.kind == MWI_MESSAGE_LARGE_RESULT) &&
+             is_greeted)
+        take_results(engine, slave, &message, event);
+    else if (message.kind == MWI_MESSAGE_ATTENTIVE && is_greeted)
+        mwi_membership_take_attentive(engine, slave);
+    else if (message.kind == MWI_MESSAGE_PONG && is_greeted)
+        slave->is_pinged = false;
+    else if (message.kind == MWI_MESSAGE_GOODBYE && is_greeted)
+        take_goodbye(engine, slave, &message);
+    else
+        mwi_membership_drop(engine, slave,
+                            is_greeted ? "it sent a message that only a master sends"
+                                       : "it did not greet first");
+}
+
+static void fire_timers(struct mwi_master_engine *engine)
+{
+    struct mwi_timer *timer;
+    while ((timer = mwi_timers_due(&engine->timers, engine->now_ns)) != NULL) {
+        switch ((enum mwi_membership_timer)timer->kind) {
+        case MWI_TIMER_SHUTDOWN:
+            mwi_membership_drop_stragglers(engine);
+            break;
+        case MWI_TIMER_QUIET:
+            mwi_membership_check_silence(engine,
+                                         MWI_LIST_ENTRY(timer, struct mwi_slave_entry, quiet));
+            break;
+        case MWI_TIMER_LIMIT:
+            mwi_membership_end_overrun(engine,
+                                       MWI_LIST_ENTRY(timer, struct mwi_slave_entry, limit));
+            break;
+        }
+    }
+}
+
+void mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event)
+{
+    mwi_slaves_reap(&engine->slaves);
+    msgpack_zone_clear(&engine->decoder.zone);
+    engine->now_ns = event->now_ns;
+    switch (event->kind) {
+    case MWI_EVENT_PEER_UP:
+        peer_up(engine, event);
+        break;
+    case MWI_EVENT_PEER_DOWN:
+        peer_down(engine, event);
+        break;
+    case MWI_EVENT_FRAME:
+        take_frame(engine, event);
+        break;
+    case MWI_EVENT_TICK:
+        break;
+    }
+    fire_timers(engine);
+    mwi_dispatch_all(engine);
+}
+
+int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine)
+{
+    bool can_send = !engine->is_shutting_down && mwi_dispatch_next_ready(engine) != NULL;
+    return can_send ? INT64_MIN : mwi_timers_deadline(&engine->timers);
+}
+
+mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
+                                const struct mwi_master_engine_config *config)
+{
+    size_t count = 0;
+    while (config->algorithms[count].name != NULL)
+        count++;
+    if (count > UINT16_MAX)
+        return MW_EINVAL;
+    *engine = (struct mwi_master_engine){.config = *config, .algorithms_count = (uint16_t)count};
+    if (!mwi_decoder_init(&engine->decoder))
+        return MW_ENOMEM;
+    mwi_effects_init(&engine->effects);
+    mwi_slaves_init(&engine->slaves);
+    mwi_finished_init(&engine->finished);
+    mwi_timers_init(&engine->timers);
+    mwi_sid_queue_init(&engine->connected);
+    mwi_sid_queue_init(&engine->disconnected);
+    bool has_tasks = mwi_tasks_init(&engine->tasks, count);
+    bool has_targets = mwi_targets_init(&engine->targets, count);
+    bool has_pace = mwi_pace_init(&engine->pace, count);
+    if (has_tasks && has_targets && has_pace)
+        return MW_OK;
+    mwi_master_engine_fini(engine);
+    return MW_ENOMEM;
+}
+
+void mwi_master_engine_fini(struct mwi_master_engine *engine)
+{
+    mwi_pace_fini(&engine->pace);
+    mwi_targets_fini(&engine->targets);
+    mwi_sid_queue_fini(&engine->connected);
+    mwi_sid_queue_fini(&engine->disconnected);
+    mwi_timers_fini(&engine->timers);
+    mwi_finished_fini(&engine->finished);
+    mwi_slaves_fini(&engine->slaves);
+    mwi_tasks_fini(&engine->tasks);
+    mwi_effects_fini(&engine->effects);
+    mwi_decoder_fini(&engine->decoder);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A peer that misbehaves is dropped, and its tasks are treated as those of any lost slave.
+ */
+#include "engine/membership.h"
+
+#include <string.h>
+
+#include "engine/lifecycle.h"
+#include "engine/outgoing.h"
+
+/* More slaves than a group can want, and few enough that the groups' sum is a number. */
+#define WANTED_MAX ((size_t)UINT32_MAX / 4)
+
+/* A slave that accepts less could not even be sent an empty task. */
+#define FRAME_BYTES_LEAST (2 * MWI_MESSAGE_OVERHEAD_BYTES)
+
+bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
+                                enum mwi_membership_timer kind, int64_t after_ns)
+{
+    int64_t left_ns = INT64_MAX - engine->now_ns;
+    timer->kind = (int)kind;
+    return mwi_timers_start(&engine->timers, timer,
+                            engine->now_ns + (after_ns < left_ns ? after_ns : left_ns));
+}
+
+void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               enum mwi_slave_state state)
+{
+    bool is_named = slave->sid != MWI_NO_SID;
+    mwi_slaves_move(&engine->slaves, slave, state);
+    if (is_named)
+        mwi_outgoing_audit(
+            engine, slave,
+            (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_STATE, .state = state});
+}
+
+static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *queue,
+                     const struct mwi_slave_entry *slave)
+{
+    if (!mwi_sid_queue_push(queue, slave->sid))
+        engine->effects.failed = true;
+}
+
+void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         bool is_attempt, const char *reason)
+{
+    /* One that dies with a task in hand may be the task's victim, whose attempts are counted. */
+    bool was_useful = slave->results_count > 0 || slave->running_count > 0;
+    mwi_timers_stop(&engine->timers, &slave->quiet);
+    mwi_timers_stop(&engine->timers, &slave->limit);
+    mwi_lifecycle_return_tasks(engine, slave, &slave->running, is_attempt, reason);
+    slave->running_count = 0;
+    mwi_lifecycle_return_tasks(engine, slave, &slave->ordered, false, reason);
+    if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
+        note_sid(engine, &engine->disconnected, slave);
+    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
+    mwi_membership_move_slave(engine, slave, MWI_SLAVE_DISCONNECTED);
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
+                                                 .transport = slave->transport,
+                                                 .address = slave->address,
+                                                 .reason = is_expected ? NULL : reason});
+    mwi_effects_lost(&engine->effects, slave->peer, was_useful);
+}
+
+void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const char *reason)
+{
+    bool is_named = slave->sid != MWI_NO_SID;
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = is_named ? MWI_AUDIT_SLAVE_DROPPED
+                                                                  : MWI_AUDIT_CLIENT_REFUSED,
+                                                 .transport = slave->transport,
+                                                 .address = slave->address,
+                                                 .reason = reason});
+    mwi_effects_drop(&engine->effects, slave->peer);
+    mwi_membership_part(engine, slave, true, reason);
+}
+
+static void tell_to_stop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, MWI_MESSAGE_SHUTDOWN);
+    mwi_outgoing_send(engine, slave, &buffer);
+}
+
+void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    tell_to_stop(engine, slave);
+    mwi_membership_drop(engine, slave, "the master is shutting down");
+}
+
+static void refuse(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                   const char *reason)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, MWI_MESSAGE_REFUSE, reason);
+    mwi_outgoing_send(engine, slave, &buffer);
+    mwi_membership_drop(engine, slave, reason);
+}
+
+static void welcome(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    struct mwi_buffer buffer;
+    size_t ours = engine->config.frame_write_bytes_max, theirs = slave->frame_bytes_max;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_welcome(&buffer, engine->slaves.records_count,
+                              (uint32_t)engine->config.result_group,
+                              engine->config.frame_read_bytes_max, engine->config.algorithms);
+    size_t size = buffer.size;
+    bool is_too_big = size > ours || size > theirs;
+    if (is_too_big || !mwi_slaves_name(&engine->slaves, slave)) {
+        mwi_buffer_fini(&buffer);
+        refuse(engine, slave,
+               is_too_big
+                   ? mwi_outgoing_note(engine,
+                                       "the names of the task algorithms need a message of %zu "
+                                       "bytes: raise the %s",
+                                       size,
+                                       size > ours ? "master's --mw-max-write-buffer-size"
+                                                   : "slave's --mw-max-read-buffer-size")
+                   : "the master is out of memory");
+        return;
+    }
+    mwi_outgoing_send(engine, slave, &buffer);
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GREETED,
+                                                 .transport = slave->transport,
+                                                 .address = slave->address,
+                                                 .text = engine->config.member_id,
+                                                 .state = MWI_SLAVE_CONNECTING,
+                                                 .group = slave->group});
+    if (slave->group != MWI_GROUP_UNORDERED)
+        note_sid(engine, &engine->connected, slave);
+    mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
+}
+
+void mwi_membership_take_hello(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               const struct mwi_message *message)
+{
+    const char *member_id = engine->config.member_id;
+    struct mwi_text theirs = message->hello.member_id;
+    if (slave->state != MWI_SLAVE_CONNECTING) {
+        mwi_membership_drop(engine, slave, "it greeted twice");
+        return;
+    }
+    mwi_timers_stop(&engine->timers, &slave->quiet);
+    if (message->hello.protocol != MW_PROTOCOL_VERSION) {
+        refuse(engine, slave,
+               mwi_outgoing_note(
+                   engine,
+                   "the master speaks protocol %d (mw %s), the slave %llu: use the same version of "
+                   "the library on both sides",
+                   MW_PROTOCOL_VERSION, mw_version(), (unsigned long long)message->hello.protocol));
+    } else if (theirs.size != strlen(member_id) ||
+               memcmp(theirs.data, member_id, theirs.size) != 0) {
+        refuse(engine, slave,
+               mwi_outgoing_note(
+                   engine,
+                   "the slave's --mw-member-id is \"%.*s\", the master's is \"%.40s\": does it "
+                   "belong to another farm?",
+                   (int)(theirs.size > 40 ? 40 : theirs.size), theirs.data, member_id));
+    } else if (message->hello.frame_bytes_max < FRAME_BYTES_LEAST) {
+        refuse(engine, slave,
+               mwi_outgoing_note(
+                   engine, "the slave accepts messages of %llu bytes; %d is the least",
+                   (unsigned long long)message->hello.frame_bytes_max, FRAME_BYTES_LEAST));
+    } else {
+        slave->frame_bytes_max = mwi_message_size(message->hello.frame_bytes_max);
+        welcome(engine, slave);
+    }
+}
+
+void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    slave->idle_since_ns = engine->now_ns;
+    slave->is_pinged = false;
+    mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
+}
+
+static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
+{
+    return engine->config.client_timeout_ns / 2 + 1;
+}
+
+void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    slave->is_attentive = true;
+    slave->idle_since_ns = engine->now_ns;
+    if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
+                                    ping_interval_ns(engine)))
+        engine->effects.failed = true;
+}
+
+void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    int64_t interval_ns = ping_interval_ns(engine);
+    int64_t idle_ns = engine->now_ns - slave->idle_since_ns;
+    bool is_idle = slave->state == MWI_SLAVE_IDLE;
+    struct mwi_buffer buffer;
+    if (slave->state == MWI_SLAVE_CONNECTING) {
+        mwi_membership_drop(engine, slave, "it did not greet within --mw-client-timeout");
+        return;
+    }
+    if (is_idle && slave->is_pinged) {
+        mwi_membership_drop(engine, slave,
+                            "it had no task and did not answer within --mw-client-timeout");
+        return;
+    }
+    if (is_idle && idle_ns < interval_ns) {
+        interval_ns -= idle_ns;
+    } else if (is_idle) {
+        mwi_buffer_init(&buffer);
+        mwi_message_write_bare(&buffer, MWI_MESSAGE_PING);
+        mwi_outgoing_send(engine, slave, &buffer);
+        slave->is_pinged = true;
+    }
+    if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
+        engine->effects.failed = true;
+}
+
+void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    const struct mwi_task_entry *task =
+        MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link);
+    mwi_membership_drop(
+        engine, slave,
+        mwi_outgoing_note(engine, "task %llu of \"%.60s\" overran its time limit of %g s",
+                          (unsigned long long)mwi_tasks_id(task),
+                          mwi_outgoing_algorithm_name(engine, task),
+                          (double)mwi_tasks_policy(&engine->tasks, task)->time_limit_ns / 1e9));
+}
+
+void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
+{
+    struct mwi_slave_entry *slave;
+    while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_SHUTTING_DOWN)) != NULL)
+        mwi_membership_drop(engine, slave, "it did not stop within --mw-shutdown-timeout");
+}
+
+bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave)
+{
+    return slave != NULL && slave->group != MWI_GROUP_UNORDERED &&
+           (slave->state == MWI_SLAVE_IDLE || slave->state == MWI_SLAVE_BUSY);
+}
+
+mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t sid)
+{
+    struct mwi_slave_entry *slave = mwi_slaves_by_sid(&engine->slaves, sid);
+    if (!mwi_slaves_takes_ordered(slave))
+        return MW_ESTATE;
+    mwi_master_engine_deallocate(engine, slave->group, 1);
+    mwi_slaves_regroup(&engine->slaves, slave, MWI_GROUP_UNORDERED);
+    mwi_outgoing_audit(
+        engine, slave,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GROUP, .group = slave->group});
+    mwi_lifecycle_return_tasks(engine, slave, &slave->ordered, false,
+                               "the slave takes no ordered tasks any more");
+    mwi_slaves_update(&engine->slaves, slave);
+    return MW_OK;
+}
+
+void mwi_master_engine_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                                size_t slaves_count)
+{
+    size_t *wanted = &engine->slaves.wanted[group];
+    *wanted = slaves_count < WANTED_MAX - *wanted ? *wanted + slaves_count : WANTED_MAX;
+}
+
+void mwi_master_engine_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                                  size_t slaves_count)
+{
+    size_t *wanted = &engine->slaves.wanted[group];
+    *wanted = slaves_count < *wanted ? *wanted - slaves_count : 0;
+}
+
+void mwi_master_engine_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
+{
+    struct mwi_slave_entry *slave;
+    mwi_slaves_reap(&engine->slaves);
+    engine->now_ns = now_ns;
+    engine->is_shutting_down = true;
+    while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_CONNECTING)) != NULL)
+        mwi_membership_turn_away(engine, slave);
+    while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_IDLE)) != NULL ||
+           (slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_BUSY)) != NULL) {
+        tell_to_stop(engine, slave);
+        mwi_outgoing_audit(engine, slave,
+                           (struct mwi_audit_record){.kind = MWI_AUDIT_TRY_SHUTDOWN});
+        mwi_membership_move_slave(engine, slave, MWI_SLAVE_SHUTTING_DOWN);
+    }
+    if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN,
+                                    engine->config.shutdown_timeout_ns))
+        engine->effects.failed = true;
+}
+
+bool mwi_master_engine_is_over(const struct mwi_master_engine *engine)
+{
+    return engine->effects.failed || (engine->slaves.counts[MWI_SLAVE_SHUTTING_DOWN] == 0 &&
+                                      engine->slaves.counts[MWI_SLAVE_CONNECTING] == 0);
+}

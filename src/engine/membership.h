@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a master engine deals with its slaves: greeting, groups, silence, parting, the end.
+ * A part of master_engine.
+ */
+#ifndef MWI_MEMBERSHIP_H
+#define MWI_MEMBERSHIP_H
+
+#include "engine/master_engine.h"
+
+/* What a timer of the engine is for. */
+enum mwi_membership_timer {
+    MWI_TIMER_SHUTDOWN,
+    MWI_TIMER_QUIET, /* a client that does not greet, a slave without a task that does not answer */
+    MWI_TIMER_LIMIT  /* a task that overruns its time limit */
+};
+
+/* Starts a timer; false out of memory. */
+bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
+                                enum mwi_membership_timer kind, int64_t after_ns);
+
+/* Changes a slave's state, and says so in the trail. */
+void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               enum mwi_slave_state state);
+
+/* The slave is gone: its tasks come back, `is_attempt` saying whether that counts for those that it
+ * had, and it is known no more. */
+void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         bool is_attempt, const char *reason);
+
+/* Throws out a peer that misbehaves or does not answer. */
+void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const char *reason);
+
+/* A client that has not greeted yet, as the farm ends: a slave that comes now has nothing to do. */
+void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* Takes a greeting: welcomes the slave, or tells it why not. */
+void mwi_membership_take_hello(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               const struct mwi_message *message);
+
+/* The timer that watches for silence runs on while the slave is busy; only then it means nothing.
+ */
+void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* From now on silence of this slave while it has no task means that something is wrong. */
+void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* A slave has been quiet for a while, which is wrong only if it could have spoken. */
+void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* The task that the slave runs has overrun its time limit. */
+void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* Those that were told to stop and did not in time. */
+void mwi_membership_drop_stragglers(struct mwi_master_engine *engine);
+
+/* Whether ordered tasks can be queued for the slave, which may be NULL. */
+bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The texts live until the effects of the step are carried out.
+ */
+#include "engine/outgoing.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TEXT_SIZE 200
+
+void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
+                               const struct mwi_slave_entry *slave, struct mwi_audit_record *record)
+{
+    record->role = MWI_ROLE_MASTER;
+    record->time_ns = engine->now_ns;
+    record->sid = slave == NULL ? MWI_NO_SID : slave->sid;
+    mwi_effects_audit(&engine->effects, record);
+}
+
+const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
+{
+    va_list arguments;
+    char *text = msgpack_zone_malloc(&engine->decoder.zone, TEXT_SIZE);
+    if (text == NULL)
+        return "(out of memory)";
+    va_start(arguments, format);
+    vsnprintf(text, TEXT_SIZE, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text)
+{
+    return mwi_outgoing_note(engine, "%.*s", (int)(text.size < TEXT_SIZE ? text.size : TEXT_SIZE),
+                             text.data);
+}
+
+void mwi_outgoing_send(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                       struct mwi_buffer *buffer)
+{
+    mwi_outgoing_send_body(engine, slave, buffer, NULL);
+}
+
+void mwi_outgoing_send_body(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                            struct mwi_buffer *buffer, const mw_body *body)
+{
+    size_t size = 0;
+    void *frame = mwi_buffer_take(buffer, &size);
+    mwi_buffer_fini(buffer);
+    mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
+}
+
+const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,
+                                        const struct mwi_task_entry *task)
+{
+    return engine->config.algorithms[task->algorithm].name;
+}
+
+void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_kind kind,
+                             const struct mwi_slave_entry *slave, const struct mwi_task_entry *task,
+                             const char *reason)
+{
+    mwi_outgoing_audit(engine, slave,
+                       (struct mwi_audit_record){.kind = kind,
+                                                 .task = mwi_tasks_id(task),
+                                                 .text = mwi_outgoing_algorithm_name(engine, task),
+                                                 .count = task->attempts,
+                                                 .reason = reason});
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tasks are queued where they were received; slave_results.c has what becomes of them. The end
+ * phases (SHUTDOWN, REFUSED, GONE) are final and forget the tasks that wait: nobody would take
+ * their results.
+ */
+#include "engine/slave_engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void mwi_slave_engine_audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
+                                   struct mwi_audit_record *record)
+{
+    record->role = MWI_ROLE_SLAVE;
+    record->time_ns = now_ns;
+    record->sid = engine->sid;
+    mwi_effects_audit(&engine->effects, record);
+}
+
+static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
+{
+    snprintf(engine->reason, sizeof engine->reason, "%.*s",
+             (int)(size < sizeof engine->reason ? size : sizeof engine->reason - 1), text);
+}
+
+static bool pop_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)
+{
+    if (engine->tasks_count == 0)
+        return false;
+    *task = engine->ring[engine->ring_first];
+    engine->ring_first = (engine->ring_first + 1) & (engine->ring_capacity - 1);
+    engine->tasks_count--;
+    return true;
+}
+
+static bool reserve_tasks(struct mwi_slave_engine *engine, size_t count)
+{
+    size_t needed = engine->tasks_count + count;
+    size_t capacity = engine->ring_capacity == 0 ? 16 : engine->ring_capacity;
+    if (needed <= engine->ring_capacity)
+        return true;
+    while (capacity < needed)
+        capacity *= 2;
+    struct mwi_slave_task *ring = malloc(capacity * sizeof *ring);
+    if (ring == NULL)
+        return false;
+    size_t kept = engine->tasks_count;
+    for (size_t i = 0; i < kept; i++)
+        pop_task(engine, &ring[i]);
+    free(engine->ring);
+    engine->ring = ring;
+    engine->ring_capacity = capacity;
+    engine->ring_first = 0;
+    engine->tasks_count = kept;
+    return true;
+}
+
+static void forget_tasks(struct mwi_slave_engine *engine)
+{
+    struct mwi_slave_task task;
+    while (pop_task(engine, &task))
+        mwi_block_unref(task.block);
+}
+
+static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int64_t now_ns)
+{
+    engine->phase = phase;
+    forget_tasks(engine);
+    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_CEOF});
+    mwi_slave_engine_audit(
+        engine, now_ns,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
+                                  .address = engine->address,
+                                  .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason});
+}
+
+/* The connection ends before the welcome: the shell may try again. */
+static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
+{
+    engine->phase = MWI_PHASE_APART;
+    set_reason(engine, reason, strlen(reason));
+    mwi_slave_engine_audit(engine, now_ns,
+                           (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECT_FAILED,
+                                                     .address = engine->address,
+                                                     .reason = engine->reason});
+}
+
+/* The master broke the protocol, or we cannot go on with it. */
+static void give_up(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
+{
+    mwi_effects_drop(&engine->effects, engine->peer);
+    if (engine->phase != MWI_PHASE_READY) {
+        fall_apart(engine, reason, now_ns);
+        return;
+    }
+    set_reason(engine, reason, strlen(reason));
+    end(engine, MWI_PHASE_GONE, now_ns);
+}
+
+static void send_hello(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    struct mwi_buffer buffer;
+    size_t size = 0;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_hello(&buffer, engine->config.member_id, engine->config.frame_read_bytes_max);
+    void *frame = mwi_buffer_take(&buffer, &size);
+    mwi_buffer_fini(&buffer);
+    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+    engine->phase = MWI_PHASE_GREETING;
+    snprintf(engine->address, sizeof engine->address, "%s", event->name);
+    engine->greeting_deadline_ns = event->now_ns + engine->config.client_timeout_ns;
+    mwi_slave_engine_audit(
+        engine, event->now_ns,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
+}
+
+static void send_bare(struct mwi_slave_engine *engine, enum mwi_message_kind kind)
+{
+    struct mwi_buffer buffer;
+    size_t size = 0;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, kind);
+    void *frame = mwi_buffer_take(&buffer, &size);
+    mwi_buffer_fini(&buffer);
+    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+}
+
+static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)
+{
+    const mw_algorithm *algorithm = engine->config.algorithms;
+    while (algorithm->name != NULL && strcmp(algorithm->name, name) != 0)
+        algorithm++;
+    return algorithm->run;
+}
+
+static void free_algorithms(struct mwi_slave_engine *engine)
+{
+    for (size_t i = 0; i < engine->algorithms_count; i++)
+        free(engine->names[i]);
+    mwi_pace_fini(&engine->pace);
+    free(engine->names);
+    free(engine->runs);
+    engine->names = NULL;
+    engine->runs = NULL;
+    engine->algorithms_count = 0;
+}
+
+static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_message *message)
+{
+    size_t count = message->welcome.algorithms_count;
+    free_algorithms(engine);
+    engine->names = calloc(count + 1, sizeof *engine->names);
+    engine->runs = calloc(count + 1, sizeof *engine->runs);
+    if (engine->names == NULL || engine->runs == NULL || !mwi_pace_init(&engine->pace, count))
+        return false;
+    for (; engine->algorithms_count < count; engine->algorithms_count++) {
+        struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
+        char *name = strndup(text.data, text.size);
+        if (name == NULL)
+            return false;
+        engine->names[engine->algorithms_count] = name;
+        engine->runs[engine->algorithms_count] = find_algorithm(engine, name);
+    }
+    return true;
+}
+
+static void take_welcome(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                         int64_t now_ns)
+{
+    size_t theirs = mwi_message_size(message->welcome.frame_bytes_max);
+    size_t ours = engine->config.frame_write_bytes_max;
+    if (engine->phase != MWI_PHASE_GREETING) {
+        give_up(engine, "the master sent a second welcome", now_ns);
+        return;
+    }
+    if (!learn_algorithms(engine, message)) {
+        give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
+        return;
+    }
+    engine->sid = message->welcome.sid;
+    engine->result_group = message->welcome.result_group;
+    engine->result_bytes_max = theirs < ours ? theirs : ours;
+    engine->phase = MWI_PHASE_READY;
+    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_ID});
+}
+
+static void queue_items(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                        struct mwi_block *block, ptrdiff_t moved_by)
+{
+    for (size_t i = 0; i < message->items_count; i++) {
+        struct mwi_message_item item;
+        mwi_message_task(message, i, &item);
+        if (item.payload.size > 0) /* else it may be NULL */
+            item.payload.data += moved_by;
+        bool is_known = item.algorithm < engine->algorithms_count;
+        size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
+        engine->ring[place] =
+            (struct mwi_slave_task){.id = item.id,
+                                    .algorithm = item.algorithm,
+                                    .run = is_known ? engine->runs[item.algorithm] : NULL,
+                                    .name = is_known ? engine->names[item.algorithm] : "?",
+                                    .payload = item.payload,
+                                    .block = block};
+        mwi_block_ref(block);
+    }
+}
+
+static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                       const struct mwi_event *event)
+{
+    unsigned char *before = event->frame->data, *data;
+    if (engine->phase != MWI_PHASE_READY) {
+        give_up(engine, "the master sent tasks before its welcome", event->now_ns);
+        return;
+    }
+    struct mwi_block *block = NULL;
+    if (reserve_tasks(engine, message->items_count))
+        block = mwi_block_keep(event->frame, &data);
+    if (block == NULL) {
+        give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
+        return;
+    }
+    queue_items(engine, message, block, data - before);
+    engine->half_count = (engine->tasks_count + engine->results_count + 1) / 2;
+    mwi_block_unref(block);
+    mwi_slave_engine_audit(engine, event->now_ns,
+                           (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_RECEIVED,
+                                                     .count = message->items_count,
+                                                     .group_size = engine->result_group});
+}
+
+static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SHUTDOWN});
+    mwi_effects_drop(&engine->effects, engine->peer);
+    end(engine, MWI_PHASE_SHUTDOWN, now_ns);
+}
+
+static void take_refusal(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                         int64_t now_ns)
+{
+    set_reason(engine, message->reason.data, message->reason.size);
+    mwi_slave_engine_audit(
+        engine, now_ns,
+        (struct mwi_audit_record){.kind = MWI_AUDIT_REFUSED, .reason = engine->reason});
+    mwi_effects_drop(&engine->effects, engine->peer);
+    end(engine, MWI_PHASE_REFUSED, now_ns);
+}
+
+static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    struct mwi_message message;
+    mw_reason why;
+    mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
+                                        &message, &why);
+    if (error != MW_OK) {
+        give_up(engine, error == MW_EPROTOCOL ? "what answers is no master" : mw_error_text(error),
+                event->now_ns);
+        return;
+    }
+    switch (message.kind) {
+    case MWI_MESSAGE_WELCOME:
+        take_welcome(engine, &message, event->now_ns);
+        break;
+    case MWI_MESSAGE_REFUSE:
+        take_refusal(engine, &message, event->now_ns);
+        break;
+    case MWI_MESSAGE_TASKS:
+    case MWI_MESSAGE_LARGE_TASK:
+        take_tasks(engine, &message, event);
+        break;
+    case MWI_MESSAGE_SHUTDOWN:
+        take_shutdown(engine, event->now_ns);
+        break;
+    case MWI_MESSAGE_PING:
+        if (engine->phase == MWI_PHASE_READY)
+            send_bare(engine, MWI_MESSAGE_PONG);
+        else
+            give_up(engine, "the master sent a ping before its welcome", event->now_ns);
+        break;
+    default:
+        give_up(engine, "the master sent a message that only a slave sends", event->now_ns);
+        break;
+    }
+}
+
+static bool has_peer(const struct mwi_slave_engine *engine)
+{
+    return engine->phase == MWI_PHASE_CONNECTING || engine->phase == MWI_PHASE_GREETING ||
+           engine->phase == MWI_PHASE_READY;
+}
+
+static void peer_down(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    if (engine->phase != MWI_PHASE_READY) {
+        fall_apart(engine, event->reason, event->now_ns);
+        return;
+    }
+    set_reason(engine, event->reason, strlen(event->reason));
+    end(engine, MWI_PHASE_GONE, event->now_ns);
+}
+
+void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    if (event->kind != MWI_EVENT_TICK && (!has_peer(engine) || event->peer != engine->peer))
+        return;
+    switch (event->kind) {
+    case MWI_EVENT_PEER_UP:
+        send_hello(engine, event);
+        break;
+    case MWI_EVENT_PEER_DOWN:
+        peer_down(engine, event);
+        break;
+    case MWI_EVENT_FRAME:
+        take_frame(engine, event);
+        break;
+    case MWI_EVENT_TICK:
+        if (engine->phase == MWI_PHASE_GREETING && event->now_ns >= engine->greeting_deadline_ns)
+            give_up(engine, "the master did not answer the greeting within --mw-client-timeout",
+                    event->now_ns);
+        break;
+    }
+}
+
+int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine)
+{
+    return engine->phase == MWI_PHASE_GREETING ? engine->greeting_deadline_ns : INT64_MAX;
+}
+
+mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
+                               const struct mwi_slave_engine_config *config)
+{
+    *engine = (struct mwi_slave_engine){.config = *config, .sid = UINT32_MAX, .result_group = 1};
+    if (!mwi_decoder_init(&engine->decoder))
+        return MW_ENOMEM;
+    mwi_effects_init(&engine->effects);
+    mwi_buffer_init(&engine->results);
+    return MW_OK;
+}
+
+void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
+{
+    forget_tasks(engine);
+    free(engine->ring);
+    free_algorithms(engine);
+    mwi_buffer_fini(&engine->results);
+    mwi_slave_engine_forget_large(engine);
+    mwi_effects_fini(&engine->effects);
+    mwi_decoder_fini(&engine->decoder);
+}
+
+void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer, const char *address)
+{
+    assert(engine->phase == MWI_PHASE_APART);
+    engine->phase = MWI_PHASE_CONNECTING;
+    engine->peer = peer;
+    snprintf(engine->address, sizeof engine->address, "%s", address);
+}
+
+void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char *reason)
+{
+    set_reason(engine, reason, strlen(reason));
+}
+
+void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
+{
+    if (engine->phase != MWI_PHASE_READY || engine->is_attentive)
+        return;
+    engine->is_attentive = true;
+    send_bare(engine, MWI_MESSAGE_ATTENTIVE);
+}
+
+bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)
+{
+    if (!pop_task(engine, task))
+        return false;
+    if (engine->results_count == 0) {
+        mwi_buffer_clear(&engine->results);
+        mwi_message_begin_results(&engine->results);
+    }
+    engine->result_start = engine->results.size;
+    mwi_message_begin_result(&engine->results, task->id);
+    return true;
+}
+
+void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
+{
+    struct mwi_buffer buffer;
+    size_t size = 0;
+    if (engine->phase != MWI_PHASE_READY)
+        return;
+    mwi_slave_engine_flush(engine, now_ns);
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
+    void *frame = mwi_buffer_take(&buffer, &size);
+    mwi_buffer_fini(&buffer);
+    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+    set_reason(engine, reason, strlen(reason));
+    end(engine, MWI_PHASE_GONE, now_ns);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mw_main: from a command line to a master or a slave, and to an exit status. The only place of the
+ * library that writes to standard output, when --mw-help or --mw-version-string asks for it, and to
+ * standard error besides the audit trail.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "face/master.h"
+#include "face/slave.h"
+#include "loop/signals.h"
+#include "options/role.h"
+
+#define STATUS_USAGE 2
+#define STATUS_FAILURE 255
+
+/* A master that refuses, or a path, may have put anything into a sentence. */
+static void make_printable(char *text)
+{
+    size_t length;
+    for (; *text != '\0'; text += length) {
+        uint32_t code;
+        length = mwi_utf8_decode(text, &code);
+        bool is_printable = length != 0 && mwi_utf8_is_printable(code);
+        if (length == 0)
+            length = 1;
+        if (!is_printable)
+            memset(text, '?', length);
+    }
+}
+
+/* Every rank of an MPI job finds the same mistake: one of them tells. */
+static void complain(const struct mwi_launch *launch, const char *sentence)
+{
+    const char *program = launch->argc > 0 ? launch->argv[0] : "mw";
+    const char *slash = strrchr(program, '/');
+    char line[256 + sizeof(mw_reason)];
+    if (launch->world.rank != 0)
+        return;
+    snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
+    make_printable(line);
+    fprintf(stderr, "%s\n", line);
+}
+
+static int run_master(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+{
+    mw_master *master;
+    mw_error error = mwi_master_open(&master, program, options, launch);
+    if (error != MW_OK) {
+        complain(launch, mw_options_error(options));
+        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+    }
+    int returned = STATUS_FAILURE;
+    if (program->master == NULL) {
+        mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
+        complain(launch, "the program has no master algorithm");
+    } else
+        returned = program->master(master, launch->argc, launch->argv);
+    /* What the master printed shall stand before what the slaves print as they end. */
+    fflush(stdout);
+    int status = mwi_master_status(master, returned);
+    bool is_broken = master->broken != MW_OK;
+    if (is_broken || (status == STATUS_FAILURE && returned == 0))
+        complain(launch, master->fault.text);
+    if (mwi_signals_caught() != 0)
+        mwi_loop_audit(master->loop,
+                       (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,
+                                                 .role = MWI_ROLE_MASTER,
+                                                 .text = mwi_signals_name(mwi_signals_caught())});
+    mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
+    return status;
+}
+
+static int run_slave(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+{
+    mw_slave *slave;
+    struct mwi_launch silent = *launch;
+    mw_error error = mwi_slave_open(&slave, program, options, launch);
+    if (error == MW_EGONE && launch->mode == MWI_MODE_TCP_SLAVE)
+        return 0;
+    if (error != MW_OK) {
+        silent.world.rank = 0;
+        complain(&silent, mw_options_error(options));
+        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+    }
+    int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
+                                          : program->slave(slave, launch->argc, launch->argv);
+    mw_error why = mwi_slave_check(slave);
+    if (why != MW_OK) {
+        silent.world.rank = 0;
+        complain(&silent, slave->error.text);
+    }
+    mw_slave_close(slave);
+    return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
+}
+
+static int run(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+{
+    launch->mode = mwi_role_mode(options, launch->world);
+    if (mwi_signals_install(launch->mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
+        complain(launch, "cannot handle signals: no descriptors are left");
+        return STATUS_FAILURE;
+    }
+    launch->wake_fd = mwi_signals_fd();
+    int status = mwi_role_is_slave(launch->mode) ? run_slave(program, options, launch)
+                                                 : run_master(program, options, launch);
+    mwi_signals_restore();
+    return status;
+}
+
+/* Whether the options ask only to print something, which is then done. */
+static bool print_asked(const mw_options *options, const struct mwi_launch *launch)
+{
+    bool is_first = launch->world.rank == 0;
+    if (mwi_options_flag(options, MWI_OPTION_HELP)) {
+        if (is_first)
+            mw_options_print_help(stdout, launch->argc > 0 ? launch->argv[0] : "PROGRAM");
+        return true;
+    }
+    if (mwi_options_flag(options, MWI_OPTION_VERSION_STRING)) {
+        if (is_first)
+            printf("mw %s\n", mw_version());
+        return true;
+    }
+    return false;
+}
+
+/* A standard stream that is closed would become the next descriptor that is opened, a connection
+ * say, and what is printed would go there. */
+static void open_closed_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+int mw_main(const mw_program *program, int argc, char **argv)
+{
+    mw_options *options;
+    int status = 0;
+    struct mwi_launch launch = {
+        .world = mwi_role_world(getenv), .argc = argc, .argv = argv, .wake_fd = -1};
+    open_closed_streams();
+    if (mw_options_create(&options) != MW_OK) {
+        complain(&launch, mw_error_text(MW_ENOMEM));
+        return STATUS_FAILURE;
+    }
+    mw_error error = mw_options_environment(options);
+    if (error == MW_OK)
+        error = mw_options_parse(options, &launch.argc, argv);
+    if (error == MW_OK && print_asked(options, &launch)) {
+        mw_options_destroy(options);
+        return 0;
+    }
+    if (error == MW_OK)
+        error = mwi_options_check(options);
+    if (error != MW_OK) {
+        complain(&launch, mw_options_error(options));
+        status = error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;
+    } else {
+        status = run(program, options, &launch);
+    }
+    mw_options_destroy(options);
+    return status;
+}

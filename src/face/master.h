@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master as its user holds it: an engine, a loop, and what is handed out. master_submit.c has
+ * the calls that submit, master_results.c those that hand out, master.c the others of the master
+ * algorithm, master_open.c how it comes and goes.
+ */
+#ifndef MWI_MASTER_H
+#define MWI_MASTER_H
+
+#include "engine/master_engine.h"
+#include "loop/announce.h"
+#include "loop/local.h"
+#include "loop/loop.h"
+#include "options/role.h"
+#include "record/trail.h"
+#include "wire/values.h"
+
+struct mw_master {
+    const mw_program *program;
+    char *member_id;
+    struct mwi_master_engine engine;
+    struct mwi_audit_file *trail;
+    struct mwi_loop *loop;
+    struct mwi_local *local;       /* NULL unless in local mode */
+    struct mwi_announce *announce; /* NULL without a resource file */
+    size_t slaves_max;             /* how many can ever come; SIZE_MAX: no end of them */
+    size_t slaves_lost_count;
+    int64_t clocked_ns;     /* when mw_master_next last read the clock */
+    bool is_next_unclocked; /* the next result is handed out without that */
+    bool has_signals;
+    int64_t shutdown_timeout_ns;
+    mw_error broken; /* what mw_master_loop says from now on */
+    mw_error misuse; /* of the first submission that was refused */
+    mw_reason fault; /* the sentence of what changes the exit status */
+    mw_reason error;
+    uint16_t last_algorithm; /* found by the last submission */
+    mw_task_id last_task;
+    struct mwi_buffer scratch; /* for packing arguments */
+    char *formatted;           /* by mw_master_format */
+    mw_result result;          /* handed out, with what it lives in: */
+    struct mwi_block *result_block;
+    unsigned char *result_arguments; /* of an unrunnable task */
+    struct mwi_tag *result_tag;
+    struct mwi_values values; /* read from it */
+    bool has_values;
+};
+
+/* mw_master_open for a process of which more is known. */
+mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
+                         struct mwi_launch *launch) MW_USE_RESULT;
+
+/* Says how the farm ended, for the resource file: whether well. */
+void mwi_master_close(mw_master *master, bool is_finished);
+
+/* One turn of the loop and of what goes with it; errors become `broken`. */
+mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
+
+/* Keeps the sentence of an error and returns the error. */
+mw_error mwi_master_fail(mw_master *master, mw_error error, const char *format, ...)
+    MW_PRINTF(3, 4);
+
+/* Carries out what the engine has left after a direct call. */
+void mwi_master_carry_out(mw_master *master);
+
+/* "SLAVE-3" -> 3; false if it is nothing like that. */
+bool mwi_master_read_sid(const char *sid, uint32_t *number);
+
+/* Frees what the result lives in that was handed out last. */
+void mwi_master_let_go(mw_master *master);
+
+/* What mw_main makes of the algorithm's return value. */
+int mwi_master_status(const mw_master *master, int returned);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Submitting: from what the user gives to a task of the engine's, or to a sentence that says why
+ * not.
+ */
+#include "face/master.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/guard.h"
+
+#define ATTEMPTS_DEFAULT 3
+#define TIME_LIMIT_MAX_S 1e9
+
+/* A submission was refused: the first such is what the exit status and its sentence will tell. */
+static mw_error refuse(mw_master *master, mw_error error)
+{
+    if (master->misuse == MW_OK) {
+        master->misuse = error;
+        if (master->broken == MW_OK)
+            master->fault = master->error;
+    }
+    return error;
+}
+
+/* A task mostly names its algorithm by the same constant as the program's table does. */
+static bool is_name(const char *known, const char *name)
+{
+    return known == name || strcmp(known, name) == 0;
+}
+
+static bool find_algorithm(mw_master *master, const char *name)
+{
+    const mw_algorithm *algorithms = master->engine.config.algorithms;
+    uint16_t count = master->engine.algorithms_count;
+    if (master->last_algorithm < count && is_name(algorithms[master->last_algorithm].name, name))
+        return true;
+    for (uint16_t i = 0; i < count; i++) {
+        if (is_name(algorithms[i].name, name)) {
+            master->last_algorithm = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static mw_error check_task(mw_master *master, const mw_task *task, size_t size)
+{
+    size_t max = mwi_master_engine_payload_bytes_max(&master->engine);
+    if (task->algorithm == NULL)
+        return mwi_master_fail(master, MW_EINVAL, "a task was submitted without an algorithm");
+    if (!find_algorithm(master, task->algorithm))
+        return mwi_master_fail(master, MW_EALGORITHM,
+                               "the program has no task algorithm \"%.100s\"", task->algorithm);
+    if (size > max)
+        return mwi_master_fail(
+            master, MW_ETOOBIG,
+            "the arguments' %zu bytes are over --mw-max-write-buffer-size of %zu, of which "
+            "the message itself takes %zu",
+            size, master->engine.config.frame_write_bytes_max,
+            master->engine.config.frame_write_bytes_max - max);
+    return MW_OK;
+}
+
+static mw_error make_policy(mw_master *master, const mw_policy *from,
+                            struct mwi_task_policy *policy)
+{
+    static const mw_policy defaults = {0};
+    if (from == NULL)
+        from = &defaults;
+    if (from->max_attempts > MWI_ATTEMPTS_MAX)
+        return mwi_master_fail(master, MW_EINVAL, "max_attempts of %u is over %d",
+                               from->max_attempts, MWI_ATTEMPTS_MAX);
+    if (!(from->time_limit_s >= 0 && from->time_limit_s <= TIME_LIMIT_MAX_S))
+        return mwi_master_fail(master, MW_EINVAL, "time_limit_s of %g is not in 0..%g",
+                               from->time_limit_s, TIME_LIMIT_MAX_S);
+    *policy = (struct mwi_task_policy){
+        .sid = MWI_NO_SID,
+        .priority = from->priority,
+        .time_limit_ns = (int64_t)(from->time_limit_s * 1e9) + (from->time_limit_s > 0),
+        .max_attempts = (uint8_t)(from->max_attempts == 0 ? ATTEMPTS_DEFAULT : from->max_attempts),
+        .is_retried = from->retry != MW_NO,
+        .is_done_anyway = from->do_it_anyway == MW_YES ||
+                          (from->do_it_anyway == MW_DEFAULT && from->sid == NULL)};
+    if (from->sid != NULL && !mwi_master_read_sid(from->sid, &policy->sid))
+        return mwi_master_fail(master, MW_EINVAL, "the sid \"%.50s\" is not like \"SLAVE-3\"",
+                               from->sid);
+    return MW_OK;
+}
+
+static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag **tag)
+{
+    *tag = NULL;
+    if (task->tag_size == 0)
+        return MW_OK;
+    if (task->tag_data == NULL)
+        return mwi_master_fail(master, MW_EINVAL, "tag_data is NULL and tag_size is not 0");
+    if (task->tag_size <= SIZE_MAX / 2)
+        *tag = malloc(sizeof **tag + task->tag_size);
+    if (*tag == NULL)
+        return mwi_master_fail(master, MW_ENOMEM, "out of memory for a tag of %zu bytes",
+                               task->tag_size);
+    (*tag)->size = task->tag_size;
+    memcpy((*tag)->bytes, task->tag_data, task->tag_size);
+    return MW_OK;
+}
+
+/* Enters a task that was checked. */
+static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
+                           bool is_bytes)
+{
+    struct mwi_submission submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
+    mw_error error = make_policy(master, task->policy, &submission.policy);
+    if (error == MW_OK)
+        error = copy_tag(master, task, &submission.tag_bytes);
+    if (error != MW_OK)
+        return error;
+    submission.algorithm = master->last_algorithm;
+    error = mwi_master_engine_submit(&master->engine, &submission, &master->last_task);
+    mwi_master_carry_out(master);
+    if (error == MW_OK)
+        return MW_OK;
+    free(submission.tag_bytes);
+    return mwi_master_fail(master, error, "out of memory for another task");
+}
+
+/* Enters a task, or not after an error, whose payload is `data`, malloc'd, which is taken or freed.
+ */
+static mw_error enter_taking(mw_master *master, const mw_task *task, mw_error error, void *data,
+                             size_t size, bool is_bytes)
+{
+    if (error == MW_OK)
+        error = enter_task(master, task, data, size, is_bytes);
+    if (error == MW_OK)
+        return MW_OK;
+    free(data);
+    return refuse(master, error);
+}
+
+static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
+                              bool is_bytes)
+{
+    return enter_taking(master, task, check_task(master, task, size), data, size, is_bytes);
+}
+
+static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
+                            bool is_bytes)
+{
+    mw_error error = check_task(master, task, size);
+    if (error != MW_OK)
+        return refuse(master, error);
+    unsigned char *copy = malloc(size == 0 ? 1 : size);
+    if (copy == NULL)
+        return refuse(master, mwi_master_fail(master, MW_ENOMEM,
+                                              "out of memory for a task of %zu bytes", size));
+    if (size > 0)
+        memcpy(copy, data, size);
+    return enter_taking(master, task, MW_OK, copy, size, is_bytes);
+}
+
+/* Small values are copied, so that the scratch need not grow anew each time. */
+static mw_error submit_scratch(mw_master *master, const mw_task *task)
+{
+    struct mwi_buffer *scratch = &master->scratch;
+    size_t size = 0;
+    if (scratch->size < MWI_MESSAGE_LARGE_BYTES)
+        return submit_copy(master, task, scratch->data, scratch->size, false);
+    void *data = mwi_buffer_take(scratch, &size);
+    return submit_taking(master, task, data, size, false);
+}
+
+mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...)
+{
+    va_list arguments;
+    mwi_buffer_clear(&master->scratch);
+    va_start(arguments, format);
+    mw_error error = mwi_values_write(&master->scratch, format, arguments, &master->error);
+    va_end(arguments);
+    if (error != MW_OK)
+        return refuse(master, error);
+    return submit_scratch(master, task);
+}
+
+mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,
+                                 size_t size)
+{
+    if (!mwi_guard_check(data, size, NULL))
+        return refuse(master, mwi_master_fail(master, MW_EINVAL,
+                                              "the arguments are not whole msgpack values"));
+    return submit_copy(master, task, data, size, false);
+}
+
+mw_error mw_master_submit_bytes(mw_master *master, const mw_task *task, const void *data,
+                                size_t size)
+{
+    return submit_copy(master, task, data, size, true);
+}
+
+mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, void *data,
+                                     size_t size)
+{
+    return submit_taking(master, task, data, size, true);
+}
+
+mw_task_id mw_master_last_task(const mw_master *master)
+{
+    return master->last_task;
+}
+
+mw_error mw_master_cancel(mw_master *master, mw_task_id task)
+{
+    mw_error error = mwi_master_engine_cancel(&master->engine, task);
+    mwi_master_carry_out(master);
+    if (error == MW_OK)
+        return MW_OK;
+    return mwi_master_fail(master, error, "task %llu cannot be cancelled any more",
+                           (unsigned long long)task);
+}
+
+const char *mw_master_format(mw_master *master, const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+    va_start(arguments, format);
+    int size = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    free(master->formatted);
+    master->formatted = size < 0 ? NULL : text;
+    if (size >= 0)
+        return text;
+    refuse(master, mwi_master_fail(master, MW_ENOMEM, "out of memory for a string"));
+    return "";
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loops of a slave: between tasks it looks at the network, but not between all of many short
+ * ones.
+ */
+#include "face/slave.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "loop/signals.h"
+
+/* After a task the network is looked at if this has passed since the last time. */
+#define TURN_EVERY_NS INT64_C(1000000)
+
+mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(slave->error.text, sizeof slave->error.text, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+static mw_error turn(mw_slave *slave, int64_t deadline_ns)
+{
+    mw_reason why;
+    mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
+    slave->last_turn_ns = mwi_loop_turned(slave->loop);
+    mwi_slave_engine_looked(&slave->engine);
+    if (error != MW_OK)
+        slave->broken = mwi_slave_fail(slave, error, "%s", why.text);
+    return error;
+}
+
+mw_error mwi_slave_check(mw_slave *slave)
+{
+    if (slave->broken != MW_OK)
+        return slave->broken;
+    switch (slave->engine.phase) {
+    case MWI_PHASE_REFUSED:
+        return mwi_slave_fail(slave, MW_EREFUSED, "the master refused this slave: %s",
+                              slave->engine.reason);
+    case MWI_PHASE_GONE:
+        return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
+    default:
+        break;
+    }
+    if (slave->engine.phase != MWI_PHASE_SHUTDOWN && slave->has_signals &&
+        mwi_signals_caught() != 0)
+        slave->broken = mwi_slave_fail(slave, MW_EINTERRUPTED, "%s asked the program to end",
+                                       mwi_signals_name(mwi_signals_caught()));
+    return slave->broken;
+}
+
+static bool is_over(mw_slave *slave)
+{
+    return slave->engine.phase == MWI_PHASE_SHUTDOWN || mwi_slave_check(slave) != MW_OK;
+}
+
+static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
+{
+    const struct mwi_slave_engine *engine = &slave->engine;
+    *counts = (mw_slave_counts){.master_gone = engine->phase != MWI_PHASE_READY,
+                                .shutdown = engine->phase == MWI_PHASE_SHUTDOWN,
+                                .results_total = engine->results_total,
+                                .tasks_waiting = engine->tasks_count,
+                                .results_waiting = engine->results_count,
+                                .result_group = engine->result_group};
+}
+
+/* Runs up to `count` tasks, with looks at the network when it is time; 0: up to the next message of
+ * results. */
+static void run_tasks(mw_slave *slave, size_t count)
+{
+    struct mwi_slave_task task;
+    int64_t now_ns = mwi_loop_now(slave->loop);
+    for (size_t i = 0; (i < count || count == 0) && !is_over(slave); i++) {
+        if (!mwi_slave_engine_begin_task(&slave->engine, &task))
+            return;
+        mwi_call_run(slave, &task, &now_ns);
+        mwi_loop_carry_out(slave->loop);
+        if (count == 0 && slave->engine.results_count == 0)
+            return;
+        bool is_time = mwi_slave_engine_is_pressing(&slave->engine, now_ns) ||
+                       now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
+        if (!is_time || slave->engine.tasks_count == 0)
+            continue;
+        if (turn(slave, INT64_MIN) != MW_OK)
+            return;
+        now_ns = mwi_loop_now(slave->loop);
+    }
+}
+
+/* Waits for tasks, runs up to `count` of them, and sends what there is to send. */
+static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_counts *counts)
+{
+    if (slave->is_running) {
+        set_counts(slave, counts);
+        return mwi_slave_fail(slave, MW_ESTATE, "a slave's loop was called by a task algorithm");
+    }
+    int64_t deadline_ns = mwi_loop_deadline_after(slave->loop, timeout_s);
+    while (slave->engine.tasks_count == 0 && !is_over(slave)) {
+        if (turn(slave, deadline_ns) != MW_OK || mwi_loop_now(slave->loop) >= deadline_ns)
+            break;
+    }
+    run_tasks(slave, count);
+    /* What the caller does next may take long. */
+    if (slave->engine.result_group == 0) {
+        mwi_slave_engine_flush(&slave->engine, mwi_loop_now(slave->loop));
+        mwi_loop_carry_out(slave->loop);
+    }
+    if (!is_over(slave))
+        turn(slave, INT64_MIN);
+    set_counts(slave, counts);
+    return slave->engine.phase == MWI_PHASE_SHUTDOWN ? MW_OK : mwi_slave_check(slave);
+}
+
+mw_error mw_slave_loop(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
+{
+    return serve(slave, timeout_s, slave->engine.result_group, counts);
+}
+
+mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
+{
+    return serve(slave, timeout_s, 1, counts);
+}
+
+int mw_slave_loop_simple(mw_slave *slave)
+{
+    if (slave->is_running)
+        return 255;
+    mwi_slave_engine_attend(&slave->engine);
+    mwi_loop_carry_out(slave->loop);
+    while (!is_over(slave)) {
+        if (slave->engine.tasks_count == 0)
+            turn(slave, INT64_MAX);
+        run_tasks(slave, SIZE_MAX);
+    }
+    return slave->engine.phase == MWI_PHASE_SHUTDOWN ? 0 : 255;
+}
+
+const char *mw_slave_id(const mw_slave *slave)
+{
+    return slave->id;
+}
+
+void *mw_slave_user(const mw_slave *slave)
+{
+    return slave->user;
+}
+
+void mw_slave_set_user(mw_slave *slave, void *user)
+{
+    slave->user = user;
+}
+
+const char *mw_slave_error(const mw_slave *slave)
+{
+    return slave->error.text;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The average of the first few, and then an exponential one.
+ */
+#include "farm/pace.h"
+
+#include <stdlib.h>
+
+/* What receiving a task and returning its result cost besides, so that tasks that take no time at
+ * all are not taken to be free. */
+#define OVERHEAD_NS 400
+#define FORGETTING 32
+/* One task that takes very much longer than the others, or a slave that says so, counts as this
+ * many of them. */
+#define SURPRISE 16
+#define DURATION_MAX_NS (INT64_C(1) << 50)
+
+bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count)
+{
+    pace->algorithms = calloc(algorithms_count + 1, sizeof *pace->algorithms);
+    pace->algorithms_count = algorithms_count;
+    return pace->algorithms != NULL;
+}
+
+void mwi_pace_fini(struct mwi_pace *pace)
+{
+    free(pace->algorithms);
+    *pace = (struct mwi_pace){0};
+}
+
+void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_ns)
+{
+    int64_t sample_ns =
+        (duration_ns < DURATION_MAX_NS ? (int64_t)duration_ns : DURATION_MAX_NS) + OVERHEAD_NS;
+    if (algorithm >= pace->algorithms_count)
+        return;
+    struct mwi_pace_algorithm *known = &pace->algorithms[algorithm];
+    if (known->samples_count < UINT32_MAX)
+        known->samples_count++;
+    if (known->samples_count > FORGETTING && sample_ns > SURPRISE * known->task_ns)
+        sample_ns = SURPRISE * known->task_ns;
+    int64_t weight = known->samples_count < FORGETTING ? known->samples_count : FORGETTING;
+    known->task_ns += (sample_ns - known->task_ns) / weight;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Task policies: each different one is kept once, however many tasks have it, and a task holds its
+ * number.
+ */
+#ifndef MWI_POLICIES_H
+#define MWI_POLICIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "farm/pool.h"
+
+/* No slave in particular: the task is unordered. */
+#define MWI_NO_SID UINT32_MAX
+
+struct mwi_task_policy {
+    uint32_t sid;
+    int32_t priority;
+    int64_t time_limit_ns; /* 0: none */
+    uint8_t max_attempts;
+    bool is_retried;
+    bool is_done_anyway;
+};
+
+struct mwi_policy_entry {
+    struct mwi_task_policy policy;
+    struct mwi_pool_level *level;
+    size_t users_count; /* 0: the entry is free, and its number that of the next free one */
+    uint32_t next_free;
+};
+
+struct mwi_policies {
+    struct mwi_policy_entry *entries;
+    uint32_t count, capacity;
+    uint32_t first_free;
+    uint32_t last; /* found or made by the last take */
+    struct mwi_map by_hash;
+};
+
+void mwi_policies_init(struct mwi_policies *policies);
+void mwi_policies_fini(struct mwi_policies *policies);
+
+/* The number of a policy, for one more user; its level is taken from the pool. False out of memory.
+ */
+bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
+                       const struct mwi_task_policy *policy, uint32_t *number);
+
+/* One user fewer. */
+void mwi_policies_put(struct mwi_policies *policies, struct mwi_pool *pool, uint32_t number);
+
+/* Borrowed until the next take. */
+const struct mwi_policy_entry *mwi_policies_get(const struct mwi_policies *policies,
+                                                uint32_t number);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A slave is in exactly one of the lists by state; the counts go with the lists. Disconnected ones
+ * wait in theirs to be freed, because audit records of the same step still point to their address.
+ */
+#include "farm/slaves.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct mwi_slave_entry *slave_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
+}
+
+static void enter(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    mwi_list_append(&slaves->lists[slave->state], &slave->link);
+    slaves->counts[slave->state]++;
+}
+
+void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    bool is_idle = slave->state == MWI_SLAVE_IDLE;
+    bool has_room = slave->state == MWI_SLAVE_BUSY && slave->has_room;
+    mwi_list_remove(&slave->ready_link);
+    if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
+        mwi_list_append(&slaves->due, &slave->ready_link);
+    else if (is_idle && slave->group != MWI_GROUP_ORDERED)
+        mwi_list_append(&slaves->takers, &slave->ready_link);
+    else if (has_room && slave->group != MWI_GROUP_ORDERED)
+        mwi_list_append(&slaves->roomy, &slave->ready_link);
+}
+
+void mwi_slaves_init(struct mwi_slaves *slaves)
+{
+    *slaves = (struct mwi_slaves){0};
+    mwi_map_init(&slaves->by_peer);
+    for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
+        mwi_list_init(&slaves->lists[state]);
+    mwi_list_init(&slaves->due);
+    mwi_list_init(&slaves->takers);
+    mwi_list_init(&slaves->roomy);
+}
+
+static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
+{
+    while (!mwi_list_is_empty(&slaves->lists[state])) {
+        struct mwi_slave_entry *slave = slave_of(slaves->lists[state].next);
+        mwi_list_remove(&slave->link);
+        slaves->counts[state]--;
+        free(slave->address);
+        free(slave);
+    }
+}
+
+void mwi_slaves_fini(struct mwi_slaves *slaves)
+{
+    for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
+        free_list(slaves, (enum mwi_slave_state)state);
+    for (uint32_t sid = 0; sid < slaves->records_count; sid++)
+        free(slaves->records[sid].name);
+    free(slaves->records);
+    mwi_map_fini(&slaves->by_peer);
+}
+
+struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
+                                       const char *transport, const char *address)
+{
+    struct mwi_slave_entry *slave = calloc(1, sizeof *slave);
+    if (slave == NULL)
+        return NULL;
+    slave->peer = peer;
+    slave->transport = transport;
+    slave->sid = MWI_NO_SID;
+    slave->state = MWI_SLAVE_CONNECTING;
+    mwi_list_init(&slave->ready_link);
+    mwi_list_init(&slave->ordered);
+    mwi_list_init(&slave->running);
+    slave->address = strdup(address);
+    if (slave->address == NULL || !mwi_map_set(&slaves->by_peer, peer, slave)) {
+        free(slave->address);
+        free(slave);
+        return NULL;
+    }
+    enter(slaves, slave);
+    return slave;
+}
+
+struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer)
+{
+    return mwi_map_get(&slaves->by_peer, peer);
+}
+
+static enum mwi_slave_group wanting_group(const struct mwi_slaves *slaves)
+{
+    if (slaves->acquired[MWI_GROUP_ORDERED] < slaves->wanted[MWI_GROUP_ORDERED])
+        return MWI_GROUP_ORDERED;
+    if (slaves->acquired[MWI_GROUP_INTERMINGLE] < slaves->wanted[MWI_GROUP_INTERMINGLE])
+        return MWI_GROUP_INTERMINGLE;
+    return MWI_GROUP_UNORDERED;
+}
+
+bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    uint32_t count = slaves->records_count;
+    char name[24];
+    if ((count & (count - 1)) == 0) {
+        size_t capacity = count == 0 ? 1 : (size_t)count * 2;
+        struct mwi_slave_record *records = realloc(slaves->records, capacity * sizeof *records);
+        if (records == NULL)
+            return false;
+        slaves->records = records;
+    }
+    snprintf(name, sizeof name, "SLAVE-%u", (unsigned)count);
+    char *kept = strdup(name);
+    if (kept == NULL)
+        return false;
+    slaves->records[count] = (struct mwi_slave_record){kept, slave};
+    slave->sid = slaves->records_count++;
+    slave->group = wanting_group(slaves);
+    slaves->acquired[slave->group]++;
+    return true;
+}
+
+const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid)
+{
+    return sid < slaves->records_count ? slaves->records[sid].name : NULL;
+}
+
+struct mwi_slave_entry *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid)
+{
+    return sid < slaves->records_count ? slaves->records[sid].slave : NULL;
+}
+
+void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                        enum mwi_slave_group group)
+{
+    slaves->acquired[slave->group]--;
+    slave->group = group;
+    slaves->acquired[group]++;
+    mwi_slaves_update(slaves, slave);
+}
+
+static void forget(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    mwi_map_remove(&slaves->by_peer, slave->peer);
+    if (slave->sid == MWI_NO_SID)
+        return;
+    slaves->records[slave->sid].slave = NULL;
+    slaves->acquired[slave->group]--;
+}
+
+void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                     enum mwi_slave_state state)
+{
+    assert(mwi_state_slave_may_move(slave->state, state));
+    mwi_list_remove(&slave->link);
+    slaves->counts[slave->state]--;
+    slave->state = state;
+    enter(slaves, slave);
+    mwi_slaves_update(slaves, slave);
+    if (state == MWI_SLAVE_DISCONNECTED)
+        forget(slaves, slave);
+}
+
+struct mwi_slave_entry *mwi_slaves_first(const struct mwi_slaves *slaves,
+                                         enum mwi_slave_state state)
+{
+    const struct mwi_list *list = &slaves->lists[state];
+    return mwi_list_is_empty(list) ? NULL : slave_of(list->next);
+}
+
+struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list)
+{
+    return mwi_list_is_empty(list) ? NULL
+                                   : MWI_LIST_ENTRY(list->next, struct mwi_slave_entry, ready_link);
+}
+
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves)
+{
+    size_t needed = 0;
+    for (int group = 0; group < MWI_GROUPS_COUNT; group++)
+        if (slaves->wanted[group] > slaves->acquired[group])
+            needed += slaves->wanted[group] - slaves->acquired[group];
+    return needed;
+}
+
+void mwi_slaves_reap(struct mwi_slaves *slaves)
+{
+    free_list(slaves, MWI_SLAVE_DISCONNECTED);
+}
+
+size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves)
+{
+    return slaves->counts[MWI_SLAVE_IDLE] + slaves->counts[MWI_SLAVE_BUSY];
+}

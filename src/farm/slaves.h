@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The slave registry of a master: who is connected, in which state, with which tasks. A client is
+ * entered when the transport announces it; it gets an id, SLAVE-n, when it has greeted. Ids count
+ * up and are never reused.
+ */
+#ifndef MWI_SLAVES_H
+#define MWI_SLAVES_H
+
+#include <stdint.h>
+
+#include <mw/transport.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/timers.h"
+#include "farm/policies.h"
+#include "record/state.h"
+
+struct mwi_slave_entry {
+    struct mwi_list link;       /* in the registry's list of its state */
+    struct mwi_list ready_link; /* in one of the registry's lists of those that can be sent tasks */
+    mw_peer peer;
+    const char *transport; /* constant */
+    char *address;
+    uint32_t sid; /* MWI_NO_SID until it has greeted */
+    enum mwi_slave_state state;
+    enum mwi_slave_group group;
+    struct mwi_list ordered; /* tasks that wait for it, in order of submission */
+    struct mwi_list running; /* its tasks in the order in which they were sent */
+    size_t running_count;
+    /* Groups by time, see schedule.h: */
+    int64_t ahead_ns; /* what its tasks take, about */
+    size_t ahead_bytes;
+    int64_t trip_ns; /* from sending a task to an idle slave to its result, without the task */
+    int64_t sent_ns; /* when that was last; 0: its first results have come */
+    bool is_alone;   /* it has one task and shall have no other */
+    bool has_room;   /* it has tasks and may have more */
+    size_t frame_bytes_max; /* what it accepts */
+    uint64_t results_count;
+    int64_t idle_since_ns;
+    bool is_attentive;      /* without a task it listens, and answers a ping */
+    bool is_pinged;         /* and has not answered yet */
+    struct mwi_timer quiet; /* greeting; when idle and attentive, the next ping or its answer */
+    struct mwi_timer limit; /* of the task that it runs */
+};
+
+/* What is kept of a slave for good. */
+struct mwi_slave_record {
+    char *name;
+    struct mwi_slave_entry *slave; /* NULL when it is gone */
+};
+
+struct mwi_slaves {
+    struct mwi_map by_peer;
+    struct mwi_list lists[MWI_SLAVE_STATES_COUNT];
+    size_t counts[MWI_SLAVE_STATES_COUNT];
+    struct mwi_list due;              /* idle or with room, with ordered tasks */
+    struct mwi_list takers;           /* idle, without, and of a group that takes from the pool */
+    struct mwi_list roomy;            /* not idle, with room, and of such a group */
+    struct mwi_slave_record *records; /* by sid */
+    uint32_t records_count;
+    size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
+    size_t acquired[MWI_GROUPS_COUNT]; /* connected */
+};
+
+void mwi_slaves_init(struct mwi_slaves *slaves);
+void mwi_slaves_fini(struct mwi_slaves *slaves);
+
+/* Enters a client in state CONNECTING; copies the address. NULL out of memory. */
+struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
+                                       const char *transport, const char *address);
+
+/* NULL if the peer is none of ours (any more). */
+struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer);
+
+/* Gives the client the next id and a place in the group that wants it first: ordered, intermingle,
+ * unordered. False out of memory. */
+bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
+
+/* The slave of an id; NULL if it is gone or there was none. */
+struct mwi_slave_entry *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid);
+
+/* Moves a slave to another group. */
+void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                        enum mwi_slave_group group);
+
+/* To be called when the slave's list of ordered tasks has become empty or not empty, or its room
+ * has changed. */
+void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
+
+/* The first of a list of the ready, NULL if it is empty. */
+struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);
+
+/* How many slaves the groups want beyond those they have. */
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves);
+
+/* "SLAVE-3"; valid as long as the registry. */
+const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);
+
+/* The one way to change a slave's state. A DISCONNECTED one is known no more, but its memory stays
+ * until mwi_slaves_reap. */
+void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                     enum mwi_slave_state state);
+
+/* The first slave in that state, longest in it; NULL if there is none. */
+struct mwi_slave_entry *mwi_slaves_first(const struct mwi_slaves *slaves,
+                                         enum mwi_slave_state state);
+
+/* Frees the disconnected. */
+void mwi_slaves_reap(struct mwi_slaves *slaves);
+
+/* Those that have greeted and are not told to stop. */
+size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves);
+
+#endif

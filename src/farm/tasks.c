@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Slots lie in chunks that never move, so a task can be pointed to; freed slots are reused last
+ * freed first, with a new generation. The counts by state are kept by mwi_tasks_move alone.
+ */
+#include "farm/tasks.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_TASKS ((size_t)1024)
+
+static struct mwi_task_entry *task_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+}
+
+static void clear(struct mwi_tasks *tasks)
+{
+    *tasks = (struct mwi_tasks){0};
+    mwi_list_init(&tasks->free);
+    mwi_list_init(&tasks->unrunnable);
+    mwi_pool_init(&tasks->pool);
+    mwi_policies_init(&tasks->policies);
+    mwi_map_init(&tasks->histories);
+}
+
+bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
+{
+    clear(tasks);
+    tasks->waiting_counts = calloc(algorithms_count + 1, sizeof *tasks->waiting_counts);
+    return tasks->waiting_counts != NULL;
+}
+
+static struct mwi_task_entry *slot_task(const struct mwi_tasks *tasks, size_t slot)
+{
+    return &tasks->chunks[slot / CHUNK_TASKS][slot % CHUNK_TASKS];
+}
+
+static void free_owned(struct mwi_task_entry *task)
+{
+    if (task->is_shared)
+        mwi_block_unref(task->block);
+    else
+        free(task->data);
+    task->data = NULL;
+    task->is_shared = false;
+    if (task->has_tag_bytes)
+        free(task->tag_bytes);
+    task->has_tag_bytes = false;
+}
+
+void mwi_tasks_fini(struct mwi_tasks *tasks)
+{
+    for (size_t slot = 0; slot < tasks->slots_count; slot++)
+        free_owned(slot_task(tasks, slot));
+    for (size_t i = 0; i < tasks->chunks_count; i++)
+        free(tasks->chunks[i]);
+    free(tasks->chunks);
+    size_t cursor = 0;
+    for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
+        free(text);
+    mwi_map_fini(&tasks->histories);
+    mwi_policies_fini(&tasks->policies);
+    mwi_pool_fini(&tasks->pool);
+    free(tasks->waiting_counts);
+    clear(tasks);
+}
+
+static bool add_chunk(struct mwi_tasks *tasks)
+{
+    if ((tasks->chunks_count & (tasks->chunks_count - 1)) == 0) {
+        size_t capacity = tasks->chunks_count == 0 ? 1 : tasks->chunks_count * 2;
+        struct mwi_task_entry **chunks = realloc(tasks->chunks, capacity * sizeof *chunks);
+        if (chunks == NULL)
+            return false;
+        tasks->chunks = chunks;
+    }
+    struct mwi_task_entry *chunk = malloc(CHUNK_TASKS * sizeof *chunk);
+    if (chunk == NULL)
+        return false;
+    tasks->chunks[tasks->chunks_count++] = chunk;
+    return true;
+}
+
+static struct mwi_task_entry *unused_slot(struct mwi_tasks *tasks)
+{
+    if (!mwi_list_is_empty(&tasks->free)) {
+        struct mwi_task_entry *task = task_of(tasks->free.next);
+        mwi_list_remove(&task->link);
+        return task;
+    }
+    if (tasks->slots_count == UINT32_MAX ||
+        (tasks->slots_count == tasks->chunks_count * CHUNK_TASKS && !add_chunk(tasks)))
+        return NULL;
+    struct mwi_task_entry *task = slot_task(tasks, tasks->slots_count);
+    task->slot = (uint32_t)tasks->slots_count++;
+    task->generation = UINT32_MAX;
+    return task;
+}
+
+struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_task_policy *policy)
+{
+    uint32_t number;
+    if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
+        return NULL;
+    struct mwi_task_entry *task = unused_slot(tasks);
+    if (task == NULL) {
+        mwi_policies_put(&tasks->policies, &tasks->pool, number);
+        return NULL;
+    }
+    *task = (struct mwi_task_entry){.slot = task->slot,
+                                    .generation = task->generation + 1,
+                                    .sid = MWI_NO_SID,
+                                    .policy = number,
+                                    .state = MWI_TASK_FREE};
+    mwi_list_init(&task->link);
+    return task;
+}
+
+const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
+                                               const struct mwi_task_entry *task)
+{
+    return &mwi_policies_get(&tasks->policies, task->policy)->policy;
+}
+
+uint64_t mwi_tasks_id(const struct mwi_task_entry *task)
+{
+    return (uint64_t)task->generation << 32 | task->slot;
+}
+
+unsigned char *mwi_tasks_data(const struct mwi_task_entry *task)
+{
+    return task->is_shared ? mwi_block_data(task->block) : task->data;
+}
+
+struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task)
+{
+    struct mwi_block *block = task->is_shared ? task->block : mwi_block_own(task->data);
+    if (block == NULL)
+        return NULL;
+    task->block = block;
+    task->is_shared = true;
+    return block;
+}
+
+struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)
+{
+    size_t slot = id & UINT32_MAX;
+    if (slot >= tasks->slots_count)
+        return NULL;
+    struct mwi_task_entry *task = slot_task(tasks, slot);
+    return task->state != MWI_TASK_FREE && task->generation == id >> 32 ? task : NULL;
+}
+
+struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
+{
+    struct mwi_list *link = mwi_pool_first(&tasks->pool);
+    return link == NULL ? NULL : task_of(link);
+}
+
+/* Ids begin with 0, keys of a map do not. */
+static uint64_t history_key(const struct mwi_task_entry *task)
+{
+    return mwi_tasks_id(task) + 1;
+}
+
+static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    if (tasks->histories.used_count > 0)
+        free(mwi_map_remove(&tasks->histories, history_key(task)));
+    mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
+    free_owned(task);
+    mwi_list_prepend(&tasks->free, &task->link);
+}
+
+static struct mwi_pool_level *level_of(const struct mwi_tasks *tasks,
+                                       const struct mwi_task_entry *task)
+{
+    return mwi_policies_get(&tasks->policies, task->policy)->level;
+}
+
+static bool is_waiting(enum mwi_task_state state)
+{
+    return state == MWI_TASK_WAITING || state == MWI_TASK_ORDERED;
+}
+
+static void leave(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    if (task->state == MWI_TASK_WAITING)
+        mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
+    else
+        mwi_list_remove(&task->link);
+    if (task->state != MWI_TASK_FREE)
+        tasks->counts[task->state]--;
+    if (is_waiting(task->state))
+        tasks->waiting_counts[task->algorithm]--;
+}
+
+static void enter_pool(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_new)
+{
+    if (is_new)
+        mwi_pool_append(&tasks->pool, level_of(tasks, task), &task->link);
+    else
+        mwi_pool_prepend(&tasks->pool, level_of(tasks, task), &task->link);
+}
+
+void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
+                    struct mwi_list *list)
+{
+    bool is_new = task->state == MWI_TASK_FREE;
+    assert(mwi_state_task_may_move(task->state, state));
+    if (state == MWI_TASK_CANCELLED) {
+        tasks->counts[task->state]--;
+        tasks->counts[state]++;
+        task->state = (uint8_t)state;
+        return;
+    }
+    leave(tasks, task);
+    task->state = (uint8_t)state;
+    if (state == MWI_TASK_FREE) {
+        forget(tasks, task);
+        return;
+    }
+    tasks->counts[state]++;
+    if (is_waiting(state))
+        tasks->waiting_counts[task->algorithm]++;
+    if (state == MWI_TASK_WAITING)
+        enter_pool(tasks, task, is_new);
+    else
+        mwi_list_append(state == MWI_TASK_UNRUNNABLE ? &tasks->unrunnable : list, &task->link);
+}
+
+void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
+                           const char *text)
+{
+    char *before = mwi_map_get(&tasks->histories, history_key(task));
+    size_t size = (before == NULL ? 0 : strlen(before) + 2) + strlen(text) + 1;
+    char *after = malloc(size);
+    if (after == NULL)
+        return;
+    snprintf(after, size, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : "; ", text);
+    if (mwi_map_set(&tasks->histories, history_key(task), after))
+        free(before);
+    else
+        free(after);
+}
+
+const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
+{
+    const char *text = mwi_map_get(&tasks->histories, history_key(task));
+    return text == NULL ? "" : text;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The task store: every task that is waiting, running or unrunnable, in a table of slots, and the
+ * queue of those that wait. A task is its slot's address while it lives, and a number (id) for the
+ * outside: slot and generation, so that an id of a task that is gone is told from one that took its
+ * slot. Nothing is allocated per task but its payload, and what counts who needs that once a large
+ * one is sent.
+ */
+#ifndef MWI_TASKS_H
+#define MWI_TASKS_H
+
+#include "base/block.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "farm/policies.h"
+#include "farm/pool.h"
+#include "record/state.h"
+#include "wire/message.h"
+
+/* At most this many attempts can be asked for; they are counted in a byte. */
+#define MWI_ATTEMPTS_MAX 255
+
+struct mwi_task_entry {
+    struct mwi_list
+        link; /* in the pool, a slave's ordered or running list, or among the unrunnable */
+    union {
+        unsigned char *data;     /* malloc'd */
+        struct mwi_block *block; /* of the data, if it is shared */
+    };
+    union {
+        int64_t tag;
+        struct mwi_tag *tag_bytes; /* malloc'd */
+    };
+    size_t size;
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t sid; /* ordered or running: whose it is; unrunnable: whose it was last */
+    uint32_t policy;
+    uint16_t algorithm;
+    uint8_t state;
+    uint8_t attempts; /* slaves that had it and were lost */
+    bool is_bytes;
+    bool has_tag_bytes;
+    bool is_suspect; /* was at a slave that was lost, begun or not */
+    bool is_shared;
+};
+
+/* A tag of any bytes. */
+struct mwi_tag {
+    size_t size;
+    unsigned char bytes[];
+};
+
+struct mwi_tasks {
+    struct mwi_task_entry **chunks;
+    size_t chunks_count;
+    size_t slots_count; /* slots ever used */
+    struct mwi_list free;
+    struct mwi_pool pool;
+    struct mwi_list unrunnable;
+    struct mwi_policies policies;
+    size_t counts[MWI_TASK_STATES_COUNT];
+    size_t *waiting_counts;   /* by algorithm: in the pool or queued for a slave */
+    struct mwi_map histories; /* id -> text: what befell a task, for the few that were ever lost */
+};
+
+/* False out of memory. */
+bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count);
+void mwi_tasks_fini(struct mwi_tasks *tasks);
+
+/* A new task of that policy, in no list and in state FREE until it is first moved; all fields 0 but
+ * those of the store. NULL out of memory. The caller fills in the rest; `data` and `tag_bytes`
+ * become the store's. */
+struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_task_policy *policy);
+
+/* Borrowed until the next task is added. */
+const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
+                                               const struct mwi_task_entry *task);
+
+uint64_t mwi_tasks_id(const struct mwi_task_entry *task);
+
+/* Its arguments; borrowed for as long as the task lives. */
+unsigned char *mwi_tasks_data(const struct mwi_task_entry *task);
+
+/* The arguments as something that may outlive the task; borrowed. NULL out of memory. */
+struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task);
+
+/* The task of an id; NULL if there is none any more, or never was. */
+struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);
+
+/* The next of the pool, NULL if it is empty. */
+struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
+
+/* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the
+ * task is new, else at the front, since it is older than what waits there. ORDERED, RUNNING and
+ * CANCELLED: to the end of `list`, a slave's. UNRUNNABLE: to the end of the store's list. FREE: the
+ * task is gone, with all that it owns. */
+void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
+                    struct mwi_list *list);
+
+/* Adds to what befell a task; "; " between. Out of memory loses the text, nothing else. */
+void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
+                           const char *text);
+
+/* What befell it, "" if nothing; borrowed until the next change of the task. */
+const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between fork and exec only what is safe after a fork in a program with threads is called. A pipe
+ * that closes on exec tells whether exec succeeded.
+ */
+#include "loop/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static mw_error fail(mw_reason *why, const char *path, int number)
+{
+    snprintf(why->text, sizeof why->text, "cannot start the slave %.150s: %s", path,
+             strerror(number));
+    return MW_EIO;
+}
+
+static void become_slave(const char *path, char **arguments, char **environment, pid_t parent,
+                         int channel, int report)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    int null = open("/dev/null", O_RDONLY);
+    if (null > STDIN_FILENO) {
+        dup2(null, STDIN_FILENO);
+        close(null);
+    }
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+        fcntl(channel, F_SETFD, 0) == 0)
+        execve(path, arguments, environment);
+    int number = errno;
+    ssize_t written = write(report, &number, sizeof number);
+    (void)written;
+    _exit(127);
+}
+
+/* 0 if the child has begun to run the program, else what went wrong. */
+static int exec_error(int report)
+{
+    int number = 0;
+    ssize_t size;
+    do
+        size = read(report, &number, sizeof number);
+    while (size < 0 && errno == EINTR);
+    return size == (ssize_t)sizeof number ? number : 0;
+}
+
+/* The environment with MWI_CHILD_VARIABLE in front, where it is found first; one block. NULL out of
+ * memory. */
+static char **make_environment(char *variable, size_t size)
+{
+    size_t count = 0;
+    snprintf(variable, size, MWI_CHILD_VARIABLE "=%ld", (long)getpid());
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    char **environment = calloc(count + 2, sizeof *environment);
+    if (environment == NULL)
+        return NULL;
+    environment[0] = variable;
+    for (size_t i = 0, kept = 1; i < count; i++)
+        if (strncmp(environ[i], MWI_CHILD_VARIABLE "=", sizeof MWI_CHILD_VARIABLE) != 0)
+            environment[kept++] = environ[i];
+    return environment;
+}
+
+static mw_error fork_slave(struct mwi_child *child, const char *path, char **arguments,
+                           const int sockets[2], const int report[2], mw_reason *why)
+{
+    char variable[64];
+    pid_t parent = getpid();
+    char **environment = make_environment(variable, sizeof variable);
+    child->pid = environment == NULL ? -1 : fork();
+    if (child->pid == 0)
+        become_slave(path, arguments, environment, parent, sockets[1], report[1]);
+    int number = child->pid < 0 ? errno : 0;
+    free(environment);
+    close(report[1]);
+    if (number == 0)
+        number = exec_error(report[0]);
+    if (number == 0)
+        return MW_OK;
+    if (child->pid > 0)
+        waitpid(child->pid, NULL, 0);
+    return fail(why, path, number);
+}
+
+mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
+                         size_t channel_index, mw_reason *why)
+{
+    int sockets[2], report[2];
+    char channel[40];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+        return fail(why, path, errno);
+    if (pipe2(report, O_CLOEXEC) != 0) {
+        int number = errno;
+        close(sockets[0]);
+        close(sockets[1]);
+        return fail(why, path, number);
+    }
+    snprintf(channel, sizeof channel, "--mw-channel=%d", sockets[1]);
+    char *before = arguments[channel_index];
+    arguments[channel_index] = channel;
+    mw_error error = fork_slave(child, path, arguments, sockets, report, why);
+    arguments[channel_index] = before;
+    close(report[0]);
+    close(sockets[1]);
+    if (error != MW_OK)
+        close(sockets[0]);
+    child->channel = error == MW_OK ? sockets[0] : -1;
+    return error;
+}
+
+bool mwi_child_is_one(void)
+{
+    const char *starter = getenv(MWI_CHILD_VARIABLE);
+    return starter != NULL && strtol(starter, NULL, 10) == (long)getppid();
+}
+
+bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why)
+{
+    int status;
+    pid_t got = waitpid(child->pid, &status, WNOHANG);
+    if (got == 0)
+        return false;
+    if (got < 0)
+        snprintf(why->text, sizeof why->text, "somebody else has waited for it");
+    else if (WIFSIGNALED(status))
+        snprintf(why->text, sizeof why->text, "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(why->text, sizeof why->text, "exit status %d", WEXITSTATUS(status));
+    return true;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A peer's number has its transport's index in the upper 8 bits, so that one number names it among
+ * all. With one transport the loop waits in it; with several it looks at each in turn, and when
+ * nothing happens backs off as a transport does that can only look, but naps in one that sleeps,
+ * whose peers so need not wait for the end of the nap.
+ */
+#include "loop/loop.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/backoff.h"
+#include "base/body.h"
+#include "options/options.h"
+
+#define INDEX_SHIFT 56
+#define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
+/* How many looks are made before one at wake_fd. */
+#define LOOKS_PER_WAKE_CHECK 64
+/* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
+#define TURN_EVERY_NS INT64_C(1000000000)
+
+/* For this the heap's end is kept; see keep_heap. */
+#define KEPT_BLOCK_BYTES ((size_t)4 << 20)
+
+struct loop_transport {
+    struct mwi_loop *loop;
+    size_t index;
+    const mw_transport_api *api;
+    void *transport;
+    size_t ups_count;
+};
+
+struct lost_peers {
+    mw_peer *items;
+    size_t count, capacity;
+};
+
+struct mwi_loop {
+    struct mwi_loop_engine engine;
+    struct mwi_audit_file *audit;
+    struct loop_transport transports[MWI_TRANSPORTS_MAX];
+    size_t transports_count;
+    struct lost_peers unsendable; /* a frame for them could not be queued */
+    uint64_t events_count;
+    struct mwi_backoff backoff; /* of a loop with several transports, or of its caller's loop */
+    int wake_fd;
+    int fd; /* of the first transport that has one; -1 if none has, or nobody has asked yet */
+    bool is_fd_asked;
+    bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
+                  */
+    int64_t turned_ns; /* the end of the last turn, or when its last event came */
+};
+
+static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
+{
+    return (mw_peer)from->index << INDEX_SHIFT | peer;
+}
+
+static struct loop_transport *transport_of(struct mwi_loop *loop, mw_peer peer)
+{
+    return &loop->transports[peer >> INDEX_SHIFT];
+}
+
+static void remember_unsendable(struct mwi_loop *loop, mw_peer peer)
+{
+    struct lost_peers *lost = &loop->unsendable;
+    if (lost->count == lost->capacity) {
+        size_t capacity = lost->capacity == 0 ? 4 : lost->capacity * 2;
+        mw_peer *items = realloc(lost->items, capacity * sizeof *items);
+        if (items == NULL) {
+            loop->engine.effects->failed = true;
+            return;
+        }
+        lost->items = items;
+        lost->capacity = capacity;
+    }
+    lost->items[lost->count++] = peer;
+}
+
+static bool is_unsendable(const struct mwi_loop *loop, mw_peer peer)
+{
+    for (size_t i = 0; i < loop->unsendable.count; i++)
+        if (loop->unsendable.items[i] == peer)
+            return true;
+    return false;
+}
+
+static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
+{
+    struct loop_transport *to = transport_of(loop, effect->peer);
+    /* A frame that could not be queued is missing: none may follow it. */
+    mw_error error = MW_EPEER;
+    mwi_backoff_active(&loop->backoff);
+    loop->is_due = true;
+    if (!is_unsendable(loop, effect->peer))
+        error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size,
+                              effect->body.release == NULL ? NULL : &effect->body);
+    if (error != MW_OK) {
+        free(effect->frame);
+        mwi_body_release(&effect->body);
+        if (error != MW_EPEER)
+            remember_unsendable(loop, effect->peer);
+    }
+    effect->frame = NULL;
+    effect->body = (mw_body){0};
+}
+
+static void drop_peer(struct mwi_loop *loop, mw_peer peer)
+{
+    struct loop_transport *to = transport_of(loop, peer);
+    loop->is_due = true;
+    to->api->drop(to->transport, peer & PEER_MASK);
+}
+
+static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
+{
+    switch (effect->kind) {
+    case MWI_EFFECT_SEND:
+        send_frame(loop, effect);
+        break;
+    case MWI_EFFECT_DROP:
+        drop_peer(loop, effect->peer);
+        break;
+    case MWI_EFFECT_LOST:
+        loop->events_count++;
+        if (loop->engine.lost != NULL)
+            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size != 0);
+        break;
+    case MWI_EFFECT_AUDIT:
+        mwi_audit_file_write(loop->audit, &effect->record);
+        break;
+    }
+}
+
+void mwi_loop_carry_out(struct mwi_loop *loop)
+{
+    struct mwi_effects *effects = loop->engine.effects;
+    for (size_t i = 0; i < effects->count; i++)
+        carry_out_effect(loop, &effects->items[i]);
+    effects->count = 0;
+}
+
+static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, int64_t now_ns)
+{
+    drop_peer(loop, peer);
+    loop->engine.step(loop->engine.engine, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
+                                                               .now_ns = now_ns,
+                                                               .peer = peer,
+                                                               .reason = reason});
+    mwi_loop_carry_out(loop);
+}
+
+static void step(struct mwi_loop *loop, const struct mwi_event *event)
+{
+    loop->engine.step(loop->engine.engine, event);
+    mwi_loop_carry_out(loop);
+    while (loop->unsendable.count > 0) {
+        mw_peer peer = loop->unsendable.items[--loop->unsendable.count];
+        lose_peer(loop, peer, "a message to it could not be queued", event->now_ns);
+    }
+}
+
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason)
+{
+    lose_peer(loop, peer, reason, mwi_loop_now(loop));
+}
+
+static void on_event(struct loop_transport *from, struct mwi_event *event)
+{
+    struct mwi_loop *loop = from->loop;
+    loop->events_count++;
+    mwi_backoff_active(&loop->backoff);
+    event->now_ns = loop->turned_ns = mwi_loop_now(loop);
+    event->transport = from->api->scheme;
+    event->peer = global_peer(from, event->peer);
+    step(loop, event);
+}
+
+static void on_up(void *context, mw_peer peer, const char *name)
+{
+    ((struct loop_transport *)context)->ups_count++;
+    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_PEER_UP, .peer = peer, .name = name});
+}
+
+static void on_message(void *context, mw_peer peer, mw_frame *frame)
+{
+    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = peer, .frame = frame});
+}
+
+static void on_down(void *context, mw_peer peer, const char *reason)
+{
+    on_event(context,
+             &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
+}
+
+static const mw_transport_events loop_events = {on_up, on_message, on_down};
+
+/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and a
+ * moment later asks for it anew: for messages that come and go that costs more than to copy what is
+ * in them. Once it has seen a large block freed, it keeps twice as much; nothing of the block is
+ * ever touched. */
+static void keep_heap(void)
+{
+    void *volatile block = malloc(KEPT_BLOCK_BYTES);
+    free(block);
+}
+
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
+                       struct mwi_audit_file *audit)
+{
+    struct mwi_loop *opened = calloc(1, sizeof *opened);
+    if (opened == NULL)
+        return MW_ENOMEM;
+    keep_heap();
+    opened->engine = *engine;
+    opened->audit = audit;
+    opened->wake_fd = -1;
+    opened->fd = -1;
+    opened->is_due = true;
+    mwi_backoff_init(&opened->backoff, wait);
+    *loop = opened;
+    return MW_OK;
+}
+
+void mwi_loop_close(struct mwi_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    for (size_t i = loop->transports_count; i-- > 0;)
+        loop->transports[i].api->close(loop->transports[i].transport);
+    free(loop->unsendable.items);
+    free(loop);
+}
+
+mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
+                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why)
+{
+    if (loop->transports_count == MWI_TRANSPORTS_MAX) {
+        snprintf(why->text, sizeof why->text, "more than %d transports", MWI_TRANSPORTS_MAX);
+        return MW_EINVAL;
+    }
+    struct loop_transport *added = &loop->transports[loop->transports_count];
+    mw_transport_config config = {.events = &loop_events,
+                                  .context = added,
+                                  .frame_bytes_max = frame_bytes_max,
+                                  .wake_fd = wake_fd,
+                                  .wait = loop->backoff.wait,
+                                  .environment = environment};
+    *added = (struct loop_transport){.loop = loop, .index = loop->transports_count, .api = api};
+    loop->wake_fd = wake_fd;
+    mw_error error = api->open(&added->transport, &config, why);
+    if (error == MW_OK)
+        *index = loop->transports_count++;
+    return error;
+}
+
+mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
+                         size_t size, mw_reason *why)
+{
+    struct loop_transport *transport = &loop->transports[index];
+    loop->is_due = true;
+    return transport->api->listen(transport->transport, address, bound, size, why);
+}
+
+mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
+                          mw_reason *why)
+{
+    struct loop_transport *transport = &loop->transports[index];
+    loop->is_due = true;
+    mw_error error = transport->api->connect(transport->transport, address, peer, why);
+    if (error == MW_OK)
+        *peer = global_peer(transport, *peer);
+    return error;
+}
+
+size_t mwi_loop_peers_max(const struct mwi_loop *loop)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < loop->transports_count; i++) {
+        size_t count = loop->transports[i].api->peers_max(loop->transports[i].transport);
+        total = count < SIZE_MAX - total ? total + count : SIZE_MAX;
+    }
+    return total;
+}
+
+bool mwi_loop_is_complete(const struct mwi_loop *loop)
+{
+    for (size_t i = 0; i < loop->transports_count; i++) {
+        const struct loop_transport *one = &loop->transports[i];
+        size_t count = one->api->peers_max(one->transport);
+        if (count != SIZE_MAX && one->ups_count < count)
+            return false;
+    }
+    return true;
+}
+
+const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
+{
+    return loop->transports[index].api->scheme;
+}
+
+static mw_error look_at_all(struct mwi_loop *loop, mw_reason *why)
+{
+    mw_error error = MW_OK;
+    for (size_t i = 0; i < loop->transports_count && error == MW_OK; i++)
+        error = loop->transports[i].api->poll(loop->transports[i].transport, INT64_MIN, why);
+    return error;
+}
+
+static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
+{
+    for (size_t i = 0; i < loop->transports_count; i++)
+        if (loop->transports[i].api->sleeps)
+            return loop->transports[i].api->poll(loop->transports[i].transport, until_ns, why);
+    return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
+}
+
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* A look does not tell of it. */
+static bool is_woken(const struct mwi_loop *loop)
+{
+    struct pollfd wake = {.fd = loop->wake_fd, .events = POLLIN};
+    return loop->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
+}
+
+/* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether
+ * something has ended the wait. */
+static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns,
+                              bool *is_over, mw_reason *why)
+{
+    mwi_backoff_quiet(&loop->backoff, now_ns);
+    int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
+    *is_over = false;
+    if (nap_ns == MWI_BACKOFF_YIELD) {
+        sched_yield();
+        mwi_backoff_yielded(&loop->backoff, now_ns, mwi_loop_now(loop));
+    }
+    if (nap_ns <= 0)
+        return MW_OK;
+    int64_t until_ns = earlier(deadline_ns, now_ns + nap_ns);
+    mw_error error = nap(loop, until_ns, why);
+    *is_over = mwi_loop_now(loop) < until_ns;
+    return error;
+}
+
+static mw_error poll_several(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
+{
+    uint64_t before = loop->events_count;
+    bool is_over = false;
+    for (unsigned looks_count = 1;; looks_count++) {
+        mw_error error = look_at_all(loop, why);
+        if (error != MW_OK || loop->events_count != before)
+            return error;
+        int64_t now_ns = mwi_loop_now(loop);
+        if (now_ns >= deadline_ns)
+            return MW_OK;
+        error = wait_a_little(loop, now_ns, deadline_ns, &is_over, why);
+        if (error != MW_OK || is_over || loop->events_count != before)
+            return error;
+        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(loop))
+            return MW_OK;
+    }
+}
+
+static mw_error poll_transports(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
+{
+    struct loop_transport *only = &loop->transports[0];
+    if (loop->transports_count == 1)
+        return only->api->poll(only->transport, deadline_ns, why);
+    return poll_several(loop, deadline_ns, why);
+}
+
+mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
+                       mw_reason *why)
+{
+    uint64_t before = loop->events_count;
+    loop->turned_ns = mwi_loop_now(loop);
+    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = loop->turned_ns});
+    /* A slave that a timer has thrown out is news for the user, who shall not wait for more. */
+    if (loop->events_count != before)
+        deadline_ns = INT64_MIN;
+    int64_t own_ns = loop->engine.deadline(loop->engine.engine);
+    /* What was written since the last turn must not wait as long as the poll may. */
+    mwi_audit_file_flush(loop->audit);
+    /* An engine that has just run out of memory may wait for what will never come. */
+    mw_error error = MW_OK;
+    loop->is_due = false;
+    if (!loop->engine.effects->failed)
+        error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
+    if (loop->events_count != before) {
+        loop->is_due = true;
+    } else {
+        loop->turned_ns = mwi_loop_now(loop);
+        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
+    }
+    if (is_eventful != NULL)
+        *is_eventful = loop->events_count != before;
+    mwi_audit_file_flush(loop->audit);
+    if (error == MW_OK && loop->engine.effects->failed) {
+        snprintf(why->text, sizeof why->text, "out of memory");
+        return MW_ENOMEM;
+    }
+    return error;
+}
+
+int mwi_loop_fd(struct mwi_loop *loop)
+{
+    for (size_t i = 0; i < loop->transports_count && !loop->is_fd_asked && loop->fd < 0; i++)
+        loop->fd = loop->transports[i].api->fd(loop->transports[i].transport);
+    loop->is_fd_asked = true;
+    return loop->fd;
+}
+
+int64_t mwi_loop_due(const struct mwi_loop *loop)
+{
+    int64_t now_ns = mwi_loop_now(loop);
+    if (loop->is_due)
+        return now_ns;
+    int64_t due_ns =
+        earlier(loop->engine.deadline(loop->engine.engine), loop->turned_ns + TURN_EVERY_NS);
+    if (loop->fd >= 0 && loop->transports_count == 1)
+        return due_ns;
+    /* Counted from the last turn, so that to ask often does not put it off. */
+    int64_t nap_ns = mwi_backoff_next(&loop->backoff, loop->turned_ns, 0);
+    return nap_ns > 0 ? earlier(due_ns, loop->turned_ns + nap_ns) : now_ns;
+}
+
+int64_t mwi_loop_turned(const struct mwi_loop *loop)
+{
+    return loop->turned_ns;
+}
+
+void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)
+{
+    record.time_ns = mwi_loop_now(loop);
+    mwi_audit_file_write(loop->audit, &record);
+}
+
+int64_t mwi_loop_now(const struct mwi_loop *loop)
+{
+    return loop->transports[0].api->now(loop->transports[0].transport);
+}
+
+int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s)
+{
+    if (timeout_s < 0)
+        return INT64_MAX;
+    int64_t now_ns = mwi_loop_now(loop);
+    double timeout_ns = timeout_s * 1e9;
+    return timeout_ns < (double)(INT64_MAX - now_ns) ? now_ns + (int64_t)timeout_ns : INT64_MAX;
+}

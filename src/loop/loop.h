@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Joins transports to an engine: waits for their events, steps the engine with them, and carries
+ * out the effects. It holds one transport or several; the engine sees peers of all of them alike.
+ * The clock is that of the first.
+ */
+#ifndef MWI_LOOP_H
+#define MWI_LOOP_H
+
+#include "engine/effects.h"
+#include "record/audit_file.h"
+
+struct mwi_loop;
+
+/* What the loop needs of an engine. */
+struct mwi_loop_engine {
+    void *engine;
+    void (*step)(void *engine, const struct mwi_event *event);
+    int64_t (*deadline)(const void *engine);
+    struct mwi_effects *effects;
+    /* Called for MWI_EFFECT_LOST, within a poll; may be NULL. */
+    void (*lost)(void *context, mw_peer peer, bool was_useful);
+    void *lost_context;
+};
+
+/* MW_ENOMEM. `engine` is copied; `audit` is borrowed until close. `wait` is how the loop and its
+ * transports wait. */
+mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
+                       struct mwi_audit_file *audit);
+
+/* Closes the transports. NULL is legal. */
+void mwi_loop_close(struct mwi_loop *loop);
+
+/* Opens another transport; *index says which it is. Errors: those of its open; MW_EINVAL: there are
+ * too many. */
+mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
+                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why);
+
+/* As the transport's. */
+mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
+                         size_t size, mw_reason *why);
+mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
+                          mw_reason *why);
+
+/* How many peers can ever come up on all of them, SIZE_MAX: no end of them. */
+size_t mwi_loop_peers_max(const struct mwi_loop *loop);
+
+/* Whether all have come up that can, where that is known; where it is not, nobody is missing. */
+bool mwi_loop_is_complete(const struct mwi_loop *loop);
+
+const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
+
+/* One turn: ticks the engine, waits until something happened or the deadline (or the engine's own)
+ * has passed, carries out all effects. *is_eventful, if wanted, says whether a peer was heard of.
+ */
+mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
+                       mw_reason *why);
+
+/* A descriptor that says when a turn would find something, -1 if no transport has one, the same
+ * each time. And the time at which a turn is due although it says nothing, or was not asked for: at
+ * most a second after the last one. */
+int mwi_loop_fd(struct mwi_loop *loop);
+int64_t mwi_loop_due(const struct mwi_loop *loop);
+
+/* When the last turn ended, or its last event came if there was one, which saves reading the clock;
+ * 0 if there was none. */
+int64_t mwi_loop_turned(const struct mwi_loop *loop);
+
+/* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said
+ * so. Not from an event. */
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
+
+/* Carries out what a direct call of the engine has left. */
+void mwi_loop_carry_out(struct mwi_loop *loop);
+
+/* Writes a record of the shell's own; its time is filled in. */
+void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
+
+int64_t mwi_loop_now(const struct mwi_loop *loop);
+
+/* The time so many seconds from now; below 0, or too far away: INT64_MAX, never. */
+int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s);
+
+#endif

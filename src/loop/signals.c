@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The handler writes a byte into a pipe that polls watch. SIGPIPE and SIGXFSZ are ignored: the
+ * write that would raise them fails, and says why.
+ */
+#include "loop/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+static int wake_pipe[2] = {-1, -1};
+static struct sigaction saved_int, saved_term, saved_pipe, saved_file_size;
+
+static void on_signal(int number)
+{
+    int error = errno;
+    if (caught != 0) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    caught = number;
+    ssize_t written = write(wake_pipe[1], "", 1);
+    (void)written;
+    errno = error;
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+mw_error mwi_signals_install(bool is_local_slave)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction nothing = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        return MW_EIO;
+    caught = 0;
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, is_local_slave ? &nothing : &action, &saved_int);
+    sigaction(SIGTERM, &action, &saved_term);
+    sigaction(SIGPIPE, &ignore, &saved_pipe);
+    sigaction(SIGXFSZ, &ignore, &saved_file_size);
+    return MW_OK;
+}
+
+void mwi_signals_restore(void)
+{
+    sigaction(SIGINT, &saved_int, NULL);
+    sigaction(SIGTERM, &saved_term, NULL);
+    sigaction(SIGPIPE, &saved_pipe, NULL);
+    sigaction(SIGXFSZ, &saved_file_size, NULL);
+    close(wake_pipe[0]);
+    close(wake_pipe[1]);
+    wake_pipe[0] = wake_pipe[1] = -1;
+}
+
+int mwi_signals_fd(void)
+{
+    return wake_pipe[0];
+}
+
+int mwi_signals_caught(void)
+{
+    char byte;
+    if (caught != 0)
+        while (read(wake_pipe[0], &byte, 1) > 0)
+            ;
+    return caught;
+}
+
+const char *mwi_signals_name(int number)
+{
+    return number == SIGINT ? "SIGINT" : "SIGTERM";
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of options: their names, kinds, limits, defaults and help. Reading argv and the
+ * environment, --mw-help and the man page all come from here and nothing is said twice. An option
+ * is added by an enumerator in options.h and a row here.
+ */
+#include "options/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <mw/transport.h>
+
+#define SECONDS(s) (INT64_C(1000000000) * (s))
+#define DURATION_MAX SECONDS(1000000)
+#define MESSAGE_BYTES_MIN 4096
+#define MESSAGE_BYTES_MAX ((int64_t)MW_FRAME_BYTES_MAX)
+#define PATH_BYTES_MAX 4095
+#define HOST_BYTES_MAX 255
+#define NAME_LENGTH_MAX 40
+#define PART_LENGTH_MIN 3
+
+static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp", NULL};
+/* In the order of mw_wait. */
+static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
+static const char *const audit_formats[] = {"text", "json", NULL};
+
+const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
+    [MWI_OPTION_HELP] =
+        {
+            .name = "help",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_GENERAL,
+            .not_environment = true,
+            .default_value = "0",
+            .help = "Print this text and exit.",
+        },
+    [MWI_OPTION_VERSION_STRING] =
+        {
+            .name = "version-string",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_GENERAL,
+            .not_environment = true,
+            .default_value = "0",
+            .help = "Print the version of the library and exit.",
+        },
+    [MWI_OPTION_MASTER] =
+        {
+            .name = "master",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_ROLE,
+            .default_value = "0",
+            .help = "Be a master, to which slaves connect over TCP. Not for rank 0 of an MPI job, "
+                    "which is a master anyway, over TCP too with --mw-transport mpi,tcp.",
+        },
+    [MWI_OPTION_SLAVE] =
+        {
+            .name = "slave",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_ROLE,
+            .default_value = "0",
+            .help = "Be a slave, and find the master through --mw-resource-file, or "
+                    "--mw-master-host and --mw-master-port.",
+        },
+    [MWI_OPTION_LOCAL] =
+        {
+            .name = "local",
+            .kind = MWI_OPTION_IS_INTEGER,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_ROLE,
+            .min = 1,
+            .max = 4096,
+            .metavariable = "N",
+            .default_words = "one slave per processor when the farm is local",
+            .help = "Be a whole farm on this machine: a master that starts N slaves.",
+        },
+    [MWI_OPTION_TRANSPORT] =
+        {
+            .name = "transport",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_ROLE,
+            .words = transports,
+            .metavariable = "T",
+            .default_value = "auto",
+            .help = "How master and slaves talk to each other. auto takes mpi under an MPI "
+                    "launcher of more than one process, tcp when --mw-master or --mw-slave is "
+                    "given, else local. Under mpi, rank 0 is the master. mpi,tcp is mpi with a "
+                    "master to which other slaves may connect over TCP too.",
+        },
+    [MWI_OPTION_CHANNEL] =
+        {
+            .name = "channel",
+            .kind = MWI_OPTION_IS_INTEGER,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_ROLE,
+            .min = 0,
+            .max = 1048576,
+            .metavariable = "N",
+            .help = "Talk to the master over the inherited descriptor N. A master gives this to "
+                    "the slaves that it starts itself.",
+        },
+    [MWI_OPTION_MASTER_HOST] =
+        {
+            .name = "master-host",
+            .kind = MWI_OPTION_IS_HOST,
+            .section = MWI_OPTIONS_NETWORK,
+            .max = HOST_BYTES_MAX,
+            .metavariable = "H",
+            .default_words = "for a master, all interfaces and the name of its machine",
+            .help = "Master: the interface to bind, and what the resource file names unless "
+                    "--mw-advertise does; * is all interfaces. Slave: where to connect.",
+        },
+    [MWI_OPTION_MASTER_PORT] =
+        {
+            .name = "master-port",
+            .kind = MWI_OPTION_IS_PORTS,
+            .section = MWI_OPTIONS_NETWORK,
+            .min = 0,
+            .max = 65535,
+            .metavariable = "P",
+            .default_value = "0",
+            .help = "Master: the port to listen on; 0 takes a free one, LOW-HIGH the first of "
+                    "these that can be had. Slave: the port to connect to, a single one.",
+        },
+    [MWI_OPTION_ADVERTISE] =
+        {
+            .name = "advertise",
+            .kind = MWI_OPTION_IS_HOST,
+            .is_one_host = true,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_NETWORK,
+            .max = HOST_BYTES_MAX,
+            .metavariable = "H",
+            .default_words = "the host of --mw-master-host",
+            .help = "Under which name or address slaves shall connect: what the resource file "
+                    "and the audit trail name in place of the interface that was bound.",
+        },
+    [MWI_OPTION_MEMBER_ID] =
+        {
+            .name = "member-id",
+            .kind = MWI_OPTION_IS_TEXT,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .is_printable = true,
+            .min = 1,
+            .max = 255,
+            .metavariable = "S",
+            .default_value = "default-member-id",
+            .help = "A token that must be the same in master and slave. It keeps many farms "
+                    "apart and gives no security.",
+        },
+    [MWI_OPTION_CONNECT_TIMEOUT] =
+        {
+            .name = "connect-timeout",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .min = 0,
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "30",
+            .help = "How many seconds a slave tries to reach a master, waiting for it or its "
+                    "resource file to appear.",
+        },
+    [MWI_OPTION_CLIENT_TIMEOUT] =
+        {
+            .name = "client-timeout",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_NETWORK,
+            .min = 1,
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "60",
+            .help =
+                "How many seconds the master waits for a client to greet, and for a sign of life "
+                "of a slave that has no task. However long a task runs, this does not end "
+                "it.",
+        },
+    [MWI_OPTION_SHUTDOWN_TIMEOUT] =
+        {
+            .name = "shutdown-timeout",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_NETWORK,
+            .min = 0,
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "10",
+            .help = "How many seconds a master that ends waits for its slaves.",
+        },
+    [MWI_OPTION_WAIT] =
+        {
+            .name = "wait",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .words = waits,
+            .metavariable = "T",
+            .default_value = "auto",
+            .help = "What a process does while nothing happens. auto is fast when busy and quiet "
+                    "when idle; spin never sleeps, for the fastest answers, and takes a whole core "
+                    "for each process; yield is the same but gives way to other processes; nap "
+                    "never spins.",
+        },
+    [MWI_OPTION_MAX_WRITE_BUFFER_SIZE] =
+        {
+            .name = "max-write-buffer-size",
+            .kind = MWI_OPTION_IS_SIZE,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .min = MESSAGE_BYTES_MIN,
+            .max = MESSAGE_BYTES_MAX,
+            .metavariable = "B",
+            .default_value = "64M",
+            .help =
+                "The largest message to send, of which up to 128 bytes are the message's own. A "
+                "task that does not fit is refused when it is submitted; a result, or a task "
+                "that does not fit its slave, fails by itself.",
+        },
+    [MWI_OPTION_MAX_READ_BUFFER_SIZE] =
+        {
+            .name = "max-read-buffer-size",
+            .kind = MWI_OPTION_IS_SIZE,
+            .section = MWI_OPTIONS_NETWORK,
+            .is_inherited = true,
+            .min = MESSAGE_BYTES_MIN,
+            .max = MESSAGE_BYTES_MAX,
+            .metavariable = "B",
+            .default_value = "64M",
+            .help = "The largest message to accept. Protects against a mad peer.",
+        },
+    [MWI_OPTION_SLAVE_TASK_GROUP] =
+        {
+            .name = "slave-task-group",
+            .kind = MWI_OPTION_IS_GROUP,
+            .section = MWI_OPTIONS_SLAVES,
+            .is_inherited = true,
+            .min = 1,
+            .max = 1000000,
+            .metavariable = "N",
+            .default_value = "auto",
+            .help = "How many tasks the master sends to a slave in one message, once the slave has "
+                    "returned the last; nothing is then sent ahead. auto sends as many as make a "
+                    "short time, and the next while the slave still has some.",
+        },
+    [MWI_OPTION_SLAVE_RESULT_GROUP] =
+        {
+            .name = "slave-result-group",
+            .kind = MWI_OPTION_IS_GROUP,
+            .section = MWI_OPTIONS_SLAVES,
+            .is_inherited = true,
+            .min = 1,
+            .max = 1000000,
+            .metavariable = "N",
+            .default_value = "auto",
+            .help = "How many results a slave sends to the master in one message; fewer when it "
+                    "has no task left. auto sends when half of what the slave was sent is "
+                    "done, and before a result would wait for more than 1.5 ms.",
+        },
+    [MWI_OPTION_AUDIT_FILE] =
+        {
+            .name = "audit-file",
+            .kind = MWI_OPTION_IS_TEXT,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "F",
+            .default_words = "standard error",
+            .help = "Append the audit trail to the file F. In F, %n becomes the node (master, "
+                    "SLAVE-3), %p the process id, %h the host, %m the member id, and %% a %.",
+        },
+    [MWI_OPTION_AUDIT_FORMAT] =
+        {
+            .name = "audit-format",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .words = audit_formats,
+            .metavariable = "T",
+            .default_value = "text",
+            .help = "The form of the audit trail: lines for humans, or one JSON object a line.",
+        },
+    [MWI_OPTION_QUIET] =
+        {
+            .name = "quiet",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .default_value = "0",
+            .help = "No audit trail on standard error. A file that --mw-audit-file names is "
+                    "still written.",
+        },
+    [MWI_OPTION_RESOURCE_FILE] =
+        {
+            .name = "resource-file",
+            .kind = MWI_OPTION_IS_TEXT,
+            .section = MWI_OPTIONS_RESOURCE_FILE,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "F",
+            .help = "Master: write to the file F what slaves and batch systems need to know. "
+                    "Slave: read host, port and member id of the master from it, and whether it "
+                    "has finished. A --mw-master-host, --mw-master-port or --mw-member-id that "
+                    "comes later on the command line overrides the file; an earlier one, or one "
+                    "of the environment, is overridden by it.",
+        },
+    [MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL] =
+        {
+            .name = "resource-file-update-interval",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_RESOURCE_FILE,
+            .min = SECONDS(1),
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "300",
+            .help = "How many seconds may pass until the master writes the resource file anew.",
+        },
+    [MWI_OPTION_SLAVE_EXECUTABLE] =
+        {
+            .name = "slave-executable",
+            .kind = MWI_OPTION_IS_TEXT,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_RESOURCE_FILE,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "P",
+            .default_words = "this program",
+            .help = "The path of the program that slaves run: the master starts it in local mode, "
+                    "and the "
+                    "resource file names it.",
+        },
+};
+
+const char *mwi_option_section_title(enum mwi_option_section section)
+{
+    static const char *const titles[MWI_OPTION_SECTIONS_COUNT] = {
+        [MWI_OPTIONS_GENERAL] = "General", [MWI_OPTIONS_ROLE] = "Role and transport",
+        [MWI_OPTIONS_NETWORK] = "Network", [MWI_OPTIONS_SLAVES] = "Slaves",
+        [MWI_OPTIONS_AUDIT] = "Audit",     [MWI_OPTIONS_RESOURCE_FILE] = "Resource file",
+    };
+
+    return titles[section];
+}
+
+enum mwi_option mwi_option_find(const char *name, size_t length)
+{
+    int i = 0;
+
+    while (i < MWI_OPTIONS_COUNT && (strlen(mwi_option_table[i].name) != length ||
+                                     memcmp(mwi_option_table[i].name, name, length) != 0))
+        i++;
+    return (enum mwi_option)i;
+}
+
+static size_t min_of_three(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
+/* How many bytes must be inserted, removed or replaced to make `known` of the name. Row by row of
+ * the usual matrix, of which one row is kept. `length` is at most NAME_LENGTH_MAX. */
+static size_t edit_distance(const char *known, const char *name, size_t length)
+{
+    size_t row[NAME_LENGTH_MAX + 1];
+
+    for (size_t j = 0; j <= length; j++)
+        row[j] = j;
+    for (; *known; known++) {
+        size_t diagonal = row[0]++;
+
+        for (size_t j = 1; j <= length; j++) {
+            size_t above = row[j];
+
+            row[j] = min_of_three(above + 1, row[j - 1] + 1, diagonal + (*known != name[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[length];
+}
+
+/* The first name in which a word begins with the given one: "master-port" for "port". */
+static const char *name_around(const char *part, size_t length)
+{
+    for (int i = 0; length >= PART_LENGTH_MIN && i < MWI_OPTIONS_COUNT; i++) {
+        const char *name = mwi_option_table[i].name;
+        const char *found = memmem(name, strlen(name), part, length);
+
+        if (found && (found == name || found[-1] == '-'))
+            return name;
+    }
+    return NULL;
+}
+
+const char *mwi_option_nearest(const char *name, size_t length)
+{
+    const char *nearest = NULL;
+    size_t least = length / 2 + 1;
+
+    if (length > NAME_LENGTH_MAX)
+        return NULL;
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        size_t distance = edit_distance(mwi_option_table[i].name, name, length);
+
+        if (distance < least) {
+            least = distance;
+            nearest = mwi_option_table[i].name;
+        }
+    }
+    if (least > 2 && name_around(name, length))
+        return name_around(name, length);
+    return nearest;
+}
+
+void mwi_option_variable(const struct mwi_option_row *row, char *text, size_t size)
+{
+    snprintf(text, size, "MW_%s", row->name);
+    for (; *text; text++)
+        if (*text == '-')
+            *text = '_';
+        else if (*text >= 'a' && *text <= 'z')
+            *text = (char)(*text - 'a' + 'A');
+}

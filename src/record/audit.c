@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One table says everything about a kind of record: subject, event name, text, and the fields with
+ * their JSON keys. Both forms are made from it without a system call or an allocation, since a busy
+ * master writes several records a task. Strings may come from a peer and hold any bytes: what is
+ * not printable is replaced in text and escaped in JSON, and a character is never cut in two.
+ */
+#include "record/audit.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define FIELDS_MAX 6
+
+/* A field of a record, by the letter that stands for it in a form. */
+struct field {
+    char letter;
+    const char *key;
+};
+
+/* In `subject` and `text`, "%x" is the field of letter x, see field_value, and a part in braces is
+ * left out if its field is 0, NULL or empty. The line is "STAMP [A] SUBJECT TEXT". */
+struct form {
+    const char *subject;
+    const char *event;
+    const char *text;
+    struct field fields[FIELDS_MAX];
+};
+
+#define SLAVE_N "SLAVE-%s"
+/* clang-format off */
+#define SID {'s', "sid"}
+#define ROLE {'R', "role"}
+#define STATE {'S', "state"}
+#define GROUP {'G', "group"}
+#define TASK {'k', "task"}
+#define COUNT {'c', "count"}
+#define TRANSPORT {'T', "transport"}
+#define ADDRESS {'a', "address"}
+#define REASON {'r', "reason"}
+#define MEMBER_ID {'t', "member_id"}
+#define PATH {'t', "path"}
+#define ALGORITHM {'t', "algorithm"}
+#define PID {'c', "pid"}
+
+static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
+    [MWI_AUDIT_VERSION] = {"VERSION", "version", "MW: Version %t", {{'t', "version"}}},
+    [MWI_AUDIT_INIT] = {"INIT", "init", "%R \"%t\"", {ROLE, MEMBER_ID}},
+    [MWI_AUDIT_MASTER_READY] = {"MASTER", "master-ready", "READY %a", {TRANSPORT, ADDRESS}},
+    [MWI_AUDIT_NO_MASTER] = {"MASTER", "no-master", "No master algorithm is defined", {{0}}},
+    [MWI_AUDIT_RESFILE_WRITTEN] =
+        {"RESFILE", "resfile-written", "Generated resource file: \"%t\"", {PATH}},
+    [MWI_AUDIT_RESFILE_LOADING] =
+        {"RESFILE", "resfile-loading", "Loading resource file: \"%t\"", {PATH}},
+    [MWI_AUDIT_RESFILE_PROBLEM] = {"RESFILE", "resfile-problem", "%r", {PATH, REASON}},
+    [MWI_AUDIT_NEW_CLIENT] = {"NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
+    [MWI_AUDIT_CLIENT_REFUSED] =
+        {"NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
+    [MWI_AUDIT_SLAVE_GREETED] =
+        {SLAVE_N, "slave-greeted", "%a -> [\"%t\"] %S [%G]",
+         {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID}},
+    [MWI_AUDIT_SLAVE_STATE] = {SLAVE_N, "slave-state", "-> %S{ (%r)}", {SID, STATE, REASON}},
+    [MWI_AUDIT_SLAVE_GROUP] = {SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
+    [MWI_AUDIT_TASKS_SENT] = {SLAVE_N, "tasks-sent", "<- %c tasks", {SID, COUNT}},
+    [MWI_AUDIT_RESULTS_RECEIVED] =
+        {SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
+         {SID, COUNT, {'f', "failed"}}},
+    [MWI_AUDIT_TASK_FAILED] =
+        {SLAVE_N, "task-failed", "-> task %k of \"%t\" failed: %r",
+         {SID, TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_REQUEUED] =
+        {SLAVE_N, "task-requeued", "-> task %k of \"%t\" requeued after attempt %c: %r",
+         {SID, TASK, {'c', "attempts"}, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_UNRUNNABLE] =
+        {"MASTER", "task-unrunnable", "task %k of \"%t\" is unrunnable: %r",
+         {TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_CANCELLED] =
+        {"MASTER", "task-cancelled", "task %k of \"%t\" is cancelled", {TASK, ALGORITHM}},
+    [MWI_AUDIT_TRY_SHUTDOWN] = {SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
+    [MWI_AUDIT_SLAVE_GOODBYE] = {SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_DROPPED] = {SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
+    [MWI_AUDIT_EOF] = {"EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
+    [MWI_AUDIT_LOCAL_STARTED] = {"MASTER", "local-started", "started local slave, pid %c", {PID}},
+    [MWI_AUDIT_LOCAL_ENDED] =
+        {"MASTER", "local-ended", "local slave, pid %c, ended: %r", {PID, REASON}},
+    [MWI_AUDIT_LOCAL_FAILED] =
+        {"MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
+    [MWI_AUDIT_SIGNAL] = {"%R", "signal", "SIGNAL %t", {ROLE, {'t', "signal"}}},
+    [MWI_AUDIT_CONNECTED] = {"MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
+    [MWI_AUDIT_CONNECT_FAILED] =
+        {"MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
+    [MWI_AUDIT_SLAVE_ID] = {"MASTER", "slave-id", "-> ID " SLAVE_N, {SID}},
+    [MWI_AUDIT_REFUSED] = {"MASTER", "refused", "-> REFUSED: %r", {REASON}},
+    [MWI_AUDIT_TASKS_RECEIVED] =
+        {"MASTER", "tasks-received", "-> %c tasks (%g grouping)", {COUNT, {'g', "group_size"}}},
+    [MWI_AUDIT_RESULTS_SENT] = {"MASTER", "results-sent", "<- %c results", {COUNT}},
+    [MWI_AUDIT_SHUTDOWN] = {"MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
+    [MWI_AUDIT_CEOF] = {"MASTER", "ceof", "-> CEOF", {{0}}},
+    [MWI_AUDIT_FINI] = {"FINI", "fini", "%t \"%r\"", {{'t', "how"}, {'r', "member_id"}}},
+};
+/* clang-format on */
+
+/* A field's value: a number, a word of ours, or a string that may hold anything, or be NULL. */
+enum value_type { VALUE_NUMBER, VALUE_WORD, VALUE_STRING };
+
+struct value {
+    enum value_type type;
+    uint64_t number;
+    const char *string;
+};
+
+/* Where the line grows; `end` is the place of the last byte that may be used for the NUL. */
+struct out {
+    char *at;
+    char *end;
+};
+
+static struct value number_value(uint64_t number)
+{
+    return (struct value){.type = VALUE_NUMBER, .number = number};
+}
+
+static struct value word_value(const char *word)
+{
+    return (struct value){.type = VALUE_WORD, .string = word};
+}
+
+static struct value string_value(const char *string)
+{
+    return (struct value){.type = VALUE_STRING, .string = string};
+}
+
+static struct value field_value(const struct mwi_audit_record *record, char letter)
+{
+    switch (letter) {
+    case 's':
+        return number_value(record->sid);
+    case 'k':
+        return number_value(record->task);
+    case 'c':
+        return number_value(record->count);
+    case 'f':
+        return number_value(record->failed);
+    case 'g':
+        return number_value(record->group_size);
+    case 'R':
+        return word_value(record->role == MWI_ROLE_MASTER ? "MASTER" : "SLAVE");
+    case 'S':
+        return word_value(mwi_state_slave_name(record->state));
+    case 'G':
+        return word_value(mwi_state_group_name(record->group));
+    case 'T':
+        return string_value(record->transport);
+    case 'a':
+        return string_value(record->address);
+    case 't':
+        return string_value(record->text);
+    default:
+        return string_value(record->reason);
+    }
+}
+
+static bool is_empty(const struct value *value)
+{
+    if (value->type == VALUE_NUMBER)
+        return value->number == 0;
+    return value->string == NULL || value->string[0] == '\0';
+}
+
+/* All or nothing; after the first thing that did not fit, nothing fits. */
+static void put_bytes(struct out *out, const char *bytes, size_t size)
+{
+    if (size > (size_t)(out->end - out->at)) {
+        out->end = out->at;
+        return;
+    }
+    memcpy(out->at, bytes, size);
+    out->at += size;
+}
+
+static void put_char(struct out *out, char c)
+{
+    put_bytes(out, &c, 1);
+}
+
+static void put_word(struct out *out, const char *word)
+{
+    put_bytes(out, word, strlen(word));
+}
+
+static void put_number(struct out *out, uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof(digits);
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    put_bytes(out, digits + first, sizeof(digits) - first);
+}
+
+static void put_text(struct out *out, const char *text)
+{
+    while (*text != '\0' && out->at < out->end) {
+        uint32_t code;
+        size_t length = mwi_utf8_decode(text, &code);
+        if (length != 0 && mwi_utf8_is_printable(code))
+            put_bytes(out, text, length);
+        else
+            put_char(out, '?');
+        text += length != 0 ? length : 1;
+    }
+}
+
+static void put_text_field(struct out *out, const struct mwi_audit_record *record, char letter)
+{
+    struct value value = field_value(record, letter);
+    if (letter == 'a' && is_empty(&value))
+        value = field_value(record, 'T');
+
+    if (value.type == VALUE_NUMBER)
+        put_number(out, value.number);
+    else
+        put_text(out, value.string != NULL ? value.string : "?");
+}
+
+/* Whether the part of a form that begins with the brace at `form` is left out. */
+static bool is_left_out(const struct mwi_audit_record *record, const char *form)
+{
+    struct value value = field_value(record, strchr(form, '%')[1]);
+    return is_empty(&value);
+}
+
+static void put_form(struct out *out, const struct mwi_audit_record *record, const char *form)
+{
+    for (; *form != '\0'; form++) {
+        if (*form == '%')
+            put_text_field(out, record, *++form);
+        else if (*form == '{' && is_left_out(record, form))
+            form = strchr(form, '}');
+        else if (*form != '{' && *form != '}')
+            put_char(out, *form);
+    }
+}
+
+size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, char *line,
+                      size_t size)
+{
+    if (size == 0)
+        return 0;
+
+    const struct form *form = &forms[record->kind];
+    struct out out = {.at = line, .end = line + size - 1};
+    put_word(&out, stamp);
+    put_word(&out, " [A] ");
+    put_form(&out, record, form->subject);
+    put_char(&out, ' ');
+    put_form(&out, record, form->text);
+    *out.at = '\0';
+    return (size_t)(out.at - line);
+}
+
+/* Writes a character as JSON to piece[0..8), and returns how many bytes that took. A byte that is
+ * no text becomes the replacement character, as it has no other form in JSON. */
+static size_t escape_character(const char *bytes, size_t length, uint32_t code, char *piece)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (length == 0)
+        code = 0xfffd;
+    if (length != 0 && mwi_utf8_is_printable(code) && code != '"' && code != '\\') {
+        memcpy(piece, bytes, length);
+        return length;
+    }
+    piece[0] = '\\';
+    if (code == '"' || code == '\\') {
+        piece[1] = (char)code;
+        return 2;
+    }
+    piece[1] = 'u';
+    for (unsigned i = 0; i < 4; i++)
+        piece[2 + i] = digits[code >> (12 - 4 * i) & 0xf];
+    return 6;
+}
+
+/* Writes a string in quotes, of which as much as fits into `room` bytes with the quotes. */
+static void put_json_string(struct out *out, const char *string, size_t room)
+{
+    size_t used = 2;
+    put_char(out, '"');
+    while (*string != '\0') {
+        char piece[8];
+        uint32_t code;
+        size_t length = mwi_utf8_decode(string, &code);
+        size_t size = escape_character(string, length, code, piece);
+        if (used + size > room)
+            break;
+        put_bytes(out, piece, size);
+        used += size;
+        string += length != 0 ? length : 1;
+    }
+    put_char(out, '"');
+}
+
+static void put_json_key(struct out *out, const char *key)
+{
+    put_word(out, ",\"");
+    put_word(out, key);
+    put_word(out, "\":");
+}
+
+static void put_json_word(struct out *out, const char *word)
+{
+    put_char(out, '"');
+    put_word(out, word[0] == ':' ? word + 1 : word);
+    put_char(out, '"');
+}
+
+static void put_json_bounded(struct out *out, const char *key, const struct value *value)
+{
+    put_json_key(out, key);
+    if (value->type == VALUE_NUMBER)
+        put_number(out, value->number);
+    else
+        put_json_word(out, value->string);
+}
+
+static void put_json_unbounded(struct out *out, const char *key, const char *string, size_t room)
+{
+    put_json_key(out, key);
+    if (string == NULL)
+        put_word(out, "null");
+    else
+        put_json_string(out, string, room - (strlen(key) + 4));
+}
+
+/* Numbers and words first, as their length is bounded; then each string may use an equal share of
+ * what room is left, less the closing brace, and a short one leaves more for those after it. */
+static void put_json_fields(struct out *out, const struct mwi_audit_record *record,
+                            const struct field *fields)
+{
+    struct value strings[FIELDS_MAX];
+    const char *keys[FIELDS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < FIELDS_MAX && fields[i].letter != '\0'; i++) {
+        struct value value = field_value(record, fields[i].letter);
+        if (value.type != VALUE_STRING) {
+            put_json_bounded(out, fields[i].key, &value);
+            continue;
+        }
+        strings[count] = value;
+        keys[count++] = fields[i].key;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t room = (size_t)(out->end - out->at) - 1;
+        put_json_unbounded(out, keys[i], strings[i].string, room / (count - i));
+    }
+}
+
+static void put_json_time(struct out *out, int64_t wall_ns)
+{
+    put_word(out, "{\"time_ns\":");
+    if (wall_ns < 0)
+        put_char(out, '-');
+    put_number(out, wall_ns < 0 ? 0 - (uint64_t)wall_ns : (uint64_t)wall_ns);
+}
+
+size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
+                      size_t size)
+{
+    const struct form *form = &forms[record->kind];
+    struct out out = {.at = line, .end = line + size - 1};
+    put_json_time(&out, wall_ns);
+    put_json_key(&out, "subject");
+    put_char(&out, '"');
+    put_form(&out, record, form->subject);
+    put_char(&out, '"');
+    put_json_key(&out, "event");
+    put_json_word(&out, form->event);
+    put_json_fields(&out, record, form->fields);
+    put_char(&out, '}');
+    *out.at = '\0';
+    return (size_t)(out.at - line);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the audit trail goes: records become lines in a buffer, and a flush writes them with one
+ * system call, to a file or to standard error. The only part of the trail that touches files. It
+ * never fails the farm: what cannot be written later than at open costs one warning, and the trail.
+ */
+#ifndef MWI_AUDIT_FILE_H
+#define MWI_AUDIT_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mw/error.h>
+
+#include "record/audit.h"
+
+struct mwi_audit_file;
+
+struct mwi_audit_file_config {
+    /* The file's path with %n (node), %p (pid), %h (host), %m (member id, its "/" as "_") and %%;
+     * NULL: standard error. */
+    const char *pattern;
+    /* What %n stands for, "master" or "SLAVE-3"; NULL: not known yet, see mwi_audit_file_name. */
+    const char *node;
+    const char *member_id;
+    /* No trail on standard error: without a pattern there is none at all. */
+    bool quiet;
+    /* Lines of JSON in place of text. */
+    bool json;
+    /* Stamps of text in UTC, else in local time. */
+    bool utc;
+};
+
+/* Opens the trail at *file; a file is made with mode 0644 and appended to. `config` is borrowed for
+ * the call. While %n of the pattern is not known, nothing is opened and lines are kept in memory.
+ * On failure *file is untouched. Errors, with a sentence that names --mw-audit-file: MW_EUSAGE for
+ * an unknown % in the pattern, MW_EIO for a file that cannot be opened, MW_ENOMEM. */
+mw_error mwi_audit_file_open(struct mwi_audit_file **file,
+                             const struct mwi_audit_file_config *config,
+                             mw_reason *why) MW_USE_RESULT;
+
+/* What is added to the time of the records from now on to get nanoseconds since 1970; 0 until then.
+ */
+void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns);
+
+/* Tells what %n stands for, copied, and opens the file that waited for it. If that fails, there is
+ * a warning on standard error and no trail. Without effect once the file is open. */
+void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
+
+/* Whether lines are still written: false if nobody wants them or writing failed. Then records need
+ * not be made. */
+bool mwi_audit_file_wanted(const struct mwi_audit_file *file);
+
+/* Formats a record into the buffer; nothing is borrowed after that. A full buffer is flushed, with
+ * "slave-HOST-PID" for %n if that is not known yet. */
+void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
+
+/* Writes all lines since the last flush with one write(), more only if the system takes less at a
+ * time. Nothing happens while the name is not known. */
+void mwi_audit_file_flush(struct mwi_audit_file *file);
+
+/* Flushes, with "slave-HOST-PID" for %n if that is not known yet, and frees all. NULL is legal. */
+void mwi_audit_file_close(struct mwi_audit_file *file);
+
+#endif

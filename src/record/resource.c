@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The JSON of the resource file, by jansson. A parsed resource keeps the JSON values alive, since
+ * its strings are theirs. Reading is strict, as a slave that starts on half of the facts is harder
+ * to understand than one that says which field is wrong.
+ */
+#include "record/resource.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/utf8.h"
+
+static const char *const status_names[MWI_COMPUTATION_STATUSES_COUNT] = {
+    [MWI_COMPUTATION_IN_PROGRESS] = "in-progress",
+    [MWI_COMPUTATION_FINISHED] = "finished",
+    [MWI_COMPUTATION_FAILED] = "failed",
+};
+
+/* What the strings and lists of a parsed resource live in. */
+struct owner {
+    json_t *root;
+    const char **shared_libraries;
+    const char **slave_arguments;
+};
+
+/* A run through the fields of a file, which ends at the first error. */
+struct fields {
+    json_t *root;
+    const char *name;
+    mw_reason *why;
+    mw_error error;
+};
+
+mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
+                           ...)
+{
+    int length = snprintf(why->text, sizeof(why->text), "resource file \"%.120s\": ", name);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why->text + length, sizeof(why->text) - (size_t)length, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+static bool fail_field(struct fields *fields, mw_error error, const char *key, const char *problem)
+{
+    fields->error =
+        mwi_resource_fail(fields->why, error, fields->name, "the field \"%s\" %s", key, problem);
+    return false;
+}
+
+static bool fail_memory(struct fields *fields)
+{
+    fields->error = mwi_resource_fail(fields->why, MW_ENOMEM, fields->name, "out of memory");
+    return false;
+}
+
+static bool find_field(struct fields *fields, const char *key, json_t **value)
+{
+    *value = json_object_get(fields->root, key);
+    return *value != NULL || fail_field(fields, MW_EPROTOCOL, key, "is missing");
+}
+
+static bool get_string(struct fields *fields, const char *key, const char **string)
+{
+    json_t *value;
+    if (!find_field(fields, key, &value))
+        return false;
+    *string = json_string_value(value);
+    return *string != NULL || fail_field(fields, MW_EPROTOCOL, key, "is not a string");
+}
+
+static bool get_integer(struct fields *fields, const char *key, int64_t least, int64_t *integer)
+{
+    json_t *value;
+    if (!find_field(fields, key, &value))
+        return false;
+    *integer = json_integer_value(value);
+    if (json_is_integer(value) && *integer >= least)
+        return true;
+    return fail_field(fields, MW_EPROTOCOL, key,
+                      least > 0 ? "is not a number from 1 up" : "is not a number from 0 up");
+}
+
+/* Not a number is no number of seconds either. */
+static bool is_seconds(double seconds)
+{
+    return seconds >= 0 && seconds < 1e15;
+}
+
+static bool get_seconds(struct fields *fields, const char *key, double *seconds)
+{
+    json_t *value;
+    if (!find_field(fields, key, &value))
+        return false;
+    *seconds = json_number_value(value);
+    return (json_is_number(value) && is_seconds(*seconds)) ||
+           fail_field(fields, MW_EPROTOCOL, key, "is not a number of seconds");
+}
+
+static bool get_status(struct fields *fields, const char *key, enum mwi_computation_status *status)
+{
+    const char *name;
+    if (!get_string(fields, key, &name))
+        return false;
+    for (int i = 0; i < MWI_COMPUTATION_STATUSES_COUNT; i++) {
+        if (strcmp(name, status_names[i]) == 0) {
+            *status = (enum mwi_computation_status)i;
+            return true;
+        }
+    }
+    return fail_field(fields, MW_EPROTOCOL, key, "is none of in-progress, finished and failed");
+}
+
+/* The list's pointers go to a block at *strings, the strings stay the JSON's. */
+static bool get_list(struct fields *fields, const char *key, const char ***strings, size_t *count)
+{
+    json_t *list;
+    if (!find_field(fields, key, &list))
+        return false;
+    if (!json_is_array(list))
+        return fail_field(fields, MW_EPROTOCOL, key, "is not a list of strings");
+    *count = json_array_size(list);
+    *strings = malloc((*count + 1) * sizeof(**strings));
+    if (*strings == NULL)
+        return fail_memory(fields);
+    for (size_t i = 0; i < *count; i++) {
+        (*strings)[i] = json_string_value(json_array_get(list, i));
+        if ((*strings)[i] == NULL)
+            return fail_field(fields, MW_EPROTOCOL, key, "is not a list of strings");
+    }
+    (*strings)[*count] = NULL;
+    return true;
+}
+
+/* Host and port are both there, or both null. */
+static bool get_address(struct fields *fields, const char **host, int *port)
+{
+    json_t *host_value, *port_value;
+    if (!find_field(fields, "host", &host_value) || !find_field(fields, "port", &port_value))
+        return false;
+    *host = json_string_value(host_value);
+    *port = 0;
+    if (json_is_null(host_value) && json_is_null(port_value))
+        return true;
+    if (*host == NULL || **host == '\0')
+        return fail_field(fields, MW_EPROTOCOL, "host", "is not a host's name or address");
+    json_int_t number = json_integer_value(port_value);
+    if (number < 1 || number > 65535)
+        return fail_field(fields, MW_EPROTOCOL, "port", "is not a number from 1 to 65535");
+    *port = (int)number;
+    return true;
+}
+
+static bool get_fields(struct fields *fields, struct mwi_resource *resource, struct owner *owner)
+{
+    return get_integer(fields, "protocol-version", 1, &resource->protocol_version) &&
+           get_status(fields, "computation-status", &resource->computation_status) &&
+           get_integer(fields, "timestamp", 0, &resource->timestamp_s) &&
+           get_string(fields, "member-id", &resource->member_id) &&
+           get_seconds(fields, "update-interval", &resource->update_interval_s) &&
+           get_integer(fields, "slaves-needed", 0, &resource->slaves_needed) &&
+           get_string(fields, "slave-executable", &resource->slave_executable) &&
+           get_list(fields, "shared-libraries", &owner->shared_libraries,
+                    &resource->shared_libraries_count) &&
+           get_list(fields, "slave-arguments", &owner->slave_arguments,
+                    &resource->slave_arguments_count) &&
+           get_string(fields, "transport", &resource->transport) &&
+           get_address(fields, &resource->host, &resource->port) &&
+           get_integer(fields, "pid", 1, &resource->pid);
+}
+
+static void destroy_owner(struct owner *owner)
+{
+    json_decref(owner->root);
+    free(owner->shared_libraries);
+    free(owner->slave_arguments);
+    free(owner);
+}
+
+/* jansson has a text for each fault of the input, but not always one for lack of memory. */
+static bool is_memory_error(const json_error_t *error)
+{
+    return json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0';
+}
+
+static mw_error load_json(const void *data, size_t size, const char *name, json_t **root,
+                          mw_reason *why)
+{
+    if (size > MWI_RESOURCE_BYTES_MAX)
+        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is larger than %d bytes",
+                                 MWI_RESOURCE_BYTES_MAX);
+    json_error_t error = {.line = 0};
+    *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
+    if (*root == NULL && is_memory_error(&error))
+        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+    if (*root == NULL)
+        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not JSON: line %d: %s", error.line,
+                                 error.text);
+    if (json_is_object(*root))
+        return MW_OK;
+    json_decref(*root);
+    return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not a JSON object");
+}
+
+mw_error mwi_resource_parse(const void *data, size_t size, const char *name,
+                            struct mwi_resource *resource, mw_reason *why)
+{
+    struct owner *owner = calloc(1, sizeof(*owner));
+    if (owner == NULL)
+        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+    mw_error error = load_json(data, size, name, &owner->root, why);
+    if (error != MW_OK) {
+        free(owner);
+        return error;
+    }
+    struct fields fields = {.root = owner->root, .name = name, .why = why};
+    struct mwi_resource parsed = {.owner = owner};
+    if (!get_fields(&fields, &parsed, owner)) {
+        destroy_owner(owner);
+        return fields.error;
+    }
+    parsed.shared_libraries = owner->shared_libraries;
+    parsed.slave_arguments = owner->slave_arguments;
+    *resource = parsed;
+    return MW_OK;
+}
+
+void mwi_resource_fini(struct mwi_resource *resource)
+{
+    if (resource->owner != NULL)
+        destroy_owner(resource->owner);
+    *resource = (struct mwi_resource){.owner = NULL};
+}
+
+/* Adds a value, which it takes; NULL is what jansson makes when it is out of memory. */
+static bool put_value(struct fields *fields, const char *key, json_t *value)
+{
+    return json_object_set_new(fields->root, key, value) == 0 || fail_memory(fields);
+}
+
+static bool put_string(struct fields *fields, const char *key, const char *string)
+{
+    if (string == NULL)
+        return fail_field(fields, MW_EINVAL, key, "is missing");
+    if (!mwi_utf8_is_valid(string))
+        return fail_field(fields, MW_EINVAL, key, "is not UTF-8, and cannot be written");
+    return put_value(fields, key, json_string(string));
+}
+
+static bool put_integer(struct fields *fields, const char *key, int64_t least, int64_t integer)
+{
+    if (integer < least)
+        return fail_field(fields, MW_EINVAL, key, "is too small");
+    return put_value(fields, key, json_integer(integer));
+}
+
+static bool put_seconds(struct fields *fields, const char *key, double seconds)
+{
+    if (!is_seconds(seconds))
+        return fail_field(fields, MW_EINVAL, key, "is not a number of seconds");
+    json_int_t whole = (json_int_t)seconds;
+    return put_value(fields, key,
+                     seconds > (double)whole ? json_real(seconds) : json_integer(whole));
+}
+
+static bool put_list(struct fields *fields, const char *key, const char *const *strings,
+                     size_t count)
+{
+    json_t *list = json_array();
+    if (!put_value(fields, key, list))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!mwi_utf8_is_valid(strings[i]))
+            return fail_field(fields, MW_EINVAL, key, "is not UTF-8, and cannot be written");
+        if (json_array_append_new(list, json_string(strings[i])) != 0)
+            return fail_memory(fields);
+    }
+    return true;
+}
+
+static bool put_address(struct fields *fields, const char *host, int port)
+{
+    if (host == NULL && port == 0)
+        return put_value(fields, "host", json_null()) && put_value(fields, "port", json_null());
+    if (host != NULL && *host == '\0')
+        return fail_field(fields, MW_EINVAL, "host", "is empty");
+    if (port < 1 || port > 65535)
+        return fail_field(fields, MW_EINVAL, "port", "is not a number from 1 to 65535");
+    return put_string(fields, "host", host) && put_integer(fields, "port", 1, port);
+}
+
+static bool put_fields(struct fields *fields, const struct mwi_resource *resource)
+{
+    return put_string(fields, "computation-status", status_names[resource->computation_status]) &&
+           put_integer(fields, "timestamp", 0, resource->timestamp_s) &&
+           put_string(fields, "member-id", resource->member_id) &&
+           put_seconds(fields, "update-interval", resource->update_interval_s) &&
+           put_integer(fields, "slaves-needed", 0, resource->slaves_needed) &&
+           put_string(fields, "slave-executable", resource->slave_executable) &&
+           put_list(fields, "shared-libraries", resource->shared_libraries,
+                    resource->shared_libraries_count) &&
+           put_list(fields, "slave-arguments", resource->slave_arguments,
+                    resource->slave_arguments_count) &&
+           put_string(fields, "transport", resource->transport) &&
+           put_address(fields, resource->host, resource->port) &&
+           put_integer(fields, "pid", 1, resource->pid) &&
+           put_integer(fields, "protocol-version", 1, resource->protocol_version);
+}
+
+/* Into a block of our own, as jansson's may come from an allocator that the program chose for it.
+ */
+static mw_error dump_root(const json_t *root, const char *name, char **text, mw_reason *why)
+{
+    const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(12);
+    size_t size = json_dumpb(root, NULL, 0, flags);
+    if (size >= MWI_RESOURCE_BYTES_MAX)
+        return mwi_resource_fail(why, MW_ETOOBIG, name, "it would be larger than %d bytes",
+                                 MWI_RESOURCE_BYTES_MAX);
+    char *dumped = malloc(size + 2);
+    if (size == 0 || dumped == NULL || json_dumpb(root, dumped, size, flags) != size) {
+        free(dumped);
+        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+    }
+    memcpy(dumped + size, "\n", 2);
+    *text = dumped;
+    return MW_OK;
+}
+
+mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name, char **text,
+                             mw_reason *why)
+{
+    struct fields fields = {.root = json_object(), .name = name, .why = why};
+    if (fields.root == NULL)
+        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+    mw_error error = MW_OK;
+    if (put_fields(&fields, resource))
+        error = dump_root(fields.root, name, text, why);
+    else
+        error = fields.error;
+    json_decref(fields.root);
+    return error;
+}

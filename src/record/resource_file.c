@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The file around a resource. Whoever reads it finds the old or the new one whole, since it is
+ * renamed into its place; a master that is killed between leaves at worst PATH.PID.tmp, which no
+ * slave reads.
+ */
+#include "record/resource_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Reads at most `size` bytes and returns how many there were, -1 with errno set. */
+static ssize_t read_whole(int fd, char *data, size_t size)
+{
+    size_t used = 0;
+    while (used < size) {
+        ssize_t length = read(fd, data + used, size - used);
+        if (length == 0)
+            break;
+        if (length > 0)
+            used += (size_t)length;
+        else if (errno != EINTR)
+            return -1;
+    }
+    return (ssize_t)used;
+}
+
+/* A file on a network file system may be replaced under our hands: it is there again soon. */
+static mw_error fail_read(mw_reason *why, const char *path, int error)
+{
+    bool not_there = error == ENOENT || error == ESTALE;
+    return mwi_resource_fail(why, not_there ? MW_EUNAVAILABLE : MW_EIO, path, "%s",
+                             strerror(error));
+}
+
+static mw_error read_fd(int fd, const char *path, struct mwi_resource *resource, mw_reason *why)
+{
+    char *data = malloc(MWI_RESOURCE_BYTES_MAX + 1);
+    if (data == NULL)
+        return mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");
+    ssize_t size = read_whole(fd, data, MWI_RESOURCE_BYTES_MAX + 1);
+    mw_error error = size < 0 ? fail_read(why, path, errno)
+                              : mwi_resource_parse(data, (size_t)size, path, resource, why);
+    free(data);
+    return error;
+}
+
+static mw_error check_regular(int fd, const char *path, mw_reason *why)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return fail_read(why, path, errno);
+    if (!S_ISREG(status.st_mode))
+        return mwi_resource_fail(why, MW_EIO, path, "it is not a regular file");
+    return MW_OK;
+}
+
+mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource, mw_reason *why)
+{
+    /* A FIFO that nobody writes to would hold up the open, or the read, for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return fail_read(why, path, errno);
+    mw_error error = check_regular(fd, path, why);
+    if (error == MW_OK)
+        error = read_fd(fd, path, resource, why);
+    close(fd);
+    return error;
+}
+
+/* Writes all, returns 0 or an errno. */
+static int write_whole(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* Some file systems cannot sync, which is no reason to have no file. */
+static int sync_file(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ? 0 : errno;
+}
+
+/* Makes a new file with this text, returns 0 or an errno. What a process of the same pid, or
+ * somebody else in a folder for all, has left in its place is not opened. */
+static int write_temporary(const char *path, const char *text)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return errno;
+    int error = write_whole(fd, text, strlen(text));
+    if (error == 0)
+        error = sync_file(fd);
+    if (close(fd) != 0 && error == 0)
+        error = errno;
+    return error;
+}
+
+/* Renaming over a device or a folder would do harm, or fail late. */
+static bool is_replaceable(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
+static mw_error replace_file(const char *path, const char *text, mw_reason *why)
+{
+    if (!is_replaceable(path))
+        return mwi_resource_fail(why, MW_EIO, path, "it is there, and not a regular file");
+    char *temporary;
+    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
+        return mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");
+    int error = write_temporary(temporary, text);
+    if (error == 0 && rename(temporary, path) != 0)
+        error = errno;
+    if (error != 0)
+        unlink(temporary);
+    free(temporary);
+    return error == 0 ? MW_OK : mwi_resource_fail(why, MW_EIO, path, "%s", strerror(error));
+}
+
+mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *resource,
+                                 mw_reason *why)
+{
+    char *text;
+    mw_error error = mwi_resource_format(resource, path, &text, why);
+    if (error != MW_OK)
+        return error;
+    error = replace_file(path, text, why);
+    free(text);
+    return error;
+}

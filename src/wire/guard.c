@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One walk over the headers: a container adds its elements to what is still expected, and the sum
+ * may never exceed the bytes that are left, each element having one at least. A small stack of
+ * remaining counts watches the depth.
+ */
+#include "wire/guard.h"
+
+/* msgpack-c 4.0 gives up beyond 32 nested containers. */
+#define DEPTH_MAX 32
+
+struct header {
+    uint64_t skip;     /* bytes to skip, the header's own included */
+    uint64_t children; /* elements that follow */
+};
+
+static uint64_t read_number(const unsigned char *from, size_t bytes)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < bytes; i++)
+        number = number << 8 | from[i];
+    return number;
+}
+
+/* The lengths of the types 0xc0 to 0xdf, by their low five bits: bytes of the length field, and
+ * what follows it besides the length's worth (an ext has a type byte). */
+static const struct {
+    unsigned char length_bytes; /* 0: the size is fixed */
+    unsigned char fixed;        /* bytes after the first and the length field */
+    unsigned char is_container; /* 1: array, 2: map */
+} types[32] = {
+    [0x04] = {1, 0, 0},  [0x05] = {2, 0, 0}, [0x06] = {4, 0, 0},                     /* bin */
+    [0x07] = {1, 1, 0},  [0x08] = {2, 1, 0}, [0x09] = {4, 1, 0},                     /* ext */
+    [0x0a] = {0, 4, 0},  [0x0b] = {0, 8, 0},                                         /* float */
+    [0x0c] = {0, 1, 0},  [0x0d] = {0, 2, 0}, [0x0e] = {0, 4, 0}, [0x0f] = {0, 8, 0}, /* unsigned */
+    [0x10] = {0, 1, 0},  [0x11] = {0, 2, 0}, [0x12] = {0, 4, 0}, [0x13] = {0, 8, 0}, /* signed */
+    [0x14] = {0, 2, 0},  [0x15] = {0, 3, 0}, [0x16] = {0, 5, 0}, [0x17] = {0, 9, 0}, /* fixext */
+    [0x18] = {0, 17, 0}, [0x19] = {1, 0, 0}, [0x1a] = {2, 0, 0}, [0x1b] = {4, 0, 0}, /* str */
+    [0x1c] = {2, 0, 1},  [0x1d] = {4, 0, 1},                                         /* array */
+    [0x1e] = {2, 0, 2},  [0x1f] = {4, 0, 2},                                         /* map */
+};
+
+/* Reads the header at `at`, of which `left` >= 1 bytes are there. */
+static bool read_header(const unsigned char *at, size_t left, struct header *header)
+{
+    unsigned first = at[0];
+    *header = (struct header){.skip = 1};
+    if (first < 0x80 || first >= 0xe0)
+        return true;
+    if (first < 0x90)
+        header->children = (first & 0x0f) * 2;
+    else if (first < 0xa0)
+        header->children = first & 0x0f;
+    else if (first < 0xc0)
+        header->skip = 1 + (first & 0x1f);
+    if (first < 0xc0)
+        return true;
+    if (first == 0xc1)
+        return false;
+    unsigned type = first & 0x1f;
+    size_t length_bytes = types[type].length_bytes;
+    if (left < 1 + length_bytes)
+        return false;
+    uint64_t length = read_number(at + 1, length_bytes);
+    header->skip = 1 + length_bytes + types[type].fixed;
+    if (types[type].is_container != 0)
+        header->children = length * types[type].is_container;
+    else
+        header->skip += length;
+    return true;
+}
+
+/* Walks over up to `values_max` values; *values_count and *left_bytes are set if they are whole. */
+static bool walk(const void *data, size_t size, size_t values_max, size_t *values_count,
+                 size_t *left_bytes)
+{
+    const unsigned char *at = data;
+    size_t left = size, count = 0, depth = 0;
+    size_t remaining[DEPTH_MAX];
+
+    while (left > 0 && (depth > 0 || count < values_max)) {
+        struct header header;
+        if (!read_header(at, left, &header) || header.skip > left ||
+            header.children > left - header.skip)
+            return false;
+        at += (size_t)header.skip;
+        left -= (size_t)header.skip;
+        if (depth == 0)
+            count++;
+        if (header.children > 0) {
+            if (depth == DEPTH_MAX)
+                return false;
+            remaining[depth++] = (size_t)header.children;
+            continue;
+        }
+        while (depth > 0 && --remaining[depth - 1] == 0)
+            depth--;
+    }
+    if (depth > 0)
+        return false;
+    *values_count = count;
+    *left_bytes = left;
+    return true;
+}
+
+bool mwi_guard_check(const void *data, size_t size, size_t *values_count)
+{
+    size_t count, left;
+    return walk(data, size, SIZE_MAX, values_count != NULL ? values_count : &count, &left);
+}
+
+bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes)
+{
+    size_t count, left;
+    if (!walk(data, size, 1, &count, &left) || count != 1)
+        return false;
+    *first_bytes = size - left;
+    return true;
+}
+
+void mwi_guard_put_u32(unsigned char *to, uint32_t number)
+{
+    to[0] = (unsigned char)(number >> 24);
+    to[1] = (unsigned char)(number >> 16);
+    to[2] = (unsigned char)(number >> 8);
+    to[3] = (unsigned char)number;
+}

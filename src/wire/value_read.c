@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values read by a format, in three passes over it: the first checks every value, the second makes
+ * what needs memory, the third sets the outputs, so that an error leaves all of them alone.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/value_format.h"
+#include "wire/values.h"
+
+/* The values as the format divides them. */
+struct division {
+    const char *text;
+    size_t positional_count;
+    const msgpack_object_map *named; /* NULL if there are none */
+};
+
+static const char *letter_name(char letter)
+{
+    switch (letter) {
+    case 's':
+    case 'S':
+        return "a string";
+    case 'y':
+        return "binary data";
+    case 'i':
+        return "an integer of 32 bits";
+    case 'l':
+        return "an integer of 64 bits";
+    case 'u':
+        return "an integer of 64 bits, not negative";
+    case 'd':
+        return "a number";
+    case 'b':
+        return "a boolean";
+    default:
+        return "anything";
+    }
+}
+
+static const char *object_name(const msgpack_object *object)
+{
+    switch (object->type) {
+    case MSGPACK_OBJECT_NIL:
+        return "nil";
+    case MSGPACK_OBJECT_BOOLEAN:
+        return "a boolean";
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return "an integer";
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return "a floating point number";
+    case MSGPACK_OBJECT_STR:
+        return "a string";
+    case MSGPACK_OBJECT_BIN:
+        return "binary data";
+    case MSGPACK_OBJECT_ARRAY:
+        return "an array";
+    case MSGPACK_OBJECT_MAP:
+        return "a map";
+    default:
+        return "an extension";
+    }
+}
+
+static bool is_integer(const msgpack_object *object)
+{
+    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+           object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
+}
+
+static bool is_float(const msgpack_object *object)
+{
+    return object->type == MSGPACK_OBJECT_FLOAT32 || object->type == MSGPACK_OBJECT_FLOAT64;
+}
+
+static bool fits_signed(const msgpack_object *object, int64_t min, int64_t max)
+{
+    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return object->via.u64 <= (uint64_t)max;
+    return object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER && object->via.i64 >= min;
+}
+
+static bool has_nul(const msgpack_object *object)
+{
+    return object->via.str.size > 0 &&
+           memchr(object->via.str.ptr, '\0', object->via.str.size) != NULL;
+}
+
+static bool object_fits(const msgpack_object *object, char letter)
+{
+    switch (letter) {
+    case 's':
+        return object->type == MSGPACK_OBJECT_STR && !has_nul(object);
+    case 'S':
+        return object->type == MSGPACK_OBJECT_STR;
+    case 'y':
+        return object->type == MSGPACK_OBJECT_BIN;
+    case 'i':
+        return fits_signed(object, INT_MIN, INT_MAX);
+    case 'l':
+        return fits_signed(object, INT64_MIN, INT64_MAX);
+    case 'u':
+        return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
+    case 'd':
+        return is_float(object) || is_integer(object);
+    case 'b':
+        return object->type == MSGPACK_OBJECT_BOOLEAN;
+    default:
+        return true;
+    }
+}
+
+/* Why a value of the right type is wrong all the same; "" if the type is wrong. */
+static const char *misfit(const msgpack_object *object, char letter)
+{
+    if (letter == 's' && object->type == MSGPACK_OBJECT_STR)
+        return " with a NUL inside";
+    return is_integer(object) && strchr("ilu", letter) != NULL ? " that does not fit" : "";
+}
+
+static const msgpack_object *find_named(const struct division *division,
+                                        const struct mwi_value_format *format)
+{
+    for (uint32_t i = 0; division->named != NULL && i < division->named->size; i++) {
+        const msgpack_object *key = &division->named->ptr[i].key;
+        if (key->type == MSGPACK_OBJECT_STR && key->via.str.size == format->name_size &&
+            memcmp(key->via.str.ptr, format->name, format->name_size) == 0)
+            return &division->named->ptr[i].val;
+    }
+    return NULL;
+}
+
+/* The value of the format's item, NULL if it is missing; `index` counts the positional ones. */
+static const msgpack_object *item_value(const struct mwi_values *values,
+                                        const struct division *division,
+                                        const struct mwi_value_format *format, size_t *index)
+{
+    if (format->is_named)
+        return find_named(division, format);
+    size_t place = (*index)++;
+    return place < division->positional_count ? &values->objects[place] : NULL;
+}
+
+static struct division divide(const struct mwi_values *values, const char *text)
+{
+    struct division division = {.text = text, .positional_count = values->count};
+    if (strchr(text, '{') != NULL && values->count > 0 &&
+        values->objects[values->count - 1].type == MSGPACK_OBJECT_MAP) {
+        division.named = &values->objects[values->count - 1].via.map;
+        division.positional_count--;
+    }
+    return division;
+}
+
+static mw_error wrong_value(const struct mwi_value_format *format, const msgpack_object *object,
+                            const char *what, size_t number, mw_reason *why)
+{
+    char which[80];
+    if (format->is_named)
+        snprintf(which, sizeof which, "%s \"%.*s\"", what,
+                 (int)(format->name_size < 60 ? format->name_size : 60), format->name);
+    else
+        snprintf(which, sizeof which, "%s %zu", what, number);
+    snprintf(why->text, sizeof why->text, "%s: expected %s, got %s%s", which,
+             letter_name(format->letter), object_name(object), misfit(object, format->letter));
+    return MW_EFORMAT;
+}
+
+static mw_error wrong_count(size_t least, size_t most, bool has_rest, size_t count,
+                            const char *what, mw_reason *why)
+{
+    const char *plural = most == 1 ? "" : "s";
+    if (has_rest)
+        snprintf(why->text, sizeof why->text, "expected at least %zu %s%s, got %zu", least, what,
+                 least == 1 ? "" : "s", count);
+    else if (least == most)
+        snprintf(why->text, sizeof why->text, "expected %zu %s%s, got %zu", most, what, plural,
+                 count);
+    else
+        snprintf(why->text, sizeof why->text, "expected %zu to %zu %s%s, got %zu", least, most,
+                 what, plural, count);
+    return MW_EFORMAT;
+}
+
+static bool is_name_known(const char *text, const msgpack_object *key)
+{
+    struct mwi_value_format format = {.at = text};
+    while (mwi_value_format_next(&format))
+        if (format.is_named && key->type == MSGPACK_OBJECT_STR &&
+            key->via.str.size == format.name_size &&
+            memcmp(key->via.str.ptr, format.name, format.name_size) == 0)
+            return true;
+    return false;
+}
+
+static mw_error check_names(const struct division *division, const char *what, mw_reason *why)
+{
+    for (uint32_t i = 0; division->named != NULL && i < division->named->size; i++) {
+        const msgpack_object *key = &division->named->ptr[i].key;
+        if (is_name_known(division->text, key))
+            continue;
+        if (key->type == MSGPACK_OBJECT_STR)
+            snprintf(why->text, sizeof why->text, "there is no %s named \"%.*s\"", what,
+                     (int)(key->via.str.size < 60 ? key->via.str.size : 60), key->via.str.ptr);
+        else
+            snprintf(why->text, sizeof why->text, "a %s is named by %s", what, object_name(key));
+        return MW_EFORMAT;
+    }
+    return MW_OK;
+}
+
+static mw_error check_values(const struct mwi_values *values, const struct division *division,
+                             const char *what, mw_reason *why)
+{
+    struct mwi_value_format format = {.at = division->text};
+    size_t index = 0, least = 0;
+    bool has_rest = false;
+    while (mwi_value_format_next(&format)) {
+        if (format.letter == '*') {
+            has_rest = true;
+            continue;
+        }
+        least += !format.is_named && !format.is_optional;
+        const msgpack_object *object = item_value(values, division, &format, &index);
+        if (object != NULL && !object_fits(object, format.letter))
+            return wrong_value(&format, object, what, index, why);
+    }
+    size_t count = division->positional_count;
+    if (count < least || (count > index && !has_rest))
+        return wrong_count(least, index, has_rest, count, what, why);
+    return check_names(division, what, why);
+}
+
+/* Makes the NUL-terminated strings; they are parked in the objects' own pointers, which from then
+ * on point to the copies. */
+static bool terminate_strings(struct mwi_values *values, const struct division *division)
+{
+    struct mwi_value_format format = {.at = division->text};
+    size_t index = 0;
+    while (mwi_value_format_next(&format)) {
+        if (format.letter == '*')
+            continue;
+        union {
+            const msgpack_object *from;
+            msgpack_object *to;
+        } object = {item_value(values, division, &format, &index)};
+        if (object.from == NULL || format.letter != 's')
+            continue;
+        char *copy = mwi_values_string(values, object.from->via.str.ptr, object.from->via.str.size);
+        if (copy == NULL)
+            return false;
+        object.to->via.str.ptr = copy;
+    }
+    return true;
+}
+
+static double object_number(const msgpack_object *object)
+{
+    if (is_float(object))
+        return object->via.f64;
+    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)object->via.u64
+                                                           : (double)object->via.i64;
+}
+
+/* Sets the output of a letter, or passes it over if there is no value. */
+static void set_output(char letter, const msgpack_object *object, va_list *arguments)
+{
+    void *output = va_arg(*arguments, void *);
+    size_t *size = letter == 'S' || letter == 'y' ? va_arg(*arguments, size_t *) : NULL;
+    if (object == NULL)
+        return;
+    switch (letter) {
+    case 's':
+    case 'S':
+        *(const char **)output = object->via.str.ptr;
+        if (size != NULL)
+            *size = object->via.str.size;
+        break;
+    case 'y':
+        *(const void **)output = object->via.bin.ptr;
+        *size = object->via.bin.size;
+        break;
+    case 'i':
+        *(int *)output = (int)object->via.i64;
+        break;
+    case 'l':
+        *(int64_t *)output = object->via.i64;
+        break;
+    case 'u':
+        *(uint64_t *)output = object->via.u64;
+        break;
+    case 'd':
+        *(double *)output = object_number(object);
+        break;
+    case 'b':
+        *(bool *)output = object->via.boolean;
+        break;
+    default:
+        *(const msgpack_object **)output = object;
+        break;
+    }
+}
+
+static void set_outputs(const struct mwi_values *values, const struct division *division,
+                        va_list *arguments)
+{
+    struct mwi_value_format format = {.at = division->text};
+    size_t index = 0;
+    while (mwi_value_format_next(&format)) {
+        if (format.letter == '*') {
+            bool is_empty = index >= division->positional_count;
+            *va_arg(*arguments, const msgpack_object **) =
+                is_empty ? NULL : &values->objects[index];
+            *va_arg(*arguments, size_t *) = is_empty ? 0 : division->positional_count - index;
+        } else {
+            const msgpack_object *object = item_value(values, division, &format, &index);
+            set_output(format.letter, object, arguments);
+        }
+    }
+}
+
+mw_error mwi_values_read(struct mwi_values *values, const char *what, const char *format,
+                         va_list arguments, mw_reason *why)
+{
+    va_list rest;
+    if (format == NULL)
+        format = "";
+    mw_error error = mwi_value_format_check(format, why);
+    struct division division = divide(values, format);
+    if (error == MW_OK)
+        error = check_values(values, &division, what, why);
+    if (error != MW_OK)
+        return error;
+    if (!terminate_strings(values, &division)) {
+        snprintf(why->text, sizeof why->text, "out of memory");
+        return MW_ENOMEM;
+    }
+    va_copy(rest, arguments);
+    set_outputs(values, &division, &rest);
+    va_end(rest);
+    return MW_OK;
+}
