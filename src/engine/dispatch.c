@@ -9,6 +9,7 @@
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
 #include "engine/outgoing.h"
+#include "farm/schedule.h"
 
 /* A group stops growing at this payload, so that one message does not keep a slave waiting. */
 #define GROUP_BYTES_MAX ((size_t)1 << 20)

@@ -6,7 +6,7 @@
 #ifndef MWI_DISPATCH_H
 #define MWI_DISPATCH_H
 
-#include "engine/master_engine.h"
+#include "engine/master_state.h"
 
 /* The next slave that can be sent something, NULL if there is none. */
 struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine);

@@ -4,7 +4,6 @@
  */
 #include "engine/lifecycle.h"
 
-#include "engine/membership.h"
 #include "engine/outgoing.h"
 
 /* The history ends with the reason, and is what the user is told. */
@@ -168,8 +167,8 @@ static void place_task(struct mwi_master_engine *engine, struct mwi_task_entry *
     }
 }
 
-mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
-                                  const struct mwi_submission *submission, uint64_t *id)
+mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
+                              const struct mwi_lifecycle_task *submission, uint64_t *id)
 {
     const size_t *counts = engine->tasks.counts;
     if (counts[MWI_TASK_WAITING] + counts[MWI_TASK_ORDERED] + counts[MWI_TASK_RUNNING] == 0)
@@ -191,7 +190,7 @@ mw_error mwi_master_engine_submit(struct mwi_master_engine *engine,
     return MW_OK;
 }
 
-mw_error mwi_master_engine_cancel(struct mwi_master_engine *engine, uint64_t id)
+mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
 {
     struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, id);
     if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
@@ -206,7 +205,7 @@ mw_error mwi_master_engine_cancel(struct mwi_master_engine *engine, uint64_t id)
     return MW_OK;
 }
 
-size_t mwi_master_engine_pending(const struct mwi_master_engine *engine, size_t algorithm)
+size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algorithm)
 {
     const struct mwi_tasks *tasks = &engine->tasks;
     if (algorithm != MWI_TARGET_GENERAL)
@@ -214,7 +213,7 @@ size_t mwi_master_engine_pending(const struct mwi_master_engine *engine, size_t 
     return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ORDERED];
 }
 
-size_t mwi_master_engine_payload_bytes_max(const struct mwi_master_engine *engine)
+size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine)
 {
     return engine->config.frame_write_bytes_max - 2 * MWI_MESSAGE_OVERHEAD_BYTES;
 }

@@ -7,7 +7,7 @@
 #ifndef MWI_LIFECYCLE_H
 #define MWI_LIFECYCLE_H
 
-#include "engine/master_engine.h"
+#include "engine/master_state.h"
 
 /* All tasks of a list of the slave's come back, by its loss or otherwise: first those that are
  * given up, in order, then the others, from the last to the first because each goes to the front of
@@ -28,5 +28,30 @@ bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slav
 
 /* Whether the task, which may be NULL, was sent to this slave and is not finished. */
 bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave);
+
+/* What a user submits. */
+struct mwi_lifecycle_task {
+    uint16_t algorithm;
+    struct mwi_task_policy policy;
+    int64_t tag;
+    struct mwi_tag *tag_bytes;  /* malloc'd, in place of tag; NULL: none */
+    struct mwi_payload payload; /* data malloc'd */
+};
+
+/* Enters a task and takes the payload and the tag's bytes; *id is its number. It may be unrunnable
+ * at once. Errors, payload and bytes staying the caller's: MW_ENOMEM.
+ * This call and those below may leave effects, to be carried out before the next step. */
+mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
+                              const struct mwi_lifecycle_task *submission, uint64_t *id);
+
+/* After MW_OK nothing is ever handed out for the task. MW_ESTATE: it is too late, or there is no
+ * such task. */
+mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id);
+
+/* Tasks that wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */
+size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algorithm);
+
+/* The largest payload that a task can have. */
+size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine);
 
 #endif

@@ -241,18 +241,12 @@ void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
         mwi_membership_drop(engine, slave, "it did not stop within --mw-shutdown-timeout");
 }
 
-bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave)
-{
-    return slave != NULL && slave->group != MWI_GROUP_UNORDERED &&
-           (slave->state == MWI_SLAVE_IDLE || slave->state == MWI_SLAVE_BUSY);
-}
-
-mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t sid)
+mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid)
 {
     struct mwi_slave_entry *slave = mwi_slaves_by_sid(&engine->slaves, sid);
     if (!mwi_slaves_takes_ordered(slave))
         return MW_ESTATE;
-    mwi_master_engine_deallocate(engine, slave->group, 1);
+    mwi_membership_deallocate(engine, slave->group, 1);
     mwi_slaves_regroup(&engine->slaves, slave, MWI_GROUP_UNORDERED);
     mwi_outgoing_audit(
         engine, slave,
@@ -263,21 +257,21 @@ mw_error mwi_master_engine_free_slave(struct mwi_master_engine *engine, uint32_t
     return MW_OK;
 }
 
-void mwi_master_engine_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
-                                size_t slaves_count)
+void mwi_membership_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                             size_t slaves_count)
 {
     size_t *wanted = &engine->slaves.wanted[group];
     *wanted = slaves_count < WANTED_MAX - *wanted ? *wanted + slaves_count : WANTED_MAX;
 }
 
-void mwi_master_engine_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
-                                  size_t slaves_count)
+void mwi_membership_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                               size_t slaves_count)
 {
     size_t *wanted = &engine->slaves.wanted[group];
     *wanted = slaves_count < *wanted ? *wanted - slaves_count : 0;
 }
 
-void mwi_master_engine_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
+void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
 {
     struct mwi_slave_entry *slave;
     mwi_slaves_reap(&engine->slaves);
@@ -297,7 +291,7 @@ void mwi_master_engine_shutdown(struct mwi_master_engine *engine, int64_t now_ns
         engine->effects.failed = true;
 }
 
-bool mwi_master_engine_is_over(const struct mwi_master_engine *engine)
+bool mwi_membership_is_over(const struct mwi_master_engine *engine)
 {
     return engine->effects.failed || (engine->slaves.counts[MWI_SLAVE_SHUTTING_DOWN] == 0 &&
                                       engine->slaves.counts[MWI_SLAVE_CONNECTING] == 0);

@@ -6,7 +6,7 @@
 #ifndef MWI_MEMBERSHIP_H
 #define MWI_MEMBERSHIP_H
 
-#include "engine/master_engine.h"
+#include "engine/master_state.h"
 
 /* What a timer of the engine is for. */
 enum mwi_membership_timer {
@@ -55,7 +55,18 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
 /* Those that were told to stop and did not in time. */
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine);
 
-/* Whether ordered tasks can be queued for the slave, which may be NULL. */
-bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave);
+/* Moves an ordered or intermingle slave to the unordered ones. MW_ESTATE: there is no such slave.
+ */
+mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid);
+
+/* Raises or lowers the number of slaves that a group wants. */
+void mwi_membership_allocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                             size_t slaves_count);
+void mwi_membership_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
+                               size_t slaves_count);
+
+/* Tells all slaves to stop. After that ticks go on until mwi_membership_is_over. */
+void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns);
+bool mwi_membership_is_over(const struct mwi_master_engine *engine);
 
 #endif

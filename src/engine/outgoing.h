@@ -6,7 +6,7 @@
 #ifndef MWI_OUTGOING_H
 #define MWI_OUTGOING_H
 
-#include "engine/master_engine.h"
+#include "engine/master_state.h"
 
 void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave,

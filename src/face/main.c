@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
-#include "face/master.h"
+#include "face/master_loop.h"
+#include "face/master_open.h"
 #include "face/slave.h"
 #include "loop/signals.h"
 #include "options/role.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The master as its user holds it: an engine, a loop, and what is handed out. master_submit.c has
- * the calls that submit, master_results.c those that hand out, master.c the others of the master
- * algorithm, master_open.c how it comes and goes.
+ * the calls that submit, master_results.c those that hand out, master_loop.c the loops, master.c the
+ * other calls of the master algorithm, master_open.c opens and closes it.
  */
 #ifndef MWI_MASTER_H
 #define MWI_MASTER_H
@@ -45,16 +45,6 @@ struct mw_master {
     bool has_values;
 };
 
-/* mw_master_open for a process of which more is known. */
-mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_options *options,
-                         struct mwi_launch *launch) MW_USE_RESULT;
-
-/* Says how the farm ended, for the resource file: whether well. */
-void mwi_master_close(mw_master *master, bool is_finished);
-
-/* One turn of the loop and of what goes with it; errors become `broken`. */
-mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
-
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_master_fail(mw_master *master, mw_error error, const char *format, ...)
     MW_PRINTF(3, 4);
@@ -65,10 +55,7 @@ void mwi_master_carry_out(mw_master *master);
 /* "SLAVE-3" -> 3; false if it is nothing like that. */
 bool mwi_master_read_sid(const char *sid, uint32_t *number);
 
-/* Frees what the result lives in that was handed out last. */
-void mwi_master_let_go(mw_master *master);
-
-/* What mw_main makes of the algorithm's return value. */
-int mwi_master_status(const mw_master *master, int returned);
+/* How many tasks wait or run. */
+size_t mwi_master_runnable_count(const mw_master *master);
 
 #endif

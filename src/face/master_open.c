@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/membership.h"
 #include "face/decline.h"
-#include "face/master.h"
+#include "face/master_open.h"
+#include "face/master_results.h"
 #include "loop/signals.h"
 #include "options/hostname.h"
 #include "transports/registry.h"
@@ -340,7 +342,7 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
  * or a rank that has not come yet, whose slave algorithm would never run. */
 static bool is_awaiting(const mw_master *master)
 {
-    return !mwi_master_engine_is_over(&master->engine) ||
+    return !mwi_membership_is_over(&master->engine) ||
            (!mwi_loop_is_complete(master->loop) && !master->engine.effects.failed);
 }
 
@@ -350,7 +352,7 @@ static int64_t await_slaves(mw_master *master)
     mw_reason why;
     int64_t now_ns = mwi_loop_now(master->loop);
     int64_t deadline_ns = now_ns + master->shutdown_timeout_ns;
-    mwi_master_engine_shutdown(&master->engine, now_ns);
+    mwi_membership_shutdown(&master->engine, now_ns);
     mwi_loop_carry_out(master->loop);
     while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
         if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)

@@ -3,7 +3,7 @@
  * Handing out. One result or unrunnable task is out at a time; what it lives in is let go when the
  * next is asked for.
  */
-#include "face/master.h"
+#include "face/master_results.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/lifecycle.h"
 #include "wire/guard.h"
 
 #define ATTEMPTS_DEFAULT 3
@@ -49,7 +50,7 @@ static bool find_algorithm(mw_master *master, const char *name)
 
 static mw_error check_task(mw_master *master, const mw_task *task, size_t size)
 {
-    size_t max = mwi_master_engine_payload_bytes_max(&master->engine);
+    size_t max = mwi_lifecycle_payload_bytes_max(&master->engine);
     if (task->algorithm == NULL)
         return mwi_master_fail(master, MW_EINVAL, "a task was submitted without an algorithm");
     if (!find_algorithm(master, task->algorithm))
@@ -112,14 +113,14 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
 static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
                            bool is_bytes)
 {
-    struct mwi_submission submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
+    struct mwi_lifecycle_task submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
     mw_error error = make_policy(master, task->policy, &submission.policy);
     if (error == MW_OK)
         error = copy_tag(master, task, &submission.tag_bytes);
     if (error != MW_OK)
         return error;
     submission.algorithm = master->last_algorithm;
-    error = mwi_master_engine_submit(&master->engine, &submission, &master->last_task);
+    error = mwi_lifecycle_submit(&master->engine, &submission, &master->last_task);
     mwi_master_carry_out(master);
     if (error == MW_OK)
         return MW_OK;
@@ -212,7 +213,7 @@ mw_task_id mw_master_last_task(const mw_master *master)
 
 mw_error mw_master_cancel(mw_master *master, mw_task_id task)
 {
-    mw_error error = mwi_master_engine_cancel(&master->engine, task);
+    mw_error error = mwi_lifecycle_cancel(&master->engine, task);
     mwi_master_carry_out(master);
     if (error == MW_OK)
         return MW_OK;

@@ -3,7 +3,8 @@
  * A whole master or slave inside a program of the caller's.
  */
 #include "face/decline.h"
-#include "face/master.h"
+#include "face/master_loop.h"
+#include "face/master_open.h"
 #include "face/slave.h"
 
 mw_error mw_run_master(const mw_program *program, mw_options *options, int argc, char **argv,

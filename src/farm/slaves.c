@@ -197,3 +197,9 @@ size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves)
 {
     return slaves->counts[MWI_SLAVE_IDLE] + slaves->counts[MWI_SLAVE_BUSY];
 }
+
+bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave)
+{
+    return slave != NULL && slave->group != MWI_GROUP_UNORDERED &&
+           (slave->state == MWI_SLAVE_IDLE || slave->state == MWI_SLAVE_BUSY);
+}

@@ -113,4 +113,7 @@ void mwi_slaves_reap(struct mwi_slaves *slaves);
 /* Those that have greeted and are not told to stop. */
 size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves);
 
+/* Whether ordered tasks can be queued for the slave, which may be NULL. */
+bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave);
+
 #endif

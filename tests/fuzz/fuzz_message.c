@@ -109,19 +109,20 @@ static void submit(struct farm *farm, struct mwt_input *input)
     uint32_t size = mwt_input_byte(input) * 17u;
     uint8_t policy = mwt_input_byte(input);
     uint64_t id;
-    struct mwi_submission submission = {.algorithm = policy % 2,
-                                        .policy = {.sid = policy % 5 == 0 ? policy % 3 : MWI_NO_SID,
-                                                   .priority = policy % 7,
-                                                   .time_limit_ns = policy % 11 == 0,
-                                                   .max_attempts = (uint8_t)(policy % 4 + 1),
-                                                   .is_retried = policy % 8 != 0,
-                                                   .is_done_anyway = policy % 2 == 0},
-                                        .payload = {calloc(1, size + 1), size, policy % 3 == 0}};
+    struct mwi_lifecycle_task submission = {
+        .algorithm = policy % 2,
+        .policy = {.sid = policy % 5 == 0 ? policy % 3 : MWI_NO_SID,
+                   .priority = policy % 7,
+                   .time_limit_ns = policy % 11 == 0,
+                   .max_attempts = (uint8_t)(policy % 4 + 1),
+                   .is_retried = policy % 8 != 0,
+                   .is_done_anyway = policy % 2 == 0},
+        .payload = {calloc(1, size + 1), size, policy % 3 == 0}};
     if (submission.payload.data == NULL || farm->submitted_count == TASKS_MAX) {
         free(submission.payload.data);
         return;
     }
-    if (mwi_master_engine_submit(&farm->engine, &submission, &id) != MW_OK)
+    if (mwi_lifecycle_submit(&farm->engine, &submission, &id) != MW_OK)
         abort();
     farm->submitted_count++;
 }
@@ -208,7 +209,7 @@ static void happen(struct farm *farm, struct mwt_input *input)
         break;
     case 10:
         if (what == 0xfa)
-            mwi_master_engine_shutdown(&farm->engine, farm->now_ns);
+            mwi_membership_shutdown(&farm->engine, farm->now_ns);
         carry_out(farm);
         break;
     default:

@@ -145,13 +145,13 @@ void mwt_master_submit_one(struct mwt_master *master, const char *name, bool no_
                            unsigned max_attempts)
 {
     uint64_t id;
-    struct mwi_submission submission = {
+    struct mwi_lifecycle_task submission = {
         .policy = mwt_policy_default(),
         .tag = master->tags_count++,
         .payload = {(unsigned char *)strdup(name), (uint32_t)strlen(name), true}};
     submission.policy.is_retried = !no_retry;
     submission.policy.max_attempts = (uint8_t)max_attempts;
-    if (mwi_master_engine_submit(&master->engine, &submission, &id) != MW_OK)
+    if (mwi_lifecycle_submit(&master->engine, &submission, &id) != MW_OK)
         abort();
 }
 

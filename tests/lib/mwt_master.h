@@ -7,7 +7,9 @@
 #ifndef MWT_MASTER_H
 #define MWT_MASTER_H
 
+#include "engine/lifecycle.h"
 #include "engine/master_engine.h"
+#include "engine/membership.h"
 #include "mwt_outbox.h"
 
 #define MWT_SECOND INT64_C(1000000000)

@@ -27,8 +27,6 @@ MAY_REACH_OUT = {"record/audit_file", "record/resource_file", "record/trail"}
 MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.
 CIRCLES = {
-    frozenset({"face/master", "face/master_results"}),
-    frozenset({"engine/dispatch", "engine/lifecycle", "engine/master_engine", "engine/membership", "engine/outgoing"}),
     frozenset({"engine/slave_engine", "engine/results"}),
     frozenset({"face/call", "face/slave"}),
     frozenset({"options/options", "options/table", "options/value"}),

@@ -3,7 +3,7 @@
  * The master as its user holds it: what can be submitted, what comes back, and how long it waits.
  * The farms are simulated, so waiting takes no time.
  */
-#include "face/master.h"
+#include "face/master_loop.h"
 
 #include <float.h>
 #include <string.h>

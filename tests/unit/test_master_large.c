@@ -32,12 +32,12 @@ static void end(struct mwt_master *master)
 static uint64_t submit(struct mwt_master *master, size_t size, char letter, bool is_bytes)
 {
     uint64_t id = 0;
-    struct mwi_submission submission = {.algorithm = 1,
-                                        .policy = mwt_policy_default(),
-                                        .payload = {malloc(size + 1), size, is_bytes}};
+    struct mwi_lifecycle_task submission = {.algorithm = 1,
+                                            .policy = mwt_policy_default(),
+                                            .payload = {malloc(size + 1), size, is_bytes}};
     CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
     memset(submission.payload.data, letter, size);
-    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master->engine, &submission, &id), MW_OK);
+    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master->engine, &submission, &id), MW_OK);
     return id;
 }
 

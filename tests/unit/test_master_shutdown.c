@@ -25,7 +25,7 @@ static void end(struct mwt_master *master)
 static void shut_down(struct mwt_master *master, int64_t now_ns)
 {
     mwt_master_forget(master);
-    mwi_master_engine_shutdown(&master->engine, now_ns);
+    mwi_membership_shutdown(&master->engine, now_ns);
     mwt_outbox_take(&master->outbox, &master->engine.effects);
     master->now_ns = now_ns;
 }
@@ -38,7 +38,7 @@ static void test_nobody_there(void)
 
     shut_down(&master, 0);
 
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "");
     end(&master);
 }
@@ -61,11 +61,11 @@ static void test_all_are_told(void)
                                                 "SLAVE-0 <- TRY-SHUTDOWN\n"
                                                 "SLAVE-0 -> :shutting-down\n");
     CU_ASSERT_EQUAL(mwi_slaves_ready_count(&master.engine.slaves), 0);
-    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_FALSE(mwi_membership_is_over(&master.engine));
     mwt_master_down(&master, 1, "closed by the peer");
-    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_FALSE(mwi_membership_is_over(&master.engine));
     mwt_master_down(&master, 2, "closed by the peer");
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     end(&master);
 }
 
@@ -117,7 +117,7 @@ static void test_last_results(void)
 
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@0");
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 0);
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     end(&master);
 }
 
@@ -135,7 +135,7 @@ static void test_clients_are_turned_away(void)
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
                            "NEW-CLIENT host:1 refused: the master is shutting down\n"
                            "EOF -> host:1 (the master is shutting down)\n");
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     end(&master);
 }
 
@@ -172,12 +172,12 @@ static void test_stragglers(void)
     CU_ASSERT_EQUAL(mwi_master_engine_deadline(&master.engine), 11 * MWT_SECOND);
     mwt_master_down(&master, 2, "closed by the peer");
     mwt_master_tick(&master, 11 * MWT_SECOND - 1);
-    CU_ASSERT_FALSE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_FALSE(mwi_membership_is_over(&master.engine));
     mwt_master_forget(&master);
 
     mwt_master_tick(&master, 11 * MWT_SECOND);
 
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 1, lost 1 after 1");
     CU_ASSERT_EQUAL(strncmp(master.outbox.trail, line, sizeof line - 1), 0);
     end(&master);
@@ -195,7 +195,7 @@ static void test_no_patience(void)
 
     mwt_master_tick(&master, 7);
 
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_SHUTDOWN);
     end(&master);
 }
@@ -213,7 +213,7 @@ static void test_goodbye_at_the_end(void)
 
     mwt_master_frame(&master, 1, &buffer);
 
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     end(&master);
 }
 
@@ -227,7 +227,7 @@ static void test_garbage_at_the_end(void)
 
     mwt_master_bytes(&master, 1, "?", 1);
 
-    CU_ASSERT_TRUE(mwi_master_engine_is_over(&master.engine));
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 1, drop 1, lost 1 after 0");
     end(&master);
 }

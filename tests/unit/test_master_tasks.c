@@ -30,11 +30,11 @@ static void end(struct mwt_master *master)
 static void submit_sized(struct mwt_master *master, char letter, size_t size)
 {
     uint64_t id;
-    struct mwi_submission submission = {.policy = mwt_policy_default(),
-                                        .payload = {malloc(size + 1), (uint32_t)size, true}};
+    struct mwi_lifecycle_task submission = {.policy = mwt_policy_default(),
+                                            .payload = {malloc(size + 1), (uint32_t)size, true}};
     CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
     memset(submission.payload.data, letter, size);
-    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master->engine, &submission, &id), MW_OK);
+    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master->engine, &submission, &id), MW_OK);
 }
 
 /* Two tasks and the end: the trail has CL-MW's lines in CL-MW's order. */
@@ -48,7 +48,7 @@ static void test_trail_of_a_whole_run(void)
     mwt_master_tick(&master, 0);
     mwt_master_return(&master, 7, "a");
     mwt_master_return(&master, 7, "b");
-    mwi_master_engine_shutdown(&master.engine, 0);
+    mwi_membership_shutdown(&master.engine, 0);
     mwt_outbox_take(&master.outbox, &master.engine.effects);
     mwt_master_down(&master, 7, "closed by the peer");
 
@@ -244,7 +244,7 @@ static void test_task_that_just_fits(void)
 {
     static struct mwt_master master;
     start(&master, 1);
-    size_t max = mwi_master_engine_payload_bytes_max(&master.engine);
+    size_t max = mwi_lifecycle_payload_bytes_max(&master.engine);
     submit_sized(&master, 'x', max);
 
     mwt_master_greet_small(&master, 1, MWT_FRAME_BYTES_MAX);
@@ -261,10 +261,10 @@ static void test_task_on_the_wire(void)
     static struct mwt_master master;
     struct mwi_message_item item;
     uint64_t id;
-    struct mwi_submission submission = {.algorithm = 1, .policy = mwt_policy_default()};
+    struct mwi_lifecycle_task submission = {.algorithm = 1, .policy = mwt_policy_default()};
     start(&master, 1);
     submission.payload = (struct mwi_payload){(unsigned char *)strdup("\x05"), 1, false};
-    CU_ASSERT_EQUAL(mwi_master_engine_submit(&master.engine, &submission, &id), MW_OK);
+    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master.engine, &submission, &id), MW_OK);
 
     mwt_master_greet(&master, 1);
 

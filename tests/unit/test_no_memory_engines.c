@@ -4,7 +4,9 @@
  * a farm in which a slave is lost. At every place where an allocation can fail: no crash, no leak,
  * and all results, or somebody is told.
  */
+#include "engine/lifecycle.h"
 #include "engine/master_engine.h"
+#include "engine/membership.h"
 #include "engine/slave_engine.h"
 
 #include <string.h>
@@ -193,9 +195,9 @@ static void submit_tasks(struct farm *farm)
         }
         data[0] = (unsigned char)tag;
         uint64_t id;
-        struct mwi_submission submission = {
+        struct mwi_lifecycle_task submission = {
             .policy = mwt_policy_default(), .tag = tag, .payload = {data, size, true}};
-        if (mwi_master_engine_submit(&farm->master, &submission, &id) != MW_OK) {
+        if (mwi_lifecycle_submit(&farm->master, &submission, &id) != MW_OK) {
             free(data);
             farm->is_told = true;
         }
@@ -224,9 +226,9 @@ static void play(struct farm *farm)
     connect_slave(farm, 1);
     if (farm->master.effects.failed)
         return;
-    mwi_master_engine_shutdown(&farm->master, 0);
+    mwi_membership_shutdown(&farm->master, 0);
     settle(farm);
-    if (!mwi_master_engine_is_over(&farm->master))
+    if (!mwi_membership_is_over(&farm->master))
         farm->is_told = farm->is_wrong = true;
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state of a master's engine: its settings, its stores and its clock. The rooms of the engine
+ * (dispatch, lifecycle, membership, outgoing, master_engine) share it; nothing outside the engine
+ * changes it.
+ */
+#ifndef MWI_MASTER_STATE_H
+#define MWI_MASTER_STATE_H
+
+#include "engine/effects.h"
+#include "farm/finished.h"
+#include "farm/pace.h"
+#include "farm/sid_queue.h"
+#include "farm/slaves.h"
+#include "farm/targets.h"
+#include "farm/tasks.h"
+
+/* Borrowed, with what it points to, for the engine's life. */
+struct mwi_master_engine_config {
+    const char *member_id;
+    const mw_algorithm *algorithms; /* ended by a NULL name */
+    size_t task_group;              /* 0: by time */
+    size_t result_group;            /* 0: by time */
+    size_t frame_write_bytes_max;
+    size_t frame_read_bytes_max;
+    int64_t client_timeout_ns;
+    int64_t shutdown_timeout_ns;
+};
+
+struct mwi_master_engine {
+    struct mwi_master_engine_config config;
+    struct mwi_effects effects;
+    struct mwi_tasks tasks;
+    struct mwi_slaves slaves;
+    struct mwi_finished_queue finished;
+    struct mwi_timers timers;
+    struct mwi_timer shutdown;
+    struct mwi_decoder decoder;
+    struct mwi_targets targets;
+    struct mwi_pace pace;
+    struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
+    int64_t now_ns;                               /* of the last step */
+    size_t ended_count;                           /* tasks, since there was nothing to do */
+    uint16_t algorithms_count;
+    bool is_shutting_down;
+};
+
+#endif

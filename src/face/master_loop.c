@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loops of the master algorithm: they turn the farm's loop until there is something to hand
+ * out, and notice when the farm cannot go on.
+ */
+#include "face/master_loop.h"
+
+#include "face/master_results.h"
+#include "loop/signals.h"
+
+/* Results are handed out without serving the slaves for so long at most. */
+#define TURN_EVERY_NS INT64_C(1000000)
+/* After results that took so little, another is taken without a look at the clock. */
+#define QUICK_NS INT64_C(2000)
+
+static mw_error break_farm(mw_master *master, mw_error error)
+{
+    master->broken = error;
+    master->fault = master->error;
+    return error;
+}
+
+/* Nobody is there, and nobody will come. */
+static bool has_no_slaves(mw_master *master)
+{
+    if (mwi_slaves_ready_count(&master->engine.slaves) > 0)
+        return false;
+    if (master->local != NULL)
+        return mwi_local_is_exhausted(master->local, &master->error);
+    if (master->slaves_lost_count < master->slaves_max)
+        return false;
+    mwi_master_fail(master, MW_ENOSLAVES, "all %zu slaves are gone", master->slaves_max);
+    return true;
+}
+
+/* Nobody will run what is out. */
+static bool is_deserted(mw_master *master)
+{
+    return mwi_master_runnable_count(master) > 0 && has_no_slaves(master);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful)
+{
+    mw_reason why = {""};
+    if (master->local != NULL) {
+        mwi_local_tend(master->local);
+        if (is_deserted(master))
+            return break_farm(master, MW_ENOSLAVES);
+        deadline_ns = earliest(deadline_ns, mwi_local_deadline(master->local));
+    }
+    mwi_announce_need(master->announce, mwi_slaves_needed(&master->engine.slaves));
+    mwi_announce_tend(master->announce, master->loop);
+    deadline_ns = earliest(deadline_ns, mwi_announce_deadline(master->announce));
+    mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
+    if (error != MW_OK) {
+        master->error = why;
+        return break_farm(master, error);
+    }
+    return MW_OK;
+}
+
+/* Whether the loop must end whatever there is to take. */
+static mw_error check_farm(mw_master *master)
+{
+    if (master->broken != MW_OK)
+        return master->broken;
+    if (master->has_signals && mwi_signals_caught() != 0) {
+        mwi_master_fail(master, MW_EINTERRUPTED, "%s asked the program to end",
+                        mwi_signals_name(mwi_signals_caught()));
+        return break_farm(master, MW_EINTERRUPTED);
+    }
+    if (is_deserted(master))
+        return break_farm(master, MW_ENOSLAVES);
+    return MW_OK;
+}
+
+static void set_counts(const mw_master *master, mw_master_counts *counts)
+{
+    *counts = (mw_master_counts){.unrunnable = master->engine.tasks.counts[MWI_TASK_UNRUNNABLE],
+                                 .results = master->engine.finished.count,
+                                 .connected = master->engine.connected.count,
+                                 .disconnected = master->engine.disconnected.count};
+}
+
+static bool is_something(const mw_master_counts *counts)
+{
+    return counts->unrunnable > 0 || counts->results > 0 || counts->connected > 0 ||
+           counts->disconnected > 0;
+}
+
+mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_counts *counts)
+{
+    mw_error error = check_farm(master);
+    if (error == MW_OK) {
+        set_counts(master, counts);
+        bool must_wait = timeout_s != 0 && !is_something(counts);
+        error = mwi_master_turn(
+            master, must_wait ? mwi_loop_deadline_after(master->loop, timeout_s) : INT64_MIN, NULL);
+    }
+    if (error == MW_OK)
+        error = check_farm(master);
+    set_counts(master, counts);
+    return error;
+}
+
+mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *counts)
+{
+    int64_t deadline_ns = mwi_loop_deadline_after(master->loop, timeout_s);
+    mw_error error = mw_master_loop_iterate(master, 0, counts);
+    while (error == MW_OK && !is_something(counts) && mwi_loop_now(master->loop) < deadline_ns) {
+        if (deadline_ns == INT64_MAX && has_no_slaves(master))
+            return break_farm(master, MW_ENOSLAVES);
+        error = mwi_master_turn(master, deadline_ns, NULL);
+        if (error == MW_OK)
+            error = check_farm(master);
+        set_counts(master, counts);
+    }
+    return error;
+}
+
+/* Whether there is nothing to hand out, but will be. */
+static bool will_wait(const mw_master *master)
+{
+    return master->engine.finished.count == 0 &&
+           master->engine.tasks.counts[MWI_TASK_UNRUNNABLE] == 0 &&
+           mwi_master_runnable_count(master) > 0;
+}
+
+/* Serves the slaves now and then even if the user has results to take for a long time. If there is
+ * nothing to take they are served anyway. While results are taken in no time, which to read the
+ * clock each time would make noticeably longer, it is read every other time. */
+static void serve_meanwhile(mw_master *master)
+{
+    if (will_wait(master))
+        return;
+    if (master->is_next_unclocked) {
+        master->is_next_unclocked = false;
+        return;
+    }
+    int64_t now_ns = mwi_loop_now(master->loop);
+    master->is_next_unclocked = now_ns - master->clocked_ns < QUICK_NS;
+    master->clocked_ns = now_ns;
+    if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
+        (void)mwi_master_turn(master, INT64_MIN, NULL);
+}
+
+const mw_result *mw_master_next(mw_master *master)
+{
+    mwi_master_let_go(master);
+    if (check_farm(master) == MW_OK)
+        serve_meanwhile(master);
+    for (;;) {
+        mw_error error = check_farm(master);
+        if (error == MW_EINTERRUPTED)
+            return NULL;
+        const mw_result *result = mw_master_next_result(master);
+        if (result == NULL)
+            result = mw_master_next_unrunnable(master);
+        if (result != NULL || error != MW_OK || mwi_master_runnable_count(master) == 0)
+            return result;
+        if (mwi_master_turn(master, INT64_MAX, NULL) != MW_OK)
+            return NULL;
+    }
+}
+
+mw_error mw_master_status(const mw_master *master)
+{
+    return master->broken != MW_OK ? master->broken : master->misuse;
+}
+
+int mwi_master_status(const mw_master *master, int returned)
+{
+    if (master->has_signals && mwi_signals_caught() != 0)
+        return 128 + mwi_signals_caught();
+    if (returned == 0 && mw_master_status(master) != MW_OK)
+        return 255;
+    return returned >= 0 && returned <= 255 ? returned : 255;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turning the loop of a master, and the exit status that its end means.
+ */
+#ifndef MWI_MASTER_LOOP_H
+#define MWI_MASTER_LOOP_H
+
+#include "face/master.h"
+
+/* One turn of the loop and of what goes with it; errors become `broken`. */
+mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
+
+/* What mw_main makes of the algorithm's return value. */
+int mwi_master_status(const mw_master *master, int returned);
+
+#endif

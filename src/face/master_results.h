@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Handing out results and unrunnable tasks, one at a time.
+ */
+#ifndef MWI_MASTER_RESULTS_H
+#define MWI_MASTER_RESULTS_H
+
+#include "face/master.h"
+
+/* Frees what the result lives in that was handed out last. */
+void mwi_master_let_go(mw_master *master);
+
+#endif
