@@ -5,7 +5,9 @@
  * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what
  * is sent is a message, and tasks are given to those only who have greeted.
  */
+#include "engine/lifecycle.h"
 #include "engine/master_engine.h"
+#include "engine/membership.h"
 #include "frames.h"
 
 #define PEERS_COUNT 6
