@@ -1,43 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Deadlines. Those that are equal come out in the order in which they were started. Nothing is
- * called: who owns the timers takes out what is due.
+ * Deadlines in nanoseconds on the clock of whoever owns the timers. Equal deadlines come out in the
+ * order in which they were started. Timers call nothing: their owner takes out the due ones.
  */
 #ifndef MWI_TIMERS_H
 #define MWI_TIMERS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-/* Embedded in what it is the deadline of; all zero is "not started". */
+#include "base/heap.h"
+
+/* Embedded in the object whose deadline it is; all zero is "not started". */
 struct mwi_timer {
-    int kind; /* its owner's */
-    int64_t deadline_ns;
-    uint64_t order;
-    size_t position; /* in the heap from 1, 0 when not started */
+    struct mwi_heap_node node; /* first, so that the node is the timer */
+    int kind;                  /* its owner's word for the deadline */
 };
 
 struct mwi_timers {
-    struct mwi_timer **heap;
-    size_t count;
-    size_t capacity;
+    struct mwi_heap heap;
     uint64_t orders_count;
 };
 
 void mwi_timers_init(struct mwi_timers *timers);
 void mwi_timers_fini(struct mwi_timers *timers);
 
-/* Starts a timer, anew if it runs; false out of memory. */
+/* Starts the timer, or starts it anew if it runs; borrows it until it is stopped or due. False out
+ * of memory; a timer that runs already can always be started anew. */
 bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer *timer, int64_t deadline_ns);
 
-/* Stops a timer; one that does not run stays as it is. */
+/* Stops the timer; one that does not run stays as it is. */
 void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer *timer);
 
-/* The earliest deadline; INT64_MAX if there is none. */
+/* The earliest deadline; INT64_MAX if no timer runs. */
 int64_t mwi_timers_deadline(const struct mwi_timers *timers);
 
-/* Stops and returns the earliest timer if it is due at now_ns, else NULL. */
+/* Stops and returns the earliest timer if its deadline is now_ns or earlier, else NULL. */
 struct mwi_timer *mwi_timers_due(struct mwi_timers *timers, int64_t now_ns);
 
 #endif

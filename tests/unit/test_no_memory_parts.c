@@ -81,7 +81,7 @@ static void test_map(void)
 /* A timer that cannot be started does not run, and the others do. */
 static void test_timers(void)
 {
-    struct mwi_timer timer[17] = {{.position = 0}};
+    struct mwi_timer timer[17] = {{.kind = 0}};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
     for (size_t i = 0; i < 16; i++)
@@ -92,7 +92,7 @@ static void test_timers(void)
     mwt_memory_fail(0, false);
 
     CU_ASSERT_FALSE(is_started);
-    CU_ASSERT_EQUAL(timer[16].position, 0);
+    CU_ASSERT_EQUAL(timer[16].node.position, 0);
     CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 0), &timer[0]);
     CU_ASSERT_TRUE(mwi_timers_start(&timers, &timer[0], 7));
     mwi_timers_fini(&timers);

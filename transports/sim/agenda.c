@@ -1,118 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A binary heap on (time, order) whose members know their slot, so that an event can be moved or
- * called off. Slots count from 1: the parent of i is i / 2. The room was reserved by whoever owns
- * the event, so putting one in never fails.
+ * A heap by (time, order). The room of each event was reserved by its owner, so arranging one never
+ * fails. Orders are counted by whoever arranges and not by put, because an item keeps the order of
+ * the moment at which it set out, however often the event of its way is moved.
  */
 #include "agenda.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
-void mwi_sim_events_fini(struct mwi_sim_events *events)
+void mwi_sim_agenda_fini(struct mwi_sim_agenda *agenda)
 {
-    free(events->heap);
-    *events = (struct mwi_sim_events){0};
+    mwi_heap_fini(&agenda->heap);
+    *agenda = (struct mwi_sim_agenda){0};
 }
 
-bool mwi_sim_events_reserve(struct mwi_sim_events *events, size_t count)
+bool mwi_sim_agenda_reserve(struct mwi_sim_agenda *agenda, size_t count)
 {
-    size_t needed = events->reserved + count + 1;
-
-    if (needed > events->capacity) {
-        size_t capacity = needed < 32 ? 64 : 2 * needed;
-        struct mwi_sim_event_entry *heap = realloc(events->heap, capacity * sizeof *heap);
-
-        if (heap == NULL)
-            return false;
-        events->heap = heap;
-        events->capacity = capacity;
-    }
-    events->reserved += count;
+    if (!mwi_heap_reserve(&agenda->heap, agenda->reserved_count + count))
+        return false;
+    agenda->reserved_count += count;
     return true;
 }
 
-void mwi_sim_events_release(struct mwi_sim_events *events, size_t count)
+void mwi_sim_agenda_release(struct mwi_sim_agenda *agenda, size_t count)
 {
-    events->reserved -= count;
+    assert(count <= agenda->reserved_count);
+    agenda->reserved_count -= count;
+    assert(agenda->heap.count <= agenda->reserved_count);
 }
 
-uint64_t mwi_sim_events_order(struct mwi_sim_events *events)
+uint64_t mwi_sim_agenda_order(struct mwi_sim_agenda *agenda)
 {
-    return events->orders_count++;
+    return agenda->orders_count++;
 }
 
-static bool is_before(const struct mwi_sim_event_entry *a, const struct mwi_sim_event_entry *b)
-{
-    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
-}
-
-static void set_slot(struct mwi_sim_events *events, size_t slot, struct mwi_sim_event_entry entry)
-{
-    events->heap[slot] = entry;
-    entry.event->slot = slot;
-}
-
-static void sift_up(struct mwi_sim_events *events, size_t slot, struct mwi_sim_event_entry entry)
-{
-    while (slot > 1 && is_before(&entry, &events->heap[slot / 2])) {
-        set_slot(events, slot, events->heap[slot / 2]);
-        slot /= 2;
-    }
-    set_slot(events, slot, entry);
-}
-
-static void sift_down(struct mwi_sim_events *events, size_t slot, struct mwi_sim_event_entry entry)
-{
-    for (;;) {
-        size_t child = 2 * slot;
-
-        if (child > events->count)
-            break;
-        if (child < events->count && is_before(&events->heap[child + 1], &events->heap[child]))
-            child++;
-        if (!is_before(&events->heap[child], &entry))
-            break;
-        set_slot(events, slot, events->heap[child]);
-        slot = child;
-    }
-    set_slot(events, slot, entry);
-}
-
-/* Puts the entry where it belongs, the slot being free. */
-static void sift(struct mwi_sim_events *events, size_t slot, struct mwi_sim_event_entry entry)
-{
-    if (slot > 1 && is_before(&entry, &events->heap[slot / 2]))
-        sift_up(events, slot, entry);
-    else
-        sift_down(events, slot, entry);
-}
-
-void mwi_sim_events_put(struct mwi_sim_events *events, struct mwi_sim_event *event, int64_t time_ns,
+void mwi_sim_agenda_put(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event, int64_t time_ns,
                         uint64_t order)
 {
-    struct mwi_sim_event_entry entry = {.time_ns = time_ns, .order = order, .event = event};
-
-    sift(events, event->slot != 0 ? event->slot : ++events->count, entry);
+    assert(event->fire != NULL && order < agenda->orders_count);
+    mwi_heap_put(&agenda->heap, &event->node, time_ns, order);
+    assert(agenda->heap.count <= agenda->reserved_count);
 }
 
-void mwi_sim_events_remove(struct mwi_sim_events *events, struct mwi_sim_event *event)
+void mwi_sim_agenda_remove(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event)
 {
-    size_t slot = event->slot;
-
-    if (slot == 0)
-        return;
-    struct mwi_sim_event_entry last = events->heap[events->count--];
-    if (last.event != event)
-        sift(events, slot, last);
-    event->slot = 0;
+    mwi_heap_remove(&agenda->heap, &event->node);
 }
 
-const struct mwi_sim_event_entry *mwi_sim_events_first(const struct mwi_sim_events *events)
+bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda)
 {
-    return events->count > 0 ? &events->heap[1] : NULL;
+    return mwi_heap_first(&agenda->heap) == NULL;
 }
 
-int64_t mwi_sim_later(int64_t time_ns, int64_t duration_ns)
+struct mwi_sim_event *mwi_sim_agenda_take(struct mwi_sim_agenda *agenda, int64_t until_ns,
+                                          int64_t *time_ns)
 {
+    const struct mwi_heap_entry *first = mwi_heap_first(&agenda->heap);
+    if (first == NULL || first->key > until_ns)
+        return NULL;
+    struct mwi_sim_event *event = (struct mwi_sim_event *)first->node;
+    *time_ns = first->key;
+    mwi_heap_remove(&agenda->heap, &event->node);
+    return event;
+}
+
+int64_t mwi_sim_agenda_later(int64_t time_ns, int64_t duration_ns)
+{
+    assert(duration_ns >= 0);
     return duration_ns > INT64_MAX - time_ns ? INT64_MAX : time_ns + duration_ns;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of what is going to happen in a simulated world: earliest first, and what happens at
- * the same time in the order in which it was arranged. An event lives in the object that it
- * concerns, so that nothing is allocated when one is arranged; the object reserves the room once.
+ * The agenda of a simulated world: the events that are going to happen, earliest first, and events
+ * of one time in the order in which they were arranged. An event lives in the object that it
+ * concerns, so nothing is allocated when one is arranged; the object reserves the room once.
  */
 #ifndef MWI_SIM_AGENDA_H
 #define MWI_SIM_AGENDA_H
@@ -13,46 +13,49 @@
 
 #include <mw/sim.h>
 
+#include "base/heap.h"
+
+/* All zero but for `fire`: not arranged. */
 struct mwi_sim_event {
+    struct mwi_heap_node node; /* first, so that the node is the event */
+    /* Called by the world when the time has come; the event is then no longer arranged. */
     void (*fire)(mw_sim *sim, struct mwi_sim_event *event);
-    size_t slot; /* where in the heap, from 1; 0: nowhere */
 };
 
-/* The key lies in the heap and not in the event, so that sifting stays within one array. */
-struct mwi_sim_event_entry {
-    int64_t time_ns;
-    uint64_t order;
-    struct mwi_sim_event *event;
-};
-
-/* All zero at the start. */
-struct mwi_sim_events {
-    struct mwi_sim_event_entry *heap; /* heap[1..count] */
-    size_t count, capacity, reserved;
+/* All zero at the start. The key of the heap is the virtual time in nanoseconds. */
+struct mwi_sim_agenda {
+    struct mwi_heap heap;
+    size_t reserved_count; /* events that may be arranged at once */
     uint64_t orders_count;
 };
 
-void mwi_sim_events_fini(struct mwi_sim_events *events);
+void mwi_sim_agenda_fini(struct mwi_sim_agenda *agenda);
 
-/* Makes room for so many events more to be arranged at once, and gives it back. False out of
- * memory. */
-bool mwi_sim_events_reserve(struct mwi_sim_events *events, size_t count);
-void mwi_sim_events_release(struct mwi_sim_events *events, size_t count);
+/* Makes room for `count` more events to be arranged at once. False out of memory. */
+bool mwi_sim_agenda_reserve(struct mwi_sim_agenda *agenda, size_t count);
 
-/* The place of something arranged now among others of its time. */
-uint64_t mwi_sim_events_order(struct mwi_sim_events *events);
+/* Gives back room for `count` events, which must not be arranged any more. */
+void mwi_sim_agenda_release(struct mwi_sim_agenda *agenda, size_t count);
 
-/* Arranges the event, or moves it if it was arranged before. */
-void mwi_sim_events_put(struct mwi_sim_events *events, struct mwi_sim_event *event, int64_t time_ns,
+/* The next order: the place of something that is arranged now among others of its time. */
+uint64_t mwi_sim_agenda_order(struct mwi_sim_agenda *agenda);
+
+/* Arranges the event for `time_ns`, or moves it if it was arranged before. Borrows it until it
+ * fires or is removed. */
+void mwi_sim_agenda_put(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event, int64_t time_ns,
                         uint64_t order);
 
-/* Calls it off, if it was arranged. */
-void mwi_sim_events_remove(struct mwi_sim_events *events, struct mwi_sim_event *event);
+/* Calls the event off, if it was arranged. */
+void mwi_sim_agenda_remove(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event);
 
-/* The earliest one, NULL if there is none. */
-const struct mwi_sim_event_entry *mwi_sim_events_first(const struct mwi_sim_events *events);
+bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda);
+
+/* The earliest event, removed, with its time in *time_ns; NULL if there is no event up to
+ * `until_ns`. */
+struct mwi_sim_event *mwi_sim_agenda_take(struct mwi_sim_agenda *agenda, int64_t until_ns,
+                                          int64_t *time_ns);
 
 /* `time_ns` after `duration_ns`, or the end of time. */
-int64_t mwi_sim_later(int64_t time_ns, int64_t duration_ns);
+int64_t mwi_sim_agenda_later(int64_t time_ns, int64_t duration_ns);
 
 #endif

@@ -32,8 +32,8 @@ static void release(struct mwi_sim_connection *c)
 
     if (--c->uses_count > 0)
         return;
-    mwi_sim_events_remove(&sim->events, &c->notice);
-    mwi_sim_events_release(&sim->events, EVENTS_OF_CONNECTION);
+    mwi_sim_agenda_remove(&sim->agenda, &c->notice);
+    mwi_sim_agenda_release(&sim->agenda, EVENTS_OF_CONNECTION);
     if (c->previous != NULL)
         c->previous->next = c->next;
     else
@@ -212,7 +212,7 @@ static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
 
 void mwi_sim_net_heal(struct mwi_sim_connection *c)
 {
-    mwi_sim_events_remove(&c->sim->events, &c->notice);
+    mwi_sim_agenda_remove(&c->sim->agenda, &c->notice);
     mwi_sim_way_unhold(c->sim, &c->ends[0].way);
     mwi_sim_way_unhold(c->sim, &c->ends[1].way);
 }
@@ -232,19 +232,19 @@ static void fire_notice(mw_sim *sim, struct mwi_sim_event *event)
 
 void mwi_sim_net_cut(struct mwi_sim_connection *c, int64_t notice_ns)
 {
-    struct mwi_sim_events *events = &c->sim->events;
+    struct mwi_sim_agenda *agenda = &c->sim->agenda;
 
     mwi_sim_way_hold(c->sim, &c->ends[0].way);
     mwi_sim_way_hold(c->sim, &c->ends[1].way);
-    mwi_sim_events_put(events, &c->notice, mwi_sim_later(c->sim->now_ns, notice_ns),
-                       mwi_sim_events_order(events));
+    mwi_sim_agenda_put(agenda, &c->notice, mwi_sim_agenda_later(c->sim->now_ns, notice_ns),
+                       mwi_sim_agenda_order(agenda));
 }
 
 static struct mwi_sim_connection *make_connection(mw_sim *sim)
 {
     struct mwi_sim_connection *c = calloc(1, sizeof *c);
 
-    if (c == NULL || !mwi_sim_events_reserve(&sim->events, EVENTS_OF_CONNECTION)) {
+    if (c == NULL || !mwi_sim_agenda_reserve(&sim->agenda, EVENTS_OF_CONNECTION)) {
         free(c);
         return NULL;
     }

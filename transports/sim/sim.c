@@ -186,7 +186,7 @@ static void wait_for_arrival(mw_sim_host *host, int64_t deadline)
     if (deadline > now_ns)
         mwi_sim_host_wait(host, deadline);
     else if (host->looked)
-        mwi_sim_host_wait(host, mwi_sim_later(now_ns, LOOK_NS));
+        mwi_sim_host_wait(host, mwi_sim_agenda_later(now_ns, LOOK_NS));
     else
         host->looked = true;
 }

@@ -32,9 +32,9 @@ static void arm(mw_sim *sim, struct mwi_sim_way *way)
     const struct mwi_sim_item *first = way->items.first;
 
     if (first == NULL || way->held)
-        mwi_sim_events_remove(&sim->events, &way->arrival);
+        mwi_sim_agenda_remove(&sim->agenda, &way->arrival);
     else
-        mwi_sim_events_put(&sim->events, &way->arrival, first->time_ns, first->order);
+        mwi_sim_agenda_put(&sim->agenda, &way->arrival, first->time_ns, first->order);
 }
 
 static int64_t draw_arrival(mw_sim *sim)
@@ -42,7 +42,7 @@ static int64_t draw_arrival(mw_sim *sim)
     uint64_t spread = (uint64_t)(sim->delay_max_ns - sim->delay_min_ns);
     int64_t delay_ns = sim->delay_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1));
 
-    return mwi_sim_later(sim->now_ns, delay_ns);
+    return mwi_sim_agenda_later(sim->now_ns, delay_ns);
 }
 
 void mwi_sim_way_send(mw_sim *sim, struct mwi_sim_way *way, struct mwi_sim_item *item)
@@ -52,7 +52,7 @@ void mwi_sim_way_send(mw_sim *sim, struct mwi_sim_way *way, struct mwi_sim_item 
     if (way->last_ns < time_ns)
         way->last_ns = time_ns;
     item->time_ns = way->last_ns;
-    item->order = mwi_sim_events_order(&sim->events);
+    item->order = mwi_sim_agenda_order(&sim->agenda);
     way->bytes += item->size;
     mwi_sim_queue_put(&way->items, item);
     if (way->items.first == item)

@@ -60,9 +60,9 @@ bool mwi_sim_is_silenced(const mw_sim *sim)
 
 static void put_turn(mw_sim_host *host, int64_t at_ns)
 {
-    struct mwi_sim_events *events = &host->sim->events;
+    struct mwi_sim_agenda *agenda = &host->sim->agenda;
 
-    mwi_sim_events_put(events, &host->turn, at_ns, mwi_sim_events_order(events));
+    mwi_sim_agenda_put(agenda, &host->turn, at_ns, mwi_sim_agenda_order(agenda));
 }
 
 static void run_main(void *context)
@@ -83,7 +83,7 @@ static void end_host(mw_sim_host *host)
     host->ended = true;
     mwi_coroutine_put(&sim->coroutines, host->coroutine);
     host->coroutine = NULL;
-    mwi_sim_events_release(&sim->events, 1);
+    mwi_sim_agenda_release(&sim->agenda, 1);
     sim->running_count--;
 }
 
@@ -138,7 +138,7 @@ static mw_sim_host *make_host(mw_sim *sim, struct mwi_sim_node *node, mw_sim_mai
     *host = (mw_sim_host){
         .turn.fire = take_turn, .sim = sim, .node = node, .main = run, .context = context};
     host->coroutine = mwi_coroutine_take(&sim->coroutines, run_main, host);
-    if (host->coroutine == NULL || !mwi_sim_events_reserve(&sim->events, 1)) {
+    if (host->coroutine == NULL || !mwi_sim_agenda_reserve(&sim->agenda, 1)) {
         if (host->coroutine != NULL)
             mwi_coroutine_put(&sim->coroutines, host->coroutine);
         free(host);
@@ -188,21 +188,17 @@ void mw_sim_kill(mw_sim_host *host)
 bool mw_sim_run(mw_sim *sim, int64_t until_ns)
 {
     bool had_hosts = sim->running_count > 0;
-    const struct mwi_sim_event_entry *first;
+    struct mwi_sim_event *event;
 
     if (sim->current != NULL)
         return false;
-    while ((first = mwi_sim_events_first(&sim->events)) != NULL && first->time_ns <= until_ns) {
-        struct mwi_sim_event *event = first->event;
-
-        sim->now_ns = first->time_ns;
-        mwi_sim_events_remove(&sim->events, event);
+    while ((event = mwi_sim_agenda_take(&sim->agenda, until_ns, &sim->now_ns)) != NULL) {
         event->fire(sim, event);
         if (sim->running_count == 0 && had_hosts)
             return true;
         had_hosts = sim->running_count > 0;
     }
-    if (first != NULL && until_ns > sim->now_ns)
+    if (!mwi_sim_agenda_is_empty(&sim->agenda) && until_ns > sim->now_ns)
         sim->now_ns = until_ns;
     return sim->running_count == 0;
 }
@@ -218,7 +214,7 @@ static void play_act(mw_sim *sim, struct mwi_sim_event *event)
     struct act act = *(struct act *)event;
 
     free(event);
-    mwi_sim_events_release(&sim->events, 1);
+    mwi_sim_agenda_release(&sim->agenda, 1);
     act.act(sim, act.context);
 }
 
@@ -230,14 +226,14 @@ mw_error mw_sim_at(mw_sim *sim, int64_t at_ns, void (*act)(mw_sim *sim, void *co
     if (mwi_sim_is_silenced(sim))
         return MW_ESTATE;
     made = malloc(sizeof *made);
-    if (made == NULL || !mwi_sim_events_reserve(&sim->events, 1)) {
+    if (made == NULL || !mwi_sim_agenda_reserve(&sim->agenda, 1)) {
         free(made);
         return MW_ENOMEM;
     }
     *made = (struct act){.event.fire = play_act, .act = act, .context = context};
     if (at_ns < sim->now_ns)
         at_ns = sim->now_ns;
-    mwi_sim_events_put(&sim->events, &made->event, at_ns, mwi_sim_events_order(&sim->events));
+    mwi_sim_agenda_put(&sim->agenda, &made->event, at_ns, mwi_sim_agenda_order(&sim->agenda));
     return MW_OK;
 }
 
@@ -249,7 +245,7 @@ static void end_hosts(mw_sim *sim)
     sim->ending = true;
     for (mw_sim_host *host = sim->hosts; host != NULL; host = host->next)
         if (!host->ended) {
-            mwi_sim_events_remove(&sim->events, &host->turn);
+            mwi_sim_agenda_remove(&sim->agenda, &host->turn);
             take_turn(sim, &host->turn);
         }
 }
@@ -257,8 +253,10 @@ static void end_hosts(mw_sim *sim)
 /* When hosts and connections are gone, only acts can be left. */
 static void free_acts(mw_sim *sim)
 {
-    for (size_t i = 1; i <= sim->events.count; i++)
-        free((struct act *)sim->events.heap[i].event);
+    struct mwi_sim_event *event;
+
+    while ((event = mwi_sim_agenda_take(&sim->agenda, INT64_MAX, &sim->now_ns)) != NULL)
+        free((struct act *)event);
 }
 
 void mw_sim_destroy(mw_sim *sim)
@@ -277,7 +275,7 @@ void mw_sim_destroy(mw_sim *sim)
     free_acts(sim);
     mwi_coroutine_pool_fini(&sim->coroutines);
     mwi_sim_nodes_fini(&sim->nodes);
-    mwi_sim_events_fini(&sim->events);
+    mwi_sim_agenda_fini(&sim->agenda);
     free(sim);
 }
 
@@ -293,10 +291,10 @@ void mw_sim_spend(mw_sim *sim, int64_t duration_ns)
     if (host == NULL || duration_ns <= 0)
         return;
     if (host->killed) {
-        host->ghost_now_ns = mwi_sim_later(host->ghost_now_ns, duration_ns);
+        host->ghost_now_ns = mwi_sim_agenda_later(host->ghost_now_ns, duration_ns);
         return;
     }
-    put_turn(host, mwi_sim_later(sim->now_ns, duration_ns));
+    put_turn(host, mwi_sim_agenda_later(sim->now_ns, duration_ns));
     give_way(host);
 }
 

@@ -21,7 +21,7 @@ struct mwi_sim_connection;
 
 struct mw_sim {
     int64_t now_ns;
-    struct mwi_sim_events events;
+    struct mwi_sim_agenda agenda;
     struct mwi_sim_nodes nodes;
     struct mwi_coroutine_pool coroutines;
     uint64_t random;
