@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For the Fortran module: what has a variable number of arguments in C, which Fortran cannot call.
+ * Functions for the Fortran module mw_c.f90, which cannot call C functions with a variable number
+ * of arguments. A new function of mw.h with such arguments gets a counterpart with fixed ones
+ * here.
  */
 #include <mw/mw.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Prints what its libraries come to.
+ * A program that mw-ship packs with its libraries: it prints the sum of their numbers, so that the
+ * test sees whether it found the right ones.
  */
 #include <stdio.h>
 
