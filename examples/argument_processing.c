@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kinds of arguments that a task can have: required, optional, named, and a rest of any number.
+ * The kinds of arguments that a task can have: required, optional, named, and a rest of any
+ * number. Each kind has a task algorithm, which answers with the values that it got. The last
+ * three calls have wrong arguments: such a task fails, and its message says why.
  */
 #include <stdio.h>
 
@@ -9,7 +11,7 @@
 #define CALLS_COUNT 14
 #define LINE_SIZE 200
 
-/* In all that follows, what is not sent keeps the default that the variable was given. */
+/* In all algorithms below, a variable keeps its default if its argument was not sent. */
 
 static void required(mw_call *call)
 {
@@ -28,7 +30,7 @@ static void optional(mw_call *call)
                        mw_call_format(call, "name=%s count=%d unit=%s", name, count, unit));
 }
 
-/* A named argument may be renamed: what is sent as "verbose" is the variable is_talkative here. */
+/* The variable may have another name: the argument "verbose" is stored in is_talkative. */
 static void named(mw_call *call)
 {
     int depth = 10;
@@ -38,7 +40,7 @@ static void named(mw_call *call)
                        mw_call_format(call, "depth=%d is_talkative=%d", depth, is_talkative));
 }
 
-/* The rest are msgpack-c's objects, of any type; these are integers. */
+/* The rest are objects of msgpack-c, which may have any type. Only integers are added up. */
 static int64_t add_up(const msgpack_object *numbers, size_t count)
 {
     int64_t sum = 0;
@@ -87,7 +89,7 @@ static void submit_calls(mw_master *farm)
     mw_master_submit(farm, &(mw_task){"rest", .tag = 8}, "siii", "plums", 1, 20, 300);
     mw_master_submit(farm, &(mw_task){"all", .tag = 9}, "s", "figs");
     mw_master_submit(farm, &(mw_task){"all", .tag = 10}, "siii{label:s}", "figs", 1, 2, 3, "ripe");
-    /* What does not fit is a failed task, with a message that says why. */
+    /* These arguments do not fit: each task fails with a message that says why. */
     mw_master_submit(farm, &(mw_task){"required", .tag = 11}, "s", "apples");
     mw_master_submit(farm, &(mw_task){"required", .tag = 12}, "ss", "apples", "three");
     mw_master_submit(farm, &(mw_task){"named", .tag = 13}, "{speed:i}", 5);
@@ -98,7 +100,6 @@ static int master(mw_master *farm, int argc, char **argv)
     char lines[CALLS_COUNT][LINE_SIZE] = {{0}};
     const mw_result *result;
     const char *text;
-
     if (argc > 1) {
         fprintf(stderr, "argument_processing: unknown argument \"%s\", it takes none\n", argv[1]);
         return 2;

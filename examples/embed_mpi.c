@@ -3,13 +3,13 @@
  * A farm inside an MPI program: embed_mpi [--cells N] [--steps N]
  *
  * The program is a simulation like many others: heat flows along a rod whose cells are divided
- * among the ranks, and neighbours exchange the cells at their edges. Every ten steps the rod is cut
- * into pieces and each is analysed, which takes much longer for some than for others. So the same
- * ranks become a farm, with rank 0 as master, for as long as the analysis lasts; what it finds
- * heats the rod anew, and the simulation goes on.
+ * among the ranks, and neighbours exchange the cells at their edges. Every ten steps the rod is
+ * cut into pieces and each piece is analysed, which takes much longer for some pieces than for
+ * others. So the same ranks become a farm, with rank 0 as master, for as long as the analysis
+ * lasts. Its values heat the rod anew, and the simulation goes on.
  *
- * The output is the same with any number of ranks. With one there is nobody to farm anything out
- * to, and the analysis is done where it is needed: that is the serial run.
+ * The output is the same with any number of ranks. A single rank has no slaves: it analyses the
+ * pieces itself.
  */
 #include <math.h>
 #include <stdio.h>
@@ -27,8 +27,8 @@
 #define CELLS_MAX 1000000
 #define STEPS_MAX 100000
 
-/* What a rank knows. The farm hands it to the algorithms as their user pointer, so that it is there
- * in every phase. */
+/* The state of one rank. The farm hands it to the algorithms as their user pointer, so that every
+ * phase has it. */
 struct rank {
     MPI_Comm comm;
     int rank, ranks_count;
@@ -41,9 +41,9 @@ struct rank {
     long analysed_count;        /* pieces that this rank has analysed, in all phases */
 };
 
-static int piece_begin(const struct rank *r, int piece)
+static int piece_begin(const struct rank *rank, int piece)
 {
-    return (int)((long)r->cells_count * piece / PIECES_COUNT);
+    return (int)((long)rank->cells_count * piece / PIECES_COUNT);
 }
 
 /* The expensive analysis: how many steps each cell needs to settle, the more the hotter it is. */
@@ -51,21 +51,21 @@ static double analyse(const double *cells, int count)
 {
     double sum = 0;
     for (int i = 0; i < count; i++) {
-        double x = cells[i];
+        double heat = cells[i];
         long steps_count = 0;
-        while (x > 1e-9 && steps_count < 20000) {
-            x -= x * x / (1000 + x);
+        while (heat > 1e-9 && steps_count < 20000) {
+            heat -= heat * heat / (1000 + heat);
             steps_count++;
         }
-        sum += (double)steps_count * 1e-6 + x;
+        sum += (double)steps_count * 1e-6 + heat;
     }
     return sum / count;
 }
 
-/* The task algorithm: a piece of the rod comes as it lies in memory. */
+/* The task algorithm. Its argument is a piece of the rod, as raw bytes. */
 static void analyse_piece(mw_call *call)
 {
-    struct rank *r = mw_call_user(call);
+    struct rank *rank = mw_call_user(call);
     void *bytes;
     size_t size;
     if (mw_call_bytes(call, &bytes, &size) != MW_OK)
@@ -78,161 +78,162 @@ static void analyse_piece(mw_call *call)
     memcpy(cells, bytes, size);
     mw_call_return(call, "d", analyse(cells, (int)(size / sizeof *cells)));
     free(cells);
-    r->analysed_count++;
+    rank->analysed_count++;
 }
 
-/* The master algorithm, on rank 0. Results come in any order and are put where they belong. */
+/* The master algorithm, on rank 0. Results come in any order; the tag is the number of the
+ * piece. */
 static int analyse_rod(mw_master *farm, int argc, char **argv)
 {
-    struct rank *r = mw_master_user(farm);
+    struct rank *rank = mw_master_user(farm);
     const mw_result *result;
     int left_count = PIECES_COUNT;
     (void)argc, (void)argv;
 
     for (int i = 0; i < PIECES_COUNT; i++)
         mw_master_submit_bytes(
-            farm, &(mw_task){.algorithm = "analyse", .tag = i}, &r->rod[piece_begin(r, i)],
-            (size_t)(piece_begin(r, i + 1) - piece_begin(r, i)) * sizeof *r->rod);
+            farm, &(mw_task){.algorithm = "analyse", .tag = i}, &rank->rod[piece_begin(rank, i)],
+            (size_t)(piece_begin(rank, i + 1) - piece_begin(rank, i)) * sizeof *rank->rod);
     while ((result = mw_master_next(farm)) != NULL)
         if (result->outcome == MW_DONE &&
-            mw_result_get(result, "d", &r->found[result->tag]) == MW_OK)
+            mw_result_get(result, "d", &rank->found[result->tag]) == MW_OK)
             left_count--;
     return left_count == 0 ? 0 : 1;
 }
 
-static void analyse_alone(struct rank *r)
+static void analyse_alone(struct rank *rank)
 {
     for (int i = 0; i < PIECES_COUNT; i++)
-        r->found[i] =
-            analyse(&r->rod[piece_begin(r, i)], piece_begin(r, i + 1) - piece_begin(r, i));
+        rank->found[i] = analyse(&rank->rod[piece_begin(rank, i)],
+                                 piece_begin(rank, i + 1) - piece_begin(rank, i));
 }
 
-/* Runs the farm, on all ranks together. */
-static void analyse_together(struct rank *r)
+/* Runs the farm. All ranks call this together. */
+static void analyse_together(struct rank *rank)
 {
     static const mw_algorithm algorithms[] = {{"analyse", analyse_piece}, {0}};
-    const mw_program program = {.algorithms = algorithms, .master = analyse_rod, .user = r};
+    const mw_program program = {.algorithms = algorithms, .master = analyse_rod, .user = rank};
     mw_options *options;
     int status = 255;
-
     if (mw_options_create(&options) != MW_OK) {
         fprintf(stderr, "embed_mpi: out of memory\n");
-        MPI_Abort(r->comm, 1);
+        MPI_Abort(rank->comm, 1);
     }
     mw_error error = mw_options_set(options, "quiet", "1");
     if (error == MW_OK)
-        error = mw_mpi_run(r->comm, 0, &program, options, 0, NULL, &status);
+        error = mw_mpi_run(rank->comm, 0, &program, options, 0, NULL, &status);
     if (error != MW_OK || status != 0) {
-        fprintf(stderr, "embed_mpi: rank %d: the analysis failed: %s\n", r->rank,
+        fprintf(stderr, "embed_mpi: rank %d: the analysis failed: %s\n", rank->rank,
                 error == MW_OK ? "a piece is missing" : mw_options_error(options));
-        MPI_Abort(r->comm, 1);
+        MPI_Abort(rank->comm, 1);
     }
     mw_options_destroy(options);
 }
 
 /* One step of the explicit scheme; the ends of the rod are cold. */
-static void step(struct rank *r)
+static void step(struct rank *rank)
 {
-    int count = r->counts[r->rank];
-    int left = r->rank > 0 ? r->rank - 1 : MPI_PROC_NULL;
-    int right = r->rank + 1 < r->ranks_count ? r->rank + 1 : MPI_PROC_NULL;
-
-    r->cells[0] = 0;
-    r->cells[count + 1] = 0;
-    MPI_Sendrecv(&r->cells[1], 1, MPI_DOUBLE, left, 0, &r->cells[count + 1], 1, MPI_DOUBLE, right,
-                 0, r->comm, MPI_STATUS_IGNORE);
-    MPI_Sendrecv(&r->cells[count], 1, MPI_DOUBLE, right, 0, &r->cells[0], 1, MPI_DOUBLE, left, 0,
-                 r->comm, MPI_STATUS_IGNORE);
+    int count = rank->counts[rank->rank];
+    int left = rank->rank > 0 ? rank->rank - 1 : MPI_PROC_NULL;
+    int right = rank->rank + 1 < rank->ranks_count ? rank->rank + 1 : MPI_PROC_NULL;
+    rank->cells[0] = 0;
+    rank->cells[count + 1] = 0;
+    MPI_Sendrecv(&rank->cells[1], 1, MPI_DOUBLE, left, 0, &rank->cells[count + 1], 1, MPI_DOUBLE,
+                 right, 0, rank->comm, MPI_STATUS_IGNORE);
+    MPI_Sendrecv(&rank->cells[count], 1, MPI_DOUBLE, right, 0, &rank->cells[0], 1, MPI_DOUBLE, left,
+                 0, rank->comm, MPI_STATUS_IGNORE);
     for (int i = 1; i <= count; i++)
-        r->next[i] = r->cells[i] + FLOW * (r->cells[i - 1] - 2 * r->cells[i] + r->cells[i + 1]);
-    double *swapped = r->cells;
-    r->cells = r->next;
-    r->next = swapped;
+        rank->next[i] =
+            rank->cells[i] + FLOW * (rank->cells[i - 1] - 2 * rank->cells[i] + rank->cells[i + 1]);
+    double *swapped = rank->cells;
+    rank->cells = rank->next;
+    rank->next = swapped;
 }
 
-static void gather(struct rank *r)
+static void gather(struct rank *rank)
 {
-    MPI_Gatherv(&r->cells[1], r->counts[r->rank], MPI_DOUBLE, r->rod, r->counts, r->offsets,
-                MPI_DOUBLE, 0, r->comm);
+    MPI_Gatherv(&rank->cells[1], rank->counts[rank->rank], MPI_DOUBLE, rank->rod, rank->counts,
+                rank->offsets, MPI_DOUBLE, 0, rank->comm);
 }
 
-/* The rod is analysed, and each piece heated by what was found for it. */
-static void analyse_and_heat(struct rank *r)
+/* Analyses the rod, and adds to each cell the value that was found for its piece. */
+static void analyse_and_heat(struct rank *rank)
 {
-    gather(r);
-    if (r->ranks_count == 1)
-        analyse_alone(r);
+    gather(rank);
+    if (rank->ranks_count == 1)
+        analyse_alone(rank);
     else
-        analyse_together(r);
-    MPI_Bcast(r->found, PIECES_COUNT, MPI_DOUBLE, 0, r->comm);
-    for (int i = 0; i < r->counts[r->rank]; i++) {
-        int cell = r->offsets[r->rank] + i;
+        analyse_together(rank);
+    MPI_Bcast(rank->found, PIECES_COUNT, MPI_DOUBLE, 0, rank->comm);
+    for (int i = 0; i < rank->counts[rank->rank]; i++) {
+        int cell = rank->offsets[rank->rank] + i;
         int piece = 0;
-        while (piece + 1 < PIECES_COUNT && piece_begin(r, piece + 1) <= cell)
+        while (piece + 1 < PIECES_COUNT && piece_begin(rank, piece + 1) <= cell)
             piece++;
-        r->cells[i + 1] += r->found[piece];
+        rank->cells[i + 1] += rank->found[piece];
     }
 }
 
-static void run(struct rank *r)
+static void run(struct rank *rank)
 {
-    for (int i = 1; i <= r->steps_count; i++) {
-        step(r);
+    for (int i = 1; i <= rank->steps_count; i++) {
+        step(rank);
         if (i % STEPS_PER_ANALYSIS == 0)
-            analyse_and_heat(r);
+            analyse_and_heat(rank);
     }
 }
 
-/* Of the cells' very bits, by the FNV-1a hash (G. Fowler, L. C. Noll, P. Vo). */
-static void print_checksum(struct rank *r)
+/* The checksum is the FNV-1a hash (G. Fowler, L. C. Noll, P. Vo) of the bits of all cells. */
+static void print_checksum(struct rank *rank)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     double heat = 0;
-    gather(r);
-    if (r->rank != 0)
+    gather(rank);
+    if (rank->rank != 0)
         return;
-    for (int i = 0; i < r->cells_count; i++) {
+    for (int i = 0; i < rank->cells_count; i++) {
         uint64_t bits;
-        memcpy(&bits, &r->rod[i], sizeof bits);
+        memcpy(&bits, &rank->rod[i], sizeof bits);
         for (int byte = 0; byte < 8; byte++)
             hash = (hash ^ (bits >> 8 * byte & 0xff)) * UINT64_C(0x100000001b3);
-        heat += r->rod[i];
+        heat += rank->rod[i];
     }
-    printf("%d cells, %d steps: heat %.12g, checksum %016llx\n", r->cells_count, r->steps_count,
-           heat, (unsigned long long)hash);
+    printf("%d cells, %d steps: heat %.12g, checksum %016llx\n", rank->cells_count,
+           rank->steps_count, heat, (unsigned long long)hash);
 }
 
-/* The rod is hot near one end: the pieces there cost the most. */
-static bool set_up(struct rank *r)
+/* The rod is hot near one end, so the pieces there take longest to analyse. */
+static bool set_up(struct rank *rank)
 {
-    r->counts = malloc((size_t)r->ranks_count * sizeof *r->counts);
-    r->offsets = malloc((size_t)r->ranks_count * sizeof *r->offsets);
-    if (r->counts == NULL || r->offsets == NULL)
+    rank->counts = malloc((size_t)rank->ranks_count * sizeof *rank->counts);
+    rank->offsets = malloc((size_t)rank->ranks_count * sizeof *rank->offsets);
+    if (rank->counts == NULL || rank->offsets == NULL)
         return false;
-    for (int i = 0; i < r->ranks_count; i++) {
-        r->offsets[i] = (int)((long)r->cells_count * i / r->ranks_count);
-        r->counts[i] = (int)((long)r->cells_count * (i + 1) / r->ranks_count) - r->offsets[i];
+    for (int i = 0; i < rank->ranks_count; i++) {
+        rank->offsets[i] = (int)((long)rank->cells_count * i / rank->ranks_count);
+        rank->counts[i] =
+            (int)((long)rank->cells_count * (i + 1) / rank->ranks_count) - rank->offsets[i];
     }
-    size_t count = (size_t)r->counts[r->rank];
-    r->cells = calloc(count + 2, sizeof *r->cells);
-    r->next = calloc(count + 2, sizeof *r->next);
-    r->rod = r->rank == 0 ? calloc((size_t)r->cells_count, sizeof *r->rod) : NULL;
-    if (r->cells == NULL || r->next == NULL || (r->rank == 0 && r->rod == NULL))
+    size_t count = (size_t)rank->counts[rank->rank];
+    rank->cells = calloc(count + 2, sizeof *rank->cells);
+    rank->next = calloc(count + 2, sizeof *rank->next);
+    rank->rod = rank->rank == 0 ? calloc((size_t)rank->cells_count, sizeof *rank->rod) : NULL;
+    if (rank->cells == NULL || rank->next == NULL || (rank->rank == 0 && rank->rod == NULL))
         return false;
     for (size_t i = 0; i < count; i++) {
-        double x = (r->offsets[r->rank] + (double)i) / r->cells_count;
-        r->cells[i + 1] = 1000 * exp(-50 * (x - 0.2) * (x - 0.2));
+        double place = (rank->offsets[rank->rank] + (double)i) / rank->cells_count;
+        rank->cells[i + 1] = 1000 * exp(-50 * (place - 0.2) * (place - 0.2));
     }
     return true;
 }
 
-static void tear_down(struct rank *r)
+static void tear_down(struct rank *rank)
 {
-    free(r->counts);
-    free(r->offsets);
-    free(r->cells);
-    free(r->next);
-    free(r->rod);
+    free(rank->counts);
+    free(rank->offsets);
+    free(rank->cells);
+    free(rank->next);
+    free(rank->rod);
 }
 
 static bool read_number(const char *text, int min, int max, int *number)
@@ -245,7 +246,7 @@ static bool read_number(const char *text, int min, int max, int *number)
     return true;
 }
 
-static bool read_options(struct rank *r, int argc, char **argv)
+static bool read_options(struct rank *rank, int argc, char **argv)
 {
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -253,12 +254,12 @@ static bool read_options(struct rank *r, int argc, char **argv)
         bool is_steps = strcmp(argv[i], "--steps") == 0;
         int min = is_cells ? CELLS_MIN : 1, max = is_cells ? CELLS_MAX : STEPS_MAX;
         if ((is_cells || is_steps) &&
-            read_number(value, min, max, is_cells ? &r->cells_count : &r->steps_count))
+            read_number(value, min, max, is_cells ? &rank->cells_count : &rank->steps_count))
             continue;
-        if (r->rank == 0 && (is_cells || is_steps))
+        if (rank->rank == 0 && (is_cells || is_steps))
             fprintf(stderr, "embed_mpi: %s \"%s\" is not a number in %d..%d\n", argv[i], value, min,
                     max);
-        else if (r->rank == 0)
+        else if (rank->rank == 0)
             fprintf(stderr, "embed_mpi: unknown argument \"%s\"\n", argv[i]);
         return false;
     }
@@ -267,28 +268,27 @@ static bool read_options(struct rank *r, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct rank r = {.comm = MPI_COMM_WORLD, .cells_count = 2400, .steps_count = 100};
+    struct rank rank = {.comm = MPI_COMM_WORLD, .cells_count = 2400, .steps_count = 100};
     int provided, status = 0;
-
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
-    MPI_Comm_rank(r.comm, &r.rank);
-    MPI_Comm_size(r.comm, &r.ranks_count);
+    MPI_Comm_rank(rank.comm, &rank.rank);
+    MPI_Comm_size(rank.comm, &rank.ranks_count);
     if (provided < MPI_THREAD_FUNNELED) {
         fprintf(stderr, "embed_mpi: mw needs an MPI with MPI_THREAD_FUNNELED\n");
-        MPI_Abort(r.comm, 1);
+        MPI_Abort(rank.comm, 1);
     }
-    if (!read_options(&r, argc, argv)) {
+    if (!read_options(&rank, argc, argv)) {
         status = 2;
-    } else if (!set_up(&r)) {
+    } else if (!set_up(&rank)) {
         fprintf(stderr, "embed_mpi: out of memory\n");
-        MPI_Abort(r.comm, 1);
+        MPI_Abort(rank.comm, 1);
     } else {
-        run(&r);
-        print_checksum(&r);
-        if (r.ranks_count > 1)
-            fprintf(stderr, "rank %d has analysed %ld pieces\n", r.rank, r.analysed_count);
+        run(&rank);
+        print_checksum(&rank);
+        if (rank.ranks_count > 1)
+            fprintf(stderr, "rank %d has analysed %ld pieces\n", rank.rank, rank.analysed_count);
     }
-    tear_down(&r);
+    tear_down(&rank);
     MPI_Finalize();
     return status;
 }

@@ -2,12 +2,12 @@
  *
  * A farm beside other things in an event loop of libevent: event_loop [--limit N]
  *
- * The program has an event_base of its own, as a server or a desktop program has. On it are a clock
- * that tells of the progress, a signal that ends the program, and a master whose slaves count
- * primes. Nothing here waits but the base.
+ * The program has an event_base of its own, as a server or a desktop program has. On it are a timer
+ * that prints the progress, a signal that ends the program, and a master whose slaves count primes.
+ * Only the base waits.
  *
- * A program whose loop is its own cannot leave its main to mw_main: it takes the options out of the
- * command line, asks whether it is a slave, and opens the farm itself.
+ * Such a program cannot use mw_main, which would wait itself. It takes mw's options out of the
+ * command line, asks whether it is a slave, and opens the farm on its own.
  */
 #include <errno.h>
 #include <signal.h>
@@ -35,17 +35,17 @@ struct run {
     int status;
 };
 
-/* Runs in a slave: how many primes are in begin..end-1. */
+/* Runs in a slave: counts the primes in begin..end-1. */
 static void count_primes(mw_call *call)
 {
     int64_t begin, end, primes_count = 0;
     if (mw_call_args(call, "ll", &begin, &end) != MW_OK)
         return;
-    for (int64_t n = begin < 2 ? 2 : begin; n < end; n++) {
+    for (int64_t number = begin < 2 ? 2 : begin; number < end; number++) {
         int64_t divisor = 2;
-        while (divisor * divisor <= n && n % divisor != 0)
+        while (divisor * divisor <= number && number % divisor != 0)
             divisor++;
-        primes_count += divisor * divisor > n;
+        primes_count += divisor * divisor > number;
     }
     mw_call_return(call, "l", primes_count);
 }
@@ -66,7 +66,7 @@ static void take(struct run *run, const mw_result *result)
     run->counted++;
 }
 
-/* The base calls this when the farm has something. */
+/* The base calls this when the master has results, slaves that came or went, or an error. */
 static void on_farm(mw_master *farm, const mw_master_counts *counts, mw_error error, void *context)
 {
     struct run *run = context;
@@ -98,7 +98,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
     event_base_loopbreak(run->base);
 }
 
-/* Puts all on the base and runs it. */
+/* Puts the timer, the signal and the master on the base, and runs it. */
 static void run_base(struct run *run)
 {
     run->base = event_base_new();
@@ -120,7 +120,8 @@ static void run_base(struct run *run)
     event_base_free(run->base);
 }
 
-/* What mw_options_parse has left is the program's own. */
+/* mw_options_parse has taken mw's own options out; the arguments that are left are the
+ * program's. */
 static bool read_limit(int argc, char **argv, long *limit)
 {
     for (int i = 1; i < argc; i += 2) {
@@ -152,16 +153,16 @@ static int print_answer(const struct run *run)
     return 0;
 }
 
-/* The farm is opened first: over MPI the slaves wait for that, whatever the arguments are. */
+/* Opens the farm before it reads the arguments: over MPI the slaves wait until the master has
+ * opened it, and must not wait for ever when the arguments are wrong. */
 static int run_master(const mw_program *program, mw_options *options, int argc, char **argv)
 {
     struct run run = {.limit = LIMIT_DEFAULT};
-    bool is_read;
     if (mw_master_open(&run.farm, program, options) != MW_OK) {
         fprintf(stderr, "event_loop: %s\n", mw_options_error(options));
         return 255;
     }
-    is_read = read_limit(argc, argv, &run.limit);
+    bool is_read = read_limit(argc, argv, &run.limit);
     if (is_read)
         run_base(&run);
     mw_master_close(run.farm);
@@ -185,7 +186,6 @@ int main(int argc, char **argv)
     mw_options *options;
     bool is_slave;
     int status;
-
     if (mw_options_create(&options) != MW_OK)
         return 255;
     if (mw_options_environment(options) != MW_OK ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The smallest farm: ten strings go out, ten greetings come back.
+ * The smallest farm: the master sends ten strings, the slaves send ten greetings back. main lists
+ * the task algorithms and hands the program to mw_main, which runs it as master or as slave.
  */
 #include <stdio.h>
 
@@ -34,7 +35,7 @@ static int master(mw_master *farm, int argc, char **argv)
     return 0;
 }
 
-/* Runs in each slave, around the tasks; without it the loop would run all the same. */
+/* Runs in each slave, around its tasks. A program without it gets mw_slave_loop_simple alone. */
 static int slave(mw_slave *self, int argc, char **argv)
 {
     (void)argc, (void)argv;

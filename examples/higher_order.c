@@ -3,8 +3,8 @@
  * Tasks that bring their own function: the master sends C source and numbers, the slave compiles
  * the source in memory, with libtcc, and applies the function to each number.
  *
- * Such a slave runs whatever its master sends, with all the rights of its user. That is the point
- * here, and a reason to run such slaves only where nobody else can pose as their master.
+ * Such a slave runs any code that its master sends, with all the rights of its user. So run such
+ * slaves only where nobody else can pose as their master.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,23 +16,23 @@
 #define MESSAGE_SIZE 300
 #define LINE_SIZE 400
 
-/* What a source must define, by the name "f". */
+/* The type of the function that a source must define, by the name "f". */
 typedef double function(double x);
 
-/* Keeps what the compiler complains of; of several sentences the last, as warnings come before the
- * error that ends it. */
+/* Keeps the compiler's message. Of several messages it keeps the last: warnings come before the
+ * error that ends the compilation. */
 static void keep_message(void *message, const char *text)
 {
     snprintf(message, MESSAGE_SIZE, "%s", text);
 }
 
-/* Compiles the source; the function is good until tcc is deleted. NULL, with a message, if that is
- * not possible. */
+/* Compiles the source. The function that is returned lives until tcc is deleted. Returns NULL and
+ * writes the message if the source does not compile. */
 static function *compile(TCCState *tcc, const char *source, char message[MESSAGE_SIZE])
 {
     function *compiled = NULL;
     tcc_set_error_func(tcc, message, keep_message);
-    /* Without it, tcc asks for files that only its own package has. */
+    /* Without this option tcc needs files that only its own package has. */
     tcc_set_options(tcc, "-nostdlib");
     tcc_set_output_type(tcc, TCC_OUTPUT_MEMORY);
     if (tcc_compile_string(tcc, source) != 0 || tcc_relocate(tcc, TCC_RELOCATE_AUTO) != 0)
@@ -45,12 +45,12 @@ static function *compile(TCCState *tcc, const char *source, char message[MESSAGE
     return compiled;
 }
 
-/* Leaves one value for each number. */
-static void apply(mw_call *call, function *f, const msgpack_object *numbers, size_t count)
+/* Returns one value for each number. */
+static void apply(mw_call *call, function *apply_one, const msgpack_object *numbers, size_t count)
 {
     msgpack_packer *packer = mw_call_packer(call);
     for (size_t i = 0; i < count; i++)
-        msgpack_pack_double(packer, f(numbers[i].via.f64));
+        msgpack_pack_double(packer, apply_one(numbers[i].via.f64));
 }
 
 static bool are_numbers(const msgpack_object *values, size_t count)
@@ -61,8 +61,8 @@ static bool are_numbers(const msgpack_object *values, size_t count)
     return true;
 }
 
-/* Runs in a slave. The compiler's state remembers what it has compiled: each source gets a new one,
- * which is deleted whatever happens. */
+/* Runs in a slave. A compiler's state remembers the functions that it has compiled, so each source
+ * gets a new state, which is deleted at the end. */
 static void map(mw_call *call)
 {
     const char *source;
@@ -76,13 +76,13 @@ static void map(mw_call *call)
         mw_call_fail(call, "out of memory for a compiler");
         return;
     }
-    function *f = compile(tcc, source, message);
-    if (f == NULL)
+    function *compiled = compile(tcc, source, message);
+    if (compiled == NULL)
         mw_call_fail(call, "%s", message);
     else if (!are_numbers(numbers, count))
         mw_call_fail(call, "expected floating point numbers behind the source");
     else
-        apply(call, f, numbers, count);
+        apply(call, compiled, numbers, count);
     tcc_delete(tcc);
 }
 
@@ -117,7 +117,7 @@ static const struct {
 
 static void submit_functions(mw_master *farm)
 {
-    /* Nobody knows how long a function takes that somebody else wrote. */
+    /* Somebody else wrote the functions, so they may run for ever. */
     const mw_policy policy = {.time_limit_s = 30, .max_attempts = 1};
     for (size_t i = 0; i < FUNCTIONS_COUNT; i++)
         mw_master_submit(farm, &(mw_task){.algorithm = "map", .tag = (int64_t)i, .policy = &policy},
@@ -141,7 +141,6 @@ static int master(mw_master *farm, int argc, char **argv)
 {
     char lines[FUNCTIONS_COUNT][LINE_SIZE] = {{0}};
     const mw_result *result;
-
     if (argc > 1) {
         fprintf(stderr, "higher_order: unknown argument \"%s\", it takes none\n", argv[1]);
         return 2;

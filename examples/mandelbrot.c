@@ -3,9 +3,10 @@
  * A picture of the Mandelbrot set: mandelbrot [--width N] [--height N] [--iterations N]
  *                                            [--output FILE]
  *
- * Each row is a task. Rows cost very different amounts, those through the middle of the set most: a
- * farm evens that out, as a slave that is done gets the next row. Rows come back in any order, as
- * raw bytes, and the tag says where they go. The file is a PPM, which most viewers know.
+ * Each row is a task. Rows take very different times, those through the middle of the set the
+ * longest. The farm evens that out, since each slave gets the next row when it has finished one.
+ * Rows come back in any order, as raw bytes; the tag is the number of the row. The file is a PPM,
+ * which most viewers can read.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +19,9 @@
 #define ITERATIONS_MAX 100000000
 #define BYTES_PER_PIXEL 3
 
-/* Coordinates are integers of 28 bits behind the point, since floating point numbers may be rounded
- * otherwise on the next machine. The squares of what is within 2 of 0 on each axis, and their sum,
- * fit into 64 bits. */
+/* Coordinates are integers with 28 bits behind the point, because another machine may round
+ * floating point numbers differently. Coordinates of -2..2 have squares whose sum fits into 64
+ * bits. */
 #define ONE (INT64_C(1) << 28)
 #define LIMIT (2 * ONE)
 #define MIDDLE (-3 * ONE / 4)
@@ -53,7 +54,7 @@ static int count_iterations(int64_t c_x, int64_t c_y, int iterations)
     return iterations;
 }
 
-/* The set is black, and what is around it goes through the colours again and again. */
+/* The set is black. Around it the colours repeat as the count grows. */
 static void paint(unsigned char *pixel, int count, int iterations)
 {
     if (count == iterations) {
@@ -124,7 +125,7 @@ static void complain(const struct settings *settings, int reason)
     fprintf(stderr, "mandelbrot: cannot write \"%s\": %s\n", settings->output, strerror(reason));
 }
 
-/* Also closes the file, as what is held back is written only then: the disk may be full. */
+/* Closes the file too, since the last bytes may be written only then and fail on a full disk. */
 static bool write_image(FILE *file, const struct settings *settings, const unsigned char *image)
 {
     size_t size = (size_t)settings->width * (size_t)settings->height * BYTES_PER_PIXEL;
@@ -182,7 +183,7 @@ static bool read_option(const char *name, const char *value, struct settings *se
     return true;
 }
 
-/* The file is opened first: a name that cannot be written shall not cost hours of computing. */
+/* Opens the file first, so that a name that cannot be written does not cost hours of computing. */
 static bool make_picture(mw_master *farm, const struct settings *settings)
 {
     size_t size = (size_t)settings->width * (size_t)settings->height * BYTES_PER_PIXEL;
@@ -207,8 +208,8 @@ static int master(mw_master *farm, int argc, char **argv)
 {
     struct settings settings = {
         .width = 960, .height = 800, .iterations = 1000, .output = "mandelbrot.ppm"};
-
-    for (int i = 1; i < argc; i += 2) /* what mw_main has left is the program's own */
+    /* mw_main has taken mw's own options out; the arguments that are left are the program's. */
+    for (int i = 1; i < argc; i += 2)
         if (!read_option(argv[i], i + 1 < argc ? argv[i + 1] : "", &settings))
             return 2;
     if (!make_picture(farm, &settings))

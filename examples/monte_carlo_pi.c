@@ -2,12 +2,11 @@
  *
  * Pi by throwing darts at a square: monte_carlo_pi [--max-trial-sets N] [--trials N] [--seed S]
  *
- * Each task is a set of trials with random numbers of its own, which depend on the seed and the
- * number of the set alone, not on the slave or the order: the output is the same however it is run.
- * The numbers come from the counter-based generator Philox4x32-10, a function of a key, here the
- * seed, and a counter, of which no two sets have one in common. See J. K. Salmon, M. A. Moraes,
- * R. O. Dror and D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC11,
- * doi:10.1145/2063384.2063405.
+ * Each task is a set of trials with random numbers of its own. They depend on the seed and the
+ * number of the set alone, not on the slave or the order, so the output is the same in every mode.
+ * The numbers come from the counter-based generator Philox4x32-10: a function of a key, here the
+ * seed, and a counter, which no two sets share. See J. K. Salmon, M. A. Moraes, R. O. Dror and
+ * D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC11, doi:10.1145/2063384.2063405.
  */
 #include <errno.h>
 #include <math.h>
@@ -40,15 +39,16 @@ static void philox(uint64_t key, uint32_t numbers[NUMBERS_PER_BLOCK])
     }
 }
 
-/* Whether a dart at these coordinates, of 31 bits each, hits the quarter of a circle. In integers,
- * as floating point numbers may be rounded otherwise on the next machine. */
-static unsigned is_hit(uint32_t x, uint32_t y)
+/* Whether a dart at these coordinates hits the quarter of a circle. Only the upper 31 bits of each
+ * coordinate are used, as integers: another machine may round floating point numbers
+ * differently. */
+static bool is_hit(uint32_t x, uint32_t y)
 {
     uint64_t wide_x = x >> 1, wide_y = y >> 1;
     return wide_x * wide_x + wide_y * wide_y < UINT64_C(1) << 62;
 }
 
-/* Two darts come from one block of numbers; of the last block perhaps only one is wanted. */
+/* One block of numbers makes two darts. The last block makes one if trials is odd. */
 static uint64_t count_hits(uint64_t seed, uint64_t set, uint64_t trials)
 {
     uint64_t hits = 0;
@@ -120,7 +120,7 @@ static bool read_number(const struct option *option, const char *value)
     return true;
 }
 
-/* What mw_main has left of the command line is the program's own. */
+/* mw_main has taken mw's own options out; the arguments that are left are the program's. */
 static bool read_options(int argc, char **argv, struct settings *settings)
 {
     const struct option options[] = {
@@ -146,7 +146,6 @@ static int master(mw_master *farm, int argc, char **argv)
 {
     struct settings settings = {.max_trial_sets = 100, .trials = 10000000, .seed = 1};
     uint64_t hits = 0;
-
     if (!read_options(argc, argv, &settings))
         return 2;
     for (uint64_t set = 0; set < settings.max_trial_sets; set++)

@@ -2,10 +2,11 @@
  *
  * A database that lies in the slaves: ordered_database [--lose leave|crash]
  *
- * It is cut into shards. A slave loads those that it is given, once, and keeps them in its memory;
- * the master sends each query to the slave of its shard, as an ordered task. One slave is lost
- * on purpose: it leaves, or it crashes, which over MPI would end the whole job. Its queries come
- * back unrunnable, other slaves are given its shards, and the queries are asked again.
+ * The database is cut into shards. A slave loads each shard that the master gives it once, and
+ * keeps it in memory. The master sends each query to the slave that holds the shard, as an ordered
+ * task. One slave is lost on purpose: it leaves, or it crashes, which over MPI would end the whole
+ * job. Its queries come back unrunnable, the master gives its shards to other slaves, and asks
+ * again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,14 +24,14 @@
 
 /* The slave's side. */
 
-/* What a slave has loaded; the task algorithms find it as the slave's user data. */
+/* The shards that a slave has loaded. The task algorithms get it as the slave's user data. */
 struct memory {
     int *shards[SHARDS_COUNT];
     bool is_leaving;
 };
 
-/* Stands for reading a file that takes its time. Record 0 of shard 1 has the key 1, record 1 the
- * key 4, and so on. */
+/* Stands for reading a large file. Record 0 of shard 1 has the key 1, record 1 the key 4, and so
+ * on. */
 static int *read_shard(int shard)
 {
     int *records = malloc(RECORDS_COUNT * sizeof *records);
@@ -41,7 +42,7 @@ static int *read_shard(int shard)
     return records;
 }
 
-/* A slave may be given a shard that it had before. */
+/* The master may give a slave a shard that the slave has loaded before. */
 static void load(mw_call *call)
 {
     struct memory *memory = mw_call_user(call);
@@ -54,8 +55,8 @@ static void load(mw_call *call)
         mw_call_fail(call, "out of memory for shard %d", shard);
 }
 
-/* The tasks of a slave run in the order in which they were submitted: the shard is there, unless it
- * could not be loaded. */
+/* A slave runs its ordered tasks in the order in which they were submitted, so the shard was loaded
+ * before, unless loading failed. */
 static void query(mw_call *call)
 {
     const struct memory *memory = mw_call_user(call);
@@ -69,7 +70,7 @@ static void query(mw_call *call)
         mw_call_fail(call, "shard %d is not loaded", key % SHARDS_COUNT);
 }
 
-/* The slave algorithm looks at this after each task. */
+/* The slave algorithm reads is_leaving after each task. */
 static void leave(mw_call *call)
 {
     struct memory *memory = mw_call_user(call);
@@ -82,7 +83,7 @@ static void crash(mw_call *call)
     _exit(EXIT_FAILURE);
 }
 
-/* Runs in each slave. One that leaves says goodbye to the master as the algorithm returns. */
+/* Runs in each slave. When it returns, the slave says goodbye to the master. */
 static int slave(mw_slave *self, int argc, char **argv)
 {
     struct memory memory = {.is_leaving = false};
@@ -138,8 +139,8 @@ static const char *find_freest(const struct database *database)
     return freest;
 }
 
-/* Gives away the shards that nobody has, and one or more of a slave that has many to one that has
- * few. What a slave was asked before is still answered by it: it keeps what it has loaded. */
+/* Gives the shards that no slave holds to slaves, and moves shards from slaves with many to slaves
+ * with few. A slave keeps a shard that moved away, so it can still answer earlier queries. */
 static void distribute(struct database *database)
 {
     for (int shard = 0; shard < SHARDS_COUNT && database->slaves_count > 0; shard++) {
@@ -152,7 +153,7 @@ static void distribute(struct database *database)
     }
 }
 
-/* A slave more than there is room for gets no shard, which does no harm. */
+/* A slave beyond SLAVES_MAX gets no shard, which does no harm. */
 static void add_slave(struct database *database, const char *sid)
 {
     if (database->slaves_count < SLAVES_MAX)
@@ -172,7 +173,7 @@ static void remove_slave(struct database *database, const char *sid)
     fprintf(stderr, "%s is lost.\n", sid);
 }
 
-/* A slave may have come and gone since we last asked, so those that came are first. */
+/* A slave may have come and gone since the last call, so slaves that came are taken first. */
 static void update_slaves(struct database *database)
 {
     const char *sid;
@@ -183,8 +184,8 @@ static void update_slaves(struct database *database)
     distribute(database);
 }
 
-/* Asks what is not asked yet, of slaves that are there; a few at a time, so that a slave that comes
- * later, or has lost others, gets its share. */
+/* Submits queries that are open and whose shard has a holder. It submits a few at a time, so that a
+ * slave that comes later gets its share too. */
 static void ask(struct database *database)
 {
     int64_t upto = mw_master_upto(database->farm, "query");
@@ -227,7 +228,7 @@ static bool take_results(struct database *database)
     return true;
 }
 
-/* These were at a slave that was lost, or waited for it. Its shards will be loaded by another. */
+/* Unrunnable queries belonged to a slave that was lost. They are open again, for another slave. */
 static void take_unrunnable(struct database *database)
 {
     const mw_result *result;
@@ -236,7 +237,7 @@ static void take_unrunnable(struct database *database)
             database->queries[result->tag] = OPEN;
 }
 
-/* The first slave may come at any time, but if all are lost and none comes, then that is that. */
+/* Waits without limit for the first slave. Later it gives up if nothing happens for PATIENCE_S. */
 static bool serve(struct database *database)
 {
     mw_master_counts counts;
@@ -263,7 +264,7 @@ static int print_answers(const struct database *database)
     return wrong_count == 0 ? 0 : 1;
 }
 
-/* What mw_main has left of the command line is the program's own. */
+/* mw_main has taken mw's own options out; the arguments that are left are the program's. */
 static bool read_options(int argc, char **argv, const char **lose)
 {
     for (int i = 1; i < argc; i += 2) {
@@ -284,7 +285,6 @@ static bool read_options(int argc, char **argv, const char **lose)
 static int master(mw_master *farm, int argc, char **argv)
 {
     struct database database = {.farm = farm, .lose = "leave"};
-
     if (!read_options(argc, argv, &database.lose))
         return 2;
     mw_master_allocate(farm, SHARDS_COUNT, MW_ORDERED);

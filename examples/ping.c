@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Very many tasks that do nothing but answer, to see how fast a farm is: ping [--pings N]
+ * Very many tasks that do nothing but answer, to measure how fast a farm is: ping [--pings N]
  *
- * A target number keeps the master small: it makes new tasks only as the old ones are sent, so that
- * about ten thousand wait in its memory however many there are in all.
+ * A target number keeps the master small: it submits new tasks only as the old ones are sent, so
+ * that about ten thousand wait in its memory, whatever the number of pings.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct count {
     long need, good, bad, submitted;
 };
 
-/* Runs in a slave: answers with what it was sent. */
+/* Runs in a slave: answers with the number that it got. */
 static void ping(mw_call *call)
 {
     int64_t number;
@@ -43,7 +43,7 @@ static void submit_some(mw_master *farm, struct count *count)
     }
 }
 
-/* The tag says what the answer must be. */
+/* The tag is the number that the answer must be. */
 static void take_answer(const mw_result *result, struct count *count)
 {
     int64_t number;
@@ -61,7 +61,7 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* What mw_main has left of the command line is the program's own. */
+/* mw_main has taken mw's own options out; the arguments that are left are the program's. */
 static bool read_options(int argc, char **argv, long *pings)
 {
     for (int i = 1; i < argc; i += 2) {

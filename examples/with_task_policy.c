@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One policy for many tasks: times10 over 1..100.
+ * One policy for many tasks: each of a hundred tasks multiplies a number by ten, and all share one
+ * mw_policy with a priority, a time limit and a number of attempts.
  */
 #include <stdio.h>
 
@@ -16,7 +17,7 @@ static void times10(mw_call *call)
         mw_call_return(call, "i", 10 * number);
 }
 
-/* Submits a task for each number, all of them under the policy. The tag says later which it was. */
+/* Submits a task for each number, all under the policy. The tag is the number. */
 static void submit_numbers(mw_master *farm, const mw_policy *policy)
 {
     for (int number = 1; number <= NUMBERS_COUNT; number++)
@@ -42,11 +43,11 @@ static int take_products(mw_master *farm, int *products)
 
 static int master(mw_master *farm, int argc, char **argv)
 {
-    /* These go before other tasks. times10 is quick and harmless: a slave that has one for a minute
-     * hangs, and one that has cost two slaves shall not get a third. */
+    /* The tasks go before tasks of priority 0. times10 takes microseconds, so a slave that needs a
+     * minute for one hangs and is lost. A task that has cost two slaves is not tried a third
+     * time. */
     const mw_policy policy = {.priority = 1, .time_limit_s = 60, .max_attempts = 2};
     int products[NUMBERS_COUNT + 1];
-
     if (argc > 1) {
         fprintf(stderr, "with_task_policy: unknown argument \"%s\", it takes none\n", argv[1]);
         return 2;
