@@ -30,7 +30,6 @@ CIRCLES = {
     frozenset({"engine/slave_engine", "engine/results"}),
     frozenset({"face/call", "face/slave"}),
     frozenset({"options/options", "options/table", "options/value"}),
-    frozenset({"sim/cut", "sim/net", "sim/node", "sim/way", "sim/world"}),
     frozenset({"tcp/conn", "tcp/dial", "tcp/linger", "tcp/mirror", "tcp/watch"}),
 }
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines on mmap'd stacks with a guard page below. A stack is entered once with makecontext and
- * setcontext; from then on switches are _setjmp and _longjmp, since swapcontext makes two system
- * calls to keep signal masks that never differ here (measured: 570 ns a round trip against 25 ns).
- * A stack whose function has returned waits in the pool with its frame, ready for the next one.
- * AddressSanitizer and valgrind are told of each stack.
+ * Coroutines on mmap'd stacks with a guard page below; world.c makes one for each host. A stack is
+ * entered once with makecontext and setcontext. From then on switches are _setjmp and _longjmp,
+ * since swapcontext makes two system calls to keep signal masks that never differ here (measured:
+ * 570 ns a round trip against 25 ns). A stack whose function has returned stays suspended in the
+ * pool, and runs the next function from there. AddressSanitizer and valgrind are told of each
+ * stack.
  */
 
-/* The checked longjmp of glibc takes a jump to another stack for an error. */
+/* With _FORTIFY_SOURCE glibc checks longjmp, and takes a jump to another stack for an error. */
 #undef _FORTIFY_SOURCE
 
 #include "coroutine.h"
 
+#include <assert.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -47,11 +49,12 @@
 #define FINISH_SWITCH(save, bottom, size) (void)(save)
 #endif
 
-struct mwi_coroutine {
-    struct mwi_coroutine *next;
+struct mwi_sim_coroutine {
+    struct mwi_sim_coroutine *next;
     void (*run)(void *context);
     void *context;
-    bool entered, running;
+    bool is_entered; /* its stack has its bottom frame */
+    bool is_running; /* `run` has not returned */
     jmp_buf inside, outside;
     unsigned char *mapping;
     size_t mapping_bytes, guard_bytes;
@@ -62,133 +65,129 @@ struct mwi_coroutine {
     size_t outside_bytes;
 };
 
-static unsigned char *stack_bottom(const struct mwi_coroutine *c)
+static unsigned char *stack_bottom(const struct mwi_sim_coroutine *coroutine)
 {
-    return c->mapping + c->guard_bytes;
+    return coroutine->mapping + coroutine->guard_bytes;
 }
 
-static size_t stack_bytes(const struct mwi_coroutine *c)
+static size_t stack_bytes(const struct mwi_sim_coroutine *coroutine)
 {
-    return c->mapping_bytes - c->guard_bytes;
+    return coroutine->mapping_bytes - coroutine->guard_bytes;
 }
 
-static bool map_stack(struct mwi_coroutine *c, size_t bytes)
+static bool map_stack(struct mwi_sim_coroutine *coroutine, size_t bytes)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
     if (bytes > SIZE_MAX / 2)
         return false;
-    c->guard_bytes = page;
-    c->mapping_bytes = (bytes + page - 1) / page * page + page;
-    c->mapping = mmap(NULL, c->mapping_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (c->mapping == MAP_FAILED)
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    coroutine->guard_bytes = page;
+    coroutine->mapping_bytes = (bytes + page - 1) / page * page + page;
+    coroutine->mapping = mmap(NULL, coroutine->mapping_bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (coroutine->mapping == MAP_FAILED)
         return false;
-    if (mprotect(c->mapping, c->guard_bytes, PROT_NONE) != 0) {
-        munmap(c->mapping, c->mapping_bytes);
+    if (mprotect(coroutine->mapping, coroutine->guard_bytes, PROT_NONE) != 0) {
+        munmap(coroutine->mapping, coroutine->mapping_bytes);
         return false;
     }
-    c->valgrind_id = VALGRIND_STACK_REGISTER(stack_bottom(c), stack_bottom(c) + stack_bytes(c));
+    coroutine->valgrind_id = VALGRIND_STACK_REGISTER(
+        stack_bottom(coroutine), stack_bottom(coroutine) + stack_bytes(coroutine));
     return true;
 }
 
-static struct mwi_coroutine *create_coroutine(size_t bytes)
+static struct mwi_sim_coroutine *create_coroutine(size_t bytes)
 {
-    struct mwi_coroutine *c = calloc(1, sizeof *c);
-
-    if (c != NULL && !map_stack(c, bytes)) {
-        free(c);
+    struct mwi_sim_coroutine *coroutine = calloc(1, sizeof *coroutine);
+    if (coroutine != NULL && !map_stack(coroutine, bytes)) {
+        free(coroutine);
         return NULL;
     }
-    return c;
+    return coroutine;
 }
 
-static void destroy_coroutine(struct mwi_coroutine *c)
+static void destroy_coroutine(struct mwi_sim_coroutine *coroutine)
 {
-    VALGRIND_STACK_DEREGISTER(c->valgrind_id);
-    munmap(c->mapping, c->mapping_bytes);
-    free(c);
+    VALGRIND_STACK_DEREGISTER(coroutine->valgrind_id);
+    munmap(coroutine->mapping, coroutine->mapping_bytes);
+    free(coroutine);
 }
 
-struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
-                                         void (*run)(void *context), void *context)
+struct mwi_sim_coroutine *mwi_sim_coroutine_take(struct mwi_sim_coroutine_pool *pool,
+                                                 void (*run)(void *context), void *context)
 {
-    struct mwi_coroutine *c = pool->idle;
-
-    if (c != NULL)
-        pool->idle = c->next;
+    struct mwi_sim_coroutine *coroutine = pool->idle;
+    if (coroutine != NULL)
+        pool->idle = coroutine->next;
     else
-        c = create_coroutine(pool->stack_bytes);
-    if (c == NULL)
+        coroutine = create_coroutine(pool->stack_bytes);
+    if (coroutine == NULL)
         return NULL;
-    c->run = run;
-    c->context = context;
-    c->running = true;
-    return c;
+    coroutine->run = run;
+    coroutine->context = context;
+    coroutine->is_running = true;
+    return coroutine;
 }
 
-void mwi_coroutine_put(struct mwi_coroutine_pool *pool, struct mwi_coroutine *c)
+void mwi_sim_coroutine_put(struct mwi_sim_coroutine_pool *pool, struct mwi_sim_coroutine *coroutine)
 {
-    c->next = pool->idle;
-    pool->idle = c;
+    assert(!coroutine->is_running || !coroutine->is_entered);
+    coroutine->next = pool->idle;
+    pool->idle = coroutine;
 }
 
-void mwi_coroutine_pool_fini(struct mwi_coroutine_pool *pool)
+void mwi_sim_coroutine_pool_fini(struct mwi_sim_coroutine_pool *pool)
 {
     while (pool->idle != NULL) {
-        struct mwi_coroutine *c = pool->idle;
-
-        pool->idle = c->next;
-        destroy_coroutine(c);
+        struct mwi_sim_coroutine *coroutine = pool->idle;
+        pool->idle = coroutine->next;
+        destroy_coroutine(coroutine);
     }
 }
 
 /* The bottom frame of every stack. It is never left: between two functions it is suspended. */
 static void run_for_ever(unsigned high, unsigned low)
 {
-    struct mwi_coroutine *c = (void *)(uintptr_t)((uint64_t)high << 32 | low);
-
-    FINISH_SWITCH(NULL, &c->outside_bottom, &c->outside_bytes);
+    struct mwi_sim_coroutine *coroutine = (void *)(uintptr_t)((uint64_t)high << 32 | low);
+    FINISH_SWITCH(NULL, &coroutine->outside_bottom, &coroutine->outside_bytes);
     for (;;) {
-        c->run(c->context);
-        c->running = false;
-        mwi_coroutine_yield(c);
+        coroutine->run(coroutine->context);
+        coroutine->is_running = false;
+        mwi_sim_coroutine_yield(coroutine);
     }
 }
 
-/* Its frame is left by setcontext, after which AddressSanitizer would still guard what lay there.
- */
-static UNCHECKED void enter_stack(struct mwi_coroutine *c)
+/* AddressSanitizer must not watch this function: setcontext leaves its frame without a return, and
+ * the frame would stay guarded. */
+static UNCHECKED void enter_stack(struct mwi_sim_coroutine *coroutine)
 {
-    uint64_t address = (uintptr_t)c;
     ucontext_t entry;
-
     getcontext(&entry);
-    entry.uc_stack.ss_sp = stack_bottom(c);
-    entry.uc_stack.ss_size = stack_bytes(c);
+    entry.uc_stack.ss_sp = stack_bottom(coroutine);
+    entry.uc_stack.ss_size = stack_bytes(coroutine);
     entry.uc_link = NULL;
+    uint64_t address = (uintptr_t)coroutine; /* makecontext passes on numbers of type int only */
     makecontext(&entry, (void (*)(void))run_for_ever, 2, (unsigned)(address >> 32),
                 (unsigned)address);
-    c->entered = true;
+    coroutine->is_entered = true;
     setcontext(&entry);
 }
 
-bool mwi_coroutine_resume(struct mwi_coroutine *c)
+bool mwi_sim_coroutine_resume(struct mwi_sim_coroutine *coroutine)
 {
-    START_SWITCH(&c->outside_fake, stack_bottom(c), stack_bytes(c));
-    if (_setjmp(c->outside) == 0) {
-        if (c->entered)
-            _longjmp(c->inside, 1);
-        enter_stack(c);
+    START_SWITCH(&coroutine->outside_fake, stack_bottom(coroutine), stack_bytes(coroutine));
+    if (_setjmp(coroutine->outside) == 0) {
+        if (coroutine->is_entered)
+            _longjmp(coroutine->inside, 1);
+        enter_stack(coroutine);
     }
-    FINISH_SWITCH(c->outside_fake, NULL, NULL);
-    return c->running;
+    FINISH_SWITCH(coroutine->outside_fake, NULL, NULL);
+    return coroutine->is_running;
 }
 
-void mwi_coroutine_yield(struct mwi_coroutine *c)
+void mwi_sim_coroutine_yield(struct mwi_sim_coroutine *coroutine)
 {
-    START_SWITCH(&c->inside_fake, c->outside_bottom, c->outside_bytes);
-    if (_setjmp(c->inside) == 0)
-        _longjmp(c->outside, 1);
-    FINISH_SWITCH(c->inside_fake, &c->outside_bottom, &c->outside_bytes);
+    START_SWITCH(&coroutine->inside_fake, coroutine->outside_bottom, coroutine->outside_bytes);
+    if (_setjmp(coroutine->inside) == 0)
+        _longjmp(coroutine->outside, 1);
+    FINISH_SWITCH(coroutine->inside_fake, &coroutine->outside_bottom, &coroutine->outside_bytes);
 }

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Connections. Whatever one side tells the other - that it connects, accepts, sends, is gone - is
- * an item on the way to the other end and arrives in the order in which it was sent. Only the first
- * item of a way is in the world's queue of events. An item that has arrived waits in the inbox of
- * the end's transport until the host polls. A way that is cut keeps its items and has no event.
+ * an item on the way to the other end and arrives in the order in which it was sent. An item that
+ * has arrived waits in the inbox of the end's transport until the host polls. A way that is held by
+ * a cut keeps its items.
  *
- * Each end has one `down` item, so that saying it never needs memory and happens at most once.
+ * - A connection lives as long as it has uses: one for each end that a transport holds, and one for
+ *   each item on a way or in an inbox.
+ * - Each end has one `down` item, so that saying it never needs memory and happens at most once.
+ * - Frames are handed over, never copied.
+ *
+ * A new kind of loss or delay goes into way.c if it is about one direction, into here if it is
+ * about a connection; the public function that causes it goes into fault.c.
  */
 #include "net.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/body.h"
 #include "cut.h"
-#include "world.h"
+#include "sim_host.h"
 
-/* What the network takes at once on each connection, as the buffers of a socket do. */
+/* Bytes under way on a connection that count as taken by the network, as a socket's buffers do. */
 #define TAKEN_BYTES_MAX (64u * 1024)
 
 /* Events that a connection may have arranged at once: two arrivals and a notice. */
@@ -26,70 +33,68 @@ struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end)
     return &end->connection->ends[end == &end->connection->ends[0]];
 }
 
-static void release(struct mwi_sim_connection *c)
+static void release(struct mwi_sim_connection *connection)
 {
-    mw_sim *sim = c->sim;
-
-    if (--c->uses_count > 0)
+    assert(connection->uses_count > 0);
+    if (--connection->uses_count > 0)
         return;
-    mwi_sim_agenda_remove(&sim->agenda, &c->notice);
+    mw_sim *sim = connection->sim;
+    mwi_sim_agenda_remove(&sim->agenda, &connection->notice);
     mwi_sim_agenda_release(&sim->agenda, EVENTS_OF_CONNECTION);
-    if (c->previous != NULL)
-        c->previous->next = c->next;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
     else
-        sim->connections = c->next;
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    free(c);
+        sim->connections = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    free(connection);
 }
 
 void mwi_sim_net_discard(struct mwi_sim_item *item)
 {
-    struct mwi_sim_connection *c = item->end->connection;
-
+    struct mwi_sim_connection *connection = item->end->connection;
     if (item->kind == MWI_SIM_FRAME) {
         free(item->data);
         free(item);
     }
-    release(c);
+    release(connection);
 }
 
 /* Puts the item on the way to its end. */
 static void dispatch(struct mwi_sim_item *item)
 {
-    struct mwi_sim_connection *c = item->end->connection;
-
-    c->uses_count++;
-    mwi_sim_way_send(c->sim, &item->end->way, item);
+    struct mwi_sim_connection *connection = item->end->connection;
+    connection->uses_count++;
+    mwi_sim_way_send(connection->sim, &item->end->way, item);
 }
 
 /* Throws away what is on the way to the end. The caller holds a use of the connection. */
 static void clear_way(struct mwi_sim_end *end)
 {
     struct mwi_sim_item *item;
-
     while ((item = mwi_sim_way_take(end->connection->sim, &end->way)) != NULL) {
         if (item->kind == MWI_SIM_DOWN)
-            end->down_used = false;
+            end->is_down_used = false;
         mwi_sim_net_discard(item);
     }
 }
 
-/* The item has arrived. */
+/* The item has arrived. Its use of the connection is kept. */
 static void put_in_inbox(struct mwi_sim_item *item)
 {
-    struct mwi_sim_transport *t = item->end->transport;
-
-    mwi_sim_queue_put(&t->inbox, item);
-    t->inbox_count++;
-    mwi_sim_host_wake(t->host);
+    struct mwi_sim_transport *transport = item->end->transport;
+    assert(transport != NULL);
+    mwi_sim_way_push(&transport->inbox, item);
+    transport->inbox_count++;
+    mwi_sim_host_wake(transport->host);
 }
 
+/* Prepares the end's down item; false if it is under way already. */
 static bool use_down(struct mwi_sim_end *end, const char *reason)
 {
-    if (end->down_used)
+    if (end->is_down_used)
         return false;
-    end->down_used = true;
+    end->is_down_used = true;
     end->down_reason = reason;
     end->down.end = end;
     end->down.kind = MWI_SIM_DOWN;
@@ -113,45 +118,45 @@ static void fall_down(struct mwi_sim_end *end, const char *reason)
     }
 }
 
-static bool grow_peers(struct mwi_sim_transport *t)
+static bool grow_peers(struct mwi_sim_transport *transport)
 {
-    size_t capacity = t->peers_capacity > 0 ? 2 * t->peers_capacity : 4;
-    struct mwi_sim_end **peers;
-
-    if (t->peers_count < t->peers_capacity)
+    if (transport->peers_count < transport->peers_capacity)
         return true;
-    peers = realloc(t->peers, capacity * sizeof *peers);
+    size_t capacity = transport->peers_capacity > 0 ? 2 * transport->peers_capacity : 4;
+    struct mwi_sim_end **peers = realloc(transport->peers, capacity * sizeof *peers);
     if (peers == NULL)
         return false;
-    t->peers = peers;
-    t->peers_capacity = capacity;
+    transport->peers = peers;
+    transport->peers_capacity = capacity;
     return true;
 }
 
-static bool attach(struct mwi_sim_end *end, struct mwi_sim_transport *t)
+/* Gives the end to the transport, with the next number. False out of memory. */
+static bool attach(struct mwi_sim_end *end, struct mwi_sim_transport *transport)
 {
-    if (!grow_peers(t))
+    assert(end->transport == NULL);
+    if (!grow_peers(transport))
         return false;
-    t->peers[t->peers_count++] = end;
-    end->number = t->peers_count;
-    end->transport = t;
-    end->next = t->ends;
-    if (t->ends != NULL)
-        t->ends->previous = end;
-    t->ends = end;
+    transport->peers[transport->peers_count++] = end;
+    end->number = transport->peers_count;
+    end->transport = transport;
+    end->next = transport->ends;
+    if (transport->ends != NULL)
+        transport->ends->previous = end;
+    transport->ends = end;
     end->connection->uses_count++;
     return true;
 }
 
 void mwi_sim_net_detach(struct mwi_sim_end *end)
 {
-    struct mwi_sim_transport *t = end->transport;
-
-    t->peers[end->number - 1] = NULL;
+    struct mwi_sim_transport *transport = end->transport;
+    assert(transport->peers[end->number - 1] == end);
+    transport->peers[end->number - 1] = NULL;
     if (end->previous != NULL)
         end->previous->next = end->next;
     else
-        t->ends = end->next;
+        transport->ends = end->next;
     if (end->next != NULL)
         end->next->previous = end->previous;
     end->transport = NULL;
@@ -168,7 +173,6 @@ void mwi_sim_net_leave(struct mwi_sim_end *end, const char *reason)
 static void answer_connect(struct mwi_sim_end *end)
 {
     struct mwi_sim_end *client = mwi_sim_net_other(end);
-
     if (end->node->listener == NULL) {
         send_down(client, "connection refused");
         return;
@@ -186,6 +190,7 @@ static void answer_connect(struct mwi_sim_end *end)
     put_in_inbox(&end->up);
 }
 
+/* A frame has arrived that is larger than the end's transport accepts. */
 static void refuse_frame(struct mwi_sim_end *end, size_t size)
 {
     end->oversize_bytes = size;
@@ -197,7 +202,7 @@ static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
 {
     struct mwi_sim_end *end = (struct mwi_sim_end *)event;
     struct mwi_sim_item *item = mwi_sim_way_take(sim, &end->way);
-
+    assert(item != NULL && item->end == end);
     if (item->kind == MWI_SIM_CONNECT) {
         answer_connect(end);
     } else if (end->transport != NULL) {
@@ -210,99 +215,95 @@ static void fire_arrival(mw_sim *sim, struct mwi_sim_event *event)
     mwi_sim_net_discard(item);
 }
 
-void mwi_sim_net_heal(struct mwi_sim_connection *c)
+void mwi_sim_net_heal(struct mwi_sim_connection *connection)
 {
-    mwi_sim_agenda_remove(&c->sim->agenda, &c->notice);
-    mwi_sim_way_unhold(c->sim, &c->ends[0].way);
-    mwi_sim_way_unhold(c->sim, &c->ends[1].way);
+    mwi_sim_agenda_remove(&connection->sim->agenda, &connection->notice);
+    mwi_sim_way_unhold(connection->sim, &connection->ends[0].way);
+    mwi_sim_way_unhold(connection->sim, &connection->ends[1].way);
 }
 
-/* Nobody has healed the cut in time. */
+/* The cut was not healed in time. */
 static void fire_notice(mw_sim *sim, struct mwi_sim_event *event)
 {
-    struct mwi_sim_connection *c = (struct mwi_sim_connection *)event;
-
+    struct mwi_sim_connection *connection = (struct mwi_sim_connection *)event;
     (void)sim;
-    c->uses_count++;
-    fall_down(&c->ends[0], "connection timed out");
-    fall_down(&c->ends[1], "connection timed out");
-    mwi_sim_net_heal(c);
-    release(c);
+    connection->uses_count++;
+    fall_down(&connection->ends[0], "connection timed out");
+    fall_down(&connection->ends[1], "connection timed out");
+    mwi_sim_net_heal(connection);
+    release(connection);
 }
 
-void mwi_sim_net_cut(struct mwi_sim_connection *c, int64_t notice_ns)
+void mwi_sim_net_cut(struct mwi_sim_connection *connection, int64_t notice_ns)
 {
-    struct mwi_sim_agenda *agenda = &c->sim->agenda;
-
-    mwi_sim_way_hold(c->sim, &c->ends[0].way);
-    mwi_sim_way_hold(c->sim, &c->ends[1].way);
-    mwi_sim_agenda_put(agenda, &c->notice, mwi_sim_agenda_later(c->sim->now_ns, notice_ns),
-                       mwi_sim_agenda_order(agenda));
+    mw_sim *sim = connection->sim;
+    mwi_sim_way_hold(sim, &connection->ends[0].way);
+    mwi_sim_way_hold(sim, &connection->ends[1].way);
+    mwi_sim_agenda_put(&sim->agenda, &connection->notice,
+                       mwi_sim_agenda_later(sim->now_ns, notice_ns),
+                       mwi_sim_agenda_order(&sim->agenda));
 }
 
+/* A connection with one use, the caller's; NULL out of memory. */
 static struct mwi_sim_connection *make_connection(mw_sim *sim)
 {
-    struct mwi_sim_connection *c = calloc(1, sizeof *c);
-
-    if (c == NULL || !mwi_sim_agenda_reserve(&sim->agenda, EVENTS_OF_CONNECTION)) {
-        free(c);
+    struct mwi_sim_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL || !mwi_sim_agenda_reserve(&sim->agenda, EVENTS_OF_CONNECTION)) {
+        free(connection);
         return NULL;
     }
-    c->sim = sim;
-    c->uses_count = 1;
-    c->notice.fire = fire_notice;
+    connection->sim = sim;
+    connection->uses_count = 1;
+    connection->notice.fire = fire_notice;
     for (int i = 0; i < 2; i++) {
-        c->ends[i].way.arrival.fire = fire_arrival;
-        c->ends[i].connection = c;
+        connection->ends[i].way.arrival.fire = fire_arrival;
+        connection->ends[i].connection = connection;
     }
-    c->next = sim->connections;
-    if (c->next != NULL)
-        c->next->previous = c;
-    sim->connections = c;
-    return c;
+    connection->next = sim->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    sim->connections = connection;
+    return connection;
 }
 
-static void send_connect(struct mwi_sim_connection *c)
+static void send_connect(struct mwi_sim_connection *connection)
 {
-    const struct mwi_sim_cut *cut = mwi_sim_cut_find(c->ends[0].node, c->ends[1].node);
-
-    c->connect.end = &c->ends[1];
-    c->connect.kind = MWI_SIM_CONNECT;
-    dispatch(&c->connect);
+    connection->connect.end = &connection->ends[1];
+    connection->connect.kind = MWI_SIM_CONNECT;
+    dispatch(&connection->connect);
+    const struct mwi_sim_cut *cut =
+        mwi_sim_cut_find(connection->ends[0].node, connection->ends[1].node);
     if (cut != NULL)
-        mwi_sim_net_cut(c, cut->notice_ns);
+        mwi_sim_net_cut(connection, cut->notice_ns);
 }
 
-mw_error mwi_sim_net_connect(struct mwi_sim_transport *t, const char *name,
+mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *name,
                              struct mwi_sim_end **end)
 {
-    mw_sim *sim = t->host->sim;
+    mw_sim *sim = transport->host->sim;
     struct mwi_sim_node *node = mwi_sim_node_get(&sim->nodes, name);
-    struct mwi_sim_connection *c = node != NULL ? make_connection(sim) : NULL;
-    mw_error error = MW_ENOMEM;
-
-    if (c == NULL)
+    struct mwi_sim_connection *connection = node != NULL ? make_connection(sim) : NULL;
+    if (connection == NULL)
         return MW_ENOMEM;
-    c->ends[0].node = t->host->node;
-    c->ends[1].node = node;
-    if (attach(&c->ends[0], t)) {
-        send_connect(c);
-        *end = &c->ends[0];
-        error = MW_OK;
+    connection->ends[0].node = transport->host->node;
+    connection->ends[1].node = node;
+    bool is_attached = attach(&connection->ends[0], transport);
+    if (is_attached) {
+        send_connect(connection);
+        *end = &connection->ends[0];
     }
-    release(c);
-    return error;
+    release(connection);
+    return is_attached ? MW_OK : MW_ENOMEM;
 }
 
-struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *t, mw_peer peer)
+struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *transport, mw_peer peer)
 {
-    return peer >= 1 && peer <= t->peers_count ? t->peers[peer - 1] : NULL;
+    return peer >= 1 && peer <= transport->peers_count ? transport->peers[peer - 1] : NULL;
 }
 
 bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body)
 {
     struct mwi_sim_item *item = malloc(sizeof *item);
-
     if (item == NULL)
         return false;
     *item = (struct mwi_sim_item){.end = mwi_sim_net_other(end),
@@ -320,52 +321,51 @@ bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw
 size_t mwi_sim_net_backlog(const struct mwi_sim_end *end)
 {
     size_t bytes = mwi_sim_net_other(end)->way.bytes;
-
     return bytes > TAKEN_BYTES_MAX ? bytes - TAKEN_BYTES_MAX : 0;
 }
 
-struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *t)
+struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *transport)
 {
-    t->inbox_count--;
-    return mwi_sim_queue_take(&t->inbox);
+    assert(transport->inbox_count > 0);
+    transport->inbox_count--;
+    return mwi_sim_way_pop(&transport->inbox);
 }
 
-void mwi_sim_net_leave_all(struct mwi_sim_transport *t, const char *reason)
+void mwi_sim_net_leave_all(struct mwi_sim_transport *transport, const char *reason)
 {
-    while (t->ends != NULL)
-        mwi_sim_net_leave(t->ends, reason);
-    while (t->inbox_count > 0)
-        mwi_sim_net_discard(mwi_sim_net_take(t));
-    if (t->host->node->listener == t)
-        t->host->node->listener = NULL;
+    while (transport->ends != NULL)
+        mwi_sim_net_leave(transport->ends, reason);
+    while (transport->inbox_count > 0)
+        mwi_sim_net_discard(mwi_sim_net_take(transport));
+    if (transport->host->node->listener == transport)
+        transport->host->node->listener = NULL;
 }
 
 void mwi_sim_net_leave_host(mw_sim_host *host, const char *reason)
 {
-    for (struct mwi_sim_transport *t = host->transports; t != NULL; t = t->next)
-        mwi_sim_net_leave_all(t, reason);
+    for (struct mwi_sim_transport *transport = host->transports; transport != NULL;
+         transport = transport->next)
+        mwi_sim_net_leave_all(transport, reason);
     host->node->host = NULL;
 }
 
 void mwi_sim_net_free_host(mw_sim_host *host)
 {
     while (host->transports != NULL) {
-        struct mwi_sim_transport *t = host->transports;
-
-        host->transports = t->next;
-        free(t->peers);
-        free(t);
+        struct mwi_sim_transport *transport = host->transports;
+        host->transports = transport->next;
+        free(transport->peers);
+        free(transport);
     }
 }
 
 void mwi_sim_net_fini(mw_sim *sim)
 {
     while (sim->connections != NULL) {
-        struct mwi_sim_connection *c = sim->connections;
-
-        c->uses_count++;
-        clear_way(&c->ends[0]);
-        clear_way(&c->ends[1]);
-        release(c);
+        struct mwi_sim_connection *connection = sim->connections;
+        connection->uses_count++;
+        clear_way(&connection->ends[0]);
+        clear_way(&connection->ends[1]);
+        release(connection);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The simulated network: connections between the transports of hosts, and what is under way on
- * them. What sim.c needs of it to be a transport, and world.c to end hosts and worlds.
+ * The simulated network: connections between the transports of hosts, and the items that are under
+ * way on them. sim.c makes a transport of it, fault.c cuts and leaves, world.c ends hosts and
+ * worlds. Reasons are constant strings, which are borrowed for ever.
  */
 #ifndef MWI_SIM_NET_H
 #define MWI_SIM_NET_H
@@ -24,14 +25,15 @@ struct mwi_sim_end {
     struct mwi_sim_node *node;
     struct mwi_sim_transport *transport; /* NULL: not accepted yet, or left */
     struct mwi_sim_end *previous, *next; /* of the same transport */
-    mw_peer number;
+    mw_peer number;                      /* at the transport */
     struct mwi_sim_item up, down;
-    bool down_used;
-    const char *down_reason; /* NULL: a frame of oversize_bytes came */
+    bool is_down_used;       /* `down` is or was under way */
+    const char *down_reason; /* NULL: a frame of oversize_bytes arrived, which was too large */
     size_t oversize_bytes;
 };
 
-/* Lives as long as a transport holds one of its ends or an item of it is somewhere. */
+/* Lives as long as a transport holds one of its ends or one of its items is under way or in an
+ * inbox. */
 struct mwi_sim_connection {
     struct mwi_sim_event notice; /* of a cut; first, so that the event is the connection */
     mw_sim *sim;
@@ -41,13 +43,14 @@ struct mwi_sim_connection {
     struct mwi_sim_end ends[2]; /* 0: the side that connected */
 };
 
+/* Made and freed by sim.c; one that its host left open is freed by mwi_sim_net_free_host. */
 struct mwi_sim_transport {
     mw_sim_host *host;
     struct mwi_sim_transport *next; /* of the same host */
     mw_transport_config config;
     struct mwi_sim_end **peers; /* by number - 1; NULL: gone */
     size_t peers_count, peers_capacity;
-    struct mwi_sim_end *ends;
+    struct mwi_sim_end *ends; /* those that are not gone */
     struct mwi_sim_queue inbox;
     size_t inbox_count;
 };
@@ -55,35 +58,40 @@ struct mwi_sim_transport {
 /* The other end of the same connection. */
 struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end);
 
-/* Starts to connect to the place of that name. The outcome is an item in the inbox. */
+/* Starts to connect to the place of that name, which is copied. *end is valid until it is taken away
+ * from its transport. The outcome is an item in the inbox. MW_ENOMEM. */
 mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *name,
                              struct mwi_sim_end **end);
 
-/* The end of that number, NULL if there is none (any more). */
+/* The transport's end of that number; NULL if there never was one, or it is gone. */
 struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *transport, mw_peer peer);
 
 /* Sends a frame away from the end. Takes `data` and the body, which may be NULL, if it returns
  * true; false: out of memory. */
 bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body);
 
-/* Bytes that were sent from the end and that the network has not taken. */
+/* How many bytes that were sent from the end the network has not taken yet. */
 size_t mwi_sim_net_backlog(const struct mwi_sim_end *end);
 
-/* Takes the end away from its transport; `reason` is what the other side gets to hear after all
- * that was sent. */
+/* Takes the end away from its transport. The other side goes down for `reason` after everything that
+ * was sent before has arrived. */
 void mwi_sim_net_leave(struct mwi_sim_end *end, const char *reason);
 
-/* Takes the end away from its transport, which has been told that it is down. */
+/* Takes the end away from its transport without telling the other side. For an end whose down item
+ * is being handed out. */
 void mwi_sim_net_detach(struct mwi_sim_end *end);
 
-/* Takes the first item out of the inbox, which must not be empty; and throws it away. */
+/* The first item of the inbox, taken out; the inbox must not be empty. The caller must discard the
+ * item. */
 struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *transport);
+
+/* Frees the item with the data that it still has, and gives up its use of the connection. */
 void mwi_sim_net_discard(struct mwi_sim_item *item);
 
-/* Holds back what is on the connection, and has both ends go down after notice_ns. */
+/* Holds back all items of the connection, and lets both ends go down after notice_ns. */
 void mwi_sim_net_cut(struct mwi_sim_connection *connection, int64_t notice_ns);
 
-/* Delivers what was held back. Nothing happens if nothing is. */
+/* Lets the items that were held back set out again. Nothing happens if the connection is not cut. */
 void mwi_sim_net_heal(struct mwi_sim_connection *connection);
 
 /* Leaves all connections, empties the inbox and listens no more. */

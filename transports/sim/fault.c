@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The faults that a test can bring upon hosts: kill, cut, and the end of a cut. Faults of a
+ * simulated disk are in sim_disk.c. A new fault belongs here if it is about hosts and their
+ * connections; what it has to do to one connection belongs in net.c. A host that is killed itself
+ * can cause no fault.
+ */
+#include <mw/sim.h>
+
+#include "cut.h"
+#include "net.h"
+#include "sim_host.h"
+
+void mw_sim_kill(mw_sim_host *host)
+{
+    if (host->has_ended || host->is_killed || mwi_sim_host_is_silenced(host->sim))
+        return;
+    mwi_sim_net_leave_host(host, "connection reset by the peer");
+    host->is_killed = true;
+    host->is_waiting = false;
+    host->ghost_now_ns = host->sim->now_ns;
+    if (host != host->sim->current)
+        mwi_sim_host_put_turn(host, host->sim->now_ns);
+}
+
+/* Cuts the connections that the host at `here` has with the place `there`; heals them if `cut` is
+ * NULL. A connection with a transport at both places is met twice, which does no harm. */
+static void change_connections(const struct mwi_sim_node *here, const struct mwi_sim_node *there,
+                               const struct mwi_sim_cut *cut)
+{
+    const struct mwi_sim_transport *transport = here->host != NULL ? here->host->transports : NULL;
+    for (; transport != NULL; transport = transport->next)
+        for (struct mwi_sim_end *end = transport->ends; end != NULL; end = end->next) {
+            if (mwi_sim_net_other(end)->node != there)
+                continue;
+            if (cut != NULL)
+                mwi_sim_net_cut(end->connection, cut->notice_ns);
+            else
+                mwi_sim_net_heal(end->connection);
+        }
+}
+
+mw_error mw_sim_cut(mw_sim_host *a, mw_sim_host *b, int64_t notice_ns)
+{
+    if (a->sim != b->sim || a->node == b->node || notice_ns < 0)
+        return MW_EINVAL;
+    if (mwi_sim_host_is_silenced(a->sim))
+        return MW_ESTATE;
+    struct mwi_sim_cut *cut = mwi_sim_cut_get(a->node, b->node);
+    if (cut == NULL)
+        return MW_ENOMEM;
+    cut->notice_ns = notice_ns;
+    change_connections(a->node, b->node, cut);
+    change_connections(b->node, a->node, cut);
+    return MW_OK;
+}
+
+void mw_sim_heal(mw_sim_host *a, mw_sim_host *b)
+{
+    struct mwi_sim_cut *cut = mwi_sim_cut_find(a->node, b->node);
+    if (cut == NULL || mwi_sim_host_is_silenced(a->sim))
+        return;
+    mwi_sim_cut_destroy(cut);
+    change_connections(a->node, b->node, NULL);
+    change_connections(b->node, a->node, NULL);
+}
