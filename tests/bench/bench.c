@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every benchmark program does alike; see bench.h. It is kept small, because whatever it does
- * per task is measured along: writing or checking a task touches its first and last eight bytes.
+ * The parts that all benchmark programs share; see bench.h.
+ *
+ * It does little per task, because its own work is measured too: writing or checking a task
+ * touches only the first and last eight bytes.
  */
 #include "bench.h"
 
@@ -16,7 +18,7 @@ static bool parse_size(const char *text, size_t min, size_t *value)
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || strchr(text, '-') || number < min ||
+    if (errno != 0 || end == text || *end != '\0' || strchr(text, '-') != NULL || number < min ||
         number > UINT32_MAX)
         return false;
     *value = (size_t)number;
@@ -37,7 +39,7 @@ static bool parse_mode(const char *text, enum mwt_bench_mode *mode)
 static bool parse_number(const struct mwt_bench_option *options, const char *name,
                          const char *value)
 {
-    for (; options->name; options++)
+    for (; options->name != NULL; options++)
         if (strcmp(name, options->name) == 0)
             return parse_size(value, options->min, options->value);
     return false;
@@ -48,7 +50,6 @@ bool mwt_bench_parse(struct mwt_bench *bench, const struct mwt_bench_option *own
 {
     const struct mwt_bench_option common[] = {
         {"tasks", &bench->tasks, 1}, {"bytes", &bench->bytes, 0}, {NULL, NULL, 0}};
-
     for (int i = 1; i < argc; i += 2) {
         const char *name = strncmp(argv[i], "--", 2) == 0 ? argv[i] + 2 : "";
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -60,7 +61,7 @@ bool mwt_bench_parse(struct mwt_bench *bench, const struct mwt_bench_option *own
                 "%s: \"%s %s\" is not understood; the options are --tasks N --bytes N"
                 " --mode throughput|latency",
                 bench->program, argv[i], value);
-        for (; own->name; own++)
+        for (; own->name != NULL; own++)
             fprintf(stderr, " --%s N", own->name);
         fprintf(stderr, "\n");
         return false;
@@ -77,8 +78,8 @@ int64_t mwt_bench_now_ns(void)
 
 void *mwt_bench_alloc(size_t size)
 {
-    void *memory = calloc(1, size ? size : 1);
-    if (!memory)
+    void *memory = calloc(1, size != 0 ? size : 1);
+    if (memory == NULL)
         mwt_bench_die("calloc");
     return memory;
 }
@@ -135,15 +136,15 @@ void mwt_bench_end(struct mwt_bench *bench)
     bench->end_ns = mwt_bench_now_ns();
 }
 
-static int compare_ns(const void *a, const void *b)
+static int compare_ns(const void *left, const void *right)
 {
-    const int64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    int64_t first_ns = *(const int64_t *)left, second_ns = *(const int64_t *)right;
+    return (first_ns > second_ns) - (first_ns < second_ns);
 }
 
 static void print_latencies(struct mwt_bench *bench)
 {
-    if (!bench->latencies_ns) {
+    if (bench->latencies_ns == NULL) {
         printf("\"latency_median_us\": null, \"latency_p99_us\": null");
         return;
     }
@@ -155,8 +156,8 @@ static void print_latencies(struct mwt_bench *bench)
 
 int mwt_bench_report(struct mwt_bench *bench)
 {
-    uint64_t n = bench->tasks;
-    if (bench->results != n || bench->numbers_sum != n * (n - 1) / 2) {
+    uint64_t tasks = bench->tasks;
+    if (bench->results != tasks || bench->numbers_sum != tasks * (tasks - 1) / 2) {
         fprintf(stderr, "%s: not every task came back exactly once\n", bench->program);
         free(bench->latencies_ns);
         return 1;
@@ -165,7 +166,7 @@ int mwt_bench_report(struct mwt_bench *bench)
     printf("{\"program\": \"%s\", \"mode\": \"%s\", \"tasks\": %zu, \"bytes\": %zu, "
            "\"workers\": %zu, \"seconds\": %.6f, \"tasks_per_s\": %.1f, ",
            bench->program, bench->mode == MWT_BENCH_LATENCY ? "latency" : "throughput",
-           bench->tasks, bench->bytes, bench->workers, seconds, (double)n / seconds);
+           bench->tasks, bench->bytes, bench->workers, seconds, (double)tasks / seconds);
     print_latencies(bench);
     printf("}\n");
     free(bench->latencies_ns);

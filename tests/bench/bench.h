@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every benchmark program does alike, so that their figures can be compared: the options, the
- * clock, what is in a task, how a result is checked, and the one line of JSON at the end.
+ * The parts that all benchmark programs share, so that their figures can be compared: the options,
+ * the clock, the contents of a task, the check of a result, and the one line of JSON at the end.
  */
 #ifndef MWT_BENCH_H
 #define MWT_BENCH_H
@@ -30,36 +30,37 @@ struct mwt_bench {
     int64_t *latencies_ns; /* of each result in latency mode */
 };
 
-/* An option "--NAME NUMBER" that not all programs have; a table of them ends with a NULL name. */
+/* An option "--NAME NUMBER" of a single program. A table of options ends with a NULL name. */
 struct mwt_bench_option {
     const char *name;
     size_t *value;
     size_t min;
 };
 
-/* Sets --tasks, --bytes, --mode and the program's own options from argv. False, with a message on
- * standard error, for anything else. */
+/* Sets --tasks, --bytes, --mode and the program's own options from argv. Returns false, with a
+ * message on standard error, for any other argument. */
 bool mwt_bench_parse(struct mwt_bench *bench, const struct mwt_bench_option *own, int argc,
                      char **argv);
 
 int64_t mwt_bench_now_ns(void);
 
-/* malloc, or a message and exit(1): a benchmark without memory has nothing to tell. */
+/* Allocates zeroed memory. On failure it prints a message and exits with 1. */
 void *mwt_bench_alloc(size_t size);
 
-/* A message with the text of errno, and exit(1). */
+/* Prints `what` with the text of errno, and exits with 1. */
 _Noreturn void mwt_bench_die(const char *what);
 
-/* Writes the arguments of task `number`: its number at the start and at the end, as far as there
- * is room. What lies between is left as it is. */
+/* Writes the arguments of task `number`: its number at the start and at the end, as far as there is
+ * room. The bytes between them stay as they are. */
 void mwt_bench_write(unsigned char *data, size_t bytes, uint64_t number);
 
-/* Counts the result of task `number`, which must be its arguments once more; otherwise a message
- * and exit(1). */
+/* Counts the result of task `number`, which must equal its arguments. Otherwise it prints a message
+ * and exits with 1. */
 void mwt_bench_take(struct mwt_bench *bench, uint64_t number, const unsigned char *data,
                     size_t bytes);
 
-/* The clock of the run. In latency mode each result is timed by itself, from `since_ns`. */
+/* Start and stop the clock of the run. In latency mode, lap records the time of one result, from
+ * `since_ns`. */
 void mwt_bench_begin(struct mwt_bench *bench);
 void mwt_bench_lap(struct mwt_bench *bench, int64_t since_ns);
 void mwt_bench_end(struct mwt_bench *bench);

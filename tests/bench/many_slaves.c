@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Thousands of slaves in one process: it speaks the protocol of docs/protocol.md over TCP to a
+ * Thousands of slaves in one process. It speaks the protocol of docs/protocol.md over TCP to a
  * master on this host, with one connection for each of --slaves, and answers every task with its
- * arguments. It is there because thousands of processes would measure the scheduler of the kernel
- * and not the master. Prints one line of JSON when all are welcome: how long that took since the
- * first connect. It ends when the master has told all to stop.
+ * arguments. Thousands of processes would measure the kernel's scheduler instead of the master.
+ *
+ * When the master has welcomed all slaves, it prints one line of JSON with the time since the
+ * first connect. It ends when the master has told all slaves to stop.
  */
 #include <errno.h>
 #include <msgpack.h>
@@ -81,14 +82,14 @@ static void flush(struct crowd *crowd, struct slave *slave)
             break;
         slave->sent += (size_t)sent;
     }
-    bool wait_for_room = slave->sent < slave->unsent.size;
-    if (!wait_for_room) {
+    bool has_unsent = slave->sent < slave->unsent.size;
+    if (!has_unsent) {
         msgpack_sbuffer_clear(&slave->unsent);
         slave->sent = 0;
     }
-    if (wait_for_room != slave->waits_for_room) {
-        slave->waits_for_room = wait_for_room;
-        watch(crowd, slave, EPOLL_CTL_MOD, wait_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (has_unsent != slave->waits_for_room) {
+        slave->waits_for_room = has_unsent;
+        watch(crowd, slave, EPOLL_CTL_MOD, has_unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
     }
 }
 
@@ -129,7 +130,7 @@ static void say_hello(struct crowd *crowd, struct slave *slave)
     flush(crowd, slave);
 }
 
-/* The tasks of one message; the result of each is its arguments. */
+/* Runs the tasks of one message. The result of each is its arguments. */
 static void run_tasks(struct slave *slave, const msgpack_object_array *fields)
 {
     size_t count = (fields->size - 1) / TASK_FIELDS;
@@ -161,7 +162,7 @@ static void welcome(struct crowd *crowd)
     start_next(crowd);
 }
 
-/* False when the slave is to end. A kind that is not known is none of our business. */
+/* Returns false when the slave is to end. Ignores kinds of messages that it does not know. */
 static bool take_message(struct crowd *crowd, struct slave *slave, const unsigned char *frame,
                          size_t size)
 {
@@ -223,8 +224,9 @@ static void read_more(struct crowd *crowd, struct slave *slave)
         flush(crowd, slave);
 }
 
-/* At most --at-once slaves are on their way to a welcome: beyond the backlog of a listener the
- * kernel drops connects and tries them again a second later. */
+/* Connects the next slave. At most --at-once slaves wait for their welcome: if more connect than
+ * the listener's backlog holds, the kernel drops connections and tries them again a second
+ * later. */
 static void start_next(struct crowd *crowd)
 {
     if (crowd->started == crowd->slaves_count)
@@ -274,9 +276,9 @@ static void serve(struct crowd *crowd)
             struct slave *slave = events[i].data.ptr;
             if (slave->is_connecting)
                 finish_connect(crowd, slave);
-            else if (events[i].events & EPOLLOUT)
+            else if ((events[i].events & EPOLLOUT) != 0)
                 flush(crowd, slave);
-            if (slave->fd >= 0 && events[i].events & ~(uint32_t)EPOLLOUT)
+            if (slave->fd >= 0 && (events[i].events & ~(uint32_t)EPOLLOUT) != 0)
                 read_more(crowd, slave);
         }
     }

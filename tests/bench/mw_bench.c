@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Measures mw through its public interface, as a user's program would use it, over whatever
- * transport the --mw-* options choose. The task is the same as in the textbook farms beside it: its
- * result is its arguments. The clock starts when --workers slaves are connected, and at most
- * --ahead tasks are submitted and not yet back, so that memory is bounded; in latency mode it is
- * one.
+ * Measures mw through its public interface, as a user's program would use it, over the transport
+ * that the --mw-* options choose. The task is the same as in the textbook farms beside it: its
+ * result is its arguments.
+ *
+ * The clock starts when --workers slaves are connected. At most --ahead tasks are submitted and
+ * not yet back, so that memory is bounded; in latency mode at most one.
  */
 #include <mw/mw.h>
 
@@ -44,7 +45,7 @@ static bool submit(struct flow *flow)
 static bool take(struct flow *flow)
 {
     const mw_result *result = mw_master_next(flow->master);
-    if (!result)
+    if (result == NULL)
         return false;
     if (result->outcome != MW_DONE) {
         fprintf(stderr, "mw_bench: a task came back undone: %s\n", result->message);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a task costs in memory while it waits: a master without slaves submits --tasks with
- * arguments of --bytes, and prints by how much its memory has grown per task beyond these bytes: as
- * the kernel counts it (VmRSS) and as malloc does. Run it with --mw-master.
+ * Measures the memory that a waiting task takes. A master without slaves submits --tasks with
+ * arguments of --bytes, and prints the growth of its memory per task beyond these bytes: as the
+ * kernel counts it (VmRSS) and as malloc does. Run it with --mw-master.
  */
 #include <mw/mw.h>
 
@@ -25,7 +25,7 @@ static struct memory look(void)
     memory.in_use = (double)info.uordblks + (double)info.hblkhd;
     unsigned long pages, resident_pages;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%lu %lu", &pages, &resident_pages) != 2)
+    if (file == NULL || fscanf(file, "%lu %lu", &pages, &resident_pages) != 2)
         mwt_bench_die("/proc/self/statm");
     fclose(file);
     memory.resident = (double)resident_pages * (double)sysconf(_SC_PAGESIZE);

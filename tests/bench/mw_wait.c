@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What waiting costs in a whole farm of one slave: how long a task takes when one follows the
- * other, how long the first one after a second of quiet, and how much of a core master and slave
- * take while there is nothing to do. Prints one line of JSON; what --mw-transport and --mw-wait say
- * is measured, see waits.py. The processor time of the slave is the result of a task.
+ * Measures the cost of waiting in a whole farm of one slave: the time of a task when one follows
+ * the other, the time of the first task after a second of quiet, and the processor time that
+ * master and slave take while there is nothing to do.
+ *
+ * It measures the transport and the kind of waiting that --mw-transport and --mw-wait choose;
+ * waits.py runs it with each. The result of a task is the slave's processor time. It prints one
+ * line of JSON.
  */
 #include <mw/mw.h>
 
@@ -36,7 +39,7 @@ static void usage(mw_call *call)
     mw_call_return(call, "l", cpu_ns());
 }
 
-/* Runs one task; *slave_ns is the processor time that its slave has used so far. */
+/* Runs one task, and sets *slave_ns to the processor time that its slave has used until now. */
 static bool run_task(struct waiting *waiting, int64_t *took_ns, int64_t *slave_ns)
 {
     int64_t begin_ns = mwt_bench_now_ns();
@@ -97,13 +100,13 @@ static bool measure_idle(struct waiting *waiting)
     return true;
 }
 
-static int compare_ns(const void *a, const void *b)
+static int compare_ns(const void *left, const void *right)
 {
-    const int64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    int64_t first_ns = *(const int64_t *)left, second_ns = *(const int64_t *)right;
+    return (first_ns > second_ns) - (first_ns < second_ns);
 }
 
-/* The value below which so many of a hundred lie, in us; 0 of none. */
+/* The value below which `percent` of a hundred values lie, in us; 0 if there are no values. */
 static double percentile_us(int64_t *values_ns, size_t count, size_t percent)
 {
     if (count == 0)

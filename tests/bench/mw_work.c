@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How well mw keeps its slaves busy: --tasks that compute for times drawn beforehand are submitted
- * at once, and the time until the last result is in is printed beside that of list scheduling. The
- * clock starts when --workers slaves are connected. pure_work does the
- * same without a farm.
+ * Measures how busy mw keeps its slaves. It submits --tasks that compute for times drawn
+ * beforehand, and prints the time until the last result is in beside that of list scheduling. The
+ * clock starts when --workers slaves are connected. pure_work does the same without a farm.
  */
 #include <mw/mw.h>
 

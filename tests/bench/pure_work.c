@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tasks of mw_work without a farm: --workers processes that take the next number from a counter
- * in shared memory and compute. That is list scheduling as it comes out on this machine, with
- * whatever else runs on it.
+ * The tasks of mw_work without a farm: each of --workers processes takes the next number from a
+ * counter in shared memory and computes. That is list scheduling on this machine, with the
+ * machine's other load.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void compute(const int64_t *lengths_ns, size_t count, atomic_size_t *next
         mwt_work_spin(lengths_ns[i]);
 }
 
-/* Forks the workers and waits for them; whether all ended well. */
+/* Forks the workers and waits for them. Returns whether all ended well. */
 static bool run(const struct mwt_bench *bench, const int64_t *lengths_ns, atomic_size_t *next)
 {
     bool ran = true;

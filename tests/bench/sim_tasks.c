@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_bench in a simulated world, see mw/sim.h: a master and --workers slaves in one process and one
- * thread, on a clock of their own. It measures no time. What it is good for is that every run is
- * the same, instruction by instruction, so that instructions.py can count them.
+ * mw_bench in a simulated world, see mw/sim.h: a master and --workers slaves in one process and
+ * one thread, on a clock of their own.
+ *
+ * It measures no time. Every run is the same, instruction by instruction, so that instructions.py
+ * can count its instructions.
  */
 #include <mw/embed.h>
 #include <mw/sim.h>
@@ -48,7 +50,7 @@ static bool run_tasks(struct farm *farm, mw_master *master)
             if (!submit(farm, master, submitted))
                 return false;
         const mw_result *result = mw_master_next(master);
-        if (!result || result->outcome != MW_DONE)
+        if (result == NULL || result->outcome != MW_DONE)
             return false;
         mwt_bench_take(&farm->bench, (uint64_t)result->tag, result->data, result->size);
     }

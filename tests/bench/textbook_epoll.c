@@ -30,7 +30,7 @@ struct header {
     uint32_t number;
 };
 
-/* Bytes on their way in or out: data[begin..end) are still of use. */
+/* Bytes on their way in or out. data[begin..end) are still needed. */
 struct buffer {
     unsigned char *data;
     size_t begin, end, size;
@@ -59,7 +59,7 @@ static void buffer_init(struct buffer *buffer, size_t size)
     *buffer = (struct buffer){.data = mwt_bench_alloc(size), .size = size};
 }
 
-/* Room for `bytes` more at the end; the caller knows that there is enough in all. */
+/* Makes room for `bytes` more at the end. The caller knows that the buffer is large enough. */
 static unsigned char *buffer_room(struct buffer *buffer, size_t bytes)
 {
     if (buffer->size - buffer->end < bytes) {
@@ -95,7 +95,7 @@ static unsigned char *next_frame(struct buffer *buffer, struct header *header)
     return frame + sizeof *header;
 }
 
-/* Reads what there is, up to the size of the buffer; 0 if the other end has closed, below 0 if a
+/* Reads as much as the buffer holds. Returns 0 if the other end has closed, and below 0 if a
  * non-blocking socket has nothing. */
 static ssize_t read_more(int fd, struct buffer *buffer, size_t frame_bytes)
 {
@@ -108,7 +108,7 @@ static ssize_t read_more(int fd, struct buffer *buffer, size_t frame_bytes)
     return got;
 }
 
-/* Sends all on a blocking socket, what there is room for on a non-blocking one. */
+/* Sends everything on a blocking socket, and as much as the kernel takes on a non-blocking one. */
 static void send_all(int fd, struct buffer *buffer)
 {
     while (buffer->begin < buffer->end) {
@@ -131,7 +131,7 @@ static void run_tasks(int fd, struct buffer *in, struct buffer *results, size_t 
     struct header header;
     unsigned char *arguments;
     size_t waiting = 0;
-    while ((arguments = next_frame(in, &header))) {
+    while ((arguments = next_frame(in, &header)) != NULL) {
         append_frame(results, header.number, arguments, header.bytes);
         if (++waiting == batch) {
             send_all(fd, results);
@@ -172,12 +172,12 @@ static int work(const struct farm *farm, const struct sockaddr_in *address)
 static void flush(struct farm *farm, struct worker *worker)
 {
     send_all(worker->fd, &worker->unsent);
-    bool wait_for_room = worker->unsent.end > 0;
-    if (wait_for_room == worker->waits_for_room)
+    bool has_unsent = worker->unsent.end > 0;
+    if (has_unsent == worker->waits_for_room)
         return;
-    worker->waits_for_room = wait_for_room;
+    worker->waits_for_room = has_unsent;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = worker};
-    if (wait_for_room)
+    if (has_unsent)
         event.events |= EPOLLOUT;
     if (epoll_ctl(farm->epoll_fd, EPOLL_CTL_MOD, worker->fd, &event) < 0)
         mwt_bench_die("epoll_ctl");
@@ -207,7 +207,7 @@ static void take_results(struct farm *farm, struct worker *worker)
         fprintf(stderr, "textbook_epoll: a worker is gone\n");
         exit(1);
     }
-    while ((result = next_frame(&worker->in, &header))) {
+    while ((result = next_frame(&worker->in, &header)) != NULL) {
         mwt_bench_take(&farm->bench, header.number, result, header.bytes);
         worker->out--;
     }
@@ -221,9 +221,9 @@ static void turn(struct farm *farm)
         mwt_bench_die("epoll_wait");
     for (int i = 0; i < count; i++) {
         struct worker *worker = events[i].data.ptr;
-        if (events[i].events & EPOLLOUT)
+        if ((events[i].events & EPOLLOUT) != 0)
             flush(farm, worker);
-        if (events[i].events & ~(uint32_t)EPOLLOUT)
+        if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0)
             take_results(farm, worker);
         give_tasks(farm, worker);
     }
@@ -265,7 +265,7 @@ static int listen_on_loopback(struct sockaddr_in *address)
     return fd;
 }
 
-/* All workers are forked before the first is accepted, so that none inherits the connection of
+/* Forks all workers before it accepts the first, so that no worker inherits the connection of
  * another and keeps it open. */
 static void start_workers(struct farm *farm)
 {
@@ -318,22 +318,22 @@ static void close_worker(struct worker *worker)
     free(worker->unsent.data);
 }
 
-/* Connections come in any order, so that a worker's pid need not be that of the one at the other
- * end of its fd: all are closed before the first process is waited for. */
-static int close_farm(struct farm *farm)
+/* Closes all connections before it waits for the first process: connections come in any order, so a
+ * worker's pid need not belong to the other end of its fd. */
+static bool close_farm(struct farm *farm)
 {
-    int failed = 0;
+    bool has_failed = false;
     for (size_t i = 0; i < farm->bench.workers; i++)
         close_worker(&farm->workers[i]);
     for (size_t i = 0; i < farm->bench.workers; i++) {
         int status = -1;
         if (waitpid(farm->workers[i].pid, &status, 0) < 0 || status != 0)
-            failed = 1;
+            has_failed = true;
     }
     close(farm->epoll_fd);
     free(farm->workers);
     free(farm->arguments);
-    return failed;
+    return has_failed;
 }
 
 int main(int argc, char **argv)
@@ -357,6 +357,6 @@ int main(int argc, char **argv)
         run_throughput(&farm);
     mwt_bench_end(&farm.bench);
 
-    int failed = close_farm(&farm);
-    return mwt_bench_report(&farm.bench) || failed;
+    bool has_failed = close_farm(&farm);
+    return mwt_bench_report(&farm.bench) != 0 || has_failed;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The batched task farm that an expert writes with the libraries that mw uses, too: a master with
- * libevent's events, recv() into buffers of its own and one send() a message, messages in msgpack,
- * over TCP on the loopback interface, and --workers processes forked by it that block in recv() and
- * send(). A message is four bytes of length and an array of up to --batch tasks or results, each of
- * them a number and bytes; a worker has at most --out tasks. It keeps no queue and survives
- * nothing: it is there to compare with.
+ * The batched task farm that an expert writes with the libraries that mw uses too: a master with
+ * libevent's events, recv() into its own buffers and one send() a message, messages in msgpack,
+ * over TCP on the loopback interface. It forks --workers processes that block in recv() and
+ * send().
+ *
+ * A message is four bytes of length and an array of up to --batch tasks or results, each of them a
+ * number and bytes. A worker has at most --out tasks. The farm keeps no queue and survives no
+ * failure: it is there to compare mw with.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -25,7 +27,7 @@
 #define READ_BYTES_MIN ((size_t)256 * 1024)
 #define TASK_FIELDS 2
 
-/* Bytes that came: data[begin..end) are still of use. */
+/* Bytes that came. data[begin..end) are still needed. */
 struct inbox {
     unsigned char *data;
     size_t begin, end, size;
@@ -53,7 +55,7 @@ struct farm {
     unsigned char *arguments;
 };
 
-/* What both ends do. */
+/* Both ends. */
 
 static size_t message_bytes_max(const struct farm *farm)
 {
@@ -67,7 +69,8 @@ static void inbox_init(struct inbox *in, const struct farm *farm)
     in->data = mwt_bench_alloc(in->size);
 }
 
-/* Reads what there is; 0 if the other end has closed, below 0 if there is nothing yet. */
+/* Reads as much as the buffer holds. Returns 0 if the other end has closed, and below 0 if there is
+ * nothing yet. */
 static ssize_t read_more(int fd, struct inbox *in, size_t room)
 {
     if (in->begin == in->end)
@@ -85,7 +88,7 @@ static ssize_t read_more(int fd, struct inbox *in, size_t room)
     return got;
 }
 
-/* The fields of the next whole message, or false if there is none yet. */
+/* Sets the fields of the next whole message. Returns false if there is none yet. */
 static bool next_message(struct inbox *in, msgpack_unpacked *message)
 {
     uint32_t length;
@@ -129,8 +132,8 @@ static void end_message(msgpack_sbuffer *out, size_t at)
     memcpy(out->data + at, &length, sizeof length);
 }
 
-/* Sends all on a blocking socket, what there is room for on a non-blocking one; whether all went.
- */
+/* Sends everything on a blocking socket, and as much as the kernel takes on a non-blocking one.
+ * Returns whether everything went. */
 static bool send_all(int fd, msgpack_sbuffer *out, size_t *sent)
 {
     while (*sent < out->size) {
@@ -270,7 +273,7 @@ static int listen_on_loopback(struct sockaddr_in *address)
     return fd;
 }
 
-/* All workers are forked before the first is accepted, so that none inherits a connection. */
+/* Forks all workers before it accepts the first, so that no worker inherits a connection. */
 static void start_workers(struct farm *farm)
 {
     struct sockaddr_in address;
@@ -307,15 +310,16 @@ static void open_farm(struct farm *farm)
         worker->readable =
             event_new(farm->base, worker->fd, EV_READ | EV_PERSIST, on_readable, worker);
         worker->writable = event_new(farm->base, worker->fd, EV_WRITE, on_writable, worker);
-        if (!worker->readable || !worker->writable || event_add(worker->readable, NULL) != 0)
+        if (worker->readable == NULL || worker->writable == NULL ||
+            event_add(worker->readable, NULL) != 0)
             mwt_bench_die("event_new");
     }
 }
 
 /* All connections are closed before the first process is waited for. */
-static int close_farm(struct farm *farm)
+static bool close_farm(struct farm *farm)
 {
-    int failed = 0;
+    bool has_failed = false;
     for (size_t i = 0; i < farm->bench.workers; i++) {
         struct worker *worker = &farm->workers[i];
         event_free(worker->readable);
@@ -327,12 +331,12 @@ static int close_farm(struct farm *farm)
     for (size_t i = 0; i < farm->bench.workers; i++) {
         int status = -1;
         if (waitpid(farm->workers[i].pid, &status, 0) < 0 || status != 0)
-            failed = 1;
+            has_failed = true;
     }
     event_base_free(farm->base);
     free(farm->workers);
     free(farm->arguments);
-    return failed;
+    return has_failed;
 }
 
 int main(int argc, char **argv)
@@ -359,6 +363,6 @@ int main(int argc, char **argv)
     event_base_dispatch(farm.base);
     mwt_bench_end(&farm.bench);
 
-    int failed = close_farm(&farm);
-    return mwt_bench_report(&farm.bench) || failed;
+    bool has_failed = close_farm(&farm);
+    return mwt_bench_report(&farm.bench) != 0 || has_failed;
 }

@@ -56,8 +56,8 @@ static void work(const struct farm *farm)
 
 /* The master. */
 
-/* The worker's next place for a message. As its places are used in turn, the message that was there
- * before has been answered, so that the wait ends at once. */
+/* The worker's next place for a message. Its places are used in turn, so the earlier message in
+ * this place has been answered and the wait ends at once. */
 static struct slot *take_slot(struct farm *farm, size_t worker)
 {
     size_t index = farm->next_slot[worker - 1]++ % farm->slots;
@@ -77,8 +77,8 @@ static int write_tasks(struct farm *farm, unsigned char *message, size_t count)
     return (int)size;
 }
 
-/* With one message at a time the worker is waiting for it, and a blocking send will do. With more,
- * both ends could block in a send of a large message, each waiting for the other to receive. */
+/* With one message at a time the worker is waiting for it, so a blocking send does. With more, both
+ * ends could block in a send of a large message, each waiting for the other to receive. */
 static void give_tasks(struct farm *farm, size_t worker, size_t count)
 {
     if (count > farm->allowed - farm->sent)

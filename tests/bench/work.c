@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks of drawn lengths; see work.h.
+ * Draws the lengths of tasks, computes for that long, and finds the time that list scheduling
+ * would need; see work.h. The same --seed gives the same lengths in every program.
  */
 #include "work.h"
 
@@ -15,19 +16,19 @@
 /* splitmix64: https://prng.di.unimi.it/splitmix64.c */
 static uint64_t next_random(uint64_t *state)
 {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    uint64_t mixed = (*state += 0x9e3779b97f4a7c15);
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    return mixed ^ (mixed >> 31);
 }
 
-/* In (0, 1). */
+/* A random number in (0, 1). */
 static double next_uniform(uint64_t *state)
 {
     return ((double)(next_random(state) >> 11) + 0.5) / 9007199254740992.0;
 }
 
-/* Box and Muller. */
+/* A normally distributed random number, by the method of Box and Muller. */
 static double next_normal(uint64_t *state)
 {
     double radius = sqrt(-2 * log(next_uniform(state)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks that compute for a time drawn beforehand, for mw_work and pure_work alike: how they are
- * drawn, how they are run, and what list scheduling makes of them.
+ * Tasks that compute for a time drawn beforehand, for mw_work and pure_work alike: drawing the
+ * times, running the tasks, and the time that list scheduling would need.
  */
 #ifndef MWT_WORK_H
 #define MWT_WORK_H
@@ -11,7 +11,7 @@
 
 #include "bench.h"
 
-/* What the options say. */
+/* The values of the options. */
 struct mwt_work {
     size_t mean_us;       /* --mean-us */
     size_t sigma_percent; /* --sigma-percent: of the normal distribution in the exponent; 0 gives
@@ -19,18 +19,19 @@ struct mwt_work {
     size_t seed;          /* --seed */
 };
 
-/* The lengths of so many tasks in nanoseconds, log-normal with that mean; free() them. */
+/* Draws the lengths of `count` tasks in nanoseconds, log-normal with the mean of `work`. The caller
+ * frees them. */
 int64_t *mwt_work_draw(const struct mwt_work *work, size_t count);
 
-/* Computes until this thread has used so much processor time. Time for which the thread is not run
- * does not count, so that what a farm takes from its own slaves is seen. */
+/* Computes until this thread has used `duration_ns` of processor time. Time in which the thread
+ * does not run does not count, so that time that a farm takes away from its slaves shows. */
 void mwt_work_spin(int64_t duration_ns);
 
-/* When the last task ends if each goes, in order, to the first of `workers` that is free, and
- * nothing else costs anything. */
+/* The time at which the last task ends if each goes, in order, to the first of `workers` that is
+ * free, and nothing else takes time. */
 double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers);
 
-/* Prints the line of JSON. */
+/* Prints the line of JSON. Returns the exit status. */
 int mwt_work_report(const struct mwt_bench *bench, const struct mwt_work *work,
                     const int64_t *lengths_ns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Frames made from fuzz input: any bytes, proper messages, and proper messages with some bytes
- * changed. Only in the header, so that a fuzz function needs no other source than itself for it.
+ * changed. All code is in this header, because a fuzz function is compiled from a single source.
  */
 #ifndef MWT_FRAMES_H
 #define MWT_FRAMES_H
@@ -15,7 +15,7 @@
 #include "fuzz.h"
 #include "wire/message.h"
 
-/* What is left of the input; beyond its end there are zeros. */
+/* The rest of the input. Reading beyond its end gives zeros. */
 struct mwt_input {
     const uint8_t *data;
     size_t size;
@@ -84,7 +84,7 @@ static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer
     mwi_message_end_results(buffer, count);
 }
 
-/* Large messages, of few bytes: a receiver does not mind. */
+/* Large messages may hold few bytes: a receiver accepts them. */
 static inline void mwt_frames_large_task(struct mwt_input *input, struct mwi_buffer *buffer)
 {
     unsigned char bytes[256];
@@ -102,7 +102,7 @@ static inline void mwt_frames_large_result(struct mwi_buffer *buffer, uint64_t i
     mwi_buffer_append(buffer, payload->data, payload->size);
 }
 
-/* A proper message of any kind. */
+/* Writes a proper message of any kind. */
 static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
 {
     static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
@@ -156,7 +156,8 @@ static inline void mwt_frames_next(struct mwt_input *input, struct mwi_buffer *b
         buffer->data[mwt_input_byte(input) % buffer->size] ^= mwt_input_byte(input);
 }
 
-/* The frame in a block of its own and of exactly its size, which may be kept or not. */
+/* Copies the frame into a block of exactly its size. If may_be_kept, the receiver may take the
+ * block; otherwise the caller frees it. */
 static inline mw_frame mwt_frames_hand_over(const struct mwi_buffer *buffer, bool may_be_kept)
 {
     unsigned char *block = malloc(buffer->size == 0 ? 1 : buffer->size);

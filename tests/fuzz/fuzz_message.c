@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master engine whose slaves say anything. Each byte of the input is an event, or what belongs to
- * it: clients that come and go, messages proper and damaged, time, and tasks that are submitted.
- * Whatever happens: each task is in one place, nobody is sent anything after he was dropped, what
- * is sent is a message, and tasks are given to those only who have greeted.
+ * A master engine whose slaves say anything. Each byte of the input is an event or part of one:
+ * clients that come and go, proper and damaged messages, time, and submitted tasks.
+ *
+ * After each event these promises must hold: each task is in one place, no dropped client is sent
+ * anything, everything that is sent is a message, and only slaves that have greeted get tasks. A
+ * new kind of event is a case in happen().
  */
 #include "engine/lifecycle.h"
 #include "engine/master_engine.h"
@@ -139,7 +141,7 @@ static void send_frame(struct farm *farm, mw_peer peer)
         free(data);
 }
 
-/* A slave returns the first task that it really has. */
+/* The slave returns the first task that it really has. */
 static void send_result(struct farm *farm, mw_peer peer, bool is_large)
 {
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);

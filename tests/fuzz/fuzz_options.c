@@ -24,7 +24,6 @@ static void add_word(struct command_line *line, const uint8_t *data, size_t size
 {
     char *word = line->bytes[line->count];
     int length = 0;
-
     if (size > 0 && data[0] > 0 && data[0] <= MWI_OPTIONS_COUNT) {
         length = snprintf(word, WORD_BYTES_MAX, "--mw-%s", mwi_option_table[data[0] - 1].name);
         data++;
@@ -43,27 +42,27 @@ static void split(struct command_line *line, const uint8_t *data, size_t size)
     add_word(line, (const uint8_t *)"prog", 4);
     while (size > 0 && line->count < WORDS_MAX) {
         const uint8_t *end = memchr(data, 0, size);
-        size_t length = end ? (size_t)(end - data) : size;
-
+        size_t length = end != NULL ? (size_t)(end - data) : size;
         add_word(line, data, length);
-        size -= end ? length + 1 : length;
-        data += end ? length + 1 : length;
+        size -= end != NULL ? length + 1 : length;
+        data += end != NULL ? length + 1 : length;
     }
     line->words[line->count] = NULL;
 }
 
-/* After an error: a sentence, and argv as it was. */
+/* After an error there is a sentence, and argv is as it was. */
 static void check_refused(const mw_options *options, const struct command_line *line, int count,
                           char *const *words)
 {
     MWT_FUZZ_PROMISE(mw_options_error(options)[0] != '\0');
     MWT_FUZZ_PROMISE(count == line->count);
     MWT_FUZZ_PROMISE(memcmp(words, line->words, sizeof line->words) == 0);
-    for (const char *at = mw_options_error(options); *at; at++)
+    for (const char *at = mw_options_error(options); *at != '\0'; at++)
         MWT_FUZZ_PROMISE(*at >= ' ' && *at <= '~');
 }
 
-/* After a success: no option of ours before "--", and every value allowed by its row. */
+/* After a success no option of mw is left before "--", and every value is one that its row
+ * allows. */
 static void check_accepted(const mw_options *options, int count, char *const *words)
 {
     MWT_FUZZ_PROMISE(words[count] == NULL);
@@ -72,20 +71,19 @@ static void check_accepted(const mw_options *options, int count, char *const *wo
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
         const char *value = mw_options_get(options, mwi_option_table[i].name);
         int64_t number;
-
-        if (!value)
+        if (value == NULL)
             continue;
         MWT_FUZZ_PROMISE(mwi_option_read(&mwi_option_table[i], value, &number));
         MWT_FUZZ_PROMISE(number == mwi_options_integer(options, (enum mwi_option)i));
     }
 }
 
-static bool is_same(const char *a, const char *b)
+static bool is_same(const char *left, const char *right)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
 }
 
-/* What a slave would be given is understood by it, and gives the same values. */
+/* The command line for a slave can be parsed, and gives the same values. */
 static void check_inherited(const mw_options *options)
 {
     char *words[MWI_OPTIONS_COUNT + 2] = {(char *)"prog"};
@@ -93,8 +91,7 @@ static void check_inherited(const mw_options *options)
     char **vector = mwi_options_inherited(options, &handed_on_count);
     mw_options *slave;
     int count;
-
-    if (!vector || mw_options_create(&slave))
+    if (vector == NULL || mw_options_create(&slave) != MW_OK)
         abort();
     memcpy(words + 1, vector, handed_on_count * sizeof *vector);
     count = (int)handed_on_count + 1;
@@ -114,18 +111,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *words[WORDS_MAX + 1];
     mw_options *options;
     int count;
-
     memset(line.words, 0, sizeof line.words);
     split(&line, data, size);
     memcpy(words, line.words, sizeof words);
     count = line.count;
-    if (mw_options_create(&options))
+    if (mw_options_create(&options) != MW_OK)
         abort();
-    if (mw_options_parse(options, &count, words))
+    if (mw_options_parse(options, &count, words) != MW_OK)
         check_refused(options, &line, count, words);
     else
         check_accepted(options, count, words);
-    if (mwi_options_check(options))
+    if (mwi_options_check(options) != MW_OK)
         MWT_FUZZ_PROMISE(mw_options_error(options)[0] != '\0');
     check_inherited(options);
     mw_options_destroy(options);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes are either refused with a sentence, or are a resource that can be written and read
- * again. An input whose first byte is no ASCII stands for a good file with up to three bytes
- * changed, three bytes of input a change, so that random inputs get past the JSON.
+ * again.
+ *
+ * An input whose first byte is not ASCII stands for a good file with up to three bytes changed,
+ * three bytes of input for each change, so that random inputs get past the JSON.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@ static const char good_text[] =
     "\"transport\": \"tcp\", \"host\": \"::1\", \"port\": 36107, \"pid\": 4711, "
     "\"protocol-version\": 1}";
 
-/* NULL if the resource was close to the limit of size and our spaces brought it above. */
+/* Returns NULL if the resource was close to the limit of size and the spaces of our format exceed
+ * it. */
 static char *format(const struct mwi_resource *resource)
 {
     char *text = NULL;
@@ -27,7 +30,7 @@ static char *format(const struct mwi_resource *resource)
     return text;
 }
 
-/* Reads what we wrote, writes that, and frees the text given. */
+/* Reads `text`, which we wrote, writes it again, and frees it. */
 static char *format_again(char *text)
 {
     struct mwi_resource resource;
@@ -49,7 +52,7 @@ static void check_bytes(const void *data, size_t size)
         MWT_FUZZ_PROMISE(why.text[0] != '\0');
         return;
     }
-    /* The first text may say 300.0 where all that follow say 300. */
+    /* The first text may contain 300.0 where all later texts contain 300. */
     char *second = format_again(format(&resource));
     char *third = second != NULL ? format_again(strdup(second)) : NULL;
     MWT_FUZZ_PROMISE(second == NULL || third == NULL || strcmp(second, third) == 0);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A slave engine whose master says anything. Each byte of the input is an event, or what belongs to
- * it. Whatever happens: an end is final, nothing is sent after it, what is sent is a message that
- * both sides accept, and each task that was begun has one result in order.
+ * A slave engine whose master says anything. Each byte of the input is an event or part of one.
+ *
+ * After each event these promises must hold: an end is final, nothing is sent after it, everything
+ * that is sent is a message that both sides accept, and each task that was begun has one result,
+ * in order. A new kind of event is a case in happen().
  */
 #include "engine/slave_engine.h"
 #include "frames.h"
@@ -46,7 +48,7 @@ static void check_frame(struct life *life, const struct mwi_effect *effect)
                      message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG);
     if (message.kind != MWI_MESSAGE_RESULTS && message.kind != MWI_MESSAGE_LARGE_RESULT)
         return;
-    /* A master that accepts less than a failure needs gets it all the same. */
+    /* A failure is sent even if it is longer than the master accepts. */
     MWT_FUZZ_PROMISE(effect->size <= life->engine.result_bytes_max ||
                      life->engine.result_bytes_max < 300);
     life->results_sent += message.items_count;
@@ -92,7 +94,7 @@ static void send_frame(struct life *life, bool may_be_kept)
         free(data);
 }
 
-/* Begins to connect if it can, and the connection succeeds. */
+/* Begins to connect if the engine can. The connection succeeds. */
 static void join(struct life *life, struct mwt_input *input)
 {
     if (life->engine.phase == MWI_PHASE_APART) {

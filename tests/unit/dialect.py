@@ -106,25 +106,34 @@ def check_guard(file, tree):
 
 # Rules of the code.
 
+def block_starts(file, function):
+    """The first tokens of a function and of the blocks in it."""
+    yield function.begin
+    for i in range(function.begin, function.end):
+        if file.tokens[i] == "{" and file.tokens[i - 1] in (")", "else", "do"):
+            yield i + 1
+
+
 def check_first_declarations(file, tree):
-    """No blank line after a function's first declarations, unless a comment begins a paragraph there.
+    """No blank line after the first declarations of a block, unless a comment begins a paragraph there.
 
     Tests are free to part arranging, acting and asserting.
     """
-    if file.path.parts[0] == "tests":
+    if file.path.parts[0] == "tests" and file.path.parts[1] not in ("bench", "fuzz", "lib"):
         return
     for function in tree.functions[file.path]:
-        i = function.begin
-        while i < function.end:
-            declaration = c_source.read_declaration(file, i)
-            if declaration is None or file.tokens[declaration[1]] != ";":
-                break
-            i = declaration[1] + 1
-        if i == function.begin or i >= function.end:
-            continue
-        line = file.line_of(i - 1)
-        if file.lines[line].strip() == "" and not file.lines[line + 1].lstrip().startswith("/*"):
-            problem(file, line + 1, "a blank line after declarations where no paragraph begins")
+        for begin in block_starts(file, function):
+            i = begin
+            while i < function.end:
+                declaration = c_source.read_declaration(file, i)
+                if declaration is None or file.tokens[declaration[1]] != ";":
+                    break
+                i = declaration[1] + 1
+            if i == begin or i >= function.end:
+                continue
+            line = file.line_of(i - 1)
+            if file.lines[line].strip() == "" and not file.lines[line + 1].lstrip().startswith("/*"):
+                problem(file, line + 1, "a blank line after declarations where no paragraph begins")
 
 
 def check_sizeof(file, tree):

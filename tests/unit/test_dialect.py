@@ -30,6 +30,8 @@ FAULTS = [
     ("src/base/x.h", "#ifndef X_H\n#define X_H\n#endif\n", [(1, "guard is not MWI_X_H")]),
     ("transports/tcp/x.h", "#ifndef MWI_X_H\n#define MWI_X_H\n#endif\n", [(1, "guard is not MWI_TCP_X_H")]),
     ("src/base/x.c", "static void f(void)\n{\n    int number = 1;\n\n    g(number);\n}\n", [(9, "a blank line")]),
+    ("src/base/x.c", "static void f(void)\n{\n    while (g()) {\n        int number = 1;\n\n        g(number);\n    }\n}\n",
+     [(10, "a blank line")]),
     ("src/base/x.c", "static void f(int number)\n{\n    g(sizeof(number));\n}\n", [(8, "sizeof(number)")]),
     ("src/base/x.c", "static void f(mw_error error)\n{\n    if (error)\n        g();\n}\n", [(8, '"error"')]),
     ("src/base/x.c", "static int f(char *text)\n{\n    return is_new && !text;\n}\n", [(8, '"text"')]),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The benchmark's task over Gearman, with libgearman's defaults: --workers processes forked by this
- * one, and this one as the client, talk to a gearmand on this host at --port, which peers.py
- * starts. For throughput the client has up to --ahead tasks added and runs them together.
+ * The benchmark's task over Gearman, with libgearman's defaults. This process is the client, and
+ * forks --workers processes. All talk to a gearmand on this host at --port, which peers.py starts.
+ * For throughput the client adds up to --ahead tasks and runs them together.
  */
 #include <libgearman/gearman.h>
 #include <signal.h>
@@ -21,9 +21,9 @@ struct farm {
     gearman_client_st *client;
 };
 
-static void require(bool condition, const char *what)
+static void require(bool holds, const char *what)
 {
-    if (condition)
+    if (holds)
         return;
     fprintf(stderr, "gearman_farm: %s failed\n", what);
     exit(1);
@@ -35,9 +35,9 @@ static void *echo(gearman_job_st *job, void *context, size_t *size, gearman_retu
     (void)context;
     *size = gearman_job_workload_size(job);
     void *result = malloc(*size + 1);
-    if (result)
+    if (result != NULL)
         memcpy(result, gearman_job_workload(job), *size);
-    *status = result ? GEARMAN_SUCCESS : GEARMAN_WORK_FAIL;
+    *status = result != NULL ? GEARMAN_SUCCESS : GEARMAN_WORK_FAIL;
     return result;
 }
 
@@ -63,7 +63,7 @@ static gearman_return_t take(gearman_task_st *task)
     return GEARMAN_SUCCESS;
 }
 
-/* Tasks first to last - 1. libgearman borrows the arguments until they are run. */
+/* Runs the tasks first to last - 1. libgearman borrows the arguments until they have run. */
 static void run_tasks(struct farm *farm, size_t first, size_t last)
 {
     unsigned char *arguments = mwt_bench_alloc((last - first) * farm->bench.bytes);
@@ -106,7 +106,7 @@ static void close_farm(struct farm *farm)
     free(farm->pids);
 }
 
-/* The clock starts after some tasks by which the workers have got to work. */
+/* Runs some tasks before the clock starts, so that the workers are at work. */
 static void warm_up(struct farm *farm)
 {
     struct mwt_bench bench = farm->bench;
@@ -126,8 +126,8 @@ int main(int argc, char **argv)
                                            {NULL, NULL, 0}};
     if (!mwt_bench_parse(&farm.bench, own, argc, argv))
         return 2;
-    bool alone = farm.bench.mode == MWT_BENCH_LATENCY;
-    size_t step = alone ? 1 : farm.ahead;
+    bool is_alone = farm.bench.mode == MWT_BENCH_LATENCY;
+    size_t step = is_alone ? 1 : farm.ahead;
     open_farm(&farm);
     warm_up(&farm);
 
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
         size_t first = farm.bench.results, left = farm.bench.tasks - first;
         int64_t since_ns = mwt_bench_now_ns();
         run_tasks(&farm, first, first + (left < step ? left : step));
-        if (alone)
+        if (is_alone)
             mwt_bench_lap(&farm.bench, since_ns);
     }
     mwt_bench_end(&farm.bench);

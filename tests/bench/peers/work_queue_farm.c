@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The benchmark's task over Work Queue, with its defaults: it knows no function calls, so that the
- * task is `cat` on a file of --bytes, which is sent from a buffer, and the result is what it
- * prints. --workers processes work_queue_worker of one core each are started by this one, and have
- * all run a task when the clock starts.
+ * The benchmark's task over Work Queue, with its defaults. Work Queue knows no function calls, so
+ * the task is `cat` on a file of --bytes, which is sent from a buffer, and the result is its
+ * output. This process starts --workers processes work_queue_worker of one core each. The clock
+ * starts when each has run a task.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,23 +27,23 @@ struct farm {
     unsigned char *arguments;
 };
 
-static void require(bool condition, const char *what)
+static void require(bool holds, const char *what)
 {
-    if (condition)
+    if (holds)
         return;
     fprintf(stderr, "work_queue_farm: %s failed\n", what);
     exit(1);
 }
 
-/* What is printed is taken for text, so that the number is sent as digits, and the rest is dots. */
+/* Work Queue takes the output for text, so the number is written as digits and the rest as dots. */
 static void submit(struct farm *farm)
 {
     char *text = (char *)farm->arguments;
     memset(text, '.', farm->bench.bytes);
     snprintf(text, farm->bench.bytes, "%zu", farm->submitted++);
     struct work_queue_task *task = work_queue_task_create("cat in");
-    require(task && work_queue_task_specify_buffer(task, text, (int)farm->bench.bytes, "in",
-                                                   WORK_QUEUE_NOCACHE),
+    require(task != NULL && work_queue_task_specify_buffer(task, text, (int)farm->bench.bytes, "in",
+                                                           WORK_QUEUE_NOCACHE),
             "work_queue_task_create");
     work_queue_task_specify_cores(task, 1);
     work_queue_submit(farm->queue, task);
@@ -52,7 +52,8 @@ static void submit(struct farm *farm)
 static void take(struct farm *farm)
 {
     struct work_queue_task *task = work_queue_wait(farm->queue, WAIT_S);
-    require(task && task->result == WORK_QUEUE_RESULT_SUCCESS && task->output, "a task");
+    require(task != NULL && task->result == WORK_QUEUE_RESULT_SUCCESS && task->output != NULL,
+            "a task");
     farm->bench.results++;
     farm->bench.numbers_sum += strtoull(task->output, NULL, 10);
     work_queue_task_delete(task);
@@ -65,7 +66,7 @@ static void run(struct farm *farm, size_t ahead)
         while (farm->submitted < farm->bench.tasks && farm->submitted - farm->bench.results < ahead)
             submit(farm);
         take(farm);
-        if (farm->bench.latencies_ns)
+        if (farm->bench.latencies_ns != NULL)
             mwt_bench_lap(&farm->bench, since_ns);
     }
 }
@@ -91,7 +92,7 @@ static void open_farm(struct farm *farm)
     }
 }
 
-/* Until all workers are there. */
+/* Runs tasks until all workers are connected. */
 static void warm_up(struct farm *farm)
 {
     struct mwt_bench bench = farm->bench;
