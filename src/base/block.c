@@ -14,22 +14,28 @@ struct mwi_block {
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
-struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
+struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy)
 {
-    size_t copied = frame->block == NULL ? frame->size : 0;
-    struct mwi_block *block = malloc(sizeof *block + copied);
+    struct mwi_block *block = malloc(sizeof *block + size);
     if (block == NULL)
         return NULL;
     block->refs_count = 1;
-    block->taken = frame->block;
-    if (frame->block != NULL) {
-        *data = frame->data;
-        frame->block = NULL;
-    } else {
-        if (copied > 0)
-            memcpy(block->bytes, frame->data, copied);
-        *data = block->bytes;
-    }
+    block->taken = NULL;
+    if (size > 0)
+        memcpy(block->bytes, data, size);
+    *copy = block->bytes;
+    return block;
+}
+
+struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
+{
+    if (frame->block == NULL)
+        return mwi_block_copy(frame->data, frame->size, data);
+    struct mwi_block *block = mwi_block_own(frame->block);
+    if (block == NULL)
+        return NULL;
+    *data = frame->data;
+    frame->block = NULL;
     return block;
 }
 

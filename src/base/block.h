@@ -15,6 +15,10 @@ struct mwi_block;
  * where they are from now on. One reference. NULL out of memory; the frame is then untouched. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);
 
+/* Makes a block with a copy of the bytes; *copy is where they are. One reference. NULL out of
+ * memory. */
+struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy);
+
 /* Makes a block of malloc'd bytes, which become its own. One reference. NULL out of memory; the
  * bytes are then still the caller's. */
 struct mwi_block *mwi_block_own(void *data);

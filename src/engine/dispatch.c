@@ -15,45 +15,18 @@
 #define GROUP_BYTES_MAX ((size_t)1 << 20)
 
 /* A task that the slave could not even receive fails as that task. */
-static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+static void fail_oversized(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                            struct mwi_task_entry *task)
 {
     char text[160];
-    int size =
-        snprintf(text, sizeof text,
-                 "the task's %zu bytes are over the slave's --mw-max-read-buffer-size of %zu",
-                 task->size, slave->frame_bytes_max);
-    mw_frame frame = {.data = (unsigned char *)text, .size = (size_t)size};
-    struct mwi_message_item item = {.status = MWI_RESULT_FAILED};
-    struct mwi_block *block = mwi_block_keep(&frame, &item.payload.data);
-    if (block == NULL) {
-        engine->effects.failed = true;
-        return;
-    }
-    item.payload.size = (size_t)size;
-    task->sid = slave->sid;
-    mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
-    slave->running_count++;
-    mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
-    mwi_lifecycle_finish_task(engine, slave, task, block, &item);
-    mwi_block_unref(block);
+    snprintf(text, sizeof text,
+             "the task's %zu bytes are over the slave's --mw-max-read-buffer-size of %zu",
+             task->size, slave->frame_bytes_max);
+    mwi_lifecycle_fail_task(engine, slave, task, text);
 }
 
-/* Keeps account of what the slave has, by which it gets more. */
-static void note_group(const struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                       const struct mwi_schedule_group *group)
-{
-    if (group->count == 0)
-        return;
-    slave->ahead_ns += group->ns;
-    slave->ahead_bytes += group->bytes;
-    slave->is_alone = group->is_closed;
-    if (slave->state == MWI_SLAVE_IDLE)
-        slave->sent_ns = engine->now_ns;
-}
-
-/* Moves the tasks that the slave gets next to it. */
-static void choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+/* Moves the tasks that the slave gets next to it; returns how many. */
+static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
     struct mwi_schedule_limits limits = {
@@ -73,10 +46,11 @@ static void choose_group(struct mwi_master_engine *engine, struct mwi_slave_entr
         }
         task->sid = slave->sid;
         mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
-        slave->running_count++;
         before = group;
     }
-    note_group(engine, slave, &group);
+    if (group.chosen.count > 0)
+        mwi_load_add(&slave->load, &group.chosen, engine->now_ns);
+    return group.chosen.count;
 }
 
 static struct mwi_task_entry *task_of(struct mwi_list *link)
@@ -157,12 +131,11 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     struct mwi_list *last = slave->running.prev;
-    size_t before_count = slave->running_count;
-    choose_group(engine, slave);
-    size_t count = slave->running_count - before_count;
+    bool is_idle = slave->load.tasks_count == 0;
+    size_t count = choose_group(engine, slave);
     if (count == 0) {
         /* There is nothing for it now; it is asked again when it has returned something. */
-        slave->has_room = false;
+        slave->load.has_room = false;
         mwi_slaves_update(&engine->slaves, slave);
         return;
     }
@@ -170,28 +143,28 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     start_limit(engine, slave);
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = count});
-    if (before_count == 0)
+    if (is_idle)
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
     mwi_dispatch_note_room(engine, slave);
 }
 
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(slave);
+    bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
     /* One that keeps its room may have no ordered tasks any more. */
-    if (!has_room && !slave->has_room)
+    if (!has_room && !slave->load.has_room)
         return;
-    slave->has_room = has_room;
+    slave->load.has_room = has_room;
     mwi_slaves_update(&engine->slaves, slave);
 }
 
 struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine)
 {
-    struct mwi_slave_entry *due = mwi_slaves_first_ready(&engine->slaves.due);
-    if (due != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
-        return due;
-    struct mwi_slave_entry *taker = mwi_slaves_first_ready(&engine->slaves.takers);
-    return taker != NULL ? taker : mwi_slaves_first_ready(&engine->slaves.roomy);
+    struct mwi_slave_entry *first = mwi_slaves_first_ready(&engine->slaves.with_ordered);
+    if (first != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
+        return first;
+    struct mwi_slave_entry *idle = mwi_slaves_first_ready(&engine->slaves.idle);
+    return idle != NULL ? idle : mwi_slaves_first_ready(&engine->slaves.with_room);
 }
 
 void mwi_dispatch_all(struct mwi_master_engine *engine)

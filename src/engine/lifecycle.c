@@ -4,6 +4,8 @@
  */
 #include "engine/lifecycle.h"
 
+#include <string.h>
+
 #include "engine/outgoing.h"
 
 /* The history ends with the reason, and is what the user is told. */
@@ -86,29 +88,23 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
                                                  .reason = mwi_outgoing_note_text(engine, reason)});
 }
 
-/* Learns what the task took, and takes it off what the slave has ahead. What it was thought to take
- * may have changed since; the count puts that right when it comes to 0. */
+/* Takes the task off the slave's load, and learns how long it took. */
 static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                       const struct mwi_task_entry *task, const struct mwi_message_item *item)
 {
     size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
-    slave->ahead_ns -= mwi_pace_of(&engine->pace, task->algorithm);
-    slave->ahead_bytes -= bytes < slave->ahead_bytes ? bytes : slave->ahead_bytes;
-    slave->running_count--;
+    mwi_load_remove(&slave->load, bytes, mwi_pace_of(&engine->pace, task->algorithm));
     slave->results_count++;
-    if (slave->ahead_ns < 0 || slave->running_count == 0)
-        slave->ahead_ns = 0;
-    if (slave->running_count == 0) {
-        slave->ahead_bytes = 0;
+    if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);
-    }
     if (item->status == MWI_RESULT_DONE)
         mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns);
 }
 
-bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               struct mwi_task_entry *task, struct mwi_block *block,
-                               const struct mwi_message_item *item)
+/* Puts a result into the queue for the user; false out of memory. */
+static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                        struct mwi_task_entry *task, struct mwi_block *block,
+                        const struct mwi_message_item *item)
 {
     struct mwi_finished finished = {.block = block,
                                     .payload = item->payload,
@@ -121,18 +117,42 @@ bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slav
         finished.tag_bytes = task->tag_bytes;
     else
         finished.tag = task->tag;
-    engine->ended_count++;
-    if (task->state == MWI_TASK_RUNNING) {
-        if (!mwi_finished_push(&engine->finished, &finished)) {
-            engine->effects.failed = true;
-            return false;
-        }
-        mwi_block_ref(block);
-        task->has_tag_bytes = false;
+    if (!mwi_finished_push(&engine->finished, &finished)) {
+        engine->effects.failed = true;
+        return false;
     }
+    mwi_block_ref(block);
+    task->has_tag_bytes = false;
+    return true;
+}
+
+bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               struct mwi_task_entry *task, struct mwi_block *block,
+                               const struct mwi_message_item *item)
+{
+    engine->ended_count++;
+    if (task->state == MWI_TASK_RUNNING && !push_result(engine, slave, task, block, item))
+        return false;
     note_done(engine, slave, task, item);
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
     return true;
+}
+
+void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                             struct mwi_task_entry *task, const char *text)
+{
+    size_t size = strlen(text);
+    struct mwi_message_item item = {.status = MWI_RESULT_FAILED, .payload = {.size = size}};
+    struct mwi_block *block = mwi_block_copy(text, size, &item.payload.data);
+    if (block == NULL) {
+        engine->effects.failed = true;
+        return;
+    }
+    mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+    engine->ended_count++;
+    if (push_result(engine, slave, task, block, &item))
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    mwi_block_unref(block);
 }
 
 bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave)

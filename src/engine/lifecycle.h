@@ -26,6 +26,11 @@ bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slav
                                struct mwi_task_entry *task, struct mwi_block *block,
                                const struct mwi_message_item *item);
 
+/* A task that waits can never be sent to `slave`, which would have got it next: it ends as failed
+ * with this text. */
+void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                             struct mwi_task_entry *task, const char *text);
+
 /* Whether the task, which may be NULL, was sent to this slave and is not finished. */
 bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave);
 

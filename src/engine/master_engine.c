@@ -69,24 +69,18 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
     return i;
 }
 
-/* From the first results after the slave had nothing: the time since it was sent something, less
- * what the tasks took. */
-static void measure_trip(const struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const struct mwi_message *message)
+/* How long the tasks of a message ran, as the slave says. */
+static int64_t message_ns(const struct mwi_message *message)
 {
-    int64_t trip_ns = engine->now_ns - slave->sent_ns;
-    if (slave->sent_ns == 0)
-        return;
+    int64_t total_ns = 0;
     for (size_t i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_result(message, i, &item);
-        trip_ns -= item.duration_ns < INT64_MAX ? (int64_t)item.duration_ns : INT64_MAX;
-        if (trip_ns < 0)
-            trip_ns = 0;
+        if (item.duration_ns > (uint64_t)(INT64_MAX - total_ns))
+            return INT64_MAX;
+        total_ns += (int64_t)item.duration_ns;
     }
-    slave->trip_ns =
-        slave->trip_ns == 0 ? trip_ns : slave->trip_ns + (trip_ns - slave->trip_ns) / 4;
-    slave->sent_ns = 0;
+    return total_ns;
 }
 
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -100,7 +94,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
         return;
     }
     size_t taken_count = take_items(engine, slave, message, block, data - before, &failed_count);
-    measure_trip(engine, slave, message);
+    if (slave->load.sent_ns != 0)
+        mwi_load_measure_trip(&slave->load, engine->now_ns, message_ns(message));
     mwi_block_unref(block);
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_RECEIVED,
@@ -108,7 +103,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
                                                  .failed = failed_count});
     if (taken_count < message->items_count)
         mwi_membership_drop(engine, slave, "it sent a result of a task that it does not have");
-    else if (slave->running_count == 0 && slave->state == MWI_SLAVE_BUSY)
+    else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);
     else
         mwi_dispatch_note_room(engine, slave);
@@ -132,7 +127,7 @@ static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_f
     if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)
         return "its first message is larger than a greeting can be";
     if (mwi_message_fields_count(frame->data, frame->size) >
-        MWI_MESSAGE_RESULT_FIELDS * slave->running_count + GREETING_FIELDS_MAX)
+        MWI_MESSAGE_RESULT_FIELDS * slave->load.tasks_count + GREETING_FIELDS_MAX)
         return "its message has more fields than results of its tasks";
     return NULL;
 }

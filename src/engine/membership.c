@@ -46,11 +46,11 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
                          bool is_attempt, const char *reason)
 {
     /* One that dies with a task in hand may be the task's victim, whose attempts are counted. */
-    bool was_useful = slave->results_count > 0 || slave->running_count > 0;
+    bool was_useful = slave->results_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     mwi_lifecycle_return_tasks(engine, slave, &slave->running, is_attempt, reason);
-    slave->running_count = 0;
+    mwi_load_clear(&slave->load);
     mwi_lifecycle_return_tasks(engine, slave, &slave->ordered, false, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->disconnected, slave);

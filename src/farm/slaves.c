@@ -24,14 +24,14 @@ static void enter(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
-    bool has_room = slave->state == MWI_SLAVE_BUSY && slave->has_room;
+    bool has_room = slave->state == MWI_SLAVE_BUSY && slave->load.has_room;
     mwi_list_remove(&slave->ready_link);
     if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
-        mwi_list_append(&slaves->due, &slave->ready_link);
+        mwi_list_append(&slaves->with_ordered, &slave->ready_link);
     else if (is_idle && slave->group != MWI_GROUP_ORDERED)
-        mwi_list_append(&slaves->takers, &slave->ready_link);
+        mwi_list_append(&slaves->idle, &slave->ready_link);
     else if (has_room && slave->group != MWI_GROUP_ORDERED)
-        mwi_list_append(&slaves->roomy, &slave->ready_link);
+        mwi_list_append(&slaves->with_room, &slave->ready_link);
 }
 
 void mwi_slaves_init(struct mwi_slaves *slaves)
@@ -40,9 +40,9 @@ void mwi_slaves_init(struct mwi_slaves *slaves)
     mwi_map_init(&slaves->by_peer);
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
         mwi_list_init(&slaves->lists[state]);
-    mwi_list_init(&slaves->due);
-    mwi_list_init(&slaves->takers);
-    mwi_list_init(&slaves->roomy);
+    mwi_list_init(&slaves->with_ordered);
+    mwi_list_init(&slaves->idle);
+    mwi_list_init(&slaves->with_room);
 }
 
 static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timers.h"
+#include "farm/load.h"
 #include "farm/policies.h"
 #include "record/state.h"
 
@@ -28,14 +29,7 @@ struct mwi_slave_entry {
     enum mwi_slave_group group;
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list running; /* its tasks in the order in which they were sent */
-    size_t running_count;
-    /* Groups by time, see schedule.h: */
-    int64_t ahead_ns; /* what its tasks take, about */
-    size_t ahead_bytes;
-    int64_t trip_ns; /* from sending a task to an idle slave to its result, without the task */
-    int64_t sent_ns; /* when that was last; 0: its first results have come */
-    bool is_alone;   /* it has one task and shall have no other */
-    bool has_room;   /* it has tasks and may have more */
+    struct mwi_load load;
     size_t frame_bytes_max; /* what it accepts */
     uint64_t results_count;
     int64_t idle_since_ns;
@@ -55,9 +49,10 @@ struct mwi_slaves {
     struct mwi_map by_peer;
     struct mwi_list lists[MWI_SLAVE_STATES_COUNT];
     size_t counts[MWI_SLAVE_STATES_COUNT];
-    struct mwi_list due;              /* idle or with room, with ordered tasks */
-    struct mwi_list takers;           /* idle, without, and of a group that takes from the pool */
-    struct mwi_list roomy;            /* not idle, with room, and of such a group */
+    /* The slaves that can be sent tasks; each is in one of these lists at most. */
+    struct mwi_list with_ordered;     /* idle or with room, and ordered tasks wait for them */
+    struct mwi_list idle;             /* idle, and their group takes tasks from the pool */
+    struct mwi_list with_room;        /* busy with room for more, and of such a group */
     struct mwi_slave_record *records; /* by sid */
     uint32_t records_count;
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */

@@ -75,7 +75,7 @@ static size_t running_count(const struct farm *farm, enum mwi_slave_state state)
         size_t own = 0;
         for (; task != &slave->running; task = task->next)
             own++;
-        MWT_FUZZ_PROMISE(own == slave->running_count);
+        MWT_FUZZ_PROMISE(own == slave->load.tasks_count);
         MWT_FUZZ_PROMISE((state == MWI_SLAVE_BUSY) == (own > 0) ||
                          state == MWI_SLAVE_SHUTTING_DOWN);
         count += own;

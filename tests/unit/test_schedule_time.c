@@ -62,18 +62,11 @@ static size_t take(struct place *place)
 {
     struct mwi_schedule_group group = {0};
     struct mwi_task_entry *task;
-    while ((task = mwi_schedule_next(&place->tasks, &place->slave, &place->limits, &group)) !=
-           NULL) {
+    while ((task = mwi_schedule_next(&place->tasks, &place->slave, &place->limits, &group)) != NULL)
         mwi_tasks_move(&place->tasks, task, MWI_TASK_RUNNING, &place->slave.running);
-        place->slave.running_count++;
-    }
-    if (group.count == 0)
-        return 0;
-    place->slave.ahead_ns += group.ns;
-    place->slave.ahead_bytes += group.bytes;
-    place->slave.is_alone = group.is_closed;
-    place->slave.state = MWI_SLAVE_BUSY;
-    return group.count;
+    if (group.chosen.count > 0)
+        mwi_load_add(&place->slave.load, &group.chosen, 1);
+    return group.chosen.count;
 }
 
 /* Short tasks come by the thousand, long ones alone: what is ahead is about three milliseconds. */
@@ -97,7 +90,7 @@ static void test_far_slave(void)
 {
     struct place place;
     start(&place, 100000, 100 * US);
-    place.slave.trip_ns = 10 * MS;
+    place.slave.load.trip_ns = 10 * MS;
 
     CU_ASSERT(take(&place) > 190);
 
@@ -110,14 +103,14 @@ static void test_room(void)
     struct place place;
     start(&place, 100000, 100 * US);
     take(&place);
-    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
 
-    place.slave.ahead_ns /= 2;
-    CU_ASSERT_TRUE(mwi_schedule_has_room(&place.slave));
+    place.slave.load.work_ns /= 2;
+    CU_ASSERT_TRUE(mwi_schedule_has_room(&place.slave.load));
     size_t count = take(&place);
 
     CU_ASSERT(count >= 13 && count <= 16);
-    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
     end(&place);
 }
 
@@ -127,13 +120,13 @@ static void test_worthwhile(void)
 {
     struct place place;
     start(&place, 100, 3 * MS);
-    place.slave.trip_ns = 60 * US;
+    place.slave.load.trip_ns = 60 * US;
     CU_ASSERT_EQUAL(take(&place), 3);
     end(&place);
     start(&place, 100, 1000 * MS);
-    place.slave.trip_ns = 60 * US;
+    place.slave.load.trip_ns = 60 * US;
     CU_ASSERT_EQUAL(take(&place), 1);
-    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
     end(&place);
 }
 
@@ -143,8 +136,8 @@ static void test_unknown_goes_alone(void)
     struct place place;
     start(&place, 10, 0);
     CU_ASSERT_EQUAL(take(&place), 1);
-    CU_ASSERT_TRUE(place.slave.is_alone);
-    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    CU_ASSERT_TRUE(place.slave.load.is_alone);
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
     end(&place);
 
     start(&place, 2, 1);
@@ -180,7 +173,7 @@ static void test_alone(void)
         add(&place, 10, 0, &policies[i]);
         CU_ASSERT_EQUAL(take(&place), 1);
         CU_ASSERT_EQUAL(take(&place), 0);
-        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
         end(&place);
     }
 
@@ -201,7 +194,7 @@ static void test_end_of_queue(void)
     end(&place);
     start(&place, 3, 1);
     CU_ASSERT_EQUAL(take(&place), 1);
-    place.slave.ahead_ns = 0;
+    place.slave.load.work_ns = 0;
     CU_ASSERT_EQUAL(take(&place), 0);
     end(&place);
 }
@@ -215,9 +208,9 @@ static void test_many_slaves(void)
     place.limits.slaves_count = 10;
     CU_ASSERT_EQUAL(take(&place), 50);
 
-    place.slave.running_count = 26;
+    place.slave.load.tasks_count = 26;
     CU_ASSERT_EQUAL(take(&place), 0);
-    place.slave.running_count = 25;
+    place.slave.load.tasks_count = 25;
     CU_ASSERT_EQUAL(take(&place), 25);
 
     end(&place);
@@ -240,7 +233,7 @@ static void test_short_tasks_are_not_divided(void)
         start(&place, cases[i].waiting_count, US);
         place.limits.slaves_count = 100;
         place.limits.ended_count = cases[i].ended_count;
-        place.slave.trip_ns = cases[i].trip_ns;
+        place.slave.load.trip_ns = cases[i].trip_ns;
         size_t count = take(&place);
         CU_ASSERT(count >= cases[i].least && count <= cases[i].most);
         CU_ASSERT_EQUAL(take(&place), 0);
@@ -248,7 +241,7 @@ static void test_short_tasks_are_not_divided(void)
     }
     start(&place, 1000, US);
     place.limits.slaves_count = 1000;
-    place.slave.trip_ns = 100 * MS;
+    place.slave.load.trip_ns = 100 * MS;
     CU_ASSERT(take(&place) <= 100);
     end(&place);
 }
@@ -269,12 +262,12 @@ static void test_bytes(void)
     size_t count = 0, more;
     while ((more = take(&place)) > 0) {
         count += more;
-        place.slave.ahead_ns = 0;
+        place.slave.load.work_ns = 0;
     }
 
     CU_ASSERT(count > 8);
     CU_ASSERT(count < 32);
-    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+    CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
     end(&place);
 }
 
@@ -296,9 +289,9 @@ static void test_second_large_task(void)
         }
 
         CU_ASSERT_EQUAL(take(&place), 1);
-        CU_ASSERT_EQUAL(mwi_schedule_has_room(&place.slave), cases[i].expected > 1);
+        CU_ASSERT_EQUAL(mwi_schedule_has_room(&place.slave.load), cases[i].expected > 1);
         CU_ASSERT_EQUAL(take(&place), cases[i].expected - 1);
-        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave));
+        CU_ASSERT_FALSE(mwi_schedule_has_room(&place.slave.load));
         CU_ASSERT_EQUAL(take(&place), 0);
         end(&place);
     }
