@@ -25,6 +25,19 @@ static void fail_oversized(struct mwi_master_engine *engine, const struct mwi_sl
     mwi_lifecycle_fail_task(engine, slave, task, text);
 }
 
+/* Moves a task to the slave; false out of memory. */
+static bool give(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                 struct mwi_task_entry *task)
+{
+    task->sid = slave->sid;
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, NULL);
+    if (mwi_copies_add(&engine->copies, task, slave, engine->now_ns) != NULL)
+        return true;
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
+    engine->effects.failed = true;
+    return false;
+}
+
 /* Moves the tasks that the slave gets next to it; returns how many. */
 static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
@@ -44,18 +57,18 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
             group = before;
             continue;
         }
-        task->sid = slave->sid;
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_RUNNING, &slave->running);
+        if (!give(engine, slave, task))
+            break;
         before = group;
     }
-    if (group.chosen.count > 0)
-        mwi_load_add(&slave->load, &group.chosen, engine->now_ns);
-    return group.chosen.count;
+    if (before.chosen.count > 0)
+        mwi_load_add(&slave->load, &before.chosen, engine->now_ns);
+    return before.chosen.count;
 }
 
 static struct mwi_task_entry *task_of(struct mwi_list *link)
 {
-    return MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+    return mwi_copies_of_link(link)->task;
 }
 
 static bool is_large(const struct mwi_task_entry *task)
@@ -74,7 +87,7 @@ static void send_large(struct mwi_master_engine *engine, const struct mwi_slave_
         return;
     }
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_task(&buffer, mwi_tasks_id(task), task->algorithm, task->is_bytes);
+    mwi_message_begin_large_task(&buffer, task->id, task->algorithm, task->is_bytes);
     mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
     mwi_outgoing_send_body(engine, slave, &buffer, &body);
 }
@@ -87,7 +100,7 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine,
     struct mwi_buffer buffer;
     struct mwi_list *end = link;
     size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
-    for (; end != &slave->running && !is_large(task_of(end)); end = end->next) {
+    for (; end != &slave->copies && !is_large(task_of(end)); end = end->next) {
         count++;
         bytes += task_of(end)->size + MWI_MESSAGE_OVERHEAD_BYTES;
     }
@@ -97,7 +110,7 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine,
     for (; link != end; link = link->next) {
         const struct mwi_task_entry *task = task_of(link);
         mwi_message_write_task(
-            &buffer, mwi_tasks_id(task), task->algorithm,
+            &buffer, task->id, task->algorithm,
             &(struct mwi_payload){mwi_tasks_data(task), task->size, task->is_bytes});
     }
     mwi_outgoing_send(engine, slave, &buffer);
@@ -108,7 +121,7 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine,
 static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                        struct mwi_list *link)
 {
-    while (link != &slave->running && !engine->effects.failed) {
+    while (link != &slave->copies && !engine->effects.failed) {
         if (is_large(task_of(link))) {
             send_large(engine, slave, task_of(link));
             link = link->next;
@@ -120,8 +133,7 @@ static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave_
 
 static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    const struct mwi_task_entry *task =
-        MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link);
+    const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
     int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
     if (limit_ns > 0 &&
         !mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
@@ -130,7 +142,7 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
 
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    struct mwi_list *last = slave->running.prev;
+    struct mwi_list *last = slave->copies.prev;
     bool is_idle = slave->load.tasks_count == 0;
     size_t count = choose_group(engine, slave);
     if (count == 0) {

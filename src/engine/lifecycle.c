@@ -34,43 +34,93 @@ static const char *why_unrunnable(struct mwi_master_engine *engine,
     return NULL;
 }
 
-/* A task comes back: it is forgotten if it was cancelled, given up if it must be, and else left
- * where it is. */
-static void judge_returned(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
-                           struct mwi_task_entry *task, bool is_attempt, const char *reason)
+/* Counts a lost attempt, if it is one, and says why a task that has come back cannot be run again;
+ * NULL if it can, or if its result is not wanted any more. */
+static const char *verdict_of(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                              struct mwi_task_entry *task, bool is_attempt, const char *reason)
 {
-    if (task->state == MWI_TASK_CANCELLED) {
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
-        return;
-    }
+    if (task->state == MWI_TASK_CANCELLED)
+        return NULL;
     if (is_attempt) {
         task->attempts++;
         mwi_tasks_add_history(&engine->tasks, task,
                               mwi_outgoing_note(engine, "SLAVE-%u was lost with it (%s)",
                                                 (unsigned)slave->sid, reason));
     }
-    const char *verdict = why_unrunnable(engine, task, is_attempt);
-    if (verdict != NULL)
+    return why_unrunnable(engine, task, is_attempt);
+}
+
+/* A task that has come back ends: it is forgotten if it was cancelled, else given up. */
+static void end_returned(struct mwi_master_engine *engine, struct mwi_task_entry *task,
+                         const char *verdict)
+{
+    if (task->state == MWI_TASK_CANCELLED)
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    else
         give_up_task(engine, task, verdict);
 }
 
-void mwi_lifecycle_return_tasks(struct mwi_master_engine *engine,
-                                const struct mwi_slave_entry *slave, struct mwi_list *list,
-                                bool is_loss, const char *reason)
+/* The tasks that stay in a list of the slave's go to the front of the pool, from the last to the
+ * first. */
+static void requeue(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                    struct mwi_task_entry *task, const char *reason)
 {
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
+    mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_REQUEUED, slave, task, reason);
+}
+
+void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                  const char *reason)
+{
+    struct mwi_list *list = &slave->ordered;
+    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+        next = link->next;
+        const char *verdict = verdict_of(engine, slave, task, false, reason);
+        if (verdict != NULL)
+            give_up_task(engine, task, verdict);
+    }
+    while (!mwi_list_is_empty(list))
+        requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link), reason);
+}
+
+/* Takes the copies whose tasks end with them out of the slave's list: those that are at another
+ * slave, too, go on there. */
+static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
+                       const char *reason)
+{
+    struct mwi_task_entry *task = copy->task;
+    const struct mwi_slave_entry *slave = copy->slave;
+    bool is_elsewhere = task->copies != copy || copy->next_of_task != NULL;
+    if (is_elsewhere) {
+        mwi_copies_remove(&engine->copies, copy);
+        return;
+    }
+    const char *verdict = verdict_of(engine, slave, task, is_attempt, reason);
+    if (task->state == MWI_TASK_RUNNING && verdict == NULL)
+        return;
+    mwi_copies_remove(&engine->copies, copy);
+    end_returned(engine, task, verdict);
+}
+
+void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                 bool is_loss, const char *reason)
+{
+    struct mwi_list *list = &slave->copies;
     /* Of several that were there by time, nobody knows which was begun: the first may be done, its
      * result unsent. Which one brought the slave down shows when each is sent alone. */
     bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
-        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+        struct mwi_copy *copy = mwi_copies_of_link(link);
         next = link->next;
-        task->is_suspect = task->is_suspect || is_loss;
-        judge_returned(engine, slave, task, is_attempt, reason);
+        copy->task->is_suspect = copy->task->is_suspect || is_loss;
+        judge_copy(engine, copy, is_attempt, reason);
     }
     while (!mwi_list_is_empty(list)) {
-        struct mwi_task_entry *task = MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link);
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
-        mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_REQUEUED, slave, task, reason);
+        struct mwi_copy *copy = mwi_copies_of_link(list->prev);
+        struct mwi_task_entry *task = copy->task;
+        mwi_copies_remove(&engine->copies, copy);
+        requeue(engine, slave, task, reason);
     }
 }
 
@@ -83,7 +133,7 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
     struct mwi_text reason = {(const char *)text->data, text->size};
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_TASK_FAILED,
-                                                 .task = mwi_tasks_id(task),
+                                                 .task = task->id,
                                                  .text = mwi_outgoing_algorithm_name(engine, task),
                                                  .reason = mwi_outgoing_note_text(engine, reason)});
 }
@@ -126,15 +176,20 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
     return true;
 }
 
-bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               struct mwi_task_entry *task, struct mwi_block *block,
-                               const struct mwi_message_item *item)
+bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                               struct mwi_block *block, const struct mwi_message_item *item)
 {
-    engine->ended_count++;
+    struct mwi_task_entry *task = copy->task;
+    struct mwi_slave_entry *slave = copy->slave;
     if (task->state == MWI_TASK_RUNNING && !push_result(engine, slave, task, block, item))
         return false;
+    engine->ended_count++;
     note_done(engine, slave, task, item);
-    mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    mwi_copies_remove(&engine->copies, copy);
+    if (task->copies == NULL)
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    else if (task->state == MWI_TASK_RUNNING)
+        mwi_tasks_move(&engine->tasks, task, MWI_TASK_CANCELLED, NULL);
     return true;
 }
 
@@ -153,12 +208,6 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
     if (push_result(engine, slave, task, block, &item))
         mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
     mwi_block_unref(block);
-}
-
-bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave)
-{
-    return task != NULL && task->sid == slave->sid &&
-           (task->state == MWI_TASK_RUNNING || task->state == MWI_TASK_CANCELLED);
 }
 
 /* An ordered task whose slave is not there, or takes none, is treated at once as if it had been
@@ -205,7 +254,7 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
     task->data = submission->payload.data;
     task->size = submission->payload.size;
     task->is_bytes = submission->payload.is_bytes;
-    *id = mwi_tasks_id(task);
+    *id = task->id;
     place_task(engine, task);
     return MW_OK;
 }

@@ -9,30 +9,29 @@
 
 #include "engine/master_state.h"
 
-/* All tasks of a list of the slave's come back, by its loss or otherwise: first those that are
- * given up, in order, then the others, from the last to the first because each goes to the front of
- * the pool. */
-void mwi_lifecycle_return_tasks(struct mwi_master_engine *engine,
-                                const struct mwi_slave_entry *slave, struct mwi_list *list,
-                                bool is_loss, const char *reason);
+/* The tasks that the slave has, or (ordered) that wait for it, come back, by its loss or otherwise:
+ * first those that are given up, in order, then the others, from the last to the first because each
+ * goes to the front of the pool. A task that another slave has, too, goes on there. */
+void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                 bool is_loss, const char *reason);
+void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                  const char *reason);
 
 /* A task failed, with this text of its algorithm. */
 void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
                                  const struct mwi_slave_entry *slave,
                                  const struct mwi_task_entry *task, const struct mwi_payload *text);
 
-/* A task that was sent is finished; `block` gets another reference if the result is wanted. */
-bool mwi_lifecycle_finish_task(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               struct mwi_task_entry *task, struct mwi_block *block,
-                               const struct mwi_message_item *item);
+/* A slave returns a task, and the copy is gone: the task ends with this result, unless the result is
+ * not wanted any more. `block` gets another reference if the result is kept. False out of memory,
+ * with nothing changed. */
+bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                               struct mwi_block *block, const struct mwi_message_item *item);
 
 /* A task that waits can never be sent to `slave`, which would have got it next: it ends as failed
  * with this text. */
 void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                              struct mwi_task_entry *task, const char *text);
-
-/* Whether the task, which may be NULL, was sent to this slave and is not finished. */
-bool mwi_lifecycle_is_held(const struct mwi_task_entry *task, const struct mwi_slave_entry *slave);
 
 /* What a user submits. */
 struct mwi_lifecycle_task {

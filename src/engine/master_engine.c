@@ -48,22 +48,23 @@ static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *
 /* Takes results until one is not for a task of this slave; returns how many were good. */
 static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message, struct mwi_block *block,
-                         ptrdiff_t moved_by, uint64_t *failed_count)
+                         const unsigned char *frame_data, unsigned char *kept_data,
+                         uint64_t *failed_count)
 {
     size_t i;
     for (i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_result(message, i, &item);
         if (item.payload.size > 0) /* else it may be NULL */
-            item.payload.data += moved_by;
-        struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, item.id);
-        if (!mwi_lifecycle_is_held(task, slave))
+            item.payload.data = kept_data + (item.payload.data - frame_data);
+        struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, item.id);
+        if (copy == NULL)
             break;
         if (item.status == MWI_RESULT_FAILED) {
-            mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+            mwi_lifecycle_audit_failure(engine, slave, copy->task, &item.payload);
             (*failed_count)++;
         }
-        if (!mwi_lifecycle_finish_task(engine, slave, task, block, &item))
+        if (!mwi_lifecycle_finish_copy(engine, copy, block, &item))
             break;
     }
     return i;
@@ -86,14 +87,16 @@ static int64_t message_ns(const struct mwi_message *message)
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message, const struct mwi_event *event)
 {
-    unsigned char *before = event->frame->data, *data;
+    const unsigned char *frame_data = event->frame->data;
+    unsigned char *kept_data;
     uint64_t failed_count = 0;
-    struct mwi_block *block = mwi_block_keep(event->frame, &data);
+    struct mwi_block *block = mwi_block_keep(event->frame, &kept_data);
     if (block == NULL) {
         mwi_membership_drop(engine, slave, "the master is out of memory");
         return;
     }
-    size_t taken_count = take_items(engine, slave, message, block, data - before, &failed_count);
+    size_t taken_count =
+        take_items(engine, slave, message, block, frame_data, kept_data, &failed_count);
     if (slave->load.sent_ns != 0)
         mwi_load_measure_trip(&slave->load, engine->now_ns, message_ns(message));
     mwi_block_unref(block);
@@ -254,6 +257,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_timers_fini(&engine->timers);
     mwi_finished_fini(&engine->finished);
     mwi_slaves_fini(&engine->slaves);
+    mwi_copies_fini(&engine->copies);
     mwi_tasks_fini(&engine->tasks);
     mwi_effects_fini(&engine->effects);
     mwi_decoder_fini(&engine->decoder);

@@ -8,6 +8,7 @@
 #define MWI_MASTER_STATE_H
 
 #include "engine/effects.h"
+#include "farm/copies.h"
 #include "farm/finished.h"
 #include "farm/pace.h"
 #include "farm/sid_queue.h"
@@ -31,6 +32,7 @@ struct mwi_master_engine {
     struct mwi_master_engine_config config;
     struct mwi_effects effects;
     struct mwi_tasks tasks;
+    struct mwi_copies copies;
     struct mwi_slaves slaves;
     struct mwi_finished_queue finished;
     struct mwi_timers timers;

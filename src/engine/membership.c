@@ -49,9 +49,9 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
     bool was_useful = slave->results_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
-    mwi_lifecycle_return_tasks(engine, slave, &slave->running, is_attempt, reason);
+    mwi_lifecycle_return_copies(engine, slave, is_attempt, reason);
     mwi_load_clear(&slave->load);
-    mwi_lifecycle_return_tasks(engine, slave, &slave->ordered, false, reason);
+    mwi_lifecycle_return_ordered(engine, slave, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->disconnected, slave);
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
@@ -224,13 +224,11 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
 
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    const struct mwi_task_entry *task =
-        MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link);
+    const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
     mwi_membership_drop(
         engine, slave,
         mwi_outgoing_note(engine, "task %llu of \"%.60s\" overran its time limit of %g s",
-                          (unsigned long long)mwi_tasks_id(task),
-                          mwi_outgoing_algorithm_name(engine, task),
+                          (unsigned long long)task->id, mwi_outgoing_algorithm_name(engine, task),
                           (double)mwi_tasks_policy(&engine->tasks, task)->time_limit_ns / 1e9));
 }
 
@@ -251,8 +249,7 @@ mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t si
     mwi_outgoing_audit(
         engine, slave,
         (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GROUP, .group = slave->group});
-    mwi_lifecycle_return_tasks(engine, slave, &slave->ordered, false,
-                               "the slave takes no ordered tasks any more");
+    mwi_lifecycle_return_ordered(engine, slave, "the slave takes no ordered tasks any more");
     mwi_slaves_update(&engine->slaves, slave);
     return MW_OK;
 }

@@ -63,7 +63,7 @@ void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_ki
 {
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = kind,
-                                                 .task = mwi_tasks_id(task),
+                                                 .task = task->id,
                                                  .text = mwi_outgoing_algorithm_name(engine, task),
                                                  .count = task->attempts,
                                                  .reason = reason});

@@ -78,7 +78,7 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
     slave->state = MWI_SLAVE_CONNECTING;
     mwi_list_init(&slave->ready_link);
     mwi_list_init(&slave->ordered);
-    mwi_list_init(&slave->running);
+    mwi_list_init(&slave->copies);
     slave->address = strdup(address);
     if (slave->address == NULL || !mwi_map_set(&slaves->by_peer, peer, slave)) {
         free(slave->address);

@@ -28,7 +28,7 @@ struct mwi_slave_entry {
     enum mwi_slave_state state;
     enum mwi_slave_group group;
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
-    struct mwi_list running; /* its tasks in the order in which they were sent */
+    struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
     struct mwi_load load;
     size_t frame_bytes_max; /* what it accepts */
     uint64_t results_count;

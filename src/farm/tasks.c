@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Slots lie in chunks that never move, so a task can be pointed to; freed slots are reused last
- * freed first, with a new generation. The counts by state are kept by mwi_tasks_move alone.
+ * The store of tasks. The rooms of the engine add tasks and move them; everybody else reads.
+ *
+ * Invariants: slots lie in chunks that never move, so that a task can be pointed to; a freed slot is
+ * reused first. A task is in the index of ids from mwi_tasks_add until it is FREE. The counts by state
+ * and by algorithm are kept by mwi_tasks_move alone. Each state has one place for a task: see the
+ * union in struct mwi_task_entry.
+ *
+ * A field that only few tasks need goes into a side table by id, as histories do: a task is 64 bytes,
+ * and ten million of them wait.
  */
 #include "farm/tasks.h"
 
@@ -63,6 +70,7 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
         free(text);
     mwi_map_fini(&tasks->histories);
+    mwi_task_index_fini(&tasks->index);
     mwi_policies_fini(&tasks->policies);
     mwi_pool_fini(&tasks->pool);
     free(tasks->waiting_counts);
@@ -85,50 +93,55 @@ static bool add_chunk(struct mwi_tasks *tasks)
     return true;
 }
 
-static struct mwi_task_entry *unused_slot(struct mwi_tasks *tasks)
+/* Sets *slot to a slot without a task; false out of memory. */
+static bool take_slot(struct mwi_tasks *tasks, uint32_t *slot)
 {
     if (!mwi_list_is_empty(&tasks->free)) {
         struct mwi_task_entry *task = task_of(tasks->free.next);
         mwi_list_remove(&task->link);
-        return task;
+        *slot = task->slot;
+        return true;
     }
-    if (tasks->slots_count == UINT32_MAX ||
+    if (tasks->slots_count == MWI_TASK_INDEX_NONE ||
         (tasks->slots_count == tasks->chunks_count * CHUNK_TASKS && !add_chunk(tasks)))
-        return NULL;
-    struct mwi_task_entry *task = slot_task(tasks, tasks->slots_count);
-    task->slot = (uint32_t)tasks->slots_count++;
-    task->generation = UINT32_MAX;
-    return task;
+        return false;
+    *slot = (uint32_t)tasks->slots_count++;
+    return true;
+}
+
+static void put_slot(struct mwi_tasks *tasks, uint32_t slot)
+{
+    struct mwi_task_entry *task = slot_task(tasks, slot);
+    *task = (struct mwi_task_entry){.slot = slot, .state = MWI_TASK_FREE};
+    mwi_list_prepend(&tasks->free, &task->link);
 }
 
 struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_task_policy *policy)
 {
-    uint32_t number;
+    uint32_t number, slot;
     if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
         return NULL;
-    struct mwi_task_entry *task = unused_slot(tasks);
-    if (task == NULL) {
-        mwi_policies_put(&tasks->policies, &tasks->pool, number);
-        return NULL;
-    }
-    *task = (struct mwi_task_entry){.slot = task->slot,
-                                    .generation = task->generation + 1,
-                                    .sid = MWI_NO_SID,
-                                    .policy = number,
-                                    .state = MWI_TASK_FREE};
+    if (!take_slot(tasks, &slot))
+        goto put_policy;
+    if (!mwi_task_index_add(&tasks->index, tasks->last_id + 1, slot))
+        goto put_back;
+    struct mwi_task_entry *task = slot_task(tasks, slot);
+    *task = (struct mwi_task_entry){
+        .id = ++tasks->last_id, .sid = MWI_NO_SID, .policy = number, .state = MWI_TASK_FREE};
     mwi_list_init(&task->link);
     return task;
+
+put_back:
+    put_slot(tasks, slot);
+put_policy:
+    mwi_policies_put(&tasks->policies, &tasks->pool, number);
+    return NULL;
 }
 
 const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                                const struct mwi_task_entry *task)
 {
     return &mwi_policies_get(&tasks->policies, task->policy)->policy;
-}
-
-uint64_t mwi_tasks_id(const struct mwi_task_entry *task)
-{
-    return (uint64_t)task->generation << 32 | task->slot;
 }
 
 unsigned char *mwi_tasks_data(const struct mwi_task_entry *task)
@@ -148,11 +161,8 @@ struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task)
 
 struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)
 {
-    size_t slot = id & UINT32_MAX;
-    if (slot >= tasks->slots_count)
-        return NULL;
-    struct mwi_task_entry *task = slot_task(tasks, slot);
-    return task->state != MWI_TASK_FREE && task->generation == id >> 32 ? task : NULL;
+    uint32_t slot = mwi_task_index_find(&tasks->index, id);
+    return slot == MWI_TASK_INDEX_NONE ? NULL : slot_task(tasks, slot);
 }
 
 struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
@@ -161,19 +171,13 @@ struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
     return link == NULL ? NULL : task_of(link);
 }
 
-/* Ids begin with 0, keys of a map do not. */
-static uint64_t history_key(const struct mwi_task_entry *task)
-{
-    return mwi_tasks_id(task) + 1;
-}
-
 static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     if (tasks->histories.used_count > 0)
-        free(mwi_map_remove(&tasks->histories, history_key(task)));
+        free(mwi_map_remove(&tasks->histories, task->id));
     mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
     free_owned(task);
-    mwi_list_prepend(&tasks->free, &task->link);
+    put_slot(tasks, mwi_task_index_remove(&tasks->index, task->id));
 }
 
 static struct mwi_pool_level *level_of(const struct mwi_tasks *tasks,
@@ -187,9 +191,16 @@ static bool is_waiting(enum mwi_task_state state)
     return state == MWI_TASK_WAITING || state == MWI_TASK_ORDERED;
 }
 
+static bool is_at_slaves(enum mwi_task_state state)
+{
+    return state == MWI_TASK_RUNNING || state == MWI_TASK_CANCELLED;
+}
+
 static void leave(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
-    if (task->state == MWI_TASK_WAITING)
+    if (is_at_slaves(task->state))
+        assert(task->copies == NULL);
+    else if (task->state == MWI_TASK_WAITING)
         mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
     else
         mwi_list_remove(&task->link);
@@ -212,6 +223,7 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
 {
     bool is_new = task->state == MWI_TASK_FREE;
     assert(mwi_state_task_may_move(task->state, state));
+    assert((list != NULL) == (state == MWI_TASK_ORDERED));
     if (state == MWI_TASK_CANCELLED) {
         tasks->counts[task->state]--;
         tasks->counts[state]++;
@@ -229,6 +241,8 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
         tasks->waiting_counts[task->algorithm]++;
     if (state == MWI_TASK_WAITING)
         enter_pool(tasks, task, is_new);
+    else if (state == MWI_TASK_RUNNING)
+        task->copies = NULL;
     else
         mwi_list_append(state == MWI_TASK_UNRUNNABLE ? &tasks->unrunnable : list, &task->link);
 }
@@ -236,13 +250,13 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
                            const char *text)
 {
-    char *before = mwi_map_get(&tasks->histories, history_key(task));
+    char *before = mwi_map_get(&tasks->histories, task->id);
     size_t size = (before == NULL ? 0 : strlen(before) + 2) + strlen(text) + 1;
     char *after = malloc(size);
     if (after == NULL)
         return;
     snprintf(after, size, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : "; ", text);
-    if (mwi_map_set(&tasks->histories, history_key(task), after))
+    if (mwi_map_set(&tasks->histories, task->id, after))
         free(before);
     else
         free(after);
@@ -250,6 +264,6 @@ void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry 
 
 const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
 {
-    const char *text = mwi_map_get(&tasks->histories, history_key(task));
+    const char *text = mwi_map_get(&tasks->histories, task->id);
     return text == NULL ? "" : text;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The task store: every task that is waiting, running or unrunnable, in a table of slots, and the
- * queue of those that wait. A task is its slot's address while it lives, and a number (id) for the
- * outside: slot and generation, so that an id of a task that is gone is told from one that took its
- * slot. Nothing is allocated per task but its payload, and what counts who needs that once a large
- * one is sent.
+ * The task store: every task that waits, runs or is unrunnable, in a table of slots, and the queue of
+ * those that wait. Inside, a task is the address of its slot while it lives; outside, it is a number
+ * (id) that counts up from 1 in order of submission and is never used twice. Besides its payload,
+ * and the block that counts the users of a large payload, nothing is allocated for a task.
  */
 #ifndef MWI_TASKS_H
 #define MWI_TASKS_H
@@ -14,15 +13,20 @@
 #include "base/map.h"
 #include "farm/policies.h"
 #include "farm/pool.h"
+#include "farm/task_index.h"
 #include "record/state.h"
 #include "wire/message.h"
 
 /* At most this many attempts can be asked for; they are counted in a byte. */
 #define MWI_ATTEMPTS_MAX 255
 
+struct mwi_copy;
+
 struct mwi_task_entry {
-    struct mwi_list
-        link; /* in the pool, a slave's ordered or running list, or among the unrunnable */
+    union {
+        struct mwi_list link;    /* in the pool, a slave's ordered list, the unrunnable, the free */
+        struct mwi_copy *copies; /* running or cancelled: at the slaves, see copies.h */
+    };
     union {
         unsigned char *data;     /* malloc'd */
         struct mwi_block *block; /* of the data, if it is shared */
@@ -32,9 +36,11 @@ struct mwi_task_entry {
         struct mwi_tag *tag_bytes; /* malloc'd */
     };
     size_t size;
-    uint32_t slot;
-    uint32_t generation;
-    uint32_t sid; /* ordered or running: whose it is; unrunnable: whose it was last */
+    union {
+        uint64_t id;
+        uint32_t slot; /* in the list of the free: where it lies */
+    };
+    uint32_t sid; /* ordered: the slave that it waits for; else the last one that had it */
     uint32_t policy;
     uint16_t algorithm;
     uint8_t state;
@@ -56,6 +62,8 @@ struct mwi_tasks {
     size_t chunks_count;
     size_t slots_count; /* slots ever used */
     struct mwi_list free;
+    uint64_t last_id; /* 0: no task was added yet */
+    struct mwi_task_index index;
     struct mwi_pool pool;
     struct mwi_list unrunnable;
     struct mwi_policies policies;
@@ -77,8 +85,6 @@ struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_t
 const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                                const struct mwi_task_entry *task);
 
-uint64_t mwi_tasks_id(const struct mwi_task_entry *task);
-
 /* Its arguments; borrowed for as long as the task lives. */
 unsigned char *mwi_tasks_data(const struct mwi_task_entry *task);
 
@@ -92,9 +98,10 @@ struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id
 struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
 
 /* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the
- * task is new, else at the front, since it is older than what waits there. ORDERED, RUNNING and
- * CANCELLED: to the end of `list`, a slave's. UNRUNNABLE: to the end of the store's list. FREE: the
- * task is gone, with all that it owns. */
+ * task is new, else at the front, since it is older than those that wait there. ORDERED: to the end
+ * of `list`, a slave's, which is NULL for all other states. RUNNING: it has no copy yet, copies.h
+ * adds one. UNRUNNABLE: to the end of the store's list. FREE: the task is gone, with all that it
+ * owns; its copies must have gone before. */
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
                     struct mwi_list *list);
 

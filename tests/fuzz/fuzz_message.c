@@ -71,9 +71,9 @@ static size_t running_count(const struct farm *farm, enum mwi_slave_state state)
     for (link = list->next; link != list; link = link->next) {
         const struct mwi_slave_entry *slave =
             MWI_LIST_ENTRY(link, const struct mwi_slave_entry, link);
-        const struct mwi_list *task = slave->running.next;
+        const struct mwi_list *task = slave->copies.next;
         size_t own = 0;
-        for (; task != &slave->running; task = task->next)
+        for (; task != &slave->copies; task = task->next)
             own++;
         MWT_FUZZ_PROMISE(own == slave->load.tasks_count);
         MWT_FUZZ_PROMISE((state == MWI_SLAVE_BUSY) == (own > 0) ||
@@ -145,9 +145,9 @@ static void send_frame(struct farm *farm, mw_peer peer)
 static void send_result(struct farm *farm, mw_peer peer, bool is_large)
 {
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
-    if (slave == NULL || mwi_list_is_empty(&slave->running))
+    if (slave == NULL || mwi_list_is_empty(&slave->copies))
         return;
-    uint64_t id = mwi_tasks_id(MWI_LIST_ENTRY(slave->running.next, struct mwi_task_entry, link));
+    uint64_t id = mwi_copies_first(slave)->task->id;
     unsigned char bytes[] = "r";
     mwi_buffer_clear(&farm->buffer);
     if (is_large) {

@@ -74,12 +74,12 @@ static void test_time_limit(void)
         mwt_kill(slaves[i], SIGKILL);
         CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), -SIGKILL);
         check_dropped(master, mwt_format(crew,
-                                         "SLAVE-%zu dropped: task 0 of \"nap\" overran its time "
+                                         "SLAVE-%zu dropped: task 1 of \"nap\" overran its time "
                                          "limit of 0.3 s",
                                          i));
         CU_ASSERT_PTR_NOT_NULL(
             strstr(mwt_output(master, MWT_OUT),
-                   mwt_format(crew, "SLAVE-%zu was lost with it (task 0 of \"nap\" overran", i)));
+                   mwt_format(crew, "SLAVE-%zu was lost with it (task 1 of \"nap\" overran", i)));
     }
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "task 0 unrunnable by SLAVE-"));
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "its policy allows 2 attempts"));

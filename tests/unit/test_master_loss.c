@@ -57,8 +57,8 @@ static void test_trail_of_a_loss(void)
 
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
+        "SLAVE-0 -> task 2 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> task 1 of \"alpha\" requeued after attempt 1: connection reset\n"
-        "SLAVE-0 -> task 0 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> :disconnected\n"
         "EOF -> host:7 (connection reset)\n");
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 7 after 1");
@@ -161,7 +161,7 @@ static void test_max_attempts(void)
                                     "SLAVE-2 was lost with it (killed 3); "
                                     "its policy allows 3 attempts");
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
-                           "MASTER task 0 of \"alpha\" is unrunnable: "
+                           "MASTER task 1 of \"alpha\" is unrunnable: "
                            "SLAVE-0 was lost with it (killed 1); "
                            "SLAVE-1 was lost with it (killed 2); "
                            "SLAVE-2 was lost with it (killed 3); its policy allows 3 attempts\n"
@@ -264,9 +264,9 @@ static void test_goodbye(void)
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
         "SLAVE-9 -> GOODBYE: the host is wanted back\n"
+        "SLAVE-9 -> task 3 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
         "SLAVE-9 -> task 2 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
         "SLAVE-9 -> task 1 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
-        "SLAVE-9 -> task 0 of \"alpha\" requeued after attempt 0: the host is wanted back\n"
         "SLAVE-9 -> :disconnected\n"
         "EOF -> host:10 (the host is wanted back)\n");
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 0);

@@ -170,7 +170,7 @@ static void check_messages_of(struct mwt_random *random, size_t limit)
                 continue;
             for (size_t j = 0; j < message.items_count; j++, sent_count++) {
                 mwi_message_task(&message, j, &item);
-                CU_ASSERT_EQUAL(item.id, sent_count);
+                CU_ASSERT_EQUAL(item.id, sent_count + 1);
             }
         }
     }
@@ -232,7 +232,7 @@ static void test_oversize_task(void)
     CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
     CU_ASSERT_TRUE(item.is_failed);
     CU_ASSERT_TRUE(mwt_text_is(payload_text(&item), reason));
-    CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 -> task 0 of \"alpha\" failed: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 -> task 1 of \"alpha\" failed: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, reason));
     CU_ASSERT_EQUAL(mwi_slaves_ready_count(&master.engine.slaves), 1);
     mwi_block_unref(item.block);
@@ -315,8 +315,8 @@ static void test_failures(void)
     mwt_master_fail(&master, 1, "worse bad");
 
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "worse@0! bad@0!");
-    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 -> task 1 of \"alpha\" failed: worse\n"
-                                                "SLAVE-0 -> task 0 of \"alpha\" failed: bad\n"
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 -> task 2 of \"alpha\" failed: worse\n"
+                                                "SLAVE-0 -> task 1 of \"alpha\" failed: bad\n"
                                                 "SLAVE-0 -> 2 results (2 failed)\n"
                                                 "SLAVE-0 -> :idle\n");
     end(&master);
@@ -336,7 +336,7 @@ static void test_long_failure(void)
     mwt_master_greet(&master, 1);
     mwi_buffer_init(&buffer);
     mwi_message_begin_results(&buffer);
-    mwi_message_begin_result(&buffer, 0);
+    mwi_message_begin_result(&buffer, 1);
     mwi_message_write_failure(&buffer, text);
     mwi_message_end_result(&buffer, MWI_RESULT_FAILED, 0);
     mwi_message_end_results(&buffer, 1);
@@ -353,8 +353,8 @@ static void test_long_failure(void)
 /* A result may be nothing, in a frame that is kept or copied. */
 static void test_empty_results(void)
 {
-    static const char first[] = "\x95\x05\x00\xc4\x00\x00\x00",
-                      second[] = "\x95\x05\x01\xc4\x00\x00\x00";
+    static const char first[] = "\x95\x05\x01\xc4\x00\x00\x00",
+                      second[] = "\x95\x05\x02\xc4\x00\x00\x00";
     static struct mwt_master master;
     start(&master, 1);
     mwt_master_submit(&master, "a b");
@@ -396,7 +396,7 @@ static void test_result_of_no_task(void)
 /* So is one of a task that still waits for a slave. */
 static void test_result_of_a_waiting_task(void)
 {
-    static const char result[] = "\x95\x05\x01\xc4\x00\x00\x00";
+    static const char result[] = "\x95\x05\x02\xc4\x00\x00\x00";
     static struct mwt_master master;
     start(&master, 1);
     mwt_master_submit(&master, "a b");

@@ -145,10 +145,8 @@ static void test_slaves(void)
 static enum mwt_outcome run_tasks_store(void)
 {
     struct mwi_tasks tasks;
-    struct mwi_list running;
     enum mwt_outcome outcome = MWT_RIGHT;
     struct mwi_task_policy policy = mwt_policy_default();
-    mwi_list_init(&running);
     if (!mwi_tasks_init(&tasks, 1)) {
         mwi_tasks_fini(&tasks);
         return MWT_TOLD;
@@ -162,7 +160,7 @@ static enum mwt_outcome run_tasks_store(void)
         if (i % 100 == 0)
             mwi_tasks_add_history(&tasks, task, "lost");
         mwi_tasks_move(&tasks, task, MWI_TASK_WAITING, NULL);
-        mwi_tasks_move(&tasks, task, MWI_TASK_RUNNING, &running);
+        mwi_tasks_move(&tasks, task, MWI_TASK_RUNNING, NULL);
         const char *history = mwi_tasks_history(&tasks, task);
         if (strcmp(history, "lost") != 0 && history[0] != '\0')
             outcome = MWT_WRONG;

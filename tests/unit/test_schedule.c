@@ -33,21 +33,36 @@ static void start_slave(struct mwi_slave_entry *slave, enum mwi_slave_group grou
 {
     *slave = (struct mwi_slave_entry){.state = MWI_SLAVE_IDLE, .group = group};
     mwi_list_init(&slave->ordered);
-    mwi_list_init(&slave->running);
+    mwi_list_init(&slave->copies);
 }
 
 #define LOST(size) ((size) + 1000)
 
-/* Takes one group for the slave; returns how many tasks are in it. */
-static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave_entry *slave,
+/* The tasks of a group, in order. */
+struct taken {
+    struct mwi_task_entry *tasks[64];
+    size_t count;
+};
+
+/* Takes one group for the slave. */
+static struct taken take(struct mwi_tasks *tasks, struct mwi_slave_entry *slave,
                          const struct mwi_schedule_limits *limits)
 {
     struct mwi_schedule_group group = {0};
     struct mwi_task_entry *task;
-    size_t count = 0;
-    for (; (task = mwi_schedule_next(tasks, slave, limits, &group)) != NULL; count++)
-        mwi_tasks_move(tasks, task, MWI_TASK_RUNNING, &slave->running);
-    return count;
+    struct taken taken = {.count = 0};
+    while ((task = mwi_schedule_next(tasks, slave, limits, &group)) != NULL) {
+        mwi_tasks_move(tasks, task, MWI_TASK_RUNNING, NULL);
+        CU_ASSERT_TRUE_FATAL(taken.count < 64);
+        taken.tasks[taken.count++] = task;
+    }
+    return taken;
+}
+
+static size_t take_group(struct mwi_tasks *tasks, struct mwi_slave_entry *slave,
+                         const struct mwi_schedule_limits *limits)
+{
+    return take(tasks, slave, limits).count;
 }
 
 static size_t group_of(const int *sizes, size_t task_group, size_t group_bytes_max)
@@ -83,10 +98,11 @@ static void test_groups_of_slaves(void)
         add_sized(&tasks, 1, &policy, &slave.ordered);
         add_sized(&tasks, 2, &policy, &slave.ordered);
 
-        CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), counts[group]);
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next, struct mwi_task_entry, link)->size, 1);
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(slave.running.next->next, struct mwi_task_entry, link)->size,
-                        2);
+        struct taken taken = take(&tasks, &slave, &limits);
+
+        CU_ASSERT_EQUAL_FATAL(taken.count, counts[group]);
+        CU_ASSERT_EQUAL(taken.tasks[0]->size, 1);
+        CU_ASSERT_EQUAL(taken.tasks[1]->size, 2);
         mwi_tasks_fini(&tasks);
     }
 }
@@ -108,11 +124,11 @@ static void test_priorities(void)
         add_sized(&tasks, i, &policy, NULL);
     }
 
-    CU_ASSERT_EQUAL(take_group(&tasks, &slave, &limits), 5);
+    struct taken taken = take(&tasks, &slave, &limits);
 
-    struct mwi_list *link = slave.running.next;
-    for (int i = 0; i < 5; i++, link = link->next)
-        CU_ASSERT_EQUAL(MWI_LIST_ENTRY(link, struct mwi_task_entry, link)->size, expected[i]);
+    CU_ASSERT_EQUAL_FATAL(taken.count, 5);
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_EQUAL(taken.tasks[i]->size, expected[i]);
     mwi_tasks_fini(&tasks);
 }
 

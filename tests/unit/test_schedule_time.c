@@ -43,7 +43,7 @@ static void start(struct place *place, int count, int64_t task_ns)
     for (int i = 0; task_ns > 0 && i < SAMPLES_COUNT; i++)
         mwi_pace_learn(&place->pace, 0, (uint64_t)task_ns);
     mwi_list_init(&place->slave.ordered);
-    mwi_list_init(&place->slave.running);
+    mwi_list_init(&place->slave.copies);
     place->limits = (struct mwi_schedule_limits){.group_bytes_max = (size_t)1 << 20,
                                                  .pace = &place->pace,
                                                  .slaves_count = SLAVES_COUNT,
@@ -63,7 +63,7 @@ static size_t take(struct place *place)
     struct mwi_schedule_group group = {0};
     struct mwi_task_entry *task;
     while ((task = mwi_schedule_next(&place->tasks, &place->slave, &place->limits, &group)) != NULL)
-        mwi_tasks_move(&place->tasks, task, MWI_TASK_RUNNING, &place->slave.running);
+        mwi_tasks_move(&place->tasks, task, MWI_TASK_RUNNING, NULL);
     if (group.chosen.count > 0)
         mwi_load_add(&place->slave.load, &group.chosen, 1);
     return group.chosen.count;

@@ -36,7 +36,7 @@ static void test_add(void)
     CU_ASSERT_STRING_EQUAL(slave->transport, "tcp");
     CU_ASSERT_EQUAL(slave->state, MWI_SLAVE_CONNECTING);
     CU_ASSERT_EQUAL(slave->sid, MWI_NO_SID);
-    CU_ASSERT_TRUE(mwi_list_is_empty(&slave->running));
+    CU_ASSERT_TRUE(mwi_list_is_empty(&slave->copies));
     CU_ASSERT_PTR_EQUAL(mwi_slaves_find(&slaves, UINT64_C(1) << 56 | 7), slave);
     CU_ASSERT_PTR_NULL(mwi_slaves_find(&slaves, 7));
     CU_ASSERT_PTR_NULL(mwi_slaves_find(&slaves, 0));

@@ -12,10 +12,9 @@
 #include "mwt_random.h"
 #include "mwt_run.h"
 
-/* A store with a slave's list and `count` tasks, whose tags count from 0. */
+/* A store with `count` tasks, whose tags count from 0. */
 struct store {
     struct mwi_tasks tasks;
-    struct mwi_list running;
 };
 
 static struct mwi_task_entry *add_task(struct store *store)
@@ -30,7 +29,6 @@ static struct mwi_task_entry *add_task(struct store *store)
 static void add_tasks(struct store *store, size_t count)
 {
     CU_ASSERT_TRUE_FATAL(mwi_tasks_init(&store->tasks, 1));
-    mwi_list_init(&store->running);
     for (size_t i = 0; i < count; i++)
         add_task(store)->tag = (int64_t)i;
 }
@@ -39,7 +37,7 @@ static struct mwi_task_entry *run_next(struct store *store)
 {
     struct mwi_task_entry *task = mwi_tasks_first_waiting(&store->tasks);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
-    mwi_tasks_move(&store->tasks, task, MWI_TASK_RUNNING, &store->running);
+    mwi_tasks_move(&store->tasks, task, MWI_TASK_RUNNING, NULL);
     return task;
 }
 
@@ -62,6 +60,20 @@ static void test_size_of_a_task(void)
     CU_ASSERT_TRUE(sizeof(struct mwi_task_entry) <= 64);
 }
 
+/* Ids count up from 1 in the order of submission, whatever slots are used again. */
+static void test_ids_count_up(void)
+{
+    struct store store;
+    add_tasks(&store, 2);
+    finish(&store, run_next(&store));
+
+    CU_ASSERT_EQUAL(add_task(&store)->id, 3);
+    CU_ASSERT_EQUAL(run_next(&store)->id, 2);
+    CU_ASSERT_EQUAL(run_next(&store)->id, 3);
+
+    mwi_tasks_fini(&store.tasks);
+}
+
 /* A new task waits, has an id by which it is found, and nothing else yet. */
 static void test_add(void)
 {
@@ -74,7 +86,7 @@ static void test_add(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(task);
     CU_ASSERT_EQUAL(task->state, MWI_TASK_WAITING);
     CU_ASSERT_PTR_EQUAL(mwi_tasks_first_waiting(&store.tasks), task);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, mwi_tasks_id(task)), task);
+    CU_ASSERT_PTR_EQUAL(mwi_tasks_find(&store.tasks, task->id), task);
     CU_ASSERT_PTR_NULL(task->data);
     CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->algorithm + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
@@ -93,13 +105,13 @@ static void test_add_in_a_used_slot(void)
     old->attempts = 2;
     old->is_bytes = true;
     old->sid = 5;
-    uint64_t old_id = mwi_tasks_id(old);
+    uint64_t old_id = old->id;
     finish(&store, old);
 
     struct mwi_task_entry *task = add_task(&store);
 
     CU_ASSERT_PTR_EQUAL(task, old);
-    CU_ASSERT_NOT_EQUAL(mwi_tasks_id(task), old_id);
+    CU_ASSERT_NOT_EQUAL(task->id, old_id);
     CU_ASSERT_EQUAL(task->tag + (int64_t)task->size + task->attempts, 0);
     CU_ASSERT_EQUAL(task->sid, MWI_NO_SID);
     CU_ASSERT_FALSE(task->is_bytes);
@@ -124,14 +136,13 @@ static void test_first_in_first_out(void)
 static void test_return_to_the_front(void)
 {
     struct store store;
+    struct mwi_task_entry *running[4];
     add_tasks(&store, 6);
     for (int i = 0; i < 4; i++)
-        run_next(&store);
+        running[i] = run_next(&store);
 
-    while (!mwi_list_is_empty(&store.running))
-        mwi_tasks_move(&store.tasks,
-                       MWI_LIST_ENTRY(store.running.prev, struct mwi_task_entry, link),
-                       MWI_TASK_WAITING, NULL);
+    for (int i = 3; i >= 0; i--)
+        mwi_tasks_move(&store.tasks, running[i], MWI_TASK_WAITING, NULL);
 
     for (int64_t i = 0; i < 6; i++)
         CU_ASSERT_EQUAL(run_next(&store)->tag, i);
@@ -167,10 +178,8 @@ static void test_ids_of_no_task(void)
 {
     struct store store;
     add_tasks(&store, 1);
-    uint64_t id = mwi_tasks_id(mwi_tasks_first_waiting(&store.tasks));
-    uint64_t generation = UINT64_C(1) << 32;
-    uint64_t wrong[] = {id + 1,          id - 1,     id + generation,         id - generation,
-                        id + UINT32_MAX, UINT64_MAX, id ^ (UINT64_C(1) << 63)};
+    uint64_t id = mwi_tasks_first_waiting(&store.tasks)->id;
+    uint64_t wrong[] = {0, id + 1, id + 256, id + UINT32_MAX, UINT64_MAX};
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         CU_ASSERT_PTR_NULL(mwi_tasks_find(&store.tasks, wrong[i]));
@@ -191,7 +200,7 @@ static void test_ids_of_freed_slots(void)
     for (size_t i = 0; i < ROUNDS; i++) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(add_task(&store));
         struct mwi_task_entry *task = run_next(&store);
-        ids[i] = mwi_tasks_id(task);
+        ids[i] = task->id;
         finish(&store, task);
     }
     CU_ASSERT_PTR_NOT_NULL(add_task(&store));
@@ -277,8 +286,10 @@ static void test_counts_after_any_moves(void)
     mwt_random_start(&random);
     add_tasks(&store, 0);
     size_t counts[MWI_TASK_STATES_COUNT] = {0};
+    struct mwi_list ordered;
+    mwi_list_init(&ordered);
     for (size_t i = 0; i < COUNT; i++)
-        ids[i] = mwi_tasks_id(add_task(&store));
+        ids[i] = add_task(&store)->id;
 
     for (size_t step = 0; step < 5000; step++) {
         struct mwi_task_entry *task =
@@ -286,7 +297,7 @@ static void test_counts_after_any_moves(void)
         enum mwi_task_state to =
             (enum mwi_task_state)mwt_random_below(&random, MWI_TASK_STATES_COUNT);
         if (task != NULL && mwi_state_task_may_move((enum mwi_task_state)task->state, to))
-            mwi_tasks_move(&store.tasks, task, to, &store.running);
+            mwi_tasks_move(&store.tasks, task, to, to == MWI_TASK_ORDERED ? &ordered : NULL);
     }
 
     for (size_t i = 0; i < COUNT; i++) {
@@ -320,6 +331,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"size of a task", test_size_of_a_task},
+        {"ids count up", test_ids_count_up},
         {"add", test_add},
         {"add in a used slot", test_add_in_a_used_slot},
         {"first in, first out", test_first_in_first_out},
