@@ -221,7 +221,8 @@ typedef struct mw_task {
     const mw_policy *policy;
 } mw_task;
 
-/* The number of a task, for mw_master_cancel. Never used twice by one master. */
+/* The number of a task, for mw_master_cancel. Numbers count up from 1 in the order of submission; a
+ * master never uses one twice. */
 typedef uint64_t mw_task_id;
 
 /* Submits a task with the values of the format as arguments. Copies. The task is sent to a slave in
@@ -246,7 +247,7 @@ MW_API mw_error mw_master_submit_bytes(mw_master *master, const mw_task *task, c
 MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, void *data,
                                             size_t size);
 
-/* The task that was submitted last, 0 if none was; 0 may also be the first task. */
+/* The number of the task that was submitted last, 0 if none was. */
 MW_API mw_task_id mw_master_last_task(const mw_master *master);
 
 /* Cancels a task: one that waits is forgotten, one that runs goes on but its result is not taken.
@@ -267,9 +268,12 @@ typedef enum mw_outcome {
                       submitted: read it with mw_result_args and the like */
 } mw_outcome;
 
-/* A task that is finished, one way or another. For reading only. */
+/* A task that has ended. For reading only. A copy of the struct may be read like the original, for
+ * as long as that is borrowed; its functions refuse it afterwards with MW_ESTATE, unless the master
+ * is closed by then. */
 typedef struct mw_result {
     mw_outcome outcome;
+    mw_task_id task;       /* the task's number, as mw_master_last_task gave it */
     const char *algorithm; /* constant */
     const char *sid;       /* the slave, "SLAVE-3", kept until the master is closed; NULL if none */
     int64_t tag;           /* mw_task.tag; 0 if the tag is bytes */
@@ -281,6 +285,7 @@ typedef struct mw_result {
     const void *data;      /* the values as msgpack, or the raw bytes, where they were received; raw
                             * bytes are aligned as those of mw_call_bytes */
     size_t size;           /* their size in bytes */
+    mw_master *master;     /* the master that handed it out */
 } mw_result;
 
 /* The usual loop is `while ((result = mw_master_next(master)))`: gives the next finished task,
@@ -293,9 +298,9 @@ typedef struct mw_result {
 MW_API const mw_result *mw_master_next(mw_master *master);
 
 /* Reads all values of a result whose outcome is MW_DONE. Pointers are borrowed as long as the
- * result, which must not be a copy of the struct. Errors, with a sentence in mw_master_error, which
- * for a failed or unrunnable task has its message: MW_EFORMAT, MW_EINVAL, MW_ENOMEM; unlike other
- * errors these do not change the exit status. */
+ * result. Errors, with a sentence in mw_master_error, which for a failed or unrunnable task has its
+ * message: MW_EFORMAT, MW_EINVAL, MW_ENOMEM; MW_ESTATE for a copy of a result that is borrowed no
+ * more. Unlike other errors these do not change the exit status. */
 MW_API mw_error mw_result_get(const mw_result *result, const char *format, ...) MW_USE_RESULT;
 
 /* Reads the arguments of an unrunnable task, likewise. */

@@ -156,7 +156,8 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
                         struct mwi_task_entry *task, struct mwi_block *block,
                         const struct mwi_message_item *item)
 {
-    struct mwi_finished finished = {.block = block,
+    struct mwi_finished finished = {.task = task->id,
+                                    .block = block,
                                     .payload = item->payload,
                                     .duration_ns = item->duration_ns,
                                     .sid = slave->sid,
@@ -285,4 +286,31 @@ size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algo
 size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine)
 {
     return engine->config.frame_write_bytes_max - 2 * MWI_MESSAGE_OVERHEAD_BYTES;
+}
+
+bool mwi_lifecycle_take_result(struct mwi_master_engine *engine, struct mwi_finished *result)
+{
+    return mwi_finished_pop(&engine->finished, result);
+}
+
+bool mwi_lifecycle_take_unrunnable(struct mwi_master_engine *engine,
+                                   struct mwi_lifecycle_unrunnable *taken)
+{
+    struct mwi_task_entry *task = mwi_tasks_first_unrunnable(&engine->tasks);
+    if (task == NULL)
+        return false;
+    *taken = (struct mwi_lifecycle_unrunnable){
+        .id = task->id,
+        .sid = task->sid,
+        .algorithm = task->algorithm,
+        .payload = {mwi_tasks_data(task), task->size, task->is_bytes},
+        .block = task->is_shared ? task->block : NULL,
+        .tag = task->has_tag_bytes ? 0 : task->tag,
+        .tag_bytes = task->has_tag_bytes ? task->tag_bytes : NULL,
+        .history = mwi_tasks_take_history(&engine->tasks, task)};
+    task->data = NULL;
+    task->is_shared = false;
+    task->has_tag_bytes = false;
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+    return true;
 }

@@ -58,4 +58,24 @@ size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algo
 /* The largest payload that a task can have. */
 size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine);
 
+/* Takes the oldest result out of the queue, with the reference to its block and its tag; false if
+ * there is none. */
+bool mwi_lifecycle_take_result(struct mwi_master_engine *engine, struct mwi_finished *result);
+
+/* A task that became unrunnable, as it is handed out: all that it owned is the taker's. */
+struct mwi_lifecycle_unrunnable {
+    uint64_t id;
+    uint32_t sid; /* the last slave that had it; MWI_NO_SID: none */
+    uint16_t algorithm;
+    struct mwi_payload payload;
+    struct mwi_block *block; /* a reference that holds the payload, or NULL: its data is malloc'd */
+    int64_t tag;             /* unless there are tag_bytes */
+    struct mwi_tag *tag_bytes; /* malloc'd, or NULL */
+    char *history;             /* malloc'd; NULL if there was no memory for it */
+};
+
+/* Takes the oldest unrunnable task out of the store, which forgets it; false if there is none. */
+bool mwi_lifecycle_take_unrunnable(struct mwi_master_engine *engine,
+                                   struct mwi_lifecycle_unrunnable *taken);
+
 #endif

@@ -151,7 +151,7 @@ static void serve_meanwhile(mw_master *master)
 
 const mw_result *mw_master_next(mw_master *master)
 {
-    mwi_master_let_go(master);
+    mwi_master_results_let_go(master);
     if (check_farm(master) == MW_OK)
         serve_meanwhile(master);
     for (;;) {

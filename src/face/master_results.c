@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Handing out. One result or unrunnable task is out at a time; what it lives in is let go when the
- * next is asked for.
+ * Handing out. One result or unrunnable task is out at a time; what holds its bytes is let go when
+ * the next is asked for. mw_result names its master, so a copy of the struct reads the same values
+ * while the original is out, and is refused later: task numbers are never used twice.
+ *
+ * To hand out more about a task, add a field to mw_result, fill it here, and say in mw/mw.h how long
+ * it lives.
  */
 #include "face/master_results.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-void mwi_master_let_go(mw_master *master)
+#include "engine/lifecycle.h"
+
+/* What an unrunnable task says if memory did not suffice for its history. */
+#define NO_HISTORY "(out of memory)"
+
+void mwi_master_results_let_go(mw_master *master)
 {
-    if (master->result.algorithm == NULL)
+    if (master->result.master == NULL)
         return; /* nothing is out */
     if (master->has_values)
         mwi_values_clear(&master->values);
@@ -25,93 +35,78 @@ void mwi_master_let_go(mw_master *master)
     master->result = (mw_result){0};
 }
 
-/* A string for as long as the result. */
+/* A string that lives as long as the result. */
 static const char *keep_text(mw_master *master, const void *text, size_t size)
 {
     const char *kept = mwi_values_string(&master->values, text, size);
     master->has_values = true;
-    return kept == NULL ? "(out of memory)" : kept;
+    return kept == NULL ? NO_HISTORY : kept;
 }
 
-/* The bytes of a tag are freed with the result. */
-static void hand_out_tag(mw_master *master, struct mwi_tag *tag_bytes, int64_t tag)
+/* Begins handing out a task; the bytes of its tag go with it. */
+static void hand_out(mw_master *master, uint64_t task, uint16_t algorithm, uint32_t sid,
+                     int64_t tag, struct mwi_tag *tag_bytes)
 {
+    assert(task != 0 && algorithm < master->engine.algorithms_count);
     master->result_tag = tag_bytes;
-    master->result.tag = tag;
-    if (tag_bytes != NULL) {
-        master->result.tag_data = tag_bytes->bytes;
-        master->result.tag_size = tag_bytes->size;
-    }
+    master->result = (mw_result){.master = master,
+                                 .task = task,
+                                 .algorithm = master->engine.config.algorithms[algorithm].name,
+                                 .sid = mwi_slaves_id(&master->engine.slaves, sid),
+                                 .tag = tag,
+                                 .tag_data = tag_bytes == NULL ? NULL : tag_bytes->bytes,
+                                 .tag_size = tag_bytes == NULL ? 0 : tag_bytes->size};
 }
 
 const mw_result *mw_master_next_result(mw_master *master)
 {
     struct mwi_finished finished;
-    mwi_master_let_go(master);
-    if (!mwi_finished_pop(&master->engine.finished, &finished))
+    mwi_master_results_let_go(master);
+    if (!mwi_lifecycle_take_result(&master->engine, &finished))
         return NULL;
     master->result_block = finished.block;
-    master->result =
-        (mw_result){.outcome = finished.is_failed ? MW_FAILED : MW_DONE,
-                    .algorithm = master->engine.config.algorithms[finished.algorithm].name,
-                    .sid = mwi_slaves_id(&master->engine.slaves, finished.sid),
-                    .seconds = (double)finished.duration_ns / 1e9,
-                    .data = finished.payload.data,
-                    .size = finished.payload.size,
-                    .is_bytes = finished.payload.is_bytes};
-    hand_out_tag(master, finished.has_tag_bytes ? finished.tag_bytes : NULL,
-                 finished.has_tag_bytes ? 0 : finished.tag);
+    hand_out(master, finished.task, finished.algorithm, finished.sid,
+             finished.has_tag_bytes ? 0 : finished.tag,
+             finished.has_tag_bytes ? finished.tag_bytes : NULL);
+    master->result.seconds = (double)finished.duration_ns / 1e9;
     if (finished.is_failed) {
+        master->result.outcome = MW_FAILED;
         master->result.message = keep_text(master, finished.payload.data, finished.payload.size);
-        master->result.data = NULL;
-        master->result.size = 0;
+    } else {
+        master->result.outcome = MW_DONE;
+        master->result.data = finished.payload.data;
+        master->result.size = finished.payload.size;
+        master->result.is_bytes = finished.payload.is_bytes;
     }
     return &master->result;
 }
 
 const mw_result *mw_master_next_unrunnable(mw_master *master)
 {
-    struct mwi_tasks *tasks = &master->engine.tasks;
-    mwi_master_let_go(master);
-    if (mwi_list_is_empty(&tasks->unrunnable))
+    struct mwi_lifecycle_unrunnable taken;
+    mwi_master_results_let_go(master);
+    if (!mwi_lifecycle_take_unrunnable(&master->engine, &taken))
         return NULL;
-    struct mwi_task_entry *task =
-        MWI_LIST_ENTRY(tasks->unrunnable.next, struct mwi_task_entry, link);
-    const char *history = mwi_tasks_history(tasks, task);
-    master->result =
-        (mw_result){.outcome = MW_UNRUNNABLE,
-                    .algorithm = master->engine.config.algorithms[task->algorithm].name,
-                    .sid = mwi_slaves_id(&master->engine.slaves, task->sid),
-                    .message = keep_text(master, history, strlen(history)),
-                    .is_bytes = task->is_bytes,
-                    .data = mwi_tasks_data(task),
-                    .size = task->size};
-    if (task->is_shared)
-        master->result_block = task->block;
-    else
-        master->result_arguments = task->data;
-    task->data = NULL;
-    task->is_shared = false;
-    hand_out_tag(master, task->has_tag_bytes ? task->tag_bytes : NULL,
-                 task->has_tag_bytes ? 0 : task->tag);
-    task->has_tag_bytes = false;
-    mwi_tasks_move(tasks, task, MWI_TASK_FREE, NULL);
+    master->result_block = taken.block;
+    if (taken.block == NULL)
+        master->result_arguments = taken.payload.data;
+    hand_out(master, taken.id, taken.algorithm, taken.sid, taken.tag, taken.tag_bytes);
+    const char *history = taken.history == NULL ? "" : taken.history;
+    master->result.outcome = MW_UNRUNNABLE;
+    master->result.message = keep_text(master, history, strlen(history));
+    master->result.data = taken.payload.data;
+    master->result.size = taken.payload.size;
+    master->result.is_bytes = taken.payload.is_bytes;
+    free(taken.history);
     return &master->result;
 }
 
-/* The one result that is handed out at a time lies in its master. */
-static mw_master *master_of(const mw_result *result)
+static mw_error load_values(mw_master *master, const mw_result *result)
 {
-    union {
-        const mw_result *from;
-        mw_result *to;
-    } handed_out = {result};
-    return MWI_LIST_ENTRY(handed_out.to, mw_master, result);
-}
-
-static mw_error load_values(mw_master *master)
-{
-    const mw_result *result = &master->result;
+    if (result->task != master->result.task)
+        return mwi_master_fail(master, MW_ESTATE,
+                               "the result of task %llu is gone: another one was asked for since",
+                               (unsigned long long)result->task);
     if (result->outcome == MW_FAILED)
         return mwi_master_fail(master, MW_EFORMAT, "the task failed: %s", result->message);
     if (result->is_bytes)
@@ -128,10 +123,10 @@ static mw_error load_values(mw_master *master)
 mw_error mw_result_get(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
-    mw_master *master = master_of(result);
+    mw_master *master = result->master;
     if (result->outcome == MW_UNRUNNABLE)
         return mwi_master_fail(master, MW_EFORMAT, "the task is unrunnable: %s", result->message);
-    mw_error error = load_values(master);
+    mw_error error = load_values(master, result);
     if (error != MW_OK)
         return error;
     va_start(arguments, format);
@@ -143,11 +138,11 @@ mw_error mw_result_get(const mw_result *result, const char *format, ...)
 mw_error mw_result_args(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
-    mw_master *master = master_of(result);
+    mw_master *master = result->master;
     if (result->outcome != MW_UNRUNNABLE)
         return mwi_master_fail(master, MW_EFORMAT,
                                "only an unrunnable task comes with its arguments");
-    mw_error error = load_values(master);
+    mw_error error = load_values(master, result);
     if (error != MW_OK)
         return error;
     va_start(arguments, format);
@@ -158,12 +153,11 @@ mw_error mw_result_args(const mw_result *result, const char *format, ...)
 
 size_t mw_result_values_count(const mw_result *result)
 {
-    mw_master *master = master_of(result);
-    return load_values(master) == MW_OK ? master->values.count : 0;
+    mw_master *master = result->master;
+    return load_values(master, result) == MW_OK ? master->values.count : 0;
 }
 
 const msgpack_object *mw_result_value(const mw_result *result, size_t index)
 {
-    return index < mw_result_values_count(result) ? &master_of(result)->values.objects[index]
-                                                  : NULL;
+    return index < mw_result_values_count(result) ? &result->master->values.objects[index] : NULL;
 }

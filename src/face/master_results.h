@@ -8,6 +8,6 @@
 #include "face/master.h"
 
 /* Frees what the result lives in that was handed out last. */
-void mwi_master_let_go(mw_master *master);
+void mwi_master_results_let_go(mw_master *master);
 
 #endif

@@ -11,6 +11,7 @@
 #include "wire/message.h"
 
 struct mwi_finished {
+    uint64_t task;
     struct mwi_block *block;
     struct mwi_payload payload;
     union {

@@ -171,6 +171,12 @@ struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
     return link == NULL ? NULL : task_of(link);
 }
 
+struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
+{
+    const struct mwi_list *list = &tasks->unrunnable;
+    return mwi_list_is_empty(list) ? NULL : task_of(list->next);
+}
+
 static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     if (tasks->histories.used_count > 0)
@@ -266,4 +272,9 @@ const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_ta
 {
     const char *text = mwi_map_get(&tasks->histories, task->id);
     return text == NULL ? "" : text;
+}
+
+char *mwi_tasks_take_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task)
+{
+    return mwi_map_remove(&tasks->histories, task->id);
 }

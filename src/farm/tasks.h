@@ -97,6 +97,9 @@ struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id
 /* The next of the pool, NULL if it is empty. */
 struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
 
+/* The unrunnable task that has waited longest to be taken, NULL if there is none. */
+struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks);
+
 /* The one way to change a task's state. WAITING: into the pool, at the end of its priority if the
  * task is new, else at the front, since it is older than those that wait there. ORDERED: to the end
  * of `list`, a slave's, which is NULL for all other states. RUNNING: it has no copy yet, copies.h
@@ -111,5 +114,8 @@ void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry 
 
 /* What befell it, "" if nothing; borrowed until the next change of the task. */
 const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
+
+/* Gives the history to the caller, who frees it; NULL if there is none. */
+char *mwi_tasks_take_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task);
 
 #endif

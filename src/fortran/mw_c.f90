@@ -42,6 +42,7 @@ module mw_c
 
     type, bind(c) :: mw_result
         integer(c_int) :: outcome
+        integer(c_int64_t) :: task
         type(c_ptr) :: algorithm, sid
         integer(c_int64_t) :: tag
         type(c_ptr) :: tag_data
@@ -51,6 +52,7 @@ module mw_c
         logical(c_bool) :: is_bytes
         type(c_ptr) :: data
         integer(c_size_t) :: size
+        type(c_ptr) :: master
     end type
 
     type, bind(c) :: mw_master_counts

@@ -121,6 +121,36 @@ static void test_seconds(void)
     run_farm(1, master_of_measured);
 }
 
+static int master_of_copies(struct mwt_world *world, mw_master *master)
+{
+    int value = 0;
+    (void)world;
+    mw_master_submit(master, &echo, "i", 7);
+    CU_ASSERT_EQUAL(mw_master_last_task(master), 1);
+    mw_master_submit(master, &echo, "i", 8);
+
+    mw_result copy = *mw_master_next(master);
+
+    CU_ASSERT_EQUAL(copy.task, 1);
+    CU_ASSERT_EQUAL(mw_result_get(&copy, "i", &value), MW_OK);
+    CU_ASSERT_EQUAL(value, 7);
+    CU_ASSERT_EQUAL(mw_result_values_count(&copy), 1);
+    CU_ASSERT_PTR_NOT_NULL(mw_result_value(&copy, 0));
+    CU_ASSERT_EQUAL(mw_master_next(master)->task, 2);
+    CU_ASSERT_EQUAL(mw_result_get(&copy, "i", &value), MW_ESTATE);
+    CU_ASSERT_STRING_EQUAL(mw_master_error(master),
+                           "the result of task 1 is gone: another one was asked for since");
+    CU_ASSERT_EQUAL(mw_result_values_count(&copy), 0);
+    CU_ASSERT_PTR_NULL(mw_result_value(&copy, 0));
+    return 0;
+}
+
+/* A copy of a result is read like the result, and refused once the result is gone. */
+static void test_copies_of_a_result(void)
+{
+    run_farm(1, master_of_copies);
+}
+
 /* A submission that must fail: nothing is submitted, and why is told. */
 static void check_refused(mw_master *master, mw_error error, mw_error expected,
                           const char *sentence)
@@ -560,6 +590,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"results", test_results},
         {"seconds", test_seconds},
+        {"copies of a result", test_copies_of_a_result},
         {"bad tasks", test_bad_tasks},
         {"policies", test_policies},
         {"formats", test_formats},
