@@ -41,9 +41,9 @@ static struct mwi_heap_entry *entry_at(const struct mwi_heap *heap, size_t posit
     return &heap->entries[position - 1];
 }
 
-static bool is_before(const struct mwi_heap_entry *a, const struct mwi_heap_entry *b)
+static bool is_before(const struct mwi_heap_entry *entry, const struct mwi_heap_entry *other)
 {
-    return a->key != b->key ? a->key < b->key : a->order < b->order;
+    return entry->key != other->key ? entry->key < other->key : entry->order < other->order;
 }
 
 static void set_entry(struct mwi_heap *heap, size_t position, struct mwi_heap_entry entry)
