@@ -22,7 +22,7 @@ OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket
     select epoll_wait fork execv system getrandom rand random srand exit abort signal sigaction""".split()
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
 # Files that are written and read below the loop, and why a clock is not the core's.
-MAY_REACH_OUT = {"record/audit_file", "record/resource_file", "record/trail"}
+MAY_REACH_OUT = {"record/audit_file", "record/disk_file", "record/resource_file", "record/trail"}
 # A signal handler reaches nothing but what is global.
 MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.

@@ -20,6 +20,7 @@
 
 struct mwi_sim_transport;
 struct mwi_sim_connection;
+struct mwi_sim_disk;
 
 struct mw_sim {
     int64_t now_ns;
@@ -32,6 +33,7 @@ struct mw_sim {
     mw_sim_host *hosts, **hosts_end;    /* all, in the order in which they were started */
     size_t running_count;
     struct mwi_sim_connection *connections; /* kept by net.c */
+    struct mwi_sim_disk *disks;             /* kept by sim_disk.c */
     bool is_ending;                         /* in mw_sim_destroy: hosts are unwound */
 };
 

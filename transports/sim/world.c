@@ -14,6 +14,7 @@
 
 #include "cut.h"
 #include "net.h"
+#include "sim_disk.h"
 #include "sim_host.h"
 
 #define DELAY_MIN_DEFAULT_NS 50000
@@ -202,7 +203,7 @@ static void free_hosts(mw_sim *sim)
     }
 }
 
-/* When hosts and connections are gone, only acts can be left. */
+/* When hosts, connections and disks are gone, only acts can be left. */
 static void free_acts(mw_sim *sim)
 {
     struct mwi_sim_event *event;
@@ -219,6 +220,7 @@ void mw_sim_destroy(mw_sim *sim)
     end_hosts(sim);
     free_hosts(sim);
     mwi_sim_net_fini(sim);
+    mwi_sim_disk_fini(sim);
     free_acts(sim);
     mwi_sim_coroutine_pool_fini(&sim->coroutines);
     mwi_sim_cut_destroy_all(&sim->nodes);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A file that only grows, and that becomes durable in the background: a table of functions, so that
+ * a journal runs alike on a real file (record/disk_file) and on a simulated one (sim/sim_disk).
+ * Bytes are appended, a sync asks for all of them to become durable, and `done` tells how far that
+ * has come. Only open, read and truncate may wait for the disk; the others return at once, or may
+ * do the work themselves if there is nothing to do it in the background.
+ *
+ * After a crash of the machine all bytes up to the last `durable_bytes` are there. Of the bytes
+ * behind, any may be there, be missing, or read as zeros, in any order: whoever reads them needs
+ * checksums.
+ *
+ * Every member must be set. One thread per disk. To add a disk, fill in such a table and run
+ * tests/sim/test_disk.c on it. A disk with a thread of its own needs one more member, a descriptor
+ * that becomes readable when `done` would tell something new.
+ */
+#ifndef MWI_DISK_H
+#define MWI_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mw/error.h>
+
+struct mwi_disk_progress {
+    uint64_t durable_bytes; /* from the start of the file; never falls */
+    mw_error error;         /* MW_OK, or the first failure, which stays */
+    const char *why;        /* its sentence, empty if there is none; borrowed until close */
+};
+
+struct mwi_disk_api {
+    /* Opens the file at `path`, copied, or makes an empty one; the bytes that it has are durable
+     * then. `environment` is borrowed until close: NULL for a real file, the struct mwi_sim_disk
+     * for a simulated one. *disk is set on success only. MW_EIO, MW_ENOMEM, with a sentence in why.
+     */
+    mw_error (*open)(void **disk, const char *path, void *environment, mw_reason *why);
+
+    /* The size of the file in bytes, all that was appended included: where the next append goes. */
+    uint64_t (*size)(void *disk);
+
+    /* Reads `size` bytes from `offset` on. They must all be durable. MW_EIO. */
+    mw_error (*read)(void *disk, uint64_t offset, void *data, size_t size, mw_reason *why);
+
+    /* Cuts the file off after `size` bytes, durably. Only before the first append; `size` must not
+     * be more than the file has. MW_EIO. */
+    mw_error (*truncate)(void *disk, uint64_t size, mw_reason *why);
+
+    /* Copies the bytes and puts them at the end of the file. A failure is told by `done`. */
+    void (*append)(void *disk, const void *data, size_t size);
+
+    /* Asks that all bytes that were appended so far become durable. A failure is told by `done`:
+     * MW_EIO for a full disk or one that cannot be written, MW_ENOMEM. After it nothing is written
+     * any more, and append and sync do nothing. */
+    void (*sync)(void *disk);
+
+    /* How far the bytes are durable. */
+    struct mwi_disk_progress (*done)(void *disk);
+
+    /* Frees all without waiting: bytes that are not durable yet may be lost. NULL is legal. */
+    void (*close)(void *disk);
+};
+
+#endif
