@@ -1,249 +1,403 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A part of slave_engine: results. They are written into the message that will carry them; a large
- * one leaves in a message of its own, from where it was written.
+ * Builds the results of a slave and decides when they leave. Rules:
+ *
+ * - Offsets into the message are noted when it is written; nothing here decodes the message.
+ * - start <= payload_start <= values_start <= the message's size, while a result is being built.
+ * - No message is larger than message_bytes_max, but for a failure that says that a result was.
+ * - After a failed allocation the message appends nothing. That is mended by a failure in place of
+ *   the result, or, if not even its beginning could be written, told to the effects.
+ *
+ * The slave engine and the functions of a task algorithm (face/call) call this. A new form of
+ * payload is a value of mwi_results_form, a function that leaves it, and a case in mwi_results_end;
+ * when a group leaves is decided in is_group_full and is_time.
  */
-#include "engine/slave_engine.h"
+#include "engine/results.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/guard.h"
+
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)512 << 10)
-/* Groups by time: how long a result waits for others, as far as can be told; and the longest tasks
- * behind which it waits, since one may turn out to be much longer. */
+/* Groups by time: a result waits this long for others, as far as can be told. It never waits behind
+ * a task longer than SHORT_NS, since such a task may turn out to be much longer. */
 #define WAIT_NS INT64_C(1500000)
 #define SHORT_NS INT64_C(250000)
 
-size_t mwi_slave_engine_payload_start(const struct mwi_slave_engine *engine)
+void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
+                      size_t own_bytes_max)
 {
-    /* A task's id is written in msgpack's shortest form: 1 byte, or 1 and 1, 2, 4 or 8 more. */
-    const struct mwi_buffer *results = &engine->results;
-    if (results->size <= engine->result_start)
-        return results->size;
-    unsigned char first = results->data[engine->result_start];
-    return engine->result_start + 1 +
-           (first >= 0xcc && first <= 0xcf ? (size_t)1 << (first - 0xcc) : 0);
+    assert(effects != NULL);
+    *results =
+        (struct mwi_results){.effects = effects, .own_bytes_max = own_bytes_max, .master.group = 1};
+    mwi_buffer_init(&results->message);
 }
 
-/* Moves the result that has just been written out of the message, which is too large with it, into
- * the next message. */
-static void split_results(struct mwi_slave_engine *engine, int64_t now_ns)
+static void forget_large(struct mwi_results *results)
 {
-    struct mwi_buffer next;
-    mwi_buffer_init(&next);
-    mwi_message_begin_results(&next);
-    mwi_buffer_append(&next, engine->results.data + engine->result_start,
-                      engine->results.size - engine->result_start);
-    engine->results.size = engine->result_start;
-    mwi_slave_engine_flush(engine, now_ns);
-    mwi_buffer_fini(&engine->results);
-    engine->results = next;
+    if (results->large == NULL)
+        return;
+    mwi_block_unref(results->large);
+    results->large = NULL;
 }
 
-/* Whether a message can take a result of so many bytes; if not, *why says so. */
-static bool fits(const struct mwi_slave_engine *engine, size_t bytes, mw_reason *why)
+void mwi_results_fini(struct mwi_results *results)
 {
-    size_t ours = engine->config.frame_write_bytes_max;
-    bool is_ours = engine->result_bytes_max == ours;
-    if (engine->result_bytes_max >= MWI_MESSAGE_OVERHEAD_BYTES &&
-        bytes <= engine->result_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES)
+    forget_large(results);
+    mwi_buffer_fini(&results->message);
+    mwi_pace_fini(&results->pace);
+}
+
+bool mwi_results_start(struct mwi_results *results, const struct mwi_results_master *master)
+{
+    assert(!results->has_master && results->count == 0);
+    mwi_pace_fini(&results->pace);
+    if (!mwi_pace_init(&results->pace, master->algorithms_count))
+        return false;
+    results->master = *master;
+    results->has_master = true;
+    results->message_bytes_max = master->message_bytes_max < results->own_bytes_max
+                                     ? master->message_bytes_max
+                                     : results->own_bytes_max;
+    return true;
+}
+
+void mwi_results_stop(struct mwi_results *results)
+{
+    results->has_master = false;
+}
+
+void mwi_results_expect(struct mwi_results *results, size_t tasks_count)
+{
+    results->half_count = (tasks_count + results->count + 1) / 2;
+}
+
+void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t algorithm)
+{
+    struct mwi_buffer *message = &results->message;
+    assert(results->form == MWI_RESULTS_ENDED);
+    if (results->count == 0) {
+        mwi_buffer_clear(message);
+        mwi_message_begin_results(message);
+    }
+    results->start = message->size;
+    mwi_message_begin_result(message, task_id);
+    results->payload_start = message->size;
+    results->has_begun = !message->failed;
+    results->form = MWI_RESULTS_EMPTY;
+    results->task_id = task_id;
+    results->algorithm = algorithm;
+}
+
+/* Forgets the payload that was left before, and that memory did not suffice for it. */
+static inline void restart(struct mwi_results *results, enum mwi_results_form form)
+{
+    assert(results->form != MWI_RESULTS_ENDED);
+    assert(results->payload_start <= results->message.size);
+    forget_large(results);
+    if (results->has_begun) {
+        results->message.size = results->payload_start;
+        results->message.failed = false;
+    }
+    results->form = form;
+}
+
+struct mwi_buffer *mwi_results_open_values(struct mwi_results *results)
+{
+    restart(results, MWI_RESULTS_VALUES);
+    results->values_start = mwi_message_open_values(&results->message);
+    return &results->message;
+}
+
+bool mwi_results_are_whole(const struct mwi_results *results)
+{
+    const struct mwi_buffer *message = &results->message;
+    if (results->form != MWI_RESULTS_VALUES || message->failed)
+        return true;
+    assert(results->values_start <= message->size);
+    return mwi_guard_check(message->data + results->values_start,
+                           message->size - results->values_start, NULL);
+}
+
+void mwi_results_fail(struct mwi_results *results, const char *message)
+{
+    restart(results, MWI_RESULTS_FAILURE);
+    mwi_message_write_failure(&results->message, message);
+    results->payload_end = results->message.size;
+}
+
+/* Whether a message can take a result of this size; if not, *why says so. */
+static bool can_take(const struct mwi_results *results, size_t bytes, mw_reason *why)
+{
+    size_t limit = results->message_bytes_max;
+    if (limit >= MWI_MESSAGE_OVERHEAD_BYTES && bytes <= limit - MWI_MESSAGE_OVERHEAD_BYTES)
         return true;
     snprintf(why->text, sizeof why->text, "the result's %zu bytes are over the %s of %zu", bytes,
-             is_ours ? "slave's --mw-max-write-buffer-size" : "master's --mw-max-read-buffer-size",
-             engine->result_bytes_max);
+             limit == results->own_bytes_max ? "slave's --mw-max-write-buffer-size"
+                                             : "master's --mw-max-read-buffer-size",
+             limit);
     return false;
 }
 
-mw_error mwi_slave_engine_leave_large(struct mwi_slave_engine *engine, const void *data,
-                                      size_t size, mw_reason *why)
+static mw_error write_bytes(struct mwi_results *results, const void *data, size_t size)
 {
-    if (!fits(engine, size, why))
-        return MW_ETOOBIG;
-    void *copy = malloc(size);
-    if (copy == NULL)
-        return MW_ENOMEM;
-    memcpy(copy, data, size);
-    return mwi_slave_engine_take_large(engine, copy, size, why);
+    restart(results, MWI_RESULTS_BYTES);
+    mwi_buffer_reserve(&results->message, size + MWI_MESSAGE_OVERHEAD_BYTES);
+    mwi_message_write_bytes(&results->message, data, size);
+    results->payload_end = results->message.size;
+    return results->message.failed ? MW_ENOMEM : MW_OK;
 }
 
-mw_error mwi_slave_engine_take_large(struct mwi_slave_engine *engine, void *data, size_t size,
-                                     mw_reason *why)
+static mw_error share_large(struct mwi_results *results, struct mwi_block *block, const void *data,
+                            size_t size, mw_reason *why)
+{
+    if (!can_take(results, size, why))
+        return MW_ETOOBIG;
+    restart(results, MWI_RESULTS_LARGE);
+    mwi_block_ref(block);
+    results->payload_end = results->message.size;
+    results->large = block;
+    results->large_data = data;
+    results->large_size = size;
+    return MW_OK;
+}
+
+static mw_error take_large(struct mwi_results *results, void *data, size_t size, mw_reason *why)
 {
     struct mwi_block *block = mwi_block_own(data);
     if (block == NULL) {
         free(data);
         return MW_ENOMEM;
     }
-    mw_error error = mwi_slave_engine_share_large(engine, block, data, size, why);
+    mw_error error = share_large(results, block, data, size, why);
     mwi_block_unref(block);
     return error;
 }
 
-mw_error mwi_slave_engine_share_large(struct mwi_slave_engine *engine, struct mwi_block *block,
-                                      const void *data, size_t size, mw_reason *why)
+mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, size_t size,
+                                mw_reason *why)
 {
-    if (!fits(engine, size, why))
+    if (size < MWI_MESSAGE_LARGE_BYTES)
+        return write_bytes(results, data, size);
+    if (!can_take(results, size, why))
         return MW_ETOOBIG;
-    mwi_slave_engine_forget_large(engine);
-    mwi_block_ref(block);
-    engine->large = block;
-    engine->large_data = data;
-    engine->large_size = size;
-    return MW_OK;
+    void *copy = malloc(size);
+    if (copy == NULL)
+        return MW_ENOMEM;
+    memcpy(copy, data, size);
+    return take_large(results, copy, size, why);
 }
 
-void mwi_slave_engine_forget_large(struct mwi_slave_engine *engine)
+mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t size,
+                                mw_reason *why)
 {
-    mwi_block_unref(engine->large);
-    engine->large = NULL;
+    if (size >= MWI_MESSAGE_LARGE_BYTES)
+        return take_large(results, data, size, why);
+    mw_error error = write_bytes(results, data, size);
+    free(data);
+    return error;
 }
 
-/* Where the values of the result begin that was just written to engine->results; 0 if they are not
- * large, or it is something else. */
-static size_t large_values(const struct mwi_slave_engine *engine)
+mw_error mwi_results_share_bytes(struct mwi_results *results, struct mwi_block *block,
+                                 const void *data, size_t size, mw_reason *why)
 {
-    const struct mwi_buffer *results = &engine->results;
-    size_t start = mwi_slave_engine_payload_start(engine);
-    size_t opened = mwi_message_opened_values(results, start);
-    return opened > 0 && results->size - opened >= MWI_MESSAGE_LARGE_BYTES ? opened : 0;
+    return size < MWI_MESSAGE_LARGE_BYTES ? write_bytes(results, data, size)
+                                          : share_large(results, block, data, size, why);
 }
 
-/* Leaves the results before the last one alone in the message, whose memory, with the values of the
- * last one where they were written, becomes a block. NULL out of memory. */
-static struct mwi_block *detach_values(struct mwi_slave_engine *engine)
+static void audit_sent(struct mwi_results *results, size_t count, int64_t now_ns)
 {
-    struct mwi_buffer earlier;
-    struct mwi_block *block = mwi_block_own(engine->results.data);
+    struct mwi_effects *effects = results->effects;
+    if (effects->is_audited)
+        mwi_effects_audit(effects, &(struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT,
+                                                              .role = MWI_ROLE_SLAVE,
+                                                              .time_ns = now_ns,
+                                                              .sid = results->master.sid,
+                                                              .count = count});
+}
+
+void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
+{
+    size_t size = 0;
+    size_t count = results->count;
+    if (count == 0 || !results->has_master)
+        return;
+    mwi_message_end_results(&results->message, count);
+    void *frame = mwi_buffer_take(&results->message, &size);
+    mwi_effects_send(results->effects, results->master.peer, frame, size);
+    results->count = 0;
+    audit_sent(results, count, now_ns);
+}
+
+/* Brings the payload to its end, and makes it a failure if memory has run out. */
+static void close_payload(struct mwi_results *results)
+{
+    if (results->form == MWI_RESULTS_EMPTY)
+        mwi_results_open_values(results);
+    if (results->message.failed)
+        mwi_results_fail(results, "out of memory for the result");
+    if (results->form == MWI_RESULTS_VALUES)
+        return;
+    assert(results->payload_end <= results->message.size);
+    results->message.size = results->payload_end;
+}
+
+/* Leaves the ended results alone in the message. Its memory, with the values of the result that
+ * ends where they were written, becomes a block. NULL out of memory. */
+static struct mwi_block *detach_values(struct mwi_results *results)
+{
+    struct mwi_buffer ended;
+    struct mwi_block *block = mwi_block_own(results->message.data);
     if (block == NULL)
         return NULL;
-    mwi_buffer_init(&earlier);
-    if (engine->results_count > 0)
-        mwi_buffer_append(&earlier, engine->results.data, engine->result_start);
-    engine->results = earlier;
+    mwi_buffer_init(&ended);
+    if (results->count > 0)
+        mwi_buffer_append(&ended, results->message.data, results->start);
+    results->message = ended;
     return block;
 }
 
-static void note_unsent(struct mwi_slave_engine *engine, size_t bytes, int64_t now_ns)
-{
-    if (engine->unsent_bytes == 0)
-        engine->unsent_since_ns = now_ns;
-    engine->unsent_bytes += bytes;
-}
-
 /* Sends the results that wait, and behind them the large one in a message of its own. */
-static void send_large(struct mwi_slave_engine *engine, uint64_t id, uint64_t duration_ns,
-                       bool is_bytes, const mw_body *body, int64_t now_ns)
+static void send_large(struct mwi_results *results, uint64_t duration_ns, bool is_bytes,
+                       const mw_body *body, int64_t now_ns)
 {
     struct mwi_buffer head;
     size_t size = 0;
-    mwi_slave_engine_flush(engine, now_ns);
+    mwi_results_flush(results, now_ns);
     mwi_buffer_init(&head);
-    mwi_message_begin_large_result(&head, id, duration_ns, is_bytes);
+    mwi_message_begin_large_result(&head, results->task_id, duration_ns, is_bytes);
     void *frame = mwi_buffer_take(&head, &size);
     mwi_buffer_fini(&head);
-    mwi_effects_send_body(&engine->effects, engine->peer, frame, size, body);
-    note_unsent(engine, body->size, now_ns);
-    mwi_slave_engine_audit(engine, now_ns,
-                           (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT, .count = 1});
+    mwi_effects_send_body(results->effects, results->master.peer, frame, size, body);
+    if (results->unsent_bytes == 0)
+        results->unsent_since_ns = now_ns;
+    results->unsent_bytes += body->size;
+    audit_sent(results, 1, now_ns);
 }
 
-/* Ends a result whose payload is the bytes that were left, or, if `opened` is not 0, the values
- * that begin there in the message. */
-static void end_large(struct mwi_slave_engine *engine, uint64_t id, size_t opened,
-                      uint64_t duration_ns, int64_t now_ns)
+/* Ends a result whose values have become large. */
+static void end_large_values(struct mwi_results *results, uint64_t duration_ns, int64_t now_ns)
 {
-    const void *data = opened > 0 ? engine->results.data + opened : engine->large_data;
-    size_t size = opened > 0 ? engine->results.size - opened : engine->large_size;
-    struct mwi_block *block = opened > 0 ? detach_values(engine) : engine->large;
+    const void *data = results->message.data + results->values_start;
+    size_t size = results->message.size - results->values_start;
+    struct mwi_block *block = detach_values(results);
     if (block == NULL) {
-        engine->effects.failed = true;
+        results->effects->failed = true;
         return;
     }
-    if (opened == 0)
-        engine->results.size = engine->result_start;
-    if (engine->phase == MWI_PHASE_READY) {
+    if (results->has_master) {
         mw_body body = mwi_block_body(block, data, size);
-        send_large(engine, id, duration_ns, opened == 0, &body, now_ns);
+        send_large(results, duration_ns, false, &body, now_ns);
     }
-    engine->large = NULL;
     mwi_block_unref(block);
 }
 
-/* Whether the oldest of some results would wait for too long behind the next task. */
-static bool is_time(const struct mwi_slave_engine *engine, int64_t since_ns, int64_t now_ns)
+static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, int64_t now_ns)
 {
-    int64_t next_ns = mwi_pace_of(&engine->pace, engine->ring[engine->ring_first].algorithm);
+    assert(results->large != NULL);
+    results->message.size = results->start;
+    if (results->has_master) {
+        mw_body body = mwi_block_body(results->large, results->large_data, results->large_size);
+        send_large(results, duration_ns, true, &body, now_ns);
+    }
+    forget_large(results);
+}
+
+/* Moves the result that has just been written out of the message, which is too large with it, into
+ * the next message. */
+static void split_message(struct mwi_results *results, int64_t now_ns)
+{
+    struct mwi_buffer next;
+    assert(results->start <= results->message.size);
+    mwi_buffer_init(&next);
+    mwi_message_begin_results(&next);
+    mwi_buffer_append(&next, results->message.data + results->start,
+                      results->message.size - results->start);
+    results->message.size = results->start;
+    mwi_results_flush(results, now_ns);
+    mwi_buffer_fini(&results->message);
+    results->message = next;
+}
+
+/* Whether results that have waited since `since_ns` would wait for too long behind the next task.
+ */
+static bool is_time(const struct mwi_results *results, struct mwi_results_ahead ahead,
+                    int64_t since_ns, int64_t now_ns)
+{
+    int64_t next_ns = mwi_pace_of(&results->pace, ahead.algorithm);
     return next_ns == 0 || next_ns > SHORT_NS || next_ns > WAIT_NS - (now_ns - since_ns);
 }
 
-static bool is_group_full(const struct mwi_slave_engine *engine, int64_t now_ns)
+static bool is_group_full(const struct mwi_results *results, struct mwi_results_ahead ahead,
+                          int64_t now_ns)
 {
-    if (engine->result_group > 0)
-        return engine->results_count >= engine->result_group;
-    return engine->results_count >= engine->half_count ||
-           is_time(engine, engine->results_since_ns, now_ns);
+    if (results->master.group > 0)
+        return results->count >= results->master.group;
+    return results->count >= results->half_count ||
+           is_time(results, ahead, results->oldest_ns, now_ns);
 }
 
-bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)
+static void end_small(struct mwi_results *results, uint64_t duration_ns,
+                      struct mwi_results_ahead ahead, int64_t now_ns)
 {
-    if (engine->is_group_sent || engine->unsent_bytes == 0)
-        return engine->is_group_sent;
-    return engine->unsent_bytes > RESULTS_BYTES_MAX || engine->result_group > 0 ||
-           engine->tasks_count == 0 || is_time(engine, engine->unsent_since_ns, now_ns);
+    struct mwi_buffer *message = &results->message;
+    bool is_failed = results->form == MWI_RESULTS_FAILURE;
+    if (results->form == MWI_RESULTS_VALUES)
+        mwi_message_close_values(message, results->values_start);
+    mwi_message_end_result(message, is_failed ? MWI_RESULT_FAILED : MWI_RESULT_DONE, duration_ns);
+    if (results->count > 0 && message->size > results->message_bytes_max)
+        split_message(results, now_ns);
+    results->count++;
+    if (results->count == 1)
+        results->oldest_ns = now_ns;
+    if (ahead.tasks_count > 0 && message->size <= RESULTS_BYTES_MAX &&
+        !is_group_full(results, ahead, now_ns))
+        return;
+    mwi_results_flush(results, now_ns);
+    results->is_group_unsent = true;
 }
 
-void mwi_slave_engine_looked(struct mwi_slave_engine *engine)
+static bool has_large_values(const struct mwi_results *results)
 {
-    engine->unsent_bytes = 0;
-    engine->is_group_sent = false;
+    return results->form == MWI_RESULTS_VALUES &&
+           results->message.size - results->values_start >= MWI_MESSAGE_LARGE_BYTES;
 }
 
-void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
-                               enum mwi_result_status status, uint64_t duration_ns, int64_t now_ns)
+void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
+                     struct mwi_results_ahead ahead, int64_t now_ns)
 {
     mw_reason why;
-    if (status == MWI_RESULT_FAILED)
-        mwi_slave_engine_forget_large(engine);
-    mwi_block_unref(task->block);
-    task->block = NULL;
-    engine->results_total++;
-    if (status == MWI_RESULT_DONE)
-        mwi_pace_learn(&engine->pace, task->algorithm, duration_ns);
-    if (!fits(engine, engine->results.size - engine->result_start, &why)) {
-        engine->results.size = mwi_slave_engine_payload_start(engine);
-        mwi_message_write_failure(&engine->results, why.text);
-        status = MWI_RESULT_FAILED;
-    }
-    size_t opened = status == MWI_RESULT_DONE ? large_values(engine) : 0;
-    if (opened > 0 || engine->large != NULL) {
-        end_large(engine, task->id, opened, duration_ns, now_ns);
-        return;
-    }
-    mwi_message_end_result(&engine->results, status, duration_ns);
-    if (engine->results_count > 0 && engine->results.size > engine->result_bytes_max)
-        split_results(engine, now_ns);
-    engine->results_count++;
-    if (engine->results_count == 1)
-        engine->results_since_ns = now_ns;
-    if (engine->tasks_count == 0 || engine->results.size > RESULTS_BYTES_MAX ||
-        is_group_full(engine, now_ns)) {
-        mwi_slave_engine_flush(engine, now_ns);
-        engine->is_group_sent = true;
-    }
+    assert(results->form != MWI_RESULTS_ENDED);
+    results->total_count++;
+    close_payload(results);
+    if (results->form != MWI_RESULTS_FAILURE)
+        mwi_pace_learn(&results->pace, results->algorithm, duration_ns);
+    if (!can_take(results, results->message.size - results->start, &why))
+        mwi_results_fail(results, why.text);
+    if (results->form == MWI_RESULTS_LARGE)
+        end_large_bytes(results, duration_ns, now_ns);
+    else if (has_large_values(results))
+        end_large_values(results, duration_ns, now_ns);
+    else
+        end_small(results, duration_ns, ahead, now_ns);
+    results->form = MWI_RESULTS_ENDED;
 }
 
-void mwi_slave_engine_flush(struct mwi_slave_engine *engine, int64_t now_ns)
+bool mwi_results_are_pressing(const struct mwi_results *results, struct mwi_results_ahead ahead,
+                              int64_t now_ns)
 {
-    size_t size = 0;
-    size_t count = engine->results_count;
-    if (count == 0 || engine->phase != MWI_PHASE_READY)
-        return;
-    mwi_message_end_results(&engine->results, count);
-    void *frame = mwi_buffer_take(&engine->results, &size);
-    mwi_effects_send(&engine->effects, engine->peer, frame, size);
-    engine->results_count = 0;
-    mwi_slave_engine_audit(
-        engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT, .count = count});
+    assert(mwi_results_are_unsent(results));
+    return results->is_group_unsent || results->unsent_bytes > RESULTS_BYTES_MAX ||
+           results->master.group > 0 || ahead.tasks_count == 0 ||
+           is_time(results, ahead, results->unsent_since_ns, now_ns);
+}
+
+void mwi_results_have_left(struct mwi_results *results)
+{
+    results->unsent_bytes = 0;
+    results->is_group_unsent = false;
 }

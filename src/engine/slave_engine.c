@@ -11,13 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mwi_slave_engine_audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
-                                   struct mwi_audit_record *record)
+static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
+                         struct mwi_audit_record *record)
 {
     record->role = MWI_ROLE_SLAVE;
     record->time_ns = now_ns;
     record->sid = engine->sid;
     mwi_effects_audit(&engine->effects, record);
+}
+
+/* Inline, so that a record that nobody wants is not even made. */
+static inline void audit(struct mwi_slave_engine *engine, int64_t now_ns,
+                         struct mwi_audit_record record)
+{
+    if (engine->effects.is_audited)
+        audit_record(engine, now_ns, &record);
 }
 
 static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
@@ -69,12 +77,12 @@ static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int
 {
     engine->phase = phase;
     forget_tasks(engine);
-    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_CEOF});
-    mwi_slave_engine_audit(
-        engine, now_ns,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
-                                  .address = engine->address,
-                                  .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason});
+    mwi_results_stop(&engine->results);
+    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_CEOF});
+    audit(engine, now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
+                                    .address = engine->address,
+                                    .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason});
 }
 
 /* The connection ends before the welcome: the shell may try again. */
@@ -82,10 +90,10 @@ static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int6
 {
     engine->phase = MWI_PHASE_APART;
     set_reason(engine, reason, strlen(reason));
-    mwi_slave_engine_audit(engine, now_ns,
-                           (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECT_FAILED,
-                                                     .address = engine->address,
-                                                     .reason = engine->reason});
+    audit(engine, now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECT_FAILED,
+                                    .address = engine->address,
+                                    .reason = engine->reason});
 }
 
 /* The master broke the protocol, or we cannot go on with it. */
@@ -112,9 +120,8 @@ static void send_hello(struct mwi_slave_engine *engine, const struct mwi_event *
     engine->phase = MWI_PHASE_GREETING;
     snprintf(engine->address, sizeof engine->address, "%s", event->name);
     engine->greeting_deadline_ns = event->now_ns + engine->config.client_timeout_ns;
-    mwi_slave_engine_audit(
-        engine, event->now_ns,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
+    audit(engine, event->now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
 }
 
 static void send_bare(struct mwi_slave_engine *engine, enum mwi_message_kind kind)
@@ -140,7 +147,6 @@ static void free_algorithms(struct mwi_slave_engine *engine)
 {
     for (size_t i = 0; i < engine->algorithms_count; i++)
         free(engine->names[i]);
-    mwi_pace_fini(&engine->pace);
     free(engine->names);
     free(engine->runs);
     engine->names = NULL;
@@ -154,7 +160,7 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
     free_algorithms(engine);
     engine->names = calloc(count + 1, sizeof *engine->names);
     engine->runs = calloc(count + 1, sizeof *engine->runs);
-    if (engine->names == NULL || engine->runs == NULL || !mwi_pace_init(&engine->pace, count))
+    if (engine->names == NULL || engine->runs == NULL)
         return false;
     for (; engine->algorithms_count < count; engine->algorithms_count++) {
         struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
@@ -170,31 +176,35 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
 static void take_welcome(struct mwi_slave_engine *engine, const struct mwi_message *message,
                          int64_t now_ns)
 {
-    size_t theirs = mwi_message_size(message->welcome.frame_bytes_max);
-    size_t ours = engine->config.frame_write_bytes_max;
+    const struct mwi_results_master master = {
+        .peer = engine->peer,
+        .sid = message->welcome.sid,
+        .group = message->welcome.result_group,
+        .message_bytes_max = mwi_message_size(message->welcome.frame_bytes_max),
+        .algorithms_count = message->welcome.algorithms_count,
+    };
     if (engine->phase != MWI_PHASE_GREETING) {
         give_up(engine, "the master sent a second welcome", now_ns);
         return;
     }
-    if (!learn_algorithms(engine, message)) {
+    if (!learn_algorithms(engine, message) || !mwi_results_start(&engine->results, &master)) {
         give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
         return;
     }
     engine->sid = message->welcome.sid;
-    engine->result_group = message->welcome.result_group;
-    engine->result_bytes_max = theirs < ours ? theirs : ours;
     engine->phase = MWI_PHASE_READY;
-    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_ID});
+    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_ID});
 }
 
+/* The payloads lie in the frame as it was received, which is kept at `kept` from now on. */
 static void queue_items(struct mwi_slave_engine *engine, const struct mwi_message *message,
-                        struct mwi_block *block, ptrdiff_t moved_by)
+                        struct mwi_block *block, const unsigned char *received, unsigned char *kept)
 {
     for (size_t i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_task(message, i, &item);
-        if (item.payload.size > 0) /* else it may be NULL */
-            item.payload.data += moved_by;
+        if (item.payload.size > 0) /* else data may be NULL */
+            item.payload.data = kept + (item.payload.data - received);
         bool is_known = item.algorithm < engine->algorithms_count;
         size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
         engine->ring[place] =
@@ -211,30 +221,31 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
 static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
                        const struct mwi_event *event)
 {
-    unsigned char *before = event->frame->data, *data;
+    const unsigned char *received = event->frame->data;
+    unsigned char *kept = NULL;
     if (engine->phase != MWI_PHASE_READY) {
         give_up(engine, "the master sent tasks before its welcome", event->now_ns);
         return;
     }
     struct mwi_block *block = NULL;
     if (reserve_tasks(engine, message->items_count))
-        block = mwi_block_keep(event->frame, &data);
+        block = mwi_block_keep(event->frame, &kept);
     if (block == NULL) {
         give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
         return;
     }
-    queue_items(engine, message, block, data - before);
-    engine->half_count = (engine->tasks_count + engine->results_count + 1) / 2;
+    queue_items(engine, message, block, received, kept);
+    mwi_results_expect(&engine->results, engine->tasks_count);
     mwi_block_unref(block);
-    mwi_slave_engine_audit(engine, event->now_ns,
-                           (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_RECEIVED,
-                                                     .count = message->items_count,
-                                                     .group_size = engine->result_group});
+    audit(engine, event->now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_RECEIVED,
+                                    .count = message->items_count,
+                                    .group_size = engine->results.master.group});
 }
 
 static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
 {
-    mwi_slave_engine_audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SHUTDOWN});
+    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SHUTDOWN});
     mwi_effects_drop(&engine->effects, engine->peer);
     end(engine, MWI_PHASE_SHUTDOWN, now_ns);
 }
@@ -243,9 +254,8 @@ static void take_refusal(struct mwi_slave_engine *engine, const struct mwi_messa
                          int64_t now_ns)
 {
     set_reason(engine, message->reason.data, message->reason.size);
-    mwi_slave_engine_audit(
-        engine, now_ns,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_REFUSED, .reason = engine->reason});
+    audit(engine, now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_REFUSED, .reason = engine->reason});
     mwi_effects_drop(&engine->effects, engine->peer);
     end(engine, MWI_PHASE_REFUSED, now_ns);
 }
@@ -333,11 +343,11 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine)
 mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
                                const struct mwi_slave_engine_config *config)
 {
-    *engine = (struct mwi_slave_engine){.config = *config, .sid = UINT32_MAX, .result_group = 1};
+    *engine = (struct mwi_slave_engine){.config = *config, .sid = UINT32_MAX};
     if (!mwi_decoder_init(&engine->decoder))
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);
-    mwi_buffer_init(&engine->results);
+    mwi_results_init(&engine->results, &engine->effects, config->frame_write_bytes_max);
     return MW_OK;
 }
 
@@ -346,8 +356,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     forget_tasks(engine);
     free(engine->ring);
     free_algorithms(engine);
-    mwi_buffer_fini(&engine->results);
-    mwi_slave_engine_forget_large(engine);
+    mwi_results_fini(&engine->results);
     mwi_effects_fini(&engine->effects);
     mwi_decoder_fini(&engine->decoder);
 }
@@ -377,13 +386,31 @@ bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_sla
 {
     if (!pop_task(engine, task))
         return false;
-    if (engine->results_count == 0) {
-        mwi_buffer_clear(&engine->results);
-        mwi_message_begin_results(&engine->results);
-    }
-    engine->result_start = engine->results.size;
-    mwi_message_begin_result(&engine->results, task->id);
+    mwi_results_begin(&engine->results, task->id, task->algorithm);
     return true;
+}
+
+/* The tasks that wait now. */
+static struct mwi_results_ahead tasks_ahead(const struct mwi_slave_engine *engine)
+{
+    if (engine->tasks_count == 0)
+        return (struct mwi_results_ahead){0};
+    return (struct mwi_results_ahead){engine->tasks_count,
+                                      engine->ring[engine->ring_first].algorithm};
+}
+
+void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
+                               uint64_t duration_ns, int64_t now_ns)
+{
+    mwi_block_unref(task->block);
+    task->block = NULL;
+    mwi_results_end(&engine->results, duration_ns, tasks_ahead(engine), now_ns);
+}
+
+bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    return mwi_results_are_unsent(&engine->results) &&
+           mwi_results_are_pressing(&engine->results, tasks_ahead(engine), now_ns);
 }
 
 void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
@@ -392,7 +419,7 @@ void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason,
     size_t size = 0;
     if (engine->phase != MWI_PHASE_READY)
         return;
-    mwi_slave_engine_flush(engine, now_ns);
+    mwi_results_flush(&engine->results, now_ns);
     mwi_buffer_init(&buffer);
     mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
     void *frame = mwi_buffer_take(&buffer, &size);

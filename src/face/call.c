@@ -1,57 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a task algorithm calls. The result is written where it will be sent from; leaving another
- * one cuts the message back to where the payload began.
+ * The functions that a task algorithm calls, and the call itself. Arguments are read from where
+ * they were received; the result is built in engine/results. An error of one of these functions
+ * fails the task with a sentence, unless the algorithm leaves another result after it.
  */
+#include "face/call.h"
+
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "face/slave.h"
-#include "wire/guard.h"
-
-static struct mwi_buffer *results(mw_call *call)
-{
-    return &call->slave->engine.results;
-}
-
-/* Forgets the result that was left before, and that memory did not suffice for it. */
-static void begin_result(mw_call *call, enum mwi_call_result result)
-{
-    struct mwi_slave_engine *engine = &call->slave->engine;
-    size_t start = mwi_slave_engine_payload_start(engine);
-    mwi_slave_engine_forget_large(engine);
-    if (start > engine->result_start) {
-        engine->results.size = start;
-        engine->results.failed = false;
-    }
-    call->result = result;
-}
-
-static void open_values(mw_call *call)
-{
-    begin_result(call, MWI_CALL_VALUES);
-    call->opened = mwi_message_open_values(results(call));
-}
-
-static void leave_failure(mw_call *call, const char *message)
-{
-    begin_result(call, MWI_CALL_FAILURE);
-    mwi_message_write_failure(results(call), message);
-    call->end = results(call)->size;
-}
 
 static mw_error fail_task(mw_call *call, mw_error error, const char *message)
 {
-    leave_failure(call, message);
+    mwi_results_fail(call->results, message);
     return error;
 }
 
-static mw_error fail_without_memory(mw_call *call)
+/* Fails the task if its result could not be left. */
+static mw_error check_left(mw_call *call, mw_error error, const mw_reason *why)
 {
-    return fail_task(call, MW_ENOMEM, "out of memory for the result");
+    if (error == MW_OK)
+        return MW_OK;
+    return fail_task(call, error, error == MW_ENOMEM ? "out of memory for the result" : why->text);
 }
 
 static mw_error load_arguments(mw_call *call)
@@ -62,7 +33,7 @@ static mw_error load_arguments(mw_call *call)
     call->has_values = true;
     if (payload->is_bytes)
         return fail_task(call, MW_EFORMAT, "expected arguments, got raw bytes");
-    mw_error error = mwi_values_load(&call->slave->values, payload->data, payload->size);
+    mw_error error = mwi_values_load(call->values, payload->data, payload->size);
     if (error != MW_OK)
         return fail_task(call, error,
                          error == MW_ENOMEM ? "out of memory for the arguments"
@@ -79,7 +50,7 @@ mw_error mw_call_args(mw_call *call, const char *format, ...)
     if (error != MW_OK)
         return error;
     va_start(arguments, format);
-    error = mwi_values_read(&call->slave->values, "argument", format, arguments, &why);
+    error = mwi_values_read(call->values, "argument", format, arguments, &why);
     va_end(arguments);
     return error == MW_OK ? MW_OK : fail_task(call, error, why.text);
 }
@@ -88,12 +59,12 @@ size_t mw_call_args_count(mw_call *call)
 {
     if (call->task->payload.is_bytes || load_arguments(call) != MW_OK)
         return 0;
-    return call->slave->values.count;
+    return call->values->count;
 }
 
 const msgpack_object *mw_call_arg(mw_call *call, size_t index)
 {
-    return index < mw_call_args_count(call) ? &call->slave->values.objects[index] : NULL;
+    return index < mw_call_args_count(call) ? &call->values->objects[index] : NULL;
 }
 
 mw_error mw_call_bytes(mw_call *call, void **data, size_t *size)
@@ -109,36 +80,18 @@ mw_error mw_call_return(mw_call *call, const char *format, ...)
 {
     mw_reason why = {""};
     va_list arguments;
-    open_values(call);
+    struct mwi_buffer *buffer = mwi_results_open_values(call->results);
     va_start(arguments, format);
-    mw_error error = mwi_values_write(results(call), format, arguments, &why);
+    mw_error error = mwi_values_write(buffer, format, arguments, &why);
     va_end(arguments);
-    if (error == MW_ENOMEM)
-        return fail_without_memory(call);
-    return error == MW_OK ? MW_OK : fail_task(call, error, why.text);
-}
-
-/* What became of a large result that was left, or could not be. */
-static mw_error end_large(mw_call *call, mw_error error, const mw_reason *why)
-{
-    call->end = results(call)->size;
-    if (error == MW_ENOMEM)
-        return fail_without_memory(call);
-    return error == MW_OK ? MW_OK : fail_task(call, error, why->text);
+    return check_left(call, error, &why);
 }
 
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 {
     mw_reason why;
-    begin_result(call, MWI_CALL_BYTES);
-    if (size >= MWI_MESSAGE_LARGE_BYTES) {
-        mw_error error = mwi_slave_engine_leave_large(&call->slave->engine, data, size, &why);
-        return end_large(call, error, &why);
-    }
-    mwi_buffer_reserve(results(call), size + MWI_MESSAGE_OVERHEAD_BYTES);
-    mwi_message_write_bytes(results(call), data, size);
-    call->end = results(call)->size;
-    return results(call)->failed ? fail_without_memory(call) : MW_OK;
+    mw_error error = mwi_results_copy_bytes(call->results, data, size, &why);
+    return check_left(call, error, &why);
 }
 
 /* Whether the bytes are the task's arguments, or a part of them. */
@@ -152,38 +105,21 @@ static bool is_in_arguments(const mw_call *call, const void *data, size_t size)
            size <= payload->size - (at - begin);
 }
 
-static mw_error return_in_place(mw_call *call, const void *data, size_t size)
-{
-    mw_reason why;
-    if (size < MWI_MESSAGE_LARGE_BYTES)
-        return mw_call_return_bytes(call, data, size);
-    begin_result(call, MWI_CALL_BYTES);
-    return end_large(
-        call,
-        mwi_slave_engine_share_large(&call->slave->engine, call->task->block, data, size, &why),
-        &why);
-}
-
 mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size)
 {
     mw_reason why;
-    if (is_in_arguments(call, data, size))
-        return return_in_place(call, data, size);
-    if (size >= MWI_MESSAGE_LARGE_BYTES) {
-        begin_result(call, MWI_CALL_BYTES);
-        return end_large(call, mwi_slave_engine_take_large(&call->slave->engine, data, size, &why),
-                         &why);
-    }
-    mw_error error = mw_call_return_bytes(call, data, size);
-    free(data);
-    return error;
+    mw_error error =
+        is_in_arguments(call, data, size)
+            ? mwi_results_share_bytes(call->results, call->task->block, data, size, &why)
+            : mwi_results_take_bytes(call->results, data, size, &why);
+    return check_left(call, error, &why);
 }
 
 msgpack_packer *mw_call_packer(mw_call *call)
 {
-    open_values(call);
+    struct mwi_buffer *buffer = mwi_results_open_values(call->results);
     call->has_packer = true;
-    msgpack_packer_init(&call->packer, results(call), mwi_buffer_write);
+    msgpack_packer_init(&call->packer, buffer, mwi_buffer_write);
     return &call->packer;
 }
 
@@ -191,43 +127,34 @@ void mw_call_fail(mw_call *call, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    const char *message = mwi_values_format(&call->slave->values, format, arguments);
+    const char *message = mwi_values_format(call->values, format, arguments);
     va_end(arguments);
     call->has_values = true;
-    leave_failure(call, message != NULL ? message : "out of memory for the message of a failure");
+    mwi_results_fail(call->results,
+                     message != NULL ? message : "out of memory for the message of a failure");
 }
 
 const char *mw_call_format(mw_call *call, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    const char *text = mwi_values_format(&call->slave->values, format, arguments);
+    const char *text = mwi_values_format(call->values, format, arguments);
     va_end(arguments);
     call->has_values = true;
     if (text != NULL)
         return text;
-    leave_failure(call, "out of memory for a string");
+    mwi_results_fail(call->results, "out of memory for a string");
     return "";
 }
 
 void *mw_call_user(const mw_call *call)
 {
-    return call->slave->user;
+    return *call->user;
 }
 
 mw_slave *mw_call_slave(const mw_call *call)
 {
     return call->slave;
-}
-
-static void close_values(mw_call *call)
-{
-    struct mwi_buffer *buffer = results(call);
-    mwi_message_close_values(buffer, call->opened);
-    if (call->has_packer && !buffer->failed &&
-        !mwi_guard_check(buffer->data + call->opened, buffer->size - call->opened, NULL))
-        leave_failure(call, "the result is not whole msgpack values: what was packed with "
-                            "mw_call_packer lacks elements, or is nested too deeply");
 }
 
 static void run_algorithm(mw_call *call)
@@ -239,25 +166,14 @@ static void run_algorithm(mw_call *call)
                      call->task->name);
 }
 
-void mwi_call_run(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
+void mwi_call_run(mw_call *call)
 {
-    int64_t began_ns = *now_ns;
-    mw_call call = {.slave = slave, .task = task};
-    slave->is_running = true;
-    run_algorithm(&call);
-    slave->is_running = false;
-    if (call.result == MWI_CALL_NOTHING)
-        open_values(&call);
-    if (results(&call)->failed)
-        fail_without_memory(&call);
-    if (call.result == MWI_CALL_VALUES)
-        close_values(&call);
-    else
-        results(&call)->size = call.end; /* a packer handed out before may have been used after */
-    if (call.has_values)
-        mwi_values_clear(&slave->values);
-    *now_ns = mwi_loop_now(slave->loop);
-    mwi_slave_engine_end_task(&slave->engine, task,
-                              call.result == MWI_CALL_FAILURE ? MWI_RESULT_FAILED : MWI_RESULT_DONE,
-                              (uint64_t)(*now_ns - began_ns), *now_ns);
+    assert(call->task != NULL && call->results != NULL && call->values != NULL);
+    run_algorithm(call);
+    if (call->has_packer && !mwi_results_are_whole(call->results))
+        mwi_results_fail(call->results,
+                         "the result is not whole msgpack values: what was packed with "
+                         "mw_call_packer lacks elements, or is nested too deeply");
+    if (call->has_values)
+        mwi_values_clear(call->values);
 }

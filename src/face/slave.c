@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "face/call.h"
 #include "loop/signals.h"
 
 /* After a task the network is looked at if this has passed since the last time. */
@@ -27,7 +28,7 @@ static mw_error turn(mw_slave *slave, int64_t deadline_ns)
     mw_reason why;
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
     slave->last_turn_ns = mwi_loop_turned(slave->loop);
-    mwi_slave_engine_looked(&slave->engine);
+    mwi_results_have_left(&slave->engine.results);
     if (error != MW_OK)
         slave->broken = mwi_slave_fail(slave, error, "%s", why.text);
     return error;
@@ -63,10 +64,26 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
     const struct mwi_slave_engine *engine = &slave->engine;
     *counts = (mw_slave_counts){.master_gone = engine->phase != MWI_PHASE_READY,
                                 .shutdown = engine->phase == MWI_PHASE_SHUTDOWN,
-                                .results_total = engine->results_total,
+                                .results_total = engine->results.total_count,
                                 .tasks_waiting = engine->tasks_count,
-                                .results_waiting = engine->results_count,
-                                .result_group = engine->result_group};
+                                .results_waiting = engine->results.count,
+                                .result_group = engine->results.master.group};
+}
+
+/* Runs a task to its end. *now_ns is the time when it begins, and becomes the time when it ended. */
+static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
+{
+    mw_call call = {.slave = slave,
+                    .user = &slave->user,
+                    .task = task,
+                    .results = &slave->engine.results,
+                    .values = &slave->values};
+    int64_t began_ns = *now_ns;
+    slave->is_running = true;
+    mwi_call_run(&call);
+    slave->is_running = false;
+    *now_ns = mwi_loop_now(slave->loop);
+    mwi_slave_engine_end_task(&slave->engine, task, (uint64_t)(*now_ns - began_ns), *now_ns);
 }
 
 /* Runs up to `count` tasks, with looks at the network when it is time; 0: up to the next message of
@@ -78,9 +95,9 @@ static void run_tasks(mw_slave *slave, size_t count)
     for (size_t i = 0; (i < count || count == 0) && !is_over(slave); i++) {
         if (!mwi_slave_engine_begin_task(&slave->engine, &task))
             return;
-        mwi_call_run(slave, &task, &now_ns);
+        run_task(slave, &task, &now_ns);
         mwi_loop_carry_out(slave->loop);
-        if (count == 0 && slave->engine.results_count == 0)
+        if (count == 0 && slave->engine.results.count == 0)
             return;
         bool is_time = mwi_slave_engine_is_pressing(&slave->engine, now_ns) ||
                        now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
@@ -106,8 +123,8 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
     }
     run_tasks(slave, count);
     /* What the caller does next may take long. */
-    if (slave->engine.result_group == 0) {
-        mwi_slave_engine_flush(&slave->engine, mwi_loop_now(slave->loop));
+    if (slave->engine.results.master.group == 0) {
+        mwi_results_flush(&slave->engine.results, mwi_loop_now(slave->loop));
         mwi_loop_carry_out(slave->loop);
     }
     if (!is_over(slave))
@@ -118,7 +135,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
 
 mw_error mw_slave_loop(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
 {
-    return serve(slave, timeout_s, slave->engine.result_group, counts);
+    return serve(slave, timeout_s, slave->engine.results.master.group, counts);
 }
 
 mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s, mw_slave_counts *counts)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave as its user holds it: an engine, a loop and the call that runs. slave.c has the loops,
- * slave_open.c how it finds its master, call.c what a task algorithm calls.
+ * The slave as its user holds it: an engine and a loop. slave.c has the loops that run tasks,
+ * slave_open.c the search for the master.
  */
 #ifndef MWI_SLAVE_H
 #define MWI_SLAVE_H
@@ -11,26 +11,6 @@
 #include "options/role.h"
 #include "record/trail.h"
 #include "wire/values.h"
-
-/* What a task algorithm has left so far. */
-enum mwi_call_result {
-    MWI_CALL_NOTHING,
-    MWI_CALL_VALUES, /* open: more may be packed */
-    MWI_CALL_BYTES,
-    MWI_CALL_FAILURE
-};
-
-struct mw_call {
-    mw_slave *slave;
-    struct mwi_slave_task *task;
-    enum mwi_call_result result;
-    bool has_values; /* the arguments were read into slave->values, or strings made there */
-    bool is_loaded;
-    bool has_packer; /* msgpack of the user's own may be in the values */
-    size_t opened;   /* of open values, see mwi_message_open_values */
-    size_t end;      /* of bytes or a failure, in the message of results */
-    msgpack_packer packer;
-};
 
 struct mw_slave {
     const mw_program *program;
@@ -52,9 +32,6 @@ struct mw_slave {
 /* mw_slave_open for a process of which more is known. */
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
                         struct mwi_launch *launch) MW_USE_RESULT;
-
-/* Runs a task to its end; now_ns is when it begins, and becomes when it has ended. */
-void mwi_call_run(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns);
 
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);

@@ -353,13 +353,6 @@ size_t mwi_message_open_values(struct mwi_buffer *buffer)
     return buffer->size;
 }
 
-size_t mwi_message_opened_values(const struct mwi_buffer *buffer, size_t start)
-{
-    bool is_open = !buffer->failed && buffer->size >= start + EXT32_HEADER_BYTES &&
-                   buffer->data[start] == EXT32;
-    return is_open ? start + EXT32_HEADER_BYTES : 0;
-}
-
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened)
 {
     if (!buffer->failed)

@@ -145,9 +145,6 @@ void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t alg
 void mwi_message_begin_results(struct mwi_buffer *buffer);
 void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id);
 size_t mwi_message_open_values(struct mwi_buffer *buffer); /* -> `opened` of _close_values */
-/* The same of a payload that begins at `start`, however long it has become; 0 if it is no values.
- */
-size_t mwi_message_opened_values(const struct mwi_buffer *buffer, size_t start);
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened);
 void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size);
 void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message);

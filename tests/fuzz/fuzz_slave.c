@@ -9,7 +9,7 @@
 #include "engine/slave_engine.h"
 #include "frames.h"
 
-#define MAX_BYTES 2000
+#define MAX_BYTES 100000
 #define ADDRESS "master \xff"
 
 struct life {
@@ -49,8 +49,8 @@ static void check_frame(struct life *life, const struct mwi_effect *effect)
     if (message.kind != MWI_MESSAGE_RESULTS && message.kind != MWI_MESSAGE_LARGE_RESULT)
         return;
     /* A failure is sent even if it is longer than the master accepts. */
-    MWT_FUZZ_PROMISE(effect->size <= life->engine.result_bytes_max ||
-                     life->engine.result_bytes_max < 300);
+    MWT_FUZZ_PROMISE(effect->size <= life->engine.results.message_bytes_max ||
+                     life->engine.results.message_bytes_max < 300);
     life->results_sent += message.items_count;
 }
 
@@ -109,25 +109,24 @@ static void join(struct life *life, struct mwt_input *input)
         return;
     mwi_buffer_clear(&life->buffer);
     mwi_message_write_welcome(&life->buffer, 3, mwt_input_byte(input) % 8u + 1u,
-                              mwt_input_byte(input) * 20u, algorithms);
+                              mwt_input_byte(input) * 400u, algorithms);
     send_frame(life, true);
 }
 
 static void run_task(struct life *life, struct mwt_input *input)
 {
-    static const char bytes[4096];
+    static const char bytes[255 * 200];
     struct mwi_slave_task task;
     mw_reason why;
-    size_t size = mwt_input_byte(input) * 10u;
+    size_t number = mwt_input_byte(input);
+    size_t size = number % 3 == 0 ? number * 200 : number; /* some are large */
     if (!mwi_slave_engine_begin_task(&life->engine, &task))
         return;
-    size_t start = mwi_slave_engine_payload_start(&life->engine);
-    MWT_FUZZ_PROMISE(start == life->engine.results.size);
     MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
     MWT_FUZZ_PROMISE(task.name != NULL);
-    if (size % 3 > 0 || mwi_slave_engine_leave_large(&life->engine, bytes, size, &why) != MW_OK)
-        mwi_message_write_bytes(&life->engine.results, bytes, size);
-    mwi_slave_engine_end_task(&life->engine, &task, MWI_RESULT_DONE, 1, life->now_ns);
+    if (mwi_results_copy_bytes(&life->engine.results, bytes, size, &why) != MW_OK)
+        mwi_results_fail(&life->engine.results, why.text);
+    mwi_slave_engine_end_task(&life->engine, &task, 1, life->now_ns);
     carry_out(life);
 }
 
@@ -161,7 +160,7 @@ static void happen(struct life *life, struct mwt_input *input)
         else if (what == 0xed)
             mwi_slave_engine_leave(&life->engine, "enough", life->now_ns);
         else
-            mwi_slave_engine_flush(&life->engine, life->now_ns);
+            mwi_results_flush(&life->engine.results, life->now_ns);
         carry_out(life);
         break;
     default:
@@ -169,7 +168,7 @@ static void happen(struct life *life, struct mwt_input *input)
         send_frame(life, what < 128);
         break;
     }
-    MWT_FUZZ_PROMISE(life->results_sent <= life->engine.results_total);
+    MWT_FUZZ_PROMISE(life->results_sent <= life->engine.results.total_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -154,13 +154,20 @@ void mwt_slave_give(struct mwt_slave *slave, const char *names)
     mwt_slave_frame(slave, &buffer);
 }
 
+void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size)
+{
+    mw_reason why;
+    if (mwi_results_copy_bytes(&slave->engine.results, data, size, &why) != MW_OK)
+        abort();
+}
+
 size_t mwt_slave_run(struct mwt_slave *slave, size_t count)
 {
     struct mwi_slave_task task;
     size_t ran = 0;
     for (; ran < count && mwi_slave_engine_begin_task(&slave->engine, &task); ran++) {
-        mwi_message_write_bytes(&slave->engine.results, task.payload.data, task.payload.size);
-        mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, 1000, slave->now_ns);
+        mwt_slave_return(slave, task.payload.data, task.payload.size);
+        mwi_slave_engine_end_task(&slave->engine, &task, 1000, slave->now_ns);
     }
     take(slave);
     return ran;

@@ -50,6 +50,9 @@ void mwt_slave_give(struct mwt_slave *slave, const char *names);
 /* Runs up to `count` tasks, each of which returns its own payload; returns how many it ran. */
 size_t mwt_slave_run(struct mwt_slave *slave, size_t count);
 
+/* Leaves raw bytes as the result of the task that was begun. */
+void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size);
+
 /* The results that were sent: "a b|c!" for two in one message, and then a failure whose message is
  * "c". Since the last forget. */
 const char *mwt_slave_results(struct mwt_slave *slave);

@@ -27,8 +27,6 @@ MAY_REACH_OUT = {"record/audit_file", "record/disk_file", "record/resource_file"
 MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.
 CIRCLES = {
-    frozenset({"engine/slave_engine", "engine/results"}),
-    frozenset({"face/call", "face/slave"}),
     frozenset({"options/options", "options/table", "options/value"}),
     frozenset({"tcp/conn", "tcp/dial", "tcp/linger", "tcp/mirror", "tcp/watch"}),
 }

@@ -308,28 +308,6 @@ static void test_large_result(void)
     }
 }
 
-/* Values are found where they were opened; what is no values has not been. */
-static void test_opened_values(void)
-{
-    struct way way;
-    start(&way);
-    mwi_message_begin_results(&way.buffer);
-    mwi_message_begin_result(&way.buffer, 70000);
-    size_t start_of_values = way.buffer.size;
-    size_t opened = mwi_message_open_values(&way.buffer);
-    mwi_buffer_append(&way.buffer, "\x05\xc0", 2);
-    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, start_of_values), opened);
-    mwi_buffer_clear(&way.buffer);
-    mwi_message_begin_results(&way.buffer);
-    size_t before = way.buffer.size;
-    mwi_message_write_bytes(&way.buffer, "some bytes", 10);
-
-    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, before), 0);
-    CU_ASSERT_EQUAL(mwi_message_opened_values(&way.buffer, way.buffer.size), 0);
-
-    end(&way);
-}
-
 /* What a task or result takes besides its payload is never more than is set aside for it. */
 static void test_overhead(void)
 {
@@ -551,7 +529,6 @@ int main(void)
         {"result of no values", test_result_of_no_values},
         {"large task", test_large_task},
         {"large result", test_large_result},
-        {"opened values", test_opened_values},
         {"overhead", test_overhead},
         {"malformed", test_malformed},
         {"truncations", test_truncations},

@@ -119,31 +119,22 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
     return true;
 }
 
-/* Leaves a large payload as the result, or a failure if there is no memory for it. */
-static bool leave_large(struct farm *farm, struct mwi_slave_engine *slave,
-                        const struct mwi_slave_task *task)
-{
-    mw_reason why;
-    if (mwi_slave_engine_leave_large(slave, task->payload.data, task->payload.size, &why) == MW_OK)
-        return true;
-    farm->is_told = true;
-    mwi_message_write_failure(&slave->results, "\x03");
-    return false;
-}
-
 /* Runs what a slave has; each task returns its own payload, every third fails. */
 static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
 {
     struct mwi_slave_task task;
+    mw_reason why;
     while (mwi_slave_engine_begin_task(slave, &task)) {
-        bool fails = task.payload.data[0] % 3 == 0;
-        if (task.payload.size >= MWI_MESSAGE_LARGE_BYTES)
-            fails = !leave_large(farm, slave, &task);
-        else if (fails)
-            mwi_message_write_failure(&slave->results, "\x03");
-        else
-            mwi_message_write_bytes(&slave->results, task.payload.data, task.payload.size);
-        mwi_slave_engine_end_task(slave, &task, fails ? MWI_RESULT_FAILED : MWI_RESULT_DONE, 1, 0);
+        const struct mwi_payload *payload = &task.payload;
+        bool is_large = payload->size >= MWI_MESSAGE_LARGE_BYTES;
+        if (!is_large && payload->data[0] % 3 == 0) {
+            mwi_results_fail(&slave->results, "\x03");
+        } else if (mwi_results_copy_bytes(&slave->results, payload->data, payload->size, &why) !=
+                   MW_OK) {
+            farm->is_told = true;
+            mwi_results_fail(&slave->results, "\x03");
+        }
+        mwi_slave_engine_end_task(slave, &task, 1, 0);
         farm->is_told = farm->is_told || slave->effects.failed;
     }
 }

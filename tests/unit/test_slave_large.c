@@ -46,7 +46,7 @@ static struct mwi_slave_task begin(struct mwt_slave *slave)
 
 static void end_task(struct mwt_slave *slave, struct mwi_slave_task *task)
 {
-    mwi_slave_engine_end_task(&slave->engine, task, MWI_RESULT_DONE, 77, 0);
+    mwi_slave_engine_end_task(&slave->engine, task, 77, 0);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
@@ -55,7 +55,7 @@ static const unsigned char *end_large(struct mwt_slave *slave, struct mwi_slave_
 {
     const struct mwi_effects *effects = &slave->engine.effects;
     const unsigned char *data = NULL;
-    mwi_slave_engine_end_task(&slave->engine, task, MWI_RESULT_DONE, 77, 0);
+    mwi_slave_engine_end_task(&slave->engine, task, 77, 0);
     for (size_t i = 0; i < effects->count; i++)
         if (effects->items[i].body.release != NULL)
             data = effects->items[i].body.data;
@@ -66,20 +66,18 @@ static const unsigned char *end_large(struct mwt_slave *slave, struct mwi_slave_
 static void return_small(struct mwt_slave *slave)
 {
     struct mwi_slave_task task = begin(slave);
-    mwi_message_write_bytes(&slave->engine.results, task.payload.data, task.payload.size);
+    mwt_slave_return(slave, task.payload.data, task.payload.size);
     end_task(slave, &task);
 }
 
 /* Writes a bin of so many bytes of this letter as the values of a result. */
 static void write_values(struct mwt_slave *slave, size_t size, char letter)
 {
-    struct mwi_buffer *results = &slave->engine.results;
+    struct mwi_buffer *buffer = mwi_results_open_values(&slave->engine.results);
     msgpack_packer packer;
     unsigned char *bytes = make_bytes(size, letter);
-    size_t opened = mwi_message_open_values(results);
-    msgpack_packer_init(&packer, results, mwi_buffer_write);
+    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
     msgpack_pack_bin_with_body(&packer, bytes, size);
-    mwi_message_close_values(results, opened);
     free(bytes);
 }
 
@@ -139,7 +137,7 @@ static void test_large_task(void)
         CU_ASSERT_TRUE(task.payload.is_bytes);
         CU_ASSERT_EQUAL_FATAL(task.payload.size, LARGE + i);
         CU_ASSERT_TRUE(is_all(task.payload.data, LARGE + i, i == 0 ? 'x' : 'y'));
-        mwi_message_write_bytes(&slave.engine.results, NULL, 0);
+        mwt_slave_return(&slave, NULL, 0);
         end_task(&slave, &task);
     }
     end(&slave);
@@ -156,8 +154,8 @@ static void test_large_task_of_unknown_algorithm(void)
     struct mwi_slave_task task = begin(&slave);
     CU_ASSERT_PTR_NULL(task.run);
     CU_ASSERT_STRING_EQUAL(task.name, "?");
-    mwi_message_write_failure(&slave.engine.results, "unknown");
-    mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_FAILED, 1, 0);
+    mwi_results_fail(&slave.engine.results, "unknown");
+    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "unknown!");
     end(&slave);
@@ -207,7 +205,7 @@ static void test_bytes(void)
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
 
     struct mwi_slave_task task = begin(&slave);
-    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, bytes, LARGE, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_results_copy_bytes(&slave.engine.results, bytes, LARGE, &why), MW_OK);
     memset(bytes, '?', LARGE);
     end_task(&slave, &task);
 
@@ -216,8 +214,8 @@ static void test_bytes(void)
     CU_ASSERT_TRUE(item.payload.is_bytes && item.payload.size == LARGE);
     CU_ASSERT_TRUE(is_all(item.payload.data, LARGE, 'z'));
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail, "MASTER <- 2 results\nMASTER <- 1 results\n");
-    CU_ASSERT_EQUAL(slave.engine.results_count, 0);
-    CU_ASSERT_EQUAL(slave.engine.results_total, 3);
+    CU_ASSERT_EQUAL(slave.engine.results.count, 0);
+    CU_ASSERT_EQUAL(slave.engine.results.total_count, 3);
     return_small(&slave);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b|d");
     free(bytes);
@@ -234,7 +232,7 @@ static void test_taken_bytes(void)
 
     struct mwi_slave_task task = begin(&slave);
     CU_ASSERT_EQUAL(
-        mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE + 3, 't'), LARGE + 3, &why),
+        mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE + 3, 't'), LARGE + 3, &why),
         MW_OK);
     end_task(&slave, &task);
 
@@ -250,8 +248,8 @@ static void run_large(struct mwt_slave *slave, uint64_t duration_ns, int64_t now
     mw_reason why;
     struct mwi_slave_task task = begin(slave);
     CU_ASSERT_EQUAL(
-        mwi_slave_engine_take_large(&slave->engine, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
-    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, duration_ns, now_ns);
+        mwi_results_take_bytes(&slave->engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
+    mwi_slave_engine_end_task(&slave->engine, &task, duration_ns, now_ns);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
@@ -270,7 +268,7 @@ static void test_pressing(void)
         run_large(&slave, 1000, 2000);
     CU_ASSERT_TRUE(mwi_slave_engine_is_pressing(&slave.engine, 2000));
 
-    mwi_slave_engine_looked(&slave.engine);
+    mwi_results_have_left(&slave.engine.results);
     run_large(&slave, 1000, 3000);
     CU_ASSERT_FALSE(mwi_slave_engine_is_pressing(&slave.engine, 3000));
     run_large(&slave, 60000000, 4000);
@@ -290,8 +288,8 @@ static void test_pressing(void)
     end(&slave);
 }
 
-/* Bytes that were left and forgotten do not leave, nor do they stay in memory. */
-static void test_forgotten_bytes(void)
+/* Bytes that another payload has replaced do not leave, nor do they stay in memory. */
+static void test_replaced_bytes(void)
 {
     static struct mwt_slave slave;
     mw_reason why;
@@ -299,10 +297,9 @@ static void test_forgotten_bytes(void)
     mwt_slave_give(&slave, "a");
 
     struct mwi_slave_task task = begin(&slave);
-    mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE, 't'), LARGE, &why);
-    mwi_slave_engine_forget_large(&slave.engine);
-    CU_ASSERT_PTR_NULL(slave.engine.large);
-    mwi_message_write_bytes(&slave.engine.results, "small", 5);
+    CU_ASSERT_EQUAL(
+        mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
+    mwt_slave_return(&slave, "small", 5);
     end_task(&slave, &task);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "small");
@@ -318,14 +315,14 @@ static void test_oversize_bytes(void)
     mwt_slave_give(&slave, "a");
     struct mwi_slave_task task = begin(&slave);
 
-    CU_ASSERT_EQUAL(mwi_slave_engine_leave_large(&slave.engine, NULL, FRAME_BYTES_MAX, &why),
+    CU_ASSERT_EQUAL(mwi_results_copy_bytes(&slave.engine.results, NULL, FRAME_BYTES_MAX, &why),
                     MW_ETOOBIG);
-    CU_ASSERT_EQUAL(mwi_slave_engine_take_large(&slave.engine, malloc(1), (size_t)1 << 62, &why),
+    CU_ASSERT_EQUAL(mwi_results_take_bytes(&slave.engine.results, malloc(1), (size_t)1 << 62, &why),
                     MW_ETOOBIG);
 
     CU_ASSERT_STRING_EQUAL(why.text, "the result's 4611686018427387904 bytes are over the slave's "
                                      "--mw-max-write-buffer-size of 131072");
-    mwi_message_write_failure(&slave.engine.results, "no");
+    mwi_results_fail(&slave.engine.results, "no");
     end_task(&slave, &task);
     end(&slave);
 }
@@ -340,8 +337,8 @@ static void test_largest_bytes(void)
     mwt_slave_give(&slave, "a");
     struct mwi_slave_task task = begin(&slave);
 
-    CU_ASSERT_EQUAL(mwi_slave_engine_take_large(&slave.engine, make_bytes(SIZE, 'm'), SIZE, &why),
-                    MW_OK);
+    CU_ASSERT_EQUAL(
+        mwi_results_take_bytes(&slave.engine.results, make_bytes(SIZE, 'm'), SIZE, &why), MW_OK);
     end_task(&slave, &task);
 
     CU_ASSERT_EQUAL(large_result(&slave, 0, 0).payload.size, SIZE);
@@ -363,7 +360,8 @@ static void test_values(void)
 
         struct mwi_slave_task task = begin(&slave);
         write_values(&slave, LARGE, 'v');
-        const unsigned char *end_of_values = slave.engine.results.data + slave.engine.results.size;
+        const unsigned char *end_of_values =
+            slave.engine.results.message.data + slave.engine.results.message.size;
         const unsigned char *body = end_large(&slave, &task);
 
         size_t index = earlier_count == 0 ? 0 : 1;
@@ -406,7 +404,8 @@ static void test_master_is_gone(void)
     mwt_slave_give(&slave, "a b c");
     return_small(&slave);
     struct mwi_slave_task task = begin(&slave);
-    mwi_slave_engine_take_large(&slave.engine, make_bytes(LARGE, 't'), LARGE, &why);
+    CU_ASSERT_EQUAL(
+        mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
 
     mwt_slave_down(&slave, "gone");
     end_task(&slave, &task);
@@ -424,7 +423,7 @@ int main(void)
         {"bytes", test_bytes},
         {"taken bytes", test_taken_bytes},
         {"pressing", test_pressing},
-        {"forgotten bytes", test_forgotten_bytes},
+        {"replaced bytes", test_replaced_bytes},
         {"oversize bytes", test_oversize_bytes},
         {"largest bytes", test_largest_bytes},
         {"values", test_values},

@@ -51,7 +51,7 @@ static void check_final(struct mwt_slave *slave)
     send_shutdown(slave);
     mwt_slave_down(slave, "again");
     mwt_slave_tick(slave, 1000000 * MWT_SECOND);
-    mwi_slave_engine_flush(&slave->engine, 0);
+    mwi_results_flush(&slave->engine.results, 0);
     mwi_slave_engine_leave(&slave->engine, "again", 0);
 
     CU_ASSERT_EQUAL(slave->engine.effects.count, 0);
@@ -96,8 +96,8 @@ static void test_welcome(void)
 
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
     CU_ASSERT_EQUAL(slave.engine.sid, 3);
-    CU_ASSERT_EQUAL(slave.engine.result_group, 7);
-    CU_ASSERT_EQUAL(slave.engine.result_bytes_max, 4096);
+    CU_ASSERT_EQUAL(slave.engine.results.master.group, 7);
+    CU_ASSERT_EQUAL(slave.engine.results.message_bytes_max, 4096);
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail,
                            "MASTER <- CONNECTED TO host:5\nMASTER -> ID SLAVE-3\n");
     CU_ASSERT_EQUAL(mwi_slave_engine_deadline(&slave.engine), INT64_MAX);

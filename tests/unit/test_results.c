@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave engine at work: the queue of its tasks, and its results in messages of a group each
- * that are never larger than both sides agree to.
+ * The results of a slave: in messages of a group each, never larger than both sides agree to, and
+ * built without a look at what was written.
  */
 #include "mwt_slave.h"
 
@@ -35,99 +35,10 @@ static void run_sized(struct mwt_slave *slave, size_t size)
     CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
     memset(bytes, task.payload.data[0], size);
-    mwi_message_write_bytes(&slave->engine.results, bytes, size);
-    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, 1, 0);
+    mwt_slave_return(slave, bytes, size);
+    mwi_slave_engine_end_task(&slave->engine, &task, 1, 0);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
     free(bytes);
-}
-
-/* Tasks come out in the order in which they came, with what the master said of them. */
-static void test_tasks(void)
-{
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave, 1, MASTER_BYTES_MAX);
-    mwt_slave_give(&slave, "first second");
-
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 2);
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-
-    CU_ASSERT_EQUAL(task.id, 0);
-    CU_ASSERT_PTR_EQUAL(task.run, mwt_slave_config().algorithms[0].run);
-    CU_ASSERT_STRING_EQUAL(task.name, "alpha");
-    CU_ASSERT_TRUE(task.payload.is_bytes);
-    CU_ASSERT_EQUAL_FATAL(task.payload.size, 5);
-    CU_ASSERT_EQUAL(memcmp(task.payload.data, "first", 5), 0);
-    mwi_message_write_failure(&slave.engine.results, "x");
-    mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_FAILED, 1, 0);
-    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 1);
-    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "x!|second");
-    end(&slave);
-}
-
-/* Without a task there is none to begin. */
-static void test_no_task(void)
-{
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave, 1, MASTER_BYTES_MAX);
-
-    CU_ASSERT_FALSE(mwi_slave_engine_begin_task(&slave.engine, &task));
-    mwi_slave_engine_flush(&slave.engine, 0);
-
-    CU_ASSERT_EQUAL(slave.engine.effects.count, 0);
-    end(&slave);
-}
-
-/* Algorithms are found by their names, not by the order in which either side has them. */
-static void test_algorithms_by_name(void)
-{
-    static const char tasks[] = "\x9d\x04\x00\x00\xc4\x00\x01\x01\xc4\x00\x02\x02\xc4\x00"
-                                "\x03\xcd\x01\x00\xc4\x00";
-    static const char *const names[] = {"beta", "alpha", "gamma", "?"};
-    static const bool is_known[] = {true, true, false, false};
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave, 1, MASTER_BYTES_MAX);
-
-    mwt_slave_bytes(&slave, tasks, sizeof tasks - 1);
-
-    for (size_t i = 0; i < 4; i++) {
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        CU_ASSERT_STRING_EQUAL(task.name, names[i]);
-        CU_ASSERT_EQUAL(task.run != NULL, is_known[i]);
-        mwi_message_write_bytes(&slave.engine.results, NULL, 0);
-        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
-    }
-    end(&slave);
-}
-
-/* The queue grows with what comes, whether it is emptied meanwhile or not. */
-static void test_queue(void)
-{
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    struct mwt_random random;
-    uint64_t expected_id = 0;
-    mwt_random_start(&random);
-    start(&slave, 1000000, MASTER_BYTES_MAX);
-
-    for (int round = 0; round < 300; round++) {
-        mwt_slave_give(&slave, round % 10 == 0 ? "a b c d e f g h i j k l m n o p q r s" : "a b");
-        for (size_t i = mwt_random_below(&random, 8); i > 0; i--) {
-            if (!mwi_slave_engine_begin_task(&slave.engine, &task))
-                break;
-            CU_ASSERT_EQUAL(task.id, expected_id++);
-            mwi_message_write_bytes(&slave.engine.results, NULL, 0);
-            mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
-        }
-        mwt_slave_forget(&slave);
-        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
-    }
-
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, slave.ids_count - expected_id);
-    CU_ASSERT_EQUAL(slave.engine.results_total, expected_id);
-    end(&slave);
 }
 
 /* With groups of one, each result is sent at once. */
@@ -142,8 +53,8 @@ static void test_results_one_by_one(void)
     mwt_slave_run(&slave, 1);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a|b");
-    CU_ASSERT_EQUAL(slave.engine.results_total, 2);
-    CU_ASSERT_EQUAL(slave.engine.results_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.results.total_count, 2);
+    CU_ASSERT_EQUAL(slave.engine.results.count, 0);
     end(&slave);
 }
 
@@ -156,7 +67,7 @@ static void test_result_groups(void)
 
     mwt_slave_run(&slave, 2);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
-    CU_ASSERT_EQUAL(slave.engine.results_count, 2);
+    CU_ASSERT_EQUAL(slave.engine.results.count, 2);
     mwt_slave_run(&slave, 2);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c");
     mwt_slave_run(&slave, 1);
@@ -176,8 +87,8 @@ static void test_flush(void)
     mwt_slave_give(&slave, "a b c");
     mwt_slave_run(&slave, 2);
 
-    mwi_slave_engine_flush(&slave.engine, 0);
-    mwi_slave_engine_flush(&slave.engine, 0);
+    mwi_results_flush(&slave.engine.results, 0);
+    mwi_results_flush(&slave.engine.results, 0);
     mwt_slave_run(&slave, 1);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b|c");
@@ -189,14 +100,16 @@ static void test_large_groups_are_sent_early(void)
 {
     static struct mwt_slave slave;
     start(&slave, 1000, MASTER_BYTES_MAX);
-    mwt_slave_give(&slave, "a b c d");
+    for (int i = 0; i < 20; i++)
+        mwt_slave_give(&slave, "a");
 
-    run_sized(&slave, 300000);
+    for (int i = 0; i < 17; i++)
+        run_sized(&slave, 30000);
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
-    run_sized(&slave, 300000);
+    run_sized(&slave, 30000);
 
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 1);
-    CU_ASSERT_EQUAL(slave.engine.results_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.results.count, 0);
     end(&slave);
 }
 
@@ -290,11 +203,12 @@ static void test_oversize_result_in_a_group(void)
     end(&slave);
 }
 
-/* A result that was written can be taken back up to its beginning, whatever the size of the id. */
-static void test_payload_start(void)
+/* Each payload replaces the one before it, whatever the sizes of the id and of the payloads. */
+static void test_replaced_payload(void)
 {
     static const uint64_t ids[] = {
         0, 127, 128, 255, 256, 65535, 65536, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX};
+    static unsigned char large[MWI_MESSAGE_LARGE_BYTES];
 
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         static struct mwt_slave slave;
@@ -304,61 +218,96 @@ static void test_payload_start(void)
         mwt_slave_give(&slave, "a");
         CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
 
-        CU_ASSERT_EQUAL(mwi_slave_engine_payload_start(&slave.engine), slave.engine.results.size);
-        mwi_message_write_bytes(&slave.engine.results, "wrong", 5);
-        slave.engine.results.size = mwi_slave_engine_payload_start(&slave.engine);
-        mwi_message_write_bytes(&slave.engine.results, "right", 5);
-        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
+        mwt_slave_return(&slave, "wrong", 5);
+        mwt_slave_return(&slave, large, sizeof large);
+        mwi_buffer_append(mwi_results_open_values(&slave.engine.results), "\x01\x02", 2);
+        mwi_results_fail(&slave.engine.results, "wrong too");
+        mwt_slave_return(&slave, "right", 5);
+        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
         mwt_outbox_take(&slave.outbox, &slave.engine.effects);
 
+        CU_ASSERT_EQUAL(slave.outbox.frames_count, 1);
         CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "right");
         end(&slave);
     }
 }
 
-/* A task may have nothing as its payload, in a frame that is kept or copied, and return nothing. */
-static void test_empty_payload(void)
+/* Values that are appended behind a later payload, with a buffer of earlier, are cut off. */
+static void test_stale_values(void)
 {
-    static const char given[] = "\x94\x04\x00\x01\xc4\x00", lent[] = "\x94\x04\xcc\x80\x01\xc4\x00";
     static struct mwt_slave slave;
     struct mwi_slave_task task;
-    start(&slave, 2, MASTER_BYTES_MAX);
+    start(&slave, 1, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a");
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
 
-    mwt_slave_bytes(&slave, given, sizeof given - 1);
-    mwt_slave_bytes(&slave, lent, sizeof lent - 1);
-
-    for (int i = 0; i < 2; i++) {
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        CU_ASSERT_EQUAL(task.payload.size, 0);
-        mwi_message_write_bytes(&slave.engine.results, NULL, 0);
-        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
-    }
+    struct mwi_buffer *buffer = mwi_results_open_values(&slave.engine.results);
+    mwt_slave_return(&slave, "right", 5);
+    mwi_buffer_append(buffer, "\x01\x02", 2);
+    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
-    CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->items_count, 2);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "right");
     end(&slave);
 }
 
-/* The payloads of a group lie in one block, which stays until the last of its tasks is done, or
- * forgotten. */
-static void test_tasks_share_a_frame(void)
+/* Ends the next task after these bytes were left as its values; the payload that the master gets.
+ */
+static struct mwi_payload values_sent(struct mwt_slave *slave, const char *bytes, size_t size)
+{
+    struct mwi_slave_task task;
+    struct mwi_message_item item;
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
+    if (bytes != NULL)
+        mwi_buffer_append(mwi_results_open_values(&slave->engine.results), bytes, size);
+    mwi_slave_engine_end_task(&slave->engine, &task, 1, 0);
+    mwt_outbox_take(&slave->outbox, &slave->engine.effects);
+    mwi_message_result(mwt_outbox_decode(&slave->outbox, MWT_MASTER_PEER), 0, &item);
+    CU_ASSERT_EQUAL(item.status, MWI_RESULT_DONE);
+    return item.payload;
+}
+
+/* Values arrive as they were appended; a task that leaves nothing returns no values. */
+static void test_values(void)
+{
+    static struct mwt_slave slave;
+    start(&slave, 1, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b");
+
+    struct mwi_payload two = values_sent(&slave, "\x01\x02", 2);
+    CU_ASSERT_FALSE(two.is_bytes);
+    CU_ASSERT_EQUAL_FATAL(two.size, 2);
+    CU_ASSERT_EQUAL(memcmp(two.data, "\x01\x02", 2), 0);
+
+    struct mwi_payload none = values_sent(&slave, NULL, 0);
+    CU_ASSERT_FALSE(none.is_bytes);
+    CU_ASSERT_EQUAL(none.size, 0);
+    end(&slave);
+}
+
+/* Broken values are seen before the result ends; other payloads are never broken. */
+static void test_whole(void)
 {
     static struct mwt_slave slave;
     struct mwi_slave_task task;
-    const struct mwi_block *block = NULL;
+    struct mwi_results *results = &slave.engine.results;
     start(&slave, 1, MASTER_BYTES_MAX);
-    mwt_slave_give(&slave, "a b c d");
+    mwt_slave_give(&slave, "a");
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
 
-    for (char letter = 'a'; letter <= 'c'; letter++) {
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        CU_ASSERT_EQUAL(task.payload.data[0], letter);
-        CU_ASSERT_TRUE(block == NULL || task.block == block);
-        block = task.block;
-        mwi_message_write_bytes(&slave.engine.results, task.payload.data, 1);
-        mwi_slave_engine_end_task(&slave.engine, &task, MWI_RESULT_DONE, 1, 0);
-        CU_ASSERT_PTR_NULL(task.block);
-    }
+    CU_ASSERT_TRUE(mwi_results_are_whole(results));
+    struct mwi_buffer *buffer = mwi_results_open_values(results);
+    CU_ASSERT_TRUE(mwi_results_are_whole(results));
+    mwi_buffer_append(buffer, "\x92\x01", 2);
+    CU_ASSERT_FALSE(mwi_results_are_whole(results));
+    mwi_buffer_append(buffer, "\x02", 1);
+    CU_ASSERT_TRUE(mwi_results_are_whole(results));
+    mwi_buffer_append(buffer, "\xc1", 1);
+    CU_ASSERT_FALSE(mwi_results_are_whole(results));
+    mwt_slave_return(&slave, "\xc1", 1);
+    CU_ASSERT_TRUE(mwi_results_are_whole(results));
 
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 1);
+    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
     end(&slave);
 }
 
@@ -367,8 +316,8 @@ static void run_timed(struct mwt_slave *slave, uint64_t duration_ns, int64_t now
 {
     struct mwi_slave_task task;
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
-    mwi_message_write_bytes(&slave->engine.results, task.payload.data, task.payload.size);
-    mwi_slave_engine_end_task(&slave->engine, &task, MWI_RESULT_DONE, duration_ns, now_ns);
+    mwt_slave_return(slave, task.payload.data, task.payload.size);
+    mwi_slave_engine_end_task(&slave->engine, &task, duration_ns, now_ns);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
@@ -432,10 +381,6 @@ static void test_groups_by_time(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"tasks", test_tasks},
-        {"no task", test_no_task},
-        {"algorithms by name", test_algorithms_by_name},
-        {"queue", test_queue},
         {"results one by one", test_results_one_by_one},
         {"result groups", test_result_groups},
         {"flush", test_flush},
@@ -443,13 +388,14 @@ int main(void)
         {"messages fit the master", test_messages_fit_the_master},
         {"oversize result", test_oversize_result},
         {"oversize result in a group", test_oversize_result_in_a_group},
-        {"payload start", test_payload_start},
-        {"empty payload", test_empty_payload},
-        {"tasks share a frame", test_tasks_share_a_frame},
+        {"replaced payload", test_replaced_payload},
+        {"stale values", test_stale_values},
+        {"values", test_values},
+        {"whole", test_whole},
         {"half", test_half},
         {"no wait behind longer tasks", test_no_wait_behind_longer_tasks},
         {"groups by time", test_groups_by_time},
         CU_TEST_INFO_NULL,
     };
-    return mwt_run("slave_engine: results", tests);
+    return mwt_run("results", tests);
 }

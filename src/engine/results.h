@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The results of a slave, from the first byte of one to the messages that carry them. Results are
+ * written into the message that will carry them. A small one gathers there with others; a large one
+ * leaves in a message of its own, from the memory it was written to.
+ *
+ * For each task: begin, then leave a payload (each payload replaces the one before it), then end.
+ * The slave engine begins and ends, the functions that a task algorithm calls leave the payload.
+ */
+#ifndef MWI_RESULTS_H
+#define MWI_RESULTS_H
+
+#include "base/block.h"
+#include "engine/effects.h"
+#include "farm/pace.h"
+#include "wire/message.h"
+
+/* The payload of the result that is being built. */
+enum mwi_results_form {
+    MWI_RESULTS_ENDED,  /* no result is being built */
+    MWI_RESULTS_EMPTY,  /* begun; nothing was left yet */
+    MWI_RESULTS_VALUES, /* open: more may be appended until the end */
+    MWI_RESULTS_BYTES,
+    MWI_RESULTS_LARGE, /* raw bytes in `large` */
+    MWI_RESULTS_FAILURE
+};
+
+/* The master that takes the results. */
+struct mwi_results_master {
+    mw_peer peer;
+    uint32_t sid;             /* the slave's number there, for audit records */
+    size_t group;             /* results in a message; 0: by time */
+    size_t message_bytes_max; /* the largest message that it accepts */
+    size_t algorithms_count;
+};
+
+/* The tasks that wait while a result ends. */
+struct mwi_results_ahead {
+    size_t tasks_count;
+    size_t algorithm; /* of the first of them, if there is one */
+};
+
+struct mwi_results {
+    struct mwi_effects *effects; /* borrowed */
+    struct mwi_results_master master;
+    bool has_master;          /* from start to stop */
+    size_t own_bytes_max;     /* the largest message that the slave may write */
+    size_t message_bytes_max; /* the largest that both sides agree to */
+    struct mwi_pace pace;     /* how long tasks take here */
+    uint64_t total_count;     /* results that have ended */
+
+    /* The message, and the results in it that have ended. */
+    struct mwi_buffer message;
+    size_t count;
+    size_t half_count; /* by time: when this many have gathered, the master has room to send more */
+    int64_t oldest_ns; /* when the first of them ended */
+
+    /* The result that is being built, by offsets into the message. */
+    enum mwi_results_form form;
+    bool has_begun; /* memory sufficed for its beginning */
+    size_t algorithm;
+    uint64_t task_id;
+    size_t start;         /* <= payload_start <= values_start */
+    size_t payload_start; /* behind the task's id */
+    size_t values_start;  /* VALUES: behind the header */
+    size_t payload_end;   /* all but VALUES; user code may have appended more by a stale packer */
+    struct mwi_block *large; /* LARGE, else NULL: owns large_data */
+    const void *large_data;
+    size_t large_size;
+
+    /* Messages since the network was last looked at. */
+    bool is_group_unsent;
+    size_t unsent_bytes; /* of large results */
+    int64_t unsent_since_ns;
+};
+
+/* `effects` is borrowed for the life of the results; messages and audit records go there.
+ * `own_bytes_max` limits the messages that this slave writes. */
+void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
+                      size_t own_bytes_max);
+void mwi_results_fini(struct mwi_results *results);
+
+/* From now on this master takes the results; *master is copied. False out of memory. */
+bool mwi_results_start(struct mwi_results *results, const struct mwi_results_master *master);
+
+/* From now on no master takes results; those that wait are not sent. */
+void mwi_results_stop(struct mwi_results *results);
+
+/* The master has sent tasks, and `tasks_count` wait now: by time, half of what it is owed may
+ * gather in one message. */
+void mwi_results_expect(struct mwi_results *results, size_t tasks_count);
+
+/* Begins the result of a task. The result before it must have ended. */
+void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t algorithm);
+
+/* Leaves values as the payload: the caller appends them to the buffer, which is borrowed until the
+ * result ends or another payload is left. */
+struct mwi_buffer *mwi_results_open_values(struct mwi_results *results);
+
+/* Whether the payload is not values, or is whole msgpack values, nested no deeper than the master
+ * can read. True after memory has run out, which the end of the result tells of. */
+bool mwi_results_are_whole(const struct mwi_results *results);
+
+/* Leaves raw bytes as the payload. The first copies them, the second takes a malloc'd block, also
+ * if it fails, the third borrows bytes that lie in `block`, of which it keeps a reference. Errors:
+ * MW_ENOMEM; MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the caller
+ * leaves a failure. */
+mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, size_t size,
+                                mw_reason *why) MW_USE_RESULT;
+mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t size,
+                                mw_reason *why) MW_USE_RESULT;
+mw_error mwi_results_share_bytes(struct mwi_results *results, struct mwi_block *block,
+                                 const void *data, size_t size, mw_reason *why) MW_USE_RESULT;
+
+/* Leaves a failure with a message, which is copied. */
+void mwi_results_fail(struct mwi_results *results, const char *message);
+
+/* Ends the result. If nothing was left, it has no values. If memory has run out, or the result is
+ * larger than a message may be, it becomes a failure that says so. Sends the results that wait if
+ * their group is full, if no task waits, or if this result is large. */
+void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
+                     struct mwi_results_ahead ahead, int64_t now_ns);
+
+/* Sends the results that wait, if any and if there is a master. */
+void mwi_results_flush(struct mwi_results *results, int64_t now_ns);
+
+/* Whether messages were sent since the network was last polled. */
+static inline bool mwi_results_are_unsent(const struct mwi_results *results)
+{
+    return results->is_group_unsent || results->unsent_bytes > 0;
+}
+
+/* Whether those messages must leave before the next task begins, because that may take long. Only
+ * if there are such messages. */
+bool mwi_results_are_pressing(const struct mwi_results *results, struct mwi_results_ahead ahead,
+                              int64_t now_ns);
+
+/* The shell has polled the network: all messages until now have left. */
+void mwi_results_have_left(struct mwi_results *results);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The slave engine's queue of tasks: what the master sent comes out in order, with its algorithm.
+ */
+#include "mwt_slave.h"
+
+#include <string.h>
+
+#include "mwt_random.h"
+#include "mwt_run.h"
+
+static void start(struct mwt_slave *slave, uint32_t result_group)
+{
+    CU_ASSERT_TRUE_FATAL(mwt_slave_start(slave, NULL));
+    mwt_slave_join(slave, result_group, 1 << 20);
+    mwt_slave_forget(slave);
+}
+
+static void end(struct mwt_slave *slave)
+{
+    CU_ASSERT_FALSE(slave->outbox.overflowed);
+    CU_ASSERT_FALSE(slave->engine.effects.failed);
+    mwt_slave_end(slave);
+}
+
+/* Tasks come out in the order in which they came, with what the master said of them. */
+static void test_tasks(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1);
+    mwt_slave_give(&slave, "first second");
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, 2);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+
+    CU_ASSERT_EQUAL(task.id, 0);
+    CU_ASSERT_PTR_EQUAL(task.run, mwt_slave_config().algorithms[0].run);
+    CU_ASSERT_STRING_EQUAL(task.name, "alpha");
+    CU_ASSERT_TRUE(task.payload.is_bytes);
+    CU_ASSERT_EQUAL_FATAL(task.payload.size, 5);
+    CU_ASSERT_EQUAL(memcmp(task.payload.data, "first", 5), 0);
+    mwi_results_fail(&slave.engine.results, "x");
+    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 1);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "x!|second");
+    end(&slave);
+}
+
+/* Without a task there is none to begin. */
+static void test_no_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1);
+
+    CU_ASSERT_FALSE(mwi_slave_engine_begin_task(&slave.engine, &task));
+    mwi_results_flush(&slave.engine.results, 0);
+
+    CU_ASSERT_EQUAL(slave.engine.effects.count, 0);
+    end(&slave);
+}
+
+/* Algorithms are found by their names, not by the order in which either side has them. */
+static void test_algorithms_by_name(void)
+{
+    static const char tasks[] = "\x9d\x04\x00\x00\xc4\x00\x01\x01\xc4\x00\x02\x02\xc4\x00"
+                                "\x03\xcd\x01\x00\xc4\x00";
+    static const char *const names[] = {"beta", "alpha", "gamma", "?"};
+    static const bool is_known[] = {true, true, false, false};
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 1);
+
+    mwt_slave_bytes(&slave, tasks, sizeof tasks - 1);
+
+    for (size_t i = 0; i < 4; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_STRING_EQUAL(task.name, names[i]);
+        CU_ASSERT_EQUAL(task.run != NULL, is_known[i]);
+        mwt_slave_return(&slave, NULL, 0);
+        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    }
+    end(&slave);
+}
+
+/* The queue grows with what comes, whether it is emptied meanwhile or not. */
+static void test_queue(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    struct mwt_random random;
+    uint64_t expected_id = 0;
+    mwt_random_start(&random);
+    start(&slave, 1000000);
+
+    for (int round = 0; round < 300; round++) {
+        mwt_slave_give(&slave, round % 10 == 0 ? "a b c d e f g h i j k l m n o p q r s" : "a b");
+        for (size_t i = mwt_random_below(&random, 8); i > 0; i--) {
+            if (!mwi_slave_engine_begin_task(&slave.engine, &task))
+                break;
+            CU_ASSERT_EQUAL(task.id, expected_id++);
+            mwt_slave_return(&slave, NULL, 0);
+            mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+        }
+        mwt_slave_forget(&slave);
+        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+    }
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, slave.ids_count - expected_id);
+    CU_ASSERT_EQUAL(slave.engine.results.total_count, expected_id);
+    end(&slave);
+}
+
+/* A task may have nothing as its payload, in a frame that is kept or copied, and return nothing. */
+static void test_empty_payload(void)
+{
+    static const char given[] = "\x94\x04\x00\x01\xc4\x00", lent[] = "\x94\x04\xcc\x80\x01\xc4\x00";
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave, 2);
+
+    mwt_slave_bytes(&slave, given, sizeof given - 1);
+    mwt_slave_bytes(&slave, lent, sizeof lent - 1);
+
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_EQUAL(task.payload.size, 0);
+        mwt_slave_return(&slave, NULL, 0);
+        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    }
+    mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+    CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->items_count, 2);
+    end(&slave);
+}
+
+/* The payloads of a group lie in one block, which stays until the last of its tasks is done, or
+ * forgotten. */
+static void test_tasks_share_a_frame(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    const struct mwi_block *block = NULL;
+    start(&slave, 1);
+    mwt_slave_give(&slave, "a b c d");
+
+    for (char letter = 'a'; letter <= 'c'; letter++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        CU_ASSERT_EQUAL(task.payload.data[0], letter);
+        CU_ASSERT_TRUE(block == NULL || task.block == block);
+        block = task.block;
+        mwt_slave_return(&slave, task.payload.data, 1);
+        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+        CU_ASSERT_PTR_NULL(task.block);
+    }
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, 1);
+    end(&slave);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"tasks", test_tasks},
+        {"no task", test_no_task},
+        {"algorithms by name", test_algorithms_by_name},
+        {"queue", test_queue},
+        {"empty payload", test_empty_payload},
+        {"tasks share a frame", test_tasks_share_a_frame},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("slave_engine: tasks", tests);
+}
