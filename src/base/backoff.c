@@ -9,8 +9,10 @@
  */
 #include "backoff.h"
 
+#include "base/time.h"
+
 #define SPIN_NS 10000
-#define YIELD_NS 1000000
+#define YIELD_NS MWI_NS_PER_MS
 #define WAIT_PER_NAP 16
 #define NAP_MIN_NS 50000
 #define NAP_MAX_NS 4000000

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 
@@ -227,9 +228,10 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
     mwi_membership_drop(
         engine, slave,
-        mwi_outgoing_note(engine, "task %llu of \"%.60s\" overran its time limit of %g s",
-                          (unsigned long long)task->id, mwi_outgoing_algorithm_name(engine, task),
-                          (double)mwi_tasks_policy(&engine->tasks, task)->time_limit_ns / 1e9));
+        mwi_outgoing_note(
+            engine, "task %llu of \"%.60s\" overran its time limit of %g s",
+            (unsigned long long)task->id, mwi_outgoing_algorithm_name(engine, task),
+            mwi_time_to_seconds(mwi_tasks_policy(&engine->tasks, task)->time_limit_ns)));
 }
 
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)

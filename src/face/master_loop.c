@@ -5,11 +5,12 @@
  */
 #include "face/master_loop.h"
 
+#include "base/time.h"
 #include "face/master_results.h"
 #include "loop/signals.h"
 
 /* Results are handed out without serving the slaves for so long at most. */
-#define TURN_EVERY_NS INT64_C(1000000)
+#define TURN_EVERY_NS MWI_NS_PER_MS
 /* After results that took so little, another is taken without a look at the clock. */
 #define QUICK_NS INT64_C(2000)
 
@@ -39,11 +40,6 @@ static bool is_deserted(mw_master *master)
     return mwi_master_runnable_count(master) > 0 && has_no_slaves(master);
 }
 
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful)
 {
     mw_reason why = {""};
@@ -51,11 +47,11 @@ mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventf
         mwi_local_tend(master->local);
         if (is_deserted(master))
             return break_farm(master, MW_ENOSLAVES);
-        deadline_ns = earliest(deadline_ns, mwi_local_deadline(master->local));
+        deadline_ns = mwi_time_earlier(deadline_ns, mwi_local_deadline(master->local));
     }
     mwi_announce_need(master->announce, mwi_slaves_needed(&master->engine.slaves));
     mwi_announce_tend(master->announce, master->loop);
-    deadline_ns = earliest(deadline_ns, mwi_announce_deadline(master->announce));
+    deadline_ns = mwi_time_earlier(deadline_ns, mwi_announce_deadline(master->announce));
     mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
     if (error != MW_OK) {
         master->error = why;

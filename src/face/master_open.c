@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/membership.h"
 #include "face/decline.h"
 #include "face/master_open.h"
@@ -188,7 +189,7 @@ static mw_error listen_on(mw_master *master, size_t index, const char *address, 
 
 static void begin_trail(mw_master *master, const char *scheme)
 {
-    mwi_trail_set_clock(master->trail, scheme, mwi_loop_now(master->loop));
+    mwi_trail_set_clock(master->trail, scheme, mwi_loop_now(master->loop), mwi_clock_wall_ns());
     audit_text(master, MWI_AUDIT_VERSION, mw_version());
     audit_text(master, MWI_AUDIT_INIT, master->member_id);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/lifecycle.h"
 
 /* What an unrunnable task says if memory did not suffice for its history. */
@@ -68,7 +69,7 @@ const mw_result *mw_master_next_result(mw_master *master)
     hand_out(master, finished.task, finished.algorithm, finished.sid,
              finished.has_tag_bytes ? 0 : finished.tag,
              finished.has_tag_bytes ? finished.tag_bytes : NULL);
-    master->result.seconds = (double)finished.duration_ns / 1e9;
+    master->result.seconds = (double)finished.duration_ns / (double)MWI_NS_PER_S;
     if (finished.is_failed) {
         master->result.outcome = MW_FAILED;
         master->result.message = keep_text(master, finished.payload.data, finished.payload.size);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/lifecycle.h"
 #include "wire/guard.h"
 
@@ -81,7 +82,7 @@ static mw_error make_policy(mw_master *master, const mw_policy *from,
     *policy = (struct mwi_task_policy){
         .sid = MWI_NO_SID,
         .priority = from->priority,
-        .time_limit_ns = (int64_t)(from->time_limit_s * 1e9) + (from->time_limit_s > 0),
+        .time_limit_ns = mwi_time_from_seconds(from->time_limit_s) + (from->time_limit_s > 0),
         .max_attempts = (uint8_t)(from->max_attempts == 0 ? ATTEMPTS_DEFAULT : from->max_attempts),
         .is_retried = from->retry != MW_NO,
         .is_done_anyway = from->do_it_anyway == MW_YES ||

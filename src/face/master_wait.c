@@ -4,7 +4,7 @@
  */
 #include "face/master.h"
 
-#define NS_PER_S 1000000000.0
+#include "base/time.h"
 
 int mw_master_fd(mw_master *master)
 {
@@ -13,15 +13,13 @@ int mw_master_fd(mw_master *master)
 
 double mw_master_timeout(const mw_master *master)
 {
-    int64_t due_ns = mwi_loop_due(master->loop);
-    int64_t others_ns = mwi_announce_deadline(master->announce);
-    if (master->local != NULL && mwi_local_deadline(master->local) < others_ns)
-        others_ns = mwi_local_deadline(master->local);
-    if (others_ns < due_ns)
-        due_ns = others_ns;
-    /* Read last: what is due now is 0, not a nanosecond. */
+    int64_t due_ns =
+        mwi_time_earlier(mwi_loop_due(master->loop), mwi_announce_deadline(master->announce));
+    if (master->local != NULL)
+        due_ns = mwi_time_earlier(due_ns, mwi_local_deadline(master->local));
+    /* The clock is read last, so that a deadline of now gives 0 and not a nanosecond. */
     int64_t now_ns = mwi_loop_now(master->loop);
     if (master->broken != MW_OK || due_ns <= now_ns)
         return 0;
-    return (double)(due_ns - now_ns) / NS_PER_S;
+    return mwi_time_to_seconds(due_ns - now_ns);
 }

@@ -8,11 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/time.h"
 #include "face/call.h"
 #include "loop/signals.h"
 
 /* After a task the network is looked at if this has passed since the last time. */
-#define TURN_EVERY_NS INT64_C(1000000)
+#define TURN_EVERY_NS MWI_NS_PER_MS
 
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
 {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/time.h"
 #include "face/decline.h"
 #include "face/slave.h"
 #include "options/hostname.h"
@@ -16,7 +18,7 @@
 
 #define ADDRESS_SIZE 512
 #define PAUSE_MIN_NS INT64_C(20000000)
-#define PAUSE_MAX_NS INT64_C(1000000000)
+#define PAUSE_MAX_NS MWI_NS_PER_S
 
 static void step_engine(void *engine, const struct mwi_event *event)
 {
@@ -201,7 +203,7 @@ static const char *obstacle(const mw_slave *slave)
 static mw_error time_is_up(mw_slave *slave, const struct search *search)
 {
     double seconds =
-        (double)mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT) / 1e9;
+        mwi_time_to_seconds(mwi_options_duration_ns(search->options, MWI_OPTION_CONNECT_TIMEOUT));
     return mwi_slave_fail(
         slave, MW_ETIMEOUT,
         "no master accepted this slave within --mw-connect-timeout of %g s: %s%s%s", seconds,
@@ -280,7 +282,8 @@ static mw_error open_loop(mw_slave *slave, struct search *search, struct mwi_lau
         error = mwi_loop_add(slave->loop, search->api, search->environment, frame_bytes_max,
                              launch->wake_fd, &search->index, why);
     if (error == MW_OK)
-        mwi_trail_set_clock(slave->trail, search->api->scheme, mwi_loop_now(slave->loop));
+        mwi_trail_set_clock(slave->trail, search->api->scheme, mwi_loop_now(slave->loop),
+                            mwi_clock_wall_ns());
     return error;
 }
 

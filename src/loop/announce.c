@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "record/resource_file.h"
 
 #define ARGUMENTS_MAX 7
@@ -162,7 +163,7 @@ mw_error mwi_announce_write(struct mwi_announce *announce, struct mwi_loop *loop
         .computation_status = status,
         .timestamp_s = (int64_t)time(NULL),
         .member_id = announce->member_id,
-        .update_interval_s = (double)announce->interval_ns / 1e9,
+        .update_interval_s = mwi_time_to_seconds(announce->interval_ns),
         .slaves_needed =
             status == MWI_COMPUTATION_IN_PROGRESS ? (int64_t)announce->slaves_needed : 0,
         .slave_executable = announce->executable,

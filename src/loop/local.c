@@ -15,11 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "loop/child.h"
 
 /* How often an ending process is looked at, and when it is helped along. */
 #define LOOK_NS INT64_C(2000000)
-#define PATIENCE_NS INT64_C(1000000000)
+#define PATIENCE_NS MWI_NS_PER_S
 
 /* How often running ones are looked at, and how long a place waits that could not be filled. */
 #define LOOK_AT_RUNNING_NS INT64_C(500000000)

@@ -14,6 +14,7 @@
 
 #include "base/backoff.h"
 #include "base/body.h"
+#include "base/time.h"
 #include "options/options.h"
 
 #define INDEX_SHIFT 56
@@ -21,7 +22,7 @@
 /* How many looks are made before one at wake_fd. */
 #define LOOKS_PER_WAKE_CHECK 64
 /* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
-#define TURN_EVERY_NS INT64_C(1000000000)
+#define TURN_EVERY_NS MWI_NS_PER_S
 
 /* For this the heap's end is kept; see keep_heap. */
 #define KEPT_BLOCK_BYTES ((size_t)4 << 20)
@@ -319,11 +320,6 @@ static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
     return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
 }
 
-static int64_t earlier(int64_t a_ns, int64_t b_ns)
-{
-    return a_ns < b_ns ? a_ns : b_ns;
-}
-
 /* A look does not tell of it. */
 static bool is_woken(const struct mwi_loop *loop)
 {
@@ -345,7 +341,7 @@ static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t dea
     }
     if (nap_ns <= 0)
         return MW_OK;
-    int64_t until_ns = earlier(deadline_ns, now_ns + nap_ns);
+    int64_t until_ns = mwi_time_earlier(deadline_ns, now_ns + nap_ns);
     mw_error error = nap(loop, until_ns, why);
     *is_over = mwi_loop_now(loop) < until_ns;
     return error;
@@ -394,7 +390,7 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     mw_error error = MW_OK;
     loop->is_due = false;
     if (!loop->engine.effects->failed)
-        error = poll_transports(loop, own_ns < deadline_ns ? own_ns : deadline_ns, why);
+        error = poll_transports(loop, mwi_time_earlier(own_ns, deadline_ns), why);
     if (loop->events_count != before) {
         loop->is_due = true;
     } else {
@@ -424,13 +420,13 @@ int64_t mwi_loop_due(const struct mwi_loop *loop)
     int64_t now_ns = mwi_loop_now(loop);
     if (loop->is_due)
         return now_ns;
-    int64_t due_ns =
-        earlier(loop->engine.deadline(loop->engine.engine), loop->turned_ns + TURN_EVERY_NS);
+    int64_t due_ns = mwi_time_earlier(loop->engine.deadline(loop->engine.engine),
+                                      loop->turned_ns + TURN_EVERY_NS);
     if (loop->fd >= 0 && loop->transports_count == 1)
         return due_ns;
     /* Counted from the last turn, so that to ask often does not put it off. */
     int64_t nap_ns = mwi_backoff_next(&loop->backoff, loop->turned_ns, 0);
-    return nap_ns > 0 ? earlier(due_ns, loop->turned_ns + nap_ns) : now_ns;
+    return nap_ns > 0 ? mwi_time_earlier(due_ns, loop->turned_ns + nap_ns) : now_ns;
 }
 
 int64_t mwi_loop_turned(const struct mwi_loop *loop)
@@ -453,7 +449,5 @@ int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s)
 {
     if (timeout_s < 0)
         return INT64_MAX;
-    int64_t now_ns = mwi_loop_now(loop);
-    double timeout_ns = timeout_s * 1e9;
-    return timeout_ns < (double)(INT64_MAX - now_ns) ? now_ns + (int64_t)timeout_ns : INT64_MAX;
+    return mwi_time_after(mwi_loop_now(loop), mwi_time_from_seconds(timeout_s));
 }

@@ -11,7 +11,9 @@
 
 #include <mw/transport.h>
 
-#define SECONDS(s) (INT64_C(1000000000) * (s))
+#include "base/time.h"
+
+#define SECONDS(s) (MWI_NS_PER_S * (s))
 #define DURATION_MAX SECONDS(1000000)
 #define MESSAGE_BYTES_MIN 4096
 #define MESSAGE_BYTES_MAX ((int64_t)MW_FRAME_BYTES_MAX)

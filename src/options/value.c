@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "options/hostname.h"
 #include "options/table.h"
-
-#define NS_PER_SECOND INT64_C(1000000000)
 
 static bool is_digit(char c)
 {
@@ -80,7 +79,7 @@ static bool read_group(const struct mwi_option_row *row, const char *value, int6
 /* Nanoseconds of the digits behind a decimal point; finer ones are read and dropped. */
 static int64_t read_fraction_ns(const char **text)
 {
-    int64_t unit = NS_PER_SECOND / 10;
+    int64_t unit = MWI_NS_PER_S / 10;
     int64_t ns = 0;
 
     for (; is_digit(**text); (*text)++) {
@@ -103,9 +102,9 @@ static bool read_duration(const struct mwi_option_row *row, const char *value, i
             return false;
         ns = read_fraction_ns(&value);
     }
-    if (*value != '\0' || seconds > INT64_MAX / NS_PER_SECOND - 1)
+    if (*value != '\0' || seconds > INT64_MAX / MWI_NS_PER_S - 1)
         return false;
-    return take_if_in_range(row, seconds * NS_PER_SECOND + ns, number);
+    return take_if_in_range(row, seconds * MWI_NS_PER_S + ns, number);
 }
 
 /* The shift of a size's suffix; -1 if it is none. */
@@ -210,13 +209,13 @@ static void allow_group(const struct mwi_option_row *row, char *text, size_t siz
 /* A minimum that is no whole second only serves to exclude 0. */
 static void allow_duration(const struct mwi_option_row *row, char *text, size_t size)
 {
-    int64_t max_s = row->max / NS_PER_SECOND;
+    int64_t max_s = row->max / MWI_NS_PER_S;
 
-    if (row->min % NS_PER_SECOND != 0)
+    if (row->min % MWI_NS_PER_S != 0)
         snprintf(text, size, "a number of seconds above 0 and up to %" PRId64, max_s);
     else
         snprintf(text, size, "a number of seconds from %" PRId64 " to %" PRId64,
-                 row->min / NS_PER_SECOND, max_s);
+                 row->min / MWI_NS_PER_S, max_s);
 }
 
 static void allow_size(const struct mwi_option_row *row, char *text, size_t size)

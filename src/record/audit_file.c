@@ -16,9 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/time.h"
+
 #define OPTION "--mw-audit-file"
 #define BUFFER_BYTES 65536
-#define NS_PER_S INT64_C(1000000000)
 #define HOST_BYTES 256
 
 enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
@@ -344,7 +345,7 @@ static void make_stamp(struct mwi_audit_file *file, int64_t second)
 static size_t format_text(struct mwi_audit_file *file, const struct mwi_audit_record *record,
                           int64_t wall_ns, char *line)
 {
-    int64_t second = wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0);
+    int64_t second = wall_ns / MWI_NS_PER_S - (wall_ns % MWI_NS_PER_S < 0);
     if (second != file->stamp_second)
         make_stamp(file, second);
     return mwi_audit_text(record, file->stamp, line, MWI_AUDIT_LINE_BYTES);

@@ -6,14 +6,6 @@
 #include "record/trail.h"
 
 #include <string.h>
-#include <time.h>
-
-static int64_t wall_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 static bool is_simulated(const char *scheme)
 {
@@ -46,8 +38,9 @@ mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options
     return mwi_audit_file_open(trail, &config, why);
 }
 
-void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns)
+void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns,
+                         int64_t wall_ns)
 {
     if (!is_simulated(scheme))
-        mwi_audit_file_set_offset(trail, wall_ns() - now_ns);
+        mwi_audit_file_set_offset(trail, wall_ns - now_ns);
 }

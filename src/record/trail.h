@@ -15,8 +15,10 @@
 mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options,
                         enum mwi_role role, enum mwi_mode mode, const char *scheme, mw_reason *why);
 
-/* To be called before the first record: the records' clock, which is the transport's own, says now
- * `now_ns`. */
-void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns);
+/* Call it before the first record. `now_ns` is the time now on the clock that stamps the records,
+ * which is the transport's own; `wall_ns` is the time now by base/clock.h, from which the trail
+ * knows the date. */
+void mwi_trail_set_clock(struct mwi_audit_file *trail, const char *scheme, int64_t now_ns,
+                         int64_t wall_ns);
 
 #endif

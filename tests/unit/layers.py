@@ -21,8 +21,8 @@ OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket
     send sendto sendmsg recv recvmsg open openat fopen freopen fdopen read readv write writev poll ppoll
     select epoll_wait fork execv system getrandom rand random srand exit abort signal sigaction""".split()
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
-# Files that are written and read below the loop, and why a clock is not the core's.
-MAY_REACH_OUT = {"record/audit_file", "record/disk_file", "record/resource_file", "record/trail"}
+# Files that are written and read below the loop, and the clock, which only transports, loop and face may read.
+MAY_REACH_OUT = {"base/clock", "record/audit_file", "record/disk_file", "record/resource_file"}
 # A signal handler reaches nothing but what is global.
 MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.
@@ -100,6 +100,8 @@ def calls(nm, objects):
 
 def may_use(room, other):
     mine, theirs = folder_of(room), folder_of(other)
+    if other == "base/clock":
+        return mine in [*SCHEMES, "loop", "face"]
     if mine in SCHEMES:
         return theirs in (mine, "base")
     if room == "transports/registry":

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
@@ -147,7 +148,7 @@ static void check_time(int64_t now_ns)
     start(&place, "a");
     mw_options_set(place.options, "audit-format", "json");
     open_trail(&place, MWI_ROLE_MASTER, MWI_MODE_TCP_MASTER, "tcp");
-    mwi_trail_set_clock(place.trail, "tcp", now_ns);
+    mwi_trail_set_clock(place.trail, "tcp", now_ns, mwi_clock_wall_ns());
 
     write_record(&place, now_ns);
     mwi_audit_file_close(place.trail);
@@ -176,7 +177,7 @@ static void test_simulated_time(void)
     setenv("TZ", "Asia/Kathmandu", 1);
     tzset();
     open_trail(&place, MWI_ROLE_MASTER, MWI_MODE_CUSTOM, "sim");
-    mwi_trail_set_clock(place.trail, "sim", 5);
+    mwi_trail_set_clock(place.trail, "sim", 5, mwi_clock_wall_ns());
 
     write_record(&place, INT64_C(3600000000000));
     mwi_audit_file_close(place.trail);

@@ -15,7 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S 1000000000
+#include "base/clock.h"
+#include "base/time.h"
+
 /* An address is what the peers' names are, too. */
 #define RANK_PREFIX "rank "
 /* How many looks a spinning poll makes before it looks at wake_fd. */
@@ -23,18 +25,10 @@
 
 MW_API extern const mw_transport_api mw_transport_module;
 
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 static int64_t mpi_now(void *transport)
 {
     (void)transport;
-    return clock_ns();
+    return mwi_clock_monotonic_ns();
 }
 
 static void free_transport(struct mwi_mpi_transport *t)
@@ -160,8 +154,8 @@ static void mpi_drop(void *transport, mw_peer peer)
 static bool nap(int wake_fd, int64_t duration_ns)
 {
     struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
-    struct timespec duration = {.tv_sec = duration_ns / NS_PER_S,
-                                .tv_nsec = duration_ns % NS_PER_S};
+    struct timespec duration = {.tv_sec = duration_ns / MWI_NS_PER_S,
+                                .tv_nsec = duration_ns % MWI_NS_PER_S};
 
     return ppoll(&wake, wake_fd >= 0 ? 1 : 0, &duration, NULL) != 0;
 }
@@ -179,7 +173,7 @@ static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_
         return false;
     if (nap_ns == MWI_BACKOFF_YIELD) {
         sched_yield();
-        mwi_backoff_yielded(&t->backoff, now_ns, clock_ns());
+        mwi_backoff_yielded(&t->backoff, now_ns, mwi_clock_monotonic_ns());
         return false;
     }
     return nap(wake_fd, nap_ns < deadline_ns - now_ns ? nap_ns : deadline_ns - now_ns);
@@ -210,7 +204,7 @@ static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
         }
         if (deadline == INT64_MIN)
             return MW_OK;
-        now_ns = clock_ns();
+        now_ns = mwi_clock_monotonic_ns();
         if (now_ns >= deadline || wait_a_little(t, t->config.wake_fd, now_ns, deadline))
             return MW_OK;
         if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(t))
@@ -240,7 +234,7 @@ static mw_error part(struct mwi_mpi_transport *t, mw_reason *why)
             error =
                 mwi_mpi_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE), "MPI_Test", why);
         if (!is_passed)
-            wait_a_little(t, -1, clock_ns(), INT64_MAX);
+            wait_a_little(t, -1, mwi_clock_monotonic_ns(), INT64_MAX);
     }
     return error;
 }

@@ -63,9 +63,3 @@ struct mwi_sim_event *mwi_sim_agenda_take(struct mwi_sim_agenda *agenda, int64_t
     mwi_heap_remove(&agenda->heap, &event->node);
     return event;
 }
-
-int64_t mwi_sim_agenda_later(int64_t time_ns, int64_t duration_ns)
-{
-    assert(duration_ns >= 0);
-    return duration_ns > INT64_MAX - time_ns ? INT64_MAX : time_ns + duration_ns;
-}

@@ -55,7 +55,4 @@ bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda);
 struct mwi_sim_event *mwi_sim_agenda_take(struct mwi_sim_agenda *agenda, int64_t until_ns,
                                           int64_t *time_ns);
 
-/* `time_ns` after `duration_ns`, or the end of time. */
-int64_t mwi_sim_agenda_later(int64_t time_ns, int64_t duration_ns);
-
 #endif

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/body.h"
+#include "base/time.h"
 #include "cut.h"
 #include "sim_host.h"
 
@@ -239,8 +240,7 @@ void mwi_sim_net_cut(struct mwi_sim_connection *connection, int64_t notice_ns)
     mw_sim *sim = connection->sim;
     mwi_sim_way_hold(sim, &connection->ends[0].way);
     mwi_sim_way_hold(sim, &connection->ends[1].way);
-    mwi_sim_agenda_put(&sim->agenda, &connection->notice,
-                       mwi_sim_agenda_later(sim->now_ns, notice_ns),
+    mwi_sim_agenda_put(&sim->agenda, &connection->notice, mwi_time_after(sim->now_ns, notice_ns),
                        mwi_sim_agenda_order(&sim->agenda));
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/body.h"
+#include "base/time.h"
 #include "net.h"
 #include "sim_host.h"
 
@@ -177,7 +178,7 @@ static void wait_for_arrival(mw_sim_host *host, int64_t deadline)
     if (deadline > now_ns)
         mwi_sim_host_wait(host, deadline);
     else if (host->has_looked)
-        mwi_sim_host_wait(host, mwi_sim_agenda_later(now_ns, LOOK_NS));
+        mwi_sim_host_wait(host, mwi_time_after(now_ns, LOOK_NS));
     else
         host->has_looked = true;
 }

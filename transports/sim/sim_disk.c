@@ -20,6 +20,7 @@
 
 #include "agenda.h"
 #include "base/buffer.h"
+#include "base/time.h"
 #include "sim_host.h"
 
 struct mwi_sim_disk {
@@ -63,7 +64,7 @@ static void begin_sync(struct mwi_sim_disk *disk)
     int64_t duration_ns = disk->plan.sync_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1));
     disk->syncs_count++;
     disk->syncing_bytes = disk->wanted_bytes;
-    mwi_sim_agenda_put(&sim->agenda, &disk->done, mwi_sim_agenda_later(sim->now_ns, duration_ns),
+    mwi_sim_agenda_put(&sim->agenda, &disk->done, mwi_time_after(sim->now_ns, duration_ns),
                        mwi_sim_agenda_order(&sim->agenda));
 }
 

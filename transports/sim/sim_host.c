@@ -11,6 +11,8 @@
 
 #include <assert.h>
 
+#include "base/time.h"
+
 int64_t mwi_sim_host_now(const mw_sim_host *host)
 {
     return host->is_killed && host->ghost_now_ns > host->sim->now_ns ? host->ghost_now_ns
@@ -61,10 +63,10 @@ void mw_sim_spend(mw_sim *sim, int64_t duration_ns)
     if (host == NULL || duration_ns <= 0)
         return;
     if (host->is_killed) {
-        host->ghost_now_ns = mwi_sim_agenda_later(host->ghost_now_ns, duration_ns);
+        host->ghost_now_ns = mwi_time_after(host->ghost_now_ns, duration_ns);
         return;
     }
-    mwi_sim_host_put_turn(host, mwi_sim_agenda_later(sim->now_ns, duration_ns));
+    mwi_sim_host_put_turn(host, mwi_time_after(sim->now_ns, duration_ns));
     give_way(host);
 }
 

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "base/time.h"
 #include "sim_host.h"
 
 void mwi_sim_way_push(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
@@ -43,7 +44,7 @@ static int64_t draw_arrival(mw_sim *sim)
     assert(sim->delay_min_ns <= sim->delay_max_ns);
     uint64_t spread = (uint64_t)(sim->delay_max_ns - sim->delay_min_ns);
     int64_t delay_ns = sim->delay_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1));
-    return mwi_sim_agenda_later(sim->now_ns, delay_ns);
+    return mwi_time_after(sim->now_ns, delay_ns);
 }
 
 void mwi_sim_way_send(mw_sim *sim, struct mwi_sim_way *way, struct mwi_sim_item *item)

@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/time.h"
 #include "socket.h"
 
 #define LINGER_S 2
@@ -40,7 +41,7 @@ static void on_lingering(evutil_socket_t fd, short what, void *context)
     (void)fd;
 
     if ((what & EV_TIMEOUT) || !discard(conn) || conn->lingered_bytes > LINGER_BYTES_MAX ||
-        mwi_tcp_clock_ns() > conn->linger_until_ns)
+        mwi_clock_monotonic_ns() > conn->linger_until_ns)
         mwi_tcp_conn_bury(conn);
 }
 
@@ -75,7 +76,7 @@ void mwi_tcp_linger_begin(struct mwi_tcp_conn *conn)
 {
     forget_peer(conn);
     mwi_tcp_conn_forget_queued(conn);
-    conn->linger_until_ns = mwi_tcp_clock_ns() + LINGER_S * MWI_TCP_SECOND_NS;
+    conn->linger_until_ns = mwi_time_after(mwi_clock_monotonic_ns(), LINGER_S * MWI_NS_PER_S);
     if (!conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 || !watch(conn, on_lingering, LINGER_S))
         mwi_tcp_conn_bury(conn);
 }
@@ -121,11 +122,11 @@ static bool has_not_ended(struct mwi_tcp_conn *conn)
 void mwi_tcp_linger_end_all(struct mwi_tcp_hub *hub)
 {
     const struct timeval turn = {.tv_usec = END_TURN_US};
-    int64_t until_ns = mwi_tcp_clock_ns() + END_S * MWI_TCP_SECOND_NS;
+    int64_t until_ns = mwi_time_after(mwi_clock_monotonic_ns(), END_S * MWI_NS_PER_S);
 
     bury_unless(hub, begin_ending);
     bury_unless(hub, has_not_ended);
-    while (!TAILQ_EMPTY(&hub->conns) && mwi_tcp_clock_ns() < until_ns) {
+    while (!TAILQ_EMPTY(&hub->conns) && mwi_clock_monotonic_ns() < until_ns) {
         if (event_base_loopexit(hub->base, &turn) != 0 || event_base_loop(hub->base, EVLOOP_ONCE))
             break;
         bury_unless(hub, has_not_ended);

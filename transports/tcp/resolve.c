@@ -15,10 +15,11 @@
 
 #include <event2/dns.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/time.h"
 
 /* libevent waits longer than this for a server before it tries again. */
-#define QUICK_NS (2 * MWI_TCP_SECOND_NS)
+#define QUICK_NS (2 * MWI_NS_PER_S)
 
 struct mwi_tcp_resolve {
     struct event *ready; /* calls `done` */
@@ -64,7 +65,7 @@ static void on_answer(int failure, struct evutil_addrinfo *found, void *context)
 static bool is_answered(const struct mwi_tcp_resolve *resolve)
 {
     return resolve->failure == EVUTIL_EAI_NONAME || resolve->failure == EVUTIL_EAI_NODATA ||
-           mwi_tcp_clock_ns() - resolve->begin_ns < QUICK_NS;
+           mwi_clock_monotonic_ns() - resolve->begin_ns < QUICK_NS;
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *context)
@@ -121,7 +122,7 @@ struct mwi_tcp_resolve *mwi_tcp_resolve_begin(struct event_base *base, const cha
 
     if (resolve == NULL)
         return NULL;
-    resolve->begin_ns = mwi_tcp_clock_ns();
+    resolve->begin_ns = mwi_clock_monotonic_ns();
     resolve->done = done;
     resolve->context = context;
     memcpy(resolve->host, host, size);

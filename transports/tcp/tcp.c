@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #include "address.h"
-#include "clock.h"
+#include "base/clock.h"
+#include "base/time.h"
 #include "conn.h"
 #include "dial.h"
 #include "hub.h"
@@ -308,8 +309,8 @@ static void drop(void *transport, mw_peer peer)
 /* A timer that is set to an earlier time is left to ring: the poll then goes on waiting. */
 static bool set_timer(struct tcp *tcp, int64_t deadline)
 {
-    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / MWI_TCP_SECOND_NS),
-                                               .tv_nsec = (long)(deadline % MWI_TCP_SECOND_NS)}};
+    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / MWI_NS_PER_S),
+                                               .tv_nsec = (long)(deadline % MWI_NS_PER_S)}};
 
     if (deadline == INT64_MAX || (tcp->timer_ns != 0 && tcp->timer_ns <= deadline))
         return true;
@@ -338,7 +339,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
     for (int i = 0; i < TURNS_MAX && wait; i++) {
-        wait = hub->events_count == events_before && deadline > mwi_tcp_clock_ns();
+        wait = hub->events_count == events_before && deadline > mwi_clock_monotonic_ns();
         if (!turn(tcp, wait && sleeps, deadline))
             return fail(why, MW_ENETWORK, "the event loop failed");
         wait = wait && hub->events_count == events_before && !tcp->is_woken;
@@ -368,7 +369,7 @@ static int pollable_fd(void *transport)
 static int64_t now(void *transport)
 {
     (void)transport;
-    return mwi_tcp_clock_ns();
+    return mwi_clock_monotonic_ns();
 }
 
 const mw_transport_api mwi_tcp_transport = {
