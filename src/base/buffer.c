@@ -61,8 +61,15 @@ void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
 
 int mwi_buffer_write(void *buffer, const char *data, size_t size)
 {
-    mwi_buffer_append(buffer, data, size);
-    return ((struct mwi_buffer *)buffer)->failed ? -1 : 0;
+    struct mwi_buffer *to = buffer;
+    /* A packer writes a few bytes at a time, and there is room for most of them. */
+    if (!to->failed && size > 0 && size <= to->capacity - to->size) {
+        memcpy(to->data + to->size, data, size);
+        to->size += size;
+        return 0;
+    }
+    mwi_buffer_append(to, data, size);
+    return to->failed ? -1 : 0;
 }
 
 unsigned char *mwi_buffer_take(struct mwi_buffer *buffer, size_t *size)

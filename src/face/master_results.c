@@ -33,7 +33,8 @@ void mwi_master_results_let_go(mw_master *master)
     master->result_arguments = NULL;
     free(master->result_tag);
     master->result_tag = NULL;
-    master->result = (mw_result){0};
+    master->result.master = NULL;
+    master->result.task = 0;
 }
 
 /* A string that lives as long as the result. */
