@@ -34,7 +34,7 @@ static bool give(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     if (mwi_copies_add(&engine->copies, task, slave, engine->now_ns) != NULL)
         return true;
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
-    engine->effects.failed = true;
+    mwi_effects_fail(&engine->effects, MW_ENOMEM);
     return false;
 }
 
@@ -50,7 +50,7 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
         .ended_count = engine->ended_count};
     struct mwi_schedule_group group = {0}, before = {0};
     struct mwi_task_entry *task;
-    while (!engine->effects.failed &&
+    while (engine->effects.error == MW_OK &&
            (task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
         if (task->size + 2 * MWI_MESSAGE_OVERHEAD_BYTES > slave->frame_bytes_max) {
             fail_oversized(engine, slave, task);
@@ -83,7 +83,7 @@ static void send_large(struct mwi_master_engine *engine, const struct mwi_slave_
     struct mwi_buffer buffer;
     struct mwi_block *block = mwi_tasks_share(task);
     if (block == NULL) {
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
     mwi_buffer_init(&buffer);
@@ -121,7 +121,7 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine,
 static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                        struct mwi_list *link)
 {
-    while (link != &slave->copies && !engine->effects.failed) {
+    while (link != &slave->copies && engine->effects.error == MW_OK) {
         if (is_large(task_of(link))) {
             send_large(engine, slave, task_of(link));
             link = link->next;
@@ -137,7 +137,7 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
     int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
     if (limit_ns > 0 &&
         !mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -182,7 +182,7 @@ struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *
 void mwi_dispatch_all(struct mwi_master_engine *engine)
 {
     struct mwi_slave_entry *slave;
-    while (!engine->is_shutting_down && !engine->effects.failed &&
+    while (!engine->is_shutting_down && engine->effects.error == MW_OK &&
            (slave = mwi_dispatch_next_ready(engine)) != NULL)
         send_group(engine, slave);
 }

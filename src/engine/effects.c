@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of effects. Running out of memory is remembered in the list, so that an engine need not
- * ask after every effect; the loop does.
+ * The list of effects that a step leaves. The engines append, the loop carries out and empties.
+ *
+ * An engine need not ask after each effect whether memory sufficed: the list keeps the error, and the
+ * step returns it. A new kind of effect is an enumerator in effects.h, a function here, and a case in
+ * loop.c.
  */
 #include "engine/effects.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 void mwi_effects_init(struct mwi_effects *effects)
 {
     *effects = (struct mwi_effects){0};
+}
+
+void mwi_effects_fail(struct mwi_effects *effects, mw_error error)
+{
+    assert(error != MW_OK);
+    if (effects->error == MW_OK)
+        effects->error = error;
 }
 
 static void release(const mw_body *body)
@@ -35,7 +46,7 @@ static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_ef
         size_t capacity = effects->capacity == 0 ? 16 : effects->capacity * 2;
         struct mwi_effect *items = realloc(effects->items, capacity * sizeof *items);
         if (items == NULL) {
-            effects->failed = true;
+            mwi_effects_fail(effects, MW_ENOMEM);
             return NULL;
         }
         effects->items = items;
@@ -61,7 +72,7 @@ void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *fram
     struct mwi_effect *effect =
         frame == NULL ? NULL : append_effect(effects, MWI_EFFECT_SEND, peer);
     if (effect == NULL) {
-        effects->failed = true;
+        mwi_effects_fail(effects, MW_ENOMEM);
         free(frame);
         release(body);
         return;

@@ -51,13 +51,17 @@ struct mwi_effects {
     size_t count;
     size_t capacity;
     bool is_audited; /* set by the owner if somebody wants audit records */
-    bool failed;     /* out of memory: an effect is missing, the engine cannot go on */
+    mw_error error;  /* why the engine cannot go on, MW_OK if it can; see mwi_effects_fail */
 };
 
 void mwi_effects_init(struct mwi_effects *effects);
 
 /* Frees, with the frames that were not taken. */
 void mwi_effects_fini(struct mwi_effects *effects);
+
+/* The engine cannot go on: memory did not suffice for an effect, or for a change of state. The first
+ * error stays, and the engine's step returns it from then on. */
+void mwi_effects_fail(struct mwi_effects *effects, mw_error error);
 
 /* Takes the frame, which may be NULL after a failed allocation: that is remembered as a failure. */
 void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size);

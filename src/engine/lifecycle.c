@@ -169,7 +169,7 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
     else
         finished.tag = task->tag;
     if (!mwi_finished_push(&engine->finished, &finished)) {
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return false;
     }
     mwi_block_ref(block);
@@ -201,7 +201,7 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
     struct mwi_message_item item = {.status = MWI_RESULT_FAILED, .payload = {.size = size}};
     struct mwi_block *block = mwi_block_copy(text, size, &item.payload.data);
     if (block == NULL) {
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
     mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);

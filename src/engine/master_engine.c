@@ -194,7 +194,7 @@ static void fire_timers(struct mwi_master_engine *engine)
     }
 }
 
-void mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event)
+mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event)
 {
     mwi_slaves_reap(&engine->slaves);
     msgpack_zone_clear(&engine->decoder.zone);
@@ -214,6 +214,7 @@ void mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_e
     }
     fire_timers(engine);
     mwi_dispatch_all(engine);
+    return engine->effects.error;
 }
 
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine)

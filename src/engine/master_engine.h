@@ -13,8 +13,9 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
                                 const struct mwi_master_engine_config *config);
 void mwi_master_engine_fini(struct mwi_master_engine *engine);
 
-/* Steps the engine; the effects are then to be carried out. */
-void mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event);
+/* Steps the engine; the effects are then to be carried out. Errors: MW_ENOMEM, the engine cannot go
+ * on and each later step says so, too. */
+mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event);
 
 /* When a tick is due at the latest: at once if there is something to send. */
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine);

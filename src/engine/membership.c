@@ -40,7 +40,7 @@ static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *que
                      const struct mwi_slave_entry *slave)
 {
     if (!mwi_sid_queue_push(queue, slave->sid))
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -193,7 +193,7 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
     slave->idle_since_ns = engine->now_ns;
     if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
                                     ping_interval_ns(engine)))
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -220,7 +220,7 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
         slave->is_pinged = true;
     }
     if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -287,11 +287,11 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
     }
     if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN,
                                     engine->config.shutdown_timeout_ns))
-        engine->effects.failed = true;
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 bool mwi_membership_is_over(const struct mwi_master_engine *engine)
 {
-    return engine->effects.failed || (engine->slaves.counts[MWI_SLAVE_SHUTTING_DOWN] == 0 &&
-                                      engine->slaves.counts[MWI_SLAVE_CONNECTING] == 0);
+    return engine->effects.error != MW_OK || (engine->slaves.counts[MWI_SLAVE_SHUTTING_DOWN] == 0 &&
+                                              engine->slaves.counts[MWI_SLAVE_CONNECTING] == 0);
 }

@@ -286,7 +286,7 @@ static void end_large_values(struct mwi_results *results, uint64_t duration_ns, 
     size_t size = results->message.size - results->values_start;
     struct mwi_block *block = detach_values(results);
     if (block == NULL) {
-        results->effects->failed = true;
+        mwi_effects_fail(results->effects, MW_ENOMEM);
         return;
     }
     if (results->has_master) {

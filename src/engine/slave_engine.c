@@ -313,10 +313,10 @@ static void peer_down(struct mwi_slave_engine *engine, const struct mwi_event *e
     end(engine, MWI_PHASE_GONE, event->now_ns);
 }
 
-void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event)
+mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event)
 {
     if (event->kind != MWI_EVENT_TICK && (!has_peer(engine) || event->peer != engine->peer))
-        return;
+        return engine->effects.error;
     switch (event->kind) {
     case MWI_EVENT_PEER_UP:
         send_hello(engine, event);
@@ -333,6 +333,7 @@ void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_eve
                     event->now_ns);
         break;
     }
+    return engine->effects.error;
 }
 
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine)

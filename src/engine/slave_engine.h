@@ -65,8 +65,9 @@ void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer,
                                  const char *address);
 void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char *reason);
 
-/* Steps the engine; the effects are then to be carried out. */
-void mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event);
+/* Steps the engine; the effects are then to be carried out. Errors: MW_ENOMEM, the engine cannot go
+ * on and each later step says so, too. */
+mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event);
 
 /* When a tick is due at the latest. */
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);

@@ -19,9 +19,9 @@
 
 #define ADDRESS_SIZE 512
 
-static void step_engine(void *engine, const struct mwi_event *event)
+static mw_error step_engine(void *engine, const struct mwi_event *event)
 {
-    mwi_master_engine_step(engine, event);
+    return mwi_master_engine_step(engine, event);
 }
 
 static int64_t engine_deadline(const void *engine)
@@ -344,7 +344,7 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
 static bool is_awaiting(const mw_master *master)
 {
     return !mwi_membership_is_over(&master->engine) ||
-           (!mwi_loop_is_complete(master->loop) && !master->engine.effects.failed);
+           (!mwi_loop_is_complete(master->loop) && master->engine.effects.error == MW_OK);
 }
 
 /* Returns the deadline: the engine's own, so that it drops stragglers in the last turn. */

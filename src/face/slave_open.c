@@ -20,9 +20,9 @@
 #define PAUSE_MIN_NS INT64_C(20000000)
 #define PAUSE_MAX_NS MWI_NS_PER_S
 
-static void step_engine(void *engine, const struct mwi_event *event)
+static mw_error step_engine(void *engine, const struct mwi_event *event)
 {
-    mwi_slave_engine_step(engine, event);
+    return mwi_slave_engine_step(engine, event);
 }
 
 static int64_t engine_deadline(const void *engine)

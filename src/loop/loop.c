@@ -53,6 +53,7 @@ struct mwi_loop {
     bool is_fd_asked;
     bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
                   */
+    mw_error error;    /* why the engine or the loop cannot go on; stays */
     int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
 
@@ -73,7 +74,7 @@ static void remember_unsendable(struct mwi_loop *loop, mw_peer peer)
         size_t capacity = lost->capacity == 0 ? 4 : lost->capacity * 2;
         mw_peer *items = realloc(lost->items, capacity * sizeof *items);
         if (items == NULL) {
-            loop->engine.effects->failed = true;
+            loop->error = MW_ENOMEM;
             return;
         }
         lost->items = items;
@@ -145,20 +146,26 @@ void mwi_loop_carry_out(struct mwi_loop *loop)
     effects->count = 0;
 }
 
+/* Steps the engine, and carries out its effects. */
+static void step_once(struct mwi_loop *loop, const struct mwi_event *event)
+{
+    mw_error error = loop->engine.step(loop->engine.engine, event);
+    if (loop->error == MW_OK)
+        loop->error = error;
+    mwi_loop_carry_out(loop);
+}
+
 static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, int64_t now_ns)
 {
     drop_peer(loop, peer);
-    loop->engine.step(loop->engine.engine, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
-                                                               .now_ns = now_ns,
-                                                               .peer = peer,
-                                                               .reason = reason});
-    mwi_loop_carry_out(loop);
+    step_once(loop,
+              &(struct mwi_event){
+                  .kind = MWI_EVENT_PEER_DOWN, .now_ns = now_ns, .peer = peer, .reason = reason});
 }
 
 static void step(struct mwi_loop *loop, const struct mwi_event *event)
 {
-    loop->engine.step(loop->engine.engine, event);
-    mwi_loop_carry_out(loop);
+    step_once(loop, event);
     while (loop->unsendable.count > 0) {
         mw_peer peer = loop->unsendable.items[--loop->unsendable.count];
         lose_peer(loop, peer, "a message to it could not be queued", event->now_ns);
@@ -389,7 +396,7 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     /* An engine that has just run out of memory may wait for what will never come. */
     mw_error error = MW_OK;
     loop->is_due = false;
-    if (!loop->engine.effects->failed)
+    if (loop->error == MW_OK)
         error = poll_transports(loop, mwi_time_earlier(own_ns, deadline_ns), why);
     if (loop->events_count != before) {
         loop->is_due = true;
@@ -400,9 +407,9 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;
     mwi_audit_file_flush(loop->audit);
-    if (error == MW_OK && loop->engine.effects->failed) {
-        snprintf(why->text, sizeof why->text, "out of memory");
-        return MW_ENOMEM;
+    if (error == MW_OK && loop->error != MW_OK) {
+        snprintf(why->text, sizeof why->text, "%s", mw_error_text(loop->error));
+        return loop->error;
     }
     return error;
 }

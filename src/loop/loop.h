@@ -15,7 +15,8 @@ struct mwi_loop;
 /* What the loop needs of an engine. */
 struct mwi_loop_engine {
     void *engine;
-    void (*step)(void *engine, const struct mwi_event *event);
+    /* MW_OK, or why the engine cannot go on. */
+    mw_error (*step)(void *engine, const struct mwi_event *event);
     int64_t (*deadline)(const void *engine);
     struct mwi_effects *effects;
     /* Called for MWI_EFFECT_LOST, within a poll; may be NULL. */

@@ -46,7 +46,7 @@ static void check_frame(struct farm *farm, const struct mwi_effect *effect)
 static void carry_out(struct farm *farm)
 {
     struct mwi_effects *effects = &farm->engine.effects;
-    MWT_FUZZ_PROMISE(!effects->failed);
+    MWT_FUZZ_PROMISE(effects->error == MW_OK);
     for (size_t i = 0; i < effects->count; i++) {
         struct mwi_effect *effect = &effects->items[i];
         char line[MWI_AUDIT_LINE_BYTES];

@@ -57,7 +57,7 @@ static void check_frame(struct life *life, const struct mwi_effect *effect)
 static void carry_out(struct life *life)
 {
     struct mwi_effects *effects = &life->engine.effects;
-    MWT_FUZZ_PROMISE(!effects->failed);
+    MWT_FUZZ_PROMISE(effects->error == MW_OK);
     for (size_t i = 0; i < effects->count; i++) {
         struct mwi_effect *effect = &effects->items[i];
         char line[MWI_AUDIT_LINE_BYTES];

@@ -48,12 +48,13 @@ static void write_step(struct mwt_loop *loop, const struct mwi_event *event)
     }
 }
 
-static void step_engine(void *engine, const struct mwi_event *event)
+static mw_error step_engine(void *engine, const struct mwi_event *event)
 {
     struct mwt_loop *loop = engine;
     write_step(loop, event);
     if (loop->react != NULL)
         loop->react(loop, event);
+    return loop->effects.error;
 }
 
 static int64_t engine_deadline(const void *engine)

@@ -55,7 +55,7 @@ static void test_many(void)
     CU_ASSERT_EQUAL_FATAL(effects.count, 2000);
     for (size_t i = 0; i < 2000; i++)
         CU_ASSERT_EQUAL(effects.items[i].peer, i / 2 + 1);
-    CU_ASSERT_FALSE(effects.failed);
+    CU_ASSERT_EQUAL(effects.error, MW_OK);
     mwi_effects_fini(&effects);
     CU_ASSERT_EQUAL(effects.count, 0);
     mwi_effects_fini(&effects);
@@ -70,7 +70,7 @@ static void test_no_audit(void)
     mwi_effects_audit(&effects, &(struct mwi_audit_record){.kind = MWI_AUDIT_CEOF});
 
     CU_ASSERT_EQUAL(effects.count, 0);
-    CU_ASSERT_FALSE(effects.failed);
+    CU_ASSERT_EQUAL(effects.error, MW_OK);
     mwi_effects_fini(&effects);
 }
 
@@ -82,7 +82,7 @@ static void test_frame_out_of_memory(void)
 
     mwi_effects_send(&effects, 1, NULL, 0);
 
-    CU_ASSERT_TRUE(effects.failed);
+    CU_ASSERT_EQUAL(effects.error, MW_ENOMEM);
     CU_ASSERT_EQUAL(effects.count, 0);
     mwi_effects_fini(&effects);
 }

@@ -135,7 +135,7 @@ static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
             mwi_results_fail(&slave->results, "\x03");
         }
         mwi_slave_engine_end_task(slave, &task, 1, 0);
-        farm->is_told = farm->is_told || slave->effects.failed;
+        farm->is_told = farm->is_told || slave->effects.error != MW_OK;
     }
 }
 
@@ -160,19 +160,19 @@ static void take_results(struct farm *farm)
 static void settle(struct farm *farm)
 {
     bool is_moving = true;
-    while (is_moving && !farm->master.effects.failed) {
+    while (is_moving && farm->master.effects.error == MW_OK) {
         is_moving = carry_out(farm, &farm->master.effects, SLAVES_COUNT, step_slave);
         for (size_t i = 0; i < SLAVES_COUNT; i++) {
-            if (farm->slaves[i].effects.failed)
+            if (farm->slaves[i].effects.error != MW_OK)
                 disconnect(farm, i);
             else
                 run_tasks(farm, &farm->slaves[i]);
             is_moving = carry_out(farm, &farm->slaves[i].effects, i, step_master) || is_moving;
-            farm->is_told = farm->is_told || farm->slaves[i].effects.failed;
+            farm->is_told = farm->is_told || farm->slaves[i].effects.error != MW_OK;
         }
         take_results(farm);
     }
-    farm->is_told = farm->is_told || farm->master.effects.failed;
+    farm->is_told = farm->is_told || farm->master.effects.error != MW_OK;
 }
 
 static void submit_tasks(struct farm *farm)
@@ -198,7 +198,7 @@ static void submit_tasks(struct farm *farm)
 
 static void connect_slave(struct farm *farm, size_t slave)
 {
-    if (farm->master.effects.failed)
+    if (farm->master.effects.error != MW_OK)
         return;
     farm->is_connected[slave] = true;
     mwi_slave_engine_connecting(&farm->slaves[slave], 9, "master");
@@ -212,10 +212,10 @@ static void play(struct farm *farm)
 {
     submit_tasks(farm);
     connect_slave(farm, 0);
-    if (!farm->master.effects.failed)
+    if (farm->master.effects.error == MW_OK)
         disconnect(farm, 0);
     connect_slave(farm, 1);
-    if (farm->master.effects.failed)
+    if (farm->master.effects.error != MW_OK)
         return;
     mwi_membership_shutdown(&farm->master, 0);
     settle(farm);
