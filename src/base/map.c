@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Open addressing with linear probing, at most half full; removal moves later entries of a run
- * back, so there are no tombstones. Key 0 marks a free slot. The hash is the multiplication by 2^64
- * divided by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
+ * Open addressing with linear probing: an entry lies in the slot that its key hashes to, or in the
+ * first free one behind it. Key 0 marks a free slot. At most half of the slots are used, so a
+ * search meets a free one soon. A removal moves later entries of the run back, so that no slot has
+ * to be marked as deleted. The hash is the multiplication by 2^64 divided by the golden ratio
+ * (Knuth, The Art of Computer Programming 3, 6.4): keys that count up spread evenly.
  */
 #include "base/map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct mwi_map_slot {
@@ -54,6 +57,7 @@ void mwi_map_fini(struct mwi_map *map)
 
 bool mwi_map_set(struct mwi_map *map, uint64_t key, void *value)
 {
+    assert(key != 0 && value != NULL);
     if ((map->used_count + 1) * 2 > map->slots_count && !grow(map))
         return false;
     struct mwi_map_slot *slot = &map->slots[find_slot(map, key)];

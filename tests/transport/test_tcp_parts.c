@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
- * bytes, the outbox that makes bytes of frames, the table of peers, and when a host is given up.
+ * bytes, the outbox that makes bytes of frames, and when a host is given up.
  * Random cases print their seed; MW_TEST_SEED replays one.
  */
 #include <net/if.h>
@@ -18,7 +18,6 @@
 #include "end.h"
 #include "inbox.h"
 #include "outbox.h"
-#include "peers.h"
 #include "watch.h"
 
 #define SHARED_BYTES 1000
@@ -593,43 +592,6 @@ static void test_outbox_huge(void)
     free(batch);
 }
 
-/* The table agrees with a plain array after any sequence of additions and removals. */
-static void test_peers_against_array(void)
-{
-    enum { STEPS = 20000, MOST = 3000 };
-    uint64_t state = choose_seed();
-    struct mwi_tcp_peers peers = {0};
-    mw_peer known[MOST];
-    size_t count = 0;
-    mw_peer last = 0;
-    char conns[STEPS + 1]; /* only their addresses matter */
-
-    for (int step = 0; step < STEPS; step++) {
-        if (count < MOST && (count == 0 || mwt_random(&state) % 5 < 3)) {
-            mw_peer peer;
-            void *conn = &conns[last + 1];
-            CU_ASSERT_TRUE_FATAL(mwi_tcp_peers_add(&peers, conn, &peer));
-            CU_ASSERT_EQUAL(peer, ++last);
-            known[count++] = peer;
-        } else {
-            size_t index = (size_t)(mwt_random(&state) % count);
-            mwi_tcp_peers_remove(&peers, known[index]);
-            CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, known[index]));
-            mwi_tcp_peers_remove(&peers, known[index]);
-            known[index] = known[--count];
-        }
-        CU_ASSERT_EQUAL(peers.count, count);
-        if (step % 500 != 0)
-            continue;
-        for (size_t i = 0; i < count; i++)
-            CU_ASSERT_TRUE((void *)mwi_tcp_peers_find(&peers, known[i]) == &conns[known[i]]);
-    }
-    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, 0));
-    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, last + 1));
-    CU_ASSERT_PTR_NULL(mwi_tcp_peers_find(&peers, UINT64_MAX));
-    mwi_tcp_peers_clear(&peers);
-}
-
 /* How many looks it takes until a host is given up; 1000 if it is not. `answered_at` is the look
  * before which an answer comes, `idle_ms` for how long nothing had been said at the first. */
 static unsigned count_looks(unsigned answered_at, uint32_t idle_ms)
@@ -686,7 +648,6 @@ int main(void)
         {"outbox: any cut", test_outbox_any_cut},
         {"outbox: pieces", test_outbox_pieces},
         {"outbox: huge", test_outbox_huge},
-        {"peers against an array", test_peers_against_array},
         {"watch: silence", test_watch_silence},
         {"watch: answers", test_watch_answers},
         CU_TEST_INFO_NULL,

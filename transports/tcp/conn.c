@@ -37,10 +37,12 @@ struct mwi_tcp_conn *mwi_tcp_conn_create(struct mwi_tcp_hub *hub)
     conn->hub = hub;
     conn->fd = -1;
     conn->state = MWI_TCP_CONN_STARTING;
-    if (!mwi_tcp_peers_add(&hub->peers, conn, &conn->peer)) {
+    conn->peer = hub->last_peer + 1;
+    if (!mwi_map_set(&hub->peers, conn->peer, conn)) {
         free(conn);
         return NULL;
     }
+    hub->last_peer = conn->peer;
     TAILQ_INSERT_TAIL(&hub->conns, conn, link);
     return conn;
 }
@@ -65,7 +67,7 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
 
     if (conn->state == MWI_TCP_CONN_DEAD)
         return;
-    mwi_tcp_peers_remove(&hub->peers, conn->peer);
+    mwi_map_remove(&hub->peers, conn->peer);
     forget_dirty(conn);
     mwi_tcp_dial_destroy(conn->dial);
     conn->dial = NULL;

@@ -12,8 +12,8 @@
 
 #include <mw/transport.h>
 
+#include "base/map.h"
 #include "outbox.h"
-#include "peers.h"
 
 /* One recv() takes at most this much; it bounds the work for one connection in one turn. */
 #define MWI_TCP_SHARED_BYTES ((size_t)256 * 1024)
@@ -23,7 +23,8 @@ TAILQ_HEAD(mwi_tcp_conns, mwi_tcp_conn);
 struct mwi_tcp_hub {
     mw_transport_config config;
     struct event_base *base;
-    struct mwi_tcp_peers peers;
+    struct mwi_map peers; /* from a peer's number to its connection, until it is down or dropped */
+    mw_peer last_peer;    /* numbers count up from 1 and are never given twice */
     struct mwi_tcp_conns conns; /* all that are alive, those that linger after a drop too */
     struct mwi_tcp_conns dirty; /* those with something queued since the last turn */
     struct mwi_tcp_conns dead;  /* closed; their memory is freed when nobody can be using it */

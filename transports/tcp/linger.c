@@ -67,7 +67,7 @@ static bool watch(struct mwi_tcp_conn *conn, event_callback_fn callback, unsigne
 
 static void forget_peer(struct mwi_tcp_conn *conn)
 {
-    mwi_tcp_peers_remove(&conn->hub->peers, conn->peer);
+    mwi_map_remove(&conn->hub->peers, conn->peer);
     mwi_tcp_inbox_clear(&conn->inbox);
     conn->state = MWI_TCP_CONN_LINGERING;
 }

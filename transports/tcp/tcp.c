@@ -147,7 +147,7 @@ static void close_transport(void *transport)
         event_base_loop(tcp->hub.base, EVLOOP_NONBLOCK);
     }
     mwi_tcp_conn_free_dead(&tcp->hub);
-    mwi_tcp_peers_clear(&tcp->hub.peers);
+    mwi_map_fini(&tcp->hub.peers);
     if (tcp->hub.base != NULL)
         event_base_free(tcp->hub.base);
     if (tcp->timer_fd >= 0)
@@ -163,6 +163,7 @@ static void init_hub(struct mwi_tcp_hub *hub, const mw_transport_config *config)
 {
     hub->config = *config;
     hub->mirror_fd = -1;
+    mwi_map_init(&hub->peers);
     TAILQ_INIT(&hub->conns);
     TAILQ_INIT(&hub->dirty);
     TAILQ_INIT(&hub->dead);
@@ -284,7 +285,7 @@ static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t si
                            const mw_body *body)
 {
     struct tcp *tcp = transport;
-    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
 
     return conn != NULL ? mwi_tcp_conn_send(conn, frame, size, body) : MW_EPEER;
 }
@@ -292,7 +293,7 @@ static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t si
 static size_t backlog(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
-    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
 
     return conn != NULL ? conn->outbox.bytes : 0;
 }
@@ -300,7 +301,7 @@ static size_t backlog(void *transport, mw_peer peer)
 static void drop(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
-    struct mwi_tcp_conn *conn = mwi_tcp_peers_find(&tcp->hub.peers, peer);
+    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
 
     if (conn != NULL)
         mwi_tcp_conn_drop(conn);
