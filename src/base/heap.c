@@ -36,51 +36,56 @@ bool mwi_heap_reserve(struct mwi_heap *heap, size_t count)
     return true;
 }
 
-static struct mwi_heap_entry *entry_at(const struct mwi_heap *heap, size_t position)
+static inline struct mwi_heap_entry *entry_at(const struct mwi_heap *heap, size_t position)
 {
     return &heap->entries[position - 1];
 }
 
-static bool is_before(const struct mwi_heap_entry *entry, const struct mwi_heap_entry *other)
+static inline bool is_before(const struct mwi_heap_entry *entry, const struct mwi_heap_entry *other)
 {
     return entry->key != other->key ? entry->key < other->key : entry->order < other->order;
 }
 
-static void set_entry(struct mwi_heap *heap, size_t position, struct mwi_heap_entry entry)
+static inline void set_entry(struct mwi_heap *heap, size_t position,
+                             const struct mwi_heap_entry *entry)
 {
-    *entry_at(heap, position) = entry;
-    entry.node->position = position;
+    *entry_at(heap, position) = *entry;
+    entry->node->position = position;
 }
 
-static void sift_up(struct mwi_heap *heap, size_t position, struct mwi_heap_entry entry)
+/* Moves parents down into the hole at `position` as long as the entry comes before them. Returns
+ * where the hole is then. */
+static inline size_t raise_hole(struct mwi_heap *heap, size_t position,
+                                const struct mwi_heap_entry *entry)
 {
-    while (position > 1 && is_before(&entry, entry_at(heap, position / 2))) {
-        set_entry(heap, position, *entry_at(heap, position / 2));
-        position /= 2;
-    }
-    set_entry(heap, position, entry);
+    for (; position > 1 && is_before(entry, entry_at(heap, position / 2)); position /= 2)
+        set_entry(heap, position, entry_at(heap, position / 2));
+    return position;
 }
 
-static void sift_down(struct mwi_heap *heap, size_t position, struct mwi_heap_entry entry)
+/* Moves children up into the hole at `position` as long as they come before the entry. Returns
+ * where the hole is then. */
+static inline size_t sink_hole(struct mwi_heap *heap, size_t position,
+                               const struct mwi_heap_entry *entry)
 {
     for (size_t child = 2 * position; child <= heap->count; child = 2 * position) {
         if (child < heap->count && is_before(entry_at(heap, child + 1), entry_at(heap, child)))
             child++;
-        if (!is_before(entry_at(heap, child), &entry))
+        if (!is_before(entry_at(heap, child), entry))
             break;
-        set_entry(heap, position, *entry_at(heap, child));
+        set_entry(heap, position, entry_at(heap, child));
         position = child;
     }
-    set_entry(heap, position, entry);
+    return position;
 }
 
-/* Puts the entry where it belongs, from a position whose own entry is no longer needed. */
-static void sift(struct mwi_heap *heap, size_t position, struct mwi_heap_entry entry)
+/* Only one of the two loops moves the hole: if the entry comes before a parent of the hole, it
+ * comes before all below as well. */
+static inline void fill_hole(struct mwi_heap *heap, size_t position,
+                             const struct mwi_heap_entry *entry)
 {
-    if (position > 1 && is_before(&entry, entry_at(heap, position / 2)))
-        sift_up(heap, position, entry);
-    else
-        sift_down(heap, position, entry);
+    position = raise_hole(heap, position, entry);
+    set_entry(heap, sink_hole(heap, position, entry), entry);
 }
 
 void mwi_heap_put(struct mwi_heap *heap, struct mwi_heap_node *node, int64_t key, uint64_t order)
@@ -88,10 +93,10 @@ void mwi_heap_put(struct mwi_heap *heap, struct mwi_heap_node *node, int64_t key
     struct mwi_heap_entry entry = {.key = key, .order = order, .node = node};
     if (node->position == 0) {
         assert(heap->count < heap->capacity);
-        sift_up(heap, ++heap->count, entry);
+        set_entry(heap, raise_hole(heap, ++heap->count, &entry), &entry);
     } else {
         assert(node->position <= heap->count && entry_at(heap, node->position)->node == node);
-        sift(heap, node->position, entry);
+        fill_hole(heap, node->position, &entry);
     }
 }
 
@@ -103,6 +108,6 @@ void mwi_heap_remove(struct mwi_heap *heap, struct mwi_heap_node *node)
     assert(position <= heap->count && entry_at(heap, position)->node == node);
     struct mwi_heap_entry last = heap->entries[--heap->count];
     if (last.node != node)
-        sift(heap, position, last);
+        fill_hole(heap, position, &last);
     node->position = 0;
 }

@@ -29,27 +29,16 @@ void mwi_sim_agenda_release(struct mwi_sim_agenda *agenda, size_t count)
     assert(agenda->heap.count <= agenda->reserved_count);
 }
 
-uint64_t mwi_sim_agenda_order(struct mwi_sim_agenda *agenda)
-{
-    return agenda->orders_count++;
-}
-
 void mwi_sim_agenda_put(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event, int64_t time_ns,
                         uint64_t order)
 {
     assert(event->fire != NULL && order < agenda->orders_count);
     mwi_heap_put(&agenda->heap, &event->node, time_ns, order);
-    assert(agenda->heap.count <= agenda->reserved_count);
 }
 
 void mwi_sim_agenda_remove(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event)
 {
     mwi_heap_remove(&agenda->heap, &event->node);
-}
-
-bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda)
-{
-    return mwi_heap_first(&agenda->heap) == NULL;
 }
 
 struct mwi_sim_event *mwi_sim_agenda_take(struct mwi_sim_agenda *agenda, int64_t until_ns,

@@ -38,7 +38,10 @@ bool mwi_sim_agenda_reserve(struct mwi_sim_agenda *agenda, size_t count);
 void mwi_sim_agenda_release(struct mwi_sim_agenda *agenda, size_t count);
 
 /* The next order: the place of something that is arranged now among others of its time. */
-uint64_t mwi_sim_agenda_order(struct mwi_sim_agenda *agenda);
+static inline uint64_t mwi_sim_agenda_order(struct mwi_sim_agenda *agenda)
+{
+    return agenda->orders_count++;
+}
 
 /* Arranges the event for `time_ns`, or moves it if it was arranged before. Borrows it until it
  * fires or is removed. */
@@ -48,7 +51,10 @@ void mwi_sim_agenda_put(struct mwi_sim_agenda *agenda, struct mwi_sim_event *eve
 /* Calls the event off, if it was arranged. */
 void mwi_sim_agenda_remove(struct mwi_sim_agenda *agenda, struct mwi_sim_event *event);
 
-bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda);
+static inline bool mwi_sim_agenda_is_empty(const struct mwi_sim_agenda *agenda)
+{
+    return mwi_heap_first(&agenda->heap) == NULL;
+}
 
 /* The earliest event, removed, with its time in *time_ns; NULL if there is no event up to
  * `until_ns`. */
