@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Disks: the promises of base/disk.h, which a real file and a simulated disk must both keep, and the
- * faults of the simulated one. Each case about a promise runs on both, in a simulated host.
+ * Disks: the promises of base/disk.h, which a real file and a simulated disk must both keep, and
+ * the faults of the simulated one. Each case about a promise runs on both, in a simulated host.
  */
 #include "base/disk.h"
 
@@ -426,8 +426,8 @@ static size_t count_kept(const struct wreck *wreck, size_t begin)
     return kept;
 }
 
-/* A power cut keeps all durable bytes. Each page behind them is whole, lost or torn. Over many seeds
- * all three happen, and also a lost page before a whole one. */
+/* A power cut keeps all durable bytes. Each page behind them is whole, lost or torn. Over many
+ * seeds all three happen, and also a lost page before a whole one. */
 static void test_sim_power_cut(void)
 {
     static struct wreck wreck;

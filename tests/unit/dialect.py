@@ -89,6 +89,11 @@ def check_opening(file, tree):
         problem(file, 1, "opens with less than two lines about its job")
 
 
+def without_scheme(path):
+    """The file's name; transports/sim/sim_disk.c counts as disk, because base has a room of that name."""
+    return path.stem.removeprefix(path.parts[-2] + "_") if path.parts[0] == "transports" else path.stem
+
+
 def check_guard(file, tree):
     """MWI_NAME_H; of a transport MWI_TCP_NAME_H, of include/mw MW_NAME_H, of tests MWT_NAME_H."""
     if file.path.suffix != ".h":
@@ -96,7 +101,7 @@ def check_guard(file, tree):
     parts = file.path.parts
     top = {"include": "MW", "tests": "MWT"}.get(parts[0], "MWI")
     names = [top, *parts[1:-1]] if parts[0] == "transports" else [top]
-    name = file.path.stem.removeprefix("mwt_")
+    name = without_scheme(file.path).removeprefix("mwt_")
     if name != names[-1]:
         names.append(name)
     guard = "_".join(names).upper() + "_H"
@@ -187,9 +192,9 @@ def own_prefixes(path):
     """The prefixes that the functions of a .c of the library may bear, from its name and its folder.
 
     src/options/help.c: mwi_help, mwi_options. src/face/master_open.c: mwi_master_open, mwi_master, mwi_face.
-    transports/tcp/conn.c: mwi_tcp_conn. transports/tcp/tcp.c: mwi_tcp.
+    transports/tcp/conn.c: mwi_tcp_conn. transports/tcp/tcp.c: mwi_tcp. transports/sim/sim_disk.c: mwi_sim_disk.
     """
-    name, folder = path.stem, path.parts[-2]
+    name, folder = without_scheme(path), path.parts[-2]
     if path.parts[0] == "transports" and len(path.parts) == 3:
         return [f"mwi_{folder}" if name == folder else f"mwi_{folder}_{name}"]
     words = name.split("_")

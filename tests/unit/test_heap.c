@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The heap: smallest key first, then smallest order, whatever was put, moved and removed before.
+ * The heap: the smallest key comes out first, and of equal keys the smallest order, after any puts,
+ * moves and removals. The last case compares it with a naive model, from a seed that it prints.
  */
 #include "base/heap.h"
 

@@ -55,18 +55,18 @@ static void test_equal_deadlines(void)
 /* A timer that is started again has its new deadline and stands behind its equals. */
 static void test_start_anew(void)
 {
-    struct mwi_timer a = {0}, b = {0};
+    struct mwi_timer moved = {0}, other = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
-    CU_ASSERT_TRUE(mwi_timers_start(&timers, &a, 5));
-    CU_ASSERT_TRUE(mwi_timers_start(&timers, &b, 7));
+    CU_ASSERT_TRUE(mwi_timers_start(&timers, &moved, 5));
+    CU_ASSERT_TRUE(mwi_timers_start(&timers, &other, 7));
 
-    CU_ASSERT_TRUE(mwi_timers_start(&timers, &a, 7));
+    CU_ASSERT_TRUE(mwi_timers_start(&timers, &moved, 7));
 
     CU_ASSERT_EQUAL(timers.heap.count, 2);
     CU_ASSERT_EQUAL(mwi_timers_deadline(&timers), 7);
-    CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 7), &b);
-    CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 7), &a);
+    CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 7), &other);
+    CU_ASSERT_PTR_EQUAL(mwi_timers_due(&timers, 7), &moved);
     mwi_timers_fini(&timers);
 }
 

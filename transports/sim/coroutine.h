@@ -10,8 +10,8 @@
 
 struct mwi_sim_coroutine;
 
-/* The coroutines that are free to be used again, and the size of a new one's stack. All zero but for
- * stack_bytes at the start. */
+/* The coroutines that are free to be used again, and the size of a new one's stack. All zero but
+ * for stack_bytes at the start. */
 struct mwi_sim_coroutine_pool {
     struct mwi_sim_coroutine *idle;
     size_t stack_bytes;

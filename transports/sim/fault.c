@@ -40,27 +40,27 @@ static void change_connections(const struct mwi_sim_node *here, const struct mwi
         }
 }
 
-mw_error mw_sim_cut(mw_sim_host *a, mw_sim_host *b, int64_t notice_ns)
+mw_error mw_sim_cut(mw_sim_host *one, mw_sim_host *other, int64_t notice_ns)
 {
-    if (a->sim != b->sim || a->node == b->node || notice_ns < 0)
+    if (one->sim != other->sim || one->node == other->node || notice_ns < 0)
         return MW_EINVAL;
-    if (mwi_sim_host_is_silenced(a->sim))
+    if (mwi_sim_host_is_silenced(one->sim))
         return MW_ESTATE;
-    struct mwi_sim_cut *cut = mwi_sim_cut_get(a->node, b->node);
+    struct mwi_sim_cut *cut = mwi_sim_cut_get(one->node, other->node);
     if (cut == NULL)
         return MW_ENOMEM;
     cut->notice_ns = notice_ns;
-    change_connections(a->node, b->node, cut);
-    change_connections(b->node, a->node, cut);
+    change_connections(one->node, other->node, cut);
+    change_connections(other->node, one->node, cut);
     return MW_OK;
 }
 
-void mw_sim_heal(mw_sim_host *a, mw_sim_host *b)
+void mw_sim_heal(mw_sim_host *one, mw_sim_host *other)
 {
-    struct mwi_sim_cut *cut = mwi_sim_cut_find(a->node, b->node);
-    if (cut == NULL || mwi_sim_host_is_silenced(a->sim))
+    struct mwi_sim_cut *cut = mwi_sim_cut_find(one->node, other->node);
+    if (cut == NULL || mwi_sim_host_is_silenced(one->sim))
         return;
     mwi_sim_cut_destroy(cut);
-    change_connections(a->node, b->node, NULL);
-    change_connections(b->node, a->node, NULL);
+    change_connections(one->node, other->node, NULL);
+    change_connections(other->node, one->node, NULL);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connections. Whatever one side tells the other - that it connects, accepts, sends, is gone - is
- * an item on the way to the other end and arrives in the order in which it was sent. An item that
- * has arrived waits in the inbox of the end's transport until the host polls. A way that is held by
- * a cut keeps its items.
+ * Connections. All news from one side to the other - that it connects, accepts, sends, is gone - is
+ * an item on the way to the other end; items arrive in the order in which they were sent. An item
+ * that has arrived waits in the inbox of the end's transport until the host polls. A way that is
+ * held by a cut keeps its items.
  *
  * - A connection lives as long as it has uses: one for each end that a transport holds, and one for
  *   each item on a way or in an inbox.

@@ -58,8 +58,8 @@ struct mwi_sim_transport {
 /* The other end of the same connection. */
 struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end);
 
-/* Starts to connect to the place of that name, which is copied. *end is valid until it is taken away
- * from its transport. The outcome is an item in the inbox. MW_ENOMEM. */
+/* Starts to connect to the place of that name, which is copied. *end is valid until it is taken
+ * away from its transport. The outcome is an item in the inbox. MW_ENOMEM. */
 mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *name,
                              struct mwi_sim_end **end);
 
@@ -73,8 +73,8 @@ bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw
 /* How many bytes that were sent from the end the network has not taken yet. */
 size_t mwi_sim_net_backlog(const struct mwi_sim_end *end);
 
-/* Takes the end away from its transport. The other side goes down for `reason` after everything that
- * was sent before has arrived. */
+/* Takes the end away from its transport. The other side goes down for `reason` after everything
+ * that was sent before has arrived. */
 void mwi_sim_net_leave(struct mwi_sim_end *end, const char *reason);
 
 /* Takes the end away from its transport without telling the other side. For an end whose down item
@@ -91,7 +91,7 @@ void mwi_sim_net_discard(struct mwi_sim_item *item);
 /* Holds back all items of the connection, and lets both ends go down after notice_ns. */
 void mwi_sim_net_cut(struct mwi_sim_connection *connection, int64_t notice_ns);
 
-/* Lets the items that were held back set out again. Nothing happens if the connection is not cut. */
+/* Lets the items that were held back set out again. A connection that is not cut stays as it is. */
 void mwi_sim_net_heal(struct mwi_sim_connection *connection);
 
 /* Leaves all connections, empties the inbox and listens no more. */

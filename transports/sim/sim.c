@@ -183,8 +183,8 @@ static void wait_for_arrival(mw_sim_host *host, int64_t deadline)
         host->has_looked = true;
 }
 
-/* A killed host has no part in the world's time. Its own clock jumps to the deadline, so that a host
- * that polls until a deadline, whatever its polls return, comes to its end. */
+/* A killed host has no part in the world's time. Its own clock jumps to the deadline, so that a
+ * host that polls until a deadline, whatever its polls return, comes to its end. */
 static mw_error poll_killed(mw_sim_host *host, int64_t deadline, mw_reason *why)
 {
     if (deadline > host->ghost_now_ns && deadline < INT64_MAX)

@@ -34,7 +34,7 @@ struct mwi_sim_disk {
     struct open_disk *opened;
 };
 
-/* What a host has of the disk while it has opened it. */
+/* The disk as the host that has opened it sees it. */
 struct open_disk {
     struct mwi_sim_disk *disk; /* NULL: the power was cut */
     mw_sim_host *host;         /* NULL: opened outside of all hosts */

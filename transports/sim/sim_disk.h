@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The disk of base/disk.h in a simulated world: one file, which outlives the hosts that open it, and
- * faults from a plan and from the world's seed. The environment of its table is the struct
+ * The disk of base/disk.h in a simulated world: one file, which outlives the hosts that open it,
+ * and faults from a plan and from the world's seed. The environment of its table is the struct
  * mwi_sim_disk; the path is ignored.
  *
  * As on a real machine, bytes are in one of three places: queued in the process since append, in
@@ -36,8 +36,8 @@ extern const struct mwi_disk_api mwi_sim_disk_api;
 struct mwi_sim_disk *mwi_sim_disk_create(mw_sim *sim, const struct mwi_sim_disk_plan *plan);
 
 /* Cuts the power: each page that is not durable is kept, lost, or kept up to some byte, drawn from
- * the world's chance, whatever becomes of the pages before it. If the disk is opened, it fails from now
- * on and can only be closed. Kill the hosts of the machine at the same time. */
+ * the world's chance, whatever becomes of the pages before it. If the disk is opened, it fails from
+ * now on and can only be closed. Kill the hosts of the machine at the same time. */
 void mwi_sim_disk_cut_power(struct mwi_sim_disk *disk);
 
 /* Frees all disks of a world whose hosts are all gone. */
