@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether a function dies of an assertion, tried in a process of its own. Only in the header, so
- * that a test needs no other source than itself for it.
+ * Whether a function dies of an assertion, tried in a process of its own. All code is in this
+ * header, so that a test needs no other source for it.
  */
 #ifndef MWT_DEATH_H
 #define MWT_DEATH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The transport of mwt_fake.h. A poll that looks without waiting costs a microsecond, so that who
- * looks again and again gets on; one that would wait for ever fails instead.
+ * The transport of mwt_fake.h. A poll that looks without waiting costs a microsecond, so that a
+ * caller that looks again and again makes progress. A poll that would wait for ever fails instead.
  */
 #include "mwt_fake.h"
 
@@ -113,7 +113,7 @@ static bool has_due_event(const struct mwt_fake *fake)
            fake->events[fake->events_done].at_ns <= *fake->clock;
 }
 
-/* Moves the clock to the next event or the deadline; false if neither would ever come. */
+/* Moves the clock to the next event or the deadline. Returns false if neither would ever come. */
 static bool wait_until(struct mwt_fake *fake, int64_t deadline)
 {
     int64_t until = deadline;

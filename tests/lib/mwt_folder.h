@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A folder of a test's own, and its files. Only in the header, so that a test needs no other source
- * than itself for it.
+ * A folder of a test's own, and its files. All code is in this header, so that a test needs no
+ * other source for it.
  */
 #ifndef MWT_FOLDER_H
 #define MWT_FOLDER_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 struct mwt_folder {
     char path[64];
-    char file[384]; /* what mwt_folder_file made last */
+    char file[384]; /* the last path of mwt_folder_file */
 };
 
 /* Makes a new empty folder. */
@@ -26,15 +27,15 @@ static inline void mwt_folder_create(struct mwt_folder *folder)
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder->path));
 }
 
-/* The path of a file in the folder; valid until the next call. */
+/* Returns the path of a file in the folder, valid until the next call. */
 static inline const char *mwt_folder_file(struct mwt_folder *folder, const char *name)
 {
-    snprintf(folder->file, sizeof(folder->file), "%s/%s", folder->path, name);
+    snprintf(folder->file, sizeof folder->file, "%s/%s", folder->path, name);
     return folder->file;
 }
 
-/* How many files the folder has; removes them if asked to. */
-static inline unsigned mwt_folder_files(struct mwt_folder *folder, int remove_them)
+/* Returns the number of files in the folder. Removes them if `must_remove`. */
+static inline unsigned mwt_folder_files(struct mwt_folder *folder, bool must_remove)
 {
     unsigned count = 0;
     DIR *directory = opendir(folder->path);
@@ -43,7 +44,7 @@ static inline unsigned mwt_folder_files(struct mwt_folder *folder, int remove_th
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         count++;
-        if (remove_them)
+        if (must_remove)
             remove(mwt_folder_file(folder, entry->d_name));
     }
     closedir(directory);
@@ -53,11 +54,11 @@ static inline unsigned mwt_folder_files(struct mwt_folder *folder, int remove_th
 /* Removes the folder with its files. */
 static inline void mwt_folder_destroy(struct mwt_folder *folder)
 {
-    mwt_folder_files(folder, 1);
+    mwt_folder_files(folder, true);
     CU_ASSERT_EQUAL(rmdir(folder->path), 0);
 }
 
-/* The whole file as a string, to be freed; NULL if there is none. */
+/* Returns the whole file as a string, which the caller frees; NULL if there is no such file. */
 static inline char *mwt_file_read(const char *path)
 {
     FILE *stream = fopen(path, "r");

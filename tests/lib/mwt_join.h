@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames with bodies as their receivers see them, for tests that play the transport.
+ * Frames and their bodies as their receivers see them, for tests that play the transport.
  */
 #ifndef MWT_JOIN_H
 #define MWT_JOIN_H
@@ -8,7 +8,7 @@
 #include "base/body.h"
 #include "engine/effects.h"
 
-/* Makes one block of a frame that is sent and its body, if it has one. */
+/* Joins a sent frame with its body, if it has one, in one block. */
 static inline void mwt_join(struct mwi_effect *effect)
 {
     if (effect->kind != MWI_EFFECT_SEND || effect->body.release == NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The played engine of mwt_loop.h.
+ * The played engine of mwt_loop.h: its step writes down the event and hands out the effects that
+ * the test has left. It never decides anything itself.
  */
 #include "mwt_loop.h"
 

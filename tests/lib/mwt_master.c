@@ -51,7 +51,7 @@ void mwt_master_forget(struct mwt_master *master)
     mwt_outbox_clear(&master->outbox);
 }
 
-/* Keeps copies of the messages of tasks, by which results find the tasks' ids. */
+/* Keeps copies of the messages of tasks, so that results find the ids of their tasks. */
 static void remember_tasks(struct mwt_master *master, const struct mwi_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
@@ -141,7 +141,7 @@ void mwt_master_greet(struct mwt_master *master, mw_peer peer)
     mwt_master_greet_small(master, peer, MWT_FRAME_BYTES_MAX);
 }
 
-void mwt_master_submit_one(struct mwt_master *master, const char *name, bool no_retry,
+void mwt_master_submit_one(struct mwt_master *master, const char *name, bool is_never_retried,
                            unsigned max_attempts)
 {
     uint64_t id;
@@ -149,13 +149,13 @@ void mwt_master_submit_one(struct mwt_master *master, const char *name, bool no_
         .policy = mwt_policy_default(),
         .tag = master->tags_count++,
         .payload = {(unsigned char *)strdup(name), (uint32_t)strlen(name), true}};
-    submission.policy.is_retried = !no_retry;
+    submission.policy.is_retried = !is_never_retried;
     submission.policy.max_attempts = (uint8_t)max_attempts;
     if (mwi_lifecycle_submit(&master->engine, &submission, &id) != MW_OK)
         abort();
 }
 
-/* Copies the next word of *names and moves behind it; false at the end. */
+/* Copies the next word of *names and moves *names behind it. Returns false at the end. */
 static bool next_word(const char **names, char *word, size_t size)
 {
     *names += strspn(*names, " ");

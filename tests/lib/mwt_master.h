@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A master engine that is stepped by hand. Its tasks are named by their payloads, which are raw
- * bytes, and its peers by numbers, peer 7 being at the address "host:7". Whatever a step borrows is
+ * bytes. Its peers are numbers; peer 7 has the address "host:7". Everything that a step borrows is
  * freed right after it.
  */
 #ifndef MWT_MASTER_H
@@ -15,12 +15,12 @@
 #define MWT_SECOND INT64_C(1000000000)
 #define MWT_MEMBER_ID "farm"
 
-/* What a slave of these tests accepts. */
+/* The largest message that a slave of these tests accepts. */
 #define MWT_FRAME_BYTES_MAX (1 << 20)
 
 struct mwt_master {
     struct mwi_master_engine engine;
-    struct mwt_outbox outbox; /* what it did since the last mwt_master_forget */
+    struct mwt_outbox outbox; /* the effects since the last mwt_master_forget */
     struct mwt_outbox tasks;  /* every message of tasks so far */
     int64_t now_ns;
     int64_t tags_count;
@@ -30,40 +30,43 @@ struct mwt_master {
 /* Algorithms "alpha" and "beta", groups of 1, messages of 1 MiB, timeouts of 60 s and 10 s. */
 struct mwi_master_engine_config mwt_master_config(void);
 
-/* Starts an audited engine at time 0; `config` NULL means the above. False out of memory. */
+/* Starts an audited engine at time 0; `config` NULL means the configuration above. Returns false
+ * out of memory. */
 bool mwt_master_start(struct mwt_master *master, const struct mwi_master_engine_config *config);
 void mwt_master_end(struct mwt_master *master);
 
 /* Clears the outbox. */
 void mwt_master_forget(struct mwt_master *master);
 
-/* Events. The frame is copied to a block of exactly its size; the buffer is ended. */
+/* Step the engine with an event. The frame is copied to a block of exactly its size, and its buffer
+ * is freed. */
 void mwt_master_up(struct mwt_master *master, mw_peer peer);
 void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason);
 void mwt_master_tick(struct mwt_master *master, int64_t now_ns);
 void mwt_master_frame(struct mwt_master *master, mw_peer peer, struct mwi_buffer *frame);
 void mwt_master_bytes(struct mwt_master *master, mw_peer peer, const void *data, size_t size);
 
-/* A peer comes up and greets as it should, and accepts messages of so many bytes. */
+/* A peer comes up, greets properly, and accepts messages of `frame_bytes_max` bytes. */
 void mwt_master_greet(struct mwt_master *master, mw_peer peer);
 void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max);
 
-/* Submits tasks named by the words of `names`, of "alpha" and with 3 attempts; tags count from 0.
- * They are sent in the next step. */
+/* Submits tasks of "alpha" with 3 attempts, named by the words of `names`. Tags count from 0. The
+ * next step sends them. */
 void mwt_master_submit(struct mwt_master *master, const char *names);
-void mwt_master_submit_one(struct mwt_master *master, const char *name, bool no_retry,
+void mwt_master_submit_one(struct mwt_master *master, const char *name, bool is_never_retried,
                            unsigned max_attempts);
 
 /* The peer returns, in one message, results for the tasks of these names, as they were last sent;
- * or says that they failed, with their names as messages. */
+ * or it says that they failed, with their names as messages. */
 void mwt_master_return(struct mwt_master *master, mw_peer peer, const char *names);
 void mwt_master_fail(struct mwt_master *master, mw_peer peer, const char *names);
 
-/* A message of tasks for this peer: their names, see mwt_outbox_tasks. Since the last forget. */
+/* The names of the tasks that were sent to this peer since the last forget, see
+ * mwt_outbox_tasks. */
 const char *mwt_master_sent(struct mwt_master *master, mw_peer peer);
 
-/* Takes all results out of the queue: "a@0 b@1!" for the result of task a by SLAVE-0 and the
- * failure of task b by SLAVE-1; "?" for a slave of no id. */
+/* Takes all results out of the queue. Returns "a@0 b@1!" for the result of task a by SLAVE-0 and
+ * the failure of task b by SLAVE-1; "?" stands for a slave without an id. */
 const char *mwt_master_results(struct mwt_master *master);
 
 #endif

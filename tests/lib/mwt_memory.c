@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The functions of the allocator, around glibc's. One thread.
+ * Replaces the functions of the allocator, and calls glibc's underneath. It counts without locks,
+ * so the test program must have one thread. A function of the allocator that the library begins to
+ * use needs a counterpart here.
  */
 #include "mwt_memory.h"
 
@@ -12,17 +14,17 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
 void __libc_free(void *block);
 
-/* Seen by the shared libraries as well. */
+/* Visible to the shared libraries as well. */
 #define REPLACES __attribute__((__visibility__("default")))
 
 static size_t until_failure;
-static bool fails_for_good, has_failed;
+static bool has_later_failures, has_failed;
 static long blocks_count;
 
-void mwt_memory_fail(size_t n, bool for_good)
+void mwt_memory_fail(size_t index, bool fails_later)
 {
-    until_failure = n;
-    fails_for_good = for_good;
+    until_failure = index;
+    has_later_failures = fails_later;
     has_failed = false;
 }
 
@@ -38,8 +40,8 @@ long mwt_memory_blocks(void)
 
 static bool shall_fail(void)
 {
-    bool now = until_failure > 0 && --until_failure == 0;
-    if (now || (has_failed && fails_for_good)) {
+    bool is_due = until_failure > 0 && --until_failure == 0;
+    if (is_due || (has_failed && has_later_failures)) {
         has_failed = true;
         errno = ENOMEM;
         return true;

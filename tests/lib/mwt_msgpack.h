@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Random msgpack values, made with msgpack-c's own packer. Only in the header, so that a test needs
- * no other source than itself for it.
+ * Random msgpack values, made with msgpack-c's own packer. All code is in this header, so that a
+ * test needs no other source for it.
  */
 #ifndef MWT_MSGPACK_H
 #define MWT_MSGPACK_H
@@ -31,7 +31,7 @@ static inline void mwt_pack_number(msgpack_packer *packer, struct mwt_random *ra
     }
 }
 
-/* A string, binary or extension of up to 300 bytes, now and then of up to 70,000. */
+/* Packs a string, binary or extension of up to 300 bytes, now and then of up to 70,000. */
 static inline void mwt_pack_bytes(msgpack_packer *packer, struct mwt_random *random)
 {
     static char bytes[70000];
@@ -53,7 +53,7 @@ static inline void mwt_pack_bytes(msgpack_packer *packer, struct mwt_random *ran
     }
 }
 
-/* Any value, with containers at most `depth` deep. */
+/* Packs any value, with containers at most `depth` deep. */
 static inline void mwt_pack_any(msgpack_packer *packer, struct mwt_random *random, int depth)
 {
     size_t kind = mwt_random_below(random, depth > 0 ? 9 : 7), count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of options share: options, argument vectors, and looking at values and sentences.
+ * The helpers that all tests of options share: options, argument vectors, and checks of values and
+ * sentences.
  */
 #ifndef MWT_OPTIONS_H
 #define MWT_OPTIONS_H
@@ -23,12 +24,11 @@ struct mwt_arguments {
     char *words[MWT_WORDS_MAX];
 };
 
-/* `words` is ended by NULL and borrowed as long as the vector. */
+/* Makes an argument vector. `words` ends with NULL and is borrowed for the life of the vector. */
 static inline struct mwt_arguments mwt_arguments_of(const char *const *words)
 {
     struct mwt_arguments arguments = {.count = 1, .words = {(char *)"prog"}};
-
-    for (; *words; words++)
+    for (; *words != NULL; words++)
         arguments.words[arguments.count++] = (char *)*words;
     return arguments;
 }
@@ -38,7 +38,6 @@ static inline struct mwt_arguments mwt_arguments_of(const char *const *words)
 static inline mw_options *mwt_options_make(void)
 {
     mw_options *options = NULL;
-
     CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
     return options;
 }
@@ -48,12 +47,11 @@ static inline mw_error mwt_options_parse(mw_options *options, struct mwt_argumen
     return mw_options_parse(options, &arguments.count, arguments.words);
 }
 
-/* The vector has these words behind the program, and its NULL. */
+/* Checks that the vector has these words behind the program, and its NULL. */
 static inline void mwt_check_words(const struct mwt_arguments *arguments, const char *const *words)
 {
     int count = 1;
-
-    for (; words[count - 1]; count++)
+    for (; words[count - 1] != NULL; count++)
         if (count < arguments->count)
             CU_ASSERT_STRING_EQUAL(arguments->words[count], words[count - 1]);
     CU_ASSERT_EQUAL(arguments->count, count);
@@ -65,7 +63,7 @@ static inline void mwt_check_words(const struct mwt_arguments *arguments, const 
 
 static inline void mwt_check_contains(const char *text, const char *part)
 {
-    if (!strstr(text, part)) {
+    if (strstr(text, part) == NULL) {
         printf("\n    \"%s\"\n    lacks \"%s\"\n", text, part);
         CU_FAIL("a text lacks a part");
     }
@@ -75,17 +73,15 @@ static inline void mwt_check_option(const mw_options *options, const char *name,
                                     const char *expected)
 {
     const char *value = mw_options_get(options, name);
-
     CU_ASSERT_PTR_NOT_NULL(value);
-    if (value)
+    if (value != NULL)
         CU_ASSERT_STRING_EQUAL(value, expected);
 }
 
-/* The option of that name, which must exist. */
+/* Returns the option of that name, which must exist. */
 static inline enum mwi_option mwt_option_of(const char *name)
 {
     enum mwi_option option = mwi_option_find(name, strlen(name));
-
     CU_ASSERT_NOT_EQUAL_FATAL(option, MWI_OPTIONS_COUNT);
     return option;
 }
@@ -99,7 +95,6 @@ static inline void mwt_variable_of(enum mwi_option option, char *variable, size_
 static inline void mwt_environment_clear(void)
 {
     char variable[64];
-
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
         mwt_variable_of((enum mwi_option)i, variable, sizeof variable);
         unsetenv(variable);

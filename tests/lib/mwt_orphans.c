@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The test program is the reaper of orphans: the descendants of a process that ends become its own
- * children, and so it can tell whether any was left behind.
+ * The test program is the reaper of orphans: when a process ends, its descendants become children
+ * of the test program. So the program can tell whether a process was left behind.
  */
 #include "mwt_orphans.h"
 
@@ -25,7 +25,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
-/* For descendants that were told to end and are about to. */
+/* Descendants that were told to end get this time. */
 #define ORPHAN_WAIT_S 10
 
 void mwt_orphans_begin(void)
@@ -34,7 +34,7 @@ void mwt_orphans_begin(void)
     CU_ASSERT_EQUAL(error, 0);
 }
 
-/* The parent of a process, 0 if it cannot be told. */
+/* The parent of a process, 0 if it is not known. */
 static pid_t parent_of(const char *pid)
 {
     char path[64], text[512] = "";
@@ -45,7 +45,7 @@ static pid_t parent_of(const char *pid)
         return 0;
     ssize_t size = read(fd, text, sizeof text - 1);
     close(fd);
-    /* "PID (NAME) STATE PARENT ...", and the name may hold anything. */
+    /* The text is "PID (NAME) STATE PARENT ...", and NAME may contain any character. */
     char *behind_name = size > 0 ? strrchr(text, ')') : NULL;
     if (behind_name == NULL || sscanf(behind_name, ") %*c %d", &parent) != 1)
         return 0;
@@ -66,7 +66,7 @@ static pid_t some_child(void)
     return child;
 }
 
-/* Waits for an orphan, and ends it if it does not end by itself. */
+/* Waits for an orphan, and kills it if it does not end by itself. */
 static void end_orphan(pid_t pid, int64_t deadline_ns)
 {
     int64_t left_ns = deadline_ns - mwt_now_ns();

@@ -5,11 +5,11 @@
 #ifndef MWT_ORPHANS_H
 #define MWT_ORPHANS_H
 
-/* Orphans become children of the test program from now on. */
+/* From now on, orphans become children of the test program. */
 void mwt_orphans_begin(void);
 
-/* Waits for all children that are left. One that does not end by itself within a few seconds is
- * killed, and a failed check. */
+/* Waits for all children that are left. A child that does not end by itself within a few seconds is
+ * killed, and is a failed check. */
 void mwt_orphans_end(void);
 
 #endif

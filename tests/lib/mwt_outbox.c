@@ -33,14 +33,14 @@ static void add_text(struct mwt_outbox *outbox, char *text, size_t size, const c
     int added = vsnprintf(text + length, size - length, format, arguments);
     va_end(arguments);
     if (added < 0 || (size_t)added >= size - length)
-        outbox->overflowed = true;
+        outbox->has_overflowed = true;
 }
 
 static void take_frame(struct mwt_outbox *outbox, struct mwi_effect *effect)
 {
     mwt_join(effect);
     if (outbox->frames_count == MWT_FRAMES_MAX) {
-        outbox->overflowed = true;
+        outbox->has_overflowed = true;
         free(effect->frame);
     } else {
         outbox->frames[outbox->frames_count++] =

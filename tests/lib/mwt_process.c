@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One poll watches all pipes of a crew, and a descriptor for the end of each process.
+ * The processes of mwt_process.h. One poll watches all pipes of a crew, and a descriptor for the
+ * end of each process, so a wait for one process serves the pipes of all.
+ *
+ * After a failed wait the crew has failed, and all its later waits fail at once. Orphans are
+ * mwt_orphans.c's business, starting is mwt_spawn.c's.
  */
 #include "mwt_process.h"
 
@@ -57,10 +61,10 @@ struct mwt_crew {
     unsigned failures_before;
 };
 
-/* Without memory or descriptors a test cannot say anything. */
-static void insist(bool condition, const char *what)
+/* A test without memory or descriptors cannot say anything, so the program ends. */
+static void insist(bool holds, const char *what)
 {
-    if (condition)
+    if (holds)
         return;
     fprintf(stderr, "the test cannot go on: %s: %s\n", what, strerror(errno));
     exit(EXIT_FAILURE);
@@ -106,7 +110,7 @@ const char *mwt_path(struct mwt_crew *crew, const char *name)
     return mwt_format(crew, "%s/%s", crew->folder, name);
 }
 
-/* A wait that came to nothing. */
+/* Fails the check: a wait has ended without success. */
 static void fail_wait(struct mwt_process *process, const char *what, const char *text)
 {
     fprintf(stderr, "\n%s: waited in vain for %s%s%s\n", process->name, what,
@@ -196,8 +200,7 @@ static void read_output(struct output *output)
     output->text[output->size] = '\0';
 }
 
-/* An adopted process may be somebody else's to reap, still or for ever: its status stays unknown
- * then. */
+/* Somebody else may reap an adopted process, now or never, so its status stays unknown. */
 static void reap(struct mwt_process *process)
 {
     int status;
@@ -212,7 +215,7 @@ static void see_end(struct mwt_process *process)
     reap(process);
 }
 
-/* Takes what has come out of the pipes, and sees who has ended; waits for something to happen. */
+/* Waits for something to happen. Reads the pipes, and notices the processes that have ended. */
 static void serve(struct mwt_crew *crew, int timeout_ms)
 {
     struct pollfd polls[3 * PROCESSES_MAX];
@@ -233,7 +236,7 @@ static void serve(struct mwt_crew *crew, int timeout_ms)
     }
 }
 
-/* Serves the crew; false once the deadline has passed. */
+/* Serves the crew. Returns false once the deadline has passed. */
 static bool serve_until(struct mwt_crew *crew, int64_t deadline_ns)
 {
     int64_t left_ns = deadline_ns - mwt_now_ns();
@@ -243,7 +246,8 @@ static bool serve_until(struct mwt_crew *crew, int64_t deadline_ns)
     return true;
 }
 
-/* The next line with the text, or NULL. Looks at whole lines only, until the output has ended. */
+/* The next line with the text, or NULL. It looks at whole lines only, until the output has
+ * ended. */
 static const char *find_line(struct mwt_process *process, struct output *output, const char *text)
 {
     while (output->found < output->size) {

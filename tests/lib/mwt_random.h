@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Random numbers from a seed that is printed; MW_TEST_SEED replays it. Only in the header, so that
- * a test needs no other source than itself for it.
+ * Random numbers from a seed that is printed; MW_TEST_SEED replays it. All code is in this header,
+ * so that a test needs no other source for it.
  */
 #ifndef MWT_RANDOM_H
 #define MWT_RANDOM_H
@@ -16,7 +16,7 @@ struct mwt_random {
     uint64_t state;
 };
 
-/* Starts from MW_TEST_SEED, else from the time, and prints how to have the same again. */
+/* Starts from MW_TEST_SEED, or from the time if that is not set, and prints how to replay it. */
 static inline void mwt_random_start(struct mwt_random *random)
 {
     const char *given = getenv("MW_TEST_SEED");
@@ -28,10 +28,10 @@ static inline void mwt_random_start(struct mwt_random *random)
 /* The splitmix64 sequence. */
 static inline uint64_t mwt_random_next(struct mwt_random *random)
 {
-    uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    uint64_t mixed = random->state += UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
 }
 
 /* A number from 0 to limit - 1. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A slave engine that is stepped by hand, with a master at "host:PEER" that the test plays. Tasks
- * are named by their payloads, which are raw bytes. Whatever a step borrows is freed right after
- * it.
+ * A slave engine that is stepped by hand. Its master, at "host:PEER", is played by the test. Tasks
+ * are named by their payloads, which are raw bytes. Everything that a step borrows is freed right
+ * after it.
  */
 #ifndef MWT_SLAVE_H
 #define MWT_SLAVE_H
@@ -15,7 +15,7 @@
 
 struct mwt_slave {
     struct mwi_slave_engine engine;
-    struct mwt_outbox outbox; /* what it did since the last mwt_slave_forget */
+    struct mwt_outbox outbox; /* the effects since the last mwt_slave_forget */
     int64_t now_ns;
     uint64_t ids_count;
     char text[4096]; /* of mwt_slave_results */
@@ -24,13 +24,14 @@ struct mwt_slave {
 /* Member id "farm", algorithms "alpha" and "beta", messages of 1 MiB, a timeout of 60 s. */
 struct mwi_slave_engine_config mwt_slave_config(void);
 
-/* Starts an audited engine at time 0; `config` NULL means the above. False out of memory. */
+/* Starts an audited engine at time 0; `config` NULL means the configuration above. Returns false
+ * out of memory. */
 bool mwt_slave_start(struct mwt_slave *slave, const struct mwi_slave_engine_config *config);
 void mwt_slave_end(struct mwt_slave *slave);
 void mwt_slave_forget(struct mwt_slave *slave);
 
-/* Events of the peer MWT_MASTER_PEER. The frame is copied to a block of exactly its size; the
- * buffer is ended. */
+/* Step the engine with an event of the peer MWT_MASTER_PEER. The frame is copied to a block of
+ * exactly its size, and its buffer is freed. */
 void mwt_slave_up(struct mwt_slave *slave);
 void mwt_slave_down(struct mwt_slave *slave, const char *reason);
 void mwt_slave_tick(struct mwt_slave *slave, int64_t now_ns);
@@ -40,21 +41,21 @@ void mwt_slave_bytes(struct mwt_slave *slave, const void *data, size_t size);
 /* Begins to connect, is connected, and greets. */
 void mwt_slave_greet(struct mwt_slave *slave);
 
-/* The same, and is welcome as SLAVE-3 with that result group, by a master that accepts messages of
- * so many bytes and has the algorithms "beta", "alpha" and "gamma". */
+/* The same, and is welcome as SLAVE-3 with that result group. The master accepts messages of
+ * `frame_bytes_max` bytes and has the algorithms "beta", "alpha" and "gamma". */
 void mwt_slave_join(struct mwt_slave *slave, uint32_t result_group, size_t frame_bytes_max);
 
-/* The master sends, in one message, tasks of these names, all of "alpha". Their ids count up. */
+/* The master sends, in one message, tasks of "alpha" with these names. Their ids count up. */
 void mwt_slave_give(struct mwt_slave *slave, const char *names);
 
-/* Runs up to `count` tasks, each of which returns its own payload; returns how many it ran. */
+/* Runs up to `count` tasks. Each returns its own payload. Returns the number of tasks that ran. */
 size_t mwt_slave_run(struct mwt_slave *slave, size_t count);
 
 /* Leaves raw bytes as the result of the task that was begun. */
 void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size);
 
-/* The results that were sent: "a b|c!" for two in one message, and then a failure whose message is
- * "c". Since the last forget. */
+/* The results that were sent since the last forget: "a b|c!" for two in one message, and then a
+ * failure whose message is "c". */
 const char *mwt_slave_results(struct mwt_slave *slave);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between fork and exec: what a process of a test gets from the test program, and what not.
+ * Prepares a process between fork and exec: the variables, descriptors and signals that it gets
+ * from the test program, and those that it does not get.
  */
 #include "mwt_spawn.h"
 
@@ -31,7 +32,8 @@ static void set_environment(const char *const *added)
             variable++;
             continue;
         }
-        /* unsetenv looks for the name with its equals sign, so that must stay. */
+        /* A copy of the name, because unsetenv looks for "NAME=" in the variable: it must stay
+         * whole. */
         char *name = strndup(*variable, strcspn(*variable, "="));
         unsetenv(name);
         free(name);
@@ -52,7 +54,7 @@ static void set_descriptors(const struct mwt_start *start, const int ends[2])
     for (int fd = STDIN_FILENO; start->closed != NULL && fd <= STDERR_FILENO; fd++)
         if (strchr(start->closed, '0' + fd) != NULL)
             close(fd);
-    /* Nothing of what the test program itself has inherited. */
+    /* The process inherits no descriptor of the test program. */
     close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 }
 
@@ -80,7 +82,7 @@ pid_t mwt_spawn(const struct mwt_start *start, const int ends[2])
     pid_t pid = fork();
     if (pid == 0)
         become(start, parent, ends);
-    /* Here too, as the group must exist before anybody sends it a signal. */
+    /* The parent sets the group too: it must exist before anybody sends it a signal. */
     if (pid > 0 && start->has_own_group)
         setpgid(pid, pid);
     return pid;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The farm of mwt_world.h. Slaves connect to the host named "master", there or not.
+ * The farm of mwt_world.h: each master and slave is a coroutine of one simulated world. Slaves
+ * connect to the host named "master", even if it does not run yet.
  */
 #include "mwt_world.h"
 
@@ -16,7 +17,7 @@ static void apply(mw_options *options, const char *const (*settings)[2])
             printf("\n%s\n", mw_options_error(options));
 }
 
-/* Options that use the host's own transport; NULL out of memory. */
+/* Makes options that use the host's own transport. Returns NULL out of memory. */
 static mw_options *make_options(const struct mwt_world *world, mw_sim_host *host,
                                 const char *address)
 {

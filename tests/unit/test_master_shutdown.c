@@ -16,7 +16,7 @@ static void start(struct mwt_master *master)
 
 static void end(struct mwt_master *master)
 {
-    CU_ASSERT_FALSE(master->outbox.overflowed);
+    CU_ASSERT_FALSE(master->outbox.has_overflowed);
     CU_ASSERT_EQUAL(master->engine.effects.error, MW_OK);
     mwt_master_end(master);
 }

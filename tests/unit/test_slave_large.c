@@ -24,7 +24,7 @@ static void start(struct mwt_slave *slave, uint32_t result_group)
 
 static void end(struct mwt_slave *slave)
 {
-    CU_ASSERT_FALSE(slave->outbox.overflowed);
+    CU_ASSERT_FALSE(slave->outbox.has_overflowed);
     CU_ASSERT_EQUAL(slave->engine.effects.error, MW_OK);
     mwt_slave_end(slave);
 }

@@ -18,7 +18,7 @@ static void start(struct mwt_slave *slave)
 
 static void end(struct mwt_slave *slave)
 {
-    CU_ASSERT_FALSE(slave->outbox.overflowed);
+    CU_ASSERT_FALSE(slave->outbox.has_overflowed);
     CU_ASSERT_EQUAL(slave->engine.effects.error, MW_OK);
     mwt_slave_end(slave);
 }
