@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A program of MPI's own that runs farms on its communicators: embed CASE, under mpirun. What a
- * case finds wrong is a line on standard error and exit status 1; a case that needs more ranks than
- * there are says so likewise.
+ * An MPI program that runs farms on its communicators: embed CASE, under mpirun. A case that finds
+ * something wrong prints a line on standard error and exits 1; so does a case that needs more
+ * ranks than there are.
  *
  * The MPI functions that make and complete communicators and requests are wrapped here, with MPI's
- * profiling interface, and counted.
+ * profiling interface, and counted. A new case is a function in the table of main, and a test in
+ * test_embed.c.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #define PHASES_COUNT 2000
 #define TASKS_COUNT 20
 
-/* What MPI has given out and not got back. One program, one set of wrappers: this cannot be but
- * global. */
+/* The communicators and requests that MPI has given out and not got back. The wrappers have no
+ * context, so the counts are global. */
 static long comms_count, requests_count, comms_total, requests_total;
 
 int MPI_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *made)
@@ -105,48 +106,49 @@ int MPI_Wait(MPI_Request *request, MPI_Status *status)
     return code;
 }
 
-/* One rank, and what it keeps from phase to phase. */
+/* One rank, and its state from phase to phase. */
 struct rank {
     int rank, size, faults_count;
     long phase, tasks_done, results_taken, first_cost;
 };
 
-static void check(struct rank *r, bool is_right, const char *what)
+static void check(struct rank *rank, bool is_right, const char *what)
 {
     if (is_right)
         return;
-    fprintf(stderr, "rank %d, phase %ld: not so: %s\n", r->rank, r->phase, what);
-    r->faults_count++;
+    fprintf(stderr, "rank %d, phase %ld: not so: %s\n", rank->rank, rank->phase, what);
+    rank->faults_count++;
 }
 
 #define CHECK(r, condition) check(r, condition, #condition)
 
 static void square(mw_call *call)
 {
-    struct rank *r = mw_call_user(call);
+    struct rank *rank = mw_call_user(call);
     int64_t number;
     if (mw_call_args(call, "l", &number) != MW_OK)
         return;
-    r->tasks_done++;
-    mw_call_return(call, "ll", number * number, (int64_t)r->rank);
+    rank->tasks_done++;
+    mw_call_return(call, "ll", number * number, (int64_t)rank->rank);
 }
 
 /* Each result must come once. */
 static int take_squares(mw_master *farm, int argc, char **argv)
 {
-    struct rank *r = mw_master_user(farm);
+    struct rank *rank = mw_master_user(farm);
     const mw_result *result;
     bool came[TASKS_COUNT] = {false};
     int64_t value, by;
     (void)argc, (void)argv;
     for (int64_t i = 0; i < TASKS_COUNT; i++)
-        mw_master_submit(farm, &(mw_task){.algorithm = "square", .tag = i}, "l", i + r->phase);
+        mw_master_submit(farm, &(mw_task){.algorithm = "square", .tag = i}, "l", i + rank->phase);
     while ((result = mw_master_next(farm)) != NULL) {
-        CHECK(r, result->outcome == MW_DONE && mw_result_get(result, "ll", &value, &by) == MW_OK);
-        CHECK(r, value == (result->tag + r->phase) * (result->tag + r->phase));
-        CHECK(r, !came[result->tag]);
+        CHECK(rank,
+              result->outcome == MW_DONE && mw_result_get(result, "ll", &value, &by) == MW_OK);
+        CHECK(rank, value == (result->tag + rank->phase) * (result->tag + rank->phase));
+        CHECK(rank, !came[result->tag]);
         came[result->tag] = true;
-        r->results_taken++;
+        rank->results_taken++;
     }
     return 7;
 }
@@ -168,27 +170,27 @@ static mw_options *make_options(const char *name, const char *value)
 
 static const mw_algorithm algorithms[] = {{"square", square}, {0}};
 
-/* A phase with an option of this rank's own, or NULL; returns its error, with the sentence. */
-static mw_error run_phase(struct rank *r, MPI_Comm comm, int master_rank, mw_master_fn *master,
+/* Runs a phase with an option of this rank's own, or NULL. Returns the error, with its sentence. */
+static mw_error run_phase(struct rank *rank, MPI_Comm comm, int master_rank, mw_master_fn *master,
                           mw_options *options)
 {
-    mw_program program = {.algorithms = algorithms, .master = master, .user = r};
-    int rank, status = -1;
-    MPI_Comm_rank(comm, &rank);
+    mw_program program = {.algorithms = algorithms, .master = master, .user = rank};
+    int own_rank, status = -1;
+    MPI_Comm_rank(comm, &own_rank);
     mw_error error = mw_mpi_run(comm, master_rank, &program, options, 0, NULL, &status);
     if (error == MW_OK)
-        CHECK(r, status == (rank == master_rank && master == take_squares ? 7 : 0));
+        CHECK(rank, status == (own_rank == master_rank && master == take_squares ? 7 : 0));
     return error;
 }
 
-static void run_good_phase(struct rank *r, MPI_Comm comm, int master_rank)
+static void run_good_phase(struct rank *rank, MPI_Comm comm, int master_rank)
 {
     mw_options *options = make_options(NULL, NULL);
-    long before = r->results_taken;
-    int rank;
-    MPI_Comm_rank(comm, &rank);
-    CHECK(r, run_phase(r, comm, master_rank, take_squares, options) == MW_OK);
-    CHECK(r, r->results_taken == before + (rank == master_rank ? TASKS_COUNT : 0));
+    long before = rank->results_taken;
+    int own_rank;
+    MPI_Comm_rank(comm, &own_rank);
+    CHECK(rank, run_phase(rank, comm, master_rank, take_squares, options) == MW_OK);
+    CHECK(rank, rank->results_taken == before + (own_rank == master_rank ? TASKS_COUNT : 0));
     mw_options_destroy(options);
 }
 
@@ -197,111 +199,113 @@ static long memory_in_use(void)
     return (long)mallinfo2().uordblks;
 }
 
-/* Many phases, each with another rank as master: nothing is left over, and what the user keeps is
- * there. Memory is counted from the hundredth on, when MPI has what it keeps for good. */
-static void again(struct rank *r)
+/* Many phases, each with another rank as master: nothing is left over, and the user's data stays.
+ * Memory is counted from the hundredth phase on, when MPI has allocated everything that it
+ * keeps. */
+static void again(struct rank *rank)
 {
     long memory = 0, all_done = 0;
-    for (r->phase = 0; r->phase < PHASES_COUNT; r->phase++) {
-        if (r->phase == PHASES_COUNT / 10)
+    for (rank->phase = 0; rank->phase < PHASES_COUNT; rank->phase++) {
+        if (rank->phase == PHASES_COUNT / 10)
             memory = memory_in_use();
-        run_good_phase(r, MPI_COMM_WORLD, (int)r->phase % r->size);
-        CHECK(r, comms_count == 0);
-        CHECK(r, requests_count == 0);
+        run_good_phase(rank, MPI_COMM_WORLD, (int)rank->phase % rank->size);
+        CHECK(rank, comms_count == 0);
+        CHECK(rank, requests_count == 0);
     }
     long grown = memory_in_use() - memory;
-    CHECK(r, comms_total >= PHASES_COUNT);
-    CHECK(r, requests_total >= PHASES_COUNT);
-    CHECK(r, grown < PHASES_COUNT * 16);
-    MPI_Allreduce(&r->tasks_done, &all_done, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
-    CHECK(r, all_done == (long)PHASES_COUNT * TASKS_COUNT);
-    printf("rank %d: %ld bytes more after %d phases\n", r->rank, grown, PHASES_COUNT);
+    CHECK(rank, comms_total >= PHASES_COUNT);
+    CHECK(rank, requests_total >= PHASES_COUNT);
+    CHECK(rank, grown < PHASES_COUNT * 16);
+    MPI_Allreduce(&rank->tasks_done, &all_done, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
+    CHECK(rank, all_done == (long)PHASES_COUNT * TASKS_COUNT);
+    printf("rank %d: %ld bytes more after %d phases\n", rank->rank, grown, PHASES_COUNT);
 }
 
 /* Two farms at the same time, on the even and on the odd ranks. */
-static void disjoint(struct rank *r)
+static void disjoint(struct rank *rank)
 {
     MPI_Comm half;
     int half_size;
-    CHECK(r, r->size >= 4);
-    PMPI_Comm_split(MPI_COMM_WORLD, r->rank % 2, r->rank, &half);
+    CHECK(rank, rank->size >= 4);
+    PMPI_Comm_split(MPI_COMM_WORLD, rank->rank % 2, rank->rank, &half);
     PMPI_Comm_size(half, &half_size);
-    for (r->phase = 0; r->phase < 50; r->phase++)
-        run_good_phase(r, half, r->rank % 2 == 0 ? 0 : half_size - 1);
+    for (rank->phase = 0; rank->phase < 50; rank->phase++)
+        run_good_phase(rank, half, rank->rank % 2 == 0 ? 0 : half_size - 1);
     long done[2] = {0}, own[2] = {0};
-    own[r->rank % 2] = r->tasks_done;
+    own[rank->rank % 2] = rank->tasks_done;
     MPI_Allreduce(own, done, 2, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
-    CHECK(r, done[0] == 50 * TASKS_COUNT && done[1] == 50 * TASKS_COUNT);
+    CHECK(rank, done[0] == 50 * TASKS_COUNT && done[1] == 50 * TASKS_COUNT);
     PMPI_Comm_free(&half);
 }
 
-/* Ranks that do not take part go on at once; those that do are called what their caller calls them.
- */
-static void declining(struct rank *r)
+/* Ranks that do not take part go on at once. Communicators of the others get the caller's name. */
+static void declining(struct rank *rank)
 {
-    int master_rank = r->size - 1;
-    CHECK(r, r->size >= 4);
-    for (r->phase = 0; r->phase < 20; r->phase++) {
-        if (r->rank == 0 || r->rank == 2)
-            CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
+    int master_rank = rank->size - 1;
+    CHECK(rank, rank->size >= 4);
+    for (rank->phase = 0; rank->phase < 20; rank->phase++) {
+        if (rank->rank == 0 || rank->rank == 2)
+            CHECK(rank, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
         else
-            run_good_phase(r, MPI_COMM_WORLD, master_rank);
+            run_good_phase(rank, MPI_COMM_WORLD, master_rank);
     }
-    CHECK(r, r->rank != 0 || r->tasks_done == 0);
-    CHECK(r, comms_count == 0 && requests_count == 0);
+    CHECK(rank, rank->rank != 0 || rank->tasks_done == 0);
+    CHECK(rank, comms_count == 0 && requests_count == 0);
 }
 
-/* A master without slaves, and slaves without a master, are told so. */
-static void lonely(struct rank *r)
+/* A master without slaves, and slaves without a master, get an error. */
+static void lonely(struct rank *rank)
 {
     mw_options *options = make_options(NULL, NULL);
-    if (r->rank != 0) {
-        CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
+    if (rank->rank != 0) {
+        CHECK(rank, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
     } else {
-        CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
-        CHECK(r, strstr(mw_options_error(options), "no other rank") != NULL);
+        CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
+        CHECK(rank, strstr(mw_options_error(options), "no other rank") != NULL);
     }
-    if (r->rank == 0) {
-        CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
+    if (rank->rank == 0) {
+        CHECK(rank, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
     } else {
-        CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
-        CHECK(r, strstr(mw_options_error(options), "rank 0 does not take part") != NULL);
+        CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
+        CHECK(rank, strstr(mw_options_error(options), "rank 0 does not take part") != NULL);
     }
-    CHECK(r, run_phase(r, MPI_COMM_SELF, 0, take_squares, options) == MW_EUNAVAILABLE);
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, r->rank == 2, take_squares, options) == MW_EINVAL);
-    CHECK(r, strstr(mw_options_error(options), "different masters") != NULL);
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 99, take_squares, options) == MW_EINVAL);
-    CHECK(r, strstr(mw_options_error(options), "\"99\" is no rank") != NULL);
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 1, NULL, options) ==
-                 (r->rank == 1 ? MW_EINVAL : MW_EUNAVAILABLE));
-    CHECK(r, comms_count == 0 && requests_count == 0);
-    run_good_phase(r, MPI_COMM_WORLD, 0);
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, options) == MW_OK);
-    CHECK(r, strcmp(mw_options_error(options), "") == 0);
+    CHECK(rank, run_phase(rank, MPI_COMM_SELF, 0, take_squares, options) == MW_EUNAVAILABLE);
+    CHECK(rank,
+          run_phase(rank, MPI_COMM_WORLD, rank->rank == 2, take_squares, options) == MW_EINVAL);
+    CHECK(rank, strstr(mw_options_error(options), "different masters") != NULL);
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 99, take_squares, options) == MW_EINVAL);
+    CHECK(rank, strstr(mw_options_error(options), "\"99\" is no rank") != NULL);
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 1, NULL, options) ==
+                    (rank->rank == 1 ? MW_EINVAL : MW_EUNAVAILABLE));
+    CHECK(rank, comms_count == 0 && requests_count == 0);
+    run_good_phase(rank, MPI_COMM_WORLD, 0);
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, options) == MW_OK);
+    CHECK(rank, strcmp(mw_options_error(options), "") == 0);
     mw_options_destroy(options);
 }
 
-/* A rank whose options cannot be does not leave the others waiting. */
-static void bad_options(struct rank *r)
+/* A rank with impossible options does not leave the others waiting. */
+static void bad_options(struct rank *rank)
 {
     mw_options *good = make_options(NULL, NULL);
     mw_options *role = make_options("slave", "1");
     mw_options *file = make_options("audit-file", "/proc/no/such/folder/%n");
     mw_options *resource = make_options("resource-file", "/proc/no/such/folder");
-    CHECK(r, r->size >= 3);
+    CHECK(rank, rank->size >= 3);
 
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? role : good) ==
-                 (r->rank == 0 ? MW_EUSAGE : MW_EUNAVAILABLE));
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? file : good) ==
-                 (r->rank == 0 ? MW_EIO : MW_EUNAVAILABLE));
-    /* This shows only when the others have been joined. */
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 0 ? resource : good) ==
-                 (r->rank == 0 ? MW_EIO : MW_EGONE));
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, take_squares, r->rank == 1 ? role : good) ==
-                 (r->rank == 1 ? MW_EUSAGE : MW_OK));
-    CHECK(r, r->rank != 0 || r->results_taken == TASKS_COUNT);
-    CHECK(r, run_phase(r, MPI_COMM_WORLD, 0, return_at_once, good) == MW_OK);
-    CHECK(r, comms_count == 0 && requests_count == 0);
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, rank->rank == 0 ? role : good) ==
+                    (rank->rank == 0 ? MW_EUSAGE : MW_EUNAVAILABLE));
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, rank->rank == 0 ? file : good) ==
+                    (rank->rank == 0 ? MW_EIO : MW_EUNAVAILABLE));
+    /* The error shows only after the others have been joined. */
+    CHECK(rank,
+          run_phase(rank, MPI_COMM_WORLD, 0, take_squares, rank->rank == 0 ? resource : good) ==
+              (rank->rank == 0 ? MW_EIO : MW_EGONE));
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, rank->rank == 1 ? role : good) ==
+                    (rank->rank == 1 ? MW_EUSAGE : MW_OK));
+    CHECK(rank, rank->rank != 0 || rank->results_taken == TASKS_COUNT);
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, return_at_once, good) == MW_OK);
+    CHECK(rank, comms_count == 0 && requests_count == 0);
 
     mw_options_destroy(good);
     mw_options_destroy(role);
@@ -310,119 +314,120 @@ static void bad_options(struct rank *r)
 }
 
 /* Rank 1 has no module for MPI, and does not leave the others waiting either. */
-static void no_module(struct rank *r)
+static void no_module(struct rank *rank)
 {
-    CHECK(r, r->size >= 3);
+    CHECK(rank, rank->size >= 3);
     mw_options *options = make_options(NULL, NULL);
-    if (r->rank == 1)
+    if (rank->rank == 1)
         setenv("MW_MODULE_PATH", getenv("EMBED_FILE"), 1);
-    mw_error error = run_phase(r, MPI_COMM_WORLD, 0, take_squares, options);
-    CHECK(r, error == (r->rank == 1 ? MW_EUNAVAILABLE : MW_OK));
-    CHECK(r, r->rank != 0 || r->results_taken == TASKS_COUNT);
-    CHECK(r, comms_count == 0 && requests_count == 0);
+    mw_error error = run_phase(rank, MPI_COMM_WORLD, 0, take_squares, options);
+    CHECK(rank, error == (rank->rank == 1 ? MW_EUNAVAILABLE : MW_OK));
+    CHECK(rank, rank->rank != 0 || rank->results_taken == TASKS_COUNT);
+    CHECK(rank, comms_count == 0 && requests_count == 0);
     mw_options_destroy(options);
 }
 
-/* A farm that is served from a loop of the program's own, which MPI gives nothing to wait for. */
-static void pump(struct rank *r, mw_options *options)
+/* A farm that is served from the program's own loop. MPI has no descriptor to wait for. */
+static void pump(struct rank *rank, mw_options *options)
 {
-    mw_program program = {.algorithms = algorithms, .user = r};
+    mw_program program = {.algorithms = algorithms, .user = rank};
     mw_master_counts counts = {0};
     mw_master *farm;
-    CHECK(r, mw_master_open(&farm, &program, options) == MW_OK);
-    CHECK(r, mw_master_fd(farm) == -1);
+    CHECK(rank, mw_master_open(&farm, &program, options) == MW_OK);
+    CHECK(rank, mw_master_fd(farm) == -1);
     for (int64_t i = 0; i < TASKS_COUNT; i++)
         mw_master_submit(farm, &(mw_task){.algorithm = "square", .tag = i}, "l", i);
     while (counts.results < TASKS_COUNT) {
         double timeout_s = mw_master_timeout(farm);
-        CHECK(r, timeout_s >= 0 && timeout_s < 0.1);
+        CHECK(rank, timeout_s >= 0 && timeout_s < 0.1);
         nanosleep(&(struct timespec){.tv_nsec = (long)(timeout_s * 1e9)}, NULL);
         if (mw_master_loop_iterate(farm, 0, &counts) != MW_OK)
             break;
     }
-    CHECK(r, counts.results == TASKS_COUNT);
+    CHECK(rank, counts.results == TASKS_COUNT);
     mw_master_close(farm);
 }
 
-static void pumped(struct rank *r)
+static void pumped(struct rank *rank)
 {
     MPI_Comm comm = MPI_COMM_WORLD;
     mw_options *options = make_options(NULL, NULL);
-    mw_program program = {.algorithms = algorithms, .user = r};
+    mw_program program = {.algorithms = algorithms, .user = rank};
     int status = -1;
-    mw_mpi_use(options, &comm, r->size - 1);
-    if (r->rank == r->size - 1)
-        pump(r, options);
+    mw_mpi_use(options, &comm, rank->size - 1);
+    if (rank->rank == rank->size - 1)
+        pump(rank, options);
     else
-        CHECK(r, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK && status == 0);
-    CHECK(r, comms_count == 0 && requests_count == 0);
+        CHECK(rank, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK && status == 0);
+    CHECK(rank, comms_count == 0 && requests_count == 0);
     mw_options_destroy(options);
 }
 
 /* The master listens for TCP slaves too, and waits for one. */
 static int take_from_guest(mw_master *farm, int argc, char **argv)
 {
-    struct rank *r = mw_master_user(farm);
+    struct rank *rank = mw_master_user(farm);
     mw_master_counts counts;
-    while (mw_master_num_slaves(farm) < (size_t)r->size)
+    while (mw_master_num_slaves(farm) < (size_t)rank->size)
         if (mw_master_loop_iterate(farm, 1, &counts) != MW_OK)
             return 1;
     return take_squares(farm, argc, argv);
 }
 
-static void mixed(struct rank *r)
+static void mixed(struct rank *rank)
 {
     mw_options *options = make_options("transport", "mpi,tcp");
     int status = -1;
-    mw_program program = {.algorithms = algorithms, .master = take_from_guest, .user = r};
+    mw_program program = {.algorithms = algorithms, .master = take_from_guest, .user = rank};
     if (mw_options_set(options, "resource-file", getenv("EMBED_FILE")) != MW_OK ||
         mw_options_set(options, "master-host", "127.0.0.1") != MW_OK)
         abort();
-    CHECK(r, mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status) == MW_OK);
-    CHECK(r, r->rank != 0 || (status == 7 && r->results_taken == TASKS_COUNT));
+    CHECK(rank, mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status) == MW_OK);
+    CHECK(rank, rank->rank != 0 || (status == 7 && rank->results_taken == TASKS_COUNT));
     mw_options_destroy(options);
 }
 
-/* No rank at all: a slave that joins the above over TCP, by the same calls. */
+/* This process is no rank: it is a slave that joins the farm above over TCP, by the same calls. */
 static int be_guest(void)
 {
-    struct rank r = {.rank = -1};
+    struct rank rank = {.rank = -1};
     mw_options *options = make_options("slave", "1");
-    mw_program program = {.algorithms = algorithms, .user = &r};
+    mw_program program = {.algorithms = algorithms, .user = &rank};
     int status = -1;
     if (mw_options_set(options, "resource-file", getenv("EMBED_FILE")) != MW_OK)
         abort();
-    CHECK(&r, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK);
-    CHECK(&r, status == 0);
+    CHECK(&rank, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK);
+    CHECK(&rank, status == 0);
     mw_options_destroy(options);
-    return r.faults_count > 0;
+    return rank.faults_count > 0;
 }
 
-/* MPI that was initialised for less than is needed, or not at all, is no farm. */
-static void expect_refusal(struct rank *r, const char *part)
+/* A farm refuses to open if MPI is not initialised, or with a lower thread level than mw needs. */
+static void expect_refusal(struct rank *rank, const char *part)
 {
     mw_options *options = make_options(NULL, NULL);
-    mw_program program = {.algorithms = algorithms, .master = take_squares, .user = r};
+    mw_program program = {.algorithms = algorithms, .master = take_squares, .user = rank};
     int status;
-    CHECK(r, mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status) == MW_EUNAVAILABLE);
-    CHECK(r, strstr(mw_options_error(options), part) != NULL);
-    CHECK(r, mw_mpi_decline(MPI_COMM_WORLD) == MW_EUNAVAILABLE);
+    CHECK(rank,
+          mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status) == MW_EUNAVAILABLE);
+    CHECK(rank, strstr(mw_options_error(options), part) != NULL);
+    CHECK(rank, mw_mpi_decline(MPI_COMM_WORLD) == MW_EUNAVAILABLE);
     mw_options_destroy(options);
 }
 
 static int run_low_levels(void)
 {
-    struct rank r = {0};
+    struct rank rank = {0};
     int provided;
-    expect_refusal(&r, "MPI is not initialised");
+    expect_refusal(&rank, "MPI is not initialised");
     MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &provided);
     if (provided == MPI_THREAD_SINGLE)
-        expect_refusal(&r, "ask for MPI_THREAD_FUNNELED");
+        expect_refusal(&rank, "ask for MPI_THREAD_FUNNELED");
     else
-        run_good_phase(&r, MPI_COMM_WORLD, 0);
+        run_good_phase(&rank, MPI_COMM_WORLD, 0);
     MPI_Finalize();
-    expect_refusal(&r, "already finalised");
-    return r.faults_count > 0;
+    expect_refusal(&rank, "already finalised");
+    return rank.faults_count > 0;
 }
 
 static const struct {
@@ -439,7 +444,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    struct rank r = {0};
+    struct rank rank = {0};
     const char *name = argc > 1 ? argv[1] : "";
     int provided;
     if (strcmp(name, "guest") == 0)
@@ -447,16 +452,16 @@ int main(int argc, char **argv)
     if (strcmp(name, "low_levels") == 0)
         return run_low_levels();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
-    MPI_Comm_rank(MPI_COMM_WORLD, &r.rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &r.size);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &rank.size);
     bool has_run = false;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(cases[i].name, name) != 0)
             continue;
-        cases[i].run(&r);
+        cases[i].run(&rank);
         has_run = true;
     }
-    CHECK(&r, has_run);
+    CHECK(&rank, has_run);
     MPI_Finalize();
-    return r.faults_count > 0;
+    return rank.faults_count > 0;
 }

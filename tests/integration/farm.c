@@ -5,8 +5,10 @@
  * SPECS is a list of task algorithms with an argument each, "big:100000,echo:0", which the tasks
  * take in turn. Each finished task is a line on standard output, so that a test can follow the run
  * and choose its moments. The exit status is 0 if each task came back exactly once with the right
- * result, 3 if some of them failed or are unrunnable, and 1 if one was lost, came twice, or was
+ * result, 3 if some tasks failed or are unrunnable, and 1 if a task was lost, came twice, or was
  * wrong. The variable FARM makes it another program; see main.
+ *
+ * A test that needs another kind of task adds an algorithm to the table.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@
 
 #define LIST_SIZE 8192
 
-/* Says what every descriptor of this process is, as "0=/dev/null 1=pipe:[123] ". */
+/* Prints where every descriptor of this process leads, as "0=/dev/null 1=pipe:[123] ". */
 static void list_descriptors(char *list, size_t size)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -48,7 +50,7 @@ static void sleep_ms(int64_t ms)
         ;
 }
 
-/* The task algorithms. All get a tag and an argument, and return the tag first. */
+/* The task algorithms. Each gets a tag and an argument, and returns the tag first. */
 
 static void echo(mw_call *call)
 {
@@ -57,7 +59,7 @@ static void echo(mw_call *call)
         mw_call_return(call, "l", tag);
 }
 
-/* Takes so many milliseconds. */
+/* Sleeps for its argument in milliseconds. */
 static void nap(mw_call *call)
 {
     int64_t tag, argument;
@@ -67,7 +69,7 @@ static void nap(mw_call *call)
     mw_call_return(call, "l", tag);
 }
 
-/* The same, and says when it begins. */
+/* The same, and prints a line when it begins. */
 static void doze(mw_call *call)
 {
     int64_t tag, argument;
@@ -94,8 +96,8 @@ static void gate(mw_call *call)
     mw_call_return(call, "l", tag);
 }
 
-/* Begins, says so, and ends when it has got a byte from the FIFO that FARM_TOKENS names, which
- * somebody keeps open: each byte is the end of one task. */
+/* Prints a line when it begins. Ends when it has read a byte from the FIFO that FARM_TOKENS names,
+ * which another process keeps open: each byte ends one task. */
 static void token(mw_call *call)
 {
     int64_t tag, argument;
@@ -113,7 +115,7 @@ static void token(mw_call *call)
         close(fd);
 }
 
-/* Ends the slave by that signal, or by an exit with status 3. */
+/* Ends the slave by the signal that its argument names, or by an exit with status 3. */
 static void crash(mw_call *call)
 {
     int64_t tag, argument;
@@ -131,7 +133,7 @@ static void fail(mw_call *call)
         mw_call_fail(call, "task %d cannot be done", (int)tag);
 }
 
-/* Wants other arguments than it gets. */
+/* Expects other arguments than it gets. */
 static void mismatch(mw_call *call)
 {
     const char *text;
@@ -139,7 +141,7 @@ static void mismatch(mw_call *call)
         mw_call_return(call, "l", (int64_t)-1);
 }
 
-/* Returns so many bytes. */
+/* Returns as many bytes as its argument says. */
 static void big(mw_call *call)
 {
     int64_t tag, argument;
@@ -153,7 +155,7 @@ static void big(mw_call *call)
     free(bytes);
 }
 
-/* Returns what descriptors the slave has. */
+/* Returns a list of the slave's descriptors. */
 static void descriptors(mw_call *call)
 {
     int64_t tag, argument;
@@ -164,7 +166,7 @@ static void descriptors(mw_call *call)
     mw_call_return(call, "ls", tag, list);
 }
 
-/* Returns what descriptors a program has that the slave starts. */
+/* Returns a list of the descriptors of a program that the slave starts. */
 static void descriptors_of_child(mw_call *call)
 {
     int64_t tag, argument;
@@ -193,7 +195,7 @@ static void say(mw_call *call)
 
 /* The master. */
 
-/* Submits task `tag` as its place in the specifications says. */
+/* Submits task `tag`, whose place in the specifications is `tag` modulo their number. */
 static void submit(mw_master *farm, const char *specs, int tag, unsigned attempts)
 {
     char list[256], *rest = list, *spec = NULL;
@@ -211,8 +213,8 @@ static void submit(mw_master *farm, const char *specs, int tag, unsigned attempt
                      (int64_t)tag, argument == NULL ? 0 : (int64_t)atoll(argument));
 }
 
-/* Whether the value of a result is that of its task, read from a copy of the struct on the heap,
- * where valgrind would see an access beyond it. */
+/* Whether the value of a result is the right one for its task. Reads it from a copy of the struct
+ * on the heap, where valgrind notices an access beyond it. */
 static bool is_right(const mw_result *result)
 {
     mw_result *copy = malloc(sizeof *copy);
@@ -241,7 +243,7 @@ static void print_result(const mw_result *result)
     putchar('\n');
 }
 
-/* Takes all results; returns how many were wrong, came twice, or are missing. */
+/* Takes all results. Returns the number of tasks that were wrong, came twice, or are missing. */
 static int take_results(mw_master *farm, int tasks_count, int outcomes[3])
 {
     int bad_count = 0;
@@ -277,13 +279,13 @@ static int master(mw_master *farm, int argc, char **argv)
     int bad_count = take_results(farm, tasks_count, outcomes);
     printf("farm: %d done, %d failed, %d unrunnable, %d lost or wrong\n", outcomes[MW_DONE],
            outcomes[MW_FAILED], outcomes[MW_UNRUNNABLE], bad_count);
-    /* What ended the farm early makes the exit status itself. */
+    /* The error that ended the farm early makes the exit status itself. */
     if (mw_master_num_runnable_tasks(farm) > 0)
         return 0;
     return bad_count > 0 ? 1 : outcomes[MW_DONE] < tasks_count ? 3 : 0;
 }
 
-/* Does not wait for all that it has asked for. */
+/* Returns before all its results have come. */
 static int hasty_master(mw_master *farm, int argc, char **argv)
 {
     for (int i = 0; argc > 2 && i < atoi(argv[2]); i++)

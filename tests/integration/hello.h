@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What hello_world prints.
+ * The output of hello_world.
  */
-#ifndef HELLO_H
-#define HELLO_H
+#ifndef MWT_HELLO_H
+#define MWT_HELLO_H
 
 #include <stdio.h>
 

@@ -2,10 +2,10 @@
  *
  * A farm that moves one large payload each way: large_farm BYTES bytes|values SLAVES
  *
- * It waits for so many slaves, and while the large task is out, submits small ones, each when the
- * one before has come back. Each process says at its end how much memory it had at most. The exit
- * status is 1 if a payload was not what it should be. The slave that has the large task makes the
- * file that LARGE_MARK names when it begins to send the result.
+ * It waits for SLAVES slaves. While the large task is out, it submits small tasks, each when the
+ * one before has come back. Each process prints at its end the most memory that it had. The exit
+ * status is 1 if a payload was wrong. The slave with the large task makes the file that LARGE_MARK
+ * names when it begins to send the result.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,10 +18,10 @@
 #include <mw/mw.h>
 
 #define LARGE_TAG 1
-/* What makes a result's words of those of the arguments. */
+/* The mask that makes a result's words from those of the arguments. */
 #define RESULT_MASK UINT64_C(0x5555555555555555)
 
-/* Fills with words that follow from their place, so that one that is elsewhere is found out. */
+/* Fills with words that depend on their place, so that a word in a wrong place is noticed. */
 static void fill(unsigned char *data, size_t size, uint64_t mask)
 {
     for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
@@ -30,7 +30,7 @@ static void fill(unsigned char *data, size_t size, uint64_t mask)
     }
 }
 
-/* Whether this is what was filled, from place `start` on. */
+/* Whether the words are those that fill wrote, from place `start` on. */
 static bool is_filled(const unsigned char *data, size_t size, size_t start, uint64_t mask)
 {
     for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
@@ -72,13 +72,13 @@ static void bytes(mw_call *call)
     mark();
 }
 
-/* Of the payload as values: a binary ends at 4 GiB, so there are two. */
+/* The payload as values is two binaries, because a binary has less than 4 GiB. */
 static size_t size_of_first(size_t size)
 {
     return size / 2 / sizeof(uint64_t) * sizeof(uint64_t);
 }
 
-/* Returns the same as it got. */
+/* Returns its arguments. */
 static void values(mw_call *call)
 {
     const void *first, *second;
@@ -181,7 +181,7 @@ static int slave(mw_slave *slave, int argc, char **argv)
     return status;
 }
 
-/* In KiB; 0 if it cannot be told. */
+/* The most memory that this process had, in KiB; 0 if it is not known. */
 static long memory_peak(void)
 {
     char line[256];

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A farm whose master does what its arguments say, one after the other: policy_farm STEP...
+ * A farm whose master does the steps of its arguments, one after the other: policy_farm STEP...
  *
- *   allocate=N,GROUP  deallocate=N,GROUP  free=SLAVE-N  target=N
- *   policy=KEY:VALUE,...  the policy of the tasks that follow: sid, anyway, retry, attempts,
- * priority, limit; what is not named is the default tag=TEXT              bytes as the tag of the
- * tasks that follow, with a NUL for each underscore task=NAME,ARGUMENT    submits one; their
- * numbers count from 0 and are their tags otherwise load=BYTES            submits one with an
- * argument so large mix=N                 submits N tasks: for SLAVE-0, for SLAVE-1, for anybody,
- * and so on cancel=NUMBER         cancels a task sent=                 serves the slaves until no
- * task waits connected=N  slaves=N serves until so many ordered slaves have come in all, or are
- * there take=N                serves until so many tasks are finished
+ *   allocate=N,GROUP      deallocate=N,GROUP  free=SLAVE-N  target=N
+ *   policy=KEY:VALUE,...  sets the policy of later tasks, with the keys sid, anyway, retry,
+ *                         attempts, priority and limit; missing keys have their defaults
+ *   tag=TEXT              sets the tag of later tasks to bytes, with a NUL for each underscore
+ *   task=NAME,ARGUMENT    submits a task; tasks are numbered from 0, which is their tag by default
+ *   load=BYTES            submits a task with an argument of that size
+ *   mix=N                 submits N tasks: for SLAVE-0, for SLAVE-1, for any slave, and so on
+ *   cancel=NUMBER         cancels a task
+ *   sent=                 serves the slaves until no task waits
+ *   connected=N           serves the slaves until N ordered slaves have come in all
+ *   slaves=N              serves the slaves until N ordered slaves are there
+ *   take=N                serves the slaves until N tasks are finished
  *
- * All that happens is a line on standard output. The exit status is 0 if all steps were done.
+ * Each event is a line on standard output. The exit status is 0 if all steps were done.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +30,7 @@
 #define TEXT_SIZE 64
 #define TURN_S 0.1
 
-/* The task algorithms, with a number each. */
+/* The task algorithms. Each has a number as its argument. */
 
 static void echo(mw_call *call)
 {
@@ -36,7 +39,7 @@ static void echo(mw_call *call)
         mw_call_return(call, "l", number);
 }
 
-/* Says when it begins, and takes so many milliseconds. */
+/* Prints a line when it begins, and sleeps for its argument in milliseconds. */
 static void nap(mw_call *call)
 {
     int64_t ms;
@@ -49,7 +52,7 @@ static void nap(mw_call *call)
     mw_call_return(call, "l", ms);
 }
 
-/* Ends the slave by that signal. */
+/* Ends the slave by the signal that its argument names. */
 static void crash(mw_call *call)
 {
     int64_t number;
@@ -169,7 +172,7 @@ static bool set_tag(struct farm *farm, char *value)
     return true;
 }
 
-/* What a task is but for its arguments. */
+/* The properties of a task, without its arguments. */
 static mw_task next_task(const struct farm *farm, const char *algorithm)
 {
     return (mw_task){.algorithm = algorithm,

@@ -2,15 +2,15 @@
  *
  * Starts policy_farm over TCP: a master with options and steps, and its slaves.
  */
-#ifndef POLICY_FARM_H
-#define POLICY_FARM_H
+#ifndef MWT_POLICY_FARM_H
+#define MWT_POLICY_FARM_H
 
 #include "mwt_process.h"
 #include "mwt_run.h"
 
 #define MINUTE "60000"
 
-/* A copy of a list of strings with others before it; good as long as the crew. */
+/* A list of words that always ends with NULL, and that is filled as far as there is room. */
 struct words {
     const char *argv[48];
     size_t count;
@@ -23,7 +23,7 @@ static inline void add_words(struct words *words, const char *const *more)
     words->argv[words->count] = NULL;
 }
 
-/* A master on the loopback interface with the options and steps, and its resource file. */
+/* Starts a master on the loopback interface with the options and steps, and its resource file. */
 static inline struct mwt_process *start_master(struct mwt_crew *crew, const char *const *rest)
 {
     struct words words = {.count = 0};
@@ -33,7 +33,7 @@ static inline struct mwt_process *start_master(struct mwt_crew *crew, const char
     return mwt_start(crew, &(struct mwt_start){.argv = words.argv});
 }
 
-/* A slave that may be killed and what it had in memory with it, which is no leak. */
+/* Starts a slave that may be killed. Its memory is lost with it, which is no leak. */
 static inline struct mwt_process *start_slave(struct mwt_crew *crew, const char *const *options)
 {
     struct words words = {.count = 0};
@@ -43,8 +43,8 @@ static inline struct mwt_process *start_slave(struct mwt_crew *crew, const char 
     return mwt_start(crew, &(struct mwt_start){.argv = words.argv});
 }
 
-/* The same, once it is welcome, so that slaves are numbered in the order in which they are started.
- */
+/* The same, and waits until it is welcome, so that slaves are numbered in the order in which they
+ * start. */
 static inline struct mwt_process *start_welcome_slave(struct mwt_crew *crew)
 {
     struct mwt_process *slave = start_slave(crew, MWT_ARGV(NULL));

@@ -2,8 +2,8 @@
  *
  * A farm over TCP: farm.c as the master and as slaves that find it through its resource file.
  */
-#ifndef TCP_FARM_H
-#define TCP_FARM_H
+#ifndef MWT_TCP_FARM_H
+#define MWT_TCP_FARM_H
 
 #include <string.h>
 
@@ -11,10 +11,11 @@
 
 #include "mwt_process.h"
 
-/* A sanitizer must not turn the signal of a crash into an exit of its own. */
+/* Without this a sanitizer would turn the signal of a crash into an exit of its own. */
 #define PLAIN_CRASHES "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0"
 
-/* A master on the loopback interface with the options and arguments, and its resource file. */
+/* Starts a master on the loopback interface with the options and arguments, and its resource
+ * file. */
 static inline struct mwt_process *start_master(struct mwt_crew *crew, const char *const *rest)
 {
     const char *argv[24] = {MWT_FARM,    "--mw-master",        "--mw-master-host",
@@ -32,7 +33,7 @@ static inline struct mwt_process *start_slave(struct mwt_crew *crew)
                                   .environment = MWT_ARGV(PLAIN_CRASHES)});
 }
 
-/* Checks that a farm of so many tasks is done and nothing was lost or came twice. */
+/* Checks that a farm of `tasks_count` tasks is done and no task was lost or came twice. */
 static inline void check_done(struct mwt_crew *crew, struct mwt_process *master, int tasks_count)
 {
     CU_ASSERT_EQUAL(mwt_await_end(master), 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master behind several addresses: what it binds, what it says of itself, and what slaves make of
- * that. Links that only several hosts have are in test_hosts.sh.
+ * A master behind several addresses: the address that it binds, the address that it advertises,
+ * and the address to which slaves connect. Links between several hosts are tested in
+ * test_hosts.sh.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,7 +20,7 @@
 
 #define TASKS 20
 
-/* A master with these options, the tasks of the farm and a resource file. */
+/* Starts a master with these options, the tasks of the farm and a resource file. */
 static struct mwt_process *start_farm(struct mwt_crew *crew, const char *const *options)
 {
     const char *argv[16] = {MWT_FARM,
@@ -33,7 +34,7 @@ static struct mwt_process *start_farm(struct mwt_crew *crew, const char *const *
     return mwt_start(crew, &(struct mwt_start){.argv = argv});
 }
 
-/* Waits until the master says where it is reached, "HOST:PORT", and takes that. */
+/* Waits until the master prints its address, "HOST:PORT", and returns that. */
 static const char *await_address(struct mwt_crew *crew, struct mwt_process *master)
 {
     static const char words[] = "MASTER READY ";
@@ -52,7 +53,7 @@ static json_t *load(struct mwt_crew *crew)
     return root;
 }
 
-/* Checks that the resource file names the host, in both of its places, and the address's port. */
+/* Checks that the resource file names the host in both places, and the port of the address. */
 static void check_resource(struct mwt_crew *crew, const char *host, const char *address)
 {
     json_t *root = load(crew), *arguments = json_object_get(root, "slave-arguments");
@@ -64,7 +65,8 @@ static void check_resource(struct mwt_crew *crew, const char *host, const char *
     json_decref(root);
 }
 
-/* A slave goes to that address, and the farm is done. The slave shows a name's numeric address. */
+/* A slave connects to that address, and the farm is done. For a name, the slave shows its numeric
+ * address. */
 static void check_served(struct mwt_crew *crew, struct mwt_process *master,
                          struct mwt_process *slave, const char *address)
 {
@@ -76,7 +78,7 @@ static void check_served(struct mwt_crew *crew, struct mwt_process *master,
     CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
 }
 
-/* The master is reached under `host`, which the file names and `shown` shows before the port. */
+/* Checks that the resource file names `host`, and that the master shows `shown` before the port. */
 static void check_farm(const char *const *options, const char *host, const char *shown)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -104,7 +106,7 @@ static bool has_ipv6(void)
     return has;
 }
 
-/* What is advertised stands everywhere in place of what is bound; the port is the one bound. */
+/* The advertised host replaces the bound one everywhere; the port is the bound one. */
 static void test_advertise(void)
 {
     check_farm(MWT_ARGV("--mw-master-host", "127.0.0.1", "--mw-advertise", "localhost"),
@@ -124,7 +126,7 @@ static void test_ipv6(void)
     check_farm(MWT_ARGV("--mw-advertise", "[::1]"), "::1", "[::1]");
 }
 
-/* Likewise a slave that is told host and port. */
+/* The same holds for a slave that gets host and port as options. */
 static void test_ipv6_of_a_slave(void)
 {
     static const char *const hosts[] = {"::1", "[::1]"};
@@ -144,7 +146,7 @@ static void test_ipv6_of_a_slave(void)
     }
 }
 
-/* A resource file that somebody wrote with brackets is read as well. */
+/* A resource file in which somebody wrote brackets can be read too. */
 static void test_brackets_in_the_resource_file(void)
 {
     if (!has_ipv6())
@@ -164,7 +166,7 @@ static void test_brackets_in_the_resource_file(void)
     mwt_crew_destroy(crew);
 }
 
-/* What a slave says of a master that is not there has brackets too. */
+/* A slave that does not find its master shows its address with brackets too. */
 static void test_ipv6_in_errors(void)
 {
     if (!has_ipv6())
@@ -186,7 +188,8 @@ static void test_ipv6_in_errors(void)
     mwt_crew_destroy(crew);
 }
 
-/* A socket that listens on a port of 127.0.0.1, 0 being any, and the port; -1 if it is taken. */
+/* Returns a socket that listens on a port of 127.0.0.1, 0 meaning any, and sets the port; -1 if the
+ * port is taken. */
 static int take_port(unsigned port, unsigned *taken)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -238,7 +241,7 @@ static void test_range(void)
     mwt_crew_destroy(crew);
 }
 
-/* If none is free, the master says so, and which option to look at. */
+/* If no port is free, the master says so, and names the option. */
 static void test_range_taken(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -261,7 +264,7 @@ static void test_range_taken(void)
     mwt_crew_destroy(crew);
 }
 
-/* One environment for master and slaves: what is for the master alone does no harm to slaves. */
+/* Master and slaves may share one environment: slaves ignore options for the master. */
 static void test_environment(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

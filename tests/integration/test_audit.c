@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trails of hello_world, line by line, and where they go.
+ * The audit trails of hello_world: their lines on standard error and in files, as text and as
+ * JSON, and the errors of files that cannot be written. A new record of the trail gets a line in
+ * the expected trails.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -16,14 +18,14 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* What a stamp and a port, which differ from run to run, are in the expected lines. */
+/* Stamps and ports differ from run to run. These words stand for them in the expected lines. */
 #define STAMP "TIME [A] "
 #define STAMP_FORM "dd/dd/dddd dd:dd:dd "
 #define LOOPBACK "127.0.0.1:"
-/* Each task in a message of its own, so that the trail is the same each time. */
+/* Each task is in a message of its own, so that the trail is always the same. */
 #define ONE_BY_ONE "--mw-slave-task-group", "1", "--mw-slave-result-group", "1"
 
-/* Whether the text begins as the form says, where d is a digit. */
+/* Whether the text begins like the form, in which d is any digit. */
 static bool has_form(const char *text, const char *form)
 {
     for (; *form != '\0'; form++, text++)
@@ -32,8 +34,8 @@ static bool has_form(const char *text, const char *form)
     return true;
 }
 
-/* The trail without what differs from run to run: "TIME" for a stamp, "PORT" for a port, "PID" for
- * a process id, "FILE" for a path. To be freed. */
+/* The trail with "TIME" for a stamp, "PORT" for a port, "PID" for a process id, and "FILE" for a
+ * path. The caller frees it. */
 static char *mask(const char *trail)
 {
     char *masked = NULL;
@@ -63,7 +65,8 @@ static char *mask(const char *trail)
     return masked;
 }
 
-/* Compares a masked trail with what is expected before, for each of the ten tasks, and after. */
+/* Compares a masked trail with the expected lines: before the tasks, for each of the ten tasks, and
+ * after. */
 static void check_trail(const char *trail, const char *before, const char *task, const char *after)
 {
     char *expected = NULL, *masked = mask(trail);
@@ -102,8 +105,8 @@ static const char slave_after[] =
     STAMP "MASTER -> SHUTDOWN\n" STAMP "MASTER -> CEOF\n" STAMP "EOF -> 127.0.0.1:PORT\n" STAMP
           "FINI MASTER-SHUTDOWN \"default-member-id\"\n";
 
-/* A master and a slave over TCP with the same options. Looking for a resource file that is not
- * there yet leaves no line. */
+/* Starts a master and a slave over TCP with the same options. A look for a resource file that is
+ * not there yet leaves no line. */
 struct pair {
     struct mwt_crew *crew;
     struct mwt_process *master, *slave;
@@ -125,7 +128,7 @@ static void run_pair(struct pair *pair, const char *option, const char *value, c
     check_hello(pair->slave, 0, 1);
 }
 
-/* The trails on standard error are those of CL-MW, line by line. */
+/* The trails on standard error equal CL-MW's, line by line. */
 static void test_lines(void)
 {
     struct pair pair;
@@ -137,7 +140,7 @@ static void test_lines(void)
     mwt_crew_destroy(pair.crew);
 }
 
-/* Groups show in the trails: ten tasks in one message, ten results in one. */
+/* The trails show groups: ten tasks in one message, ten results in one. */
 static void test_lines_of_groups(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -154,7 +157,7 @@ static void test_lines_of_groups(void)
     mwt_crew_destroy(crew);
 }
 
-/* A local farm has one trail, the master's, in which its slaves come and go. */
+/* A local farm has one trail, the master's, which shows its slaves' coming and going. */
 static void test_local_lines(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -181,7 +184,7 @@ static char *read_file(const char *path)
     return text != NULL ? text : strdup("");
 }
 
-/* Each process has the file that its node, process id, host and member id give it. */
+/* Each process writes the file whose name its node, process id, host and member id give. */
 static void test_file_names(void)
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -206,7 +209,7 @@ static void test_file_names(void)
     mwt_crew_destroy(crew);
 }
 
-/* How many files a folder has whose name begins so. */
+/* The number of files in a folder whose name begins with `beginning`. */
 static unsigned count_files(const char *folder, const char *beginning)
 {
     unsigned count = 0;
@@ -219,8 +222,8 @@ static unsigned count_files(const char *folder, const char *beginning)
     return count;
 }
 
-/* Slaves of a local farm have trails of their own if the name tells them apart; else there is only
- * the master's, and nothing is mixed into it. */
+/* Slaves of a local farm have their own trails if the file's name tells them apart. Otherwise there
+ * is only the master's, and nothing is mixed into it. */
 static void test_local_file_names(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -265,7 +268,8 @@ static void test_append(void)
     mwt_crew_destroy(crew);
 }
 
-/* Each line is a JSON object with a time, a subject and an event; returns how many there are. */
+/* Checks that each line is a JSON object with a time, a subject and an event. Returns the number of
+ * lines. */
 static unsigned check_json(const char *trail, json_int_t *last_ns)
 {
     unsigned count = 0;
@@ -360,7 +364,7 @@ static void test_unwritable_file(void)
     mwt_crew_destroy(crew);
 }
 
-/* Quiet is silent, but a file that is asked for is written. */
+/* Quiet is silent, but an audit file is still written. */
 static void test_quiet(void)
 {
     struct pair pair;
@@ -380,7 +384,7 @@ static void test_quiet(void)
     mwt_crew_destroy(crew);
 }
 
-/* What happened is in the trail while nothing happens, not only when the next thing does. */
+/* Records reach the file while nothing else happens, not only with the next record. */
 static void test_promptness(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -395,7 +399,7 @@ static void test_promptness(void)
     mwt_crew_destroy(crew);
 }
 
-/* What a sentence quotes does not drive the terminal. */
+/* Control characters in a quoted argument do not reach the terminal. */
 static void test_printable_errors(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

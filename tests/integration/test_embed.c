@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Farms inside MPI programs: the cases of embed.c, and the example.
+ * Farms inside MPI programs: runs each case of embed.c under mpirun, with and without TCP slaves,
+ * and the example embed_mpi. A new case of embed.c gets a test here.
  */
 #include <string.h>
 
 #include "mwt_process.h"
 #include "mwt_run.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
 static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
@@ -27,7 +28,7 @@ static void run_case(const char *ranks_count, const char *name)
     mwt_crew_destroy(crew);
 }
 
-/* A thousand farms in one run leave no communicator, no request and no memory behind. */
+/* A thousand farms in one run leave no communicator, request or memory behind. */
 static void test_again_and_again(void)
 {
     run_case("3", "again");
@@ -90,7 +91,7 @@ static void test_mixed(void)
     mwt_crew_destroy(crew);
 }
 
-/* The example's farms change nothing of what the program computes. */
+/* The example computes the same with and without farms. */
 static void test_example(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

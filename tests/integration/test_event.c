@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A master in an event loop that is not its own: on an event_base, and by hand with poll. The
- * slaves are local ones, this program again.
+ * slaves are local ones, which run this program again.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -18,10 +18,10 @@
 
 #define TASKS_COUNT 600
 #define LARGE_BYTES 8000000
-/* How often an idle loop may turn in a second: once for the time-out, and some more. */
+/* The most turns per second of an idle loop: one for the time-out, and a few more. */
 #define IDLE_TURNS_MAX 50
 #define ECHOES_COUNT 10
-/* Far longer than an echo takes, and shorter than a farm with nothing to do waits. */
+/* Far longer than an echo takes, and shorter than the wait of a farm with nothing to do. */
 #define LATE_S 0.1
 #define TICKS_AFTER_ERROR 50
 
@@ -78,7 +78,7 @@ static void submit(mw_master *master, const char *algorithm, int64_t number)
         MW_OK);
 }
 
-/* What a run on an event_base has seen. */
+/* The counts of a run on an event_base. */
 struct run {
     struct event_base *base;
     mw_event_pump *pump;
@@ -122,7 +122,7 @@ static void take(mw_master *master, const mw_master_counts *counts, mw_error err
     event_base_loopbreak(run->base);
 }
 
-/* Something of the program's own that the base serves besides: always there to be read. */
+/* An event of the program's own on the same base: its descriptor is always readable. */
 static void tick(evutil_socket_t fd, short what, void *context)
 {
     struct run *run = context;
@@ -174,8 +174,8 @@ static void begin_echoes(struct run *run, mw_master *master)
     submit_some(run, master, 100);
 }
 
-/* Tasks are submitted before, and in the function, and each comes back once; the base serves the
- * rest of the program meanwhile. */
+/* Tasks are submitted before the loop and in the function, and each comes back once. Meanwhile the
+ * base serves the rest of the program. */
 static void test_base(void)
 {
     struct run run = {.error = MW_OK};
@@ -215,9 +215,8 @@ static void test_no_descriptor(void)
     CU_ASSERT_EQUAL(run.came_count, TASKS_COUNT);
 }
 
-/* A farm that breaks is told once, however often the program says that it has used the master;
- * which does not keep the master from noticing, as it must at its own times, that its slaves are
- * gone. */
+/* A farm that breaks is reported once, however often the program calls mw_event_update. Yet the
+ * master notices by its own deadlines that its slaves are gone. */
 static void test_error(void)
 {
     for (int does_update = 0; does_update < 2; does_update++) {
@@ -232,7 +231,8 @@ static void test_error(void)
     }
 }
 
-/* Masters on one base, one after the other, each opened when the one before was closed. */
+/* Several masters run on one base one after the other, each opened when the one before was
+ * closed. */
 struct relay {
     struct event_base *base;
     mw_event_pump *pump;
@@ -281,8 +281,9 @@ static void hand_on(mw_master *master, const mw_master_counts *counts, mw_error 
         event_base_loopbreak(relay->base);
 }
 
-/* A master that is opened in the function of another, which is detached and closed, has its
- * descriptor's number but is served by it, not by the time alone. */
+/* A master may be opened in another master's function, which then detaches and closes that other
+ * one. It gets the same descriptor number, and is still served by its descriptor, not by time-outs
+ * alone. */
 static void test_relay(void)
 {
     struct relay relay = {.base = event_base_new(), .masters_left = 3};
@@ -296,14 +297,13 @@ static void test_relay(void)
     event_base_free(relay.base);
 }
 
-/* How a master was served by hand. */
+/* The counts of a master that is served by hand. */
 struct serving {
     int turns_count;
-    int missed_count; /* waits that the time ended, though there was something for the descriptor to
-                         tell */
+    int missed_count; /* waits that ended by time although the descriptor should have ended them */
 };
 
-/* Serves the master by hand until so many tasks are done or unrunnable. */
+/* Serves the master by hand until `ended_count` tasks are done or unrunnable. */
 static void serve(struct serving *serving, mw_master *master, size_t ended_count)
 {
     mw_master_counts counts = {0};
@@ -321,8 +321,7 @@ static void serve(struct serving *serving, mw_master *master, size_t ended_count
     }
 }
 
-/* With nothing to do but wait there is nothing to turn for: the descriptor and the time-out say
- * when there is. */
+/* An idle farm causes no turns: the descriptor and the time-out say when there is work. */
 static void test_by_hand(void)
 {
     struct serving serving = {0};
@@ -349,7 +348,7 @@ static void test_by_hand(void)
     mw_master_close(master);
 }
 
-/* Slaves that end are replaced without a wait that the descriptor does not end. */
+/* When slaves end, the descriptor ends the wait, and they are replaced. */
 static void test_replaced_by_hand(void)
 {
     struct serving serving = {0};
@@ -386,7 +385,7 @@ static void test_timeout_runs_down(void)
     mw_master_close(master);
 }
 
-/* What does not go into a socket at once goes when there is room: the descriptor says so. */
+/* Data that does not fit into a socket is sent when there is room: the descriptor says so. */
 static void test_large_by_hand(void)
 {
     enum { LARGE_COUNT = 4 };

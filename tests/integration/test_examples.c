@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each example prints what it shall, and the same in every mode that it can be run in. Only times,
- * and the order of hello_world's greetings, may differ. test_mandelbrot.c is for the one that
- * writes a file.
+ * Each example prints the right output, and the same in every mode that it supports. Only times,
+ * and the order of hello_world's greetings, may differ. A new example gets a row in the table of
+ * main. test_mandelbrot.c tests the example that writes a file.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "hello.h"
 #include "mwt_run.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
 #define ARGUMENTS_MAX 8
@@ -21,7 +21,7 @@
 struct example {
     const char *name;
     const char *arguments[ARGUMENTS_MAX];
-    /* Checks the standard output of the master and of so many slaves. */
+    /* Checks the standard output of the master and of `slaves_count` slaves. */
     void (*check)(struct mwt_process *process, unsigned slaves_count);
     int crashes_count; /* slaves that crash on purpose */
 };
@@ -47,7 +47,7 @@ static void check_argument_processing(struct mwt_process *process, unsigned slav
         "named failed: there is no argument named \"speed\"\n");
 }
 
-/* The wording of the last lines is the compiler's. */
+/* The compiler chooses the words of the last lines. */
 static void check_higher_order(struct mwt_process *process, unsigned slaves_count)
 {
     static const char good[] = "square: 0 1 4 39.0625 100\n"
@@ -65,8 +65,8 @@ static void check_higher_order(struct mwt_process *process, unsigned slaves_coun
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "'far_away'\n"));
 }
 
-/* The numbers are those of another program for these arguments, whose Philox gives what the authors
- * of Philox have published for theirs. */
+/* Another program computed these numbers for the same arguments. Its Philox gives the numbers that
+ * the authors of Philox published. */
 static void check_monte_carlo_pi(struct mwt_process *process, unsigned slaves_count)
 {
     (void)slaves_count;
@@ -75,7 +75,7 @@ static void check_monte_carlo_pi(struct mwt_process *process, unsigned slaves_co
                            "Pi is about 3.155344655, standard error 0.018243205.\n");
 }
 
-/* The hits are those that another program, in Python, counts in one run of the generator. */
+/* Another program, in Python, counted the same hits in one run of the generator. */
 static void check_monte_carlo_pi_fortran(struct mwt_process *process, unsigned slaves_count)
 {
     (void)slaves_count;
@@ -126,7 +126,7 @@ static void check_with_task_policy(struct mwt_process *process, unsigned slaves_
     CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_OUT), text);
 }
 
-/* What is known of the primes. */
+/* Known numbers of primes. */
 static void check_event_loop(struct mwt_process *process, unsigned slaves_count)
 {
     (void)slaves_count;
@@ -145,7 +145,7 @@ static size_t add_words(const char **argv, size_t count, const char *const *word
     return count;
 }
 
-/* Starts the example by a launcher, which may be no words, with options for its mode. */
+/* Starts the example with the words of a launcher, if any, and options for its mode. */
 static struct mwt_process *start(struct mwt_crew *crew, const char *const *launcher,
                                  const struct example *example, const char *const *options)
 {
@@ -262,7 +262,8 @@ static void test_event_loop_signal(void)
     mwt_crew_destroy(crew);
 }
 
-/* Functions are compiled and applied in the slaves, and those that cannot be are failed tasks. */
+/* Functions are compiled and applied in the slaves. Functions that do not compile are failed
+ * tasks. */
 static void test_higher_order(void)
 {
 #ifdef MWT_HAS_TCC
@@ -282,7 +283,7 @@ static void test_monte_carlo_pi(void)
                           .check = check_monte_carlo_pi});
 }
 
-/* The same in Fortran, where the result does not depend on the number of sets either. */
+/* The same in Fortran. Its result does not depend on the number of sets either. */
 static void test_monte_carlo_pi_fortran(void)
 {
     struct example example = {
@@ -299,8 +300,8 @@ static void test_monte_carlo_pi_fortran(void)
 #endif
 }
 
-/* All queries are answered although a slave says goodbye in the middle. If it was the only one, the
- * local farm starts another. */
+/* All queries are answered although a slave says goodbye in the middle. If it was the only slave,
+ * the local farm starts another. */
 static void test_ordered_database(void)
 {
     run_everywhere(&(struct example){.name = "ordered_database", .check = check_ordered_database});
@@ -380,8 +381,7 @@ static void test_wrong_usage(void)
     mwt_crew_destroy(crew);
 }
 
-/* The master alone complains and sets the status, also of an MPI job; its slaves have nothing to
- * do. */
+/* Only the master complains and sets the status, also in an MPI job; its slaves do nothing. */
 static void test_wrong_usage_elsewhere(void)
 {
     const struct example ping = {.name = "ping", .arguments = {"--pings", "many"}};

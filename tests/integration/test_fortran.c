@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Fortran module: what fortran_farm.f90 sees of it.
+ * The Fortran module: starts fortran_farm.f90, which checks the module from inside, and checks its
+ * output and status. A new call of the module gets a line in fortran_farm.f90.
  */
 #include <string.h>
 
@@ -9,9 +10,8 @@
 #include "mwt_process.h"
 #include "mwt_run.h"
 
-/* Every kind of values arrives both ways, of no bytes too, and a part of an array; what is of
- * another size fails; strings and arguments keep their blanks; policies, tags and user pointers
- * work. */
+/* Values of every kind arrive both ways, empty ones and parts of arrays too. Values of a wrong size
+ * fail. Strings and arguments keep their blanks. Policies, tags and user pointers work. */
 static void test_farm(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -44,7 +44,7 @@ static void test_farm(void)
     mwt_crew_destroy(crew);
 }
 
-/* What is refused is told where it is asked for, and by the exit status. */
+/* An error is returned by the call that causes it, and sets the exit status. */
 static void test_refused(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -60,7 +60,7 @@ static void test_refused(void)
     mwt_crew_destroy(crew);
 }
 
-/* Wrong usage is status 2, not a word of Fortran's. */
+/* Wrong usage ends with status 2 and mw's sentence, without messages of the Fortran runtime. */
 static void test_wrong_usage(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a farm costs that has nothing to do: processor time of master and slave over 10 s, as
- * mw_wait measures it. All farms wait at the same time, since those that do nothing do not disturb
- * each other; and it is processor time, so that a busy machine makes it no larger.
+ * The processor time of a farm that has nothing to do: master and slave over 10 s, measured by
+ * mw_wait. All farms wait at the same time, since idle farms do not disturb each other. A busy
+ * machine does not change processor time.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static const struct mode modes[] = {
 
 #define MODES_COUNT (sizeof modes / sizeof modes[0])
 
-/* Starts the farm of one slave, which over TCP is a process of its own; its master, or its
+/* Starts the farm of one slave, which over TCP is a process of its own. Its master, or its
  * launcher, prints the figures. */
 static struct mwt_process *start_mode(struct mwt_crew *crew, const struct mode *mode)
 {
@@ -75,7 +75,7 @@ static bool is_quiet(const struct mode *mode, const json_t *figures, const char 
     return json_real_value(percent) < mode->percent_max;
 }
 
-/* Runs all farms at once; whether all processes kept to their shares. */
+/* Runs all farms at once. Returns whether all processes kept to their shares. */
 static bool are_quiet(void)
 {
     bool are = true;
@@ -95,10 +95,10 @@ static bool are_quiet(void)
     return are;
 }
 
-/* A process with nothing to do takes less than a hundredth of a core over TCP, and less than three
- * hundredths over MPI, which can only be looked at, or over both. What a virtual machine's host
- * takes away for itself is counted against whoever ran, so one good measurement of three is enough.
- * A sanitizer's own cost is not counted. */
+/* An idle process takes less than a hundredth of a core over TCP. Over MPI, which has no descriptor
+ * to wait for, or over both, it takes less than three hundredths. A virtual machine's host may
+ * steal time, which counts against the running process, so one good measurement of three is enough.
+ * The cost of a sanitizer is not counted. */
 static void test_idle(void)
 {
     bool are = are_quiet();
@@ -112,7 +112,7 @@ static void test_idle(void)
     CU_ASSERT_TRUE(are);
 }
 
-/* The measurement can tell: a process that never sleeps takes far more. */
+/* The measurement notices a process that never sleeps: it takes far more. */
 static void test_spin(void)
 {
     static const struct mode spin = {"tcp, spin", "spin", "tcp", "1", 100};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * 200 MiB each way between real processes, over TCP and MPI: what arrives is right, no process
- * holds a payload more than twice, and another slave is served while the large result arrives.
+ * 200 MiB each way between real processes, over TCP and MPI. The payload arrives intact, no
+ * process holds it more than twice, and another slave is served while the large result arrives.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +11,10 @@
 
 #define LARGE_KIB (200L * 1024)
 #define LARGE_BYTES "209715200"
-/* A payload twice, and what a process of the farm has besides, with the memory that MPI shares. */
+/* A payload twice, and the other memory of a process of the farm, including the memory that MPI
+ * shares. */
 #define MEMORY_KIB_MAX (2 * LARGE_KIB + 96L * 1024)
-/* If the small ones waited for the large result there would be one, or two. */
+/* If the small tasks waited for the large result there would be one, or two. */
 #define SMALL_MIN 3
 
 #define LIMITS "--mw-max-write-buffer-size", "256M", "--mw-max-read-buffer-size", "256M"
@@ -27,7 +28,7 @@ static struct mwt_process *start(struct mwt_crew *crew, const char *const *argv)
                                           "ASAN_OPTIONS=detect_leaks=0")});
 }
 
-/* Checks the next `count` lines about memory; returns the highest. */
+/* Checks the next `count` lines about memory, and returns the highest number. */
 static long check_memory(struct mwt_process *process, const char *who, int count)
 {
     long highest = 0;

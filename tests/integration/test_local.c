@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Local farms when slaves die, when the master dies, and when a signal asks for the end: nothing is
- * lost, and no process is left behind.
+ * Local farms when slaves die, when the master dies, and when a signal asks for the end: no task
+ * is lost, and no process is left behind.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -15,10 +15,10 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define MINUTE "60000"
-/* A sanitizer must not turn the signal of a crash into an exit of its own. */
+/* Without this a sanitizer would turn the signal of a crash into an exit of its own. */
 #define PLAIN_CRASHES "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0"
 
-/* A local farm with so many slaves. */
+/* Starts a local farm with `slaves_count` slaves. */
 static struct mwt_process *start_farm(struct mwt_crew *crew, const char *slaves_count,
                                       const char *specs, const char *tasks_count,
                                       const char *const *environment)
@@ -29,7 +29,7 @@ static struct mwt_process *start_farm(struct mwt_crew *crew, const char *slaves_
         crew, &(struct mwt_start){.argv = argv, .environment = environment, .has_own_group = true});
 }
 
-/* The next slave that the farm starts; NULL if the farm ends before. */
+/* Returns the next slave that the farm starts, or NULL if the farm ends before. */
 static struct mwt_process *await_slave_or_end(struct mwt_crew *crew, struct mwt_process *farm)
 {
     const char *line = mwt_await_line_or_end(farm, MWT_ERR, "started local slave, pid ");
@@ -53,14 +53,15 @@ static void check_status(const char *path, const char *expected)
     json_decref(root);
 }
 
-/* The pid of the slave that runs a task, once one says that it does. */
+/* Waits until a slave reports that it runs a task, and returns its pid. */
 static pid_t await_task(struct mwt_process *farm)
 {
     const char *line = mwt_await_line(farm, MWT_ERR, "runs, pid ");
     return line == NULL ? 0 : (pid_t)atol(strstr(line, "pid ") + 4);
 }
 
-/* Waits for so many results and for one of the newest slave; false if the farm has ended before. */
+/* Waits for `count` results and for one of the newest slave. Returns false if the farm has ended
+ * before. */
 static bool await_results(struct mwt_crew *crew, struct mwt_process *farm, size_t count,
                           size_t newest_sid)
 {
@@ -71,7 +72,7 @@ static bool await_results(struct mwt_crew *crew, struct mwt_process *farm, size_
     return mwt_await_line_or_end(farm, MWT_OUT, newest) != NULL;
 }
 
-/* Slaves are killed at random moments, each after it was of use; each is replaced, no task is lost
+/* Slaves are killed at random moments, each after it was useful. Each is replaced, no task is lost
  * and none comes twice. */
 static void test_killed_slaves(void)
 {
@@ -114,7 +115,8 @@ static void test_killed_slaves(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task that kills each slave is given up after three, and says what became of each. */
+/* A task that kills each of its slaves is given up after three, and its message names the end of
+ * each. */
 static void check_crash(const char *spec, const char *how)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -191,7 +193,7 @@ static void test_missing_slave_program(void)
     mwt_crew_destroy(crew);
 }
 
-/* A master that is killed takes its slaves with it, also from the middle of a task. */
+/* A master that is killed takes its slaves with it, even in the middle of a task. */
 static void test_killed_master(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -216,8 +218,8 @@ static void test_killed_master(void)
     mwt_crew_destroy(crew);
 }
 
-/* Ctrl-C, which the terminal sends to all processes of the farm: the tasks that run are let finish,
- * then all ends, and the resource file does not claim that the work is done. */
+/* The terminal sends Ctrl-C to all processes of the farm. Running tasks finish, then all ends, and
+ * the resource file does not claim that the work is done. */
 static void check_signal(int signal_number, const char *name)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -296,7 +298,8 @@ static void test_endless_task(void)
     mwt_crew_destroy(crew);
 }
 
-/* A master algorithm may return while tasks are out: they are forgotten, but not those that run. */
+/* A master algorithm may return while tasks are out. Waiting tasks are forgotten, running ones
+ * finish. */
 static void test_hasty_master(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -11,7 +11,7 @@
 #include "mwt_process.h"
 #include "mwt_run.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
 #define ARGV_MAX 24
@@ -21,14 +21,14 @@
 #define HEADER_SIZE (sizeof HEADER - 1)
 #define IMAGE_SIZE (HEADER_SIZE + 60 * 50 * 3)
 
-/* FNV-1a of the file that another program, in Python, has written for this size. */
+/* The FNV-1a hash of the file that another program, in Python, wrote for this size. */
 #define CHECKSUM UINT64_C(0xe0d89510e766e962)
 
 struct mode {
     const char *name;
-    const char *launcher[4]; /* none: the program itself */
+    const char *launcher[4]; /* empty: the program itself */
     const char *options[8];
-    size_t slaves_count; /* that are started besides, to join over TCP */
+    size_t slaves_count; /* slaves that are started to join over TCP */
 };
 
 static const struct mode modes[] = {
@@ -62,7 +62,7 @@ static size_t add_words(const char **argv, size_t count, const char *const *word
     return count;
 }
 
-/* Starts the example with what it shall draw behind the options. */
+/* Starts the example with arguments for the picture behind the options. */
 static struct mwt_process *start(struct mwt_crew *crew, const char *const *launcher,
                                  const char *const *options, const char *const *rest)
 {
@@ -77,7 +77,8 @@ static struct mwt_process *start(struct mwt_crew *crew, const char *const *launc
                             .environment = launcher[0] == NULL ? NULL : MWT_ARGV(NO_LEAK_CHECK)});
 }
 
-/* Reads the picture into room for a byte more than it shall have; its size, 0 if there is none. */
+/* Reads the picture into a buffer with a spare byte. Returns its size, or 0 if there is no
+ * picture. */
 static size_t read_image(const char *path, unsigned char image[IMAGE_SIZE + 1])
 {
     FILE *file = fopen(path, "rb");
@@ -153,9 +154,8 @@ static void test_modes(void)
 #endif
 }
 
-/* A picture that cannot be written, now or once it is drawn, is one line that says so, and
- * status 1.
- */
+/* A picture that cannot be written, at the start or at the end, is one line of error and status
+ * 1. */
 static void test_no_file(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

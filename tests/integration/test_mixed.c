@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * MPI ranks and TCP slaves on one master.
+ * MPI ranks and TCP slaves on one master: they share the tasks, slaves of either kind may be
+ * killed, and the audit trail tells the transports apart.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -12,10 +13,11 @@
 #include "mwt_run.h"
 #include "tcp_farm.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
-/* mpirun with so many ranks of the program, which have the variable if it is not NULL. */
+/* Starts mpirun with `ranks_count` ranks of the program, with the variable in their environment if
+ * it is not NULL. */
 static struct mwt_process *start_mixed(struct mwt_crew *crew, const char *ranks_count,
                                        const char *variable, const char *const *program)
 {
@@ -32,8 +34,8 @@ static struct mwt_process *start_mixed(struct mwt_crew *crew, const char *ranks_
         crew, &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK, variable)});
 }
 
-/* 10,000 tasks on two ranks and on TCP slaves that join, leave and are killed at random moments.
- * Task 0 is held until the last of them has come and gone. */
+/* 10,000 tasks run on two ranks and on TCP slaves that join, leave and are killed at random
+ * moments. Task 0 lasts until the last of them has come and gone. */
 static void test_joining_leaving_and_killed(void)
 {
     enum { SLAVES_COUNT = 3, CHANGES_COUNT = 30 };
@@ -76,7 +78,7 @@ static void test_joining_leaving_and_killed(void)
     mwt_crew_destroy(crew);
 }
 
-/* The trail says of each slave over which transport it came. */
+/* The trail names the transport of each slave. */
 static void test_trail(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -111,7 +113,7 @@ static void test_trail(void)
     mwt_crew_destroy(crew);
 }
 
-/* A single rank is a master without slaves of MPI, and waits for those that come over TCP. */
+/* A single rank is a master without MPI slaves, and waits for slaves over TCP. */
 static void test_single_rank(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -123,7 +125,7 @@ static void test_single_rank(void)
     mwt_crew_destroy(crew);
 }
 
-/* A master that cannot have its TCP address ends the job, and says which address that is. */
+/* A master that cannot bind its TCP address ends the job, and names the address. */
 static void test_bad_address(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

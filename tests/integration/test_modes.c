@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hello_world in each way that a user runs it without MPI, and what the wrong ways are answered
- * with.
+ * hello_world in each way that a user runs it without MPI, and the errors of wrong usage. A new
+ * option that may be wrong gets a row in the table of test_wrong_usage.
  */
 #include <netdb.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "hello.h"
 #include "mwt_run.h"
 
-/* A local farm prints all from one command, with one slave per processor or as many as are asked
- * for. */
+/* A local farm prints everything from one command, with one slave per processor or with the number
+ * of slaves that --mw-local names. */
 static void test_local(void)
 {
     unsigned processors_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -43,7 +43,7 @@ static struct mwt_process *start_slave(struct mwt_crew *crew, const char *resour
                            NULL);
 }
 
-/* The master prints the greetings. A slave prints its line, but not if it came so late that all was
+/* The master prints the greetings. A slave prints its line, unless it came after all work was
  * done. */
 static void check_tcp_farm(struct mwt_process *master, struct mwt_process **slaves, size_t count)
 {
@@ -59,7 +59,7 @@ static void check_tcp_farm(struct mwt_process *master, struct mwt_process **slav
     CU_ASSERT(useful_count > 0);
 }
 
-/* One to three slaves that come when the master is there. */
+/* One to three slaves connect to a running master. */
 static void test_slaves_after_master(void)
 {
     for (size_t count = 1; count <= 3; count++) {
@@ -96,7 +96,7 @@ static void test_slaves_before_master(void)
     }
 }
 
-/* Where a master listens, "HOST:PORT" as its audit trail says: the port. */
+/* Reads the port from "HOST:PORT" in the master's audit trail. */
 static const char *await_port(struct mwt_crew *crew, struct mwt_process *master)
 {
     const char *line = mwt_await_line(master, MWT_ERR, "MASTER READY ");
@@ -104,7 +104,7 @@ static const char *await_port(struct mwt_crew *crew, struct mwt_process *master)
     return mwt_format(crew, "%s", colon == NULL ? "1" : colon + 1);
 }
 
-/* A slave is told host and port, and the master which interface to bind. */
+/* A slave gets host and port as options, and the master the interface to bind. */
 static void check_host(const char *master_host, const char *slave_host)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -162,7 +162,7 @@ static bool is_loopback(const char *name)
     return is_loop;
 }
 
-/* Exactly what the README says: no host is named, the resource file names this machine. */
+/* The commands of the README: they name no host, and the resource file names this machine. */
 static void test_host_by_default(void)
 {
     char host[256] = "";
@@ -219,7 +219,7 @@ static void test_fixed_port(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave that comes when all is done has nothing to do. */
+/* A slave that connects after all work is done has nothing to do. */
 static void test_finished(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -236,7 +236,7 @@ static void test_finished(void)
     mwt_crew_destroy(crew);
 }
 
-/* Naming the transport gives what would be chosen without. */
+/* Naming the transport gives the same as the default. */
 static void test_forced_transport(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -334,13 +334,13 @@ static void test_wrong_usage(void)
     mwt_crew_destroy(crew);
 }
 
-/* A program under the transport mpi that no launcher started is told what to do. */
+/* A program with the transport mpi but without a launcher says which launcher to use. */
 static void test_mpi_without_launcher(void)
 {
 #ifdef MWT_MPIEXEC
     struct mwt_crew *crew = mwt_crew_create();
 
-    /* Open MPI itself does not give all its memory back. */
+    /* Open MPI itself does not free all its memory. */
     struct mwt_process *process = mwt_start(
         crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD, "--mw-transport", "mpi"),
                                   .environment = MWT_ARGV("ASAN_OPTIONS=detect_leaks=0")});
@@ -354,7 +354,7 @@ static void test_mpi_without_launcher(void)
 #endif
 }
 
-/* Help and version go to standard output, whatever else is said, and nothing runs. */
+/* Help and version go to standard output, whatever other options there are, and nothing runs. */
 static void test_help_and_version(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -374,7 +374,7 @@ static void test_help_and_version(void)
     mwt_crew_destroy(crew);
 }
 
-/* What the master algorithm returns is the exit status, also when tasks have failed. */
+/* The master algorithm's return value is the exit status, even if tasks have failed. */
 static void test_exit_status(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

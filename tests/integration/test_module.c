@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Programs on a machine that has no MPI: they link none, and what MPI needs is missed only by those
- * who ask for MPI.
+ * Programs on a machine without MPI. They do not link it, and only programs that ask for MPI miss
+ * it.
  */
 #include <glob.h>
 #include <libgen.h>
@@ -14,11 +14,10 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* A library that is loaded twice, as one of the cases does, is not what a sanitizer shall look for.
- */
+/* One case loads a library twice, which a sanitizer must not report. */
 #define TOLERANT "ASAN_OPTIONS=detect_odr_violation=0"
 
-/* Programs depend on no MPI library, directly or not. */
+/* Programs depend on no MPI library, neither directly nor through others. */
 static void test_dependencies(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -36,7 +35,7 @@ static void test_dependencies(void)
     mwt_crew_destroy(crew);
 }
 
-/* hello_world and the library alone in a folder, without the folder of modules. */
+/* Puts hello_world and the library alone into a folder, without the folder of modules. */
 struct alone {
     struct mwt_crew *crew;
     const char *program;
@@ -74,7 +73,7 @@ static struct mwt_process *start_alone(struct alone *alone, const char *const *o
                      &(struct mwt_start){.argv = argv, .environment = alone->variables});
 }
 
-/* All but MPI works without the module. */
+/* Everything except MPI works without the module. */
 static void test_work_without_module(void)
 {
     struct alone alone;
@@ -97,7 +96,7 @@ static void test_work_without_module(void)
     mwt_crew_destroy(alone.crew);
 }
 
-/* Who asks for MPI gets one sentence with the given words, and status 2. */
+/* A program that asks for MPI prints one sentence with the given words, and ends with status 2. */
 static void check_refusal(struct alone *alone, const char *words)
 {
     struct mwt_process *process = start_alone(alone, MWT_ARGV("--mw-transport", "mpi"));
@@ -110,7 +109,7 @@ static void check_refusal(struct alone *alone, const char *words)
     CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_OUT), "");
 }
 
-/* The message names the module and where it was looked for. */
+/* The message names the module and the places where mw looked for it. */
 static void test_missing_module(void)
 {
     if (access(MWT_MODULE_DIR "/mw_mpi.so", F_OK) == 0) {
@@ -127,7 +126,7 @@ static void test_missing_module(void)
     mwt_crew_destroy(alone.crew);
 }
 
-/* A file that is no module, as of a machine of another kind, is named too. */
+/* A file that is no loadable module, for instance of another kind of machine, is named too. */
 static void test_broken_module(void)
 {
     struct alone alone;
@@ -141,7 +140,7 @@ static void test_broken_module(void)
     mwt_crew_destroy(alone.crew);
 }
 
-/* A library that is no module of ours is not taken for one. */
+/* A library without mw's symbol is not taken for a module. */
 static void test_foreign_module(void)
 {
     struct alone alone;

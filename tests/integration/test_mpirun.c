@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hello_world under MPI launchers.
+ * hello_world under MPI launchers: mpirun and, where it is installed, srun. The unchanged program
+ * is a farm, and its output, status and audit trails are those of the other modes.
  */
 #include <glob.h>
 #include <signal.h>
@@ -12,10 +13,10 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
-/* mpirun with so many ranks of a program and its arguments. */
+/* Starts mpirun with `ranks_count` ranks of a program and its arguments. */
 static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
                                   const char *const *program)
 {
@@ -41,8 +42,8 @@ static void test_ranks(void)
     mwt_crew_destroy(crew);
 }
 
-/* One rank is no MPI farm: it is a local one, as without a launcher. And a local farm may be asked
- * for under any launcher. */
+/* A single rank is a local farm, as without a launcher. --mw-local makes a local farm under any
+ * launcher. */
 static void test_local_under_launcher(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -77,7 +78,7 @@ static void test_many_tasks(void)
     mwt_crew_destroy(crew);
 }
 
-/* What the master algorithm returns is the exit status of mpirun. */
+/* The master algorithm's return value is the exit status of mpirun. */
 static void test_exit_status(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -91,7 +92,7 @@ static void test_exit_status(void)
     mwt_crew_destroy(crew);
 }
 
-/* Wrong usage is told by one rank. */
+/* One rank alone reports wrong usage. */
 static void test_wrong_usage(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -104,8 +105,8 @@ static void test_wrong_usage(void)
     mwt_crew_destroy(crew);
 }
 
-/* Ranks that get the same --mw-audit-file have a file each, also those that came so late that the
- * master gave them no name any more. */
+/* Ranks with the same --mw-audit-file have a file each. So have ranks that came too late to get a
+ * name from the master. */
 static void test_audit_files(void)
 {
     unsigned slaves_count = 0;
@@ -151,7 +152,7 @@ static void test_audit_by_default(void)
     mwt_crew_destroy(crew);
 }
 
-/* A rank that is killed ends the job, by the launcher's doing, and nothing stays behind. */
+/* The launcher ends the job when a rank is killed, and nothing stays behind. */
 static void test_killed_rank(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

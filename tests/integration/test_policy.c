@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What policies, groups of slaves, cancelling and target numbers promise, with real processes.
+ * The promises of policies, groups of slaves, cancelling and target numbers, tested with real
+ * processes: policy_farm.c does the steps, and the test reads its lines.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -8,13 +9,13 @@
 
 #include "policy_farm.h"
 
-/* Open MPI itself does not give all its memory back. */
+/* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
 enum mode { TCP, LOCAL, MPI, MIXED };
 
-/* A farm of two slaves in that mode; NULL if this build has it not. Slaves over TCP end by
- * themselves. */
+/* Starts a farm of two slaves in that mode. NULL if this build lacks the mode. Slaves over TCP end
+ * by themselves. */
 static struct mwt_process *start_farm(struct mwt_crew *crew, enum mode mode,
                                       const char *const *rest)
 {
@@ -47,8 +48,8 @@ static struct mwt_process *start_farm(struct mwt_crew *crew, enum mode mode,
         crew, &(struct mwt_start){.argv = words.argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
 }
 
-/* The lines "task N done by SLAVE-M" of a mix of the first tasks: who must have had each, and that
- * each kind came in the order in which it was submitted. */
+/* Reads the lines "task N done by SLAVE-M" of a mix of the first tasks. Checks that each kind ran
+ * on its slave, and in the order in which it was submitted. */
 static void check_mix(const char *output, int tasks_count)
 {
     static const long slaves[] = {0, 1, 1};
@@ -67,8 +68,8 @@ static void check_mix(const char *output, int tasks_count)
     CU_ASSERT_EQUAL(count, tasks_count);
 }
 
-/* An ordered and an intermingle slave: ordered tasks run where they must, in order however they are
- * grouped; the others only where they may. A slave that is freed takes no ordered task any more. */
+/* With an ordered and an intermingle slave, ordered tasks run on their slave, in order however they
+ * are grouped, and the others run where they may. A freed slave takes no ordered task any more. */
 static void check_groups(enum mode mode)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -106,15 +107,15 @@ static void test_groups_over_mpi(void)
     check_groups(MPI);
 }
 
-/* One of the two is a rank, the other came over TCP. */
+/* One of the two slaves is a rank, the other connects over TCP. */
 static void test_groups_in_mixed_farm(void)
 {
     check_groups(MIXED);
 }
 
-/* An ordered slave is killed: of its tasks, those that may not run elsewhere are unrunnable, the
- * one that it was running and those that waited for it, and the others are done; the master is told
- * that it is gone. */
+/* When an ordered slave is killed, its tasks that must not run elsewhere become unrunnable, both
+ * running and waiting ones. Its other tasks are done, and the master gets to know that the slave is
+ * gone. */
 static void test_killed_ordered_slave(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -141,8 +142,8 @@ static void test_killed_ordered_slave(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task without retry is unrunnable once its slave is lost with it, even if it may run anywhere;
- * the farm goes on. */
+/* A task without retry becomes unrunnable when its slave is lost with it, even if it may run
+ * anywhere. The farm goes on. */
 static void test_no_retry(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -164,8 +165,8 @@ static void test_no_retry(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave that is asked to go returns the task that it runs and gives back the others, unharmed:
- * they have an attempt left though one is all that they have. */
+/* A slave that is asked to go finishes the task that it runs and gives back the others. These lose
+ * no attempt, even if they have a single one. */
 static void test_goodbye(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -190,8 +191,8 @@ static void test_goodbye(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task that waits is forgotten when it is cancelled; of one that runs the result is not taken;
- * for one that is finished it is too late. */
+/* A cancelled task that waits is forgotten. The result of one that runs is not taken. A finished
+ * one cannot be cancelled. */
 static void test_cancel(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -215,7 +216,8 @@ static void test_cancel(void)
     mwt_crew_destroy(crew);
 }
 
-/* Unordered tasks of higher priority are sent first, within one in the order of submission. */
+/* Unordered tasks of higher priority are sent first, and tasks of one priority in the order of
+ * submission. */
 static void test_priorities(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -233,7 +235,7 @@ static void test_priorities(void)
     mwt_crew_destroy(crew);
 }
 
-/* A tag of bytes comes back as it was, zeros and all, whatever became of the task. */
+/* A tag of bytes comes back unchanged, zeros included, whatever the outcome of the task. */
 static void test_tags_of_bytes(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -251,7 +253,7 @@ static void test_tags_of_bytes(void)
     mwt_crew_destroy(crew);
 }
 
-/* Target numbers tell how many tasks are missing, and are never below 0. */
+/* Target numbers give the number of missing tasks, and are never below 0. */
 static void test_targets(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

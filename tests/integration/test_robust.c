@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TCP farms when slaves come, go, are killed or are of another kind, and when the master goes.
+ * TCP farms when slaves come, go, are killed or belong to another farm, and when the master goes:
+ * no task is lost, and every process ends.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -16,8 +17,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define MINUTE "60000"
 
-/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate: the farm
- * does not end before, however slow the test is. */
+/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate, so that
+ * the farm cannot end before, however slow the test is. */
 static struct mwt_process *start_keeper(struct mwt_crew *crew)
 {
     const char *gate = mwt_path(crew, "gate");
@@ -37,7 +38,7 @@ static void open_gate(struct mwt_crew *crew)
     close(fd);
 }
 
-/* Slaves are killed at random moments of a run of 1,000 tasks, and others come. */
+/* Slaves are killed at random moments of a run of 1,000 tasks, and others join. */
 static void test_killed_slaves(void)
 {
     enum { SLAVES_COUNT = 4, KILLS_COUNT = 20 };
@@ -100,8 +101,7 @@ static void test_joining_and_leaving(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave that is asked to go while it runs a task finishes it first; one that is asked twice does
- * not. */
+/* A slave that is asked to go finishes its task first. A slave that is asked twice does not. */
 static void test_signals_to_slave(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -153,7 +153,8 @@ static void test_signals_to_master(void)
     check_signal_to_master(SIGTERM);
 }
 
-/* Slaves whose master is killed end with 255 within two seconds of their task, and say why. */
+/* Slaves whose master is killed end with 255 within two seconds of their task, and give the
+ * reason. */
 static void test_killed_master(void)
 {
     enum { SLAVES_COUNT = 4, TASK_MS = 700 };
@@ -179,7 +180,7 @@ static void test_killed_master(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task that kills its slaves is given up after as many as its policy says. */
+/* A task that kills its slaves is given up after the attempts of its policy. */
 static void test_crashing_task(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -199,7 +200,7 @@ static void test_crashing_task(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave of another farm is told so and ends; the farm goes on. */
+/* A slave of another farm is refused and ends, and the farm goes on. */
 static void test_wrong_member_id(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -223,7 +224,7 @@ static void test_wrong_member_id(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave gives up when no master comes, and says where it looked. */
+/* A slave gives up when no master comes, and names the place where it looked. */
 static void test_no_master(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -262,7 +263,7 @@ static void test_signal_while_searching(void)
     mwt_crew_destroy(crew);
 }
 
-/* A program without a master algorithm says so and fails; a slave of it is told to stop. */
+/* A program without a master algorithm fails with a sentence, and its slave is told to stop. */
 static void test_no_master_algorithm(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -283,7 +284,7 @@ static void test_no_master_algorithm(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave needs no standard input, nor any stream. */
+/* A slave needs no standard input, nor any other stream. */
 static void test_closed_streams(void)
 {
     static const char *const closed[] = {"0", "012"};

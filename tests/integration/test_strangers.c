@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What comes to the port of a master and is no slave: it does no harm, and the audit trail says
- * what became of it.
+ * Connections to a master's port that are no slaves: they do no harm, and the audit trail names
+ * their end.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -14,7 +14,7 @@
 #include "mwt_random.h"
 #include "mwt_run.h"
 
-/* A master of ten tasks that waits for slaves. */
+/* Starts a master of ten tasks that waits for slaves. */
 struct farm {
     struct mwt_crew *crew;
     struct mwt_process *master;
@@ -30,8 +30,8 @@ static void open_farm(struct farm *farm, const char *option, const char *value)
     farm->port = mwt_format(farm->crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
 }
 
-/* A slave does the work all the same, and the trail says of each connection that it came and went.
- */
+/* A slave does the work all the same, and the trail has the beginning and end of each
+ * connection. */
 static void close_farm(struct farm *farm)
 {
     struct mwt_process *slave =
@@ -46,7 +46,7 @@ static void close_farm(struct farm *farm)
     mwt_crew_destroy(farm->crew);
 }
 
-/* A connection to the master; -1, and a failed check, if there is none. */
+/* Connects to the master. Returns -1, and fails the check, if it cannot. */
 static int call_master(const struct farm *farm)
 {
     struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM};
@@ -62,13 +62,13 @@ static int call_master(const struct farm *farm)
     return fd;
 }
 
-/* The master may close while we still send. */
+/* The master may close the connection while we still send. */
 static void say(int fd, const void *bytes, size_t size)
 {
     send(fd, bytes, size, MSG_NOSIGNAL);
 }
 
-/* Waits until the master has closed the connection; what it says before does not matter. */
+/* Waits until the master has closed the connection, and ignores the bytes before that. */
 static void await_close(int fd)
 {
     char bytes[256];
@@ -76,12 +76,12 @@ static void await_close(int fd)
     do
         got = recv(fd, bytes, sizeof bytes, 0);
     while (got > 0);
-    /* A reset is a close too, as we have sent what nobody read. */
+    /* A reset is a close too: the master closed with our bytes unread. */
     CU_ASSERT(got == 0 || errno == ECONNRESET);
     close(fd);
 }
 
-/* Ten thousand random bytes, from one connection after the other. */
+/* Sends ten thousand random bytes, over one connection after the other. */
 static void test_random_bytes(void)
 {
     enum { BYTES_COUNT = 10240, TIMES = 20 };
@@ -103,7 +103,7 @@ static void test_random_bytes(void)
     close_farm(&farm);
 }
 
-/* The bytes that made CL-MW's master crash, and others that are the beginning of something. */
+/* Sends the bytes that made CL-MW's master crash, and beginnings of messages. */
 static void test_chosen_bytes(void)
 {
     static const struct {
@@ -133,7 +133,7 @@ static void test_chosen_bytes(void)
     close_farm(&farm);
 }
 
-/* Connections that are open and say nothing, or half of something, while the farm does its work and
+/* Connections stay open and send nothing, or half a message, while the farm does its work and
  * ends. */
 static void test_connections_that_stay(void)
 {
@@ -154,7 +154,7 @@ static void test_connections_that_stay(void)
         close(fds[i]);
 }
 
-/* A connection that is reset at once. */
+/* A connection is reset at once. */
 static void test_reset(void)
 {
     struct farm farm;
@@ -169,7 +169,8 @@ static void test_reset(void)
     close_farm(&farm);
 }
 
-/* A client that does not greet in time is cut off, and one that greets half in time too. */
+/* A client that does not greet in time is dropped, and so is a client that sends half a
+ * greeting. */
 static void test_silent_client(void)
 {
     static const unsigned char half[] = {0, 1, 0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What local slaves get from their master: standard streams, a channel, and nothing else.
+ * The descriptors that local slaves get from their master: the standard streams, a channel, and
+ * nothing else. The task "descriptors" of farm.c lists them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "mwt_process.h"
 #include "mwt_run.h"
 
-/* What slaves print reaches where the master prints. */
+/* The output of slaves reaches the master's output. */
 static void test_output_of_slaves(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -29,8 +30,8 @@ static void test_output_of_slaves(void)
     mwt_crew_destroy(crew);
 }
 
-/* Whether a slave has something open that it should not: its socket to the master, the standard
- * streams and what cannot be told apart by name are its own, all else of the master's is not. */
+/* Whether a slave has a descriptor that it should not have. It may have its socket to the master,
+ * the standard streams, and descriptors whose names differ from the master's. */
 static void check_descriptors(const char *line, const char *master_line, const char *audit_file)
 {
     char *list = strdup(strstr(line, ": ") + 2), *rest = list, *entry;
@@ -73,7 +74,7 @@ static void test_descriptors(void)
     mwt_crew_destroy(crew);
 }
 
-/* A program that a task starts gets only the standard streams. */
+/* A program that a task starts gets the standard streams only. */
 static void test_descriptors_of_child(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -88,7 +89,7 @@ static void test_descriptors_of_child(void)
     mwt_crew_destroy(crew);
 }
 
-/* What a descriptor of a process is, "" if it is closed. */
+/* Where a descriptor of a process leads, "" if it is closed. */
 static const char *descriptor(struct mwt_crew *crew, pid_t pid, int fd)
 {
     char target[256] = "";
@@ -97,8 +98,8 @@ static const char *descriptor(struct mwt_crew *crew, pid_t pid, int fd)
     return mwt_format(crew, "%.*s", (int)(size < 0 ? 0 : size), target);
 }
 
-/* What the farm opens does not take the place of a standard stream that was closed: there, it would
- * be written to by those who mean to print. */
+/* Files that the farm opens never take the number of a closed standard stream: a program that
+ * prints would write into them. */
 static void test_closed_streams(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -116,7 +117,7 @@ static void test_closed_streams(void)
     mwt_crew_destroy(crew);
 }
 
-/* A farm does its work also with no stream at all. */
+/* A farm works with no stream at all. */
 static void test_no_streams(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks over TCP that fail, are too large, or are many in a message.
+ * Tasks over TCP that fail, that are too large, or that share a message with many others. farm.c
+ * has the algorithms; a failed task must never cost a slave.
  */
 #include "mwt_run.h"
 #include "tcp_farm.h"
 
-/* A result that the master would not accept fails as that task, whatever the size was that forbids
- * it. */
+/* A result that is larger than the master accepts makes its task fail, whichever option sets the
+ * limit. */
 static void test_large_results(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -24,7 +25,7 @@ static void test_large_results(void)
     mwt_crew_destroy(crew);
 }
 
-/* Results of a few megabytes come through. */
+/* Results of a few megabytes arrive. */
 static void test_very_large_results(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -41,7 +42,7 @@ static void test_very_large_results(void)
     mwt_crew_destroy(crew);
 }
 
-/* Tasks that fail, or want other arguments, cost no slave. */
+/* Tasks that fail, or get wrong arguments, cost no slave. */
 static void test_failing_tasks(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -61,7 +62,7 @@ static void test_failing_tasks(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave that is another program does what it can; its other tasks fail. */
+/* A slave of another program runs the algorithms that it has. Its other tasks fail. */
 static void test_other_program(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -80,7 +81,7 @@ static void test_other_program(void)
     mwt_crew_destroy(crew);
 }
 
-/* Many tasks a message, and few: all arrive. */
+/* With many tasks in a message, and with few, all arrive. */
 static void test_groups(void)
 {
     static const char *const groups[][2] = {{"1", "100"}, {"100", "1"}, {"1000000", "1000000"}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whom a master drops because of the time, and whom it does not; and what its resource file says
- * meanwhile.
+ * The slaves that a master drops because of the time, those that it keeps, and the contents of its
+ * resource file meanwhile.
  */
 #include <signal.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static void check_dropped(const struct mwt_process *master, const char *line)
     CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR), line), 1);
 }
 
-/* A task that takes far longer than --mw-client-timeout is none of its business. */
+/* A task may take far longer than --mw-client-timeout. */
 static void test_long_task(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -31,7 +31,7 @@ static void test_long_task(void)
     mwt_crew_destroy(crew);
 }
 
-/* A slave that has no task and answers nothing is dropped, one that answers is not; the end of the
+/* An idle slave that does not answer is dropped, an idle slave that answers is kept. Dropping the
  * first does no harm. */
 static void test_silent_slave(void)
 {
@@ -57,8 +57,8 @@ static void test_silent_slave(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task that overruns its time limit costs the slaves that have it, as many as its policy allows,
- * and comes back with who they were and why. */
+/* A task that overruns its time limit costs the slaves that run it, up to the attempts of its
+ * policy. It comes back with their names and the reason. */
 static void test_time_limit(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -102,7 +102,7 @@ static void test_time_limit_in_local_mode(void)
     mwt_crew_destroy(crew);
 }
 
-/* A task within its limit is not touched, nor is the next one of the same slave. */
+/* A task within its limit is left alone, and so is the next task of the same slave. */
 static void test_time_limit_that_holds(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -118,7 +118,7 @@ static void test_time_limit_that_holds(void)
     mwt_crew_destroy(crew);
 }
 
-/* Reads a field of the resource file; to be let go of. */
+/* Reads a field of the resource file. The caller frees it. */
 static json_t *read_field(struct mwt_crew *crew, const char *name)
 {
     json_t *root = json_load_file(mwt_path(crew, "farm.rsc"), 0, NULL);
@@ -136,8 +136,8 @@ static void check_status(struct mwt_crew *crew, const char *expected)
     json_decref(status);
 }
 
-/* A master that ends does not wait for ever for a slave that does not stop: it says which one it
- * dropped, and all is well. */
+/* A master that ends does not wait for ever for a slave that does not stop. It names the slave that
+ * it dropped, and ends well. */
 static void test_straggler(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -149,7 +149,7 @@ static void test_straggler(void)
 
     check_steps(master);
 
-    /* A slave that finds the task and the end in one look does not begin the task. */
+    /* A slave that receives the task and the end in one look does not begin the task. */
     const char *trail = mwt_output(master, MWT_ERR);
     unsigned stragglers_count = 0;
     for (size_t i = 0; i < 2; i++)
@@ -166,7 +166,7 @@ static void test_straggler(void)
     mwt_crew_destroy(crew);
 }
 
-/* Waits until the master has written that it needs so many slaves. */
+/* Waits until the resource file says that the master needs `expected` slaves. */
 static void await_needed(struct mwt_crew *crew, struct mwt_process *master, json_int_t expected)
 {
     json_int_t needed = -1;
@@ -179,8 +179,8 @@ static void await_needed(struct mwt_crew *crew, struct mwt_process *master, json
     CU_ASSERT_EQUAL(needed, expected);
 }
 
-/* The resource file says how many slaves are still needed as soon as that changes, long before its
- * interval has passed. */
+/* The resource file gets the new number of needed slaves at once, long before its interval has
+ * passed. */
 static void test_slaves_needed(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -209,7 +209,7 @@ static void test_slaves_needed(void)
     mwt_crew_destroy(crew);
 }
 
-/* A master that a signal ends leaves word that its work is not done. */
+/* A master that a signal ends writes into the resource file that its work is not done. */
 static void test_failed(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hello_world under valgrind: no bad access and no leak, in master and slaves.
+ * hello_world under valgrind: no bad access and no leak, in master and slaves. Valgrind's exit
+ * status becomes that of the process.
  */
 #include <string.h>
 
@@ -11,7 +12,7 @@
     "valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99", "--trace-children=yes",     \
         "--track-fds=no"
 
-/* Whether valgrind can watch these programs; says so if not. */
+/* Whether valgrind can watch these programs. If not, it prints why. */
 static bool is_usable(struct mwt_crew *crew)
 {
 #ifdef MWT_IS_SANITIZED
@@ -31,7 +32,7 @@ static bool is_usable(struct mwt_crew *crew)
 #endif
 }
 
-/* A local farm: the slaves' statuses are in the trail. */
+/* A local farm. The trail shows the exit statuses of the slaves. */
 static void test_local(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -69,7 +70,8 @@ static void test_tcp(void)
     mwt_crew_destroy(crew);
 }
 
-/* A farm in which tasks fail, become unrunnable and are too large, and slaves are lost. */
+/* A farm with tasks that fail, become unrunnable and are too large, and with slaves that are
+ * lost. */
 static void test_trouble(void)
 {
     struct mwt_crew *crew = mwt_crew_create();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A user's program, built against the installed package: sums of squares, and what it was linked
- * with.
+ * A user's program, built against the installed package: it prints sums of squares, and the
+ * library with which it was linked.
  */
 #include <mw/embed.h>
 #include <mw/error.h>
