@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the cases of the conformance suite have in common.
+ * The steps that the cases of the conformance suite share: frames that can be checked, events that
+ * must come next, and waits that end at an event.
  */
 #include "cases.h"
 

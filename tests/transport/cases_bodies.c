@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames with bodies: joined at the other end, sent from where they lie, let go once.
+ * Frames with bodies: the other end gets head and body joined, the body is sent from its own
+ * memory, and is let go exactly once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 struct cut_frame {
     size_t head_size, body_size;
     uint64_t seed, index;
-    unsigned char *bytes; /* of all of it; the body is sent from here */
+    unsigned char *bytes; /* of head and body together; the body is sent from here */
     int released_count;
 };
 
@@ -46,7 +47,7 @@ static mw_error send_cut(struct mwt_end *end, mw_peer peer, struct cut_frame *fr
     return error;
 }
 
-/* Polls, for no longer than a patience, until the bodies are all let go, and frees them then. */
+/* Polls until all bodies are let go, at most for the patience, and frees them. */
 static void let_go(struct mwt_end *end, struct cut_frame *frames, size_t count)
 {
     int64_t patience = end->api->now(end->transport) + 20000 * MWT_MS_NS;
@@ -90,7 +91,7 @@ static void echo_bodies(struct mwt_near *near)
     let_go(&near->end, frames, COUNT);
 }
 
-/* A body arrives behind its head, among frames without one, and is let go once. */
+/* A body arrives behind its head, among frames without a body, and is let go once. */
 static void test_sizes(void)
 {
     mwt_case_run(echo_bodies);
@@ -121,7 +122,7 @@ static void share_body(struct mwt_near *near)
     let_go(&near->end, frames, PEERS);
 }
 
-/* The same bytes may be the body of several frames at a time. */
+/* Several frames at a time may have the same bytes as their body. */
 static void test_shared(void)
 {
     mwt_case_run(share_body);
@@ -145,7 +146,7 @@ static void drop_with_bodies(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* Bodies that are queued for a peer that is dropped are let go, too. */
+/* Bodies that are queued for a peer are let go when the peer is dropped. */
 static void test_drop(void)
 {
     mwt_case_run(drop_with_bodies);
@@ -178,7 +179,7 @@ static void meet_limit(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* The limit is of head and body together; a frame that is refused stays the caller's. */
+/* The limit holds for head and body together. A refused frame stays the caller's. */
 static void test_limit(void)
 {
     const struct mwt_plan plan = {

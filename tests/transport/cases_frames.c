@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames: whole, once, in order, of every size up to the limit, and their memory.
+ * Frames arrive whole, once and in order, of every size up to the limit, and their memory is
+ * handed over as promised.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cases.h"
 
-/* Sizes around what a transport may have thresholds at. */
+/* Sizes around likely thresholds of a transport. */
 
 static const size_t sizes[] = {
     0,        1,       4095,          4096,    4097, 65535,         65536,   65537,
@@ -61,7 +62,7 @@ static void echo_many(struct mwt_near *near)
         mwt_case_expect_pattern(&near->end, near->far, i % 100, 2, i);
 }
 
-/* Thousands of small frames are on their way at once, and none is lost or overtakes another. */
+/* Thousands of small frames are on their way at once. None is lost or overtakes another. */
 static void test_many_small(void)
 {
     mwt_case_run(echo_many);
@@ -94,7 +95,7 @@ static void echo_random(struct mwt_near *near)
     }
 }
 
-/* So does any mix of small and large ones. */
+/* Any mix of small and large frames comes back in order too. */
 static void test_random_mix(void)
 {
     mwt_case_run(echo_random);
@@ -114,7 +115,7 @@ static void cross(struct mwt_near *near)
     mwt_case_expect_tally(near, COUNT, (uint64_t)COUNT * SIZE);
 }
 
-/* Both ends send more than a network holds before either reads. */
+/* Both ends send more than a network holds before either end reads. */
 static void test_both_directions(void)
 {
     mwt_case_run(cross);
@@ -161,7 +162,7 @@ static void exceed_limit(struct mwt_near *near)
     mwt_case_exchange(near, mwt_case_expect_up(&near->end));
 }
 
-/* A sender that goes by a larger limit than ours goes down, with both numbers in the reason. */
+/* A sender with a larger limit than ours goes down, with both numbers in the reason. */
 static void test_lax_sender(void)
 {
     const struct mwt_plan plan = {
@@ -186,7 +187,7 @@ static void keep_data(struct mwt_near *near)
     }
 }
 
-/* A block that the receiver keeps stays as it was, whatever comes after it. */
+/* A block that the receiver keeps does not change, whatever arrives after it. */
 static void test_kept_blocks(void)
 {
     mwt_case_run(keep_data);
@@ -205,7 +206,7 @@ static void drop_in_the_middle(struct mwt_near *near)
 
     mwt_end_drop(&near->end, receiver);
     mwt_end_drop(&near->end, sender);
-    while (near->end.first != NULL) { /* a quick transport has brought a frame already */
+    while (near->end.first != NULL) { /* a quick transport may have brought a frame already */
         struct mwt_event event = mwt_end_take(&near->end);
         mwt_event_clear(&event);
     }
@@ -216,8 +217,8 @@ static void drop_in_the_middle(struct mwt_near *near)
     mwt_case_expect_pattern(&near->end, near->far, SIZE, 17, 0);
 }
 
-/* A peer may be dropped while large frames are on their way from it or to it; others are none the
- * worse, and nothing more is heard of it. */
+/* A peer may be dropped while large frames are on their way from it or to it. Other peers are not
+ * disturbed, and no more events of it follow. */
 static void test_drop_in_the_middle(void)
 {
     mwt_case_run(drop_in_the_middle);
@@ -242,7 +243,7 @@ static void watch_backlog(struct mwt_near *near)
     mwt_case_expect_tally(near, COUNT, (uint64_t)COUNT * SIZE);
 }
 
-/* The backlog rises with what is queued and returns to 0 as it goes out. */
+/* The backlog rises with the queued bytes and returns to 0 as they go out. */
 static void test_backlog(void)
 {
     mwt_case_run(watch_backlog);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connecting, closing, and several transport objects in one process.
+ * Connecting, closing, and several transport objects in one process, which must not know of each
+ * other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static void connect_nobody(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* A connect that finds nobody goes down, without an up. */
+/* A connect to an address where nobody listens goes down, without an up. */
 static void test_connect_nobody(void)
 {
     mwt_case_run(connect_nobody);
@@ -41,13 +42,13 @@ static void forget_nobody(struct mwt_near *near)
     CU_ASSERT_PTR_NULL(near->end.first);
 }
 
-/* A connect may be given up before its outcome, of which nothing is heard then. */
+/* A connect may be dropped before its outcome. Then no event of it follows. */
 static void test_drop_connecting(void)
 {
     mwt_case_run(forget_nobody);
 }
 
-/* Opens a second transport at both ends, the near one of which connects. 0 on failure. */
+/* Opens a second transport at both ends; the near one connects. Returns 0 on failure. */
 static mw_peer open_second(struct mwt_near *near, struct mwt_end *second)
 {
     mwt_case_order(near, near->far, MWT_ORDER_SECOND, 0, 0, 0);
@@ -158,7 +159,7 @@ static void close_null(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* Closing nothing is legal; the table says what it is. */
+/* Closing NULL is legal. The table names its scheme and version. */
 static void test_close_null(void)
 {
     mwt_case_run(close_null);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Peers: their numbers, how they come and go, and what their events may do.
+ * Peers: their numbers, their ups and downs, and the calls that are allowed in their events. After
+ * a down or a drop no event of a peer may follow.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static void use_stale(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* Peers that are gone, dropped, or never were get an error and change nothing. */
+/* Calls for peers that are gone, dropped, or never were return an error and change nothing. */
 static void test_stale_peers(void)
 {
     mwt_case_run(use_stale);
@@ -51,7 +52,7 @@ static void talk_to_many(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* Many peers of one transport have numbers of their own and do not get each other's frames. */
+/* Many peers of one transport have different numbers and do not get each other's frames. */
 static void test_many_peers(void)
 {
     mwt_case_run(talk_to_many);
@@ -63,7 +64,7 @@ static void see_down_once(struct mwt_near *near)
 
     mwt_case_order(near, old, MWT_ORDER_RETURN, 0, 0, 0);
     mwt_case_order(near, old, MWT_ORDER_LEAVE, 0, 0, 0);
-    /* Events of two peers have no order among them. */
+    /* The order of events of two peers is not defined. */
     struct mwt_event events[2] = {mwt_end_take(&near->end), mwt_end_take(&near->end)};
     int up = events[0].kind == MWT_UP ? 0 : 1;
 
@@ -76,7 +77,7 @@ static void see_down_once(struct mwt_near *near)
     mwt_event_clear(&events[1]);
 }
 
-/* A peer that leaves goes down once and is never heard of again; when it comes back it has another
+/* A peer that leaves goes down once, and no event of it follows. When it comes back it has another
  * number. */
 static void test_down_once(void)
 {
@@ -94,13 +95,13 @@ static void receive_last_words(struct mwt_near *near)
     mwt_case_expect_down(&near->end, near->far);
 }
 
-/* What a peer sent just before it dropped us arrives before its down. */
+/* Frames that a peer sent just before it dropped us arrive before its down. */
 static void test_last_words(void)
 {
     mwt_case_run(receive_last_words);
 }
 
-/* The same while frames of ours, which it will never read, are on their way to it. */
+/* The same holds while frames of ours are on their way to it, which it will never read. */
 static void receive_refusal(struct mwt_near *near)
 {
     enum { COUNT = 200, SIZE = 500 };
@@ -138,7 +139,8 @@ static void drop_busy(struct mwt_near *near)
     mwt_event_clear(&event);
 }
 
-/* No event follows for a peer that was dropped in the middle of its frames; it is told, though. */
+/* After a drop in the middle of a peer's frames no event of it follows. The peer itself goes
+ * down. */
 static void test_drop_forgets(void)
 {
     mwt_case_run(drop_busy);
@@ -148,21 +150,21 @@ static void drop_after_send(struct mwt_near *near)
 {
     mw_peer other = mwt_case_bring_another(near);
 
-    /* The far end takes this as an order to connect once more. */
+    /* The far end takes this frame as an order to connect once more. */
     mwt_case_order(near, other, MWT_ORDER_ANOTHER, 1, 0, 0);
     mwt_end_drop(&near->end, other);
 
     mwt_case_exchange(near, mwt_case_expect_up(&near->end));
 }
 
-/* A small frame that was queued right before a drop is handed over all the same. */
+/* A small frame that was queued right before a drop still arrives. */
 static void test_drop_after_send(void)
 {
     mwt_case_run(drop_after_send);
 }
 
 struct hooked {
-    mw_peer target; /* of what the hook does */
+    mw_peer target; /* results of the hook's calls */
     unsigned calls;
 };
 
@@ -196,7 +198,7 @@ static void send_within(struct mwt_near *near)
     CU_ASSERT_EQUAL(hooked.calls, 3);
 }
 
-/* Up and message may send to the peer that they are about. */
+/* In up and message, the callback may send to the event's peer. */
 static void test_send_within(void)
 {
     mwt_case_run(send_within);
@@ -228,7 +230,7 @@ static void drop_self_within(struct mwt_near *near)
     mwt_case_exchange(near, mwt_case_expect_up(&near->end));
 }
 
-/* A message may drop its own peer, and no other frame comes though many were there. */
+/* In message, the callback may drop the event's own peer. None of its other frames is reported. */
 static void test_drop_self_within(void)
 {
     mwt_case_run(drop_self_within);
@@ -250,7 +252,7 @@ static void drop_other_within(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* A message may drop another peer. */
+/* In message, the callback may drop another peer. */
 static void test_drop_other_within(void)
 {
     mwt_case_run(drop_other_within);
@@ -273,7 +275,7 @@ static void drop_in_up(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* An up may drop its peer: a master that wants no more slaves. */
+/* In up, the callback may drop the peer, as a master does that wants no more slaves. */
 static void test_drop_in_up(void)
 {
     mwt_case_run(drop_in_up);
@@ -304,7 +306,7 @@ static void use_in_down(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* In a down the peer is a stale one already. */
+/* In down, the peer's number is stale already. */
 static void test_stale_in_down(void)
 {
     mwt_case_run(use_in_down);
@@ -327,7 +329,7 @@ static void ask_as_they_come_and_go(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* How many peers there can be does not depend on how many there are. */
+/* The largest number of peers does not depend on the present number. */
 static void test_peers_max(void)
 {
     mwt_case_run(ask_as_they_come_and_go);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Waiting: deadlines, wake_fd and the clock.
+ * Waiting: deadlines, wake_fd, the descriptor of a transport, and the clock. A poll must neither
+ * spin nor oversleep.
  */
 #include <poll.h>
 #include <sys/timerfd.h>
@@ -22,7 +23,7 @@ static void wait_exactly(struct mwt_near *near)
     mwt_case_exchange(near, near->far);
 }
 
-/* With nothing going on a poll returns when its deadline has passed, and not in one long spin. */
+/* A poll without events returns when its deadline has passed, and does not spin meanwhile. */
 static void test_deadline(void)
 {
     mwt_case_run(wait_exactly);
@@ -59,7 +60,7 @@ static void receive_by_looking(struct mwt_near *near)
     mwt_case_expect_pattern(&near->end, near->far, 0, 0, 0);
 }
 
-/* Polls that never wait see to everything too. */
+/* Polls that never wait still do all work. */
 static void test_looking_is_enough(void)
 {
     mwt_case_run(receive_by_looking);
@@ -88,7 +89,7 @@ static void wake_with(int fd, mw_wait wait)
 
 static const mw_wait every_wait[] = {MW_WAIT_AUTO, MW_WAIT_SPIN, MW_WAIT_YIELD, MW_WAIT_NAP};
 
-/* A wake_fd that is readable ends a wait at once, as often as there is one, and is not read. */
+/* A readable wake_fd ends a wait at once, each time, and the transport does not read it. */
 static void test_wake_now(void)
 {
     int ends[2];
@@ -106,7 +107,7 @@ static void test_wake_now(void)
     close(ends[1]);
 }
 
-/* So does one that becomes readable during the wait. */
+/* A wake_fd that becomes readable during a wait ends it too. */
 static void test_wake_later(void)
 {
     const struct itimerspec soon = {.it_value = {.tv_nsec = 50 * MWT_MS_NS}};
@@ -133,7 +134,7 @@ static void wait_and_exchange(struct mwt_near *near)
     }
 }
 
-/* However a poll waits, it waits until its deadline, and what comes ends it. */
+/* With each way to wait, a poll waits until its deadline, and an event ends it. */
 static void test_every_wait(void)
 {
     for (size_t i = 0; i < 4; i++) {
@@ -146,7 +147,7 @@ static void test_every_wait(void)
     }
 }
 
-/* Polls as who waits for the descriptor does, until there is an event. */
+/* Polls as a caller does that waits for the descriptor, until there is an event. */
 static void look_when_told(struct mwt_near *near, int fd)
 {
     struct pollfd told = {.fd = fd, .events = POLLIN};
@@ -181,8 +182,8 @@ static void wait_for_descriptor(struct mwt_near *near)
     CU_ASSERT_EQUAL(near->end.api->fd(near->end.transport), fd);
 }
 
-/* A descriptor, if there is one, tells of a peer that comes, of a frame and of an end, and of
- * nothing when there is nothing. Who has none always says so. */
+/* The descriptor of a transport that has one becomes readable for a new peer, a frame and an end,
+ * and not otherwise. A transport without a descriptor always says so. */
 static void test_descriptor(void)
 {
     mwt_case_run(wait_for_descriptor);

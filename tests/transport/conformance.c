@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs the suite: opens the near end for each case, and collects the cases.
+ * Runs the suite: opens the near end for each case, and collects the tables of cases. The far end
+ * is in far.c; the rig of a transport joins the two.
  */
 #include "conformance.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One suite for every transport: what mw/transport.h promises, checked from the near end, with a
- * far end that obeys (far.h). A rig says how to make the two for one transport; the program of a
+ * One suite for every transport: it checks the promises of mw/transport.h at the near end, with a
+ * far end that obeys orders (far.h). A rig makes the two ends for one transport. The program of a
  * transport is its rig, this suite, and a main that calls mwt_conformance_run.
  */
 #ifndef MWT_CONFORMANCE_H
@@ -12,8 +12,8 @@
 
 struct mwt_near;
 
-/* What one case needs: a near and a far end with these limits, and a function that runs as the near
- * end when the far one is up. */
+/* The plan of one case: a near and a far end with these limits, and a function that runs as the
+ * near end when the far end is up. */
 struct mwt_plan {
     void (*body)(struct mwt_near *near);
     size_t near_bytes_max;
@@ -30,22 +30,25 @@ struct mwt_near {
 
 struct mwt_rig {
     const char *name;
-    /* Where the far end's second transport is reached if `listen` did not say; may be NULL. */
+    /* The address of the far end's second transport if `listen` did not say; may be NULL. */
     const char *far_address;
-    /* A connect to here is accepted and then goes down; NULL if there is no such address. */
+    /* An address whose connects are accepted and then go down; NULL if there is none. */
     const char *nobody;
     bool has_wake_fd;
-    /* Whether the near end has a descriptor to wait for, and how many peers can come up there. */
+    /* Whether the near end has a descriptor to wait for, and the number of peers that can come up
+     * there. */
     bool has_fd;
     size_t peers_max;
-    /* What is sent is queued at least until the next poll; else the network may take it at once. */
+    /* Whether a frame stays queued at least until the next poll. Otherwise the network may take it
+     * at once. */
     bool has_queue;
-    /* Runs both ends from open to close: mwt_near_run in a place where CUnit may be called, and
-     * mwt_far_run beside it. */
+    /* Runs both ends from open to close: mwt_near_run where CUnit may be called, and mwt_far_run
+     * beside it. */
     void (*run)(const struct mwt_plan *plan);
 };
 
-/* Each program has one; CUnit hands nothing to a test, so it is a constant that is linked in. */
+/* The rig of this program. CUnit hands no context to a test, so it is a constant that is linked
+ * in. */
 extern const struct mwt_rig mwt_rig;
 
 /* Opens the near end, listens, calls begin_far (unless NULL) with the address to connect to, waits
@@ -54,7 +57,7 @@ void mwt_near_run(const struct mwt_plan *plan, const mw_transport_api *api, void
                   const char *listen_address, void (*begin_far)(void *context, const char *bound),
                   void *context);
 
-/* Runs all cases; the program's exit status. */
+/* Runs all cases. Returns the program's exit status. */
 int mwt_conformance_run(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records events and checks the lives of peers. No assertions here: a simulated host runs on a
- * stack of its own, and the far end in a thread of its own, where CUnit must not be called.
+ * Records events and checks the lives of peers. It makes no assertions: a simulated host runs on
+ * its own stack, and the far end in its own thread, where CUnit must not be called.
  */
 #include "end.h"
 
@@ -255,11 +255,11 @@ bool mwt_end_flush(struct mwt_end *end, mw_peer peer)
 
 uint64_t mwt_random(uint64_t *state)
 {
-    uint64_t x = *state += 0x9e3779b97f4a7c15u;
+    uint64_t mixed = *state += 0x9e3779b97f4a7c15u;
 
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+    return mixed ^ mixed >> 31;
 }
 
 void mwt_pattern_fill(unsigned char *data, size_t size, uint64_t seed, uint64_t index)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One end of a transport in a test: records what the transport tells, in order, and watches that
+ * One end of a transport in a test. It records the transport's events in order, and checks that
  * each peer's life is as promised: one up, frames, at most one down, and silence after that or
- * after a drop. What breaks the promise is counted in `faults`.
+ * after a drop. It counts broken promises in `faults`.
  */
 #ifndef MWT_END_H
 #define MWT_END_H
 
 #include <mw/transport.h>
 
-/* Far longer than anything takes, so that only what never happens fails. */
+/* Far longer than any event takes, so that only an event that never happens fails the test. */
 #define MWT_PATIENCE_NS ((int64_t)60 * 1000 * 1000 * 1000)
 
 enum mwt_event_kind { MWT_NONE, MWT_UP, MWT_MESSAGE, MWT_DOWN };
@@ -48,7 +48,7 @@ struct mwt_end {
     bool polls_fail;
 };
 
-/* Opens; the environment is the transport's. On failure the sentence is in end->why. */
+/* Opens the end; the environment is the transport's. On failure the sentence is in end->why. */
 mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max, int wake_fd, mw_wait wait);
 
@@ -58,27 +58,28 @@ void mwt_end_close(struct mwt_end *end);
 /* The transport's clock. */
 int64_t mwt_end_now(struct mwt_end *end);
 
-/* Polls once, waiting no longer than until `deadline`. */
+/* Polls once, waiting at most until `deadline`. */
 void mwt_end_poll(struct mwt_end *end, int64_t deadline);
 
-/* Takes the next event, polling for it; its kind is MWT_NONE if there is none in MWT_PATIENCE_NS.
- * Free it with mwt_event_clear. */
+/* Takes the next event, polling for it. Its kind is MWT_NONE if none comes in MWT_PATIENCE_NS. The
+ * caller frees it with mwt_event_clear. */
 struct mwt_event mwt_end_take(struct mwt_end *end);
 void mwt_event_clear(struct mwt_event *event);
 
-/* Starts to connect; 0 on failure. */
+/* Starts to connect. Returns 0 on failure. */
 mw_peer mwt_end_connect(struct mwt_end *end, const char *address);
 
-/* Sends a copy. */
+/* Sends a copy of the bytes. */
 mw_error mwt_end_send(struct mwt_end *end, mw_peer peer, const void *data, size_t size);
 
-/* Drops; from now on an event of this peer is a fault. */
+/* Drops the peer. From now on an event of this peer is a fault. */
 void mwt_end_drop(struct mwt_end *end, mw_peer peer);
 
-/* Polls until nothing is queued for the peer; false in case it takes longer than the patience. */
+/* Polls until nothing is queued for the peer. Returns false if that takes longer than the
+ * patience. */
 bool mwt_end_flush(struct mwt_end *end, mw_peer peer);
 
-/* Bytes that follow from seed and index, for frames that can be checked. */
+/* Bytes that follow from seed and index, so that frames can be checked. */
 void mwt_pattern_fill(unsigned char *data, size_t size, uint64_t seed, uint64_t index);
 bool mwt_pattern_matches(const unsigned char *data, size_t size, uint64_t seed, uint64_t index);
 

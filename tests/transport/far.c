@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Obeys. Orders arrive within events, where only send and drop are allowed; the others are put off
- * until the poll is over. No state of one connection concerns another.
+ * The far end of far.h. Orders arrive within events, where only send and drop are allowed; it puts
+ * off all other orders until the poll is over. The state of one connection does not concern
+ * another. A new order is a case in obey or in the work after a poll.
  */
 #include "far.h"
 
@@ -12,7 +13,7 @@
 #include "end.h"
 
 #define PEERS_MAX 256
-/* With two transports neither can be waited for alone. */
+/* With two transports it cannot wait for one of them alone, so it waits in short steps. */
 #define TURN_NS 200000
 
 struct session {
@@ -25,7 +26,7 @@ struct session {
     bool returns;
 };
 
-/* What is to be done after the poll. */
+/* Work to do after the poll. */
 struct chores {
     uint32_t connects;
     bool ends;
@@ -41,7 +42,7 @@ struct far {
     struct session sessions[PEERS_MAX];
     size_t sessions_count;
     struct chores chores;
-    bool failed;
+    bool has_failed;
 };
 
 static struct session *find_session(struct far *far, mw_peer peer)
@@ -57,7 +58,7 @@ static void add_session(struct far *far, mw_peer peer)
     if (far->sessions_count < PEERS_MAX)
         far->sessions[far->sessions_count++] = (struct session){.peer = peer};
     else
-        far->failed = true;
+        far->has_failed = true;
 }
 
 static void remove_session(struct far *far, mw_peer peer)
@@ -67,12 +68,12 @@ static void remove_session(struct far *far, mw_peer peer)
         *session = far->sessions[--far->sessions_count];
 }
 
-/* Takes the malloc'd frame. */
+/* Takes the frame, which is malloc'd. */
 static void send_block(struct far *far, mw_peer peer, void *frame, size_t size)
 {
     if (far->config->api->send(far->transport, peer, frame, size, NULL) != MW_OK) {
         free(frame);
-        far->failed = true;
+        far->has_failed = true;
     }
 }
 
@@ -81,7 +82,7 @@ static void send_copy(struct far *far, mw_peer peer, const void *data, size_t si
     unsigned char *frame = malloc(size + 1);
 
     if (frame == NULL) {
-        far->failed = true;
+        far->has_failed = true;
         return;
     }
     if (size > 0)
@@ -94,7 +95,7 @@ static void send_pattern(struct far *far, mw_peer peer, const struct mwt_order *
     for (uint32_t i = 0; i < order->count; i++) {
         unsigned char *frame = malloc(order->size + 1);
         if (frame == NULL) {
-            far->failed = true;
+            far->has_failed = true;
             return;
         }
         mwt_pattern_fill(frame, order->size, order->seed, i);
@@ -189,7 +190,7 @@ static void on_up(void *context, mw_peer peer, const char *name)
     struct far *far = context;
     (void)name;
 
-    /* Those that we connected are known already. */
+    /* We know the peers to which we connected already. */
     if (find_session(far, peer) == NULL)
         add_session(far, peer);
 }
@@ -201,7 +202,7 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
     struct mwt_order order;
 
     if (session == NULL) {
-        far->failed = true;
+        far->has_failed = true;
     } else if (session->echo_left > 0) {
         echo(far, session, frame);
     } else if (session->count_left > 0) {
@@ -210,7 +211,7 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
         memcpy(&order, frame->data, sizeof order);
         obey(far, session, &order);
     } else {
-        far->failed = true;
+        far->has_failed = true;
     }
 }
 
@@ -230,7 +231,7 @@ static const mw_transport_events events = {on_up, on_message, on_down};
 static void complain(struct far *far, const mw_reason *why)
 {
     fprintf(stderr, "far end: %s\n", why->text);
-    far->failed = true;
+    far->has_failed = true;
 }
 
 static bool open_far(struct far *far)
@@ -329,7 +330,7 @@ int mwt_far_run(const struct mwt_far *config)
     if (second->transport != NULL)
         config->api->close(second->transport);
     config->api->close(far->transport);
-    int status = far->failed || second->failed ? 1 : 0;
+    int status = far->has_failed || second->has_failed ? 1 : 0;
     free(ends);
     return status;
 }

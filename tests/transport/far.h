@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The far end of the conformance suite: connects to the near end and obeys the frames that come
- * from there. It checks nothing.
+ * The far end of the conformance suite. It connects to the near end and obeys the frames from
+ * there. It checks nothing.
  */
 #ifndef MWT_FAR_H
 #define MWT_FAR_H
@@ -23,7 +23,7 @@ enum mwt_order_kind {
     MWT_ORDER_END           /* close everything and return */
 };
 
-/* An order is a frame of this; both ends are programs of one machine. */
+/* An order is a frame with this struct. Both ends are programs of one machine. */
 struct mwt_order {
     uint32_t kind;
     uint32_t count;
@@ -46,8 +46,8 @@ struct mwt_far {
     size_t frame_bytes_max;
 };
 
-/* Connects and obeys until told to end or until nobody is connected any more. 0, or 1 if something
- * failed that the near end cannot see. */
+/* Connects, and obeys until it is told to end or until no peer is connected any more. Returns 0, or
+ * 1 if something failed that the near end cannot see. */
 int mwt_far_run(const struct mwt_far *far);
 
 #endif

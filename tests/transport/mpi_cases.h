@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What test_mpi.c runs: each case is a function that all ranks run together, and what a rank finds
- * wrong is counted.
+ * The cases of test_mpi.c. Each is a function that all ranks run together. Each rank counts the
+ * things that it finds wrong.
  */
 #ifndef MWT_MPI_CASES_H
 #define MWT_MPI_CASES_H
@@ -20,10 +20,11 @@ struct mwt_mpi_rank {
     int wrong_count;
 };
 
-#define MWT_MPI_CHECK(r, condition)                                                                \
-    ((condition) ? (void)0                                                                         \
-                 : (void)((r)->wrong_count++, fprintf(stderr, "rank %d, %s:%d: %s\n", (r)->rank,   \
-                                                      __FILE__, __LINE__, #condition)))
+#define MWT_MPI_CHECK(self, condition)                                                             \
+    ((condition)                                                                                   \
+         ? (void)0                                                                                 \
+         : (void)((self)->wrong_count++, fprintf(stderr, "rank %d, %s:%d: %s\n", (self)->rank,     \
+                                                 __FILE__, __LINE__, #condition)))
 
 #define MWT_MPI_CASES(X)                                                                           \
     X(reopen)                                                                                      \
@@ -48,21 +49,22 @@ struct mwt_mpi_rank {
     X(refuse_other_thread)                                                                         \
     X(refuse_environments)
 
-#define MWT_MPI_CASE(name) void mwt_mpi_##name(struct mwt_mpi_rank *r);
+#define MWT_MPI_CASE(name) void mwt_mpi_##name(struct mwt_mpi_rank *self);
 MWT_MPI_CASES(MWT_MPI_CASE)
 #undef MWT_MPI_CASE
 
-void mwt_mpi_open_world(struct mwt_mpi_rank *r, struct mwt_mpi_end *end);
-void mwt_mpi_close_end(struct mwt_mpi_rank *r, struct mwt_mpi_end *end);
+void mwt_mpi_open_world(struct mwt_mpi_rank *self, struct mwt_mpi_end *end);
+void mwt_mpi_close_end(struct mwt_mpi_rank *self, struct mwt_mpi_end *end);
 
 /* Connects to the listening rank, sends one frame and waits for its echo. */
-mw_peer mwt_mpi_exchange(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int master, size_t size);
+mw_peer mwt_mpi_exchange(struct mwt_mpi_rank *self, struct mwt_mpi_end *end, int master,
+                         size_t size);
 
-/* Listens, and echoes until so many peers have come and gone. */
-void mwt_mpi_serve(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, unsigned peers_count);
+/* Listens, and echoes until `peers_count` peers have come and gone. */
+void mwt_mpi_serve(struct mwt_mpi_rank *self, struct mwt_mpi_end *end, unsigned peers_count);
 
-/* A farm in small: one rank serves, the others connect, exchange a frame and close. */
-void mwt_mpi_run_farm(struct mwt_mpi_rank *r, struct mwt_mpi_end *end, int rank, int size,
+/* A small farm: one rank serves, the others connect, exchange a frame and close. */
+void mwt_mpi_run_farm(struct mwt_mpi_rank *self, struct mwt_mpi_end *end, int rank, int size,
                       int master);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The events of an end only count and check; the tests look at the counts.
+ * The end of mpi_end.h. Its events only count and check; the cases look at the counts. Frames
+ * carry a sequence and a pattern that follows from it.
  */
 #include "mpi_end.h"
 

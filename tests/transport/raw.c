@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plain sockets.
+ * Plain sockets, see raw.h. Functions that read wait for an event and not for a time, so that a
+ * test does not depend on the speed of the machine.
  */
 #include "raw.h"
 
@@ -86,7 +87,7 @@ unsigned mwt_raw_segments(int fd)
     return info.tcpi_data_segs_in;
 }
 
-/* Calls back with every open descriptor but the one for looking. */
+/* Calls back with every open descriptor, except the one with which it looks. */
 static void each_open(void (*call)(int fd, void *context), void *context)
 {
     DIR *folder = opendir("/proc/self/fd");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mpi: rank 0 is the near end and runs the suite, rank 1 the far one; before each case rank 0
- * tells it the limit to go by. The transport is loaded from its module, as programs do.
+ * The rig of mpi: rank 0 is the near end and runs the suite, rank 1 the far end. Before each case
+ * rank 0 sends it the limit. The transport is loaded from its module, as programs do.
  */
 #include <dlfcn.h>
 #include <mpi.h>
@@ -50,7 +50,7 @@ const struct mwt_rig mwt_rig = {.name = "mpi",
                                 .has_queue = true,
                                 .run = run_mpi};
 
-/* A limit of 0 means that there are no more cases. */
+/* A limit of 0 ends rank 1: there are no more cases. */
 static void serve(void)
 {
     MPI_Comm world = MPI_COMM_WORLD;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sim: two hosts of one world, under its clock.
+ * The rig of sim: near and far end are two hosts of one world, under its clock. Nothing in it
+ * takes real time.
  */
 #include <mw/sim.h>
 
@@ -8,7 +9,7 @@
 
 #include "conformance.h"
 
-/* More than all patience of one case together. */
+/* More than the patience of a whole case. */
 #define WORLD_NS (100 * MWT_PATIENCE_NS)
 
 static int run_far(mw_sim_host *host, void *context)

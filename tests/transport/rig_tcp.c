@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tcp: the near end in the main thread, the far end in one of its own, over loopback.
+ * The rig of tcp: the near end runs in the main thread, the far end in a thread of its own, over
+ * loopback.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void run_tcp(const struct mwt_plan *plan)
     CU_ASSERT_EQUAL(thread.status, 0);
 }
 
-/* Port 1 of loopback: nobody but root could listen there, and nobody does. */
+/* Port 1 of loopback: only root could listen there, and nothing does. */
 const struct mwt_rig mwt_rig = {.name = "tcp",
                                 .nobody = "127.0.0.1:1",
                                 .has_wake_fd = true,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Addresses of tcp: what may be listened on and connected to, and what is said of the rest.
+ * Addresses of tcp: those that can be listened on and connected to, and the errors of all others.
+ * Parsing alone is tested in test_tcp_parts.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "raw.h"
 #include "tcp_case.h"
 
-/* What makes no sense is refused with MW_EINVAL and the address in the sentence. */
+/* Malformed addresses are refused with MW_EINVAL, and the sentence quotes the address. */
 static void test_bad_addresses(void)
 {
     static const char *const bad[] = {"nonsense", "127.0.0.1:x", "::1:80", "fd:x"};
@@ -37,7 +38,7 @@ static void test_bad_addresses(void)
     mwt_tcp_close(&end);
 }
 
-/* A port that is taken, a host that is not ours and a name that is none are MW_ENETWORK. */
+/* A port in use, a host that is not ours and an unknown name are MW_ENETWORK. */
 static void test_addresses_not_to_be_had(void)
 {
     struct mwt_tcp_master master;
@@ -75,7 +76,7 @@ static unsigned take_two_ports(struct mwt_end *end)
     }
 }
 
-/* A range whose ports are all taken is not to be had, and the sentence has it. */
+/* A range without a free port is refused, and the sentence has the range. */
 static void test_range_taken(void)
 {
     struct mwt_end end, other;
@@ -95,7 +96,7 @@ static void test_range_taken(void)
     mwt_tcp_close(&end);
 }
 
-/* Of a range the first port is taken that is free. */
+/* The first free port of a range is taken. */
 static void test_range(void)
 {
     struct mwt_tcp_master master;
@@ -114,7 +115,7 @@ static void test_range(void)
     mwt_tcp_close(&end);
 }
 
-/* On all interfaces likewise. */
+/* The same holds on all interfaces. */
 static void test_range_on_all_interfaces(void)
 {
     struct mwt_tcp_master master;
@@ -134,7 +135,8 @@ static void test_range_on_all_interfaces(void)
     mwt_tcp_close(&end);
 }
 
-/* What is not the port's fault is not tried again with another one, nor said to be. */
+/* An error that is not about the port is not tried again with another port, and the sentence does
+ * not blame the port. */
 static void test_range_of_a_bad_host(void)
 {
     static const char *const none[] = {"192.0.2.1:7000-7009", "no-such-host.invalid:7000-7009"};
@@ -217,7 +219,7 @@ static void test_ipv6(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A host name works for both ends; a name's addresses are tried until one answers. */
+/* A host name works for both ends. The addresses of a name are tried until one answers. */
 static void test_host_name(void)
 {
     struct mwt_tcp_master master;
@@ -233,7 +235,7 @@ static void test_host_name(void)
     mwt_tcp_close(&master.end);
 }
 
-/* "*" is every interface of both families, and slaves are told this machine's name. */
+/* "*" is every interface of both families, and slaves get this machine's name. */
 static void test_all_interfaces(void)
 {
     struct mwt_tcp_master master;
@@ -259,7 +261,7 @@ static void test_all_interfaces(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A name that does not exist is the outcome of a connect, not an error of it. */
+/* An unknown name is the outcome of a connect, not an error of the call. */
 static void test_no_such_host(void)
 {
     struct mwt_end end;
@@ -271,7 +273,7 @@ static void test_no_such_host(void)
     mwt_tcp_close(&end);
 }
 
-/* A look-up may be given up at any point, without a leak. */
+/* A look-up may be dropped at any point, without a leak. */
 static void test_drop_while_looking_up(void)
 {
     for (int polls = 0; polls < 3; polls++) {
@@ -289,7 +291,7 @@ static void test_drop_while_looking_up(void)
     }
 }
 
-/* Nobody listens: the kernel's words. */
+/* If nobody listens, the reason has the kernel's words. */
 static void test_refused(void)
 {
     struct mwt_end end;

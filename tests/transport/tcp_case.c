@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of tcp have in common.
+ * The steps that the tests of tcp share: transports and plain sockets in one thread, which poll in
+ * turn until an event comes.
  */
 #include "tcp_case.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tcp does to descriptors: those that it takes over, that it opens, and that run out.
+ * The descriptors of tcp: those that it takes over, those that it opens, and the errors when there
+ * are no more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,8 @@ static void check_pair(int ends[2], const char *name)
     CU_ASSERT_TRUE((fcntl(ends[1], F_GETFL) & O_NONBLOCK) != 0);
 
     struct mwt_event up = mwt_tcp_expect(&master, MWT_UP);
-    CU_ASSERT_EQUAL(strncmp(up.text, name != NULL ? name : first, strlen(name ? name : first)), 0);
+    CU_ASSERT_EQUAL(
+        strncmp(up.text, name != NULL ? name : first, strlen(name != NULL ? name : first)), 0);
     CU_ASSERT_EQUAL(mwt_tcp_expect_up(&slave), peer);
     mwt_tcp_exchange(&slave, peer, &master);
     mwt_tcp_exchange(&master, up.peer, &slave);
@@ -67,7 +69,7 @@ static void test_adopt(void)
     close(listening);
 }
 
-/* A pair's frames are not lost when their sender drops or closes at once. */
+/* Frames of a pair arrive even if their sender drops or closes at once. */
 static void test_pair_last_words(void)
 {
     for (int drops = 0; drops < 2; drops++) {
@@ -88,7 +90,7 @@ static void test_pair_last_words(void)
         mwt_end_poll(&receiver, 0);
 
         CU_ASSERT_EQUAL(mwt_end_send(&sender, peer, "last words", 10), MW_OK);
-        if (drops)
+        if (drops != 0)
             mwt_end_drop(&sender, peer);
         mwt_tcp_close(&sender);
 
@@ -101,7 +103,7 @@ static void test_pair_last_words(void)
     }
 }
 
-/* What is no connected stream socket is refused, and closed all the same. */
+/* A descriptor that is no connected stream socket is refused, and closed all the same. */
 static void test_adopt_nonsense(void)
 {
     struct mwt_end end;
@@ -125,7 +127,7 @@ static void test_adopt_nonsense(void)
     mwt_tcp_close(&end);
 }
 
-/* A child that is started while connections are open inherits none of them. */
+/* A child that starts while connections are open inherits none of them. */
 static void test_close_on_exec(void)
 {
     mwt_raw_inherit_nothing();
@@ -161,8 +163,8 @@ static bool is_readable(int fd)
     return poll(&one, 1, 0) > 0;
 }
 
-/* A connection that is over is not told of again and again because a process that the program has
- * forked off holds a copy of its socket. */
+/* A connection that is over is reported once, even if a process that the program has forked holds a
+ * copy of its socket. */
 static void test_copied_descriptor(void)
 {
     struct mwt_end master;
@@ -189,7 +191,7 @@ static void test_copied_descriptor(void)
     close(copy);
 }
 
-/* Nothing is left open after close, nor after a drop once the peer has gone. */
+/* No descriptor is left open after close, nor after a drop once the peer has gone. */
 static void test_no_descriptor_leak(void)
 {
     unsigned before = mwt_raw_open_count();
@@ -220,8 +222,8 @@ static bool runs_under_valgrind(void)
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
-/* Out of descriptors, a listener does not spin, the peers that are there work on, and those that
- * wait come up when there are descriptors again. */
+/* Out of descriptors, a listener does not spin, the present peers work on, and waiting ones come up
+ * when there are descriptors again. */
 static void test_out_of_descriptors(void)
 {
     enum { WAITING = 5 };
@@ -258,7 +260,7 @@ static void test_out_of_descriptors(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A transport that has no descriptor to wait for when it is asked does not come by one later. */
+/* A transport without a descriptor to wait for does not get one later. */
 static void test_no_descriptor_to_wait_for(void)
 {
     struct mwt_end end;
@@ -276,7 +278,7 @@ static void test_no_descriptor_to_wait_for(void)
     mwt_tcp_close(&end);
 }
 
-/* However few descriptors are left, opening fails with a sentence or works; it never ends the
+/* With any small number of descriptors, opening fails with a sentence or works. It never ends the
  * process. */
 static void test_open_with_few_descriptors(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What strangers may do to tcp, and how it says goodbye.
+ * Attacks of strangers on tcp, and the goodbyes of a transport: a drop or close must neither lose
+ * frames nor wait for ever.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@
 #include "raw.h"
 #include "tcp_case.h"
 
-/* Random bytes, and the bytes 00 01 00, do no harm to others. */
+/* Random bytes, and the bytes 00 01 00, do no harm to other peers. */
 static void test_garbage(void)
 {
     struct mwt_tcp_master master;
@@ -49,7 +50,7 @@ static size_t heap_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* To announce a large frame costs the receiver little. */
+/* Announcing a large frame costs the receiver little memory. */
 static void test_announced_memory(void)
 {
     enum { STRANGERS = 20 };
@@ -100,7 +101,7 @@ static void test_idle_memory(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A reset is a down with the kernel's words. */
+/* A reset is reported as a down, with the kernel's words. */
 static void test_reset(void)
 {
     struct mwt_tcp_master master;
@@ -114,7 +115,7 @@ static void test_reset(void)
     mwt_tcp_close(&master.end);
 }
 
-/* Frames that came before the other end went away are delivered, though writing to it fails. */
+/* Frames that came before the other end went away are reported, even if writing to it fails. */
 static void test_frames_before_a_reset(void)
 {
     enum { FRAMES = 3 };
@@ -138,8 +139,8 @@ static void test_frames_before_a_reset(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A frame that was sent right before a drop arrives at a peer that itself is still sending, and
- * that sees an end, not a reset. */
+/* A frame that was sent right before a drop arrives at a peer that is still sending itself. The
+ * peer sees an end, not a reset. */
 static void test_refusal_arrives(void)
 {
     enum { JUNK = 200000 };
@@ -180,7 +181,7 @@ static void *read_all(void *context)
     return NULL;
 }
 
-/* Close hands over what a peer that reads has not read yet. */
+/* Close still hands over the bytes that a reading peer has not read yet. */
 static void test_close_hands_over(void)
 {
     enum { FRAMES = 32, SIZE = 1 << 20 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The turns of tcp: fairness, system calls, memory and time.
+ * The turns of tcp: fairness between peers, the number of system calls, memory and time. Counts of
+ * the kernel stand in for measured times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,8 @@
 #include "raw.h"
 #include "tcp_case.h"
 
-/* A peer that does not read blocks nobody, keeps its backlog, and gets everything in the end. */
+/* A peer that does not read does not block others, keeps its backlog, and gets everything in the
+ * end. */
 static void test_slow_reader(void)
 {
     enum { FRAMES = 16, SIZE = 1 << 20 };
@@ -82,7 +84,8 @@ static void test_busy_peers(void)
     mwt_tcp_close(&master.end);
 }
 
-/* All that is queued for a peer between two polls goes out in one call, that is one segment. */
+/* All frames that are queued for a peer between two polls go out in one call, that is in one
+ * segment. */
 static void test_one_segment(void)
 {
     enum { FRAMES = 100, SIZE = 60 };
@@ -103,7 +106,7 @@ static void test_one_segment(void)
     mwt_tcp_close(&master.end);
 }
 
-/* All that has come from a peer is delivered in one turn, from one call. */
+/* All frames that have come from a peer are reported in one turn, from one call. */
 static void test_one_turn(void)
 {
     enum { FRAMES = 500 };
@@ -124,7 +127,7 @@ static void test_one_turn(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A large frame is given away in a block of its own. */
+/* A large frame is reported in a block of its own. */
 static void test_large_frame_is_a_block(void)
 {
     static unsigned char data[1 << 20];
@@ -147,7 +150,7 @@ static void test_large_frame_is_a_block(void)
     mwt_tcp_close(&master.end);
 }
 
-/* While a large frame arrives from one peer, another is served: all of its frames come before. */
+/* While a large frame arrives from one peer, all frames of another peer come before it. */
 static void test_large_frame_leaves_others_their_turn(void)
 {
     enum { FRAMES = 5 };
@@ -185,7 +188,7 @@ static void test_large_frame_leaves_others_their_turn(void)
     mwt_tcp_close(&master.end);
 }
 
-/* Waits below a millisecond are neither spun through nor rounded up. */
+/* Waits below a millisecond neither spin nor take a whole millisecond. */
 static void test_exact_deadline(void)
 {
     enum { WAIT_NS = 300 * 1000 };
@@ -206,7 +209,8 @@ static void test_exact_deadline(void)
     mwt_tcp_close(&master.end);
 }
 
-/* Whether somebody who waits for the transport's descriptor is woken, at once or in a while. */
+/* Whether a caller that waits for the transport's descriptor is woken, at once or within a
+ * moment. */
 static bool is_readable(struct mwt_tcp_master *master, int timeout_ms)
 {
     struct pollfd fd = {.fd = mwi_tcp_transport.fd(master->end.transport), .events = POLLIN};
@@ -214,8 +218,8 @@ static bool is_readable(struct mwt_tcp_master *master, int timeout_ms)
     return poll(&fd, 1, timeout_ms) == 1;
 }
 
-/* The descriptor tells of a new peer, of a frame, of room for more, and of an end, also of peers
- * that came before it was asked for; and of nothing when there is nothing. */
+/* The descriptor becomes readable for a new peer, a frame, room for more, and an end, also for
+ * peers that came before it was asked for; and not otherwise. */
 static void test_descriptor(void)
 {
     enum { FOREVER_MS = 60000, SIZE = 1 << 20, FRAMES = 16 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is particular to the mpi transport. Run by mpirun with at least 3 processes. All ranks run
- * each case together; CUnit runs on rank 0 only, tells the others which case is next, and asserts
- * that nobody found anything wrong.
+ * The cases that only the mpi transport has. mpirun runs it with at least 3 processes. All ranks
+ * run each case together. CUnit runs on rank 0 only: it tells the others the next case, and
+ * asserts that no rank found anything wrong.
  */
 #include <CUnit/Basic.h>
 #include <mpi.h>
@@ -19,16 +19,16 @@ enum { MWT_MPI_CASES(ENUMERATOR) CASES_COUNT };
 #define FUNCTION(name) mwt_mpi_##name,
 static void (*const cases[])(struct mwt_mpi_rank *) = {MWT_MPI_CASES(FUNCTION)};
 
-/* Runs a case on this rank and returns, on rank 0, how much all ranks found wrong. */
+/* Runs a case on this rank. Returns, on rank 0, the number of things that all ranks found wrong. */
 static int run_case(int number, const mw_transport_api *api)
 {
-    struct mwt_mpi_rank r = {.api = api};
+    struct mwt_mpi_rank self = {.api = api};
     int total = 0;
 
-    MPI_Comm_rank(MPI_COMM_WORLD, &r.rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &r.size);
-    cases[number](&r);
-    MPI_Reduce(&r.wrong_count, &total, 1, MPI_INT, MPI_SUM, 0, MPI_COMM_WORLD);
+    MPI_Comm_rank(MPI_COMM_WORLD, &self.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &self.size);
+    cases[number](&self);
+    MPI_Reduce(&self.wrong_count, &total, 1, MPI_INT, MPI_SUM, 0, MPI_COMM_WORLD);
     return total;
 }
 

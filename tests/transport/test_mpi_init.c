@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The mpi transport in a program that knows nothing of MPI and does not link it: the transport
- * starts MPI and ends it. Run by mpirun with 2 processes, each of which runs CUnit; or with one and
- * the argument "alone".
+ * The mpi transport in a program that does not link MPI: the transport starts MPI and ends it.
+ * mpirun runs it with 2 processes, which both run CUnit, or with one and the argument "alone".
  */
 #include <CUnit/Basic.h>
 #include <stdlib.h>
@@ -34,7 +33,7 @@ static void test_start(void)
     CU_ASSERT_EQUAL(end.frames_count, 1);
 }
 
-/* It has ended MPI in its close, and says that there is no second time. */
+/* The transport has ended MPI in its close, and refuses to open a second time. */
 static void test_no_second_start(void)
 {
     struct mwt_mpi_end end;
@@ -44,7 +43,7 @@ static void test_no_second_start(void)
     CU_ASSERT_PTR_NULL(end.transport);
 }
 
-/* With one process there is a transport, to which nobody comes. */
+/* With one process there is a transport, but no peer comes. */
 static void test_alone(void)
 {
     struct mwt_mpi_end end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ring of posted receives, in one process that sends to itself. MPI_Start and MPI_Cancel stand
- * here in front of MPI's: the one can be told to fail, the other keeps account.
+ * The ring of posted receives, in one process that sends to itself. Wrappers of MPI_Start and
+ * MPI_Cancel stand in front of MPI's: the first can be told to fail, the second counts.
  */
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ struct starts {
     int cancels_of_failed;
 };
 
-/* MPI's profiling interface hands no context to what stands in front of it. */
+/* MPI's profiling interface hands no context to a wrapper. */
 static struct starts starts;
 
 int MPI_Start(MPI_Request *request)
@@ -51,7 +51,7 @@ static void send(unsigned char byte, int tag)
     CU_ASSERT_EQUAL_FATAL(MPI_Send(&byte, 1, MPI_BYTE, 0, tag, MPI_COMM_SELF), MPI_SUCCESS);
 }
 
-/* Open MPI may need more than one test until it sees what has come. */
+/* Open MPI may need several tests until it sees a message. */
 static struct mwi_mpi_message await(struct mwi_mpi_posted *posted)
 {
     struct mwi_mpi_message message = {0};
@@ -84,7 +84,7 @@ static void test_order(void)
     CU_ASSERT_EQUAL(starts.cancels_count, MWI_MPI_POSTED_COUNT);
 }
 
-/* A message that nobody released is the ring's to the end. */
+/* A message that nobody released belongs to the ring until its end. */
 static void test_held(void)
 {
     struct mwi_mpi_posted posted;

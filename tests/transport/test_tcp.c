@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is particular to tcp. One transport object and, at the other end, plain sockets or a second
- * object, all in one thread, so that each step is where it is.
+ * The cases that only tcp has. They run one transport object and, at the other end, plain sockets
+ * or a second object, all in one thread, so that the order of steps is fixed.
  */
 #include <stdlib.h>
 
