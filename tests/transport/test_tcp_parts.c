@@ -18,7 +18,7 @@
 #include "end.h"
 #include "inbox.h"
 #include "outbox.h"
-#include "watch.h"
+#include "silence.h"
 
 #define SHARED_BYTES 1000
 #define LIMIT_BYTES ((size_t)64 * 1024 * 1024)
@@ -602,9 +602,9 @@ static unsigned count_looks(unsigned answered_at, uint32_t idle_ms)
     for (unsigned look = 1; look < 1000; look++) {
         if (look == answered_at)
             last_answer_ms = 100;
-        if (mwi_tcp_watch_is_lost(&silence, true, last_answer_ms))
+        if (mwi_tcp_silence_is_lost(&silence, true, last_answer_ms))
             return look;
-        last_answer_ms += MWI_TCP_WATCH_LOOK_MS;
+        last_answer_ms += MWI_TCP_SILENCE_LOOK_MS;
     }
     return 1000;
 }
@@ -623,8 +623,8 @@ static void test_watch_answers(void)
     struct mwi_tcp_silence silence = {0};
 
     for (int look = 0; look < 1000; look++) {
-        CU_ASSERT_FALSE(mwi_tcp_watch_is_lost(&silence, look % 8 != 0, 40000));
-        CU_ASSERT_FALSE(mwi_tcp_watch_is_lost(&silence, true, 300));
+        CU_ASSERT_FALSE(mwi_tcp_silence_is_lost(&silence, look % 8 != 0, 40000));
+        CU_ASSERT_FALSE(mwi_tcp_silence_is_lost(&silence, true, 300));
     }
 }
 

@@ -28,7 +28,6 @@ MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.
 CIRCLES = {
     frozenset({"options/options", "options/table", "options/value"}),
-    frozenset({"tcp/conn", "tcp/dial", "tcp/linger", "tcp/mirror", "tcp/watch"}),
 }
 
 problems = []

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection's reading and writing.
+ * The life of one connection, its reading and its writing.
  *
- * Every event may drop this connection or any other, so nothing of a connection is used after an
- * event but its state, and the memory of dead ones stays until the turn is over. One turn reads
+ * Every event of the transport may drop this connection or any other. So after an event nothing of
+ * a connection is used but its state, and its memory stays until the poll is over. One turn reads
  * once, or a few large frames one by one, which bounds its work: the socket stays readable if there
- * is more.
+ * is more. How bytes become frames is in inbox.c and outbox.c; how a connection is made, dial.c; the
+ * time after a drop, linger.c.
  */
 #include "conn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +22,16 @@
 #include "base/body.h"
 #include "dial.h"
 #include "linger.h"
-#include "mirror.h"
 #include "socket.h"
 
-/* One turn reads no more from one connection once it has read so much. */
+/* A turn reads no more from a connection once it has read this much. */
 #define TURN_BYTES_MAX ((ssize_t)1024 * 1024)
-/* One turn writes at most so many batches to one connection. */
+/* A turn writes at most this many batches to a connection. */
 #define BATCHES_MAX 4
 
-struct mwi_tcp_conn *mwi_tcp_conn_create(struct mwi_tcp_hub *hub)
+static struct mwi_tcp_conn *create(struct mwi_tcp_hub *hub)
 {
     struct mwi_tcp_conn *conn = calloc(1, sizeof *conn);
-
     if (conn == NULL)
         return NULL;
     conn->hub = hub;
@@ -61,24 +61,46 @@ static void forget_dirty(struct mwi_tcp_conn *conn)
     conn->is_dirty = false;
 }
 
+static void make_dirty(struct mwi_tcp_conn *conn)
+{
+    if (conn->is_dirty)
+        return;
+    conn->is_dirty = true;
+    TAILQ_INSERT_TAIL(&conn->hub->dirty, conn, dirty_link);
+}
+
+/* From now on no event is called for the peer. */
+static void forget_peer(struct mwi_tcp_conn *conn)
+{
+    mwi_map_remove(&conn->hub->peers, conn->peer);
+    mwi_tcp_inbox_clear(&conn->inbox);
+}
+
+/* Takes the socket out of the event loop and out of the connection; -1 if there is none. */
+static int release_socket(struct mwi_tcp_conn *conn)
+{
+    int fd = conn->fd;
+    free_event(&conn->read_event);
+    free_event(&conn->write_event);
+    conn->waits_to_write = false;
+    if (fd >= 0)
+        mwi_tcp_mirror_set(&conn->hub->mirror, fd, 0);
+    conn->fd = -1;
+    return fd;
+}
+
 void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
 {
     struct mwi_tcp_hub *hub = conn->hub;
-
     if (conn->state == MWI_TCP_CONN_DEAD)
         return;
-    mwi_map_remove(&hub->peers, conn->peer);
+    forget_peer(conn);
     forget_dirty(conn);
     mwi_tcp_dial_destroy(conn->dial);
     conn->dial = NULL;
-    free_event(&conn->read_event);
-    free_event(&conn->write_event);
-    if (conn->fd >= 0) {
-        mwi_tcp_mirror_set(hub, conn->fd, 0);
-        close(conn->fd);
-    }
-    conn->fd = -1;
-    mwi_tcp_inbox_clear(&conn->inbox);
+    int fd = release_socket(conn);
+    if (fd >= 0)
+        close(fd);
     mwi_tcp_outbox_clear(&conn->outbox);
     conn->state = MWI_TCP_CONN_DEAD;
     TAILQ_REMOVE(&hub->conns, conn, link);
@@ -88,17 +110,18 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
 void mwi_tcp_conn_free_dead(struct mwi_tcp_hub *hub)
 {
     struct mwi_tcp_conn *conn;
-
     while ((conn = TAILQ_FIRST(&hub->dead)) != NULL) {
+        assert(conn->state == MWI_TCP_CONN_DEAD);
         TAILQ_REMOVE(&hub->dead, conn, link);
         free(conn);
     }
 }
 
-void mwi_tcp_conn_down(struct mwi_tcp_conn *conn, const char *reason)
+/* Ends the connection and calls the down event. Only in a poll. */
+static void go_down(struct mwi_tcp_conn *conn, const char *reason)
 {
+    assert(conn->state == MWI_TCP_CONN_STARTING || conn->state == MWI_TCP_CONN_UP);
     struct mwi_tcp_hub *hub = conn->hub;
-
     mwi_tcp_conn_bury(conn);
     hub->events_count++;
     hub->config.events->down(hub->config.context, conn->peer, reason);
@@ -106,28 +129,26 @@ void mwi_tcp_conn_down(struct mwi_tcp_conn *conn, const char *reason)
 
 static void down_for_error(struct mwi_tcp_conn *conn, int error)
 {
+    assert(error != 0);
     char words[128];
-
     if (error == EPIPE)
-        mwi_tcp_conn_down(conn, "closed by the peer");
+        go_down(conn, "closed by the peer");
     else
-        mwi_tcp_conn_down(conn, strerror_r(error, words, sizeof words));
+        go_down(conn, strerror_r(error, words, sizeof words));
 }
 
 static void down_too_big(struct mwi_tcp_conn *conn)
 {
     char reason[128];
-
     snprintf(reason, sizeof reason, "a frame of %zu bytes is over the limit of %zu",
              conn->inbox.size, conn->hub->config.frame_bytes_max);
-    mwi_tcp_conn_down(conn, reason);
+    go_down(conn, reason);
 }
 
 /* Hands the frame to the receiver, who may keep its block. */
 static void deliver(struct mwi_tcp_conn *conn, mw_frame *frame)
 {
     struct mwi_tcp_hub *hub = conn->hub;
-
     hub->events_count++;
     hub->config.events->message(hub->config.context, conn->peer, frame);
     free(frame->block);
@@ -138,7 +159,6 @@ static void deliver_all(struct mwi_tcp_conn *conn, struct mwi_tcp_cursor *cursor
     size_t limit = conn->hub->config.frame_bytes_max;
     enum mwi_tcp_inbox_result result = MWI_TCP_INBOX_FRAME;
     mw_frame frame;
-
     while (conn->state == MWI_TCP_CONN_UP && result == MWI_TCP_INBOX_FRAME) {
         result = mwi_tcp_inbox_next(&conn->inbox, cursor, limit, &frame);
         if (result == MWI_TCP_INBOX_FRAME)
@@ -153,39 +173,33 @@ static void deliver_all(struct mwi_tcp_conn *conn, struct mwi_tcp_cursor *cursor
 static void end_of_stream(struct mwi_tcp_conn *conn)
 {
     if (mwi_tcp_inbox_is_inside_frame(&conn->inbox))
-        mwi_tcp_conn_down(conn, "closed by the peer in the middle of a frame");
-    else if (conn->write_error != 0)
-        down_for_error(conn, conn->write_error);
+        go_down(conn, "closed by the peer in the middle of a frame");
     else
-        mwi_tcp_conn_down(conn, "closed by the peer");
+        down_for_error(conn, conn->write_error != 0 ? conn->write_error : EPIPE);
 }
 
-/* Reads once and delivers what is whole; returns what readv did. *is_full says whether there may be
- * more. */
+/* Reads once and delivers the frames that are whole; returns what readv returned. *is_full says
+ * whether there may be more to read. */
 static ssize_t read_once(struct mwi_tcp_conn *conn, bool *is_full)
 {
     struct mwi_tcp_hub *hub = conn->hub;
-    struct mwi_tcp_cursor cursor;
     struct iovec pieces[2];
-
     int count = mwi_tcp_inbox_room(&conn->inbox, hub->shared, MWI_TCP_SHARED_BYTES, pieces);
     ssize_t size = readv(conn->fd, pieces, count);
     if (size <= 0)
         return size;
     *is_full = (size_t)size == pieces[0].iov_len + (count > 1 ? pieces[1].iov_len : 0);
+    struct mwi_tcp_cursor cursor;
     mwi_tcp_inbox_received(&conn->inbox, (size_t)size, hub->shared, &cursor);
     deliver_all(conn, &cursor);
     return size;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+static void read_frames(struct mwi_tcp_conn *conn)
 {
-    struct mwi_tcp_conn *conn = context;
-    ssize_t size, total = 0;
+    ssize_t size;
+    ssize_t total = 0;
     bool is_full = false;
-    (void)fd;
-    (void)what;
-
     do {
         size = read_once(conn, &is_full);
         total += size;
@@ -203,59 +217,71 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     }
 }
 
-static void unblock(struct mwi_tcp_conn *conn)
+static void throw_input_away(struct mwi_tcp_conn *conn)
 {
-    if (!conn->is_blocked)
-        return;
-    event_del(conn->write_event);
-    conn->is_blocked = false;
-    mwi_tcp_mirror_set(conn->hub, conn->fd, EPOLLIN);
+    size_t total = 0;
+    if (!mwi_tcp_socket_discard(conn->fd, conn->hub->shared, MWI_TCP_SHARED_BYTES, &total))
+        mwi_tcp_conn_bury(conn);
 }
 
-void mwi_tcp_conn_forget_queued(struct mwi_tcp_conn *conn)
+static void on_readable(evutil_socket_t fd, short what, void *context)
 {
-    mwi_tcp_outbox_clear(&conn->outbox);
-    unblock(conn);
-    forget_dirty(conn);
+    (void)fd;
+    (void)what;
+    struct mwi_tcp_conn *conn = context;
+    if (conn->state == MWI_TCP_CONN_ENDING)
+        throw_input_away(conn);
+    else
+        read_frames(conn);
+}
+
+static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
+{
+    if (!conn->waits_to_write)
+        return;
+    event_del(conn->write_event);
+    conn->waits_to_write = false;
+    mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd, EPOLLIN);
 }
 
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error)
 {
+    assert(conn->read_event != NULL && error != 0);
     conn->write_error = error;
-    mwi_tcp_conn_forget_queued(conn);
+    mwi_tcp_outbox_clear(&conn->outbox);
+    stop_waiting_to_write(conn);
+    forget_dirty(conn);
     event_active(conn->read_event, EV_READ, 0);
 }
 
+static void write_or_fail(struct mwi_tcp_conn *conn);
+
 static void on_writable(evutil_socket_t fd, short what, void *context)
 {
-    struct mwi_tcp_conn *conn = context;
     (void)fd;
     (void)what;
-
-    int error = mwi_tcp_conn_write(conn);
-    if (error != 0)
-        mwi_tcp_conn_fail(conn, error);
+    write_or_fail(context);
 }
 
-static bool wait_writable(struct mwi_tcp_conn *conn)
+static bool wait_to_write(struct mwi_tcp_conn *conn)
 {
-    if (conn->is_blocked)
+    if (conn->waits_to_write)
         return true;
     if (conn->write_event == NULL)
         conn->write_event =
             event_new(conn->hub->base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
     if (conn->write_event == NULL || event_add(conn->write_event, NULL) != 0)
         return false;
-    conn->is_blocked = true;
-    mwi_tcp_mirror_set(conn->hub, conn->fd, EPOLLIN | EPOLLOUT);
+    conn->waits_to_write = true;
+    mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd, EPOLLIN | EPOLLOUT);
     return true;
 }
 
-/* Writes one batch. False when the network takes no more for now, or, with *error set, at all. */
+/* Writes one batch. False if the network takes no more for now, or, with *error set, never again.
+ */
 static bool write_batch(struct mwi_tcp_conn *conn, int *error)
 {
     struct mwi_tcp_batch *batch = conn->hub->batch;
-
     mwi_tcp_outbox_gather(&conn->outbox, batch);
     struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch->count};
     ssize_t size = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -268,43 +294,42 @@ static bool write_batch(struct mwi_tcp_conn *conn, int *error)
     return (size_t)size == batch->bytes;
 }
 
-int mwi_tcp_conn_write(struct mwi_tcp_conn *conn)
+/* Hands over as much of the queue as the network takes, and waits for the rest if there is one.
+ * Returns 0, or an errno if writing has ended for good. */
+static int write_queue(struct mwi_tcp_conn *conn)
 {
+    assert(conn->write_error == 0);
     int error = 0;
-
     for (int i = 0; i < BATCHES_MAX && conn->outbox.count > 0; i++)
         if (!write_batch(conn, &error))
             break;
     if (error != 0)
         return error;
     if (conn->outbox.count > 0)
-        return wait_writable(conn) ? 0 : ENOMEM;
-    unblock(conn);
+        return wait_to_write(conn) ? 0 : ENOMEM;
+    stop_waiting_to_write(conn);
     return 0;
 }
 
-static void make_dirty(struct mwi_tcp_conn *conn)
+static void write_or_fail(struct mwi_tcp_conn *conn)
 {
-    if (conn->is_dirty)
-        return;
-    conn->is_dirty = true;
-    TAILQ_INSERT_TAIL(&conn->hub->dirty, conn, dirty_link);
+    int error = write_queue(conn);
+    if (error != 0)
+        mwi_tcp_conn_fail(conn, error);
 }
 
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
 {
     struct mwi_tcp_conn *conn;
-
     while ((conn = TAILQ_FIRST(&hub->dirty)) != NULL) {
         forget_dirty(conn);
-        int error = mwi_tcp_conn_write(conn);
-        if (error != 0)
-            mwi_tcp_conn_fail(conn, error);
+        write_or_fail(conn);
     }
 }
 
 mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, const mw_body *body)
 {
+    assert(conn->state == MWI_TCP_CONN_STARTING || conn->state == MWI_TCP_CONN_UP);
     if (mwi_body_is_too_big(size, body, conn->hub->config.frame_bytes_max))
         return MW_ETOOBIG;
     if (conn->write_error != 0) {
@@ -314,38 +339,94 @@ mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, 
     }
     if (!mwi_tcp_outbox_push(&conn->outbox, frame, size, body))
         return MW_ENOMEM;
-    if (conn->state == MWI_TCP_CONN_UP && !conn->is_blocked)
+    if (conn->state == MWI_TCP_CONN_UP && !conn->waits_to_write)
         make_dirty(conn);
     return MW_OK;
 }
 
-void mwi_tcp_conn_start(struct mwi_tcp_conn *conn, int fd, const char *name)
+/* STARTING to UP: takes the socket, and calls the up event. False out of memory. */
+static bool start(struct mwi_tcp_conn *conn, int fd, const char *name)
 {
+    assert(conn->state == MWI_TCP_CONN_STARTING && fd >= 0);
     struct mwi_tcp_hub *hub = conn->hub;
-
-    mwi_tcp_dial_destroy(conn->dial);
-    conn->dial = NULL;
     conn->fd = fd;
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
     conn->read_event = event_new(hub->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-    if (conn->read_event == NULL || event_add(conn->read_event, NULL) != 0) {
-        down_for_error(conn, ENOMEM);
-        return;
-    }
+    if (conn->read_event == NULL || event_add(conn->read_event, NULL) != 0)
+        return false;
     conn->state = MWI_TCP_CONN_UP;
-    mwi_tcp_mirror_set(hub, fd, EPOLLIN);
+    mwi_tcp_conn_mirror(conn);
     if (conn->outbox.count > 0)
         make_dirty(conn);
     hub->events_count++;
     hub->config.events->up(hub->config.context, conn->peer, name);
+    return true;
+}
+
+static void on_dialled(void *context, int fd, const char *text)
+{
+    struct mwi_tcp_conn *conn = context;
+    mwi_tcp_dial_destroy(conn->dial);
+    conn->dial = NULL;
+    if (fd < 0)
+        go_down(conn, text);
+    else if (!start(conn, fd, text))
+        down_for_error(conn, ENOMEM);
+}
+
+mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
+                           mw_peer *peer)
+{
+    struct mwi_tcp_conn *conn = create(hub);
+    if (conn == NULL)
+        return MW_ENOMEM;
+    conn->dial = mwi_tcp_dial_begin(hub->base, address, on_dialled, conn);
+    if (conn->dial == NULL) {
+        mwi_tcp_conn_bury(conn);
+        return MW_ENOMEM;
+    }
+    *peer = conn->peer;
+    return MW_OK;
+}
+
+void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
+{
+    struct mwi_tcp_conn *conn = create(hub);
+    if (conn == NULL)
+        close(fd);
+    else if (!start(conn, fd, name))
+        mwi_tcp_conn_bury(conn);
+}
+
+void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn)
+{
+    if (conn->fd >= 0)
+        mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd,
+                           EPOLLIN | (conn->waits_to_write ? EPOLLOUT : 0u));
+}
+
+/* Whether frames can still be written. */
+static bool is_sound(const struct mwi_tcp_conn *conn)
+{
+    return conn->state == MWI_TCP_CONN_UP && conn->write_error == 0;
 }
 
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn)
 {
-    bool is_sound = conn->state == MWI_TCP_CONN_UP && conn->write_error == 0;
+    int fd = -1;
+    if (is_sound(conn) && write_queue(conn) == 0 && conn->is_inet)
+        fd = release_socket(conn);
+    mwi_tcp_conn_bury(conn);
+    if (fd >= 0)
+        mwi_tcp_linger_begin(conn->hub, fd);
+}
 
-    if (is_sound && mwi_tcp_conn_write(conn) == 0)
-        mwi_tcp_linger_begin(conn);
-    else
+void mwi_tcp_conn_end(struct mwi_tcp_conn *conn)
+{
+    if (!is_sound(conn) || write_queue(conn) != 0) {
         mwi_tcp_conn_bury(conn);
+        return;
+    }
+    forget_peer(conn);
+    conn->state = MWI_TCP_CONN_ENDING;
 }

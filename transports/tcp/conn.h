@@ -2,12 +2,14 @@
  *
  * One connection, from the first attempt to its end.
  *
- *     STARTING --start--> UP --drop--> LINGERING --bury--> DEAD
- *         |                |                                ^
- *         +----------------+---------- down, drop ----------+
+ *     STARTING --connected--> UP --the transport closes--> ENDING
+ *         |                    |                             |
+ *         +----- failed, ------+---- down, dropped ----------+----> DEAD
+ *                dropped
  *
- * In STARTING there is no socket yet: dial.c makes one. LINGERING ones have no peer number any
- * more: linger.c sees to it that what was written last is not lost. DEAD ones wait to be freed.
+ * STARTING: a dial looks for a socket. UP: the up event was called, and frames pass both ways.
+ * ENDING: the queue is still written, input is thrown away, no event is called. DEAD: closed, and
+ * waiting to be freed. If a peer is dropped, its socket may live on as a linger.
  */
 #ifndef MWI_TCP_CONN_H
 #define MWI_TCP_CONN_H
@@ -15,72 +17,75 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "hub.h"
 #include "inbox.h"
-#include "watch.h"
+#include "outbox.h"
+#include "silence.h"
 
 struct mwi_tcp_dial;
 
 enum mwi_tcp_conn_state {
     MWI_TCP_CONN_STARTING,
     MWI_TCP_CONN_UP,
-    MWI_TCP_CONN_LINGERING,
+    MWI_TCP_CONN_ENDING,
     MWI_TCP_CONN_DEAD
 };
 
-/* The fields are for conn.c, linger.c and watch.c. */
+/* Fields are written by conn.c only, but for `silence`, which is watch.c's; ending.c and tcp.c read
+ * some. */
 struct mwi_tcp_conn {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */
     TAILQ_ENTRY(mwi_tcp_conn) dirty_link; /* in hub->dirty if is_dirty */
     mw_peer peer;
-    struct mwi_tcp_dial *dial; /* only while STARTING */
+    struct mwi_tcp_dial *dial; /* while STARTING by a dial */
     struct event *read_event;
-    struct event *write_event; /* made when the network first does not take all */
-    int fd;
-    int write_error; /* why writing ended; reading goes on to the end of what has come */
+    struct event *write_event; /* made when the network does not take all for the first time */
+    int fd;                    /* -1 while STARTING and when DEAD */
+    int write_error;           /* why writing ended; reading goes on to the end of what has come */
     uint8_t state;
     bool is_dirty;
-    bool is_blocked; /* write_event is waiting */
+    bool waits_to_write; /* write_event is added */
     bool is_inet;
     struct mwi_tcp_silence silence;
-    int64_t linger_until_ns;
-    size_t lingered_bytes;
     struct mwi_tcp_inbox inbox;
     struct mwi_tcp_outbox outbox;
 };
 
-/* A new connection in STARTING, with a peer number; NULL if memory is out. */
-struct mwi_tcp_conn *mwi_tcp_conn_create(struct mwi_tcp_hub *hub);
+/* Begins a connection to `address` and gives it a peer number, which `peer` receives. The outcome
+ * is an up or a down event in a later poll. MW_ENOMEM; the descriptor of an address that has one is
+ * then still the caller's. */
+mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
+                           mw_peer *peer);
 
-/* STARTING to UP: takes the connected socket, and calls the up event with `name`. Only in a poll.
- * If memory is out, calls the down event instead. */
-void mwi_tcp_conn_start(struct mwi_tcp_conn *conn, int fd, const char *name);
+/* Takes a connected socket, gives it a peer number, and calls the up event with `name`. Only in a
+ * poll. Out of memory, the socket is closed, after a down event or without any event. */
+void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
 
-/* Ends a connection and calls the down event. Only in a poll. */
-void mwi_tcp_conn_down(struct mwi_tcp_conn *conn, const char *reason);
-
-/* As mw_transport_api says; the peer has been looked up. */
+/* As mw_transport_api.send and drop; the caller has looked up the peer. */
 mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size,
                            const mw_body *body);
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
 
-/* Hands over what is queued for the connections of hub->dirty. */
+/* Writes the queued frames of the connections in hub->dirty. */
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub);
 
-/* Hands over what the network takes of the outbox and waits for the rest if there is one. 0, or an
- * errno if writing has ended for good. */
-int mwi_tcp_conn_write(struct mwi_tcp_conn *conn);
-
-/* The other end is gone or out of reach: nothing more is written. Frames that it sent before may
- * still lie in the socket, so reading goes on, beginning in this turn, and ends with the down. */
+/* The other end is gone or out of reach: ends the writing. Frames that it sent before may still lie
+ * in the socket, so reading goes on, beginning in this turn, and ends with the down event. */
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error);
 
-/* Throws away what is queued. */
-void mwi_tcp_conn_forget_queued(struct mwi_tcp_conn *conn);
+/* Enters the socket in the hub's mirror, which has just been opened. */
+void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn);
 
-/* Closes without an event. Its memory stays until mwi_tcp_conn_free_dead. */
+/* For the close of the transport: UP becomes ENDING; a connection that cannot write is buried. */
+void mwi_tcp_conn_end(struct mwi_tcp_conn *conn);
+
+/* Makes the connection DEAD: closes the socket and throws away its queue, without an event. Its
+ * memory stays until mwi_tcp_conn_free_dead. A dead one stays as it is. */
 void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn);
+
+/* Frees the dead connections. No callback of any connection may be running. */
 void mwi_tcp_conn_free_dead(struct mwi_tcp_hub *hub);
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The way to a connected socket, in steps that an event drives, the first of them in the poll after
- * the dial began:
+ * The way to a connected socket, in steps that events drive. The first step is taken in the turn
+ * after the dial began, since a connect must not call an event itself. conn.c owns each dial.
  *
- *     begin --> look up --> try an address --> start
+ *     begin --> look up --> try an address --> done
  *                                |    ^
- *                                +----+ failed, or took too long, and there is another
+ *                                +----+ it failed or took too long, and there is another one
  */
 #include "dial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +18,20 @@
 #include "resolve.h"
 #include "socket.h"
 
-/* An address that does not answer delays the others by so much; the last one may take longer. */
+/* An address that does not answer delays the next one by this much; the last may take longer. */
 #define TRY_S 5
 #define LAST_TRY_S 60
 
 struct mwi_tcp_dial {
-    struct mwi_tcp_conn *conn;
+    struct event_base *base;
+    mwi_tcp_dial_fn *done;
+    void *context;
     struct mwi_tcp_address address;
     struct event *event; /* first the call to begin, then the outcome of the present attempt */
     struct mwi_tcp_resolve *resolve;
     struct evutil_addrinfo *found;
-    struct evutil_addrinfo *next;
-    int fd;    /* of the present attempt, or the one to take over; -1 if none */
+    struct evutil_addrinfo *next; /* the address to try next, in `found` */
+    int fd;    /* of the present attempt, or the one to hand over; -1 if there is neither */
     int error; /* why the last attempt failed */
 };
 
@@ -46,21 +49,21 @@ void mwi_tcp_dial_destroy(struct mwi_tcp_dial *dial)
     free(dial);
 }
 
-/* Ends the dial with a socket. */
 static void succeed(struct mwi_tcp_dial *dial)
 {
+    assert(dial->fd >= 0);
     char name[128];
     int fd = dial->fd;
-
     dial->fd = -1;
     mwi_tcp_address_peer_name(fd, name, sizeof name);
-    mwi_tcp_conn_start(dial->conn, fd, name);
+    dial->done(dial->context, fd, name);
 }
 
 static void fail(struct mwi_tcp_dial *dial)
 {
+    assert(dial->error != 0);
     char words[128];
-    mwi_tcp_conn_down(dial->conn, strerror_r(dial->error, words, sizeof words));
+    dial->done(dial->context, -1, strerror_r(dial->error, words, sizeof words));
 }
 
 static void try_next(struct mwi_tcp_dial *dial);
@@ -79,8 +82,7 @@ static void on_outcome(evutil_socket_t fd, short what, void *context)
     struct mwi_tcp_dial *dial = context;
     int error = 0;
     socklen_t size = sizeof error;
-
-    if (what & EV_TIMEOUT)
+    if ((what & EV_TIMEOUT) != 0)
         error = ETIMEDOUT;
     else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
@@ -93,13 +95,12 @@ static void on_outcome(evutil_socket_t fd, short what, void *context)
     }
 }
 
-static bool wait_outcome(struct mwi_tcp_dial *dial)
+static bool wait_for_outcome(struct mwi_tcp_dial *dial)
 {
     const struct timeval timeout = {.tv_sec = dial->next != NULL ? TRY_S : LAST_TRY_S};
-
     if (dial->event != NULL)
         event_free(dial->event);
-    dial->event = event_new(dial->conn->hub->base, dial->fd, EV_WRITE, on_outcome, dial);
+    dial->event = event_new(dial->base, dial->fd, EV_WRITE, on_outcome, dial);
     return dial->event != NULL && event_add(dial->event, &timeout) == 0;
 }
 
@@ -113,7 +114,7 @@ static void try_next(struct mwi_tcp_dial *dial)
             dial->error = errno;
             continue;
         }
-        if (wait_outcome(dial))
+        if (wait_for_outcome(dial))
             return;
         dial->error = ENOMEM;
         break;
@@ -124,7 +125,6 @@ static void try_next(struct mwi_tcp_dial *dial)
 static void on_resolved(void *context, struct evutil_addrinfo *found, const char *problem)
 {
     struct mwi_tcp_dial *dial = context;
-
     mwi_tcp_resolve_destroy(dial->resolve);
     dial->resolve = NULL;
     dial->found = found;
@@ -132,13 +132,13 @@ static void on_resolved(void *context, struct evutil_addrinfo *found, const char
     if (found != NULL)
         try_next(dial);
     else
-        mwi_tcp_conn_down(dial->conn, problem);
+        dial->done(dial->context, -1, problem);
 }
 
 static void look_up(struct mwi_tcp_dial *dial)
 {
-    dial->resolve = mwi_tcp_resolve_begin(dial->conn->hub->base, dial->address.host,
-                                          dial->address.port, on_resolved, dial);
+    dial->resolve = mwi_tcp_resolve_begin(dial->base, dial->address.host, dial->address.port,
+                                          on_resolved, dial);
     if (dial->resolve == NULL) {
         dial->error = ENOMEM;
         fail(dial);
@@ -147,33 +147,33 @@ static void look_up(struct mwi_tcp_dial *dial)
 
 static void on_begin(evutil_socket_t fd, short what, void *context)
 {
-    struct mwi_tcp_dial *dial = context;
     (void)fd;
     (void)what;
-
+    struct mwi_tcp_dial *dial = context;
     if (dial->address.kind == MWI_TCP_ADDRESS_FD)
         succeed(dial);
     else
         look_up(dial);
 }
 
-mw_error mwi_tcp_dial_begin(struct mwi_tcp_conn *conn, const struct mwi_tcp_address *address)
+struct mwi_tcp_dial *mwi_tcp_dial_begin(struct event_base *base,
+                                        const struct mwi_tcp_address *address,
+                                        mwi_tcp_dial_fn *done, void *context)
 {
+    assert(address->kind != MWI_TCP_ADDRESS_ANY);
     struct mwi_tcp_dial *dial = calloc(1, sizeof *dial);
-
     if (dial == NULL)
-        return MW_ENOMEM;
-    dial->conn = conn;
+        return NULL;
+    dial->base = base;
+    dial->done = done;
+    dial->context = context;
     dial->address = *address;
-    dial->fd = -1;
-    dial->event = event_new(conn->hub->base, -1, 0, on_begin, dial);
+    dial->event = event_new(base, -1, 0, on_begin, dial);
     if (dial->event == NULL) {
         free(dial);
-        return MW_ENOMEM;
+        return NULL;
     }
-    if (address->kind == MWI_TCP_ADDRESS_FD)
-        dial->fd = address->fd;
+    dial->fd = address->kind == MWI_TCP_ADDRESS_FD ? address->fd : -1;
     event_active(dial->event, EV_TIMEOUT, 0);
-    conn->dial = dial;
-    return MW_OK;
+    return dial;
 }

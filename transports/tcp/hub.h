@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the connections and listeners of one transport object share.
+ * Everything that the connections and listeners of one transport object share.
  */
 #ifndef MWI_TCP_HUB_H
 #define MWI_TCP_HUB_H
@@ -13,25 +13,36 @@
 #include <mw/transport.h>
 
 #include "base/map.h"
-#include "outbox.h"
+#include "mirror.h"
 
-/* One recv() takes at most this much; it bounds the work for one connection in one turn. */
+/* One call that reads takes at most this much, which bounds the work for one connection. */
 #define MWI_TCP_SHARED_BYTES ((size_t)256 * 1024)
 
 TAILQ_HEAD(mwi_tcp_conns, mwi_tcp_conn);
+TAILQ_HEAD(mwi_tcp_lingers, mwi_tcp_linger);
+
+struct mwi_tcp_batch;
 
 struct mwi_tcp_hub {
     mw_transport_config config;
     struct event_base *base;
+    struct mwi_tcp_mirror mirror;
     struct mwi_map peers; /* from a peer's number to its connection, until it is down or dropped */
     mw_peer last_peer;    /* numbers count up from 1 and are never given twice */
-    struct mwi_tcp_conns conns; /* all that are alive, those that linger after a drop too */
-    struct mwi_tcp_conns dirty; /* those with something queued since the last turn */
-    struct mwi_tcp_conns dead;  /* closed; their memory is freed when nobody can be using it */
-    int mirror_fd;              /* of mirror.h; -1 until it is asked for */
-    size_t events_count;        /* calls of config.events so far */
-    struct mwi_tcp_batch *batch;
-    unsigned char *shared; /* what was received last, from whichever connection */
+    struct mwi_tcp_conns conns; /* all that are not dead */
+    struct mwi_tcp_conns dirty; /* those with frames that were queued since the last turn */
+    struct mwi_tcp_conns dead;  /* closed; freed at the end of a poll, when no callback uses them */
+    struct mwi_tcp_lingers lingers;
+    size_t events_count;         /* calls of config.events so far */
+    struct mwi_tcp_batch *batch; /* for the connection that writes at the moment */
+    unsigned char *shared;       /* for the connection that reads at the moment */
 };
+
+/* Copies the config. MW_ENETWORK with errno if the system refuses an event loop, MW_ENOMEM; the hub
+ * is then to be closed, too. */
+mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config);
+
+/* Frees the shared parts. The owner has ended all connections, lingers and events before. */
+void mwi_tcp_hub_close(struct mwi_tcp_hub *hub);
 
 #endif

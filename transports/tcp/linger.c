@@ -1,135 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Closing a TCP socket in which something unread lies makes the kernel send a reset, and a reset
- * can overtake what was written last: a refusal would not reach whom it is for. So the socket is
- * shut down for writing only, and what still comes is read and thrown away until the other end
- * closes too, has sent more than it is worth, or the time is up.
+ * If a TCP socket is closed while unread input lies in it, the kernel sends a reset, and the reset
+ * can overtake the bytes that were written last: a slave would not get the refusal that it was
+ * sent. So a linger shuts the socket down for writing only, reads and throws away all input, and
+ * closes when the other end does. It has no peer any more and calls no event.
  *
- * At the end of the transport nobody can wait for the other ends to close: there it is enough
- * that their kernels have acknowledged all bytes, since those are then read before a reset.
+ * conn.c begins lingers when a peer is dropped; ending.c ends them with the transport.
  */
 #include "linger.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/time.h"
 #include "socket.h"
 
 #define LINGER_S 2
-#define LINGER_BYTES_MAX ((size_t)4 * 1024 * 1024)
-#define END_S 1
-#define END_TURN_US 5000
+#define INPUT_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
-/* Reads and throws away. False at the end of the stream. */
-static bool discard(struct mwi_tcp_conn *conn)
+struct mwi_tcp_linger {
+    struct mwi_tcp_hub *hub;
+    TAILQ_ENTRY(mwi_tcp_linger) link;
+    struct event *event;
+    int fd;
+    int64_t until_ns;
+    size_t input_bytes;
+};
+
+static void destroy(struct mwi_tcp_linger *linger)
 {
-    ssize_t size = recv(conn->fd, conn->hub->shared, MWI_TCP_SHARED_BYTES, 0);
-
-    if (size < 0)
-        return errno == EAGAIN || errno == EINTR;
-    conn->lingered_bytes += (size_t)size;
-    return size > 0;
+    TAILQ_REMOVE(&linger->hub->lingers, linger, link);
+    if (linger->event != NULL)
+        event_free(linger->event);
+    close(linger->fd);
+    free(linger);
 }
 
-/* The event's time-out starts anew with each byte, hence the look at the clock. */
-static void on_lingering(evutil_socket_t fd, short what, void *context)
+/* Each byte that comes starts the event's time-out anew, so the clock is read as well. */
+static void on_input(evutil_socket_t fd, short what, void *context)
 {
-    struct mwi_tcp_conn *conn = context;
-    (void)fd;
-
-    if ((what & EV_TIMEOUT) || !discard(conn) || conn->lingered_bytes > LINGER_BYTES_MAX ||
-        mwi_clock_monotonic_ns() > conn->linger_until_ns)
-        mwi_tcp_conn_bury(conn);
+    struct mwi_tcp_linger *linger = context;
+    bool is_late = (what & EV_TIMEOUT) != 0 || mwi_clock_monotonic_ns() > linger->until_ns;
+    bool is_open =
+        mwi_tcp_socket_discard(fd, linger->hub->shared, MWI_TCP_SHARED_BYTES, &linger->input_bytes);
+    if (is_late || !is_open || linger->input_bytes > INPUT_BYTES_MAX)
+        destroy(linger);
 }
 
-static void on_ending(evutil_socket_t fd, short what, void *context)
+static bool wait_for_input(struct mwi_tcp_linger *linger)
 {
-    struct mwi_tcp_conn *conn = context;
-    (void)fd;
-    (void)what;
-
-    if (!discard(conn))
-        mwi_tcp_conn_bury(conn);
+    const struct timeval timeout = {.tv_sec = LINGER_S};
+    linger->event =
+        event_new(linger->hub->base, linger->fd, EV_READ | EV_PERSIST, on_input, linger);
+    return linger->event != NULL && event_add(linger->event, &timeout) == 0;
 }
 
-/* Puts `callback` in the place of the connection's reader. */
-static bool watch(struct mwi_tcp_conn *conn, event_callback_fn callback, unsigned timeout_s)
+void mwi_tcp_linger_begin(struct mwi_tcp_hub *hub, int fd)
 {
-    const struct timeval timeout = {.tv_sec = timeout_s};
-
-    event_free(conn->read_event);
-    conn->read_event = event_new(conn->hub->base, conn->fd, EV_READ | EV_PERSIST, callback, conn);
-    return conn->read_event != NULL && event_add(conn->read_event, &timeout) == 0;
-}
-
-static void forget_peer(struct mwi_tcp_conn *conn)
-{
-    mwi_map_remove(&conn->hub->peers, conn->peer);
-    mwi_tcp_inbox_clear(&conn->inbox);
-    conn->state = MWI_TCP_CONN_LINGERING;
-}
-
-void mwi_tcp_linger_begin(struct mwi_tcp_conn *conn)
-{
-    forget_peer(conn);
-    mwi_tcp_conn_forget_queued(conn);
-    conn->linger_until_ns = mwi_time_after(mwi_clock_monotonic_ns(), LINGER_S * MWI_NS_PER_S);
-    if (!conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 || !watch(conn, on_lingering, LINGER_S))
-        mwi_tcp_conn_bury(conn);
-}
-
-/* Makes ready for the end; false if there is nothing to wait for. */
-static bool begin_ending(struct mwi_tcp_conn *conn)
-{
-    bool is_sound = conn->state == MWI_TCP_CONN_UP && conn->write_error == 0;
-
-    if (conn->state == MWI_TCP_CONN_LINGERING)
-        return watch(conn, on_ending, END_S);
-    if (!is_sound || mwi_tcp_conn_write(conn) != 0)
-        return false;
-    forget_peer(conn);
-    return watch(conn, on_ending, END_S);
-}
-
-/* Whether the other end has, or will read from its kernel, all there was for it. */
-static bool has_ended(struct mwi_tcp_conn *conn)
-{
-    if (conn->outbox.count > 0)
-        return false;
-    return !conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 ||
-           mwi_tcp_socket_all_arrived(conn->fd);
-}
-
-static void bury_unless(struct mwi_tcp_hub *hub, bool (*keep)(struct mwi_tcp_conn *conn))
-{
-    struct mwi_tcp_conn *next;
-
-    for (struct mwi_tcp_conn *conn = TAILQ_FIRST(&hub->conns); conn != NULL; conn = next) {
-        next = TAILQ_NEXT(conn, link);
-        if (keep == NULL || !keep(conn))
-            mwi_tcp_conn_bury(conn);
+    assert(fd >= 0);
+    struct mwi_tcp_linger *linger = calloc(1, sizeof *linger);
+    if (linger == NULL) {
+        close(fd);
+        return;
     }
+    linger->hub = hub;
+    linger->fd = fd;
+    linger->until_ns = mwi_time_after(mwi_clock_monotonic_ns(), LINGER_S * MWI_NS_PER_S);
+    TAILQ_INSERT_TAIL(&hub->lingers, linger, link);
+    if (shutdown(fd, SHUT_WR) != 0 || !wait_for_input(linger))
+        destroy(linger);
 }
 
-static bool has_not_ended(struct mwi_tcp_conn *conn)
+void mwi_tcp_linger_end(struct mwi_tcp_hub *hub, bool is_last)
 {
-    return !has_ended(conn);
-}
-
-void mwi_tcp_linger_end_all(struct mwi_tcp_hub *hub)
-{
-    const struct timeval turn = {.tv_usec = END_TURN_US};
-    int64_t until_ns = mwi_time_after(mwi_clock_monotonic_ns(), END_S * MWI_NS_PER_S);
-
-    bury_unless(hub, begin_ending);
-    bury_unless(hub, has_not_ended);
-    while (!TAILQ_EMPTY(&hub->conns) && mwi_clock_monotonic_ns() < until_ns) {
-        if (event_base_loopexit(hub->base, &turn) != 0 || event_base_loop(hub->base, EVLOOP_ONCE))
-            break;
-        bury_unless(hub, has_not_ended);
+    struct mwi_tcp_linger *next;
+    for (struct mwi_tcp_linger *linger = TAILQ_FIRST(&hub->lingers); linger != NULL;
+         linger = next) {
+        next = TAILQ_NEXT(linger, link);
+        if (is_last || mwi_tcp_socket_all_arrived(linger->fd))
+            destroy(linger);
     }
-    bury_unless(hub, NULL);
 }

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The end of a connection that this side gives up.
+ * The end of a socket whose peer was dropped: it stays open for a short time, so that the other end
+ * gets the frame that was written last.
  */
 #ifndef MWI_TCP_LINGER_H
 #define MWI_TCP_LINGER_H
 
-#include "conn.h"
+#include <stdbool.h>
 
-/* UP to LINGERING: forgets the peer and throws away what is still queued, but keeps the socket
- * until the other end has all that was written to it; for a short time only. */
-void mwi_tcp_linger_begin(struct mwi_tcp_conn *conn);
+#include "hub.h"
 
-/* For close: takes all connections, hands over what is queued, and returns when the other ends
- * have it or after about a second, with every connection dead. No event is called. */
-void mwi_tcp_linger_end_all(struct mwi_tcp_hub *hub);
+struct mwi_tcp_linger;
+
+/* Takes a connected TCP socket, whose events have been freed. Shuts it down for writing and reads
+ * it empty until the other end closes, 2 s have passed or 4 MiB have come. Out of memory it is
+ * closed at once. */
+void mwi_tcp_linger_begin(struct mwi_tcp_hub *hub, int fd);
+
+/* Closes the sockets whose other end has acknowledged all bytes; all of them if `is_last`. */
+void mwi_tcp_linger_end(struct mwi_tcp_hub *hub, bool is_last);
 
 #endif

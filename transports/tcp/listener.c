@@ -31,7 +31,7 @@ struct mwi_tcp_listener {
 void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners)
 {
     for (const struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
-        mwi_tcp_mirror_set(listeners->hub, one->fd, listeners->is_resting ? 0 : EPOLLIN);
+        mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, listeners->is_resting ? 0 : EPOLLIN);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *context)
@@ -74,14 +74,9 @@ static bool accept_one(struct mwi_tcp_listener *listener)
         return errno != EAGAIN && errno != EMFILE && errno != ENFILE && errno != ENOBUFS &&
                errno != ENOMEM;
     }
-    struct mwi_tcp_conn *conn = mwi_tcp_conn_create(listener->all->hub);
-    if (conn == NULL) {
-        close(fd);
-        return true;
-    }
     mwi_tcp_socket_tune(fd);
     mwi_tcp_address_format((struct sockaddr *)&address, name, sizeof name);
-    mwi_tcp_conn_start(conn, fd, name);
+    mwi_tcp_conn_accept(listener->all->hub, fd, name);
     return true;
 }
 
@@ -129,7 +124,7 @@ void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
         struct mwi_tcp_listener *one = listeners->first;
         listeners->first = one->next;
         event_free(one->event);
-        mwi_tcp_mirror_set(listeners->hub, one->fd, 0);
+        mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, 0);
         close(one->fd);
         free(one);
     }

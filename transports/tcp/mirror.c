@@ -1,33 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What cannot be entered is served late, in the poll that a caller makes once a second anyway.
+ * Keeps an epoll set in step with the sockets of a transport. Called by conn.c and listener.c
+ * whenever they wait for something else, and by tcp.c. If the kernel refuses to enter a socket, it
+ * is served late: in the poll that the caller makes once a second anyway.
  */
 #include "mirror.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
-#include "conn.h"
-
-int mwi_tcp_mirror_open(struct mwi_tcp_hub *hub)
+void mwi_tcp_mirror_init(struct mwi_tcp_mirror *mirror)
 {
-    struct mwi_tcp_conn *conn;
-
-    hub->mirror_fd = epoll_create1(EPOLL_CLOEXEC);
-    TAILQ_FOREACH(conn, &hub->conns, link)
-    if (conn->fd >= 0)
-        mwi_tcp_mirror_set(hub, conn->fd, EPOLLIN | (conn->is_blocked ? EPOLLOUT : 0u));
-    return hub->mirror_fd;
+    mirror->fd = -1;
 }
 
-void mwi_tcp_mirror_set(struct mwi_tcp_hub *hub, int fd, uint32_t events)
+void mwi_tcp_mirror_open(struct mwi_tcp_mirror *mirror)
 {
-    struct epoll_event event = {.events = events};
+    assert(mirror->fd < 0);
+    mirror->fd = epoll_create1(EPOLL_CLOEXEC);
+}
 
-    if (hub->mirror_fd < 0)
+void mwi_tcp_mirror_close(struct mwi_tcp_mirror *mirror)
+{
+    if (mirror->fd >= 0)
+        close(mirror->fd);
+    mirror->fd = -1;
+}
+
+void mwi_tcp_mirror_set(struct mwi_tcp_mirror *mirror, int fd, uint32_t events)
+{
+    assert(fd >= 0);
+    if (mirror->fd < 0)
         return;
+    struct epoll_event event = {.events = events};
     if (events == 0)
-        (void)epoll_ctl(hub->mirror_fd, EPOLL_CTL_DEL, fd, NULL);
-    else if (epoll_ctl(hub->mirror_fd, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
-        (void)epoll_ctl(hub->mirror_fd, EPOLL_CTL_ADD, fd, &event);
+        (void)epoll_ctl(mirror->fd, EPOLL_CTL_DEL, fd, NULL);
+    else if (epoll_ctl(mirror->fd, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
+        (void)epoll_ctl(mirror->fd, EPOLL_CTL_ADD, fd, &event);
 }

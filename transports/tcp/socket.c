@@ -61,6 +61,15 @@ bool mwi_tcp_socket_all_arrived(int fd)
     return ioctl(fd, SIOCOUTQ, &pending) != 0 || pending <= 1;
 }
 
+bool mwi_tcp_socket_discard(int fd, void *scratch, size_t size, size_t *total)
+{
+    ssize_t taken = recv(fd, scratch, size, MSG_DONTWAIT);
+    if (taken < 0)
+        return errno == EAGAIN || errno == EINTR;
+    *total += (size_t)taken;
+    return taken > 0;
+}
+
 static int open_listening(const struct sockaddr *address, socklen_t length, bool both_families)
 {
     int fd = socket(address->sa_family, SOCKET_FLAGS, 0);

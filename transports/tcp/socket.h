@@ -27,9 +27,14 @@ mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why);
 /* Sets what a TCP connection needs; sockets of another family are left alone. */
 void mwi_tcp_socket_tune(int fd);
 
+bool mwi_tcp_socket_is_inet(int fd);
+
 /* Whether the other end has acknowledged all that was written. False for a family that cannot
  * tell, and whose kernel keeps what was written for the other end to read anyhow. */
-bool mwi_tcp_socket_is_inet(int fd);
 bool mwi_tcp_socket_all_arrived(int fd);
+
+/* Reads once and throws it away, using `size` bytes at `scratch`; adds to *total. False at the end
+ * of the stream, or if the connection is broken. */
+bool mwi_tcp_socket_discard(int fd, void *scratch, size_t size, size_t *total);
 
 #endif

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -23,19 +22,15 @@
 #include "base/clock.h"
 #include "base/time.h"
 #include "conn.h"
-#include "dial.h"
+#include "ending.h"
 #include "hub.h"
-#include "linger.h"
 #include "listener.h"
-#include "mirror.h"
 #include "socket.h"
 #include "watch.h"
 
 /* Turns that call no event, such as those that receive parts of a large frame or those of a poll
  * that never sleeps, before a poll returns early. */
 #define TURNS_MAX 64
-/* Those of a base, and some more in case another libevent wants them. */
-#define DESCRIPTORS_NEEDED 6
 
 struct tcp {
     struct mwi_tcp_hub hub;
@@ -72,37 +67,6 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
     if (read(fd, &expirations, sizeof expirations) > 0)
         tcp->timer_ns = 0;
-}
-
-/* Whether there are as many descriptors as libevent opens for a base. Without those for its signals
- * it ends the process instead of failing. */
-static bool has_descriptors(void)
-{
-    int fds[DESCRIPTORS_NEEDED];
-    int count = 0;
-
-    while (count < DESCRIPTORS_NEEDED && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
-        count++;
-    int error = errno;
-    bool has = count == DESCRIPTORS_NEEDED;
-    while (count > 0)
-        close(fds[--count]);
-    errno = error;
-    return has;
-}
-
-static struct event_base *create_base(void)
-{
-    if (!has_descriptors())
-        return NULL;
-    struct event_config *config = event_config_new();
-    if (config == NULL)
-        return NULL;
-    /* One thread, and no surprise from the environment. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
-    struct event_base *base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
 }
 
 /* Regular files cannot be waited for; libevent would say so on standard error. */
@@ -142,34 +106,14 @@ static void close_transport(void *transport)
     free_event(tcp->timer_event);
     free_event(tcp->watch_event);
     if (tcp->hub.base != NULL) {
-        mwi_tcp_linger_end_all(&tcp->hub);
+        mwi_tcp_ending_run(&tcp->hub);
         /* For look-ups that were given up, see mwi_tcp_resolve_destroy. */
         event_base_loop(tcp->hub.base, EVLOOP_NONBLOCK);
     }
-    mwi_tcp_conn_free_dead(&tcp->hub);
-    mwi_map_fini(&tcp->hub.peers);
-    if (tcp->hub.base != NULL)
-        event_base_free(tcp->hub.base);
+    mwi_tcp_hub_close(&tcp->hub);
     if (tcp->timer_fd >= 0)
         close(tcp->timer_fd);
-    if (tcp->hub.mirror_fd >= 0)
-        close(tcp->hub.mirror_fd);
-    free(tcp->hub.shared);
-    free(tcp->hub.batch);
     free(tcp);
-}
-
-static void init_hub(struct mwi_tcp_hub *hub, const mw_transport_config *config)
-{
-    hub->config = *config;
-    hub->mirror_fd = -1;
-    mwi_map_init(&hub->peers);
-    TAILQ_INIT(&hub->conns);
-    TAILQ_INIT(&hub->dirty);
-    TAILQ_INIT(&hub->dead);
-    hub->shared = malloc(MWI_TCP_SHARED_BYTES);
-    hub->batch = malloc(sizeof *hub->batch);
-    hub->base = create_base();
 }
 
 static mw_error open_transport(void **transport, const mw_transport_config *config, mw_reason *why)
@@ -182,17 +126,14 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     struct tcp *tcp = calloc(1, sizeof *tcp);
     if (tcp == NULL)
         return fail(why, MW_ENOMEM, "open");
-    init_hub(&tcp->hub, config);
     tcp->listeners.hub = &tcp->hub;
-    tcp->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-
-    mw_error error = MW_OK;
-    if (tcp->timer_fd < 0)
+    tcp->timer_fd = -1;
+    mw_error error = mwi_tcp_hub_open(&tcp->hub, config);
+    if (error != MW_OK)
+        error = fail(why, error, error == MW_ENOMEM ? "open" : "cannot make an event loop");
+    else if ((tcp->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
         error = fail(why, MW_ENETWORK, "cannot make a timer");
-    else if (tcp->hub.base == NULL)
-        error = fail(why, MW_ENETWORK, "cannot make an event loop");
-    else if (tcp->hub.shared == NULL || tcp->hub.batch == NULL ||
-             !add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event) ||
+    else if (!add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event) ||
              (tcp->watch_event = mwi_tcp_watch_begin(&tcp->hub)) == NULL)
         error = fail(why, MW_ENOMEM, "open");
     else if (config->wake_fd >= 0 && !can_wait_for(config->wake_fd))
@@ -207,20 +148,12 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     return MW_OK;
 }
 
-/* A connection that an event drives from the next poll on. */
+/* Begins a connection, which the next poll moves on. */
 static mw_error dial(struct tcp *tcp, const struct mwi_tcp_address *address, mw_peer *peer,
                      mw_reason *why)
 {
-    struct mwi_tcp_conn *conn = mwi_tcp_conn_create(&tcp->hub);
-
-    if (conn == NULL)
-        return fail(why, MW_ENOMEM, "connect");
-    if (mwi_tcp_dial_begin(conn, address) != MW_OK) {
-        mwi_tcp_conn_bury(conn);
-        return fail(why, MW_ENOMEM, "connect");
-    }
-    *peer = conn->peer;
-    return MW_OK;
+    mw_error error = mwi_tcp_conn_dial(&tcp->hub, address, peer);
+    return error == MW_OK ? MW_OK : fail(why, error, "connect");
 }
 
 /* The descriptor is ours from here on, whatever happens. */
@@ -357,14 +290,25 @@ static size_t peers_max(void *transport)
     return SIZE_MAX;
 }
 
+static void open_mirror(struct tcp *tcp)
+{
+    struct mwi_tcp_conn *conn;
+    tcp->is_fd_asked = true;
+    mwi_tcp_mirror_open(&tcp->hub.mirror);
+    mwi_tcp_listeners_mirror(&tcp->listeners);
+    TAILQ_FOREACH(conn, &tcp->hub.conns, link)
+    {
+        mwi_tcp_conn_mirror(conn);
+    }
+}
+
 static int pollable_fd(void *transport)
 {
     struct tcp *tcp = transport;
 
-    if (!tcp->is_fd_asked && mwi_tcp_mirror_open(&tcp->hub) >= 0)
-        mwi_tcp_listeners_mirror(&tcp->listeners);
-    tcp->is_fd_asked = true;
-    return tcp->hub.mirror_fd;
+    if (!tcp->is_fd_asked)
+        open_mirror(tcp);
+    return tcp->hub.mirror.fd;
 }
 
 static int64_t now(void *transport)

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs the event loop for up to a second so that a closing transport loses no queued frame. It does
+ * not wait until the other ends close, as a linger does: it is enough that their kernels have
+ * acknowledged all bytes, since a kernel hands those out before it reports a reset. Called by the
+ * close of tcp.c, and by nobody else.
+ */
+#include "ending.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/time.h"
+#include "conn.h"
+#include "linger.h"
+#include "socket.h"
+
+#define END_S 1
+#define TURN_US 5000
+
+/* Whether the other end has all that was queued for it, or will read it from its kernel. */
+static bool has_all(const struct mwi_tcp_conn *conn)
+{
+    if (conn->outbox.count > 0)
+        return false;
+    return !conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 ||
+           mwi_tcp_socket_all_arrived(conn->fd);
+}
+
+static void begin_all(struct mwi_tcp_hub *hub)
+{
+    struct mwi_tcp_conn *next;
+    for (struct mwi_tcp_conn *conn = TAILQ_FIRST(&hub->conns); conn != NULL; conn = next) {
+        next = TAILQ_NEXT(conn, link);
+        mwi_tcp_conn_end(conn);
+    }
+}
+
+/* Buries the connections that are done; all of them if `is_last`. */
+static void bury_done(struct mwi_tcp_hub *hub, bool is_last)
+{
+    struct mwi_tcp_conn *next;
+    for (struct mwi_tcp_conn *conn = TAILQ_FIRST(&hub->conns); conn != NULL; conn = next) {
+        next = TAILQ_NEXT(conn, link);
+        if (is_last || has_all(conn))
+            mwi_tcp_conn_bury(conn);
+    }
+    mwi_tcp_linger_end(hub, is_last);
+}
+
+static bool is_done(const struct mwi_tcp_hub *hub)
+{
+    return TAILQ_EMPTY(&hub->conns) && TAILQ_EMPTY(&hub->lingers);
+}
+
+static bool turn(struct event_base *base)
+{
+    const struct timeval duration = {.tv_usec = TURN_US};
+    return event_base_loopexit(base, &duration) == 0 && event_base_loop(base, EVLOOP_ONCE) == 0;
+}
+
+void mwi_tcp_ending_run(struct mwi_tcp_hub *hub)
+{
+    int64_t until_ns = mwi_time_after(mwi_clock_monotonic_ns(), END_S * MWI_NS_PER_S);
+    begin_all(hub);
+    bury_done(hub, false);
+    while (!is_done(hub) && mwi_clock_monotonic_ns() < until_ns && turn(hub->base))
+        bury_done(hub, false);
+    bury_done(hub, true);
+    mwi_tcp_conn_free_dead(hub);
+}
