@@ -15,7 +15,7 @@
 #define GROUP_BYTES_MAX ((size_t)1 << 20)
 
 /* A task that the slave could not even receive fails as that task. */
-static void fail_oversized(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                            struct mwi_task_entry *task)
 {
     char text[160];
@@ -77,7 +77,7 @@ static bool is_large(const struct mwi_task_entry *task)
 }
 
 /* Sends a large task in a message of its own, its arguments from where they lie. */
-static void send_large(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_task_entry *task)
 {
     struct mwi_buffer buffer;
@@ -94,8 +94,8 @@ static void send_large(struct mwi_master_engine *engine, const struct mwi_slave_
 
 /* Sends the slave's tasks from `link` on, up to the next large one, in one message; returns where
  * that is. */
-static struct mwi_list *send_small(struct mwi_master_engine *engine,
-                                   const struct mwi_slave_entry *slave, struct mwi_list *link)
+static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                   struct mwi_list *link)
 {
     struct mwi_buffer buffer;
     struct mwi_list *end = link;
@@ -118,7 +118,7 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine,
 }
 
 /* Sends the slave's tasks from `link` on. */
-static void send_tasks(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_list *link)
 {
     while (link != &slave->copies && engine->effects.error == MW_OK) {
@@ -151,6 +151,7 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
         mwi_slaves_update(&engine->slaves, slave);
         return;
     }
+    mwi_stats_add_group(engine->groups, count);
     send_tasks(engine, slave, last->next);
     start_limit(engine, slave);
     mwi_outgoing_audit(engine, slave,

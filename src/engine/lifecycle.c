@@ -144,7 +144,6 @@ static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *
 {
     size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
     mwi_load_remove(&slave->load, bytes, mwi_pace_of(&engine->pace, task->algorithm));
-    slave->results_count++;
     if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);
     if (item->status == MWI_RESULT_DONE)
@@ -187,10 +186,9 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     engine->ended_count++;
     note_done(engine, slave, task, item);
     mwi_copies_remove(&engine->copies, copy);
-    if (task->copies == NULL)
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
-    else if (task->state == MWI_TASK_RUNNING)
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_CANCELLED, NULL);
+    slave->done_count += item->status == MWI_RESULT_DONE;
+    slave->failed_count += item->status == MWI_RESULT_FAILED;
+    mwi_tasks_end(&engine->tasks, task, item->status == MWI_RESULT_DONE, item->duration_ns);
     return true;
 }
 
@@ -207,7 +205,7 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
     mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
     engine->ended_count++;
     if (push_result(engine, slave, task, block, &item))
-        mwi_tasks_move(&engine->tasks, task, MWI_TASK_FREE, NULL);
+        mwi_tasks_end(&engine->tasks, task, false, 0);
     mwi_block_unref(block);
 }
 
@@ -266,10 +264,9 @@ mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
     if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
         return MW_ESTATE;
     bool is_ordered = task->state == MWI_TASK_ORDERED;
-    bool is_running = task->state == MWI_TASK_RUNNING;
     uint32_t sid = task->sid;
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_CANCELLED, NULL, task, NULL);
-    mwi_tasks_move(&engine->tasks, task, is_running ? MWI_TASK_CANCELLED : MWI_TASK_FREE, NULL);
+    mwi_tasks_cancel(&engine->tasks, task);
     if (is_ordered)
         mwi_slaves_update(&engine->slaves, mwi_slaves_by_sid(&engine->slaves, sid));
     return MW_OK;
@@ -279,7 +276,7 @@ size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algo
 {
     const struct mwi_tasks *tasks = &engine->tasks;
     if (algorithm != MWI_TARGET_GENERAL)
-        return tasks->waiting_counts[algorithm];
+        return tasks->by_algorithm[algorithm].waiting;
     return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ORDERED];
 }
 

@@ -25,7 +25,7 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
         mwi_effects_drop(&engine->effects, event->peer);
         mwi_effects_lost(&engine->effects, event->peer, false);
         if (slave != NULL)
-            mwi_slaves_move(&engine->slaves, slave, MWI_SLAVE_DISCONNECTED);
+            mwi_slaves_lose(&engine->slaves, slave, MW_LOSS_CONNECTION);
         return;
     }
     mwi_outgoing_audit(engine, slave,
@@ -40,7 +40,7 @@ static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *
 {
     struct mwi_slave_entry *slave = mwi_slaves_find(&engine->slaves, event->peer);
     if (slave != NULL)
-        mwi_membership_part(engine, slave, true, event->reason);
+        mwi_membership_part(engine, slave, MW_LOSS_CONNECTION, event->reason);
     else
         mwi_effects_lost(&engine->effects, event->peer, false);
 }
@@ -92,7 +92,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     uint64_t failed_count = 0;
     struct mwi_block *block = mwi_block_keep(event->frame, &kept_data);
     if (block == NULL) {
-        mwi_membership_drop(engine, slave, "the master is out of memory");
+        mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
     size_t taken_count =
@@ -105,7 +105,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
                                                  .count = taken_count,
                                                  .failed = failed_count});
     if (taken_count < message->items_count)
-        mwi_membership_drop(engine, slave, "it sent a result of a task that it does not have");
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it sent a result of a task that it does not have");
     else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);
     else
@@ -120,7 +121,7 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entr
         engine, slave,
         (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GOODBYE, .reason = reason});
     mwi_effects_drop(&engine->effects, slave->peer);
-    mwi_membership_part(engine, slave, false, reason);
+    mwi_membership_part(engine, slave, MW_LOSS_GOODBYE, reason);
 }
 
 /* What no honest slave sends is not even decoded: that would cost much more memory than its bytes.
@@ -142,16 +143,19 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
     struct mwi_slave_entry *slave = mwi_slaves_find(&engine->slaves, event->peer);
     if (slave == NULL)
         return;
+    slave->heard_ns = engine->now_ns;
+    mwi_stats_received(&slave->traffic, event->frame->size);
+    mwi_stats_received(&engine->traffic, event->frame->size);
     const char *excess = why_excessive(slave, event->frame);
     if (excess != NULL) {
-        mwi_membership_drop(engine, slave, excess);
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, excess);
         return;
     }
     mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
                                         &message, &why);
     if (error != MW_OK) {
         mwi_membership_drop(
-            engine, slave,
+            engine, slave, MW_LOSS_PROTOCOL,
             mwi_outgoing_note(engine, "%.150s",
                               error == MW_EPROTOCOL ? why.text : mw_error_text(error)));
         return;
@@ -169,7 +173,7 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
     else if (message.kind == MWI_MESSAGE_GOODBYE && is_greeted)
         take_goodbye(engine, slave, &message);
     else
-        mwi_membership_drop(engine, slave,
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
                             is_greeted ? "it sent a message that only a master sends"
                                        : "it did not greet first");
 }
@@ -198,7 +202,7 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
 {
     mwi_slaves_reap(&engine->slaves);
     msgpack_zone_clear(&engine->decoder.zone);
-    engine->now_ns = event->now_ns;
+    mwi_master_state_set_time(engine, event->now_ns);
     switch (event->kind) {
     case MWI_EVENT_PEER_UP:
         peer_up(engine, event);

@@ -42,9 +42,19 @@ struct mwi_master_engine {
     struct mwi_pace pace;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
-    size_t ended_count;                           /* tasks, since there was nothing to do */
+    struct mwi_stats_traffic traffic;
+    uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
+    size_t ended_count;                      /* tasks, since there was nothing to do */
     uint16_t algorithms_count;
     bool is_shutting_down;
 };
+
+/* The time of the step that begins. */
+static inline void mwi_master_state_set_time(struct mwi_master_engine *engine, int64_t now_ns)
+{
+    engine->now_ns = now_ns;
+    engine->tasks.now_ns = now_ns;
+    engine->slaves.now_ns = now_ns;
+}
 
 #endif

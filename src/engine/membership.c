@@ -25,15 +25,19 @@ bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_tim
                             engine->now_ns + (after_ns < left_ns ? after_ns : left_ns));
 }
 
+static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
+{
+    if (slave->sid != MWI_NO_SID)
+        mwi_outgoing_audit(
+            engine, slave,
+            (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_STATE, .state = slave->state});
+}
+
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                enum mwi_slave_state state)
 {
-    bool is_named = slave->sid != MWI_NO_SID;
     mwi_slaves_move(&engine->slaves, slave, state);
-    if (is_named)
-        mwi_outgoing_audit(
-            engine, slave,
-            (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_STATE, .state = state});
+    audit_state(engine, slave);
 }
 
 static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *queue,
@@ -44,19 +48,20 @@ static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *que
 }
 
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         bool is_attempt, const char *reason)
+                         mw_loss loss, const char *reason)
 {
     /* One that dies with a task in hand may be the task's victim, whose attempts are counted. */
-    bool was_useful = slave->results_count > 0 || slave->load.tasks_count > 0;
+    bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
-    mwi_lifecycle_return_copies(engine, slave, is_attempt, reason);
+    mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->disconnected, slave);
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
-    mwi_membership_move_slave(engine, slave, MWI_SLAVE_DISCONNECTED);
+    mwi_slaves_lose(&engine->slaves, slave, loss);
+    audit_state(engine, slave);
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
                                                  .transport = slave->transport,
@@ -66,7 +71,7 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
 }
 
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const char *reason)
+                         mw_loss loss, const char *reason)
 {
     bool is_named = slave->sid != MWI_NO_SID;
     mwi_outgoing_audit(engine, slave,
@@ -76,7 +81,7 @@ void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entr
                                                  .address = slave->address,
                                                  .reason = reason});
     mwi_effects_drop(&engine->effects, slave->peer);
-    mwi_membership_part(engine, slave, true, reason);
+    mwi_membership_part(engine, slave, loss, reason);
 }
 
 static void tell_to_stop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -90,7 +95,7 @@ static void tell_to_stop(struct mwi_master_engine *engine, struct mwi_slave_entr
 void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     tell_to_stop(engine, slave);
-    mwi_membership_drop(engine, slave, "the master is shutting down");
+    mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN, "the master is shutting down");
 }
 
 static void refuse(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -100,7 +105,7 @@ static void refuse(struct mwi_master_engine *engine, struct mwi_slave_entry *sla
     mwi_buffer_init(&buffer);
     mwi_message_write_reason(&buffer, MWI_MESSAGE_REFUSE, reason);
     mwi_outgoing_send(engine, slave, &buffer);
-    mwi_membership_drop(engine, slave, reason);
+    mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, reason);
 }
 
 static void welcome(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -145,7 +150,7 @@ void mwi_membership_take_hello(struct mwi_master_engine *engine, struct mwi_slav
     const char *member_id = engine->config.member_id;
     struct mwi_text theirs = message->hello.member_id;
     if (slave->state != MWI_SLAVE_CONNECTING) {
-        mwi_membership_drop(engine, slave, "it greeted twice");
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, "it greeted twice");
         return;
     }
     mwi_timers_stop(&engine->timers, &slave->quiet);
@@ -203,11 +208,12 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
     struct mwi_buffer buffer;
     if (slave->state == MWI_SLAVE_CONNECTING) {
-        mwi_membership_drop(engine, slave, "it did not greet within --mw-client-timeout");
+        mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
+                            "it did not greet within --mw-client-timeout");
         return;
     }
     if (is_idle && slave->is_pinged) {
-        mwi_membership_drop(engine, slave,
+        mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
                             "it had no task and did not answer within --mw-client-timeout");
         return;
     }
@@ -227,7 +233,7 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
 {
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
     mwi_membership_drop(
-        engine, slave,
+        engine, slave, MW_LOSS_TIME_LIMIT,
         mwi_outgoing_note(
             engine, "task %llu of \"%.60s\" overran its time limit of %g s",
             (unsigned long long)task->id, mwi_outgoing_algorithm_name(engine, task),
@@ -238,7 +244,8 @@ void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
 {
     struct mwi_slave_entry *slave;
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_SHUTTING_DOWN)) != NULL)
-        mwi_membership_drop(engine, slave, "it did not stop within --mw-shutdown-timeout");
+        mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN,
+                            "it did not stop within --mw-shutdown-timeout");
 }
 
 mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid)
@@ -274,7 +281,7 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
 {
     struct mwi_slave_entry *slave;
     mwi_slaves_reap(&engine->slaves);
-    engine->now_ns = now_ns;
+    mwi_master_state_set_time(engine, now_ns);
     engine->is_shutting_down = true;
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_CONNECTING)) != NULL)
         mwi_membership_turn_away(engine, slave);

@@ -23,14 +23,14 @@ bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_tim
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                enum mwi_slave_state state);
 
-/* The slave is gone: its tasks come back, `is_attempt` saying whether that counts for those that it
- * had, and it is known no more. */
+/* The slave is gone for the reason `loss`, told as `reason`: its tasks come back, which counts as an
+ * attempt for those that it had unless it said goodbye, and it is known no more. */
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         bool is_attempt, const char *reason);
+                         mw_loss loss, const char *reason);
 
 /* Throws out a peer that misbehaves or does not answer. */
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const char *reason);
+                         mw_loss loss, const char *reason);
 
 /* A client that has not greeted yet, as the farm ends: a slave that comes now has nothing to do. */
 void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);

@@ -36,18 +36,21 @@ const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_
                              text.data);
 }
 
-void mwi_outgoing_send(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_buffer *buffer)
 {
     mwi_outgoing_send_body(engine, slave, buffer, NULL);
 }
 
-void mwi_outgoing_send_body(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                             struct mwi_buffer *buffer, const mw_body *body)
 {
     size_t size = 0;
     void *frame = mwi_buffer_take(buffer, &size);
     mwi_buffer_fini(buffer);
+    size_t total = size + (body == NULL ? 0 : body->size);
+    mwi_stats_sent(&slave->traffic, total);
+    mwi_stats_sent(&engine->traffic, total);
     mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
 }
 

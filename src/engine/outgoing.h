@@ -30,11 +30,11 @@ const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *form
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text);
 
 /* Sends the buffer's bytes and empties it. */
-void mwi_outgoing_send(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_buffer *buffer);
 
 /* The same with a body behind them, which is taken. */
-void mwi_outgoing_send_body(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                             struct mwi_buffer *buffer, const mw_body *body);
 
 const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,

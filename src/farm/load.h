@@ -18,9 +18,9 @@ struct mwi_load {
     int64_t work_ns;    /* how long they take together, as far as is known */
     int64_t trip_ns;    /* from sending a task to the idle slave to its result, less the task's own
                            time; a moving average, 0: not measured yet */
-    int64_t sent_ns;    /* when the idle slave was sent its first group; 0: results have come since */
-    bool is_alone;      /* the slave has one task and gets no other until that is returned */
-    bool has_room;      /* the slave has tasks and may get more; set by dispatch */
+    int64_t sent_ns; /* when the idle slave was sent its first group; 0: results have come since */
+    bool is_alone;   /* the slave has one task and gets no other until that is returned */
+    bool has_room;   /* the slave has tasks and may get more; set by dispatch */
 };
 
 /* A group of tasks that is sent in one go. */

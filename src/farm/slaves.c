@@ -76,6 +76,7 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
     slave->transport = transport;
     slave->sid = MWI_NO_SID;
     slave->state = MWI_SLAVE_CONNECTING;
+    slave->connected_ns = slave->heard_ns = slaves->now_ns;
     mwi_list_init(&slave->ready_link);
     mwi_list_init(&slave->ordered);
     mwi_list_init(&slave->copies);
@@ -153,17 +154,39 @@ static void forget(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     slaves->acquired[slave->group]--;
 }
 
-void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
-                     enum mwi_slave_state state)
+static void change_state(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                         enum mwi_slave_state state)
 {
     assert(mwi_state_slave_may_move(slave->state, state));
     mwi_list_remove(&slave->link);
+    assert(slaves->counts[slave->state] > 0);
     slaves->counts[slave->state]--;
+    if (slave->state == MWI_SLAVE_BUSY)
+        slave->busy_ns += slaves->now_ns - slave->busy_since_ns;
+    if (state == MWI_SLAVE_BUSY)
+        slave->busy_since_ns = slaves->now_ns;
     slave->state = state;
     enter(slaves, slave);
     mwi_slaves_update(slaves, slave);
-    if (state == MWI_SLAVE_DISCONNECTED)
-        forget(slaves, slave);
+}
+
+void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
+                     enum mwi_slave_state state)
+{
+    assert(state != MWI_SLAVE_DISCONNECTED);
+    change_state(slaves, slave, state);
+}
+
+void mwi_slaves_lose(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, mw_loss loss)
+{
+    if (slave->sid == MWI_NO_SID)
+        slaves->refused_count++;
+    else if (slave->state == MWI_SLAVE_SHUTTING_DOWN && loss == MW_LOSS_CONNECTION)
+        slaves->stopped_count++;
+    else
+        slaves->lost_counts[loss]++;
+    change_state(slaves, slave, MWI_SLAVE_DISCONNECTED);
+    forget(slaves, slave);
 }
 
 struct mwi_slave_entry *mwi_slaves_first(const struct mwi_slaves *slaves,

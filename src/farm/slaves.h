@@ -16,6 +16,7 @@
 #include "base/timers.h"
 #include "farm/load.h"
 #include "farm/policies.h"
+#include "farm/stats.h"
 #include "record/state.h"
 
 struct mwi_slave_entry {
@@ -30,8 +31,13 @@ struct mwi_slave_entry {
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
     struct mwi_load load;
-    size_t frame_bytes_max; /* what it accepts */
-    uint64_t results_count;
+    size_t frame_bytes_max;            /* what it accepts */
+    uint64_t done_count, failed_count; /* tasks that it returned */
+    struct mwi_stats_traffic traffic;
+    int64_t connected_ns; /* when it came */
+    int64_t heard_ns;     /* when its last message came, or it came itself */
+    int64_t busy_since_ns;
+    int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
     bool is_attentive;      /* without a task it listens, and answers a ping */
     bool is_pinged;         /* and has not answered yet */
@@ -57,6 +63,10 @@ struct mwi_slaves {
     uint32_t records_count;
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
     size_t acquired[MWI_GROUPS_COUNT]; /* connected */
+    int64_t now_ns;                    /* of the engine's last step, which sets it */
+    uint64_t stopped_count;            /* went after they had been told to stop */
+    uint64_t refused_count;            /* went before they had greeted */
+    uint64_t lost_counts[MW_LOSSES_COUNT];
 };
 
 void mwi_slaves_init(struct mwi_slaves *slaves);
@@ -93,8 +103,11 @@ size_t mwi_slaves_needed(const struct mwi_slaves *slaves);
 /* "SLAVE-3"; valid as long as the registry. */
 const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);
 
-/* The one way to change a slave's state. A DISCONNECTED one is known no more, but its memory stays
- * until mwi_slaves_reap. */
+/* The slave goes, for the reason `loss` unless it was told to stop before: it is DISCONNECTED and
+ * known no more, but its memory stays until mwi_slaves_reap. */
+void mwi_slaves_lose(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, mw_loss loss);
+
+/* The one way to change a slave's state, but for mwi_slaves_lose. */
 void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
                      enum mwi_slave_state state);
 

@@ -37,8 +37,8 @@ static void clear(struct mwi_tasks *tasks)
 bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
 {
     clear(tasks);
-    tasks->waiting_counts = calloc(algorithms_count + 1, sizeof *tasks->waiting_counts);
-    return tasks->waiting_counts != NULL;
+    tasks->by_algorithm = calloc(algorithms_count + 1, sizeof *tasks->by_algorithm);
+    return tasks->by_algorithm != NULL;
 }
 
 static struct mwi_task_entry *slot_task(const struct mwi_tasks *tasks, size_t slot)
@@ -73,7 +73,7 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     mwi_task_index_fini(&tasks->index);
     mwi_policies_fini(&tasks->policies);
     mwi_pool_fini(&tasks->pool);
-    free(tasks->waiting_counts);
+    free(tasks->by_algorithm);
     clear(tasks);
 }
 
@@ -192,28 +192,14 @@ static struct mwi_pool_level *level_of(const struct mwi_tasks *tasks,
     return mwi_policies_get(&tasks->policies, task->policy)->level;
 }
 
-static bool is_waiting(enum mwi_task_state state)
-{
-    return state == MWI_TASK_WAITING || state == MWI_TASK_ORDERED;
-}
-
 static bool is_at_slaves(enum mwi_task_state state)
 {
     return state == MWI_TASK_RUNNING || state == MWI_TASK_CANCELLED;
 }
 
-static void leave(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+static uint32_t tick_of(const struct mwi_tasks *tasks)
 {
-    if (is_at_slaves(task->state))
-        assert(task->copies == NULL);
-    else if (task->state == MWI_TASK_WAITING)
-        mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
-    else
-        mwi_list_remove(&task->link);
-    if (task->state != MWI_TASK_FREE)
-        tasks->counts[task->state]--;
-    if (is_waiting(task->state))
-        tasks->waiting_counts[task->algorithm]--;
+    return (uint32_t)(uint64_t)(tasks->now_ns / MWI_TASKS_TICK_NS);
 }
 
 static void enter_pool(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_new)
@@ -224,33 +210,119 @@ static void enter_pool(struct mwi_tasks *tasks, struct mwi_task_entry *task, boo
         mwi_pool_prepend(&tasks->pool, level_of(tasks, task), &task->link);
 }
 
+/* Takes the task out of the place that its state gives it. */
+static void leave_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
+                        mw_algorithm_stats *stats)
+{
+    switch ((enum mwi_task_state)task->state) {
+    case MWI_TASK_FREE: /* new, and in no list */
+        stats->submitted++;
+        task->submitted_at = tick_of(tasks);
+        return;
+    case MWI_TASK_WAITING:
+        mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
+        stats->waiting--;
+        break;
+    case MWI_TASK_ORDERED:
+        mwi_list_remove(&task->link);
+        stats->waiting--;
+        break;
+    case MWI_TASK_UNRUNNABLE:
+        mwi_list_remove(&task->link);
+        break;
+    case MWI_TASK_RUNNING:
+    case MWI_TASK_CANCELLED:
+    case MWI_TASK_STATES_COUNT:
+        break;
+    }
+    assert(tasks->counts[task->state] > 0);
+    tasks->counts[task->state]--;
+}
+
+/* The task is about to be sent; the first time tells how long it waited. */
+static void note_sent(struct mwi_tasks *tasks, struct mwi_task_entry *task,
+                      mw_algorithm_stats *stats)
+{
+    task->copies = NULL;
+    if (task->was_sent)
+        return;
+    uint32_t waited = tick_of(tasks) - task->submitted_at;
+    mwi_stats_add_time(&stats->wait, (uint64_t)waited * (uint64_t)MWI_TASKS_TICK_NS);
+    task->was_sent = true;
+}
+
+/* Puts the task into the place that the state gives it. */
+static void enter_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
+                        enum mwi_task_state from, struct mwi_list *list, mw_algorithm_stats *stats)
+{
+    switch ((enum mwi_task_state)task->state) {
+    case MWI_TASK_WAITING:
+        enter_pool(tasks, task, from == MWI_TASK_FREE);
+        stats->waiting++;
+        stats->requeued += from == MWI_TASK_RUNNING;
+        break;
+    case MWI_TASK_ORDERED:
+        mwi_list_append(list, &task->link);
+        stats->waiting++;
+        break;
+    case MWI_TASK_RUNNING:
+        note_sent(tasks, task, stats);
+        break;
+    case MWI_TASK_UNRUNNABLE:
+        mwi_list_append(&tasks->unrunnable, &task->link);
+        stats->unrunnable++;
+        break;
+    case MWI_TASK_CANCELLED:
+    case MWI_TASK_FREE:
+    case MWI_TASK_STATES_COUNT:
+        break;
+    }
+}
+
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
                     struct mwi_list *list)
 {
-    bool is_new = task->state == MWI_TASK_FREE;
-    assert(mwi_state_task_may_move(task->state, state));
+    mw_algorithm_stats *stats = &tasks->by_algorithm[task->algorithm];
+    enum mwi_task_state from = task->state;
+    assert(mwi_state_task_may_move(from, state));
     assert((list != NULL) == (state == MWI_TASK_ORDERED));
-    if (state == MWI_TASK_CANCELLED) {
-        tasks->counts[task->state]--;
-        tasks->counts[state]++;
-        task->state = (uint8_t)state;
-        return;
-    }
-    leave(tasks, task);
-    task->state = (uint8_t)state;
+    assert(!is_at_slaves(from) || task->copies == NULL || state == MWI_TASK_CANCELLED);
+    leave_state(tasks, task, stats);
+    task->state = state;
     if (state == MWI_TASK_FREE) {
         forget(tasks, task);
         return;
     }
     tasks->counts[state]++;
-    if (is_waiting(state))
-        tasks->waiting_counts[task->algorithm]++;
-    if (state == MWI_TASK_WAITING)
-        enter_pool(tasks, task, is_new);
-    else if (state == MWI_TASK_RUNNING)
-        task->copies = NULL;
-    else
-        mwi_list_append(state == MWI_TASK_UNRUNNABLE ? &tasks->unrunnable : list, &task->link);
+    enter_state(tasks, task, from, list, stats);
+}
+
+/* The task is over for the user; its copies may still be out. */
+static void move_to_end(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    bool has_copies = is_at_slaves(task->state) && task->copies != NULL;
+    if (task->state != MWI_TASK_CANCELLED || !has_copies)
+        mwi_tasks_move(tasks, task, has_copies ? MWI_TASK_CANCELLED : MWI_TASK_FREE, NULL);
+}
+
+void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_done,
+                   uint64_t duration_ns)
+{
+    mw_algorithm_stats *stats = &tasks->by_algorithm[task->algorithm];
+    if (task->state != MWI_TASK_CANCELLED) {
+        stats->done += is_done;
+        stats->failed += !is_done;
+    }
+    if (is_at_slaves(task->state))
+        mwi_stats_add_time(&stats->run, duration_ns);
+    move_to_end(tasks, task);
+}
+
+void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    assert(task->state != MWI_TASK_CANCELLED && task->state != MWI_TASK_UNRUNNABLE);
+    tasks->by_algorithm[task->algorithm].cancelled++;
+    move_to_end(tasks, task);
 }
 
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,

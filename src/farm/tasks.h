@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "farm/policies.h"
 #include "farm/pool.h"
+#include "farm/stats.h"
 #include "farm/task_index.h"
 #include "record/state.h"
 #include "wire/message.h"
@@ -42,14 +43,19 @@ struct mwi_task_entry {
     };
     uint32_t sid; /* ordered: the slave that it waits for; else the last one that had it */
     uint32_t policy;
+    uint32_t submitted_at; /* in units of MWI_TASKS_TICK_NS, wrapping around */
     uint16_t algorithm;
-    uint8_t state;
-    uint8_t attempts; /* slaves that had it and were lost */
-    bool is_bytes;
-    bool has_tag_bytes;
-    bool is_suspect; /* was at a slave that was lost, begun or not */
-    bool is_shared;
+    uint8_t attempts;   /* slaves that had it and were lost */
+    unsigned state : 3; /* an enum mwi_task_state */
+    bool is_bytes : 1;
+    bool has_tag_bytes : 1;
+    bool was_sent : 1;
+    bool is_suspect : 1; /* was at a slave that was lost, begun or not */
+    bool is_shared : 1;
 };
+
+/* The unit of a task's time of submission: about a millisecond, so that 32 bits hold 52 days. */
+#define MWI_TASKS_TICK_NS (INT64_C(1) << 20)
 
 /* A tag of any bytes. */
 struct mwi_tag {
@@ -68,7 +74,8 @@ struct mwi_tasks {
     struct mwi_list unrunnable;
     struct mwi_policies policies;
     size_t counts[MWI_TASK_STATES_COUNT];
-    size_t *waiting_counts;   /* by algorithm: in the pool or queued for a slave */
+    mw_algorithm_stats *by_algorithm; /* all but size, name, running: see master_stats.c */
+    int64_t now_ns;                   /* of the engine's last step, which sets it */
     struct mwi_map histories; /* id -> text: what befell a task, for the few that were ever lost */
 };
 
@@ -104,9 +111,18 @@ struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
  * task is new, else at the front, since it is older than those that wait there. ORDERED: to the end
  * of `list`, a slave's, which is NULL for all other states. RUNNING: it has no copy yet, copies.h
  * adds one. UNRUNNABLE: to the end of the store's list. FREE: the task is gone, with all that it
- * owns; its copies must have gone before. */
+ * owns; its copies must have gone before. CANCELLED: its result is not wanted any more. */
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
                     struct mwi_list *list);
+
+/* A task that was sent, or that cannot be sent (is_done false then), ends with a result, after it
+ * ran for duration_ns. It is gone then, or CANCELLED as long as it has copies. */
+void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_done,
+                   uint64_t duration_ns);
+
+/* The user wants no result of a task that waits or runs. It is gone then, or CANCELLED as long as it
+ * has copies. */
+void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task);
 
 /* Adds to what befell a task; "; " between. Out of memory loses the text, nothing else. */
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,

@@ -53,7 +53,9 @@ struct mwi_loop {
     bool is_fd_asked;
     bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
                   */
-    mw_error error;    /* why the engine or the loop cannot go on; stays */
+    mw_error error; /* why the engine or the loop cannot go on; stays */
+    struct mwi_loop_times times;
+    int64_t waited_ns; /* in a turn: when the last wait ended; it ends with the first event */
     int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
 
@@ -183,6 +185,8 @@ static void on_event(struct loop_transport *from, struct mwi_event *event)
     loop->events_count++;
     mwi_backoff_active(&loop->backoff);
     event->now_ns = loop->turned_ns = mwi_loop_now(loop);
+    if (loop->waited_ns == 0)
+        loop->waited_ns = event->now_ns;
     event->transport = from->api->scheme;
     event->peer = global_peer(from, event->peer);
     step(loop, event);
@@ -381,12 +385,34 @@ static mw_error poll_transports(struct mwi_loop *loop, int64_t deadline_ns, mw_r
     return poll_several(loop, deadline_ns, why);
 }
 
+/* All times are read anyway; the engine's own tick counts as waiting, which it is short beside. */
+static void begin_turn(struct mwi_loop *loop, int64_t now_ns)
+{
+    if (loop->turned_ns != 0)
+        loop->times.caller_ns += now_ns - loop->turned_ns;
+    loop->turned_ns = now_ns;
+    loop->waited_ns = 0;
+}
+
+static void end_turn(struct mwi_loop *loop, int64_t began_ns)
+{
+    int64_t waited_ns = loop->waited_ns == 0 ? loop->turned_ns : loop->waited_ns;
+    loop->times.waiting_ns += waited_ns - began_ns;
+    loop->times.serving_ns += loop->turned_ns - waited_ns;
+}
+
+struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop)
+{
+    return loop->times;
+}
+
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why)
 {
     uint64_t before = loop->events_count;
-    loop->turned_ns = mwi_loop_now(loop);
-    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = loop->turned_ns});
+    int64_t began_ns = mwi_loop_now(loop);
+    begin_turn(loop, began_ns);
+    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = began_ns});
     /* A slave that a timer has thrown out is news for the user, who shall not wait for more. */
     if (loop->events_count != before)
         deadline_ns = INT64_MIN;
@@ -404,6 +430,7 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
         loop->turned_ns = mwi_loop_now(loop);
         mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
     }
+    end_turn(loop, began_ns);
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;
     mwi_audit_file_flush(loop->audit);

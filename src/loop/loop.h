@@ -67,6 +67,15 @@ int64_t mwi_loop_due(const struct mwi_loop *loop);
  * 0 if there was none. */
 int64_t mwi_loop_turned(const struct mwi_loop *loop);
 
+/* Where the time since mwi_loop_add of the first transport went. */
+struct mwi_loop_times {
+    int64_t waiting_ns; /* for the network */
+    int64_t serving_ns; /* events and their effects */
+    int64_t caller_ns;  /* outside of the turns */
+};
+
+struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop);
+
 /* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said
  * so. Not from an event. */
 void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);

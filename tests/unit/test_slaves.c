@@ -56,7 +56,7 @@ static void test_ids(void)
         snprintf(expected, sizeof expected, "SLAVE-%u", i);
         CU_ASSERT_EQUAL(slave->sid, i);
         CU_ASSERT_STRING_EQUAL(mwi_slaves_id(&slaves, i), expected);
-        mwi_slaves_move(&slaves, slave, MWI_SLAVE_DISCONNECTED);
+        mwi_slaves_lose(&slaves, slave, MW_LOSS_CONNECTION);
     }
 
     CU_ASSERT_PTR_NULL(mwi_slaves_id(&slaves, 100));
@@ -69,7 +69,7 @@ static void test_ids_stay(void)
 {
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
-    mwi_slaves_move(&slaves, add_slave(&slaves, 1), MWI_SLAVE_DISCONNECTED);
+    mwi_slaves_lose(&slaves, add_slave(&slaves, 1), MW_LOSS_CONNECTION);
     const char *id = mwi_slaves_id(&slaves, 0);
 
     mwi_slaves_reap(&slaves);
@@ -107,7 +107,7 @@ static void test_ready_count(void)
     add_slave(&slaves, 2);
     mwi_slaves_move(&slaves, add_slave(&slaves, 3), MWI_SLAVE_BUSY);
     mwi_slaves_move(&slaves, add_slave(&slaves, 4), MWI_SLAVE_SHUTTING_DOWN);
-    mwi_slaves_move(&slaves, add_slave(&slaves, 5), MWI_SLAVE_DISCONNECTED);
+    mwi_slaves_lose(&slaves, add_slave(&slaves, 5), MW_LOSS_CONNECTION);
 
     CU_ASSERT_EQUAL(mwi_slaves_ready_count(&slaves), 2);
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
@@ -123,7 +123,7 @@ static void test_disconnected(void)
     mwi_slaves_init(&slaves);
     struct mwi_slave_entry *slave = add_slave(&slaves, 1);
 
-    mwi_slaves_move(&slaves, slave, MWI_SLAVE_DISCONNECTED);
+    mwi_slaves_lose(&slaves, slave, MW_LOSS_CONNECTION);
 
     CU_ASSERT_PTR_NULL(mwi_slaves_find(&slaves, 1));
     CU_ASSERT_STRING_EQUAL(slave->address, "127.0.0.1:1");
@@ -145,7 +145,7 @@ static void test_forbidden_move(void)
 {
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
-    mwi_slaves_move(&slaves, add_slave(&slaves, 1), MWI_SLAVE_DISCONNECTED);
+    mwi_slaves_lose(&slaves, add_slave(&slaves, 1), MW_LOSS_CONNECTION);
 
     CU_ASSERT_TRUE(mwt_dies(wake_the_dead, &slaves));
 
