@@ -51,7 +51,8 @@ void mwt_agent_send_range(struct mwt_agent *agent, uint64_t first, uint64_t last
 void mwt_agent_poll(struct mwt_agent *agent, int64_t deadline);
 /* Polls until the deadline, or until a poll fails. */
 void mwt_agent_poll_until(struct mwt_agent *agent, int64_t deadline);
-/* Polls until so many events of that kind have come, or one of its peers is down, or it fails. */
+/* Polls until `count` events of that kind have come, or one of its peers is down, or a poll
+ * fails. */
 void mwt_agent_await(struct mwt_agent *agent, enum mwt_kind kind, int count);
 
 /* Event number `index` of that kind, from 0; one that is all zero if there is none. */

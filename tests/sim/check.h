@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What must hold of every farm, whatever befell it.
+ * The promises that every farm must keep, with any faults.
  */
 #ifndef MWT_CHECK_H
 #define MWT_CHECK_H

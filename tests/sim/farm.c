@@ -17,10 +17,10 @@
 
 static uint64_t draw(uint64_t *state, uint64_t below)
 {
-    uint64_t x = *state += UINT64_C(0x9E3779B97F4A7C15);
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (x ^ x >> 31) % below;
+    uint64_t mixed = *state += UINT64_C(0x9E3779B97F4A7C15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (mixed ^ mixed >> 31) % below;
 }
 
 struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
@@ -114,7 +114,7 @@ static bool exceeds(size_t count, int group)
     return group > 0 && count > (size_t)group;
 }
 
-/* Whatever the slave is told, it never holds more than its groups. */
+/* The slave never holds more than its groups. */
 static int slave_algorithm(mw_slave *slave, struct mwt_farm *farm)
 {
     mw_slave_counts counts;

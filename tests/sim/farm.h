@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole farm in a simulated world, drawn from one seed: a master that submits tasks and keeps
- * account of what comes back, slaves that are killed, cut off and started again, and strangers that
- * send what they should not. After a time the faults end, and everything must finish.
+ * A whole farm in a simulated world, drawn from one seed. A master submits tasks and keeps account
+ * of the results. Slaves are killed, cut off and started again, and strangers send wrong frames.
+ * After a time the faults end, and everything must finish.
  */
 #ifndef MWT_FARM_H
 #define MWT_FARM_H
@@ -13,13 +13,13 @@
 #define MWT_FARM_SLAVES_MAX 64
 #define MWT_FARM_ORDERS_MAX 256
 
-/* What the seed decides, unless the test sets it. */
+/* The settings that the seed decides, unless the test sets them. */
 struct mwt_farm_plan {
     uint64_t seed;
     size_t tasks_count;
     size_t slaves_count;
     int task_group, result_group; /* 0: by time */
-    int64_t task_ns_max;          /* tasks take up to so long */
+    int64_t task_ns_max;          /* the longest task */
     unsigned failing_every;       /* every n-th task fails; 0: none */
     bool has_policies; /* tasks have random policies, some are cancelled; slaves have groups */
     size_t kills_count, cuts_count, strangers_count;
@@ -27,7 +27,7 @@ struct mwt_farm_plan {
     const char *audit_path; /* NULL: no trail */
 };
 
-/* What was asked of one task, and what became of it. */
+/* The request for one task, and its outcome. */
 struct mwt_farm_task {
     mw_task_id id;
     mw_policy policy;
@@ -67,7 +67,7 @@ struct mwt_farm {
 
 struct mwt_farm_plan mwt_farm_draw(uint64_t seed);
 
-/* Runs the farm to its end, or to an hour of virtual time after the faults end. */
+/* Runs the farm to its end, or until an hour of virtual time after the faults end. */
 void mwt_farm_run(struct mwt_farm *farm, const struct mwt_farm_plan *plan);
 void mwt_farm_fini(struct mwt_farm *farm);
 

@@ -24,9 +24,9 @@ static void run_once(struct mwt_farm *farm, struct mwt_farm_plan plan, const cha
     mwt_farm_run(farm, &plan);
 }
 
-/* Whatever befalls the slaves: each task ends exactly once, with its own value, is given up exactly
- * when its policy says, nothing is taken from strangers, no slave has more than its groups, the
- * trail adds up, and once the faults end the farm finishes. */
+/* With any faults, each task ends exactly once, with its own value, or is given up exactly when its
+ * policy says so. Nothing is accepted from strangers, no slave has more than its groups, and the
+ * trail adds up. Once the faults end, the farm finishes. */
 static void every_task_ends_once(void)
 {
     struct mwt_folder folder;

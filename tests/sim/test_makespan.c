@@ -185,7 +185,7 @@ static void test_short_tasks(void)
     CU_ASSERT(measure(draw_short, 50000) < TOLERANCE);
 }
 
-/* Tasks of which a few take as long as all others, and nobody knows which. */
+/* A few tasks take as long as all others together, and nobody knows which. */
 static void test_uneven_tasks(void)
 {
     CU_ASSERT(measure(draw_uneven, 4000) < TOLERANCE);

@@ -25,7 +25,7 @@
         .kind = MWI_AUDIT_##suffix, __VA_ARGS__                                                    \
     }
 
-/* What a record shall look like: after "STAMP [A] ", and after the time in JSON. */
+/* The expected text of a record: after "STAMP [A] ", and after the time in JSON. */
 struct expectation {
     struct mwi_audit_record record;
     const char *text;
@@ -174,9 +174,9 @@ static void check_text(const struct mwi_audit_record *record, const char *expect
 {
     char line[MWI_AUDIT_LINE_BYTES];
     char whole[MWI_AUDIT_LINE_BYTES];
-    snprintf(whole, sizeof(whole), "%s [A] %s", STAMP, expected);
+    snprintf(whole, sizeof whole, "%s [A] %s", STAMP, expected);
 
-    size_t length = mwi_audit_text(record, STAMP, line, sizeof(line));
+    size_t length = mwi_audit_text(record, STAMP, line, sizeof line);
 
     CU_ASSERT_STRING_EQUAL(line, whole);
     CU_ASSERT_EQUAL(length, strlen(whole));
@@ -211,7 +211,7 @@ static void test_json_of_every_kind(void)
     for (size_t i = 0; i < EXPECTATIONS_COUNT; i++) {
         char line[MWI_AUDIT_LINE_BYTES];
         char whole[MWI_AUDIT_LINE_BYTES];
-        snprintf(whole, sizeof(whole), "{\"time_ns\":1795372218000000001,%s", expectations[i].json);
+        snprintf(whole, sizeof whole, "{\"time_ns\":1795372218000000001,%s", expectations[i].json);
 
         size_t length = mwi_audit_json(&expectations[i].record, 1795372218000000001, line, 512);
 
@@ -229,7 +229,7 @@ static void test_json_of_an_early_time(void)
     const struct mwi_audit_record record = RECORD(CEOF, .sid = 0);
     char line[512];
 
-    mwi_audit_json(&record, INT64_MIN, line, sizeof(line));
+    mwi_audit_json(&record, INT64_MIN, line, sizeof line);
 
     CU_ASSERT_STRING_EQUAL(
         line, "{\"time_ns\":-9223372036854775808,\"subject\":\"MASTER\",\"event\":\"ceof\"}");
@@ -247,8 +247,8 @@ static void check_trail(const struct trail_line *lines, size_t count)
         check_text(&lines[i].record, lines[i].text);
 }
 
-/* A master's trail of hello-world, of which CL-MW prints the middle part once a task, is CL-MW's
- * but for the name and number of the version. */
+/* A master's trail of hello-world equals CL-MW's, except for the name and number of the version.
+ * CL-MW prints its middle part once for each task. */
 static void test_master_trail_of_cl_mw(void)
 {
     static const struct trail_line lines[] = {
@@ -277,7 +277,7 @@ static void test_master_trail_of_cl_mw(void)
          "FINI SHUTDOWN \"default-member-id\""},
     };
 
-    check_trail(lines, sizeof(lines) / sizeof(lines[0]));
+    check_trail(lines, sizeof lines / sizeof lines[0]);
 }
 
 /* A slave's trail of hello-world is CL-MW's too; ours does not say from which port it connected. */
@@ -300,7 +300,7 @@ static void test_slave_trail_of_cl_mw(void)
          "FINI MASTER-SHUTDOWN \"default-member-id\""},
     };
 
-    check_trail(lines, sizeof(lines) / sizeof(lines[0]));
+    check_trail(lines, sizeof lines / sizeof lines[0]);
 }
 
 /* In text a string can neither start a line nor drive a terminal nor be malformed, but it may be
@@ -324,10 +324,10 @@ static void test_hostile_bytes_in_text(void)
         {"%s%n{}", "%s%n{}"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct mwi_audit_record record = RECORD(REFUSED, .reason = cases[i].reason);
         char expected[128];
-        snprintf(expected, sizeof(expected), "MASTER -> REFUSED: %s", cases[i].shown);
+        snprintf(expected, sizeof expected, "MASTER -> REFUSED: %s", cases[i].shown);
         check_text(&record, expected);
     }
 }
@@ -345,10 +345,10 @@ static void test_hostile_bytes_in_json(void)
         {"\xff \xe2\x82", "\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct mwi_audit_record record = RECORD(REFUSED, .reason = cases[i].reason);
         char line[512];
-        size_t length = mwi_audit_json(&record, 0, line, sizeof(line));
+        size_t length = mwi_audit_json(&record, 0, line, sizeof line);
         CU_ASSERT_PTR_NULL(strchr(line, '\n'));
         json_t *root = parse_json(line, length);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(root, "reason")), cases[i].parsed);
@@ -374,7 +374,7 @@ static void test_text_is_cut_to_any_size(void)
         RECORD(TASK_FAILED, .sid = 7, .task = 123456789, .text = "h\xc3\xa9llo",
                .reason = "\xf0\x9f\x90\x84\xe2\x82\xac\xc3\xbc and so on");
     char whole[MWI_AUDIT_LINE_BYTES];
-    size_t whole_length = mwi_audit_text(&record, STAMP, whole, sizeof(whole));
+    size_t whole_length = mwi_audit_text(&record, STAMP, whole, sizeof whole);
 
     for (size_t size = 1; size <= whole_length + 1; size++) {
         char *line = malloc(size);
@@ -421,10 +421,10 @@ static void test_json_is_shortened_to_any_size(void)
 {
     static const char *const strings[] = {"\x01\x02\x03\x04\x05\x06", "\xf0\x9f\x90\x84", "\"\\",
                                           "plain"};
-    for (size_t s = 0; s < 4; s++) {
+    for (size_t choice = 0; choice < 4; choice++) {
         char string[3000] = "";
-        while (strlen(string) + 8 < sizeof(string))
-            strcat(string, strings[s]);
+        while (strlen(string) + 8 < sizeof string)
+            strcat(string, strings[choice]);
         for (size_t kind = 0; kind < MWI_AUDIT_KINDS_COUNT; kind++) {
             struct mwi_audit_record record = largest_record((enum mwi_audit_kind)kind, string);
             size_t size = 512 + kind * 3;
@@ -449,10 +449,10 @@ static void test_json_is_shortened_to_any_size(void)
 
 static uint64_t next_random(uint64_t *state)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    uint64_t mixed = *state += 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    return mixed ^ (mixed >> 31);
 }
 
 static uint64_t test_seed(void)
@@ -467,10 +467,10 @@ static uint64_t test_seed(void)
 static void random_string(uint64_t *state, char *string, size_t size)
 {
     size_t length = next_random(state) % size;
-    bool high = next_random(state) % 4 == 0;
+    bool is_high = next_random(state) % 4 == 0;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)(next_random(state) % 255 + 1);
-        string[i] = (char)(high ? byte | 0x80 : byte);
+        string[i] = (char)(is_high ? byte | 0x80 : byte);
     }
     string[length] = '\0';
 }
@@ -483,12 +483,12 @@ static void test_random_strings(void)
 
     for (int round = 0; round < 20000; round++) {
         char string[200];
-        random_string(&state, string, sizeof(string));
+        random_string(&state, string, sizeof string);
         enum mwi_audit_kind kind =
             (enum mwi_audit_kind)(next_random(&state) % MWI_AUDIT_KINDS_COUNT);
         struct mwi_audit_record record = largest_record(kind, string);
         char line[6000];
-        size_t size = 512 + next_random(&state) % (sizeof(line) - 512);
+        size_t size = 512 + next_random(&state) % (sizeof line - 512);
 
         size_t length = mwi_audit_json(&record, (int64_t)next_random(&state), line, size);
         json_t *root = parse_json(line, length);

@@ -114,9 +114,9 @@ static void test_patterns(void)
     mwt_folder_create(&folder);
     mode_t mask = umask(022);
     char host[256] = "";
-    CU_ASSERT_EQUAL(gethostname(host, sizeof(host) - 1), 0);
+    CU_ASSERT_EQUAL(gethostname(host, sizeof host - 1), 0);
     char expected[768];
-    snprintf(expected, sizeof(expected), "%s/a-SLAVE-3-%ld-%s-team_x_.%%-%ld", folder.path,
+    snprintf(expected, sizeof expected, "%s/a-SLAVE-3-%ld-%s-team_x_.%%-%ld", folder.path,
              (long)getpid(), host, (long)getpid());
     struct mwi_audit_file_config config =
         config_for(mwt_folder_file(&folder, "a-%n-%p-%h-%m.%%-%p"));
@@ -140,7 +140,7 @@ static void test_unknown_patterns(void)
     struct mwt_folder folder;
     mwt_folder_create(&folder);
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, names[i]));
         struct mwi_audit_file *file = NULL;
         mw_reason why = {""};
@@ -166,7 +166,7 @@ static void test_unwritable_file(void)
         {"", "No such file or directory"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mwi_audit_file_config config = config_for(cases[i].path);
         struct mwi_audit_file *file = NULL;
         mw_reason why = {""};
@@ -204,8 +204,8 @@ static void test_deferred_name(void)
 static const char *nameless_file(struct mwt_folder *folder)
 {
     char host[256] = "", name[300];
-    gethostname(host, sizeof(host) - 1);
-    snprintf(name, sizeof(name), "slave-%s-%ld.txt", host, (long)getpid());
+    gethostname(host, sizeof host - 1);
+    snprintf(name, sizeof name, "slave-%s-%ld.txt", host, (long)getpid());
     return mwt_folder_file(folder, name);
 }
 
@@ -226,7 +226,8 @@ static void test_close_without_name(void)
     mwt_folder_destroy(&folder);
 }
 
-/* What waits for a name is bounded: then it is written without, and nothing is lost. */
+/* The memory for records that wait for a name is bounded: beyond it they are written without the
+ * name, and none is lost. */
 static void test_full_buffer_without_name(void)
 {
     struct mwt_folder folder;
@@ -258,18 +259,18 @@ static void test_unwritable_deferred_name(void)
     mwi_audit_file_name(file, "SLAVE-7");
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_flush(file);
-    bool wanted = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_wanted(file);
     mwi_audit_file_close(file);
 
-    CU_ASSERT_FALSE(wanted);
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)),
+    CU_ASSERT_FALSE(is_wanted);
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text),
                            "mw: --mw-audit-file /nonexistent-folder/SLAVE-7: No such file or "
                            "directory; there is no audit trail, the farm goes on\n");
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), "");
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     close_packets(ends, saved);
 }
 
-/* What is in the file stays there, and two trails may share it. */
+/* The file keeps its contents, and two trails may share it. */
 static void test_append(void)
 {
     struct mwt_folder folder;
@@ -297,23 +298,23 @@ static void test_full_disk(void)
     char text[1024];
     int saved = open_packets(ends);
     struct mwi_audit_file *file = open_pattern("/dev/full");
-    bool wanted_before = mwi_audit_file_wanted(file);
+    bool was_wanted = mwi_audit_file_wanted(file);
 
     for (int i = 0; i < 5000; i++) {
         mwi_audit_file_write(file, &ceof_record);
         if (i % 10 == 0)
             mwi_audit_file_flush(file);
     }
-    bool wanted_after = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_wanted(file);
     mwi_audit_file_name(file, "master");
     mwi_audit_file_close(file);
 
-    CU_ASSERT_TRUE(wanted_before);
-    CU_ASSERT_FALSE(wanted_after);
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)),
+    CU_ASSERT_TRUE(was_wanted);
+    CU_ASSERT_FALSE(is_wanted);
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text),
                            "mw: audit file /dev/full: No space left on device; the audit trail "
                            "stops here, the farm goes on\n");
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), "");
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     close_packets(ends, saved);
 }
 
@@ -327,15 +328,15 @@ static void test_flush_is_one_write(void)
 
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_write(file, &shutdown_record);
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), "");
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     mwi_audit_file_flush(file);
     mwi_audit_file_flush(file);
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_close(file);
 
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), CEOF_LINE SHUTDOWN_LINE);
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), CEOF_LINE);
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), "");
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), CEOF_LINE SHUTDOWN_LINE);
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), CEOF_LINE);
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     CU_ASSERT_TRUE(fcntl(STDERR_FILENO, F_GETFD) >= 0);
     close_packets(ends, saved);
 }
@@ -352,7 +353,7 @@ static void test_full_buffer(void)
     while (seen == 0 && written < 70000 / strlen(CEOF_LINE)) {
         mwi_audit_file_write(file, &ceof_record);
         written++;
-        seen = count_lines(next_packet(ends[0], text, sizeof(text)), CEOF_LINE);
+        seen = count_lines(next_packet(ends[0], text, sizeof text), CEOF_LINE);
     }
 
     CU_ASSERT_TRUE(seen * strlen(CEOF_LINE) > 64000);
@@ -413,13 +414,13 @@ static void test_closed_pipe(void)
 
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_flush(file);
-    bool wanted = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_wanted(file);
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_close(file);
 
     restore_stderr(saved);
     close(ends[1]);
-    CU_ASSERT_FALSE(wanted);
+    CU_ASSERT_FALSE(is_wanted);
 }
 
 /* Quiet means nothing on standard error, but a file is a file. */
@@ -443,7 +444,7 @@ static void test_quiet(void)
     mwi_audit_file_close(nowhere);
     mwi_audit_file_close(somewhere);
 
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof(text)), "");
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     check_file(folder.file, CEOF_LINE);
     close_packets(ends, saved);
     mwt_folder_destroy(&folder);
@@ -484,7 +485,7 @@ static void test_stamps(void)
     struct mwi_audit_file *file = open_pattern(mwt_folder_file(&folder, "a"));
     const int64_t times_ns[] = {0, NS_PER_S - 1, NS_PER_S, 0, -WALL_S * NS_PER_S - 1};
 
-    for (size_t i = 0; i < sizeof(times_ns) / sizeof(times_ns[0]); i++) {
+    for (size_t i = 0; i < sizeof times_ns / sizeof times_ns[0]; i++) {
         struct mwi_audit_record record = {.kind = MWI_AUDIT_CEOF, .time_ns = times_ns[i]};
         mwi_audit_file_write(file, &record);
     }
@@ -520,8 +521,8 @@ static int find_descriptor(const char *path)
 {
     for (int fd = 3; fd < 256; fd++) {
         char name[64], target[512];
-        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-        ssize_t length = readlink(name, target, sizeof(target) - 1);
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(name, target, sizeof target - 1);
         target[length > 0 ? length : 0] = '\0';
         if (strcmp(target, path) == 0)
             return fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The policy of waiting: what to do next after so much quiet.
+ * The way to wait without a descriptor: first it spins, then it naps, and it yields only as long
+ * as that helps. The time is a number of the test.
  */
 #include "base/backoff.h"
 
@@ -86,8 +87,9 @@ static void test_quiet(void)
     CU_ASSERT_EQUAL(mwi_backoff_next(&backoff, 9 * S + 60 * US, 0), MWI_BACKOFF_YIELD);
 }
 
-/* Who has given way to something that computes naps for a while, instead of giving way to it again,
- * unless much is on its way; who was back soon does not, nor who was told to yield. */
+/* A process that has yielded to one that computes naps for a while and does not yield to it again,
+ * unless much is on its way. A process that soon ran again does not nap, nor does one that was told
+ * to yield. */
 static void test_crowded(void)
 {
     struct mwi_backoff backoff, yield;

@@ -76,7 +76,7 @@ static void test_clear_keeps_the_memory(void)
     mwi_buffer_fini(&buffer);
 }
 
-/* What was reserved is there: the bytes do not move while it is filled. */
+/* Reserved room is there: the bytes do not move while it is filled. */
 static void test_reserve(void)
 {
     char piece[100] = {1};

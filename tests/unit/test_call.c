@@ -63,47 +63,50 @@ static void check_bytes(const mw_result *result, const char *expected)
 
 static void run_all_letters(mw_call *call)
 {
-    const char *s, *S;
-    const void *y;
-    const msgpack_object *o;
-    size_t S_size, y_size;
-    int i;
-    int64_t l;
-    uint64_t u;
-    double d;
-    bool b;
-    if (mw_call_args(call, "s S y i l u d b o", &s, &S, &S_size, &y, &y_size, &i, &l, &u, &d, &b,
-                     &o))
+    const char *string, *sized;
+    const void *bytes;
+    const msgpack_object *object;
+    size_t sized_size, bytes_size;
+    int number;
+    int64_t signed_number;
+    uint64_t unsigned_number;
+    double real;
+    bool is_true;
+    if (mw_call_args(call, "s S y i l u d b o", &string, &sized, &sized_size, &bytes, &bytes_size,
+                     &number, &signed_number, &unsigned_number, &real, &is_true, &object) != MW_OK)
         return;
-    mw_call_return(call, "s S y i l u d b o", s, S, S_size, y, y_size, i, l, u, d, b, o);
+    mw_call_return(call, "s S y i l u d b o", string, sized, sized_size, bytes, bytes_size, number,
+                   signed_number, unsigned_number, real, is_true, object);
 }
 
 static int master_of_all_letters(struct mwt_world *world, mw_master *master)
 {
     msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
-    const char *s = "", *S = "";
-    const void *y = NULL;
-    const msgpack_object *o = NULL;
-    size_t S_size = 0, y_size = 0;
-    int i = 0;
-    int64_t l = 0;
-    uint64_t u = 0;
-    double d = 0;
-    bool b = false;
+    const char *string = "", *sized = "";
+    const void *bytes = NULL;
+    const msgpack_object *object = NULL;
+    size_t sized_size = 0, bytes_size = 0;
+    int number = 0;
+    int64_t signed_number = 0;
+    uint64_t unsigned_number = 0;
+    double real = 0;
+    bool is_true = false;
     (void)world;
     mw_master_submit(master, &task, "s S y i l u d b o", "text", "a\0b", (size_t)3, "\xff",
                      (size_t)1, INT_MIN, INT64_MIN, UINT64_MAX, 0.5, true, &nil);
 
     const mw_result *result = mw_master_next(master);
 
-    CU_ASSERT_EQUAL(mw_result_get(result, "s S y i l u d b o", &s, &S, &S_size, &y, &y_size, &i, &l,
-                                  &u, &d, &b, &o),
+    CU_ASSERT_EQUAL(mw_result_get(result, "s S y i l u d b o", &string, &sized, &sized_size, &bytes,
+                                  &bytes_size, &number, &signed_number, &unsigned_number, &real,
+                                  &is_true, &object),
                     MW_OK);
-    CU_ASSERT_STRING_EQUAL(s, "text");
-    CU_ASSERT_TRUE(S_size == 3 && memcmp(S, "a\0b", 3) == 0);
-    CU_ASSERT_TRUE(y_size == 1 && memcmp(y, "\xff", 1) == 0);
-    CU_ASSERT_TRUE(i == INT_MIN && l == INT64_MIN && u == UINT64_MAX && d == 0.5 && b);
-    CU_ASSERT_TRUE(o != NULL && o->type == MSGPACK_OBJECT_NIL);
+    CU_ASSERT_STRING_EQUAL(string, "text");
+    CU_ASSERT_TRUE(sized_size == 3 && memcmp(sized, "a\0b", 3) == 0);
+    CU_ASSERT_TRUE(bytes_size == 1 && memcmp(bytes, "\xff", 1) == 0);
+    CU_ASSERT_TRUE(number == INT_MIN && signed_number == INT64_MIN &&
+                   unsigned_number == UINT64_MAX && real == 0.5 && is_true);
+    CU_ASSERT_TRUE(object != NULL && object->type == MSGPACK_OBJECT_NIL);
     CU_ASSERT_EQUAL(mw_result_values_count(result), 9);
     return 0;
 }
@@ -204,7 +207,7 @@ static int master_of_read_twice(struct mwt_world *world, mw_master *master)
     return 0;
 }
 
-/* What was read stays, also when it is read again. */
+/* Arguments that were read stay, also when they are read again. */
 static void test_read_twice(void)
 {
     run_farm(run_read_twice, master_of_read_twice);
@@ -216,7 +219,7 @@ static void run_bytes(mw_call *call)
     size_t size;
     CU_ASSERT_EQUAL(mw_call_args_count(call), 0);
     CU_ASSERT_PTR_NULL(mw_call_arg(call, 0));
-    if (mw_call_bytes(call, &data, &size))
+    if (mw_call_bytes(call, &data, &size) != MW_OK)
         return;
     for (size_t i = 0; i < size; i++)
         ((char *)data)[i]++;
@@ -321,7 +324,7 @@ static void check_left(const mw_result *result, char kind)
 static void run_change_of_mind(mw_call *call)
 {
     const char *kinds;
-    if (mw_call_args(call, "s", &kinds))
+    if (mw_call_args(call, "s", &kinds) != MW_OK)
         return;
     for (; *kinds != '\0'; kinds++)
         leave(call, *kinds);
@@ -500,8 +503,7 @@ static int master_of_in_place(struct mwt_world *world, mw_master *master)
     return 0;
 }
 
-/* What a task made of its arguments where they lie, or a part of it, may be given back from there.
- */
+/* A task may return its arguments, or a part of them, from their own memory. */
 static void test_in_place(void)
 {
     run_farm(run_in_place, master_of_in_place);

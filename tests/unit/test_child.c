@@ -73,7 +73,7 @@ static void tell_signals(int channel)
     tell(channel, file_size_action.sa_handler == SIG_DFL ? "default" : "ignored");
 }
 
-/* What this program does as a child: `what` it was started for. */
+/* The work of this program as a child: `what` says for which case it was started. */
 static int be_child(const char *what, const char *channel_option)
 {
     static const char option[] = "--mw-channel=";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Copies: which slaves have which tasks, one slave or several.
+ * Copies of tasks: which slave holds which task, and since when. A task may be at several slaves,
+ * and a slave may hold several tasks.
  */
 #include "farm/copies.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of effects that an engine leaves behind.
+ * The list of effects: their order, their memory, and the error that remains after an allocation
+ * has failed.
  */
 #include "engine/effects.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of errors and the version: names and texts for each, and for numbers that are none.
+ * The texts of the errors, including those of numbers that are no error. A new error needs a text
+ * in mw/error.h only.
  */
 #include <mw/error.h>
 

@@ -101,7 +101,7 @@ static void test_count(void)
     CU_ASSERT_EQUAL(count, 77);
 }
 
-/* Whatever msgpack-c packs passes, and every truncation of it fails. */
+/* Everything that msgpack-c packs passes, and every truncation of it fails. */
 static void test_random_values(void)
 {
     struct mwt_random random;
@@ -128,7 +128,8 @@ static void test_random_values(void)
     }
 }
 
-/* What msgpack-c makes room for before it has seen it; keeps the next test from asking for it. */
+/* The memory that msgpack-c would reserve before it has seen the bytes. It keeps the next test from
+ * asking for it. */
 static bool has_large_claims(const unsigned char *data, size_t size)
 {
     return memchr(data, 0xdd, size) != NULL || memchr(data, 0xdf, size) != NULL;
@@ -153,10 +154,10 @@ static void test_agrees_with_msgpack(void)
             buffer.data[mwt_random_below(&random, buffer.size)] =
                 (unsigned char)mwt_random_next(&random);
 
-        bool passed = is_valid(buffer.data, buffer.size);
-        if (passed || !has_large_claims(buffer.data, buffer.size))
-            CU_ASSERT_EQUAL(passed, msgpack_reads(buffer.data, buffer.size));
-        passed_count += passed;
+        bool is_passed = is_valid(buffer.data, buffer.size);
+        if (is_passed || !has_large_claims(buffer.data, buffer.size))
+            CU_ASSERT_EQUAL(is_passed, msgpack_reads(buffer.data, buffer.size));
+        passed_count += is_passed;
 
         mwi_buffer_fini(&buffer);
     }
@@ -239,7 +240,8 @@ static void test_depth_of_siblings(void)
     CU_ASSERT_TRUE(is_valid(value, sizeof value));
 }
 
-/* The first value is told from what follows it, which may be anything; a cut one is none. */
+/* The first value is told from the bytes behind it, which may be anything. A truncated value is
+ * refused. */
 static void test_first(void)
 {
     static const unsigned char bytes[] = "\x93\x01\xa2mw\x02\xc1\xdd\xff\xff";

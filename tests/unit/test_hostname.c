@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hosts as users name them.
+ * Host names, and the address that stands for all interfaces: which are valid, and how host and
+ * port are joined.
  */
 #include "options/hostname.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lists whose links live in their members.
+ * The linked list: inserting at either end, removing in any order, and links that are in no list.
+ * A link in no list may be removed again.
  */
 #include "base/list.h"
 

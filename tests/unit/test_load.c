@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The load of a slave: what groups add to it and results take away, and how a trip is measured.
+ * The load of a slave: groups add to it and results take away, and the results after an idle time
+ * measure a trip.
  */
 #include "farm/load.h"
 
@@ -26,7 +27,8 @@ static void test_add_and_remove(void)
     CU_ASSERT_EQUAL(load.work_ns, 0);
 }
 
-/* Tasks that took longer than was expected when they were sent never make the work ahead negative. */
+/* Tasks that took longer than was expected when they were sent never make the work ahead
+ * negative. */
 static void test_never_negative(void)
 {
     struct mwi_load load = {0};
@@ -51,8 +53,8 @@ static void test_alone(void)
     CU_ASSERT_FALSE(load.is_alone);
 }
 
-/* Only the first results after the slave was idle tell of the trip: the time since they were sent,
- * less what the tasks ran. Later measurements count less. */
+/* The first results after an idle time measure the trip: the time since they were sent, less the
+ * running time of the tasks. Later measurements count less. */
 static void test_trip(void)
 {
     struct mwi_load load = {0};

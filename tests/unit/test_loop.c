@@ -13,7 +13,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-/* A loop with one sleeping transport, that nobody has called yet. */
+/* A loop with one sleeping transport, before any call. */
 static void start(struct mwt_loop *loop)
 {
     CU_ASSERT_TRUE_FATAL(mwt_loop_open(loop, NULL));
@@ -28,7 +28,7 @@ static void turn(struct mwt_loop *loop, int64_t deadline_ns)
     CU_ASSERT_STRING_EQUAL(why.text, "");
 }
 
-/* What a transport is opened with, and where it is opened and closed. */
+/* The configuration with which a transport is opened, and the order of opening and closing. */
 static void test_add(void)
 {
     static struct mwt_loop loop;
@@ -115,7 +115,7 @@ static void test_deadlines(void)
     mwt_loop_close(&loop);
 }
 
-/* Each event is a step, at its time, with what the transport said. */
+/* Each event is a step, at its time, with the transport's data. */
 static void test_events(void)
 {
     static struct mwt_loop loop;
@@ -167,7 +167,7 @@ static void test_effects(void)
     mwt_loop_close(&loop);
 }
 
-/* What a direct call of the engine has left is carried out when asked for. */
+/* The effects of a direct call of the engine are carried out on demand. */
 static void test_carry_out(void)
 {
     static struct mwt_loop loop;
@@ -247,8 +247,8 @@ static void run_out_of_memory(struct mwt_loop *loop, const struct mwi_event *eve
         mwi_effects_send(&loop->effects, 7, NULL, 0);
 }
 
-/* An engine that ran out of memory ends the turn, in an event or in the tick before it; nobody
- * waits then for what will not come. */
+/* An engine that ran out of memory ends the turn, in an event or in the tick before it. The loop
+ * does not wait then. */
 static void test_engine_out_of_memory(void)
 {
     static struct mwt_loop loop;
@@ -304,7 +304,8 @@ static void test_audit(void)
     mwt_folder_destroy(&folder);
 }
 
-/* The transport is asked for its descriptor once, whatever it says, and only by who wants it. */
+/* The transport is asked once for its descriptor, even if it has none, and only if somebody wants
+ * it. */
 static void test_fd(void)
 {
     for (int fd = 0; fd < 10; fd += 9) {
@@ -395,8 +396,8 @@ static void lose_it(struct mwt_loop *loop)
     mwi_loop_lose(loop->loop, 1, "gone");
 }
 
-/* What the descriptor does not tell is due now: what was never looked at, what came of an event,
- * and what the loop itself has asked of the transport. */
+/* Work that the descriptor does not report is due now: before the first look, after an event, and
+ * after the loop's own calls of the transport. */
 static void test_due_now(void)
 {
     static void (*const asks[])(struct mwt_loop *) = {listen_here, connect_there, send_word,

@@ -87,7 +87,7 @@ static void test_complete(void)
     mwt_loop_close(&loop);
 }
 
-/* What the engine does to a peer reaches that peer, by its transport's own number. */
+/* The engine's effects reach the right peer, by its transport's own number. */
 static void test_effects_for_both(void)
 {
     static struct mwt_loop loop;
@@ -131,7 +131,7 @@ static void test_calls_by_index(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(loop.fakes[1].calls, "close"));
 }
 
-/* There is room for so many and no more, which is told. */
+/* There is room for a fixed number of transports, and one more is an error. */
 static void test_too_many(void)
 {
     static struct mwt_loop loop;
@@ -189,7 +189,8 @@ static void test_events_of_either(void)
     }
 }
 
-/* What wakes the one that sleeps (a signal) ends the turn, though no peer was heard of. */
+/* A wake-up of the sleeping transport, by a signal, ends the turn, even if no peer sent
+ * anything. */
 static void test_wake(void)
 {
     static struct mwt_loop loop;
@@ -231,7 +232,7 @@ static void test_wake_without_sleep(void)
     }
 }
 
-/* What --mw-wait says reaches the transports, and the loop itself obeys: spin and yield never wait
+/* The value of --mw-wait reaches the transports. The loop obeys it too: spin and yield never wait
  * in a transport, nap does at once. */
 static void test_waits(void)
 {
@@ -311,8 +312,8 @@ static void test_awake_after_an_event(void)
     }
 }
 
-/* Who waits in a loop of its own is told to come back at once while something happens, and after
- * naps of at most four milliseconds when nothing has for long. */
+/* A caller that waits in its own loop is told to come back at once while something happens, and
+ * after naps of at most four milliseconds after a long silence. */
 static void test_due(void)
 {
     static struct mwt_loop loop;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The map against a table that is searched from end to end, with keys that like to collide.
+ * The hash map: keys of any bits, growth, removal, and walks over all entries. Random operations
+ * are compared with a plain array.
  */
 #include "base/map.h"
 
@@ -50,7 +51,7 @@ static void remove_key(struct mwi_map *map, struct reference *reference, size_t 
     reference->values[i] = NULL;
 }
 
-/* Whatever is set and removed in whatever order, every key has its latest pointer or none. */
+/* After any sequence of sets and removals, every key has its latest pointer or none. */
 static void test_like_a_table(void)
 {
     static struct reference reference;

@@ -20,7 +20,7 @@ static int user_data;
 static void run_echo(mw_call *call)
 {
     const msgpack_object *value;
-    if (mw_call_args(call, "o", &value))
+    if (mw_call_args(call, "o", &value) != MW_OK)
         return;
     mw_call_return(call, "o", value);
 }
@@ -35,7 +35,7 @@ static void run_spend(mw_call *call)
 {
     double seconds;
     const struct mwt_world *world = mw_call_user(call);
-    if (mw_call_args(call, "d", &seconds))
+    if (mw_call_args(call, "d", &seconds) != MW_OK)
         return;
     mw_sim_spend(world->sim, (int64_t)(seconds * 1e9));
     mw_call_return(call, "d", seconds);
@@ -47,7 +47,7 @@ static const mw_algorithm algorithms[] = {
 static const mw_task echo = {.algorithm = "echo"};
 static const mw_task spend = {.algorithm = "spend"};
 
-/* A farm of so many slaves for this master, which finds the world as its user's data. */
+/* A farm of `slaves_count` slaves for this master, which finds the world as its user's data. */
 static struct mwt_world world_of(size_t slaves_count,
                                  int (*master)(struct mwt_world *world, mw_master *master))
 {
@@ -430,7 +430,7 @@ static int master_of_unrunnable(struct mwt_world *world, mw_master *master)
     return 0;
 }
 
-/* A task that no slave can run comes back with its arguments and what befell it. */
+/* A task that no slave can run comes back with its arguments and the reasons. */
 static void test_unrunnable(void)
 {
     run_farm(1, master_of_unrunnable);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The master engine and those who come: slaves that greet, slaves of other farms and versions, and
- * strangers, none of whom may disturb the farm.
+ * The master engine and its new peers: slaves that greet, slaves of other farms and versions, and
+ * strangers. None of them may disturb the farm.
  */
 #include "mwt_master.h"
 
@@ -47,7 +47,7 @@ static void check_farm_goes_on(struct mwt_master *master)
     CU_ASSERT_EQUAL(mwi_slaves_ready_count(&master->engine.slaves), 1);
 }
 
-/* A slave that greets is welcomed with what it must know, and audited as CL-MW does. */
+/* A slave that greets is welcomed with everything that it must know, and audited as in CL-MW. */
 static void test_welcome(void)
 {
     static struct mwt_master master;
@@ -75,8 +75,8 @@ static void test_welcome(void)
     end(&master);
 }
 
-/* Slaves are numbered as they greet, not as they connect; the number of one who left is not used
- * again. */
+/* Slaves are numbered as they greet, not as they connect. The number of a slave that left is not
+ * used again. */
 static void test_ids(void)
 {
     static struct mwt_master master;
@@ -172,8 +172,8 @@ static void test_long_member_id(void)
     end(&master);
 }
 
-/* A slave of another version of the protocol is told which versions meet, whatever else its
- * greeting holds. */
+/* A slave of another version of the protocol gets both versions in its refusal, whatever else its
+ * greeting contains. */
 static void test_other_protocol(void)
 {
     static const char future[] = "\x94\x01\xa2mw\x63\x81\xa3new\xc3";
@@ -193,7 +193,7 @@ static void test_other_protocol(void)
     end(&master);
 }
 
-/* Something that is no message of ours, and why the master drops who sent it. */
+/* Bytes that are no message of ours, and the reason for which the master drops their sender. */
 struct garbage {
     const char *bytes;
     size_t size;
@@ -227,7 +227,7 @@ static const struct garbage garbage[] = {
     {BYTES("\x95\x05\x00\xc4\x00\x02\x00"), "a malformed result"},
 };
 
-/* Garbage before the greeting costs its sender the connection and nobody else anything. */
+/* Garbage before the greeting costs its sender the connection, and does not disturb others. */
 static void test_garbage_before_greeting(void)
 {
     for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
@@ -401,7 +401,7 @@ static void test_messages_of_a_master(void)
     }
 }
 
-/* Who greets twice is dropped, and does not get another number. */
+/* A peer that greets twice is dropped, and does not get another number. */
 static void test_greeting_twice(void)
 {
     static struct mwt_master master;
@@ -435,7 +435,7 @@ static void test_down_before_greeting(void)
     end(&master);
 }
 
-/* What comes from a peer that was dropped, or never was, is passed over. */
+/* Frames of a peer that was dropped, or never was, are ignored. */
 static void test_peers_that_are_not(void)
 {
     static struct mwt_master master;
@@ -454,7 +454,7 @@ static void test_peers_that_are_not(void)
     end(&master);
 }
 
-/* When nobody wants the trail, no record of it is made, and all else is the same. */
+/* Without an audit trail no record is made, and everything else is the same. */
 static void test_no_audit_when_nobody_listens(void)
 {
     static struct mwt_master master;

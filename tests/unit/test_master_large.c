@@ -112,8 +112,8 @@ static mw_body hold_body(struct mwi_effects *effects)
     return (mw_body){0};
 }
 
-/* The arguments leave from where they were submitted, and stay for as long as a transport needs
- * them, whatever becomes of the task: here its slave is lost, another returns it. */
+/* The arguments are sent from the memory of the submission, and stay for as long as a transport
+ * needs them, whatever happens to the task: here its slave is lost, and another returns it. */
 static void test_arguments_are_not_copied(void)
 {
     static struct mwt_master master;
@@ -210,7 +210,7 @@ static void test_result_of_no_task(void)
     end(&master);
 }
 
-/* Large messages that a slave must not send, and what the trail says of it. */
+/* Large messages that a slave must not send, and the trail's records of them. */
 static const struct {
     const char *bytes;
     size_t size;
@@ -224,7 +224,7 @@ static const struct {
      "its message has more fields than results of its tasks"},
 };
 
-/* Whoever sends one is dropped, with a word on why. */
+/* A peer that sends one is dropped, with a reason. */
 static void test_bad_messages(void)
 {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -24,7 +24,7 @@ static void end(struct mwt_master *master)
     mwt_master_end(master);
 }
 
-/* The first unrunnable task, and what is told of it. */
+/* The first unrunnable task, and its message. */
 static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *master,
                                                      const char **history)
 {
@@ -44,7 +44,7 @@ static void say_goodbye(struct mwt_master *master, mw_peer peer, const char *rea
     mwt_master_frame(master, peer, &buffer);
 }
 
-/* The trail of a loss says what was lost and why. */
+/* The trail of a loss names the tasks and the reason. */
 static void test_trail_of_a_loss(void)
 {
     static struct mwt_master master;
@@ -65,8 +65,8 @@ static void test_trail_of_a_loss(void)
     end(&master);
 }
 
-/* Tasks of a lost slave go back in their old order, before newer ones, and are sent alone, so that
- * whom the next loss is due to is clear. */
+/* Tasks of a lost slave go back in their old order, before newer ones. They are sent alone, so that
+ * the cause of the next loss is known. */
 static void test_order_after_a_loss(void)
 {
     static struct mwt_master master;
@@ -86,7 +86,8 @@ static void test_order_after_a_loss(void)
     end(&master);
 }
 
-/* Only what was not returned goes back; after how many results a slave was lost is told. */
+/* Only tasks without a result go back. The trail has the number of results after which the slave
+ * was lost. */
 static void test_loss_after_some_results(void)
 {
     static struct mwt_master master;
@@ -136,7 +137,7 @@ static void test_loss_with_another_idle(void)
     end(&master);
 }
 
-/* A task is tried so many times as the user allows, and then is unrunnable with the whole story. */
+/* A task has as many attempts as the user allows. Then it is unrunnable, with the whole story. */
 static void test_max_attempts(void)
 {
     static struct mwt_master master;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The end of a farm: every slave is told, nobody gets anything any more, and who does not go in
- * time is dropped.
+ * The end of a farm: every slave is told, no slave gets anything any more, and a slave that does
+ * not go in time is dropped.
  */
 #include "mwt_master.h"
 
@@ -21,7 +21,7 @@ static void end(struct mwt_master *master)
     mwt_master_end(master);
 }
 
-/* Shuts down at `now_ns`, and forgets what was before. */
+/* Shuts down at `now_ns`, and forgets the earlier effects. */
 static void shut_down(struct mwt_master *master, int64_t now_ns)
 {
     mwt_master_forget(master);
@@ -84,7 +84,7 @@ static void test_expected_end_has_no_reason(void)
     end(&master);
 }
 
-/* After the end has begun no task is sent, whoever is there. */
+/* After the end has begun no task is sent, even to idle slaves. */
 static void test_no_more_tasks(void)
 {
     static struct mwt_master master;
@@ -183,7 +183,7 @@ static void test_stragglers(void)
     end(&master);
 }
 
-/* A time of 0 means that nobody is waited for. */
+/* A time of 0 means that the master does not wait. */
 static void test_no_patience(void)
 {
     static struct mwt_master master;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The master engine at work: which tasks go to which slave in how large messages, and what results
- * it takes from whom.
+ * The master engine at work: which tasks go to which slave in how large messages, and which
+ * results the master accepts.
  */
 #include "mwt_master.h"
 #include "mwt_policy.h"
@@ -71,7 +71,7 @@ static void test_trail_of_a_whole_run(void)
     end(&master);
 }
 
-/* Tasks wait for a slave, and a slave for tasks; whoever comes last brings them together. */
+/* Tasks wait for a slave, and a slave for tasks. Either may come last. */
 static void test_tasks_before_slaves_and_after(void)
 {
     static struct mwt_master master;
@@ -180,8 +180,8 @@ static void check_messages_of(struct mwt_random *random, size_t limit)
     end(&master);
 }
 
-/* No message is larger than its slave accepts, whatever the sizes of the tasks; none is left out,
- * none comes twice, and all go in order. */
+/* No message is larger than its slave accepts, with any sizes of the tasks. No task is left out or
+ * comes twice, and all go in order. */
 static void test_messages_fit_the_slave(void)
 {
     struct mwt_random random;
@@ -255,7 +255,7 @@ static void test_task_that_just_fits(void)
     end(&master);
 }
 
-/* What is submitted reaches the slave: algorithm, payload and its kind. */
+/* The slave gets the algorithm, the payload and its kind as submitted. */
 static void test_task_on_the_wire(void)
 {
     static struct mwt_master master;
@@ -277,7 +277,7 @@ static void test_task_on_the_wire(void)
     end(&master);
 }
 
-/* Results come out in order of arrival, with what the user and the slave said. */
+/* Results come out in order of arrival, with the data of the user and of the slave. */
 static void test_results(void)
 {
     static struct mwt_master master;
@@ -426,7 +426,7 @@ static void test_result_of_anothers_task(void)
     end(&master);
 }
 
-/* What a message holds before the offence counts, what comes after it does not. */
+/* The part of a message before the offence counts, the part after it does not. */
 static void test_good_results_before_a_bad_one(void)
 {
     static struct mwt_master master;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master that makes its groups by time: what it sends ahead, and what becomes of that when a
+ * A master that makes its groups by time: the tasks that it sends ahead, and their fate when a
  * slave is lost.
  */
 #include <string.h>
@@ -16,7 +16,7 @@ static void start(struct mwt_master *master)
     struct mwi_master_engine_config config = mwt_master_config();
     config.task_group = 0;
     CU_ASSERT_TRUE_FATAL(mwt_master_start(master, &config));
-    /* What tasks take is known, and not much. */
+    /* The time of tasks is known, and short. */
     for (int i = 0; i < 1000; i++)
         mwi_pace_learn(&master->engine.pace, 0, 300000);
     mwt_master_greet(master, SLAVE_A);
@@ -34,7 +34,7 @@ static void tick(struct mwt_master *master)
     mwt_master_tick(master, master->now_ns + 1000);
 }
 
-/* A slave has more before it has returned the last of what it has. */
+/* A slave gets more before it has returned its last task. */
 static void test_ahead(void)
 {
     static struct mwt_master master;
@@ -53,7 +53,7 @@ static void test_ahead(void)
     end(&master);
 }
 
-/* Who has nothing comes first. */
+/* An idle slave comes first. */
 static void test_idle_first(void)
 {
     static struct mwt_master master;
@@ -70,8 +70,8 @@ static void test_idle_first(void)
     end(&master);
 }
 
-/* A slave is lost with several tasks, of which nobody knows which it was running: none counts an
- * attempt, and all are sent alone from then on, so that one that brings slaves down is known. */
+/* A slave is lost with several tasks, and nobody knows which it was running. None counts an
+ * attempt, and all are sent alone from then on, so that a task that kills slaves becomes known. */
 static void test_loss(void)
 {
     static struct mwt_master master;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The messages on the wire: what is written is read, what is malformed is refused with what is
- * wrong, and two forms are as they must be in every version of the protocol.
+ * The messages on the wire: a written message reads back, a malformed one is refused with a
+ * reason, and two forms are the same in every version of the protocol.
  */
 #include "wire/message.h"
 
@@ -13,7 +13,7 @@
 
 #define BYTES(bytes) bytes, sizeof bytes - 1
 
-/* A message that was written, and what was read from it. */
+/* A message that was written, and the message that was read from it. */
 struct way {
     struct mwi_buffer buffer;
     struct mwi_decoder decoder;
@@ -40,7 +40,7 @@ static mw_error decode(struct way *way)
                               &way->why);
 }
 
-/* Decodes what was written, which must be a message of that kind. */
+/* Decodes the written message, which must be of that kind. */
 static void read_back(struct way *way, enum mwi_message_kind kind)
 {
     CU_ASSERT_FALSE_FATAL(way->buffer.failed);
@@ -84,7 +84,7 @@ static void test_hello(void)
     end(&way);
 }
 
-/* Of a greeting of another version only the version is read: nobody knows what else it holds. */
+/* Only the version of a greeting of another version is read: its other fields are unknown. */
 static void test_hello_of_another_version(void)
 {
     static const struct {
@@ -263,7 +263,7 @@ static void test_result_of_no_values(void)
     end(&way);
 }
 
-/* The payload of a large task is all that follows its head, whatever it looks like. */
+/* The payload of a large task is everything behind its head, whatever its bytes are. */
 static void test_large_task(void)
 {
     static const char payload[] = "\xdd\xff\xff\xff\xff raw";
@@ -284,7 +284,7 @@ static void test_large_task(void)
     end(&way);
 }
 
-/* A large result reads back, whatever the size of its id. */
+/* A large result reads back with ids of any size. */
 static void test_large_result(void)
 {
     static const uint64_t ids[] = {
@@ -308,7 +308,7 @@ static void test_large_result(void)
     }
 }
 
-/* What a task or result takes besides its payload is never more than is set aside for it. */
+/* A task or result never takes more room, besides its payload, than is set aside for it. */
 static void test_overhead(void)
 {
     enum { BYTES_COUNT = 100000 };
@@ -332,7 +332,7 @@ static void test_overhead(void)
     mwi_buffer_fini(&buffer);
 }
 
-/* Bytes that are no message, and what is said of them. */
+/* Bytes that are no message, and the reasons. */
 static const struct {
     const char *bytes;
     size_t size;
@@ -399,7 +399,7 @@ static const struct {
     {BYTES("\x92\x08\x00"), "a message with fields it has not"},
 };
 
-/* Each is refused with a word on what is wrong. */
+/* Each is refused with a reason. */
 static void test_malformed(void)
 {
     for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
@@ -450,7 +450,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
     }
 }
 
-/* A message that was cut off is none, wherever it was cut. */
+/* A message that is cut off anywhere is refused. */
 static void test_truncations(void)
 {
     for (size_t kind = 0; kind < 7; kind++) {
@@ -467,7 +467,8 @@ static void test_truncations(void)
     }
 }
 
-/* Damaged messages are refused, or read as what they then are; one decoder reads them all. */
+/* Damaged messages are refused, or read as the messages that they have become. One decoder reads
+ * them all. */
 static void test_damaged(void)
 {
     struct mwt_random random;

@@ -83,7 +83,7 @@ static void disconnect(struct farm *farm, size_t slave)
 }
 
 /* Carries out the first effect of an engine; false if there is none. */
-/* What arrives of a frame; with its body, if it has one, in memory that is not allocated. */
+/* Copies a frame, and its body if it has one, into memory that is not allocated. */
 static mw_frame join(const struct mwi_effect *effect)
 {
     static unsigned char joined[MW_HEAD_BYTES_MAX + MWI_MESSAGE_LARGE_BYTES];
@@ -119,7 +119,7 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
     return true;
 }
 
-/* Runs what a slave has; each task returns its own payload, every third fails. */
+/* Runs the tasks of a slave. Each returns its own payload, and every third fails. */
 static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
 {
     struct mwi_slave_task task;

@@ -15,7 +15,7 @@ static void run_square(mw_call *call)
 {
     int number;
     const char *text;
-    if (mw_call_args(call, "is", &number, &text))
+    if (mw_call_args(call, "is", &number, &text) != MW_OK)
         return;
     if (number == 3)
         mw_call_fail(call, "%s", text);
@@ -33,7 +33,7 @@ static bool is_right_result(const mw_result *result)
            number == result->tag * result->tag && strcmp(text, "text!") == 0;
 }
 
-/* Returns how many results were right; below 0 if one was wrong and nobody was told. */
+/* Returns the number of right results; below 0 if one was wrong without an error. */
 static int master_of_squares(struct mwt_world *world, mw_master *master)
 {
     const mw_result *result;
@@ -83,12 +83,12 @@ static void test_farm(void)
 
 static char large[1 << 20];
 
-/* Leaves a result for which there is no memory; what is done is the argument. */
+/* Returns a result for which there is no memory. The argument chooses the call. */
 static void run_without_memory(mw_call *call)
 {
     const char *what;
     void *block = malloc(sizeof large);
-    if (block == NULL || mw_call_args(call, "s", &what))
+    if (block == NULL || mw_call_args(call, "s", &what) != MW_OK)
         return;
     memset(large, 'x', sizeof large - 1);
     mwt_memory_fail(1, false);
@@ -110,7 +110,7 @@ static void run_without_memory(mw_call *call)
 static void run_echo(mw_call *call)
 {
     const char *text;
-    if (!mw_call_args(call, "s", &text))
+    if (mw_call_args(call, "s", &text) == MW_OK)
         mw_call_return(call, "s", text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is learned of how long tasks take.
+ * Learning how long tasks take: the average of each algorithm, the weight of new times, and times
+ * that cannot be true.
  */
 #include "farm/pace.h"
 
@@ -59,7 +60,7 @@ static void test_first_few(void)
     mwi_pace_fini(&pace);
 }
 
-/* What a slave claims may be nonsense, which must not overflow. */
+/* A slave may report nonsense, which must not overflow. */
 static void test_absurd(void)
 {
     struct mwi_pace pace;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The resource file: what is written is read back, a file is replaced whole or not at all, and what
- * is no resource file is refused with a sentence that says why.
+ * The resource file: a written file reads back, a file is replaced whole or not at all, and
+ * anything that is no resource file is refused with a sentence that gives the reason.
  */
 #include "record/resource_file.h"
 
@@ -157,8 +157,8 @@ static void test_without_address(void)
     check_round_trip(&resource);
 }
 
-/* A file of another protocol version, with fields that we do not know, can be read, so that the
- * slave can say what is the matter. */
+/* A file of another protocol version, with unknown fields, can be read, so that the slave can
+ * report the versions. */
 static void test_other_protocol_version(void)
 {
     json_t *root = json_loads(sample_text, 0, NULL);
@@ -186,7 +186,7 @@ static void test_replacement(void)
     struct mwi_resource resource = sample_resource();
     mw_reason why = {""};
     char name[64];
-    snprintf(name, sizeof(name), "master.rsc.%ld.tmp", (long)getpid());
+    snprintf(name, sizeof name, "master.rsc.%ld.tmp", (long)getpid());
     mwt_file_write(mwt_folder_file(&folder, name), "left behind");
     mwt_file_write(mwt_folder_file(&folder, "master.rsc"), "old");
 
@@ -231,13 +231,13 @@ static void test_failed_write(void)
     mwt_folder_destroy(&folder);
 }
 
-/* What cannot be replaced is not touched: no such folder, a folder, a device. */
+/* Places that cannot be replaced are not touched: a missing folder, a folder, a device. */
 static void test_unwritable(void)
 {
     static const char *const paths[] = {"/nonexistent-folder/m.rsc", "/tmp", "/dev/null", ""};
     struct mwi_resource resource = sample_resource();
 
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         mw_reason why = {""};
         CU_ASSERT_EQUAL(mwi_resource_file_write(paths[i], &resource, &why), MW_EIO);
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, paths[i]));
@@ -310,8 +310,8 @@ static void check_refused(const void *data, size_t size, const char *part)
     CU_ASSERT_EQUAL(resource.pid, 1);
 }
 
-/* What is no JSON object is refused: nothing, binary, CL-MW's own, other JSON, NULs, twice a field,
- * and every beginning of a good file. */
+/* Everything that is no JSON object is refused: nothing, binary, CL-MW's own files, other JSON,
+ * NULs, a field that is there twice, and every beginning of a good file. */
 static void test_garbage(void)
 {
     static const char *const texts[] = {
@@ -324,7 +324,7 @@ static void test_garbage(void)
         "{\"pid\": 1, \"pid\": 2}",
         "{} {}",
     };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         check_refused(texts[i], strlen(texts[i]), "it is not JSON");
     check_refused("[1, 2]", 6, "it is not a JSON object");
     check_refused("{\0}", 3, "it is not JSON");
@@ -376,7 +376,7 @@ static void test_addresses(void)
         {"null", "80", "host"},      {"\"h\"", "4294967297", "port"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *root = json_loads(sample_text, 0, NULL);
         json_object_set_new(root, "host", json_loads(cases[i].host, JSON_DECODE_ANY, NULL));
         json_object_set_new(root, "port", json_loads(cases[i].port, JSON_DECODE_ANY, NULL));
@@ -479,7 +479,7 @@ static void test_out_of_memory(void)
     json_set_alloc_funcs(malloc, free);
 }
 
-/* What would block a reader, or is no file of bytes, is refused at once. */
+/* A file that would block a reader, or that is no file of bytes, is refused at once. */
 static void test_no_regular_file(void)
 {
     struct mwt_folder folder;

@@ -27,7 +27,7 @@ static void end(struct mwt_slave *slave)
     mwt_slave_end(slave);
 }
 
-/* Runs the next task, which returns so many bytes of its own first letter. */
+/* Runs the next task, which returns `size` bytes of its own first letter. */
 static void run_sized(struct mwt_slave *slave, size_t size)
 {
     struct mwi_slave_task task;
@@ -79,7 +79,7 @@ static void test_result_groups(void)
     end(&slave);
 }
 
-/* What has gathered can be sent before its time. */
+/* Results that are ready can be sent before their time. */
 static void test_flush(void)
 {
     static struct mwt_slave slave;

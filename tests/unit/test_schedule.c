@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How many tasks go into the next message for a slave.
+ * The scheduler without times: slaves of the three groups, ordered and unordered tasks, and groups
+ * of a fixed size.
  */
 #include "farm/schedule.h"
 
@@ -80,7 +81,7 @@ static size_t group_of(const int *sizes, size_t task_group, size_t group_bytes_m
     return count;
 }
 
-/* What slaves of the three groups take of two ordered and two unordered tasks. */
+/* The tasks that slaves of the three groups get, of two ordered and two unordered ones. */
 static void test_groups_of_slaves(void)
 {
     static const size_t counts[] = {
@@ -153,7 +154,7 @@ static void test_time_limit_goes_alone(void)
     mwi_tasks_fini(&tasks);
 }
 
-/* A slave gets a whole group, or what there is. */
+/* A slave gets a whole group, or all that there are. */
 static void test_fixed_groups(void)
 {
     static const int five[] = {1, 1, 1, 1, 1, -1};

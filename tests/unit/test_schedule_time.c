@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How many tasks go into a message when groups are made by time.
+ * The scheduler by time: how much it sends ahead, when tasks go alone, and how the end of the
+ * queue is shared.
  */
 #include "farm/schedule.h"
 
@@ -10,10 +11,10 @@
 #define US INT64_C(1000)
 #define MS (1000 * US)
 #define SLAVES_COUNT 4
-/* Enough to trust what is known. */
+/* As many samples as the scheduler trusts. */
 #define SAMPLES_COUNT 20000
 
-/* A queue of tasks of two algorithms, one slave of several, and what is known of the tasks. */
+/* A queue of tasks of two algorithms, one slave of several, and the known times of the tasks. */
 struct place {
     struct mwi_tasks tasks;
     struct mwi_pace pace;
@@ -34,7 +35,7 @@ static void add(struct place *place, int count, uint16_t algorithm,
     }
 }
 
-/* So many tasks of algorithm 0, which take so long (0: nobody knows). */
+/* Makes a place with `count` tasks of algorithm 0, whose known time is `task_ns` (0: not known). */
 static void start(struct place *place, int count, int64_t task_ns)
 {
     *place = (struct place){.slave = {.state = MWI_SLAVE_IDLE}};
@@ -69,7 +70,8 @@ static size_t take(struct place *place)
     return group.chosen.count;
 }
 
-/* Short tasks come by the thousand, long ones alone: what is ahead is about three milliseconds. */
+/* Short tasks are sent by the thousand, long ones alone: the slave gets about three milliseconds of
+ * work ahead. */
 static void test_time_ahead(void)
 {
     struct place place;
@@ -147,7 +149,7 @@ static void test_unknown_goes_alone(void)
     end(&place);
 }
 
-/* What one task took says little of the next thousand. */
+/* The time of one task says little about the next thousand. */
 static void test_few_samples(void)
 {
     struct place place;
@@ -161,7 +163,7 @@ static void test_few_samples(void)
     end(&place);
 }
 
-/* What may not run twice, or has a time limit, or was at a slave that was lost, goes alone. */
+/* A task that must not run twice, has a time limit, or was at a lost slave, goes alone. */
 static void test_alone(void)
 {
     struct mwi_task_policy policies[2] = {mwt_policy_default(), mwt_policy_default()};
@@ -184,8 +186,8 @@ static void test_alone(void)
     end(&place);
 }
 
-/* Shares shrink with the queue, so that all slaves have the end of it together, and what is left
- * then is not sent ahead. */
+/* Shares shrink with the queue, so that all slaves share its end, and the last tasks are not sent
+ * ahead. */
 static void test_end_of_queue(void)
 {
     struct place place;
@@ -216,8 +218,8 @@ static void test_many_slaves(void)
     end(&place);
 }
 
-/* What takes less than half of the way to a slave is not divided among many; that way is not taken
- * for long. But it is at the beginning of a run, and near the end. */
+/* Tasks that take less than half of the way to a slave are not shared among many. At the beginning
+ * of a run, and near its end, they are. */
 static void test_short_tasks_are_not_divided(void)
 {
     static const struct {
@@ -246,7 +248,7 @@ static void test_short_tasks_are_not_divided(void)
     end(&place);
 }
 
-/* A slave has only so many bytes ahead, whatever the time. */
+/* A slave has a limited number of bytes ahead, whatever the time of its tasks. */
 static void test_bytes(void)
 {
     struct place place;

@@ -42,7 +42,7 @@ static void test_signals(void)
     check_signal(SIGTERM);
 }
 
-/* While the handlers are there, a broken pipe ends nobody. */
+/* While the handlers are installed, a broken pipe does not end the process. */
 static void test_broken_pipe(void)
 {
     int ends[2];
@@ -64,7 +64,7 @@ static void count_hit(int number)
     hits++;
 }
 
-/* What the program had set before is there again afterwards. */
+/* The program's own handlers are restored. */
 static void test_restore(void)
 {
     struct sigaction ours = {.sa_handler = count_hit}, found;
@@ -125,7 +125,7 @@ static int fatal_signal(int first, int second)
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-/* Who asks twice does not want to wait. */
+/* A user that asks twice does not want to wait. */
 static void test_second_signal(void)
 {
     CU_ASSERT_EQUAL(fatal_signal(SIGINT, SIGINT), SIGINT);

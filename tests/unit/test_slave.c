@@ -14,7 +14,7 @@
 static void run_echo(mw_call *call)
 {
     const msgpack_object *value;
-    if (mw_call_args(call, "o", &value))
+    if (mw_call_args(call, "o", &value) != MW_OK)
         return;
     mw_call_return(call, "o", value);
 }
@@ -24,7 +24,7 @@ static void run_spend(mw_call *call)
 {
     double seconds;
     const struct mwt_world *world = mw_call_user(call);
-    if (mw_call_args(call, "d", &seconds))
+    if (mw_call_args(call, "d", &seconds) != MW_OK)
         return;
     mw_sim_spend(world->sim, (int64_t)(seconds * 1e9));
 }
@@ -51,7 +51,7 @@ static void run(struct mwt_world *world)
     CU_ASSERT_TRUE(world->has_finished);
 }
 
-/* A master that waits for so many results of ten tasks. */
+/* A master that waits for `results_count` results of ten tasks. */
 static int wait_for(mw_master *master, int results_count)
 {
     for (int i = 0; i < 10; i++)
@@ -289,7 +289,7 @@ static void test_before_the_master(void)
     CU_ASSERT_TRUE(world.end_ns >= 20 * SECOND && world.end_ns < 23 * SECOND);
 }
 
-/* Without a master it gives up when the time is up, and says what it met last. */
+/* Without a master a slave gives up when its time is up, and names its last error. */
 static void test_no_master(void)
 {
     struct mwt_world world = world_of(1, NULL, NULL);
@@ -369,7 +369,8 @@ static int look_for_master(mw_sim_host *host, void *context)
     return 0;
 }
 
-/* What accepts a connection and does not answer is no master; that it was there is told. */
+/* A server that accepts a connection and does not answer is no master. The sentence says that it
+ * was there. */
 static void test_silent_master(void)
 {
     struct mwt_world world = {.slaves_count = 0};
@@ -428,8 +429,8 @@ static int slave_that_comes_late(struct mwt_world *world, mw_slave *slave)
     return mw_slave_loop_simple(slave);
 }
 
-/* A slave that comes while its master waits for the last ones is told to stop: nothing is wrong,
- * and it has nobody else's id. */
+/* A slave that comes while its master waits for the last results is told to stop. That is no error,
+ * and its id is its own. */
 static void test_late_comer(void)
 {
     struct mwt_world world = world_of(1, master_that_ends_slowly, slave_that_comes_late);

@@ -70,7 +70,7 @@ static void return_small(struct mwt_slave *slave)
     end_task(slave, &task);
 }
 
-/* Writes a bin of so many bytes of this letter as the values of a result. */
+/* Writes a bin of `size` bytes of this letter as the values of a result. */
 static void write_values(struct mwt_slave *slave, size_t size, char letter)
 {
     struct mwi_buffer *buffer = mwi_results_open_values(&slave->engine.results);
@@ -143,7 +143,7 @@ static void test_large_task(void)
     end(&slave);
 }
 
-/* One of an algorithm that nobody has named is known by "?", and can be failed like a small one. */
+/* A large task of an unknown algorithm has the name "?", and can fail like a small one. */
 static void test_large_task_of_unknown_algorithm(void)
 {
     static struct mwt_slave slave;
@@ -377,7 +377,7 @@ static void test_values(void)
     }
 }
 
-/* Values over the limit fail as their task; those before them are none the worse. */
+/* Values over the limit make their task fail. Earlier values are not affected. */
 static void test_oversize_values(void)
 {
     static struct mwt_slave slave;

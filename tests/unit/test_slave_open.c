@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a slave says that finds a resource file and no way to its master in it.
+ * The errors of a slave whose resource file names no way to its master. Each sentence must say
+ * what the user can do.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave engine from its greeting to its end: how it joins a farm, why it does not, and what it
- * tells of it.
+ * The slave engine from its greeting to its end: how it joins a farm, why it does not, and the
+ * sentences and records of both.
  */
 #include "mwt_slave.h"
 
@@ -39,7 +39,7 @@ static void send_shutdown(struct mwt_slave *slave)
     mwt_slave_frame(slave, &buffer);
 }
 
-/* Whatever happens after the end, nothing comes of it. */
+/* Nothing that happens after the end has an effect. */
 static void check_final(struct mwt_slave *slave)
 {
     enum mwi_slave_phase phase = slave->engine.phase;
@@ -86,7 +86,7 @@ static void test_greeting(void)
     end(&slave);
 }
 
-/* A slave that is welcome knows its number and what the master wants. */
+/* A slave that is welcome knows its number and the master's settings. */
 static void test_welcome(void)
 {
     static struct mwt_slave slave;
@@ -104,7 +104,7 @@ static void test_welcome(void)
     end(&slave);
 }
 
-/* An algorithm of the master's may have no name at all; it is none of ours. */
+/* An algorithm of the master may have an empty name, which equals no algorithm of the slave. */
 static void test_welcome_with_an_empty_name(void)
 {
     static const char welcome[] = "\x96\x02\x00\x01\x64\xa0\xa5"
@@ -147,7 +147,7 @@ static void test_trail_of_a_whole_run(void)
     end(&slave);
 }
 
-/* That it could not even begin to connect is kept for whoever asks why. */
+/* An error of connecting is kept for the caller that asks why. */
 static void test_cannot_connect(void)
 {
     static struct mwt_slave slave;
@@ -412,7 +412,7 @@ static void test_other_peers(void)
     end(&slave);
 }
 
-/* A slave that leaves sends what it has and says goodbye. */
+/* A slave that leaves sends its results and says goodbye. */
 static void test_leave(void)
 {
     static struct mwt_slave slave;
@@ -437,7 +437,7 @@ static void test_leave(void)
     end(&slave);
 }
 
-/* Before the welcome there is nobody to say goodbye to. */
+/* Before the welcome a slave leaves without a goodbye. */
 static void test_leave_before_welcome(void)
 {
     static struct mwt_slave slave;
@@ -469,7 +469,7 @@ static void test_connect_while_connected(void)
     end(&slave);
 }
 
-/* When nobody wants the trail, no record of it is made. */
+/* Without an audit trail no record is made, and everything else is the same. */
 static void test_no_audit_when_nobody_listens(void)
 {
     static struct mwt_slave slave;

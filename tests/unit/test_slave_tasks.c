@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave engine's queue of tasks: what the master sent comes out in order, with its algorithm.
+ * The slave engine's queue of tasks: tasks come out in the order in which the master sent them,
+ * with their algorithms. The queue grows as needed.
  */
 #include "mwt_slave.h"
 
@@ -23,7 +24,7 @@ static void end(struct mwt_slave *slave)
     mwt_slave_end(slave);
 }
 
-/* Tasks come out in the order in which they came, with what the master said of them. */
+/* Tasks come out in the order in which they came, with the master's data. */
 static void test_tasks(void)
 {
     static struct mwt_slave slave;
@@ -47,7 +48,7 @@ static void test_tasks(void)
     end(&slave);
 }
 
-/* Without a task there is none to begin. */
+/* Without a task a slave cannot begin one. */
 static void test_no_task(void)
 {
     static struct mwt_slave slave;
@@ -84,7 +85,7 @@ static void test_algorithms_by_name(void)
     end(&slave);
 }
 
-/* The queue grows with what comes, whether it is emptied meanwhile or not. */
+/* The queue grows with the tasks that come, whether it is emptied meanwhile or not. */
 static void test_queue(void)
 {
     static struct mwt_slave slave;

@@ -44,7 +44,7 @@ static void test_add(void)
     mwi_slaves_fini(&slaves);
 }
 
-/* Ids count up in the order of greeting, and nobody gets that of one who is gone. */
+/* Ids count up in the order of greeting, and the id of a slave that left is not used again. */
 static void test_ids(void)
 {
     char expected[24];
@@ -86,14 +86,14 @@ static void test_first(void)
 {
     struct mwi_slaves slaves;
     mwi_slaves_init(&slaves);
-    struct mwi_slave_entry *a = add_slave(&slaves, 1), *b = add_slave(&slaves, 2);
-    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), a);
+    struct mwi_slave_entry *first = add_slave(&slaves, 1), *second = add_slave(&slaves, 2);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), first);
 
-    mwi_slaves_move(&slaves, a, MWI_SLAVE_BUSY);
-    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), b);
-    mwi_slaves_move(&slaves, a, MWI_SLAVE_IDLE);
+    mwi_slaves_move(&slaves, first, MWI_SLAVE_BUSY);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), second);
+    mwi_slaves_move(&slaves, first, MWI_SLAVE_IDLE);
 
-    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), b);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_first(&slaves, MWI_SLAVE_IDLE), second);
     CU_ASSERT_PTR_NULL(mwi_slaves_first(&slaves, MWI_SLAVE_BUSY));
     mwi_slaves_fini(&slaves);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The states' names, which users grep for in the audit trail, and every move, allowed or not.
+ * The tables of states: their names, and the moves that are allowed. docs/states.dot draws the
+ * same.
  */
 #include "record/state.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The index of tasks by number: numbers come and go in any order, and the memory goes with them.
+ * The index of tasks by number: numbers may be far apart, and come and go in any order. The index
+ * needs no more memory than the numbers that it holds.
  */
 #include "farm/task_index.h"
 

@@ -54,7 +54,7 @@ static void check_counts(const struct store *store, size_t waiting, size_t runni
     CU_ASSERT_EQUAL(store->tasks.counts[MWI_TASK_UNRUNNABLE], unrunnable);
 }
 
-/* Users have millions of tasks: what one costs besides its payload is a promise. */
+/* Users have millions of tasks, so the memory of a task besides its payload is limited. */
 static void test_size_of_a_task(void)
 {
     CU_ASSERT_TRUE(sizeof(struct mwi_task_entry) <= 64);
@@ -211,7 +211,7 @@ static void test_ids_of_freed_slots(void)
     mwi_tasks_fini(&store.tasks);
 }
 
-/* What befell a task is told in order, and gone with it. */
+/* The history of a task is told in order, and freed with the task. */
 static void test_history(void)
 {
     struct store store;
@@ -230,7 +230,7 @@ static void test_history(void)
     mwi_tasks_fini(&store.tasks);
 }
 
-/* A store that ends frees the payloads and histories of tasks in whatever state. */
+/* A store that ends frees the payloads and histories of tasks in any state. */
 static void test_fini_frees_all(void)
 {
     struct store store;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Times, durations and seconds, at the ends of what an int64_t holds.
+ * Times, durations and seconds, at the ends of the range of an int64_t. No conversion may
+ * overflow.
  */
 #include "base/time.h"
 
@@ -8,7 +9,8 @@
 
 #include "mwt_run.h"
 
-/* Seconds become nanoseconds, rounded down; a value that is out of range becomes the nearest end. */
+/* Seconds become nanoseconds, rounded down. A value out of range becomes the nearest end of the
+ * range. */
 static void test_from_seconds(void)
 {
     static const struct {

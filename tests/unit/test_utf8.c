@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The decoder: every character there is, and what is none.
+ * The decoder of UTF-8: every character decodes, every other sequence of bytes is refused, and
+ * only printable characters count as printable.
  */
 #include "base/utf8.h"
 
@@ -62,7 +63,7 @@ static void test_malformed(void)
         "\xff",
     };
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         uint32_t code;
         CU_ASSERT_EQUAL(mwi_utf8_decode(texts[i], &code), 0);
         CU_ASSERT_EQUAL(code, (unsigned char)texts[i][0]);
@@ -78,9 +79,9 @@ static void test_printable(void)
                                   0x200e, 0x2028, 0x202e, 0x2066, 0x2069};
     static const uint32_t yes[] = {' ', '~', 0xa0, 0xfc, 0x20ac, 0x2027, 0x202f, 0x1f404};
 
-    for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
         CU_ASSERT_FALSE(mwi_utf8_is_printable(no[i]));
-    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
         CU_ASSERT_TRUE(mwi_utf8_is_printable(yes[i]));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Arguments and results by format: each letter both ways, the limits of the numbers, the sentences
- * that tell users what was wrong, and outputs that are set all or none.
+ * that tell users what was wrong, and outputs that are set all or none. A new letter of the format
+ * gets a row in the tables here.
  */
 #include "wire/values.h"
 
@@ -64,7 +65,7 @@ static void start_loaded(struct way *way, const char *bytes, size_t size)
     CU_ASSERT_EQUAL_FATAL(load(way), MW_OK);
 }
 
-/* What every letter writes is what msgpack-c's packer writes. */
+/* Every letter writes the bytes that msgpack-c's packer writes. */
 static void test_form_on_the_wire(void)
 {
     static const char expected[] = "\xa2hi\xa2h\0\xc4\x02\x01\0\xff\xd1\x81\0\xcd\x01\0"
@@ -83,44 +84,46 @@ static void test_form_on_the_wire(void)
     end(&way);
 }
 
-/* Strings and bytes come back as they were written, whatever is in them. */
+/* Strings and bytes of any contents come back as they were written. */
 static void test_strings_both_ways(void)
 {
-    const char *s = NULL, *S = NULL;
-    const void *y = NULL;
-    size_t S_size = 0, y_size = 0;
+    const char *string = NULL, *sized = NULL;
+    const void *bytes = NULL;
+    size_t sized_size = 0, bytes_size = 0;
     struct way way;
     start(&way);
 
     CU_ASSERT_EQUAL(
         write_values(&way, "sSy", "text \xc3\xbc", "a\0b", (size_t)3, "\0\xff", (size_t)2), MW_OK);
     CU_ASSERT_EQUAL(load(&way), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "sSy", &s, &S, &S_size, &y, &y_size), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "sSy", &string, &sized, &sized_size, &bytes, &bytes_size),
+                    MW_OK);
 
-    CU_ASSERT_STRING_EQUAL(s, "text \xc3\xbc");
-    CU_ASSERT_EQUAL_FATAL(S_size, 3);
-    CU_ASSERT_EQUAL(memcmp(S, "a\0b", 3), 0);
-    CU_ASSERT_EQUAL_FATAL(y_size, 2);
-    CU_ASSERT_EQUAL(memcmp(y, "\0\xff", 2), 0);
+    CU_ASSERT_STRING_EQUAL(string, "text \xc3\xbc");
+    CU_ASSERT_EQUAL_FATAL(sized_size, 3);
+    CU_ASSERT_EQUAL(memcmp(sized, "a\0b", 3), 0);
+    CU_ASSERT_EQUAL_FATAL(bytes_size, 2);
+    CU_ASSERT_EQUAL(memcmp(bytes, "\0\xff", 2), 0);
     end(&way);
 }
 
-/* Nothing is a string too, and so is none of it. */
+/* An empty string is a string too, and so is NULL with size 0. */
 static void test_empty_strings(void)
 {
-    const char *s = NULL, *S = NULL;
-    const void *y = NULL;
-    size_t S_size = 77, y_size = 77;
+    const char *string = NULL, *sized = NULL;
+    const void *bytes = NULL;
+    size_t sized_size = 77, bytes_size = 77;
     struct way way;
     start(&way);
 
     CU_ASSERT_EQUAL(write_values(&way, "sSy", "", NULL, (size_t)0, NULL, (size_t)0), MW_OK);
     CU_ASSERT_EQUAL(load(&way), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "sSy", &s, &S, &S_size, &y, &y_size), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "sSy", &string, &sized, &sized_size, &bytes, &bytes_size),
+                    MW_OK);
 
-    CU_ASSERT_STRING_EQUAL(s, "");
-    CU_ASSERT_EQUAL(S_size, 0);
-    CU_ASSERT_EQUAL(y_size, 0);
+    CU_ASSERT_STRING_EQUAL(string, "");
+    CU_ASSERT_EQUAL(sized_size, 0);
+    CU_ASSERT_EQUAL(bytes_size, 0);
     end(&way);
 }
 
@@ -183,7 +186,7 @@ static void test_integers_both_ways(void)
     }
 }
 
-/* A floating point number comes back to the bit, also what is no number. */
+/* A floating point number comes back to the bit, also infinities and NaN. */
 static void test_doubles_both_ways(void)
 {
     static const double numbers[] = {0.0,     -0.0,     1.5,      -2.25e300, DBL_MIN,
@@ -204,7 +207,7 @@ static void test_doubles_both_ways(void)
 /* Where a double is asked for, an integer and a single will do. */
 static void test_double_from_other_numbers(void)
 {
-    double d[5];
+    double reals[5];
     msgpack_packer packer;
     struct way way;
     start(&way);
@@ -216,30 +219,31 @@ static void test_double_from_other_numbers(void)
     msgpack_pack_int64(&packer, INT64_MIN);
 
     CU_ASSERT_EQUAL(load(&way), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "ddddd", &d[0], &d[1], &d[2], &d[3], &d[4]), MW_OK);
+    CU_ASSERT_EQUAL(
+        read_values(&way, "ddddd", &reals[0], &reals[1], &reals[2], &reals[3], &reals[4]), MW_OK);
 
-    CU_ASSERT_EQUAL(d[0], -3.0);
-    CU_ASSERT_EQUAL(d[1], 7.0);
-    CU_ASSERT_EQUAL(d[2], 0.5);
-    CU_ASSERT_EQUAL(d[3], 18446744073709551616.0);
-    CU_ASSERT_EQUAL(d[4], -9223372036854775808.0);
+    CU_ASSERT_EQUAL(reals[0], -3.0);
+    CU_ASSERT_EQUAL(reals[1], 7.0);
+    CU_ASSERT_EQUAL(reals[2], 0.5);
+    CU_ASSERT_EQUAL(reals[3], 18446744073709551616.0);
+    CU_ASSERT_EQUAL(reals[4], -9223372036854775808.0);
     end(&way);
 }
 
 /* Anything but 0 is true. */
 static void test_booleans_both_ways(void)
 {
-    bool yes = false, also = false, no = true;
+    bool is_one = false, is_two = false, is_zero = true;
     struct way way;
     start(&way);
 
     CU_ASSERT_EQUAL(write_values(&way, "bbb", true, 1024, false), MW_OK);
     CU_ASSERT_EQUAL(load(&way), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "bbb", &yes, &also, &no), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "bbb", &is_one, &is_two, &is_zero), MW_OK);
 
-    CU_ASSERT_TRUE(yes);
-    CU_ASSERT_TRUE(also);
-    CU_ASSERT_FALSE(no);
+    CU_ASSERT_TRUE(is_one);
+    CU_ASSERT_TRUE(is_two);
+    CU_ASSERT_FALSE(is_zero);
     end(&way);
 }
 
@@ -277,16 +281,16 @@ static void test_objects_both_ways(void)
 /* Blanks in a format are for the eye. */
 static void test_blanks(void)
 {
-    int a = 0, b = 0;
+    int first = 0, second = 0;
     struct way way;
     start(&way);
 
     CU_ASSERT_EQUAL(write_values(&way, "  i i ", 1, 2), MW_OK);
     CU_ASSERT_EQUAL(load(&way), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "i   i ", &a, &b), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "i   i ", &first, &second), MW_OK);
 
-    CU_ASSERT_EQUAL(a, 1);
-    CU_ASSERT_EQUAL(b, 2);
+    CU_ASSERT_EQUAL(first, 1);
+    CU_ASSERT_EQUAL(second, 2);
     end(&way);
 }
 
@@ -305,7 +309,7 @@ static void test_no_values(void)
     end(&way);
 }
 
-/* A value that is not what the letter asks for, and the sentence that says so. */
+/* A value of another type than the letter's, and the sentence. */
 struct mismatch {
     const char *bytes;
     size_t size;
@@ -359,16 +363,16 @@ static const struct mismatch mismatches[] = {
 static void test_mismatches(void)
 {
     for (size_t i = 0; i < sizeof mismatches / sizeof mismatches[0]; i++) {
-        const struct mismatch *m = &mismatches[i];
+        const struct mismatch *mismatch = &mismatches[i];
         void *unset[6] = {NULL};
         struct way way;
-        start_loaded(&way, m->bytes, m->size);
+        start_loaded(&way, mismatch->bytes, mismatch->size);
 
-        CU_ASSERT_EQUAL(read_values(&way, m->format, &unset[0], &unset[1], &unset[2], &unset[3],
-                                    &unset[4], &unset[5]),
+        CU_ASSERT_EQUAL(read_values(&way, mismatch->format, &unset[0], &unset[1], &unset[2],
+                                    &unset[3], &unset[4], &unset[5]),
                         MW_EFORMAT);
 
-        CU_ASSERT_STRING_EQUAL(way.why.text, m->sentence);
+        CU_ASSERT_STRING_EQUAL(way.why.text, mismatch->sentence);
         for (size_t j = 0; j < 6; j++)
             CU_ASSERT_PTR_NULL(unset[j]);
         end(&way);
@@ -378,32 +382,32 @@ static void test_mismatches(void)
 /* Integers at the very end of the range of their letter still fit. */
 static void test_integers_that_just_fit(void)
 {
-    int i = 0;
-    int64_t l = 0;
+    int small = 0;
+    int64_t large = 0;
     struct way way;
     start_loaded(&way, BYTES("\xce\x7f\xff\xff\xff\xcf\x7f\xff\xff\xff\xff\xff\xff\xff"));
-    CU_ASSERT_EQUAL(read_values(&way, "il", &i, &l), MW_OK);
-    CU_ASSERT_EQUAL(i, INT_MAX);
-    CU_ASSERT_EQUAL(l, INT64_MAX);
+    CU_ASSERT_EQUAL(read_values(&way, "il", &small, &large), MW_OK);
+    CU_ASSERT_EQUAL(small, INT_MAX);
+    CU_ASSERT_EQUAL(large, INT64_MAX);
     end(&way);
 
     start_loaded(&way, BYTES("\xd3\xff\xff\xff\xff\x80\0\0\0\xd3\x80\0\0\0\0\0\0\0"));
-    CU_ASSERT_EQUAL(read_values(&way, "il", &i, &l), MW_OK);
-    CU_ASSERT_EQUAL(i, INT_MIN);
-    CU_ASSERT_EQUAL(l, INT64_MIN);
+    CU_ASSERT_EQUAL(read_values(&way, "il", &small, &large), MW_OK);
+    CU_ASSERT_EQUAL(small, INT_MIN);
+    CU_ASSERT_EQUAL(large, INT64_MIN);
     end(&way);
 }
 
 /* A mismatch in the last value leaves the outputs of all before it alone. */
 static void test_all_or_none(void)
 {
-    const char *s = "before", *S = "before";
-    const void *y = "before";
-    const msgpack_object *o = NULL;
-    size_t S_size = 1, y_size = 2;
-    int i = 3, last = 4;
-    double d = 5;
-    bool b = true;
+    const char *string = "before", *sized = "before";
+    const void *bytes = "before";
+    const msgpack_object *object = NULL;
+    size_t sized_size = 1, bytes_size = 2;
+    int number = 3, last = 4;
+    double real = 5;
+    bool is_true = true;
     struct way way;
     start(&way);
     msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
@@ -412,18 +416,19 @@ static void test_all_or_none(void)
                     MW_OK);
     CU_ASSERT_EQUAL(load(&way), MW_OK);
 
-    CU_ASSERT_EQUAL(
-        read_values(&way, "sSyidboi", &s, &S, &S_size, &y, &y_size, &i, &d, &b, &o, &last),
-        MW_EFORMAT);
+    CU_ASSERT_EQUAL(read_values(&way, "sSyidboi", &string, &sized, &sized_size, &bytes, &bytes_size,
+                                &number, &real, &is_true, &object, &last),
+                    MW_EFORMAT);
 
-    CU_ASSERT_STRING_EQUAL(s, "before");
-    CU_ASSERT_STRING_EQUAL(S, "before");
-    CU_ASSERT_STRING_EQUAL((const char *)y, "before");
-    CU_ASSERT_TRUE(S_size == 1 && y_size == 2 && i == 3 && last == 4 && d == 5 && b && o == NULL);
+    CU_ASSERT_STRING_EQUAL(string, "before");
+    CU_ASSERT_STRING_EQUAL(sized, "before");
+    CU_ASSERT_STRING_EQUAL((const char *)bytes, "before");
+    CU_ASSERT_TRUE(sized_size == 1 && bytes_size == 2 && number == 3 && last == 4 && real == 5 &&
+                   is_true && object == NULL);
     end(&way);
 }
 
-/* A letter that is none is a mistake in the program, told with the letter. */
+/* An unknown letter is a mistake in the program. The sentence has the letter. */
 static void test_unknown_letter(void)
 {
     int i = 77;
@@ -468,7 +473,7 @@ static void test_null_string(void)
     end(&way);
 }
 
-/* What msgpack cannot hold is told before anything reads it. */
+/* A value that msgpack cannot hold is refused before it is read. */
 static void test_too_long_for_msgpack(void)
 {
     static const char sentence[] = "the format \"S\" was given a string or bytes of 4 GiB or more, "
@@ -499,24 +504,24 @@ static void test_write_without_memory(void)
 /* The same values can be read more than once, by other letters too. */
 static void test_read_again(void)
 {
-    const char *first = NULL, *again = NULL, *S = NULL;
+    const char *first = NULL, *again = NULL, *sized = NULL;
     size_t size = 0;
-    const msgpack_object *o = NULL;
+    const msgpack_object *object = NULL;
     struct way way;
     start_loaded(&way, BYTES("\xa3"
                              "abc"));
 
     CU_ASSERT_EQUAL(read_values(&way, "s", &first), MW_OK);
     CU_ASSERT_EQUAL(read_values(&way, "s", &again), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "S", &S, &size), MW_OK);
-    CU_ASSERT_EQUAL(read_values(&way, "o", &o), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "S", &sized, &size), MW_OK);
+    CU_ASSERT_EQUAL(read_values(&way, "o", &object), MW_OK);
 
     CU_ASSERT_STRING_EQUAL(first, "abc");
     CU_ASSERT_STRING_EQUAL(again, "abc");
     CU_ASSERT_EQUAL(size, 3);
-    CU_ASSERT_EQUAL(memcmp(S, "abc", 3), 0);
-    CU_ASSERT_EQUAL(o->type, MSGPACK_OBJECT_STR);
-    CU_ASSERT_EQUAL(o->via.str.size, 3);
+    CU_ASSERT_EQUAL(memcmp(sized, "abc", 3), 0);
+    CU_ASSERT_EQUAL(object->type, MSGPACK_OBJECT_STR);
+    CU_ASSERT_EQUAL(object->via.str.size, 3);
     end(&way);
 }
 
