@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options/options.h"
+#include "options/help.h"
 
 int main(void)
 {
@@ -16,7 +16,7 @@ int main(void)
 
     while (getline(&line, &size, stdin) >= 0)
         if (strcmp(line, ".\\\" OPTIONS\n") == 0)
-            mwi_options_roff(stdout);
+            mwi_help_print_roff(stdout);
         else
             fputs(line, stdout);
     free(line);

@@ -10,11 +10,9 @@
 void mwi_decline(mw_options *options, const struct mwi_launch *launch)
 {
     const mw_transport_api *api;
-    const char *master_rank;
     void *transport = NULL;
     mw_reason why;
-    mw_transport_config config = {.wake_fd = -1,
-                                  .environment = mwi_options_communicator(options, &master_rank)};
+    mw_transport_config config = {.wake_fd = -1, .environment = mwi_options_communicator(options)};
     bool is_owed = config.environment != NULL && !launch->has_joined;
     if (is_owed && mwi_registry_find("mpi", &api, &why) == MW_OK) {
         (void)api->open(&transport, &config, &why);

@@ -15,6 +15,7 @@
 #include "face/master_open.h"
 #include "face/slave.h"
 #include "loop/signals.h"
+#include "options/check.h"
 #include "options/role.h"
 
 #define STATUS_USAGE 2
@@ -162,7 +163,7 @@ int mw_main(const mw_program *program, int argc, char **argv)
         return 0;
     }
     if (error == MW_OK)
-        error = mwi_options_check(options);
+        error = mwi_check_options(options);
     if (error != MW_OK) {
         complain(&launch, mw_options_error(options));
         status = error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;

@@ -14,6 +14,7 @@
 #include "face/master_open.h"
 #include "face/master_results.h"
 #include "loop/signals.h"
+#include "options/check.h"
 #include "options/hostname.h"
 #include "transports/registry.h"
 
@@ -74,10 +75,9 @@ static mw_error add_tcp(struct places *places, const mw_options *options, mw_rea
 
 static mw_error add_mpi(struct places *places, const mw_options *options, mw_reason *why)
 {
-    const char *master_rank;
     struct place *place = &places->items[places->count];
-    *place = (struct place){.environment = mwi_options_communicator(options, &master_rank)};
-    snprintf(place->address, sizeof place->address, "%s", master_rank);
+    *place = (struct place){.environment = mwi_options_communicator(options)};
+    snprintf(place->address, sizeof place->address, "%s", mwi_options_master_rank(options));
     mw_error error = mwi_registry_find("mpi", &place->api, why);
     places->count += error == MW_OK;
     return error;
@@ -116,12 +116,10 @@ static mw_error init_engine(mw_master *master, const mw_options *options)
     struct mwi_master_engine_config config = {
         .member_id = master->member_id,
         .algorithms = mwi_role_algorithms(master->program),
-        .task_group = (size_t)mwi_options_integer(options, MWI_OPTION_SLAVE_TASK_GROUP),
-        .result_group = (size_t)mwi_options_integer(options, MWI_OPTION_SLAVE_RESULT_GROUP),
-        .frame_write_bytes_max =
-            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
-        .frame_read_bytes_max =
-            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_READ_BUFFER_SIZE),
+        .task_group = mwi_options_group_size(options, MWI_OPTION_SLAVE_TASK_GROUP),
+        .result_group = mwi_options_group_size(options, MWI_OPTION_SLAVE_RESULT_GROUP),
+        .frame_write_bytes_max = mwi_options_size_bytes(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
+        .frame_read_bytes_max = mwi_options_size_bytes(options, MWI_OPTION_MAX_READ_BUFFER_SIZE),
         .client_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
         .shutdown_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_SHUTDOWN_TIMEOUT),
     };
@@ -157,9 +155,9 @@ free_created:
 
 static size_t frame_bytes_max(const mw_options *options)
 {
-    int64_t read = mwi_options_integer(options, MWI_OPTION_MAX_READ_BUFFER_SIZE);
-    int64_t write = mwi_options_integer(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE);
-    return (size_t)(read > write ? read : write);
+    size_t read = mwi_options_size_bytes(options, MWI_OPTION_MAX_READ_BUFFER_SIZE);
+    size_t write = mwi_options_size_bytes(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE);
+    return read > write ? read : write;
 }
 
 static void audit_text(mw_master *master, enum mwi_audit_kind kind, const char *text)
@@ -234,8 +232,7 @@ static mw_error open_place(mw_master *master, const mw_options *options, struct 
 /* A master of which it is known that nobody will ever come. */
 static mw_error fail_lonely(const mw_options *options, mw_reason *why)
 {
-    const char *master_rank;
-    bool is_embedded = mwi_options_communicator(options, &master_rank) != NULL;
+    bool is_embedded = mwi_options_communicator(options) != NULL;
     snprintf(why->text, sizeof why->text, "%s",
              is_embedded ? "no other rank of the communicator takes part"
                          : "mpi needs at least 2 processes: start the program with mpirun -n N or "
@@ -327,7 +324,7 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program, mw_optio
 mw_error mw_master_open(mw_master **master, const mw_program *program, mw_options *options)
 {
     struct mwi_launch launch = {.wake_fd = -1};
-    mw_error error = mwi_options_check(options);
+    mw_error error = mwi_check_options(options);
     if (error == MW_OK)
         launch.mode = mwi_role_mode_embedded(options, false);
     if (error == MW_OK && mwi_role_is_slave(launch.mode))

@@ -31,8 +31,7 @@ mw_error mw_run_slave(const mw_program *program, mw_options *options, int argc, 
                       int *status)
 {
     mw_slave *slave;
-    const char *master_rank;
-    bool is_rank = mwi_options_communicator(options, &master_rank) != NULL;
+    bool is_rank = mwi_options_communicator(options) != NULL;
     mwi_options_fail(options, MW_OK, "%s", "");
     mw_error error = mw_slave_open(&slave, program, options);
     if (error == MW_EGONE && !is_rank) {

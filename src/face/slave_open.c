@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "face/decline.h"
 #include "face/slave.h"
+#include "options/check.h"
 #include "options/hostname.h"
 #include "record/resource_file.h"
 #include "transports/registry.h"
@@ -54,7 +55,8 @@ static mw_error choose_transport(struct search *search, mw_reason *why)
     size_t count;
     const struct mwi_option_transport *custom = mwi_options_transports(search->options, &count);
     if (search->mode == MWI_MODE_MPI_SLAVE) {
-        search->environment = mwi_options_communicator(search->options, &search->address);
+        search->environment = mwi_options_communicator(search->options);
+        search->address = mwi_options_master_rank(search->options);
         if (search->environment == NULL)
             search->address = "0";
         return mwi_registry_find("mpi", &search->api, why);
@@ -138,7 +140,7 @@ static mw_error find_address(struct search *search, char *address, mw_reason *wh
     if (search->resource_file != NULL)
         error = read_resource_file(search, why);
     const char *host = mwi_options_text(search->options, MWI_OPTION_MASTER_HOST);
-    int64_t port = mwi_options_integer(search->options, MWI_OPTION_MASTER_PORT);
+    unsigned port = mwi_options_ports(search->options, MWI_OPTION_MASTER_PORT).low;
     if (error == MW_EUNAVAILABLE && host != NULL && port != 0)
         error = MW_OK;
     if (error != MW_OK)
@@ -147,7 +149,7 @@ static mw_error find_address(struct search *search, char *address, mw_reason *wh
         snprintf(why->text, sizeof why->text, "no host and port of a master is known");
         return MW_EUNAVAILABLE;
     }
-    snprintf(digits, sizeof digits, "%lld", (long long)port);
+    snprintf(digits, sizeof digits, "%u", port);
     mwi_hostname_join(host, digits, address, ADDRESS_SIZE);
     return MW_OK;
 }
@@ -320,10 +322,8 @@ static mw_error create_slave(mw_slave **slave, const mw_program *program, const 
 {
     struct mwi_slave_engine_config config = {
         .algorithms = mwi_role_algorithms(program),
-        .frame_write_bytes_max =
-            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
-        .frame_read_bytes_max =
-            (size_t)mwi_options_integer(options, MWI_OPTION_MAX_READ_BUFFER_SIZE),
+        .frame_write_bytes_max = mwi_options_size_bytes(options, MWI_OPTION_MAX_WRITE_BUFFER_SIZE),
+        .frame_read_bytes_max = mwi_options_size_bytes(options, MWI_OPTION_MAX_READ_BUFFER_SIZE),
         .client_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
     };
     mw_slave *created = calloc(1, sizeof *created);
@@ -406,7 +406,7 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options 
 mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)
 {
     struct mwi_launch launch = {.wake_fd = -1};
-    mw_error error = mwi_options_check(options);
+    mw_error error = mwi_check_options(options);
     if (error == MW_OK)
         launch.mode = mwi_role_mode_embedded(options, true);
     if (error == MW_OK && launch.mode != MWI_MODE_CUSTOM && !mwi_role_is_slave(launch.mode))

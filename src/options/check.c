@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Contradictions between options. Two that exclude each other are an error if both were set in the
- * same place; else the command line wins over the environment, so that MW_LOCAL=4 in somebody's
- * profile does not spoil --mw-slave, nor the slaves that a local master starts.
+ * Finds contradictions between options, before role.c and settings.c read them. Two options that
+ * exclude each other are an error if both were set in the same place. Otherwise the command line
+ * wins over the environment, so that MW_LOCAL=4 in somebody's profile does not spoil --mw-slave,
+ * nor the slaves that a local master starts.
+ *
+ * A new contradiction is a call of exclude in one of the checks, or a check of its own in the list
+ * of mwi_check_options.
  */
-#include <string.h>
+#include "options/check.h"
 
-#include "options/table.h"
+#include <stdio.h>
+#include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* The option as the user wrote it: "--mw-local 3", "--mw-slave", "MW_TRANSPORT=mpi". */
 static const char *show(const mw_options *options, enum mwi_option option, char *shown, size_t size)
 {
-    const struct mwi_option_row *row = &mwi_option_table[option];
+    const struct mwi_option_row *row = &mwi_table_rows[option];
     const char *value = mwi_options_text(options, option);
     char variable[64];
-
-    mwi_option_variable(row, variable, sizeof variable);
+    mwi_table_variable(row, variable, sizeof variable);
     if (mwi_options_source(options, option) == MWI_SOURCE_ENVIRONMENT)
         snprintf(shown, size, "%s=%s", variable, value);
     else if (row->kind == MWI_OPTION_IS_FLAG)
@@ -27,31 +31,29 @@ static const char *show(const mw_options *options, enum mwi_option option, char 
     return shown;
 }
 
-/* Whether the option asks for something: a flag that is on, or a value that is not its default. */
-static bool asks(const mw_options *options, enum mwi_option option)
+/* Whether the option wants something: a flag that is on, or a value that is not its default. */
+static bool wants(const mw_options *options, enum mwi_option option)
 {
     const char *value = mwi_options_text(options, option);
-    const char *standard = mwi_option_table[option].default_value;
-
-    return value && (!standard || strcmp(value, standard) != 0);
+    const char *standard = mwi_table_rows[option].default_value;
+    return value != NULL && (standard == NULL || strcmp(value, standard) != 0);
 }
 
-/* MW_EUSAGE, with the reason, if both options ask for something and come from the same place;
- * otherwise takes back the one whose source is the weaker. */
-static mw_error exclude(mw_options *options, enum mwi_option a, enum mwi_option b,
+/* MW_EUSAGE, with the reason, if both options want something and come from the same place;
+ * otherwise unsets the one whose source is the weaker. */
+static mw_error exclude(mw_options *options, enum mwi_option first, enum mwi_option second,
                         const char *reason)
 {
-    enum mwi_option_source a_source = mwi_options_source(options, a);
-    enum mwi_option_source b_source = mwi_options_source(options, b);
-    char a_shown[96], b_shown[96];
-
-    if (!asks(options, a) || !asks(options, b))
+    enum mwi_option_source first_source = mwi_options_source(options, first);
+    enum mwi_option_source second_source = mwi_options_source(options, second);
+    char first_shown[96], second_shown[96];
+    if (!wants(options, first) || !wants(options, second))
         return MW_OK;
-    if (a_source == b_source)
+    if (first_source == second_source)
         return mwi_options_fail(options, MW_EUSAGE, "%s contradicts %s: %s",
-                                show(options, a, a_shown, sizeof a_shown),
-                                show(options, b, b_shown, sizeof b_shown), reason);
-    mwi_options_unset(options, a_source < b_source ? a : b);
+                                show(options, first, first_shown, sizeof first_shown),
+                                show(options, second, second_shown, sizeof second_shown), reason);
+    mwi_options_unset(options, first_source < second_source ? first : second);
     return MW_OK;
 }
 
@@ -64,14 +66,13 @@ static mw_error check_roles(mw_options *options)
 {
     mw_error error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_MASTER,
                              "a process is either a master or a slave");
-
-    if (!error)
+    if (error == MW_OK)
         error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
                         "a slave starts no slaves of its own");
-    if (!error)
+    if (error == MW_OK)
         error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_ADVERTISE,
                         "slaves connect to their master, and nobody to a slave");
-    if (!error)
+    if (error == MW_OK)
         error = exclude(options, MWI_OPTION_MASTER, MWI_OPTION_LOCAL,
                         "a local farm has its own slaves, a master waits for others");
     return error;
@@ -80,8 +81,9 @@ static mw_error check_roles(mw_options *options)
 static mw_error exclude_role_and_transport(mw_options *options, const char *reason)
 {
     mw_error error = exclude(options, MWI_OPTION_MASTER, MWI_OPTION_TRANSPORT, reason);
-
-    return error ? error : exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_TRANSPORT, reason);
+    if (error == MW_OK)
+        error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_TRANSPORT, reason);
+    return error;
 }
 
 static mw_error check_transport(mw_options *options)
@@ -101,43 +103,38 @@ static mw_error check_transport(mw_options *options)
 
 static bool has_communicator(const mw_options *options)
 {
-    const char *master_rank;
-
-    return mwi_options_communicator(options, &master_rank) != NULL;
+    return mwi_options_communicator(options) != NULL;
 }
 
 static bool has_custom_transport(const mw_options *options)
 {
     size_t count;
-
     mwi_options_transports(options, &count);
     return count > 0;
 }
 
-/* Who gives a communicator has said what the process is, as if it were said by an option; what the
- * environment says against it is for other programs. */
+/* A communicator says whether the process is master or slave, as an option does. Variables of the
+ * environment that contradict it are meant for other programs. */
 static mw_error check_communicator(mw_options *options)
 {
     static const enum mwi_option others[] = {MWI_OPTION_MASTER, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
                                              MWI_OPTION_CHANNEL, MWI_OPTION_TRANSPORT};
-    const char *master_rank;
     char shown[96];
-
-    mwi_options_communicator(options, &master_rank);
     if (has_custom_transport(options))
         return mwi_options_fail(options, MW_EUSAGE,
                                 "a transport of mw_options_use_transport does not go with an MPI "
                                 "communicator: the farm is either on the communicator's ranks or "
                                 "over that transport");
     for (size_t i = 0; i < COUNT_OF(others); i++) {
-        if (!asks(options, others[i]) ||
+        if (!wants(options, others[i]) ||
             mwi_options_source(options, others[i]) == MWI_SOURCE_ENVIRONMENT ||
             (others[i] == MWI_OPTION_TRANSPORT && names(options, "mpi")))
             continue;
         return mwi_options_fail(options, MW_EUSAGE,
                                 "%s does not go with an MPI communicator: rank %s of it is the "
                                 "master, and its other ranks are slaves",
-                                show(options, others[i], shown, sizeof shown), master_rank);
+                                show(options, others[i], shown, sizeof shown),
+                                mwi_options_master_rank(options));
     }
     return MW_OK;
 }
@@ -155,7 +152,6 @@ static mw_error check_way_to_master(mw_options *options)
 {
     bool has_host = mwi_options_is_set(options, MWI_OPTION_MASTER_HOST);
     bool has_port = mwi_options_is_set(options, MWI_OPTION_MASTER_PORT);
-
     if (!has_host && !has_port)
         return mwi_options_fail(options, MW_EUSAGE,
                                 "--mw-slave does not know its master: give --mw-resource-file, or "
@@ -168,7 +164,7 @@ static mw_error check_way_to_master(mw_options *options)
         return mwi_options_fail(options, MW_EUSAGE,
                                 "--mw-slave with --mw-master-port needs --mw-master-host too, or "
                                 "--mw-resource-file");
-    if (mwi_options_integer(options, MWI_OPTION_MASTER_PORT) == 0)
+    if (mwi_options_ports(options, MWI_OPTION_MASTER_PORT).low == 0)
         return mwi_options_fail(options, MW_EUSAGE,
                                 "--mw-master-port 0: a slave needs the port on which its master "
                                 "listens");
@@ -185,8 +181,8 @@ static bool is_tcp_master(const mw_options *options)
            (mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp"));
 }
 
-/* A master that is no TCP master has no host and port: --mw-master was forgotten, perhaps. Under
- * mpi that would be refused in turn. */
+/* Only a TCP master has a host and a port: perhaps --mw-master was forgotten. Under mpi the
+ * sentence does not propose --mw-master, which would be refused in turn. */
 static mw_error check_address(mw_options *options)
 {
     static const struct {
@@ -199,7 +195,6 @@ static mw_error check_address(mw_options *options)
     };
     bool is_mpi = has_communicator(options) || names(options, "mpi");
     bool is_slave = !has_communicator(options) && mwi_options_flag(options, MWI_OPTION_SLAVE);
-
     if (is_slave || is_tcp_master(options) || has_custom_transport(options))
         return MW_OK;
     for (size_t i = 0; i < COUNT_OF(address); i++)
@@ -207,12 +202,12 @@ static mw_error check_address(mw_options *options)
             return mwi_options_fail(options, MW_EUSAGE,
                                     MWI_OPTION_PREFIX
                                     "%s is for %s: it needs %s--mw-transport mpi,tcp",
-                                    mwi_option_table[address[i].option].name, address[i].purpose,
+                                    mwi_table_rows[address[i].option].name, address[i].purpose,
                                     is_mpi ? "" : address[i].remedy);
     return MW_OK;
 }
 
-/* All interfaces are a place to listen, not to connect to. */
+/* A master can listen on all interfaces, but a slave cannot connect to them. */
 static mw_error check_advertise(mw_options *options)
 {
     if (!is_tcp_master(options) || !mwi_options_is_refused(options, MWI_OPTION_ADVERTISE))
@@ -220,13 +215,12 @@ static mw_error check_advertise(mw_options *options)
     return mwi_options_refuse(options, MWI_OPTION_ADVERTISE);
 }
 
-/* What is not single in the environment may be the master's, and a resource file knows what came of
- * it. */
+/* A host or port of the environment that is not a single one may be meant for the master. Then a
+ * resource file knows on which one the master listens. */
 static mw_error require_single(mw_options *options, enum mwi_option option, bool is_single,
-                               const char *what)
+                               const char *noun)
 {
     char shown[96];
-
     if (is_single)
         return MW_OK;
     if (mwi_options_source(options, option) == MWI_SOURCE_ENVIRONMENT &&
@@ -236,24 +230,23 @@ static mw_error require_single(mw_options *options, enum mwi_option option, bool
     }
     return mwi_options_fail(options, MW_EUSAGE,
                             "%s: a slave needs the single %s on which its master listens",
-                            show(options, option, shown, sizeof shown), what);
+                            show(options, option, shown, sizeof shown), noun);
 }
 
 static mw_error check_single_address(mw_options *options)
 {
     struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
-    bool is_one_host = mwi_options_integer(options, MWI_OPTION_MASTER_HOST) == 0;
+    bool is_one_host = !mwi_options_is_all_interfaces(options, MWI_OPTION_MASTER_HOST);
     mw_error error = require_single(options, MWI_OPTION_MASTER_HOST, is_one_host, "host");
-
-    return error ? error
-                 : require_single(options, MWI_OPTION_MASTER_PORT, ports.low == ports.high, "port");
+    if (error != MW_OK)
+        return error;
+    return require_single(options, MWI_OPTION_MASTER_PORT, ports.low == ports.high, "port");
 }
 
 static mw_error check_slave(mw_options *options)
 {
     bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
     bool has_channel = mwi_options_is_set(options, MWI_OPTION_CHANNEL);
-
     if (has_channel && !is_slave)
         return mwi_options_fail(options, MW_EUSAGE,
                                 "--mw-channel is for a slave: it needs "
@@ -261,22 +254,23 @@ static mw_error check_slave(mw_options *options)
     if (!is_slave || has_channel || has_custom_transport(options))
         return MW_OK;
     mw_error error = check_single_address(options);
-    if (error || mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
+    if (error != MW_OK || mwi_options_is_set(options, MWI_OPTION_RESOURCE_FILE))
         return error;
     return check_way_to_master(options);
 }
 
-mw_error mwi_options_check(mw_options *options)
+mw_error mwi_check_options(mw_options *options)
 {
-    static mw_error (*const checks[])(mw_options * options) = {check_roles, check_transport,
-                                                               check_local, check_slave};
+    static mw_error (*const checks[])(mw_options *) = {check_roles, check_transport, check_local,
+                                                       check_slave};
     mw_error error = MW_OK;
-
     if (has_communicator(options))
         error = check_communicator(options);
-    for (size_t i = 0; !has_communicator(options) && !error && i < COUNT_OF(checks); i++)
+    for (size_t i = 0; !has_communicator(options) && error == MW_OK && i < COUNT_OF(checks); i++)
         error = checks[i](options);
-    if (!error)
+    if (error == MW_OK)
         error = check_address(options);
-    return error ? error : check_advertise(options);
+    if (error == MW_OK)
+        error = check_advertise(options);
+    return error;
 }

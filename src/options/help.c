@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of options as text for --mw-help, and as roff for the man page.
+ * Prints the table of options: as text for --mw-help, which mw_main calls, and as roff for the man
+ * page mw(7), for which the build runs docs/man/options_roff.c. Everything that is printed of an
+ * option comes from its row and from kind.c; a new option needs no change here.
  */
+#include "options/help.h"
+
+#include <assert.h>
 #include <string.h>
 
-#include "options/table.h"
+#include <mw/embed.h>
+
+#include "options/kind.h"
 
 #define COLUMNS 80
 #define TEXT_BYTES_MAX 1024
@@ -13,10 +20,8 @@
 static void print_wrapped(FILE *stream, int indent, const char *text)
 {
     int column = 0;
-
-    while (*text) {
+    while (*text != '\0') {
         int length = (int)strcspn(text, " ");
-
         if (column > 0 && column + 1 + length > COLUMNS) {
             fputc('\n', stream);
             column = 0;
@@ -32,9 +37,8 @@ static void print_wrapped(FILE *stream, int indent, const char *text)
  * sets '-' as a hyphen that no shell knows. */
 static void print_roff(FILE *stream, const char *text)
 {
-    for (const char *at = text; *at; at++) {
+    for (const char *at = text; *at != '\0'; at++) {
         bool starts_line = at == text || at[-1] == '\n';
-
         if (starts_line && (*at == '.' || *at == '\''))
             fputs("\\&", stream);
         if (*at == '-')
@@ -57,29 +61,27 @@ static void describe(const struct mwi_option_row *row, char *text, size_t size)
     };
     bool is_obvious =
         row->kind == MWI_OPTION_IS_FLAG || (row->kind == MWI_OPTION_IS_TEXT && !row->is_printable);
-    const char *standard = row->default_value ? row->default_value : row->default_words;
+    const char *standard = row->default_value != NULL ? row->default_value : row->default_words;
     char allowed[160];
     int length = snprintf(text, size, "%s%s", row->help, roles[row->role]);
-
-    mwi_option_allowed(row, allowed, sizeof allowed);
+    mwi_kind_allowed(row, allowed, sizeof allowed);
     if (!is_obvious)
         length += snprintf(text + length, size - (size_t)length, " Allowed: %s.", allowed);
-    if (standard && row->kind != MWI_OPTION_IS_FLAG)
+    if (standard != NULL && row->kind != MWI_OPTION_IS_FLAG)
         snprintf(text + length, size - (size_t)length, " Default: %s.", standard);
 }
 
 static void help_section(FILE *stream, enum mwi_option_section section)
 {
     char text[TEXT_BYTES_MAX];
-
-    fprintf(stream, "\n%s:\n", mwi_option_section_title(section));
+    fprintf(stream, "\n%s:\n", mwi_table_section_title(section));
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
-
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         if (row->section != section)
             continue;
-        fprintf(stream, "  " MWI_OPTION_PREFIX "%s%s%s\n", row->name, row->metavariable ? " " : "",
-                row->metavariable ? row->metavariable : "");
+        fprintf(stream, "  " MWI_OPTION_PREFIX "%s%s%s\n", row->name,
+                row->metavariable != NULL ? " " : "",
+                row->metavariable != NULL ? row->metavariable : "");
         describe(row, text, sizeof text);
         print_wrapped(stream, 6, text);
     }
@@ -100,7 +102,6 @@ static void help_examples(FILE *stream, const char *program)
         {"mpirun -n 4 ", " --mw-transport mpi,tcp --mw-resource-file farm.rsc",
          "the same, and slaves over TCP may join"},
     };
-
     fputs("\nExamples:\n", stream);
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
         fprintf(stream, "  %s%s%s\n      %s\n", examples[i].before, program, examples[i].after,
@@ -126,22 +127,20 @@ void mw_options_print_help(FILE *stream, const char *program)
     help_examples(stream, program);
 }
 
-void mwi_options_roff(FILE *stream)
+void mwi_help_print_roff(FILE *stream)
 {
     char text[TEXT_BYTES_MAX];
-
     for (int section = 0; section < MWI_OPTION_SECTIONS_COUNT; section++) {
-        fprintf(stream, ".SS %s\n", mwi_option_section_title((enum mwi_option_section)section));
+        fprintf(stream, ".SS %s\n", mwi_table_section_title((enum mwi_option_section)section));
         for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-            const struct mwi_option_row *row = &mwi_option_table[i];
-
+            const struct mwi_option_row *row = &mwi_table_rows[i];
             if (row->section != (enum mwi_option_section)section)
                 continue;
             fputs(".TP\n\\fB", stream);
             print_roff(stream, MWI_OPTION_PREFIX);
             print_roff(stream, row->name);
             fputs("\\fR", stream);
-            if (row->metavariable)
+            if (row->metavariable != NULL)
                 fprintf(stream, " \\fI%s\\fR", row->metavariable);
             fputc('\n', stream);
             describe(row, text, sizeof text);

@@ -14,7 +14,6 @@ static bool is_ipv6(const char *host, size_t length)
     const char *zone = memchr(host, '%', length);
     size_t digits = zone == NULL ? length : (size_t)(zone - host);
     size_t colons = 0;
-
     for (size_t i = 0; i < digits; i++) {
         if (strchr("0123456789abcdefABCDEF:.", host[i]) == NULL)
             return false;
@@ -34,7 +33,6 @@ static bool is_plain(const char *host, size_t length)
 bool mwi_hostname_is_valid(const char *host)
 {
     size_t length = strlen(host);
-
     if (host[0] == '[')
         return length > 2 && host[length - 1] == ']' &&
                strpbrk(host + 1, " []") == host + length - 1 && is_ipv6(host + 1, length - 2);
@@ -45,7 +43,6 @@ bool mwi_hostname_is_valid(const char *host)
 bool mwi_hostname_is_all(const char *host)
 {
     size_t length = strcspn(host, "%");
-
     return strcmp(host, "*") == 0 ||
            (strspn(host, "[0.:]") >= length && strpbrk(host, "0:") != NULL);
 }
@@ -53,6 +50,5 @@ bool mwi_hostname_is_all(const char *host)
 void mwi_hostname_join(const char *host, const char *ports, char *text, size_t size)
 {
     bool needs_brackets = host[0] != '[' && strchr(host, ':') != NULL;
-
     snprintf(text, size, needs_brackets ? "[%s]:%s" : "%s:%s", host, ports);
 }

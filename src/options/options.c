@@ -1,98 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The values of one mw_options: who set them and when. What options there are is table.c's
- * business, taking them out of argv option_argv.c's.
+ * Keeps the value of each option of one mw_options, and who set it when. table.c says which options
+ * there are, kind.c reads their texts, argv.c takes them out of argv.
  *
- * Every setting gets a number: the environment's all the same first one, those of argv and of
- * mw_options_set the next, in order. A later setting of an option replaces an earlier one, and a
- * resource file speaks as if its contents stood where --mw-resource-file stands.
+ * Each setting has a number, its sequence: all those from the environment have the first number,
+ * those from argv and mw_options_set the following ones, in order. A later setting of an option
+ * replaces an earlier one, and a resource file counts as if its contents stood where
+ * --mw-resource-file stands.
  */
+#include "options/options.h"
+
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "options/table.h"
-
 #define SEQUENCE_OF_ENVIRONMENT 1
 #define NAME_BYTES_MAX 64
 #define SHOWN_BYTES_MAX 64
 
-struct option_value {
-    char *text;     /* NULL: the default */
-    int64_t number; /* as mwi_option_read reads the text or the default */
+/* The entry of one option. */
+struct entry {
+    char *text;                    /* NULL: the default */
+    struct mwi_option_value value; /* read from the text, or from the default */
     enum mwi_option_source source;
     uint64_t sequence;
 };
 
 struct mw_options {
-    struct option_value values[MWI_OPTIONS_COUNT];
+    struct entry entries[MWI_OPTIONS_COUNT];
     uint64_t sequence;
     struct mwi_option_transport transports[MWI_TRANSPORTS_MAX];
     size_t transports_count;
-    mw_mpi_environment environment;
-    void *communicator; /* the above, or NULL: none was given */
+    mw_mpi_environment environment; /* with comm NULL while there is no communicator */
     bool must_decline;
     char master_rank[16];
     char error[512];
 };
 
-/* A value that somebody wants to set. */
-struct setting {
+/* An option, the text to set it to, and where that comes from. */
+struct assignment {
     enum mwi_option option;
-    const char *value;
+    const char *text;
     enum mwi_option_source source;
     uint64_t sequence;
 };
 
 static const struct mwi_option_row *row_of(enum mwi_option option)
 {
-    return &mwi_option_table[option];
+    assert(option < MWI_OPTIONS_COUNT);
+    return &mwi_table_rows[option];
+}
+
+/* The value of an option that is of this kind. */
+static const struct mwi_option_value *value_of(const mw_options *options, enum mwi_option option,
+                                               enum mwi_option_kind kind)
+{
+    assert(row_of(option)->kind == kind);
+    return &options->entries[option].value;
 }
 
 void mwi_options_unset(mw_options *options, enum mwi_option option)
 {
-    const char *value = row_of(option)->default_value;
-    struct option_value *entry = &options->values[option];
-
+    const struct mwi_option_row *row = row_of(option);
+    struct entry *entry = &options->entries[option];
     free(entry->text);
-    *entry = (struct option_value){.source = MWI_SOURCE_DEFAULT};
-    if (value)
-        mwi_option_read(row_of(option), value, &entry->number);
+    *entry = (struct entry){.source = MWI_SOURCE_DEFAULT};
+    bool is_read =
+        row->default_value == NULL || mwi_kind_read(row, row->default_value, &entry->value);
+    assert(is_read);
+    (void)is_read;
 }
 
 mw_error mw_options_create(mw_options **options)
 {
-    mw_options *made = calloc(1, sizeof *made);
-
-    if (!made)
+    mw_options *created = calloc(1, sizeof *created);
+    if (created == NULL)
         return MW_ENOMEM;
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++)
-        mwi_options_unset(made, (enum mwi_option)i);
-    made->sequence = SEQUENCE_OF_ENVIRONMENT;
-    *options = made;
+        mwi_options_unset(created, (enum mwi_option)i);
+    created->sequence = SEQUENCE_OF_ENVIRONMENT;
+    *options = created;
     return MW_OK;
 }
 
 void mw_options_destroy(mw_options *options)
 {
-    if (!options)
+    if (options == NULL)
         return;
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++)
-        free(options->values[i].text);
+        free(options->entries[i].text);
     for (size_t i = 0; i < options->transports_count; i++)
         free(options->transports[i].address);
     free(options);
 }
 
+/* The sentence may be made from the one that it replaces. */
 mw_error mwi_options_fail(mw_options *options, mw_error error, const char *format, ...)
 {
     char sentence[sizeof options->error];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
     memcpy(options->error, sentence, sizeof sentence);
     return error;
 }
@@ -107,32 +118,31 @@ static mw_error fail_memory(mw_options *options)
     return mwi_options_fail(options, MW_ENOMEM, "%s", mw_error_text(MW_ENOMEM));
 }
 
-/* Makes a value fit for a sentence: short, visible, and without bytes that a terminal obeys. */
-static void show_value(const char *value, char *shown)
+/* Makes a text fit for a sentence: short, visible, and without bytes that a terminal obeys. */
+static void show_text(const char *text, char shown[SHOWN_BYTES_MAX])
 {
-    size_t length = strnlen(value, SHOWN_BYTES_MAX);
-
-    if (length == 0)
-        value = "\"\"", length = 2;
-    if (length == SHOWN_BYTES_MAX)
-        length = SHOWN_BYTES_MAX - 1;
+    if (text[0] == '\0')
+        text = "\"\"";
+    size_t length = strnlen(text, SHOWN_BYTES_MAX);
+    bool is_cut = length == SHOWN_BYTES_MAX;
+    if (is_cut)
+        length--;
     for (size_t i = 0; i < length; i++)
-        shown[i] = value[i] >= ' ' && value[i] <= '~' ? value[i] : '?';
+        shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
     shown[length] = '\0';
-    if (length == SHOWN_BYTES_MAX - 1)
+    if (is_cut)
         memcpy(shown + length - 3, "...", 3);
 }
 
-static mw_error fail_value(mw_options *options, const struct setting *setting)
+static mw_error fail_text(mw_options *options, const struct assignment *assignment)
 {
-    const struct mwi_option_row *row = row_of(setting->option);
+    const struct mwi_option_row *row = row_of(assignment->option);
     char shown[SHOWN_BYTES_MAX], allowed[160], variable[NAME_BYTES_MAX];
-
-    show_value(setting->value, shown);
-    mwi_option_allowed(row, allowed, sizeof allowed);
-    switch (setting->source) {
+    show_text(assignment->text, shown);
+    mwi_kind_allowed(row, allowed, sizeof allowed);
+    switch (assignment->source) {
     case MWI_SOURCE_ENVIRONMENT:
-        mwi_option_variable(row, variable, sizeof variable);
+        mwi_table_variable(row, variable, sizeof variable);
         return mwi_options_fail(options, MW_EUSAGE, "environment variable %s=%s: must be %s",
                                 variable, shown, allowed);
     case MWI_SOURCE_RESOURCE_FILE:
@@ -144,52 +154,54 @@ static mw_error fail_value(mw_options *options, const struct setting *setting)
     }
 }
 
+static bool is_refused(const struct mwi_option_row *row, const struct mwi_option_value *value)
+{
+    return row->is_one_host && value->is_all_interfaces;
+}
+
 bool mwi_options_is_refused(const mw_options *options, enum mwi_option option)
 {
-    return row_of(option)->is_one_host && options->values[option].number != 0;
+    return is_refused(row_of(option), &options->entries[option].value);
 }
 
 mw_error mwi_options_refuse(mw_options *options, enum mwi_option option)
 {
-    const struct option_value *entry = &options->values[option];
-    struct setting setting = {option, entry->text, entry->source, entry->sequence};
-
-    return fail_value(options, &setting);
+    const struct entry *entry = &options->entries[option];
+    assert(mwi_options_is_refused(options, option));
+    struct assignment assignment = {option, entry->text, entry->source, entry->sequence};
+    return fail_text(options, &assignment);
 }
 
-static mw_error apply(mw_options *options, const struct setting *setting)
+static mw_error assign(mw_options *options, const struct assignment *assignment)
 {
-    const struct mwi_option_row *row = row_of(setting->option);
-    struct option_value *entry = &options->values[setting->option];
-    const char *value = setting->value;
-    int64_t number;
-    char *text;
-
-    if (!mwi_option_read(row, value, &number) ||
-        (row->is_one_host && number != 0 && setting->source != MWI_SOURCE_ENVIRONMENT))
-        return fail_value(options, setting);
+    const struct mwi_option_row *row = row_of(assignment->option);
+    struct mwi_option_value value;
+    if (!mwi_kind_read(row, assignment->text, &value) ||
+        (is_refused(row, &value) && assignment->source != MWI_SOURCE_ENVIRONMENT))
+        return fail_text(options, assignment);
+    const char *text = assignment->text;
     if (row->kind == MWI_OPTION_IS_FLAG)
-        value = number ? "1" : "0";
-    text = strdup(value);
-    if (!text)
+        text = value.is_on ? "1" : "0";
+    char *copy = strdup(text);
+    if (copy == NULL)
         return fail_memory(options);
+    struct entry *entry = &options->entries[assignment->option];
     free(entry->text);
-    *entry = (struct option_value){text, number, setting->source, setting->sequence};
+    *entry = (struct entry){copy, value, assignment->source, assignment->sequence};
     return MW_OK;
 }
 
 mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length)
 {
-    const char *nearest = mwi_option_nearest(name, length);
-    char shown[SHOWN_BYTES_MAX], copy[SHOWN_BYTES_MAX];
+    const char *nearest = mwi_table_nearest(name, length);
+    char shown[SHOWN_BYTES_MAX], copy[SHOWN_BYTES_MAX + 1];
     size_t copied = length < sizeof copy ? length : sizeof copy - 1;
-
     memcpy(copy, name, copied);
     copy[copied] = '\0';
-    show_value(copy, shown);
+    show_text(copy, shown);
     if (length == 0)
         shown[0] = '\0';
-    if (nearest)
+    if (nearest != NULL)
         return mwi_options_fail(
             options, MW_EUSAGE,
             MWI_OPTION_PREFIX "%s: there is no such option; did you mean " MWI_OPTION_PREFIX "%s?",
@@ -202,9 +214,8 @@ mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t 
 /* The name as the table has it: people also write it as on a command line. */
 static const char *bare_name(const char *name)
 {
-    size_t prefix = strlen(MWI_OPTION_PREFIX);
-
-    return strncmp(name, MWI_OPTION_PREFIX, prefix) == 0 ? name + prefix : name;
+    size_t prefix_length = strlen(MWI_OPTION_PREFIX);
+    return strncmp(name, MWI_OPTION_PREFIX, prefix_length) == 0 ? name + prefix_length : name;
 }
 
 mw_error mw_options_set(mw_options *options, const char *name, const char *value)
@@ -215,31 +226,28 @@ mw_error mw_options_set(mw_options *options, const char *name, const char *value
                                 "value, a flag to \"1\" or \"0\"",
                                 name == NULL ? "the name" : name);
     name = bare_name(name);
-    enum mwi_option option = mwi_option_find(name, strlen(name));
-    struct setting setting = {option, value, MWI_SOURCE_SET, ++options->sequence};
-
+    enum mwi_option option = mwi_table_find(name, strlen(name));
     if (option == MWI_OPTIONS_COUNT)
         return mwi_options_fail_unknown(options, name, strlen(name));
-    return apply(options, &setting);
+    struct assignment assignment = {option, value, MWI_SOURCE_SET, ++options->sequence};
+    return assign(options, &assignment);
 }
 
 mw_error mw_options_environment(mw_options *options)
 {
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
-        struct setting setting = {(enum mwi_option)i, NULL, MWI_SOURCE_ENVIRONMENT,
-                                  SEQUENCE_OF_ENVIRONMENT};
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         char variable[NAME_BYTES_MAX];
-        mw_error error;
-
-        if (row->not_environment || options->values[i].source == MWI_SOURCE_SET)
+        if (row->is_command_line_only || options->entries[i].source == MWI_SOURCE_SET)
             continue;
-        mwi_option_variable(row, variable, sizeof variable);
-        setting.value = getenv(variable);
-        if (!setting.value || *setting.value == '\0')
+        mwi_table_variable(row, variable, sizeof variable);
+        const char *text = getenv(variable);
+        if (text == NULL || text[0] == '\0')
             continue;
-        error = apply(options, &setting);
-        if (error)
+        struct assignment assignment = {(enum mwi_option)i, text, MWI_SOURCE_ENVIRONMENT,
+                                        SEQUENCE_OF_ENVIRONMENT};
+        mw_error error = assign(options, &assignment);
+        if (error != MW_OK)
             return error;
     }
     return MW_OK;
@@ -248,83 +256,97 @@ mw_error mw_options_environment(mw_options *options)
 const char *mw_options_get(const mw_options *options, const char *name)
 {
     name = bare_name(name);
-    enum mwi_option option = mwi_option_find(name, strlen(name));
-
+    enum mwi_option option = mwi_table_find(name, strlen(name));
     return option == MWI_OPTIONS_COUNT ? NULL : mwi_options_text(options, option);
 }
 
 const char *mwi_options_text(const mw_options *options, enum mwi_option option)
 {
-    const char *text = options->values[option].text;
-
-    return text ? text : row_of(option)->default_value;
+    const char *text = options->entries[option].text;
+    return text != NULL ? text : row_of(option)->default_value;
 }
 
-int64_t mwi_options_integer(const mw_options *options, enum mwi_option option)
+struct mwi_option_value mwi_options_value(const mw_options *options, enum mwi_option option)
 {
-    return options->values[option].number;
-}
-
-mw_wait mwi_options_wait(const mw_options *options)
-{
-    return (mw_wait)options->values[MWI_OPTION_WAIT].number;
-}
-
-int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option)
-{
-    return options->values[option].number;
-}
-
-struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option)
-{
-    int64_t number = options->values[option].number;
-    unsigned low = (unsigned)(number & 0xffff);
-
-    return (struct mwi_ports){low, low + (unsigned)(number >> 16)};
+    assert(option < MWI_OPTIONS_COUNT);
+    return options->entries[option].value;
 }
 
 bool mwi_options_flag(const mw_options *options, enum mwi_option option)
 {
-    return options->values[option].number != 0;
+    return value_of(options, option, MWI_OPTION_IS_FLAG)->is_on;
+}
+
+int64_t mwi_options_integer(const mw_options *options, enum mwi_option option)
+{
+    return value_of(options, option, MWI_OPTION_IS_INTEGER)->number;
+}
+
+size_t mwi_options_group_size(const mw_options *options, enum mwi_option option)
+{
+    return (size_t)value_of(options, option, MWI_OPTION_IS_GROUP)->group_size;
+}
+
+int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option)
+{
+    return value_of(options, option, MWI_OPTION_IS_DURATION)->duration_ns;
+}
+
+size_t mwi_options_size_bytes(const mw_options *options, enum mwi_option option)
+{
+    return (size_t)value_of(options, option, MWI_OPTION_IS_SIZE)->size_bytes;
+}
+
+bool mwi_options_is_all_interfaces(const mw_options *options, enum mwi_option option)
+{
+    return value_of(options, option, MWI_OPTION_IS_HOST)->is_all_interfaces;
+}
+
+struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option)
+{
+    return value_of(options, option, MWI_OPTION_IS_PORTS)->ports;
+}
+
+/* The table lists the words in the order of mw_wait. */
+mw_wait mwi_options_wait(const mw_options *options)
+{
+    return (mw_wait)value_of(options, MWI_OPTION_WAIT, MWI_OPTION_IS_WORD)->word_index;
 }
 
 enum mwi_option_source mwi_options_source(const mw_options *options, enum mwi_option option)
 {
-    return options->values[option].source;
+    assert(option < MWI_OPTIONS_COUNT);
+    return options->entries[option].source;
 }
 
 bool mwi_options_is_set(const mw_options *options, enum mwi_option option)
 {
-    return options->values[option].source != MWI_SOURCE_DEFAULT;
+    return mwi_options_source(options, option) != MWI_SOURCE_DEFAULT;
 }
 
 mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
                                             const char *value)
 {
-    const struct option_value *old = &options->values[option];
-    const struct option_value *file = &options->values[MWI_OPTION_RESOURCE_FILE];
-    struct setting setting = {option, value, MWI_SOURCE_RESOURCE_FILE, file->sequence};
-
+    const struct entry *old = &options->entries[option];
+    const struct entry *file = &options->entries[MWI_OPTION_RESOURCE_FILE];
+    struct assignment assignment = {option, value, MWI_SOURCE_RESOURCE_FILE, file->sequence};
     /* The environment has no order of its own, and the more specific of its variables wins. */
     if (old->sequence > file->sequence ||
         (old->sequence == file->sequence && old->source > MWI_SOURCE_RESOURCE_FILE))
         return MW_OK;
-    return apply(options, &setting);
+    return assign(options, &assignment);
 }
 
 static bool is_complete(const mw_transport_api *api)
 {
-    return api->scheme && api->open && api->listen && api->connect && api->send && api->backlog &&
-           api->drop && api->poll && api->peers_max && api->fd && api->now && api->close;
+    return api->scheme != NULL && api->open != NULL && api->listen != NULL &&
+           api->connect != NULL && api->send != NULL && api->backlog != NULL && api->drop != NULL &&
+           api->poll != NULL && api->peers_max != NULL && api->fd != NULL && api->now != NULL &&
+           api->close != NULL;
 }
 
-mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
-                                  void *environment, const char *address)
+static mw_error check_transport(mw_options *options, const mw_transport_api *api)
 {
-    char *copy;
-
-    if (!api || !address)
-        return mwi_options_fail(options, MW_EINVAL, "a transport needs its api and an address");
     if (api->version != MW_TRANSPORT_VERSION)
         return mwi_options_fail(options, MW_EINVAL,
                                 "the transport was made for version %u of the interface; this is "
@@ -332,11 +354,22 @@ mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *a
                                 api->version, (unsigned)MW_TRANSPORT_VERSION);
     if (!is_complete(api))
         return mwi_options_fail(options, MW_EINVAL, "the transport \"%s\" lacks a function",
-                                api->scheme ? api->scheme : "?");
+                                api->scheme != NULL ? api->scheme : "?");
     if (options->transports_count == MWI_TRANSPORTS_MAX)
         return mwi_options_fail(options, MW_EINVAL, "more than %d transports", MWI_TRANSPORTS_MAX);
-    copy = strdup(address);
-    if (!copy)
+    return MW_OK;
+}
+
+mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
+                                  void *environment, const char *address)
+{
+    if (api == NULL || address == NULL)
+        return mwi_options_fail(options, MW_EINVAL, "a transport needs its api and an address");
+    mw_error error = check_transport(options, api);
+    if (error != MW_OK)
+        return error;
+    char *copy = strdup(address);
+    if (copy == NULL)
         return fail_memory(options);
     options->transports[options->transports_count++] =
         (struct mwi_option_transport){api, environment, copy};
@@ -347,10 +380,9 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme)
 {
     const char *word = mwi_options_text(options, MWI_OPTION_TRANSPORT);
     size_t length = strlen(scheme);
-
     while (strncmp(word, scheme, length) != 0 || (word[length] != '\0' && word[length] != ',')) {
         word = strchr(word, ',');
-        if (!word)
+        if (word == NULL)
             return false;
         word++;
     }
@@ -360,14 +392,17 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme)
 void mw_options_set_communicator(mw_options *options, void *comm, int master_rank)
 {
     options->environment = (mw_mpi_environment){.comm = comm, .master_rank = master_rank};
-    options->communicator = comm == NULL ? NULL : &options->environment;
     snprintf(options->master_rank, sizeof options->master_rank, "%d", master_rank);
 }
 
-void *mwi_options_communicator(const mw_options *options, const char **master_rank)
+void *mwi_options_communicator(const mw_options *options)
 {
-    *master_rank = options->master_rank;
-    return options->communicator;
+    return options->environment.comm == NULL ? NULL : (void *)(uintptr_t)&options->environment;
+}
+
+const char *mwi_options_master_rank(const mw_options *options)
+{
+    return options->master_rank;
 }
 
 void mwi_options_set_must_decline(mw_options *options, bool must_decline)
@@ -386,37 +421,41 @@ const struct mwi_option_transport *mwi_options_transports(const mw_options *opti
     return options->transports;
 }
 
-static bool is_handed_on(const mw_options *options, int option)
+static bool is_handed_on(const mw_options *options, enum mwi_option option)
 {
-    return mwi_option_table[option].is_inherited &&
-           options->values[option].source != MWI_SOURCE_DEFAULT;
+    return row_of(option)->is_inherited && mwi_options_is_set(options, option);
+}
+
+/* The bytes of "--mw-NAME=TEXT" with its NUL. */
+static size_t word_bytes(const mw_options *options, enum mwi_option option)
+{
+    return sizeof MWI_OPTION_PREFIX "=" + strlen(row_of(option)->name) +
+           strlen(options->entries[option].text);
 }
 
 char **mwi_options_inherited(const mw_options *options, size_t *count)
 {
-    size_t words = 0;
-    size_t bytes = 0;
-    char **vector;
-    char *end;
-
-    for (int i = 0; i < MWI_OPTIONS_COUNT; i++)
-        if (is_handed_on(options, i)) {
+    size_t words = 0, bytes = 0;
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        if (is_handed_on(options, (enum mwi_option)i)) {
             words++;
-            bytes += strlen(MWI_OPTION_PREFIX "=") + strlen(mwi_option_table[i].name) +
-                     strlen(options->values[i].text) + 1;
+            bytes += word_bytes(options, (enum mwi_option)i);
         }
-    vector = malloc((words + 1) * sizeof *vector + bytes);
-    if (!vector)
+    }
+    char **vector = malloc((words + 1) * sizeof *vector + bytes);
+    if (vector == NULL)
         return NULL;
-    end = (char *)(vector + words + 1);
+    char *at = (char *)(vector + words + 1);
     *count = 0;
-    for (int i = 0; i < MWI_OPTIONS_COUNT; i++)
-        if (is_handed_on(options, i)) {
-            vector[(*count)++] = end;
-            end += sprintf(end, MWI_OPTION_PREFIX "%s=%s", mwi_option_table[i].name,
-                           options->values[i].text) +
-                   1;
-        }
+    for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
+        if (!is_handed_on(options, (enum mwi_option)i))
+            continue;
+        vector[(*count)++] = at;
+        at += sprintf(at, MWI_OPTION_PREFIX "%s=%s", mwi_table_rows[i].name,
+                      options->entries[i].text) +
+              1;
+    }
+    assert(*count == words && at == (char *)(vector + words + 1) + bytes);
     vector[*count] = NULL;
     return vector;
 }

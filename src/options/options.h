@@ -1,46 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options: one table behind argv, environment, setters, --mw-help and the man page. The public
- * calls are in mw/embed.h; here is what the rest of the library reads.
+ * The values of the options that one farm is opened with. mw/embed.h has the public calls: setters,
+ * argv, environment. This header has the readers, which settings.c, role.c and check.c use; nobody
+ * above this folder reads options.
  */
 #ifndef MWI_OPTIONS_H
 #define MWI_OPTIONS_H
 
-#include <stdint.h>
-#include <stdio.h>
-
 #include <mw/embed.h>
 
-#define MWI_TRANSPORTS_MAX 8
+#include "options/kind.h"
 
-enum mwi_option {
-    MWI_OPTION_HELP,
-    MWI_OPTION_VERSION_STRING,
-    MWI_OPTION_MASTER,
-    MWI_OPTION_SLAVE,
-    MWI_OPTION_LOCAL,
-    MWI_OPTION_TRANSPORT,
-    MWI_OPTION_MASTER_HOST,
-    MWI_OPTION_MASTER_PORT,
-    MWI_OPTION_ADVERTISE,
-    MWI_OPTION_CHANNEL,
-    MWI_OPTION_MEMBER_ID,
-    MWI_OPTION_CONNECT_TIMEOUT,
-    MWI_OPTION_CLIENT_TIMEOUT,
-    MWI_OPTION_SHUTDOWN_TIMEOUT,
-    MWI_OPTION_WAIT,
-    MWI_OPTION_SLAVE_TASK_GROUP,
-    MWI_OPTION_SLAVE_RESULT_GROUP,
-    MWI_OPTION_MAX_WRITE_BUFFER_SIZE,
-    MWI_OPTION_MAX_READ_BUFFER_SIZE,
-    MWI_OPTION_AUDIT_FILE,
-    MWI_OPTION_AUDIT_FORMAT,
-    MWI_OPTION_QUIET,
-    MWI_OPTION_RESOURCE_FILE,
-    MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL,
-    MWI_OPTION_SLAVE_EXECUTABLE,
-    MWI_OPTIONS_COUNT
-};
+#define MWI_TRANSPORTS_MAX 8
 
 /* Where a value came from. When two options contradict each other, a later enumerator wins. */
 enum mwi_option_source {
@@ -50,26 +21,34 @@ enum mwi_option_source {
     MWI_SOURCE_SET
 };
 
-/* A transport that mw_options_use_transport added. */
+/* A transport that mw_options_use_transport added; the options own the address, and borrow the rest
+ * from the user. */
 struct mwi_option_transport {
     const mw_transport_api *api;
     void *environment;
     char *address;
 };
 
-/* The ports of a range LOW-HIGH; a single port is both. */
-struct mwi_ports {
-    unsigned low, high;
-};
-
+/* The value of an option. Each function is for options of one kind, which it asserts. */
 bool mwi_options_flag(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
 struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option);
 mw_wait mwi_options_wait(const mw_options *options);
-/* NULL if not set and without default; borrowed until it is set again. */
+/* The number of tasks or results in a group; 0 for "auto". */
+size_t mwi_options_group_size(const mw_options *options, enum mwi_option option);
+size_t mwi_options_size_bytes(const mw_options *options, enum mwi_option option);
+/* Whether a host stands for all interfaces; false if it is not set. */
+bool mwi_options_is_all_interfaces(const mw_options *options, enum mwi_option option);
+
+/* The value of an option of any kind, field by field. */
+struct mwi_option_value mwi_options_value(const mw_options *options, enum mwi_option option);
+
+/* The value of an option of any kind as text; NULL if the option is not set and has no default.
+ * Borrowed until the option is set again. */
 const char *mwi_options_text(const mw_options *options, enum mwi_option option);
-/* Whether it was set at all, by whomever, and by whom. */
+
+/* Whether the option was set at all, and by whom. */
 bool mwi_options_is_set(const mw_options *options, enum mwi_option option);
 enum mwi_option_source mwi_options_source(const mw_options *options, enum mwi_option option);
 
@@ -83,33 +62,32 @@ void mwi_options_unset(mw_options *options, enum mwi_option option);
 mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
                                             const char *value);
 
-/* Whether --mw-transport names it, alone or in a list: "tcp" is in "mpi,tcp". */
+/* Whether --mw-transport names the scheme, alone or in a list: "tcp" is in "mpi,tcp". */
 bool mwi_options_names_transport(const mw_options *options, const char *scheme);
 
-/* What mw_options_set_communicator said, as mpi's environment, and with it the master's rank as an
- * address; NULL if there is nothing. */
-void *mwi_options_communicator(const mw_options *options, const char **master_rank);
+/* The communicator that mw_options_set_communicator set, as the environment of the transport mpi;
+ * NULL if there is none. Borrowed until the options are destroyed. */
+void *mwi_options_communicator(const mw_options *options);
+
+/* The master's rank in that communicator as an address of the transport mpi. Borrowed until the
+ * next mw_options_set_communicator. */
+const char *mwi_options_master_rank(const mw_options *options);
 
 /* Remembers whether the collective call of the communicator is still to be made. */
 void mwi_options_set_must_decline(mw_options *options, bool must_decline);
 
-/* The transports that were added, *count of them. */
+/* The transports that mw_options_use_transport added, *count of them. Borrowed until the options
+ * are destroyed. */
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count);
 
-/* Makes an argument vector that hands on every option that a slave started by this master should
- * share (marked so in the table) and that was set: "--mw-member-id=x", ...; ended by NULL. One
- * malloc'd block, to be freed by the caller; NULL out of memory, *count is then untouched. */
+/* Makes an argument vector that hands on each option that was set and that the slaves of this
+ * master share (is_inherited in the table): "--mw-member-id=x", ...; ended by NULL. The vector and
+ * its strings are one malloc'd block, which the caller frees. NULL out of memory; *count is then
+ * unchanged. */
 char **mwi_options_inherited(const mw_options *options, size_t *count);
 
-/* Contradictions between options: MW_EUSAGE with a sentence, else MW_OK. Where the environment and
- * the command line contradict each other in role or transport, there is no error: what the
- * environment said is unset. What it says against a communicator stays, and is not looked at: the
- * next farm may be one without. */
-mw_error mwi_options_check(mw_options *options);
-
-/* What was read of an environment that many share may be nothing to this process: whether the
- * option has a value that it must not have where it is used; and the sentence about it, MW_EUSAGE.
- */
+/* An environment is shared by programs for which a value may be right that is wrong here. Whether
+ * the option has a value that must not be used; and the sentence that says so, MW_EUSAGE. */
 bool mwi_options_is_refused(const mw_options *options, enum mwi_option option);
 mw_error mwi_options_refuse(mw_options *options, enum mwi_option option);
 
@@ -117,10 +95,8 @@ mw_error mwi_options_refuse(mw_options *options, enum mwi_option option);
 mw_error mwi_options_fail(mw_options *options, mw_error error, const char *format, ...)
     MW_PRINTF(3, 4);
 
-/* The same for an option that does not exist, `length` bytes of `name`: MW_EUSAGE. */
+/* The same for an option that does not exist; its name is the `length` bytes at `name`. MW_EUSAGE.
+ */
 mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length);
-
-/* What mw_options_print_help says of the options, as a section of a man page (roff). */
-void mwi_options_roff(FILE *stream);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Role flags win over guesses; mwi_options_check has refused contradictions before.
+ * Role flags win over guesses; mwi_check_options has refused contradictions before.
  */
 #include "options/role.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "options/check.h"
 
 static int to_number(const char *text, int otherwise)
 {
@@ -33,7 +35,6 @@ static enum mwi_mode mpi_master_mode(const mw_options *options)
 {
     bool is_mixed =
         mwi_options_names_transport(options, "mpi") && mwi_options_names_transport(options, "tcp");
-
     return is_mixed ? MWI_MODE_MIXED_MASTER : MWI_MODE_MPI_MASTER;
 }
 
@@ -43,7 +44,6 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
     bool is_mpi = mwi_options_names_transport(options, "mpi");
     bool is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
     bool is_master = mwi_options_flag(options, MWI_OPTION_MASTER);
-
     if (is_slave && mwi_options_is_set(options, MWI_OPTION_CHANNEL))
         return MWI_MODE_CHANNEL_SLAVE;
     if (is_slave)
@@ -60,10 +60,8 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
 enum mwi_mode mwi_role_mode_embedded(const mw_options *options, bool is_slave)
 {
     size_t custom_count;
-    const char *master_rank;
-
     mwi_options_transports(options, &custom_count);
-    if (mwi_options_communicator(options, &master_rank) != NULL)
+    if (mwi_options_communicator(options) != NULL)
         return is_slave ? MWI_MODE_MPI_SLAVE : mpi_master_mode(options);
     return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_role_mode(options, mwi_role_world(getenv));
 }
@@ -71,15 +69,14 @@ enum mwi_mode mwi_role_mode_embedded(const mw_options *options, bool is_slave)
 mw_error mw_options_is_slave(mw_options *options, bool *is_slave)
 {
     size_t custom_count;
-    const char *master_rank;
-    mw_error error = mwi_options_check(options);
+    mw_error error = mwi_check_options(options);
     if (error != MW_OK)
         return error;
-    if (mwi_options_communicator(options, &master_rank) != NULL)
+    if (mwi_options_communicator(options) != NULL)
         return mwi_options_fail(options, MW_ESTATE,
                                 "rank %s of the MPI communicator is the master, its other ranks "
                                 "are slaves: ask MPI for the rank",
-                                master_rank);
+                                mwi_options_master_rank(options));
     mwi_options_transports(options, &custom_count);
     *is_slave = custom_count > 0
                     ? mwi_options_flag(options, MWI_OPTION_SLAVE)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of options: their names, kinds, limits, defaults and help. Reading argv and the
- * environment, --mw-help and the man page all come from here and nothing is said twice. An option
- * is added by an enumerator in options.h and a row here.
+ * The table of options: their names, kinds, limits, defaults and help texts. The readers of argv
+ * and of the environment, --mw-help and the man page all use it, so that each fact stands once.
+ * Each option has exactly one row, at the index of its enumerator.
+ *
+ * To add an option: an enumerator in table.h and a row here; then settings.c hands its value to the
+ * room that needs it.
  */
 #include "options/table.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +17,11 @@
 
 #include "base/time.h"
 
-#define SECONDS(s) (MWI_NS_PER_S * (s))
+#define SECONDS(count) (MWI_NS_PER_S * (count))
 #define DURATION_MAX SECONDS(1000000)
 #define MESSAGE_BYTES_MIN 4096
 #define MESSAGE_BYTES_MAX ((int64_t)MW_FRAME_BYTES_MAX)
 #define PATH_BYTES_MAX 4095
-#define HOST_BYTES_MAX 255
 #define NAME_LENGTH_MAX 40
 #define PART_LENGTH_MIN 3
 
@@ -27,13 +30,13 @@ static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp
 static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
 
-const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
+const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
     [MWI_OPTION_HELP] =
         {
             .name = "help",
             .kind = MWI_OPTION_IS_FLAG,
             .section = MWI_OPTIONS_GENERAL,
-            .not_environment = true,
+            .is_command_line_only = true,
             .default_value = "0",
             .help = "Print this text and exit.",
         },
@@ -42,7 +45,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .name = "version-string",
             .kind = MWI_OPTION_IS_FLAG,
             .section = MWI_OPTIONS_GENERAL,
-            .not_environment = true,
+            .is_command_line_only = true,
             .default_value = "0",
             .help = "Print the version of the library and exit.",
         },
@@ -52,8 +55,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .kind = MWI_OPTION_IS_FLAG,
             .section = MWI_OPTIONS_ROLE,
             .default_value = "0",
-            .help = "Be a master, to which slaves connect over TCP. Not for rank 0 of an MPI job, "
-                    "which is a master anyway, over TCP too with --mw-transport mpi,tcp.",
+            .help = "Run as a master that slaves connect to over TCP. Not for rank 0 of an MPI "
+                    "job, which is a master anyway; with --mw-transport mpi,tcp that master "
+                    "accepts slaves over TCP too.",
         },
     [MWI_OPTION_SLAVE] =
         {
@@ -61,7 +65,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .kind = MWI_OPTION_IS_FLAG,
             .section = MWI_OPTIONS_ROLE,
             .default_value = "0",
-            .help = "Be a slave, and find the master through --mw-resource-file, or "
+            .help = "Run as a slave. It finds its master through --mw-resource-file, or through "
                     "--mw-master-host and --mw-master-port.",
         },
     [MWI_OPTION_LOCAL] =
@@ -74,7 +78,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = 4096,
             .metavariable = "N",
             .default_words = "one slave per processor when the farm is local",
-            .help = "Be a whole farm on this machine: a master that starts N slaves.",
+            .help = "Run a whole farm on this machine: a master that starts N slaves.",
         },
     [MWI_OPTION_TRANSPORT] =
         {
@@ -84,10 +88,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .words = transports,
             .metavariable = "T",
             .default_value = "auto",
-            .help = "How master and slaves talk to each other. auto takes mpi under an MPI "
-                    "launcher of more than one process, tcp when --mw-master or --mw-slave is "
-                    "given, else local. Under mpi, rank 0 is the master. mpi,tcp is mpi with a "
-                    "master to which other slaves may connect over TCP too.",
+            .help = "How master and slaves talk to each other. auto chooses mpi if an MPI "
+                    "launcher has started more than one process, tcp if --mw-master or --mw-slave "
+                    "is given, and local otherwise. Under mpi, rank 0 is the master. mpi,tcp is "
+                    "mpi with a master that also accepts slaves over TCP.",
         },
     [MWI_OPTION_CHANNEL] =
         {
@@ -98,19 +102,20 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .min = 0,
             .max = 1048576,
             .metavariable = "N",
-            .help = "Talk to the master over the inherited descriptor N. A master gives this to "
-                    "the slaves that it starts itself.",
+            .help = "Talk to the master over the inherited descriptor N. A master gives this "
+                    "option to the slaves that it starts itself.",
         },
     [MWI_OPTION_MASTER_HOST] =
         {
             .name = "master-host",
             .kind = MWI_OPTION_IS_HOST,
             .section = MWI_OPTIONS_NETWORK,
-            .max = HOST_BYTES_MAX,
+            .max = MWI_HOST_BYTES_MAX,
             .metavariable = "H",
             .default_words = "for a master, all interfaces and the name of its machine",
-            .help = "Master: the interface to bind, and what the resource file names unless "
-                    "--mw-advertise does; * is all interfaces. Slave: where to connect.",
+            .help = "Master: the interface to listen on; * is all interfaces. The resource file "
+                    "names this host, unless --mw-advertise gives another one. Slave: the host to "
+                    "connect to.",
         },
     [MWI_OPTION_MASTER_PORT] =
         {
@@ -121,8 +126,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = 65535,
             .metavariable = "P",
             .default_value = "0",
-            .help = "Master: the port to listen on; 0 takes a free one, LOW-HIGH the first of "
-                    "these that can be had. Slave: the port to connect to, a single one.",
+            .help =
+                "Master: the port to listen on; 0 takes a free one, LOW-HIGH takes the first free "
+                "port of the range. Slave: the port to connect to, a single one.",
         },
     [MWI_OPTION_ADVERTISE] =
         {
@@ -131,11 +137,11 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .is_one_host = true,
             .role = MWI_OPTION_FOR_MASTER,
             .section = MWI_OPTIONS_NETWORK,
-            .max = HOST_BYTES_MAX,
+            .max = MWI_HOST_BYTES_MAX,
             .metavariable = "H",
             .default_words = "the host of --mw-master-host",
-            .help = "Under which name or address slaves shall connect: what the resource file "
-                    "and the audit trail name in place of the interface that was bound.",
+            .help = "The name or address that slaves shall connect to. The resource file and the "
+                    "audit trail name it in place of the interface that the master listens on.",
         },
     [MWI_OPTION_MEMBER_ID] =
         {
@@ -145,10 +151,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .is_inherited = true,
             .is_printable = true,
             .min = 1,
-            .max = 255,
+            .max = MWI_MEMBER_ID_BYTES_MAX,
             .metavariable = "S",
             .default_value = "default-member-id",
-            .help = "A token that must be the same in master and slave. It keeps many farms "
+            .help = "A token that must be the same in master and slave. It keeps several farms "
                     "apart and gives no security.",
         },
     [MWI_OPTION_CONNECT_TIMEOUT] =
@@ -162,8 +168,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "30",
-            .help = "How many seconds a slave tries to reach a master, waiting for it or its "
-                    "resource file to appear.",
+            .help = "How many seconds a slave tries to reach a master. It also waits that long "
+                    "for the master or the resource file to appear.",
         },
     [MWI_OPTION_CLIENT_TIMEOUT] =
         {
@@ -175,10 +181,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "60",
-            .help =
-                "How many seconds the master waits for a client to greet, and for a sign of life "
-                "of a slave that has no task. However long a task runs, this does not end "
-                "it.",
+            .help = "How many seconds the master waits for the greeting of a new client, and for "
+                    "a sign of life from a slave that has no task. A slave that runs a task may "
+                    "be silent for any time.",
         },
     [MWI_OPTION_SHUTDOWN_TIMEOUT] =
         {
@@ -190,7 +195,7 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "10",
-            .help = "How many seconds a master that ends waits for its slaves.",
+            .help = "How many seconds a master that ends waits for its slaves to end.",
         },
     [MWI_OPTION_WAIT] =
         {
@@ -201,10 +206,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .words = waits,
             .metavariable = "T",
             .default_value = "auto",
-            .help = "What a process does while nothing happens. auto is fast when busy and quiet "
-                    "when idle; spin never sleeps, for the fastest answers, and takes a whole core "
-                    "for each process; yield is the same but gives way to other processes; nap "
-                    "never spins.",
+            .help = "How a process waits while nothing happens. auto is fast when busy and quiet "
+                    "when idle; spin never sleeps, which gives the fastest answers and takes a "
+                    "whole core for each process; yield is the same but gives way to other "
+                    "processes; nap never spins.",
         },
     [MWI_OPTION_MAX_WRITE_BUFFER_SIZE] =
         {
@@ -216,10 +221,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = MESSAGE_BYTES_MAX,
             .metavariable = "B",
             .default_value = "64M",
-            .help =
-                "The largest message to send, of which up to 128 bytes are the message's own. A "
-                "task that does not fit is refused when it is submitted; a result, or a task "
-                "that does not fit its slave, fails by itself.",
+            .help = "The largest message to send; the message itself needs up to 128 bytes of it. "
+                    "A task that does not fit is refused when it is submitted. A result that does "
+                    "not fit fails alone, and so does a task that is too large for its slave.",
         },
     [MWI_OPTION_MAX_READ_BUFFER_SIZE] =
         {
@@ -231,7 +235,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = MESSAGE_BYTES_MAX,
             .metavariable = "B",
             .default_value = "64M",
-            .help = "The largest message to accept. Protects against a mad peer.",
+            .help = "The largest message to accept. It protects against a peer that sends "
+                    "nonsense.",
         },
     [MWI_OPTION_SLAVE_TASK_GROUP] =
         {
@@ -243,9 +248,10 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = 1000000,
             .metavariable = "N",
             .default_value = "auto",
-            .help = "How many tasks the master sends to a slave in one message, once the slave has "
-                    "returned the last; nothing is then sent ahead. auto sends as many as make a "
-                    "short time, and the next while the slave still has some.",
+            .help = "How many tasks the master sends to a slave in one message. With a number, "
+                    "the master sends the next group once the slave has returned the last one, "
+                    "and nothing ahead. With auto, it sends as many tasks as take a short time, "
+                    "and more while the slave still has some.",
         },
     [MWI_OPTION_SLAVE_RESULT_GROUP] =
         {
@@ -257,9 +263,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = 1000000,
             .metavariable = "N",
             .default_value = "auto",
-            .help = "How many results a slave sends to the master in one message; fewer when it "
-                    "has no task left. auto sends when half of what the slave was sent is "
-                    "done, and before a result would wait for more than 1.5 ms.",
+            .help = "How many results a slave sends to the master in one message. It sends fewer "
+                    "when it has no task left. With auto, it sends them when half of its tasks "
+                    "are done, and before a result would wait for more than 1.5 ms.",
         },
     [MWI_OPTION_AUDIT_FILE] =
         {
@@ -271,8 +277,9 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = PATH_BYTES_MAX,
             .metavariable = "F",
             .default_words = "standard error",
-            .help = "Append the audit trail to the file F. In F, %n becomes the node (master, "
-                    "SLAVE-3), %p the process id, %h the host, %m the member id, and %% a %.",
+            .help = "Append the audit trail to the file F. In the name F, %n becomes the node "
+                    "(master, SLAVE-3), %p the process id, %h the host, %m the member id, and %% "
+                    "a %.",
         },
     [MWI_OPTION_AUDIT_FORMAT] =
         {
@@ -283,7 +290,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .words = audit_formats,
             .metavariable = "T",
             .default_value = "text",
-            .help = "The form of the audit trail: lines for humans, or one JSON object a line.",
+            .help = "The form of the audit trail: text writes lines for people, json writes one "
+                    "JSON object a line.",
         },
     [MWI_OPTION_QUIET] =
         {
@@ -292,8 +300,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .section = MWI_OPTIONS_AUDIT,
             .is_inherited = true,
             .default_value = "0",
-            .help = "No audit trail on standard error. A file that --mw-audit-file names is "
-                    "still written.",
+            .help = "Do not write the audit trail to standard error. A file that --mw-audit-file "
+                    "names is still written.",
         },
     [MWI_OPTION_RESOURCE_FILE] =
         {
@@ -303,11 +311,11 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .min = 1,
             .max = PATH_BYTES_MAX,
             .metavariable = "F",
-            .help = "Master: write to the file F what slaves and batch systems need to know. "
-                    "Slave: read host, port and member id of the master from it, and whether it "
-                    "has finished. A --mw-master-host, --mw-master-port or --mw-member-id that "
-                    "comes later on the command line overrides the file; an earlier one, or one "
-                    "of the environment, is overridden by it.",
+            .help = "Master: write to the file F how slaves and batch systems reach this master. "
+                    "Slave: read from the file F the host, port and member id of the master, and "
+                    "whether the computation has finished. A --mw-master-host, --mw-master-port "
+                    "or --mw-member-id that comes later on the command line overrides the file. "
+                    "The file overrides the ones that come earlier or from the environment.",
         },
     [MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL] =
         {
@@ -319,7 +327,8 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "300",
-            .help = "How many seconds may pass until the master writes the resource file anew.",
+            .help = "After how many seconds, at the latest, the master writes the resource file "
+                    "again.",
         },
     [MWI_OPTION_SLAVE_EXECUTABLE] =
         {
@@ -331,54 +340,49 @@ const struct mwi_option_row mwi_option_table[MWI_OPTIONS_COUNT] = {
             .max = PATH_BYTES_MAX,
             .metavariable = "P",
             .default_words = "this program",
-            .help = "The path of the program that slaves run: the master starts it in local mode, "
-                    "and the "
-                    "resource file names it.",
+            .help = "The path of the program that slaves run. The master starts it in local mode, "
+                    "and the resource file names it.",
         },
 };
 
-const char *mwi_option_section_title(enum mwi_option_section section)
+const char *mwi_table_section_title(enum mwi_option_section section)
 {
     static const char *const titles[MWI_OPTION_SECTIONS_COUNT] = {
         [MWI_OPTIONS_GENERAL] = "General", [MWI_OPTIONS_ROLE] = "Role and transport",
         [MWI_OPTIONS_NETWORK] = "Network", [MWI_OPTIONS_SLAVES] = "Slaves",
         [MWI_OPTIONS_AUDIT] = "Audit",     [MWI_OPTIONS_RESOURCE_FILE] = "Resource file",
     };
-
+    assert(section < MWI_OPTION_SECTIONS_COUNT);
     return titles[section];
 }
 
-enum mwi_option mwi_option_find(const char *name, size_t length)
+enum mwi_option mwi_table_find(const char *name, size_t length)
 {
     int i = 0;
-
-    while (i < MWI_OPTIONS_COUNT && (strlen(mwi_option_table[i].name) != length ||
-                                     memcmp(mwi_option_table[i].name, name, length) != 0))
+    while (i < MWI_OPTIONS_COUNT && (strlen(mwi_table_rows[i].name) != length ||
+                                     memcmp(mwi_table_rows[i].name, name, length) != 0))
         i++;
     return (enum mwi_option)i;
 }
 
-static size_t min_of_three(size_t a, size_t b, size_t c)
+static size_t min_of_three(size_t first, size_t second, size_t third)
 {
-    size_t least = a < b ? a : b;
-
-    return least < c ? least : c;
+    size_t least = first < second ? first : second;
+    return least < third ? least : third;
 }
 
-/* How many bytes must be inserted, removed or replaced to make `known` of the name. Row by row of
- * the usual matrix, of which one row is kept. `length` is at most NAME_LENGTH_MAX. */
+/* How many bytes must be inserted, removed or replaced to turn `name` into `known`. This is the
+ * usual matrix, computed row by row, and only one row is kept. */
 static size_t edit_distance(const char *known, const char *name, size_t length)
 {
     size_t row[NAME_LENGTH_MAX + 1];
-
+    assert(length <= NAME_LENGTH_MAX);
     for (size_t j = 0; j <= length; j++)
         row[j] = j;
-    for (; *known; known++) {
+    for (; *known != '\0'; known++) {
         size_t diagonal = row[0]++;
-
         for (size_t j = 1; j <= length; j++) {
             size_t above = row[j];
-
             row[j] = min_of_three(above + 1, row[j - 1] + 1, diagonal + (*known != name[j - 1]));
             diagonal = above;
         }
@@ -386,45 +390,42 @@ static size_t edit_distance(const char *known, const char *name, size_t length)
     return row[length];
 }
 
-/* The first name in which a word begins with the given one: "master-port" for "port". */
+/* The first name in which a word begins with the given part: "master-port" for "port". */
 static const char *name_around(const char *part, size_t length)
 {
     for (int i = 0; length >= PART_LENGTH_MIN && i < MWI_OPTIONS_COUNT; i++) {
-        const char *name = mwi_option_table[i].name;
+        const char *name = mwi_table_rows[i].name;
         const char *found = memmem(name, strlen(name), part, length);
-
-        if (found && (found == name || found[-1] == '-'))
+        if (found != NULL && (found == name || found[-1] == '-'))
             return name;
     }
     return NULL;
 }
 
-const char *mwi_option_nearest(const char *name, size_t length)
+const char *mwi_table_nearest(const char *name, size_t length)
 {
     const char *nearest = NULL;
     size_t least = length / 2 + 1;
-
     if (length > NAME_LENGTH_MAX)
         return NULL;
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        size_t distance = edit_distance(mwi_option_table[i].name, name, length);
-
+        size_t distance = edit_distance(mwi_table_rows[i].name, name, length);
         if (distance < least) {
             least = distance;
-            nearest = mwi_option_table[i].name;
+            nearest = mwi_table_rows[i].name;
         }
     }
-    if (least > 2 && name_around(name, length))
-        return name_around(name, length);
-    return nearest;
+    const char *around = least > 2 ? name_around(name, length) : NULL;
+    return around != NULL ? around : nearest;
 }
 
-void mwi_option_variable(const struct mwi_option_row *row, char *text, size_t size)
+void mwi_table_variable(const struct mwi_option_row *row, char *text, size_t size)
 {
     snprintf(text, size, "MW_%s", row->name);
-    for (; *text; text++)
+    for (; *text != '\0'; text++) {
         if (*text == '-')
             *text = '_';
         else if (*text >= 'a' && *text <= 'z')
             *text = (char)(*text - 'a' + 'A');
+    }
 }

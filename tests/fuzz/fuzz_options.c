@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "options/table.h"
+#include "options/check.h"
+#include "options/options.h"
 
 #define WORDS_MAX 64
 #define WORD_BYTES_MAX 600
@@ -25,7 +26,7 @@ static void add_word(struct command_line *line, const uint8_t *data, size_t size
     char *word = line->bytes[line->count];
     int length = 0;
     if (size > 0 && data[0] > 0 && data[0] <= MWI_OPTIONS_COUNT) {
-        length = snprintf(word, WORD_BYTES_MAX, "--mw-%s", mwi_option_table[data[0] - 1].name);
+        length = snprintf(word, WORD_BYTES_MAX, "--mw-%s", mwi_table_rows[data[0] - 1].name);
         data++;
         size--;
     }
@@ -61,6 +62,16 @@ static void check_refused(const mw_options *options, const struct command_line *
         MWT_FUZZ_PROMISE(*at >= ' ' && *at <= '~');
 }
 
+static void check_same_value(struct mwi_option_value left, struct mwi_option_value right)
+{
+    MWT_FUZZ_PROMISE(left.is_on == right.is_on && left.number == right.number);
+    MWT_FUZZ_PROMISE(left.group_size == right.group_size);
+    MWT_FUZZ_PROMISE(left.duration_ns == right.duration_ns && left.size_bytes == right.size_bytes);
+    MWT_FUZZ_PROMISE(left.word_index == right.word_index);
+    MWT_FUZZ_PROMISE(left.is_all_interfaces == right.is_all_interfaces);
+    MWT_FUZZ_PROMISE(left.ports.low == right.ports.low && left.ports.high == right.ports.high);
+}
+
 /* After a success no option of mw is left before "--", and every value is one that its row
  * allows. */
 static void check_accepted(const mw_options *options, int count, char *const *words)
@@ -69,12 +80,12 @@ static void check_accepted(const mw_options *options, int count, char *const *wo
     for (int i = 1; i < count && strcmp(words[i], "--") != 0; i++)
         MWT_FUZZ_PROMISE(strncmp(words[i], "--mw-", 5) != 0);
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const char *value = mw_options_get(options, mwi_option_table[i].name);
-        int64_t number;
+        const char *value = mw_options_get(options, mwi_table_rows[i].name);
+        struct mwi_option_value read;
         if (value == NULL)
             continue;
-        MWT_FUZZ_PROMISE(mwi_option_read(&mwi_option_table[i], value, &number));
-        MWT_FUZZ_PROMISE(number == mwi_options_integer(options, (enum mwi_option)i));
+        MWT_FUZZ_PROMISE(mwi_kind_read(&mwi_table_rows[i], value, &read));
+        check_same_value(mwi_options_value(options, (enum mwi_option)i), read);
     }
 }
 
@@ -98,7 +109,7 @@ static void check_inherited(const mw_options *options)
     MWT_FUZZ_PROMISE(mw_options_parse(slave, &count, words) == MW_OK);
     MWT_FUZZ_PROMISE(count == 1);
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++)
-        if (mwi_option_table[i].is_inherited)
+        if (mwi_table_rows[i].is_inherited)
             MWT_FUZZ_PROMISE(is_same(mwi_options_text(slave, (enum mwi_option)i),
                                      mwi_options_text(options, (enum mwi_option)i)));
     mw_options_destroy(slave);
@@ -121,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_refused(options, &line, count, words);
     else
         check_accepted(options, count, words);
-    if (mwi_options_check(options) != MW_OK)
+    if (mwi_check_options(options) != MW_OK)
         MWT_FUZZ_PROMISE(mw_options_error(options)[0] != '\0');
     check_inherited(options);
     mw_options_destroy(options);

@@ -12,7 +12,8 @@
 
 #include <CUnit/CUnit.h>
 
-#include "options/table.h"
+#include "options/check.h"
+#include "options/options.h"
 
 #define MWT_SECOND INT64_C(1000000000)
 #define MWT_WORDS_MAX 24
@@ -78,17 +79,33 @@ static inline void mwt_check_option(const mw_options *options, const char *name,
         CU_ASSERT_STRING_EQUAL(value, expected);
 }
 
+/* Checks each field of the value of the option. */
+static inline void mwt_check_value(const mw_options *options, enum mwi_option option,
+                                   const struct mwi_option_value *expected)
+{
+    struct mwi_option_value value = mwi_options_value(options, option);
+    CU_ASSERT_EQUAL(value.is_on, expected->is_on);
+    CU_ASSERT_EQUAL(value.number, expected->number);
+    CU_ASSERT_EQUAL(value.group_size, expected->group_size);
+    CU_ASSERT_EQUAL(value.duration_ns, expected->duration_ns);
+    CU_ASSERT_EQUAL(value.size_bytes, expected->size_bytes);
+    CU_ASSERT_EQUAL(value.word_index, expected->word_index);
+    CU_ASSERT_EQUAL(value.is_all_interfaces, expected->is_all_interfaces);
+    CU_ASSERT_EQUAL(value.ports.low, expected->ports.low);
+    CU_ASSERT_EQUAL(value.ports.high, expected->ports.high);
+}
+
 /* Returns the option of that name, which must exist. */
 static inline enum mwi_option mwt_option_of(const char *name)
 {
-    enum mwi_option option = mwi_option_find(name, strlen(name));
+    enum mwi_option option = mwi_table_find(name, strlen(name));
     CU_ASSERT_NOT_EQUAL_FATAL(option, MWI_OPTIONS_COUNT);
     return option;
 }
 
 static inline void mwt_variable_of(enum mwi_option option, char *variable, size_t size)
 {
-    mwi_option_variable(&mwi_option_table[option], variable, size);
+    mwi_table_variable(&mwi_table_rows[option], variable, size);
 }
 
 /* Removes the variables of all options. */

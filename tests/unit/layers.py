@@ -27,7 +27,6 @@ MAY_REACH_OUT = {"base/clock", "record/audit_file", "record/disk_file", "record/
 MAY_BE_GLOBAL = {"loop/signals"}
 # Rooms that still need each other; to become empty.
 CIRCLES = {
-    frozenset({"options/options", "options/table", "options/value"}),
 }
 
 problems = []

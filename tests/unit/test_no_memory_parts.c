@@ -14,7 +14,8 @@
 #include "farm/tasks.h"
 #include "mwt_memory.h"
 #include "mwt_policy.h"
-#include "options/table.h"
+#include "options/check.h"
+#include "options/options.h"
 #include "record/resource.h"
 #include "wire/values.h"
 
@@ -189,7 +190,7 @@ static enum mwt_outcome use_options(mw_options *options)
         mw_options_environment(options) != MW_OK ||
         mw_options_parse(options, &argc, words) != MW_OK ||
         mw_options_use_transport(options, &mw_sim_transport, NULL, "address") != MW_OK ||
-        mwi_options_check(options) != MW_OK)
+        mwi_check_options(options) != MW_OK)
         return MWT_TOLD;
     char **inherited = mwi_options_inherited(options, &count);
     if (inherited == NULL)

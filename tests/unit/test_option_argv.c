@@ -22,7 +22,7 @@ static void test_parse_takes_options_out(void)
 
     MWT_CHECK_WORDS(&arguments, "first", "-v", "second", "", "--mw", "-mw-quiet", "--name=--mw-x");
     CU_ASSERT_STRING_EQUAL(arguments.words[0], "prog");
-    CU_ASSERT_EQUAL(mwi_options_integer(options, MWI_OPTION_MASTER_PORT), 7000);
+    CU_ASSERT_EQUAL(mwi_options_ports(options, MWI_OPTION_MASTER_PORT).low, 7000);
     CU_ASSERT_TRUE(mwi_options_flag(options, MWI_OPTION_QUIET));
     CU_ASSERT_EQUAL(mwi_options_integer(options, MWI_OPTION_LOCAL), 3);
     mwt_check_option(options, "member-id", "a=b");
@@ -67,7 +67,7 @@ static void test_parse_little(void)
 static void test_both_forms_of_every_option(void)
 {
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         const char *value = row->words                        ? row->words[1]
                             : row->kind == MWI_OPTION_IS_SIZE ? "8K"
                                                               : "3";

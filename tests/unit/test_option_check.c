@@ -102,7 +102,7 @@ static void test_contradictions(void)
         mw_options *options = mwt_options_make();
 
         CU_ASSERT_EQUAL(mwt_options_parse(options, mwt_arguments_of(lines[i].words)), MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_check(options), lines[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), lines[i].sentence ? MW_EUSAGE : MW_OK);
         CU_ASSERT_STRING_EQUAL(mw_options_error(options),
                                lines[i].sentence ? lines[i].sentence : "");
         mw_options_destroy(options);
@@ -137,7 +137,7 @@ static void test_contradiction_with_the_environment(void)
         setenv(cases[i].variable, cases[i].value, 1);
         CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         CU_ASSERT_EQUAL(mwt_options_parse(options, mwt_arguments_of(cases[i].words)), MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
         CU_ASSERT_FALSE(mwi_options_is_set(options, cases[i].unset));
         unsetenv(cases[i].variable);
         mw_options_destroy(options);
@@ -153,7 +153,7 @@ static void test_contradiction_within_the_environment(void)
     setenv("MW_LOCAL", "4", 1);
     setenv("MW_TRANSPORT", "tcp", 1);
     CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_check(options), MW_EUSAGE);
+    CU_ASSERT_EQUAL(mwi_check_options(options), MW_EUSAGE);
 
     CU_ASSERT_STRING_EQUAL(mw_options_error(options), "MW_LOCAL=4 contradicts MW_TRANSPORT=tcp: a "
                                                       "local farm has the transport local");
@@ -197,7 +197,7 @@ static void test_communicator(void)
         if (i % 2 == 0)
             CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, cases[i].name, cases[i].value), MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_check(options), *cases[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), *cases[i].sentence ? MW_EUSAGE : MW_OK);
         CU_ASSERT_STRING_EQUAL(mw_options_error(options), cases[i].sentence);
         mw_options_destroy(options);
     }
@@ -225,11 +225,11 @@ static void test_after_a_communicator(void)
         setenv(cases[i].variable, cases[i].value, 1);
         CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         mw_options_set_communicator(options, &comm, 0);
-        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_MPI_MASTER);
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
         mw_options_set_communicator(options, NULL, 0);
-        CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
 
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), cases[i].mode);
         mwt_check_option(options, cases[i].name, cases[i].value);
@@ -246,11 +246,11 @@ static void test_communicator_and_transport(void)
 
     mwt_environment_clear();
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "here"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+    CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_CUSTOM);
     mw_options_set_communicator(options, &comm, 0);
 
-    CU_ASSERT_EQUAL(mwi_options_check(options), MW_EUSAGE);
+    CU_ASSERT_EQUAL(mwi_check_options(options), MW_EUSAGE);
     mwt_check_contains(mw_options_error(options),
                        "a transport of mw_options_use_transport does not "
                        "go with an MPI communicator: ");
@@ -289,7 +289,7 @@ static void test_advertise_of_the_environment(void)
         CU_ASSERT_EQUAL(
             mwt_options_parse(options, mwt_arguments_of(lines[i / MWT_COUNT_OF(hosts)].words)),
             MW_OK);
-        mw_error error = mwi_options_check(options);
+        mw_error error = mwi_check_options(options);
 
         CU_ASSERT_EQUAL(error, lines[i / MWT_COUNT_OF(hosts)].is_refused ? MW_EUSAGE : MW_OK);
         if (error)

@@ -10,6 +10,7 @@
 
 #include "mwt_options.h"
 #include "mwt_run.h"
+#include "options/help.h"
 
 /* What a function prints, to be freed by the caller. */
 static char *print(bool is_roff)
@@ -20,7 +21,7 @@ static char *print(bool is_roff)
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
     if (is_roff)
-        mwi_options_roff(stream);
+        mwi_help_print_roff(stream);
     else
         mw_options_print_help(stream, "./prog");
     fclose(stream);
@@ -50,7 +51,7 @@ static void test_help(void)
     for (size_t i = 0; i < MWT_COUNT_OF(parts); i++)
         mwt_check_contains(text, parts[i]);
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         char line[96];
 
         snprintf(line, sizeof line, "\n  --mw-%s%s%s\n", row->name, row->metavariable ? " " : "",

@@ -10,39 +10,38 @@
 #include "mwt_options.h"
 #include "mwt_run.h"
 
-/* What each option is before anybody sets it: the text of mw_options_get, NULL if none, and the
- * number behind it. */
+/* The text and the value of each option before anybody sets it. */
 static void test_defaults(void)
 {
     static const struct {
         const char *name, *text;
-        int64_t number;
+        struct mwi_option_value value;
     } defaults[] = {
-        {"help", "0", 0},
-        {"version-string", "0", 0},
-        {"master", "0", 0},
-        {"slave", "0", 0},
-        {"local", NULL, 0},
-        {"transport", "auto", 0},
-        {"master-host", NULL, 0},
-        {"master-port", "0", 0},
-        {"advertise", NULL, 0},
-        {"channel", NULL, 0},
-        {"member-id", "default-member-id", 0},
-        {"connect-timeout", "30", 30 * MWT_SECOND},
-        {"client-timeout", "60", 60 * MWT_SECOND},
-        {"shutdown-timeout", "10", 10 * MWT_SECOND},
-        {"wait", "auto", MW_WAIT_AUTO},
-        {"slave-task-group", "auto", 0},
-        {"slave-result-group", "auto", 0},
-        {"max-write-buffer-size", "64M", 67108864},
-        {"max-read-buffer-size", "64M", 67108864},
-        {"audit-file", NULL, 0},
-        {"audit-format", "text", 0},
-        {"quiet", "0", 0},
-        {"resource-file", NULL, 0},
-        {"resource-file-update-interval", "300", 300 * MWT_SECOND},
-        {"slave-executable", NULL, 0},
+        {"help", "0", {.is_on = false}},
+        {"version-string", "0", {.is_on = false}},
+        {"master", "0", {.is_on = false}},
+        {"slave", "0", {.is_on = false}},
+        {"local", NULL, {.number = 0}},
+        {"transport", "auto", {.word_index = 0}},
+        {"master-host", NULL, {.is_all_interfaces = false}},
+        {"master-port", "0", {.ports = {0, 0}}},
+        {"advertise", NULL, {.is_all_interfaces = false}},
+        {"channel", NULL, {.number = 0}},
+        {"member-id", "default-member-id", {0}},
+        {"connect-timeout", "30", {.duration_ns = 30 * MWT_SECOND}},
+        {"client-timeout", "60", {.duration_ns = 60 * MWT_SECOND}},
+        {"shutdown-timeout", "10", {.duration_ns = 10 * MWT_SECOND}},
+        {"wait", "auto", {.word_index = MW_WAIT_AUTO}},
+        {"slave-task-group", "auto", {.group_size = 0}},
+        {"slave-result-group", "auto", {.group_size = 0}},
+        {"max-write-buffer-size", "64M", {.size_bytes = 67108864}},
+        {"max-read-buffer-size", "64M", {.size_bytes = 67108864}},
+        {"audit-file", NULL, {0}},
+        {"audit-format", "text", {.word_index = 0}},
+        {"quiet", "0", {.is_on = false}},
+        {"resource-file", NULL, {0}},
+        {"resource-file-update-interval", "300", {.duration_ns = 300 * MWT_SECOND}},
+        {"slave-executable", NULL, {0}},
     };
     mw_options *options = mwt_options_make();
 
@@ -54,7 +53,7 @@ static void test_defaults(void)
             mwt_check_option(options, defaults[i].name, defaults[i].text);
         else
             CU_ASSERT_PTR_NULL(mw_options_get(options, defaults[i].name));
-        CU_ASSERT_EQUAL(mwi_options_integer(options, option), defaults[i].number);
+        mwt_check_value(options, option, &defaults[i].value);
         CU_ASSERT_FALSE(mwi_options_is_set(options, option));
         CU_ASSERT_EQUAL(mwi_options_source(options, option), MWI_SOURCE_DEFAULT);
     }
@@ -69,9 +68,9 @@ static void test_defaults(void)
 static void test_table_is_whole(void)
 {
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         char allowed[160];
-        int64_t number;
+        struct mwi_option_value value;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(row->name);
         CU_ASSERT_EQUAL(mwt_option_of(row->name), (enum mwi_option)i);
@@ -79,81 +78,80 @@ static void test_table_is_whole(void)
         CU_ASSERT_EQUAL(row->help[strlen(row->help) - 1], '.');
         CU_ASSERT_EQUAL(row->metavariable == NULL, row->kind == MWI_OPTION_IS_FLAG);
         CU_ASSERT_EQUAL(row->words != NULL, row->kind == MWI_OPTION_IS_WORD);
-        if (row->default_value)
-            CU_ASSERT_TRUE(mwi_option_read(row, row->default_value, &number));
-        mwi_option_allowed(row, allowed, sizeof allowed);
+        if (row->default_value != NULL)
+            CU_ASSERT_TRUE(mwi_kind_read(row, row->default_value, &value));
+        mwi_kind_allowed(row, allowed, sizeof allowed);
         CU_ASSERT_TRUE(strlen(allowed) > 0 && strlen(allowed) < sizeof allowed - 1);
     }
 }
 
-/* Values at the limits and in all spellings, and the numbers that they stand for. */
+/* Values at the limits and in all spellings, and the values that they stand for. */
 static void test_values_allowed(void)
 {
     static const struct {
-        const char *name, *value;
-        int64_t number;
+        const char *name, *text;
+        struct mwi_option_value value;
     } allowed[] = {
-        {"local", "1", 1},
-        {"local", "4096", 4096},
-        {"wait", "auto", MW_WAIT_AUTO},
-        {"wait", "spin", MW_WAIT_SPIN},
-        {"wait", "yield", MW_WAIT_YIELD},
-        {"wait", "nap", MW_WAIT_NAP},
-        {"transport", "auto", 0},
-        {"transport", "local", 1},
-        {"transport", "tcp", 2},
-        {"transport", "mpi", 3},
-        {"transport", "mpi,tcp", 4},
-        {"master-host", "::1", 0},
-        {"master-host", "node-7.example.org", 0},
-        {"master-port", "0", 0},
-        {"master-port", "65535", 65535},
-        {"master-port", "007", 7},
-        {"master-port", "7000-7009", 7000 + 9 * 65536},
-        {"master-port", "1-65535", 1 + INT64_C(65534) * 65536},
-        {"master-port", "7000-7000", 7000},
-        {"master-host", "[::1]", 0},
-        {"master-host", "*", 1},
-        {"advertise", "cluster.example.org", 0},
-        {"advertise", "[fe80::1%eth0]", 0},
-        {"channel", "0", 0},
-        {"channel", "1048576", 1048576},
-        {"member-id", " a ~", 0},
-        {"connect-timeout", "0", 0},
-        {"connect-timeout", "1000000", 1000000 * MWT_SECOND},
-        {"connect-timeout", "1000000.000", 1000000 * MWT_SECOND},
-        {"connect-timeout", "0.25", MWT_SECOND / 4},
-        {"connect-timeout", ".5", MWT_SECOND / 2},
-        {"connect-timeout", "1.0000000019", MWT_SECOND + 1},
-        {"client-timeout", "0.000000001", 1},
-        {"client-timeout", "1000000", 1000000 * MWT_SECOND},
-        {"shutdown-timeout", "0", 0},
-        {"slave-task-group", "1", 1},
-        {"slave-task-group", "auto", 0},
-        {"slave-task-group", "1000000", 1000000},
-        {"slave-result-group", "1", 1},
-        {"slave-result-group", "1000000", 1000000},
-        {"max-write-buffer-size", "4K", 4096},
-        {"max-write-buffer-size", "4096", 4096},
-        {"max-write-buffer-size", "262144G", INT64_C(1) << 48},
-        {"max-read-buffer-size", "1G", 1073741824},
-        {"max-read-buffer-size", "5m", 5242880},
-        {"max-read-buffer-size", "5k", 5120},
-        {"audit-file", "/tmp/%n \xc3\xa4", 0},
-        {"audit-format", "text", 0},
-        {"audit-format", "json", 1},
-        {"resource-file", "m.rsc", 0},
-        {"resource-file-update-interval", "1", MWT_SECOND},
-        {"resource-file-update-interval", "1000000", 1000000 * MWT_SECOND},
-        {"slave-executable", "./prog", 0},
+        {"local", "1", {.number = 1}},
+        {"local", "4096", {.number = 4096}},
+        {"wait", "auto", {.word_index = MW_WAIT_AUTO}},
+        {"wait", "spin", {.word_index = MW_WAIT_SPIN}},
+        {"wait", "yield", {.word_index = MW_WAIT_YIELD}},
+        {"wait", "nap", {.word_index = MW_WAIT_NAP}},
+        {"transport", "auto", {.word_index = 0}},
+        {"transport", "local", {.word_index = 1}},
+        {"transport", "tcp", {.word_index = 2}},
+        {"transport", "mpi", {.word_index = 3}},
+        {"transport", "mpi,tcp", {.word_index = 4}},
+        {"master-host", "::1", {.is_all_interfaces = false}},
+        {"master-host", "node-7.example.org", {.is_all_interfaces = false}},
+        {"master-port", "0", {.ports = {0, 0}}},
+        {"master-port", "65535", {.ports = {65535, 65535}}},
+        {"master-port", "007", {.ports = {7, 7}}},
+        {"master-port", "7000-7009", {.ports = {7000, 7009}}},
+        {"master-port", "1-65535", {.ports = {1, 65535}}},
+        {"master-port", "7000-7000", {.ports = {7000, 7000}}},
+        {"master-host", "[::1]", {.is_all_interfaces = false}},
+        {"master-host", "*", {.is_all_interfaces = true}},
+        {"advertise", "cluster.example.org", {.is_all_interfaces = false}},
+        {"advertise", "[fe80::1%eth0]", {.is_all_interfaces = false}},
+        {"channel", "0", {.number = 0}},
+        {"channel", "1048576", {.number = 1048576}},
+        {"member-id", " a ~", {0}},
+        {"connect-timeout", "0", {.duration_ns = 0}},
+        {"connect-timeout", "1000000", {.duration_ns = 1000000 * MWT_SECOND}},
+        {"connect-timeout", "1000000.000", {.duration_ns = 1000000 * MWT_SECOND}},
+        {"connect-timeout", "0.25", {.duration_ns = MWT_SECOND / 4}},
+        {"connect-timeout", ".5", {.duration_ns = MWT_SECOND / 2}},
+        {"connect-timeout", "1.0000000019", {.duration_ns = MWT_SECOND + 1}},
+        {"client-timeout", "0.000000001", {.duration_ns = 1}},
+        {"client-timeout", "1000000", {.duration_ns = 1000000 * MWT_SECOND}},
+        {"shutdown-timeout", "0", {.duration_ns = 0}},
+        {"slave-task-group", "1", {.group_size = 1}},
+        {"slave-task-group", "auto", {.group_size = 0}},
+        {"slave-task-group", "1000000", {.group_size = 1000000}},
+        {"slave-result-group", "1", {.group_size = 1}},
+        {"slave-result-group", "1000000", {.group_size = 1000000}},
+        {"max-write-buffer-size", "4K", {.size_bytes = 4096}},
+        {"max-write-buffer-size", "4096", {.size_bytes = 4096}},
+        {"max-write-buffer-size", "262144G", {.size_bytes = INT64_C(1) << 48}},
+        {"max-read-buffer-size", "1G", {.size_bytes = 1073741824}},
+        {"max-read-buffer-size", "5m", {.size_bytes = 5242880}},
+        {"max-read-buffer-size", "5k", {.size_bytes = 5120}},
+        {"audit-file", "/tmp/%n \xc3\xa4", {0}},
+        {"audit-format", "text", {.word_index = 0}},
+        {"audit-format", "json", {.word_index = 1}},
+        {"resource-file", "m.rsc", {0}},
+        {"resource-file-update-interval", "1", {.duration_ns = MWT_SECOND}},
+        {"resource-file-update-interval", "1000000", {.duration_ns = 1000000 * MWT_SECOND}},
+        {"slave-executable", "./prog", {0}},
     };
     mw_options *options = mwt_options_make();
 
     for (size_t i = 0; i < MWT_COUNT_OF(allowed); i++) {
-        CU_ASSERT_EQUAL(mw_options_set(options, allowed[i].name, allowed[i].value), MW_OK);
-        mwt_check_option(options, allowed[i].name, allowed[i].value);
-        CU_ASSERT_EQUAL(mwi_options_integer(options, mwt_option_of(allowed[i].name)),
-                        allowed[i].number);
+        CU_ASSERT_EQUAL(mw_options_set(options, allowed[i].name, allowed[i].text), MW_OK);
+        mwt_check_option(options, allowed[i].name, allowed[i].text);
+        mwt_check_value(options, mwt_option_of(allowed[i].name), &allowed[i].value);
     }
 
     CU_ASSERT_EQUAL(mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
@@ -269,7 +267,7 @@ static void test_lengths_of_values(void)
     char text[4097];
 
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
+        const struct mwi_option_row *row = &mwi_table_rows[i];
 
         CU_ASSERT_EQUAL(mw_options_set(options, row->name, ""), MW_EUSAGE);
         mwt_check_contains(mw_options_error(options), " \"\": must be ");

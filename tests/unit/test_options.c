@@ -18,7 +18,7 @@ static void test_environment_of_every_option(void)
 
     mwt_environment_clear();
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
-        const struct mwi_option_row *row = &mwi_option_table[i];
+        const struct mwi_option_row *row = &mwi_table_rows[i];
         char variable[64];
 
         mwt_variable_of((enum mwi_option)i, variable, sizeof variable);
@@ -36,7 +36,7 @@ static void test_environment_of_every_option(void)
                         i == MWI_OPTION_HELP || i == MWI_OPTION_VERSION_STRING
                             ? MWI_SOURCE_DEFAULT
                             : MWI_SOURCE_ENVIRONMENT);
-    CU_ASSERT_EQUAL(mwi_options_integer(options, MWI_OPTION_MASTER_PORT), 1);
+    CU_ASSERT_EQUAL(mwi_options_ports(options, MWI_OPTION_MASTER_PORT).low, 1);
     CU_ASSERT_FALSE(mwi_options_flag(options, MWI_OPTION_HELP));
     mwt_environment_clear();
     mw_options_destroy(options);
@@ -348,7 +348,7 @@ static void test_use_transport(void)
     CU_ASSERT_STRING_EQUAL(transports[0].address, "a:1");
     CU_ASSERT_STRING_EQUAL(transports[1].address, "b:1");
     CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_check(options), MW_OK);
+    CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
     mw_options_destroy(options);
 }
 
