@@ -114,3 +114,8 @@ mw_error mwi_registry_find(const char *scheme, const mw_transport_api **api, mw_
             return unavailable(why, optional[i].what);
     return load_module(scheme, api, why);
 }
+
+const char *mwi_registry_sim_host(const mw_transport_api *api, const void *environment)
+{
+    return api == &mw_sim_transport ? mw_sim_host_name(environment) : NULL;
+}

@@ -14,7 +14,7 @@
 #define MW_VERSION_STRING "0.1.0"
 
 /* A master refuses a slave that speaks another number, and tells it so. */
-#define MW_PROTOCOL_VERSION 1
+#define MW_PROTOCOL_VERSION 2
 
 MW_BEGIN_DECLS
 

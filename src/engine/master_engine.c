@@ -161,21 +161,19 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
         return;
     }
     bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
-    if (message.kind == MWI_MESSAGE_HELLO)
-        mwi_membership_take_hello(engine, slave, &message);
-    else if ((message.kind == MWI_MESSAGE_RESULTS || message.kind == MWI_MESSAGE_LARGE_RESULT) &&
-             is_greeted)
+    if (!is_greeted || message.kind == MWI_MESSAGE_HELLO)
+        mwi_membership_greet(engine, slave, &message);
+    else if (message.kind == MWI_MESSAGE_RESULTS || message.kind == MWI_MESSAGE_LARGE_RESULT)
         take_results(engine, slave, &message, event);
-    else if (message.kind == MWI_MESSAGE_ATTENTIVE && is_greeted)
+    else if (message.kind == MWI_MESSAGE_ATTENTIVE)
         mwi_membership_take_attentive(engine, slave);
-    else if (message.kind == MWI_MESSAGE_PONG && is_greeted)
+    else if (message.kind == MWI_MESSAGE_PONG)
         slave->is_pinged = false;
-    else if (message.kind == MWI_MESSAGE_GOODBYE && is_greeted)
+    else if (message.kind == MWI_MESSAGE_GOODBYE)
         take_goodbye(engine, slave, &message);
     else
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
-                            is_greeted ? "it sent a message that only a master sends"
-                                       : "it did not greet first");
+                            "it sent a message that only a master sends");
 }
 
 static void fire_timers(struct mwi_master_engine *engine)

@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "engine/greeting.h"
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 
 /* More slaves than a group can want, and few enough that the groups' sum is a number. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
-
-/* A slave that accepts less could not even be sent an empty task. */
-#define FRAME_BYTES_LEAST (2 * MWI_MESSAGE_OVERHEAD_BYTES)
 
 bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
                                 enum mwi_membership_timer kind, int64_t after_ns)
@@ -98,40 +96,23 @@ void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave
     mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN, "the master is shutting down");
 }
 
-static void refuse(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                   const char *reason)
+/* Takes in a slave that is welcome, and sends it the welcome. */
+static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                  const struct mwi_greeting_guest *guest, struct mwi_buffer *welcome)
 {
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, MWI_MESSAGE_REFUSE, reason);
-    mwi_outgoing_send(engine, slave, &buffer);
-    mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, reason);
-}
-
-static void welcome(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
-{
-    struct mwi_buffer buffer;
-    size_t ours = engine->config.frame_write_bytes_max, theirs = slave->frame_bytes_max;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_welcome(&buffer, engine->slaves.records_count,
-                              (uint32_t)engine->config.result_group,
-                              engine->config.frame_read_bytes_max, engine->config.algorithms);
-    size_t size = buffer.size;
-    bool is_too_big = size > ours || size > theirs;
-    if (is_too_big || !mwi_slaves_name(&engine->slaves, slave)) {
-        mwi_buffer_fini(&buffer);
-        refuse(engine, slave,
-               is_too_big
-                   ? mwi_outgoing_note(engine,
-                                       "the names of the task algorithms need a message of %zu "
-                                       "bytes: raise the %s",
-                                       size,
-                                       size > ours ? "master's --mw-max-write-buffer-size"
-                                                   : "slave's --mw-max-read-buffer-size")
-                   : "the master is out of memory");
+    const struct mwi_greeting_origin *origin = &guest->origin;
+    if (!mwi_slaves_set_origin(slave, origin->host, origin->boot_id, origin->pid) ||
+        !mwi_slaves_name(&engine->slaves, slave)) {
+        const char *reason = "the master is out of memory";
+        mwi_buffer_clear(welcome);
+        mwi_greeting_refuse(welcome, reason);
+        mwi_outgoing_send(engine, slave, welcome);
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, reason);
         return;
     }
-    mwi_outgoing_send(engine, slave, &buffer);
+    mwi_timers_stop(&engine->timers, &slave->quiet);
+    slave->frame_bytes_max = guest->frame_bytes_max;
+    mwi_outgoing_send(engine, slave, welcome);
     mwi_outgoing_audit(engine, slave,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GREETED,
                                                  .transport = slave->transport,
@@ -144,40 +125,40 @@ static void welcome(struct mwi_master_engine *engine, struct mwi_slave_entry *sl
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
 }
 
-void mwi_membership_take_hello(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               const struct mwi_message *message)
+void mwi_membership_greet(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                          const struct mwi_message *message)
 {
-    const char *member_id = engine->config.member_id;
-    struct mwi_text theirs = message->hello.member_id;
-    if (slave->state != MWI_SLAVE_CONNECTING) {
-        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, "it greeted twice");
-        return;
+    const struct mwi_greeting_terms terms = {
+        .member_id = engine->config.member_id,
+        .algorithms = engine->config.algorithms,
+        .sid = engine->slaves.records_count,
+        .result_group = (uint32_t)engine->config.result_group,
+        .frame_read_bytes_max = engine->config.frame_read_bytes_max,
+        .frame_write_bytes_max = engine->config.frame_write_bytes_max,
+    };
+    struct mwi_greeting_guest guest;
+    struct mwi_buffer answer;
+    mw_reason why;
+    mwi_buffer_init(&answer);
+    switch (
+        mwi_greeting_take_client(&slave->greeting_stage, &terms, message, &guest, &answer, &why)) {
+    case MWI_GREETING_DONE:
+        admit(engine, slave, &guest, &answer);
+        break;
+    case MWI_GREETING_MORE:
+        mwi_outgoing_send(engine, slave, &answer);
+        break;
+    case MWI_GREETING_REFUSED:
+        mwi_outgoing_send(engine, slave, &answer);
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            mwi_outgoing_note(engine, "%s", why.text));
+        break;
+    case MWI_GREETING_BROKEN:
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            mwi_outgoing_note(engine, "%s", why.text));
+        break;
     }
-    mwi_timers_stop(&engine->timers, &slave->quiet);
-    if (message->hello.protocol != MW_PROTOCOL_VERSION) {
-        refuse(engine, slave,
-               mwi_outgoing_note(
-                   engine,
-                   "the master speaks protocol %d (mw %s), the slave %llu: use the same version of "
-                   "the library on both sides",
-                   MW_PROTOCOL_VERSION, mw_version(), (unsigned long long)message->hello.protocol));
-    } else if (theirs.size != strlen(member_id) ||
-               memcmp(theirs.data, member_id, theirs.size) != 0) {
-        refuse(engine, slave,
-               mwi_outgoing_note(
-                   engine,
-                   "the slave's --mw-member-id is \"%.*s\", the master's is \"%.40s\": does it "
-                   "belong to another farm?",
-                   (int)(theirs.size > 40 ? 40 : theirs.size), theirs.data, member_id));
-    } else if (message->hello.frame_bytes_max < FRAME_BYTES_LEAST) {
-        refuse(engine, slave,
-               mwi_outgoing_note(
-                   engine, "the slave accepts messages of %llu bytes; %d is the least",
-                   (unsigned long long)message->hello.frame_bytes_max, FRAME_BYTES_LEAST));
-    } else {
-        slave->frame_bytes_max = mwi_message_size(message->hello.frame_bytes_max);
-        welcome(engine, slave);
-    }
+    mwi_buffer_fini(&answer);
 }
 
 void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)

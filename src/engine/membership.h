@@ -35,9 +35,10 @@ void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entr
 /* A client that has not greeted yet, as the farm ends: a slave that comes now has nothing to do. */
 void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* Takes a greeting: welcomes the slave, or tells it why not. */
-void mwi_membership_take_hello(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               const struct mwi_message *message);
+/* Takes a message of a client that has not greeted yet, or a HELLO: welcomes the slave, or tells it
+ * why not, or drops one that breaks the protocol. */
+void mwi_membership_greet(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                          const struct mwi_message *message);
 
 /* The timer that watches for silence runs on while the slave is busy; only then it means nothing.
  */

@@ -108,31 +108,36 @@ static void give_up(struct mwi_slave_engine *engine, const char *reason, int64_t
     end(engine, MWI_PHASE_GONE, now_ns);
 }
 
-static void send_hello(struct mwi_slave_engine *engine, const struct mwi_event *event)
+/* Sends the buffer's bytes and empties it. */
+static void send_buffer(struct mwi_slave_engine *engine, struct mwi_buffer *buffer)
 {
-    struct mwi_buffer buffer;
     size_t size = 0;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, engine->config.member_id, engine->config.frame_read_bytes_max);
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
+    void *frame = mwi_buffer_take(buffer, &size);
+    mwi_buffer_fini(buffer);
     mwi_effects_send(&engine->effects, engine->peer, frame, size);
-    engine->phase = MWI_PHASE_GREETING;
-    snprintf(engine->address, sizeof engine->address, "%s", event->name);
-    engine->greeting_deadline_ns = event->now_ns + engine->config.client_timeout_ns;
-    audit(engine, event->now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
 }
 
 static void send_bare(struct mwi_slave_engine *engine, enum mwi_message_kind kind)
 {
     struct mwi_buffer buffer;
-    size_t size = 0;
     mwi_buffer_init(&buffer);
     mwi_message_write_bare(&buffer, kind);
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
-    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+    send_buffer(engine, &buffer);
+}
+
+static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    const struct mwi_slave_engine_config *config = &engine->config;
+    struct mwi_buffer hello;
+    mwi_buffer_init(&hello);
+    mwi_greeting_begin(&engine->greeting_stage, config->member_id, config->frame_read_bytes_max,
+                       config->origin, &hello);
+    send_buffer(engine, &hello);
+    engine->phase = MWI_PHASE_GREETING;
+    snprintf(engine->address, sizeof engine->address, "%s", event->name);
+    engine->greeting_deadline_ns = event->now_ns + config->client_timeout_ns;
+    audit(engine, event->now_ns,
+          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
 }
 
 static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)
@@ -173,8 +178,7 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
     return true;
 }
 
-static void take_welcome(struct mwi_slave_engine *engine, const struct mwi_message *message,
-                         int64_t now_ns)
+static void join(struct mwi_slave_engine *engine, const struct mwi_message *message, int64_t now_ns)
 {
     const struct mwi_results_master master = {
         .peer = engine->peer,
@@ -183,10 +187,6 @@ static void take_welcome(struct mwi_slave_engine *engine, const struct mwi_messa
         .message_bytes_max = mwi_message_size(message->welcome.frame_bytes_max),
         .algorithms_count = message->welcome.algorithms_count,
     };
-    if (engine->phase != MWI_PHASE_GREETING) {
-        give_up(engine, "the master sent a second welcome", now_ns);
-        return;
-    }
     if (!learn_algorithms(engine, message) || !mwi_results_start(&engine->results, &master)) {
         give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
         return;
@@ -223,10 +223,6 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
 {
     const unsigned char *received = event->frame->data;
     unsigned char *kept = NULL;
-    if (engine->phase != MWI_PHASE_READY) {
-        give_up(engine, "the master sent tasks before its welcome", event->now_ns);
-        return;
-    }
     struct mwi_block *block = NULL;
     if (reserve_tasks(engine, message->items_count))
         block = mwi_block_keep(event->frame, &kept);
@@ -250,14 +246,60 @@ static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
     end(engine, MWI_PHASE_SHUTDOWN, now_ns);
 }
 
-static void take_refusal(struct mwi_slave_engine *engine, const struct mwi_message *message,
-                         int64_t now_ns)
+static void take_refusal(struct mwi_slave_engine *engine, struct mwi_text why, int64_t now_ns)
 {
-    set_reason(engine, message->reason.data, message->reason.size);
+    set_reason(engine, why.data, why.size);
     audit(engine, now_ns,
           (struct mwi_audit_record){.kind = MWI_AUDIT_REFUSED, .reason = engine->reason});
     mwi_effects_drop(&engine->effects, engine->peer);
     end(engine, MWI_PHASE_REFUSED, now_ns);
+}
+
+static void greet(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                  int64_t now_ns)
+{
+    struct mwi_buffer answer;
+    mw_reason why;
+    mwi_buffer_init(&answer);
+    switch (mwi_greeting_take_answer(&engine->greeting_stage, message, &answer, &why)) {
+    case MWI_GREETING_MORE:
+        send_buffer(engine, &answer);
+        break;
+    case MWI_GREETING_DONE:
+        join(engine, message, now_ns);
+        break;
+    case MWI_GREETING_REFUSED:
+        take_refusal(engine, mwi_message_text(why.text), now_ns);
+        break;
+    case MWI_GREETING_BROKEN:
+        give_up(engine, why.text, now_ns);
+        break;
+    }
+    mwi_buffer_fini(&answer);
+}
+
+/* A message of a master that has welcomed us. */
+static void take_message(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                         const struct mwi_event *event)
+{
+    switch (message->kind) {
+    case MWI_MESSAGE_TASKS:
+    case MWI_MESSAGE_LARGE_TASK:
+        take_tasks(engine, message, event);
+        break;
+    case MWI_MESSAGE_PING:
+        send_bare(engine, MWI_MESSAGE_PONG);
+        break;
+    case MWI_MESSAGE_REFUSE:
+        take_refusal(engine, message->reason, event->now_ns);
+        break;
+    case MWI_MESSAGE_WELCOME:
+        give_up(engine, "the master sent a second welcome", event->now_ns);
+        break;
+    default:
+        give_up(engine, "the master sent a message that only a slave sends", event->now_ns);
+        break;
+    }
 }
 
 static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *event)
@@ -266,35 +308,15 @@ static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *
     mw_reason why;
     mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
                                         &message, &why);
-    if (error != MW_OK) {
+    if (error != MW_OK)
         give_up(engine, error == MW_EPROTOCOL ? "what answers is no master" : mw_error_text(error),
                 event->now_ns);
-        return;
-    }
-    switch (message.kind) {
-    case MWI_MESSAGE_WELCOME:
-        take_welcome(engine, &message, event->now_ns);
-        break;
-    case MWI_MESSAGE_REFUSE:
-        take_refusal(engine, &message, event->now_ns);
-        break;
-    case MWI_MESSAGE_TASKS:
-    case MWI_MESSAGE_LARGE_TASK:
-        take_tasks(engine, &message, event);
-        break;
-    case MWI_MESSAGE_SHUTDOWN:
+    else if (message.kind == MWI_MESSAGE_SHUTDOWN)
         take_shutdown(engine, event->now_ns);
-        break;
-    case MWI_MESSAGE_PING:
-        if (engine->phase == MWI_PHASE_READY)
-            send_bare(engine, MWI_MESSAGE_PONG);
-        else
-            give_up(engine, "the master sent a ping before its welcome", event->now_ns);
-        break;
-    default:
-        give_up(engine, "the master sent a message that only a slave sends", event->now_ns);
-        break;
-    }
+    else if (engine->phase == MWI_PHASE_READY)
+        take_message(engine, &message, event);
+    else
+        greet(engine, &message, event->now_ns);
 }
 
 static bool has_peer(const struct mwi_slave_engine *engine)
@@ -319,7 +341,7 @@ mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi
         return engine->effects.error;
     switch (event->kind) {
     case MWI_EVENT_PEER_UP:
-        send_hello(engine, event);
+        begin_greeting(engine, event);
         break;
     case MWI_EVENT_PEER_DOWN:
         peer_down(engine, event);
@@ -366,6 +388,7 @@ void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer, 
 {
     assert(engine->phase == MWI_PHASE_APART);
     engine->phase = MWI_PHASE_CONNECTING;
+    engine->greeting_stage = MWI_GREETING_SILENT;
     engine->peer = peer;
     snprintf(engine->address, sizeof engine->address, "%s", address);
 }
@@ -417,15 +440,12 @@ bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t
 void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
 {
     struct mwi_buffer buffer;
-    size_t size = 0;
     if (engine->phase != MWI_PHASE_READY)
         return;
     mwi_results_flush(&engine->results, now_ns);
     mwi_buffer_init(&buffer);
     mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
-    mwi_effects_send(&engine->effects, engine->peer, frame, size);
+    send_buffer(engine, &buffer);
     set_reason(engine, reason, strlen(reason));
     end(engine, MWI_PHASE_GONE, now_ns);
 }

@@ -7,6 +7,7 @@
 #ifndef MWI_SLAVE_ENGINE_H
 #define MWI_SLAVE_ENGINE_H
 
+#include "engine/greeting.h"
 #include "engine/results.h"
 
 enum mwi_slave_phase {
@@ -25,7 +26,8 @@ struct mwi_slave_engine_config {
     const mw_algorithm *algorithms; /* ended by a NULL name */
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
-    int64_t client_timeout_ns; /* for the master's answer to the greeting */
+    int64_t client_timeout_ns;                /* for the whole greeting */
+    const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
 struct mwi_slave_task {
@@ -43,6 +45,7 @@ struct mwi_slave_engine {
     struct mwi_decoder decoder;
     enum mwi_slave_phase phase;
     mw_peer peer;
+    enum mwi_greeting_stage greeting_stage;
     int64_t greeting_deadline_ns;
     char address[128];
     char reason[256];  /* why it was refused, is gone, or failed to connect the last time */

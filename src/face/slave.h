@@ -17,6 +17,7 @@ struct mw_slave {
     void *user;
     char *member_id;
     struct mwi_slave_engine engine;
+    struct mwi_greeting_origin origin; /* the engine tells the master */
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
     struct mwi_values values; /* the arguments of the task that runs */

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "face/decline.h"
 #include "face/slave.h"
+#include "loop/machine.h"
 #include "options/check.h"
 #include "options/hostname.h"
 #include "record/resource_file.h"
@@ -262,6 +263,17 @@ static mw_error search_master(mw_slave *slave, struct search *search)
     }
 }
 
+/* Learns where the slave runs. In a simulated world nothing of the real machine may be told, or two
+ * runs of one seed would differ. */
+static void find_origin(struct mwi_greeting_origin *origin, const struct search *search)
+{
+    const char *sim_host = mwi_registry_sim_host(search->api, search->environment);
+    if (sim_host == NULL)
+        mwi_machine_read(origin);
+    else
+        snprintf(origin->host, sizeof origin->host, "%s", sim_host);
+}
+
 static mw_error open_loop(mw_slave *slave, struct search *search, struct mwi_launch *launch,
                           mw_reason *why)
 {
@@ -270,6 +282,7 @@ static mw_error open_loop(mw_slave *slave, struct search *search, struct mwi_lau
                                      .deadline = engine_deadline,
                                      .effects = &slave->engine.effects};
     const struct mwi_slave_engine_config *config = &slave->engine.config;
+    find_origin(&slave->origin, search);
     size_t frame_bytes_max = config->frame_read_bytes_max > config->frame_write_bytes_max
                                  ? config->frame_read_bytes_max
                                  : config->frame_write_bytes_max;
@@ -329,6 +342,7 @@ static mw_error create_slave(mw_slave **slave, const mw_program *program, const 
     mw_slave *created = calloc(1, sizeof *created);
     if (created == NULL)
         return MW_ENOMEM;
+    config.origin = &created->origin;
     created->program = program;
     created->user = program->user;
     if (!mwi_values_init(&created->values))

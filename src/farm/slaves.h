@@ -31,7 +31,12 @@ struct mwi_slave_entry {
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
     struct mwi_load load;
-    size_t frame_bytes_max;            /* what it accepts */
+    enum mwi_greeting_stage greeting_stage; /* kept for the engine */
+    size_t frame_bytes_max;                 /* what it accepts */
+    /* Where it runs, as it said in its greeting; NULL and 0 before. */
+    char *host;                        /* its name; "" if unknown */
+    char *boot_id;                     /* differs for each boot of a host; "" if unknown */
+    uint32_t pid;                      /* 0 if unknown */
     uint64_t done_count, failed_count; /* tasks that it returned */
     struct mwi_stats_traffic traffic;
     int64_t connected_ns; /* when it came */
@@ -75,6 +80,10 @@ void mwi_slaves_fini(struct mwi_slaves *slaves);
 /* Enters a client in state CONNECTING; copies the address. NULL out of memory. */
 struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
                                        const char *transport, const char *address);
+
+/* Keeps where the slave runs; copies the strings. False out of memory. */
+bool mwi_slaves_set_origin(struct mwi_slave_entry *slave, const char *host, const char *boot_id,
+                           uint32_t pid);
 
 /* NULL if the peer is none of ours (any more). */
 struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer);

@@ -25,6 +25,13 @@ enum mwi_slave_group {
     MWI_GROUPS_COUNT
 };
 
+/* How far the first exchange of a slave and its master is, see engine/greeting. */
+enum mwi_greeting_stage {
+    MWI_GREETING_SILENT, /* HELLO is to come */
+    MWI_GREETING_HELLO,  /* slave: it has said HELLO, and the master is to answer */
+    MWI_GREETING_OVER
+};
+
 enum mwi_task_state {
     MWI_TASK_FREE,       /* the slot holds no task, or one that is being made */
     MWI_TASK_WAITING,    /* in the pool */

@@ -6,12 +6,14 @@
  */
 #include "wire/message.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/guard.h"
 
 #define ZONE_CHUNK_BYTES 8192
+#define HELLO_FIELDS 7
 #define TASK_FIELDS 3
 #define LARGE_FIELDS 3
 #define ARRAY16 0xdc
@@ -44,6 +46,11 @@ static bool is_number(const msgpack_object *object, uint64_t max)
 static bool is_text(const msgpack_object *object)
 {
     return object->type == MSGPACK_OBJECT_STR;
+}
+
+static bool is_short_text(const msgpack_object *object, size_t bytes_max)
+{
+    return is_text(object) && object->via.str.size <= bytes_max;
 }
 
 static struct mwi_text object_text(const msgpack_object *object)
@@ -83,10 +90,17 @@ static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
     message->hello.protocol = fields[1].via.u64;
     if (message->hello.protocol != MW_PROTOCOL_VERSION)
         return MW_OK;
-    if (message->fields_count != 4 || !is_text(&fields[2]) || !is_number(&fields[3], UINT64_MAX))
+    if (message->fields_count != HELLO_FIELDS || !is_text(&fields[2]) ||
+        !is_number(&fields[3], UINT64_MAX) ||
+        !is_short_text(&fields[4], MWI_MESSAGE_HOST_BYTES_MAX) ||
+        !is_short_text(&fields[5], MWI_MESSAGE_BOOT_ID_BYTES_MAX) ||
+        !is_number(&fields[6], UINT32_MAX))
         return fail(why, "a malformed greeting");
     message->hello.member_id = object_text(&fields[2]);
     message->hello.frame_bytes_max = fields[3].via.u64;
+    message->hello.host = object_text(&fields[4]);
+    message->hello.boot_id = object_text(&fields[5]);
+    message->hello.pid = (uint32_t)fields[6].via.u64;
     return MW_OK;
 }
 
@@ -267,21 +281,29 @@ static msgpack_packer begin_message(struct mwi_buffer *buffer, enum mwi_message_
     return packer;
 }
 
-/* msgpack-c would write the lower 32 bits of a length. */
-static void write_text(msgpack_packer *packer, const char *text)
+/* Cuts a text whose length msgpack cannot hold: msgpack-c would write the lower 32 bits of it. */
+static void write_sized_text(msgpack_packer *packer, struct mwi_text text)
 {
-    size_t size = strlen(text);
-    msgpack_pack_str_with_body(packer, text, size < UINT32_MAX ? size : UINT32_MAX);
+    msgpack_pack_str_with_body(packer, text.data, text.size < UINT32_MAX ? text.size : UINT32_MAX);
 }
 
-void mwi_message_write_hello(struct mwi_buffer *buffer, const char *member_id,
-                             uint64_t frame_bytes_max)
+static void write_text(msgpack_packer *packer, const char *text)
 {
-    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_HELLO, 4);
+    write_sized_text(packer, mwi_message_text(text));
+}
+
+void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello)
+{
+    assert(hello->host.size <= MWI_MESSAGE_HOST_BYTES_MAX);
+    assert(hello->boot_id.size <= MWI_MESSAGE_BOOT_ID_BYTES_MAX);
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_HELLO, HELLO_FIELDS);
     write_text(&packer, "mw");
     msgpack_pack_uint32(&packer, MW_PROTOCOL_VERSION);
-    write_text(&packer, member_id);
-    msgpack_pack_uint64(&packer, frame_bytes_max);
+    write_sized_text(&packer, hello->member_id);
+    msgpack_pack_uint64(&packer, hello->frame_bytes_max);
+    write_sized_text(&packer, hello->host);
+    write_sized_text(&packer, hello->boot_id);
+    msgpack_pack_uint32(&packer, hello->pid);
 }
 
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,

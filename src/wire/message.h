@@ -6,6 +6,8 @@
 #ifndef MWI_MESSAGE_H
 #define MWI_MESSAGE_H
 
+#include <string.h>
+
 #include <mw/mw.h>
 
 #include "base/buffer.h"
@@ -13,7 +15,8 @@
 /* The numbers are the protocol's. HELLO and REFUSE keep their form in every version, so that ends
  * of different versions can tell each other why they part. */
 enum mwi_message_kind {
-    MWI_MESSAGE_HELLO = 1,     /* slave: ["mw", protocol, member id, frame_bytes_max] */
+    MWI_MESSAGE_HELLO = 1,     /* slave: ["mw", protocol, member id, frame_bytes_max,
+                                 host, boot id, pid] */
     MWI_MESSAGE_WELCOME = 2,   /* master: [sid, result group, frame_bytes_max, names...] */
     MWI_MESSAGE_REFUSE = 3,    /* master: [reason] */
     MWI_MESSAGE_TASKS = 4,     /* master: [id, algorithm, payload]... */
@@ -46,6 +49,32 @@ enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
  * its payload at most. */
 #define MWI_MESSAGE_OVERHEAD_BYTES 64
 
+/* Longer texts make a greeting malformed. */
+#define MWI_MESSAGE_HOST_BYTES_MAX 255
+#define MWI_MESSAGE_BOOT_ID_BYTES_MAX 64
+
+/* A text in a frame, not NUL-terminated. */
+struct mwi_text {
+    const char *data;
+    size_t size;
+};
+
+/* The string as such a text; it is borrowed. */
+static inline struct mwi_text mwi_message_text(const char *string)
+{
+    return (struct mwi_text){string, strlen(string)};
+}
+
+/* Of another protocol than ours, only that number is there. */
+struct mwi_message_hello {
+    uint64_t protocol;
+    struct mwi_text member_id;
+    uint64_t frame_bytes_max; /* the largest frame that the slave accepts */
+    struct mwi_text host;     /* as it came: may be anything */
+    struct mwi_text boot_id;  /* likewise */
+    uint32_t pid;
+};
+
 struct mwi_payload {
     unsigned char *data;
     size_t size;
@@ -67,20 +96,10 @@ struct mwi_message_item {
     struct mwi_payload payload;
 };
 
-/* A text in a frame, not NUL-terminated. */
-struct mwi_text {
-    const char *data;
-    size_t size;
-};
-
 struct mwi_message {
     enum mwi_message_kind kind;
     union {
-        struct {
-            uint64_t protocol;
-            struct mwi_text member_id;
-            uint64_t frame_bytes_max;
-        } hello;
+        struct mwi_message_hello hello;
         struct {
             uint32_t sid;
             uint32_t result_group;
@@ -123,8 +142,8 @@ void mwi_message_result(const struct mwi_message *message, size_t index,
 
 /* Writers: append a whole message to an empty buffer, whose `failed` says whether memory sufficed.
  */
-void mwi_message_write_hello(struct mwi_buffer *buffer, const char *member_id,
-                             uint64_t frame_bytes_max);
+/* Of our protocol, whatever hello->protocol is. */
+void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello);
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
                                uint64_t frame_bytes_max, const mw_algorithm *algorithms);
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,

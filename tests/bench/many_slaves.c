@@ -120,12 +120,15 @@ static void say_hello(struct crowd *crowd, struct slave *slave)
     msgpack_packer packer;
     msgpack_packer_init(&packer, &slave->unsent, msgpack_sbuffer_write);
     size_t at = begin_frame(slave);
-    msgpack_pack_array(&packer, 5);
+    msgpack_pack_array(&packer, 8);
     msgpack_pack_uint8(&packer, HELLO);
     pack_text(&packer, "mw");
     msgpack_pack_uint32(&packer, MW_PROTOCOL_VERSION);
     pack_text(&packer, crowd->member_id);
     msgpack_pack_uint64(&packer, FRAME_BYTES_MAX);
+    pack_text(&packer, ""); /* host and boot id: unknown */
+    pack_text(&packer, "");
+    msgpack_pack_uint32(&packer, 0);
     end_frame(slave, at);
     flush(crowd, slave);
 }

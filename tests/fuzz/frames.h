@@ -102,6 +102,25 @@ static inline void mwt_frames_large_result(struct mwi_buffer *buffer, uint64_t i
     mwi_buffer_append(buffer, payload->data, payload->size);
 }
 
+/* Writes the greeting of a slave that may belong to this farm, and says anything of its host. */
+static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    unsigned char bytes[256];
+    bool is_ours = mwt_input_byte(input) % 8 > 0;
+    uint64_t frame_bytes_max = mwt_input_number(input, 2);
+    struct mwi_payload host = mwt_frames_payload(input, bytes);
+    for (size_t i = 0; i < host.size; i += 3)
+        bytes[i] = mwt_input_byte(input);
+    struct mwi_text text = {(const char *)bytes, host.size};
+    mwi_message_write_hello(buffer, &(struct mwi_message_hello){
+                                        .member_id = mwi_message_text(is_ours ? "farm" : "other"),
+                                        .frame_bytes_max = frame_bytes_max,
+                                        .host = text,
+                                        .boot_id = {text.data, text.size / 4},
+                                        .pid = mwt_input_byte(input),
+                                    });
+}
+
 /* Writes a proper message of any kind. */
 static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
 {
@@ -110,8 +129,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     struct mwi_payload payload;
     switch (mwt_input_byte(input) % 12 + 1) {
     case MWI_MESSAGE_HELLO:
-        mwi_message_write_hello(buffer, mwt_input_byte(input) % 8 == 0 ? "other" : "farm",
-                                mwt_input_number(input, 2));
+        mwt_frames_hello(input, buffer);
         break;
     case MWI_MESSAGE_WELCOME:
         mwi_message_write_welcome(buffer, 1, mwt_input_byte(input) % 8u + 1u,

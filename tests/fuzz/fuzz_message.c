@@ -7,6 +7,7 @@
  * anything, everything that is sent is a message, and only slaves that have greeted get tasks. A
  * new kind of event is a case in happen().
  */
+#include "../lib/mwt_hello.h"
 #include "engine/lifecycle.h"
 #include "engine/master_engine.h"
 #include "engine/membership.h"
@@ -172,7 +173,7 @@ static void come(struct farm *farm, mw_peer peer, bool shall_greet)
     if (!shall_greet || !farm->is_up[peer])
         return;
     mwi_buffer_clear(&farm->buffer);
-    mwi_message_write_hello(&farm->buffer, "farm", peer * 700);
+    mwt_hello(&farm->buffer, "farm", peer * 700);
     send_frame(farm, peer);
 }
 

@@ -173,7 +173,9 @@ static void happen(struct life *life, struct mwt_input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const struct mwi_greeting_origin origin = {"node \xff", "boot", 3};
     static const struct mwi_slave_engine_config config = {.member_id = "farm",
+                                                          .origin = &origin,
                                                           .algorithms = algorithms,
                                                           .frame_write_bytes_max = MAX_BYTES,
                                                           .frame_read_bytes_max = MAX_BYTES,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_hello.h"
 #include "mwt_join.h"
 #include "mwt_policy.h"
 
@@ -131,7 +132,7 @@ void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t fram
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, master->engine.config.member_id, frame_bytes_max);
+    mwt_hello(&buffer, master->engine.config.member_id, frame_bytes_max);
     mwt_master_up(master, peer);
     mwt_master_frame(master, peer, &buffer);
 }

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "mwt_hello.h"
 #include "wire/message.h"
 
 #define FORGED_SLOTS 40
@@ -61,7 +62,7 @@ static void greet(struct stranger *stranger, mw_peer peer, const char *member_id
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, member_id, 4 << 20);
+    mwt_hello(&buffer, member_id, 4 << 20);
     send_buffer(stranger, peer, &buffer);
 }
 

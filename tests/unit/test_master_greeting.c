@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mwt_hello.h"
 #include "mwt_run.h"
 
 #define PEER 7
@@ -28,7 +29,7 @@ static struct mwi_buffer hello(const char *member_id)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, member_id, MWT_FRAME_BYTES_MAX);
+    mwt_hello(&buffer, member_id, MWT_FRAME_BYTES_MAX);
     return buffer;
 }
 
@@ -72,6 +73,33 @@ static void test_welcome(void)
                            "NEW-CLIENT -> host:7\n"
                            "SLAVE-0 host:7 -> [\"farm\"] :connecting [:unordered]\n"
                            "SLAVE-0 -> :idle\n");
+    end(&master);
+}
+
+/* The master keeps where a slave runs for as long as the slave is there. */
+static void test_origin(void)
+{
+    static struct mwt_master master;
+    struct mwi_buffer buffer;
+    start(&master);
+    mwt_master_up(&master, PEER);
+    CU_ASSERT_PTR_NULL(mwi_slaves_find(&master.engine.slaves, PEER)->host);
+
+    mwi_buffer_init(&buffer);
+    mwi_message_write_hello(&buffer, &(struct mwi_message_hello){
+                                         .member_id = mwi_message_text(MWT_MEMBER_ID),
+                                         .frame_bytes_max = MWT_FRAME_BYTES_MAX,
+                                         .host = mwi_message_text("node7"),
+                                         .boot_id = mwi_message_text("3-4-5"),
+                                         .pid = 4321,
+                                     });
+    mwt_master_frame(&master, PEER, &buffer);
+
+    const struct mwi_slave_entry *slave = mwi_slaves_by_sid(&master.engine.slaves, 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(slave);
+    CU_ASSERT_STRING_EQUAL(slave->host, "node7");
+    CU_ASSERT_STRING_EQUAL(slave->boot_id, "3-4-5");
+    CU_ASSERT_EQUAL(slave->pid, 4321);
     end(&master);
 }
 
@@ -217,11 +245,11 @@ static const struct garbage garbage[] = {
     {BYTES("\x95\x01\xa2xx\x01\xa4"
            "farm\x64"),
      "a greeting that is not one of mw"},
-    {BYTES("\x94\x01\xa2mw\x01\xa4"
+    {BYTES("\x94\x01\xa2mw\x02\xa4"
            "farm"),
      "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x01\xa4"
-           "farm\xff"),
+    {BYTES("\x98\x01\xa2mw\x02\xa4"
+           "farm\xff\xa0\xa0\x07"),
      "a malformed greeting"},
     {BYTES("\x91\x05"), "a malformed message of results"},
     {BYTES("\x95\x05\x00\xc4\x00\x02\x00"), "a malformed result"},
@@ -497,6 +525,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"welcome", test_welcome},
+        {"origin", test_origin},
         {"ids", test_ids},
         {"peers of two transports", test_peers_of_two_transports},
         {"other member id", test_other_member_id},

@@ -11,10 +11,10 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* ["mw", protocol 1, member id, 32767]: a greeting without a NUL. */
+/* ["mw", protocol 2, member id, 32767, "", "", 7]: a greeting without a NUL. */
 #define HELLO                                                                                      \
-    "\x95\x01\xa2mw\x01\xb1"                                                                       \
-    "default-member-id\xcd\x7f\xff"
+    "\x98\x01\xa2mw\x02\xb1"                                                                       \
+    "default-member-id\xcd\x7f\xff\xa0\xa0\x07"
 
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
 static const mw_program program = {.algorithms = algorithms};

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mwt_hello.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
 
@@ -68,12 +69,19 @@ static bool is_inside(const struct way *way, const unsigned char *data, size_t s
 /* A greeting keeps its form in every version, so that other versions can answer it. */
 static void test_hello(void)
 {
-    static const char expected[] = "\x95\x01\xa2mw\x01\xa4"
-                                   "farm\xce\x04\x00\x00\x00";
+    static const char expected[] = "\x98\x01\xa2mw\x02\xa4"
+                                   "farm\xce\x04\x00\x00\x00\xa4node\xa4"
+                                   "boot\x07";
     struct way way;
     start(&way);
 
-    mwi_message_write_hello(&way.buffer, "farm", 64 << 20);
+    mwi_message_write_hello(&way.buffer, &(struct mwi_message_hello){
+                                             .member_id = mwi_message_text("farm"),
+                                             .frame_bytes_max = 64 << 20,
+                                             .host = mwi_message_text("node"),
+                                             .boot_id = mwi_message_text("boot"),
+                                             .pid = 7,
+                                         });
 
     CU_ASSERT_EQUAL_FATAL(way.buffer.size, sizeof expected - 1);
     CU_ASSERT_EQUAL(memcmp(way.buffer.data, BYTES(expected)), 0);
@@ -81,7 +89,35 @@ static void test_hello(void)
     CU_ASSERT_EQUAL(way.message.hello.protocol, MW_PROTOCOL_VERSION);
     CU_ASSERT_TRUE(text_is(way.message.hello.member_id, "farm"));
     CU_ASSERT_EQUAL(way.message.hello.frame_bytes_max, 64 << 20);
+    CU_ASSERT_TRUE(text_is(way.message.hello.host, "node"));
+    CU_ASSERT_TRUE(text_is(way.message.hello.boot_id, "boot"));
+    CU_ASSERT_EQUAL(way.message.hello.pid, 7);
     end(&way);
+}
+
+/* Decodes a greeting with texts of these lengths. */
+static mw_error decode_hello_of_lengths(size_t host_bytes, size_t boot_id_bytes)
+{
+    static const char letters[300] = "the rest is zero";
+    struct way way;
+    msgpack_packer packer;
+    start(&way);
+    mwi_buffer_append(&way.buffer, BYTES("\x98\x01\xa2mw\x02\xa1x\x07"));
+    msgpack_packer_init(&packer, &way.buffer, mwi_buffer_write);
+    msgpack_pack_str_with_body(&packer, letters, host_bytes);
+    msgpack_pack_str_with_body(&packer, letters, boot_id_bytes);
+    msgpack_pack_uint32(&packer, UINT32_MAX);
+    mw_error error = decode(&way);
+    end(&way);
+    return error;
+}
+
+/* The texts of a greeting have limits. */
+static void test_hello_limits(void)
+{
+    CU_ASSERT_EQUAL(decode_hello_of_lengths(255, 64), MW_OK);
+    CU_ASSERT_EQUAL(decode_hello_of_lengths(256, 64), MW_EPROTOCOL);
+    CU_ASSERT_EQUAL(decode_hello_of_lengths(255, 65), MW_EPROTOCOL);
 }
 
 /* Only the version of a greeting of another version is read: its other fields are unknown. */
@@ -93,7 +129,10 @@ static void test_hello_of_another_version(void)
         uint64_t version;
     } hellos[] = {
         {BYTES("\x93\x01\xa2mw\x00"), 0},
-        {BYTES("\x93\x01\xa2mw\x02"), 2},
+        {BYTES("\x93\x01\xa2mw\x01"), 1},
+        {BYTES("\x95\x01\xa2mw\x01\xa4"
+               "farm\x64"),
+         1},
         {BYTES("\x95\x01\xa2mw\x07\x80\xc0"), 7},
         {BYTES("\x93\x01\xa2mw\xce\xff\xff\xff\xff"), UINT32_MAX},
     };
@@ -358,10 +397,27 @@ static const struct {
     {BYTES("\x93\x01\xa2mw\xff"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\xa2mw\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
      "a greeting that is not one of mw"},
-    {BYTES("\x93\x01\xa2mw\x01"), "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x01\x07\x07"), "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x01\xa1x\xff"), "a malformed greeting"},
-    {BYTES("\x96\x01\xa2mw\x01\xa1x\x07\x07"), "a malformed greeting"},
+    {BYTES("\x93\x01\xa2mw\x02"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x02\xa1x\x07"), "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\x07\x07\xa1h\xa1"
+           "b\x07"),
+     "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\xa1x\xff\xa1h\xa1"
+           "b\x07"),
+     "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\x07\xa1"
+           "b\x07"),
+     "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xc0\x07"), "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+           "b\xff"),
+     "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+           "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
+     "a malformed greeting"},
+    {BYTES("\x99\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+           "b\x07\x07"),
+     "a malformed greeting"},
     {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\x00\x01\xff"), "a malformed welcome"},
@@ -421,7 +477,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
     mwi_buffer_clear(buffer);
     switch (kind) {
     case 0:
-        mwi_message_write_hello(buffer, "member", 70000);
+        mwt_hello(buffer, "member", 70000);
         break;
     case 1:
         mwi_message_write_welcome(buffer, 300, 70000, 5, algorithms);
@@ -509,7 +565,7 @@ static void test_writing_without_memory(void)
     mwi_message_write_failure(&buffer, "no");
     mwi_message_end_result(&buffer, MWI_RESULT_FAILED, 1);
     mwi_message_end_results(&buffer, 1);
-    mwi_message_write_hello(&buffer, "farm", 1);
+    mwt_hello(&buffer, "farm", 1);
 
     CU_ASSERT_TRUE(buffer.failed);
     CU_ASSERT_EQUAL(buffer.size, 0);
@@ -520,6 +576,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"hello", test_hello},
+        {"hello limits", test_hello_limits},
         {"hello of another version", test_hello_of_another_version},
         {"refuse", test_refuse},
         {"goodbye", test_goodbye},

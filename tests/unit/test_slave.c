@@ -8,6 +8,7 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 #include "mwt_world.h"
+#include "wire/message.h"
 
 #define SECOND MWT_WORLD_SECOND
 
@@ -352,6 +353,56 @@ static int be_silent(mw_sim_host *host, void *context)
     return 0;
 }
 
+/* A slave's greeting, as a listener heard it. */
+struct heard {
+    char host[64];
+    size_t boot_id_bytes;
+    uint32_t pid;
+    bool has_greeted;
+};
+
+static void hear(void *context, mw_peer peer, mw_frame *frame)
+{
+    struct heard *heard = context;
+    struct mwi_decoder decoder;
+    struct mwi_message message;
+    mw_reason why;
+    (void)peer;
+    if (!mwi_decoder_init(&decoder))
+        return;
+    if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
+        message.kind == MWI_MESSAGE_HELLO) {
+        snprintf(heard->host, sizeof heard->host, "%.*s", (int)message.hello.host.size,
+                 message.hello.host.data);
+        heard->boot_id_bytes = message.hello.boot_id.size;
+        heard->pid = message.hello.pid;
+        heard->has_greeted = true;
+    }
+    mwi_decoder_fini(&decoder);
+}
+
+/* A host that listens until a slave has greeted. */
+static int listen_for_hello(mw_sim_host *host, void *context)
+{
+    static const mw_transport_events events = {ignore_up, hear, ignore_up};
+    struct heard *heard = context;
+    mw_transport_config config = {.events = &events,
+                                  .context = heard,
+                                  .frame_bytes_max = 4096,
+                                  .wake_fd = -1,
+                                  .environment = host};
+    void *transport = NULL;
+    char bound[64];
+    mw_reason why;
+    if (mw_sim_transport.open(&transport, &config, &why) != MW_OK ||
+        mw_sim_transport.listen(transport, "", bound, sizeof bound, &why) != MW_OK)
+        return 1;
+    while (!heard->has_greeted && mw_sim_transport.poll(transport, 100 * SECOND, &why) == MW_OK)
+        continue;
+    mw_sim_transport.close(transport);
+    return 0;
+}
+
 static int look_for_master(mw_sim_host *host, void *context)
 {
     struct mwt_world *world = context;
@@ -384,6 +435,24 @@ static void test_silent_master(void)
     CU_ASSERT_STRING_EQUAL(world.sentence,
                            "no master accepted this slave within --mw-connect-timeout of 30 s: "
                            "master: a master is there, but has not answered the greeting");
+    mw_sim_destroy(world.sim);
+}
+
+/* A slave in a simulated world names its simulated host, and tells nothing of the real machine. */
+static void test_simulated_origin(void)
+{
+    struct mwt_world world = {.slaves_count = 0};
+    struct heard heard = {.pid = 1, .boot_id_bytes = 1};
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world.sim, &(mw_sim_config){.seed = 1}), MW_OK);
+    mw_sim_host_start(world.sim, "master", listen_for_hello, &heard, NULL);
+    mw_sim_host_start(world.sim, "node-17", look_for_master, &world, NULL);
+
+    CU_ASSERT_TRUE(mw_sim_run(world.sim, 3600 * SECOND));
+
+    CU_ASSERT_TRUE(heard.has_greeted);
+    CU_ASSERT_STRING_EQUAL(heard.host, "node-17");
+    CU_ASSERT_EQUAL(heard.boot_id_bytes, 0);
+    CU_ASSERT_EQUAL(heard.pid, 0);
     mw_sim_destroy(world.sim);
 }
 
@@ -499,6 +568,7 @@ int main(void)
         {"no master", test_no_master},
         {"connect timeout", test_connect_timeout},
         {"silent master", test_silent_master},
+        {"simulated origin", test_simulated_origin},
         {"refused", test_refused},
         {"late comer", test_late_comer},
         {"trail", test_trail},

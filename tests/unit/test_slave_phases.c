@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mwt_death.h"
+#include "mwt_hello.h"
 #include "mwt_run.h"
 
 static void start(struct mwt_slave *slave)
@@ -62,12 +63,15 @@ static void check_final(struct mwt_slave *slave)
     CU_ASSERT_EQUAL(mwi_slave_engine_deadline(&slave->engine), INT64_MAX);
 }
 
-/* A slave that is connected greets, with its member id and the largest message that it reads. */
+/* A slave that is connected greets, with its member id, the largest message that it reads, and where
+ * it runs. */
 static void test_greeting(void)
 {
     static struct mwt_slave slave;
     struct mwi_slave_engine_config config = mwt_slave_config();
+    static const struct mwi_greeting_origin origin = {"node", "boot", 9};
     config.frame_read_bytes_max = 12345;
+    config.origin = &origin;
     CU_ASSERT_TRUE_FATAL(mwt_slave_start(&slave, &config));
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
     mwi_slave_engine_connecting(&slave.engine, MWT_MASTER_PEER, "somewhere");
@@ -81,6 +85,9 @@ static void test_greeting(void)
     CU_ASSERT_EQUAL_FATAL(message->kind, MWI_MESSAGE_HELLO);
     CU_ASSERT_TRUE(mwt_text_is(message->hello.member_id, "farm"));
     CU_ASSERT_EQUAL(message->hello.frame_bytes_max, 12345);
+    CU_ASSERT_TRUE(mwt_text_is(message->hello.host, "node"));
+    CU_ASSERT_TRUE(mwt_text_is(message->hello.boot_id, "boot"));
+    CU_ASSERT_EQUAL(message->hello.pid, 9);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_GREETING);
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail, "MASTER <- CONNECTED TO host:5\n");
     end(&slave);
@@ -338,7 +345,7 @@ static void write_garbage(struct mwi_buffer *buffer)
 
 static void write_hello(struct mwi_buffer *buffer)
 {
-    mwi_message_write_hello(buffer, "farm", 4096);
+    mwt_hello(buffer, "farm", 4096);
 }
 
 static void write_goodbye(struct mwi_buffer *buffer)
