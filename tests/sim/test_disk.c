@@ -204,10 +204,10 @@ static void play_truncate(struct rig *rig)
 
     CU_ASSERT_EQUAL(rig->api->size(disk), 6);
     CU_ASSERT_EQUAL(rig->api->done(disk).durable_bytes, 6);
-    rig->api->append(disk, "again", 5);
+    rig->api->append(disk, "new", 3);
     sync_all(rig, disk);
     rig->api->close(disk);
-    check_content(rig, "whole again");
+    check_content(rig, "whole new");
 }
 
 /* A disk that is cut off goes on from there. */
@@ -279,11 +279,14 @@ static void *open_sim_disk(struct mwi_sim_disk *environment)
     return disk;
 }
 
-/* A disk that becomes full fails, and keeps the bytes that were durable. */
+/* A disk that becomes full fails, keeps the bytes that were durable, and takes as many more as it
+ * has room for. */
 static void test_sim_full(void)
 {
     mw_sim *sim = create_world(1);
-    void *disk = open_sim_disk(create_disk(sim, (struct mwi_sim_disk_plan){.room_bytes = 8}));
+    struct mwi_sim_disk *environment =
+        create_disk(sim, (struct mwi_sim_disk_plan){.room_bytes = 8});
+    void *disk = open_sim_disk(environment);
     mwi_sim_disk_api.append(disk, "01234", 5);
     mwi_sim_disk_api.sync(disk);
     mw_sim_run(sim, MS);
@@ -296,6 +299,9 @@ static void test_sim_full(void)
     CU_ASSERT_EQUAL(progress.error, MW_EIO);
     CU_ASSERT_STRING_EQUAL(progress.why, "the simulated disk is full");
     CU_ASSERT_EQUAL(progress.durable_bytes, 5);
+    mwi_sim_disk_api.close(disk);
+    disk = open_sim_disk(environment);
+    CU_ASSERT_EQUAL(mwi_sim_disk_api.size(disk), 8);
     mwi_sim_disk_api.close(disk);
     mw_sim_destroy(sim);
 }
@@ -373,6 +379,42 @@ static void test_sim_kill(void)
     CU_ASSERT_TRUE(mw_sim_run(sim, INT64_MAX));
 
     check_content(&rig, "written");
+    mw_sim_destroy(sim);
+}
+
+/* Polls without a deadline while a sync is under way. */
+static int poll_host(mw_sim_host *host, void *context)
+{
+    static const mw_transport_events none = {NULL, NULL, NULL};
+    struct rig *rig = context;
+    void *transport = NULL, *disk = open_disk(rig);
+    mw_reason why = {""};
+    mw_transport_config config = {
+        .events = &none, .frame_bytes_max = 1, .wake_fd = -1, .environment = host};
+    CU_ASSERT_EQUAL_FATAL(mw_sim_transport.open(&transport, &config, &why), MW_OK);
+    rig->api->append(disk, "0123", 4);
+    rig->api->sync(disk);
+
+    CU_ASSERT_EQUAL(mw_sim_transport.poll(transport, INT64_MAX, &why), MW_OK);
+
+    CU_ASSERT_EQUAL(mw_sim_now(mw_sim_host_world(host)), 5 * MS);
+    CU_ASSERT_EQUAL(rig->api->done(disk).durable_bytes, 4);
+    rig->api->close(disk);
+    mw_sim_transport.close(transport);
+    return 0;
+}
+
+/* The end of a sync ends the poll of the host that has opened the disk. */
+static void test_sim_wake(void)
+{
+    mw_sim *sim = create_world(1);
+    struct rig rig = {.api = &mwi_sim_disk_api, .path = ""};
+    rig.environment =
+        create_disk(sim, (struct mwi_sim_disk_plan){.sync_min_ns = 5 * MS, .sync_max_ns = 5 * MS});
+    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(sim, "host", poll_host, &rig, NULL), MW_OK);
+
+    CU_ASSERT_TRUE(mw_sim_run(sim, INT64_MAX));
+
     mw_sim_destroy(sim);
 }
 
@@ -480,6 +522,7 @@ int main(void)
         {"sim: error", test_sim_error},
         {"sim: opened", test_sim_opened},
         {"sim: kill", test_sim_kill},
+        {"sim: wake", test_sim_wake},
         {"sim: power cut", test_sim_power_cut},
         {"sim: same seed", test_sim_same_seed},
         CU_TEST_INFO_NULL,
