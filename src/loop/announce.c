@@ -4,7 +4,6 @@
  */
 #include "loop/announce.h"
 
-#include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "loop/executable.h"
 #include "record/resource_file.h"
 
 #define ARGUMENTS_MAX 7
@@ -79,25 +79,19 @@ static void free_libraries(struct libraries *libraries)
     free(libraries->paths);
 }
 
-static char *executable_path(const mw_options *options)
-{
-    char path[PATH_MAX];
-    const char *asked = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE);
-    if (asked != NULL)
-        return strdup(asked);
-    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
-    return strndup(size < 0 ? "" : path, size < 0 ? 0 : (size_t)size);
-}
-
-/* "HOST:PORT" or "[HOST]:PORT" -> host and port. */
+/* Splits "HOST:PORT" or "[HOST]:PORT" into host and port; without a colon there is no address. */
 static bool split_address(struct mwi_announce *announce, const char *bound)
 {
     const char *colon = strrchr(bound, ':');
     if (colon == NULL)
         return true;
-    size_t size = (size_t)(colon - bound);
-    bool is_bracketed = size >= 2 && bound[0] == '[';
-    announce->host = strndup(bound + is_bracketed, size - 2 * (size_t)is_bracketed);
+    const char *host = bound;
+    size_t length = (size_t)(colon - bound);
+    if (length >= 2 && bound[0] == '[') {
+        host++;
+        length -= strlen("[]");
+    }
+    announce->host = strndup(host, length);
     snprintf(announce->port, sizeof announce->port, "%.7s", colon + 1);
     return announce->host != NULL;
 }
@@ -134,7 +128,8 @@ mw_error mwi_announce_open(struct mwi_announce **announce, const mw_options *opt
         return MW_ENOMEM;
     opened->path = strdup(path);
     opened->member_id = strdup(mwi_options_text(options, MWI_OPTION_MEMBER_ID));
-    opened->executable = executable_path(options);
+    opened->executable =
+        mwi_executable_path(mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE));
     opened->transport = transport;
     dl_iterate_phdr(add_library, &opened->libraries);
     opened->interval_ns =

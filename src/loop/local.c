@@ -7,7 +7,6 @@
 #include "loop/local.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 
 #include "base/time.h"
 #include "loop/child.h"
+#include "loop/executable.h"
 
 /* How often an ending process is looked at, and when it is helped along. */
 #define LOOK_NS INT64_C(2000000)
@@ -56,19 +56,6 @@ struct mwi_local {
 };
 
 #define CHANNEL_INDEX 2
-
-static char *own_path(const mw_options *options)
-{
-    char path[PATH_MAX];
-    const char *asked = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE);
-    if (asked != NULL)
-        return strdup(asked);
-    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (size < 0)
-        return strdup("/proc/self/exe");
-    path[size] = '\0';
-    return strdup(access(path, X_OK) == 0 ? path : "/proc/self/exe");
-}
 
 /* The program, "--mw-slave", the channel, what is inherited, and the user's own arguments. */
 static bool make_arguments(struct mwi_local *local, const mw_options *options,
@@ -115,7 +102,8 @@ mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
     if (opened != NULL) {
         opened->loop = loop;
         opened->index = index;
-        opened->path = own_path(options);
+        opened->path =
+            mwi_executable_to_start(mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE));
         opened->is_path_asked = mwi_options_is_set(options, MWI_OPTION_SLAVE_EXECUTABLE);
         opened->places = calloc(slaves_wanted(options), sizeof *opened->places);
     }
