@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Modules stay loaded: MPI libraries do not survive being unloaded. Loading one again gives the
- * same.
+ * Finds transports by their scheme: the built-in ones in a table, others in modules. Modules stay
+ * loaded, because MPI libraries do not survive unloading; loading one again gives the same. A new
+ * built-in transport is a row of the table.
  */
 #include "registry.h"
 
@@ -27,7 +28,7 @@ static const mw_transport_api *const built_in[] = {
     NULL,
 };
 
-/* What a build without it was told to leave out. */
+/* The transports that this build leaves out. */
 static const struct {
     const char *scheme;
     const char *what;
@@ -60,7 +61,7 @@ static mw_error check_module(const char *path, const mw_transport_api *found, mw
     return MW_OK;
 }
 
-/* Where this code lies: the shared library, or the program that has it inside. */
+/* The file of this code: the shared library, or the program that contains it. */
 static void own_folder(char *folder, size_t size)
 {
     Dl_info info;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Links live in an array of slots. A peer number is the slot and how often the slot was used, so
- * that it is found without a search and never comes again.
+ * Links live in an array of slots. A peer number is the slot and the number of times that the slot
+ * was used, so that a link is found without a search and no peer number comes again.
  */
 #include "links.h"
 
@@ -29,7 +29,6 @@ static bool grow(struct mwi_mpi_links *links)
 {
     size_t capacity = links->slots_capacity == 0 ? 8 : 2 * links->slots_capacity;
     struct mwi_mpi_link *slots;
-
     if (capacity > SLOTS_MAX)
         return false;
     slots = realloc(links->slots, capacity * sizeof *slots);
@@ -44,7 +43,6 @@ static bool grow(struct mwi_mpi_links *links)
 static size_t take_slot(struct mwi_mpi_links *links)
 {
     size_t slot = links->free_slot;
-
     if (slot != 0) {
         links->free_slot = links->slots[slot - 1].next;
         return slot;
@@ -55,12 +53,12 @@ static size_t take_slot(struct mwi_mpi_links *links)
     return ++links->slots_count;
 }
 
-struct mwi_mpi_link *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number, bool ours)
+struct mwi_mpi_link *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number,
+                                       bool is_ours)
 {
     size_t slot = take_slot(links);
     struct mwi_mpi_link *link;
     uint32_t uses_count;
-
     if (slot == 0)
         return NULL;
     link = &links->slots[slot - 1];
@@ -68,7 +66,7 @@ struct mwi_mpi_link *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, in
     *link = (struct mwi_mpi_link){.peer = (mw_peer)uses_count << SLOT_BITS | slot,
                                   .rank = rank,
                                   .number = number,
-                                  .ours = ours,
+                                  .is_ours = is_ours,
                                   .uses_count = uses_count + 1,
                                   .next = links->first_of[rank]};
     links->first_of[rank] = slot;
@@ -79,7 +77,6 @@ void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link *link
 {
     size_t slot = (size_t)(link - links->slots) + 1;
     size_t *place = &links->first_of[link->rank];
-
     while (*place != slot)
         place = &links->slots[*place - 1].next;
     *place = link->next;
@@ -91,19 +88,17 @@ void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link *link
 struct mwi_mpi_link *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw_peer peer)
 {
     size_t slot = (size_t)(peer & SLOTS_MAX);
-
     if (slot == 0 || slot > links->slots_count || links->slots[slot - 1].peer != peer)
         return NULL;
     return &links->slots[slot - 1];
 }
 
 struct mwi_mpi_link *mwi_mpi_links_of_wire(const struct mwi_mpi_links *links, int rank, int number,
-                                           bool ours)
+                                           bool is_ours)
 {
     for (size_t slot = links->first_of[rank]; slot != 0; slot = links->slots[slot - 1].next) {
         struct mwi_mpi_link *link = &links->slots[slot - 1];
-
-        if (link->number == number && link->ours == ours)
+        if (link->number == number && link->is_ours == is_ours)
             return link;
     }
     return NULL;

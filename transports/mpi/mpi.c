@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The transport over MPI: the table of functions that the module exports, waiting, and closing.
- * One transport is two communicators of its own with the same ranks; its peers are links to these.
- * MPI offers nothing to sleep on, so a poll looks and naps.
+ * One transport has two communicators of its own with the same ranks; its peers are links to these
+ * ranks. MPI has no descriptor to sleep on, so a poll looks and naps.
  */
 #include "protocol.h"
 
@@ -18,9 +18,9 @@
 #include "base/clock.h"
 #include "base/time.h"
 
-/* An address is what the peers' names are, too. */
+/* Peers are named by their addresses. */
 #define RANK_PREFIX "rank "
-/* How many looks a spinning poll makes before it looks at wake_fd. */
+/* The number of looks of a spinning poll between two looks at wake_fd. */
 #define LOOKS_PER_WAKE_CHECK 64
 
 MW_API extern const mw_transport_api mw_transport_module;
@@ -31,60 +31,57 @@ static int64_t mpi_now(void *transport)
     return mwi_clock_monotonic_ns();
 }
 
-static void free_transport(struct mwi_mpi_transport *t)
+static void free_transport(struct mwi_mpi_transport *mpi)
 {
-    mwi_mpi_receives_fini(&t->receives);
-    mwi_mpi_sends_fini(&t->sends);
-    mwi_mpi_links_fini(&t->links);
-    mwi_mpi_world_close(&t->world);
-    free(t);
+    mwi_mpi_receives_fini(&mpi->receives);
+    mwi_mpi_sends_fini(&mpi->sends);
+    mwi_mpi_links_fini(&mpi->links);
+    mwi_mpi_ranks_close(&mpi->ranks);
+    free(mpi);
 }
 
-static mw_error open_transport(struct mwi_mpi_transport *t, mw_reason *why)
+static mw_error open_transport(struct mwi_mpi_transport *mpi, mw_reason *why)
 {
-    mw_error error = mwi_mpi_world_open(&t->world, t->config.environment, why);
+    mw_error error = mwi_mpi_ranks_open(&mpi->ranks, mpi->config.environment, why);
     bool is_ready;
-
     if (error != MW_OK)
         return error;
-    is_ready = mwi_mpi_links_init(&t->links, t->world.size) == MW_OK &&
-               mwi_mpi_receives_init(&t->receives, &t->world, why) == MW_OK;
-    return mwi_mpi_world_agree(&t->world, is_ready, (int64_t)t->config.frame_bytes_max, why);
+    is_ready = mwi_mpi_links_init(&mpi->links, mpi->ranks.size) == MW_OK &&
+               mwi_mpi_receives_init(&mpi->receives, &mpi->ranks, why) == MW_OK;
+    return mwi_mpi_ranks_agree(&mpi->ranks, is_ready, (int64_t)mpi->config.frame_bytes_max, why);
 }
 
 static mw_error mpi_open(void **transport, const mw_transport_config *config, mw_reason *why)
 {
-    struct mwi_mpi_transport *t;
+    struct mwi_mpi_transport *mpi;
     mw_error error;
-
     if (config->events == NULL)
-        return mwi_mpi_world_decline(config->environment, why);
+        return mwi_mpi_ranks_decline(config->environment, why);
     if (config->frame_bytes_max > MW_FRAME_BYTES_MAX) {
-        (void)mwi_mpi_world_decline(config->environment, why);
-        return mwi_mpi_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
-                            config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
+        (void)mwi_mpi_ranks_decline(config->environment, why);
+        return mwi_mpi_ranks_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
+                                  config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
     }
-    t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        (void)mwi_mpi_world_decline(config->environment, why);
-        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+    mpi = calloc(1, sizeof *mpi);
+    if (mpi == NULL) {
+        (void)mwi_mpi_ranks_decline(config->environment, why);
+        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
     }
-    t->config = *config;
-    mwi_backoff_init(&t->backoff, config->wait);
-    error = open_transport(t, why);
+    mpi->config = *config;
+    mwi_backoff_init(&mpi->backoff, config->wait);
+    error = open_transport(mpi, why);
     if (error != MW_OK)
-        free_transport(t);
+        free_transport(mpi);
     else
-        *transport = t;
+        *transport = mpi;
     return error;
 }
 
-/* "rank 3", "3" -> 3; -1 for what is none of them. */
+/* Reads "rank 3" or "3" as 3. Returns -1 for any other text. */
 static int read_rank(const char *address)
 {
     char *end;
     long rank;
-
     if (strncmp(address, RANK_PREFIX, strlen(RANK_PREFIX)) == 0)
         address += strlen(RANK_PREFIX);
     if (address[0] < '0' || address[0] > '9')
@@ -96,34 +93,32 @@ static int read_rank(const char *address)
 static mw_error mpi_listen(void *transport, const char *address, char *bound, size_t size,
                            mw_reason *why)
 {
-    struct mwi_mpi_transport *t = transport;
+    struct mwi_mpi_transport *mpi = transport;
     int length;
-
-    if (address[0] != '\0' && read_rank(address) != (int)t->world.own.parent_rank)
-        return mwi_mpi_fail(why, MW_EINVAL,
-                            "\"%.100s\" is no address to listen at: this process is rank %d",
-                            address, (int)t->world.own.parent_rank);
-    length = snprintf(bound, size, RANK_PREFIX "%d", (int)t->world.own.parent_rank);
+    if (address[0] != '\0' && read_rank(address) != (int)mpi->ranks.own.parent_rank)
+        return mwi_mpi_ranks_fail(why, MW_EINVAL,
+                                  "\"%.100s\" is no address to listen at: this process is rank %d",
+                                  address, (int)mpi->ranks.own.parent_rank);
+    length = snprintf(bound, size, RANK_PREFIX "%d", (int)mpi->ranks.own.parent_rank);
     if (length < 0 || (size_t)length >= size)
-        return mwi_mpi_fail(why, MW_EINVAL, "no room for the address");
-    t->listening = true;
+        return mwi_mpi_ranks_fail(why, MW_EINVAL, "no room for the address");
+    mpi->is_listening = true;
     return MW_OK;
 }
 
 static mw_error mpi_connect(void *transport, const char *address, mw_peer *peer, mw_reason *why)
 {
-    struct mwi_mpi_transport *t = transport;
+    struct mwi_mpi_transport *mpi = transport;
     int parent_rank = read_rank(address);
-    int rank = mwi_mpi_world_find(&t->world, parent_rank);
-
-    if (parent_rank < 0 || parent_rank >= t->world.parent_size)
-        return mwi_mpi_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d", address,
-                            t->world.parent_size - 1);
+    int rank = mwi_mpi_ranks_find(&mpi->ranks, parent_rank);
+    if (parent_rank < 0 || parent_rank >= mpi->ranks.parent_size)
+        return mwi_mpi_ranks_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d",
+                                  address, mpi->ranks.parent_size - 1);
     if (rank < 0)
-        return mwi_mpi_fail(why, MW_EUNAVAILABLE, "rank %d does not take part", parent_rank);
-    if (rank == t->world.rank)
-        return mwi_mpi_fail(why, MW_EINVAL, "rank %d is this process itself", parent_rank);
-    return mwi_mpi_protocol_connect(t, rank, peer, why);
+        return mwi_mpi_ranks_fail(why, MW_EUNAVAILABLE, "rank %d does not take part", parent_rank);
+    if (rank == mpi->ranks.rank)
+        return mwi_mpi_ranks_fail(why, MW_EINVAL, "rank %d is this process itself", parent_rank);
+    return mwi_mpi_protocol_connect(mpi, rank, peer, why);
 }
 
 static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size,
@@ -134,119 +129,112 @@ static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size
 
 static size_t mpi_backlog(void *transport, mw_peer peer)
 {
-    const struct mwi_mpi_transport *t = transport;
-    const struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&t->links, peer);
-
+    const struct mwi_mpi_transport *mpi = transport;
+    const struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&mpi->links, peer);
     return link == NULL ? 0 : link->backlog_bytes;
 }
 
 static void mpi_drop(void *transport, mw_peer peer)
 {
-    struct mwi_mpi_transport *t = transport;
-    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&t->links, peer);
-
+    struct mwi_mpi_transport *mpi = transport;
+    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&mpi->links, peer);
     if (link != NULL)
-        mwi_mpi_protocol_leave(t, link);
+        mwi_mpi_protocol_leave(mpi, link);
 }
 
-/* Sleeps for so long, or until wake_fd is readable or a signal came; returns whether it was cut
+/* Sleeps for `nap_ns`, or until wake_fd is readable or a signal came. Returns whether it was cut
  * short. */
 static bool nap(int wake_fd, int64_t duration_ns)
 {
     struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
     struct timespec duration = {.tv_sec = duration_ns / MWI_NS_PER_S,
                                 .tv_nsec = duration_ns % MWI_NS_PER_S};
-
     return ppoll(&wake, wake_fd >= 0 ? 1 : 0, &duration, NULL) != 0;
 }
 
-/* Waits a little, as the back-off says, but not beyond the deadline; returns whether something
- * other than MPI ended it. */
-static bool wait_a_little(struct mwi_mpi_transport *t, int wake_fd, int64_t now_ns,
+/* Waits a little, as the back-off says, but not beyond the deadline. Returns whether something
+ * other than MPI ended the wait. */
+static bool wait_a_little(struct mwi_mpi_transport *mpi, int wake_fd, int64_t now_ns,
                           int64_t deadline_ns)
 {
     int64_t nap_ns;
-
-    mwi_backoff_quiet(&t->backoff, now_ns);
-    nap_ns = mwi_backoff_next(&t->backoff, now_ns, t->sends.bytes + t->receives.bytes);
+    mwi_backoff_quiet(&mpi->backoff, now_ns);
+    nap_ns = mwi_backoff_next(&mpi->backoff, now_ns, mpi->sends.bytes + mpi->receives.bytes);
     if (nap_ns == MWI_BACKOFF_SPIN)
         return false;
     if (nap_ns == MWI_BACKOFF_YIELD) {
         sched_yield();
-        mwi_backoff_yielded(&t->backoff, now_ns, mwi_clock_monotonic_ns());
+        mwi_backoff_yielded(&mpi->backoff, now_ns, mwi_clock_monotonic_ns());
         return false;
     }
     return nap(wake_fd, nap_ns < deadline_ns - now_ns ? nap_ns : deadline_ns - now_ns);
 }
 
-static bool is_woken(const struct mwi_mpi_transport *t)
+static bool is_woken(const struct mwi_mpi_transport *mpi)
 {
-    return t->config.wake_fd >= 0 && nap(t->config.wake_fd, 0);
+    return mpi->config.wake_fd >= 0 && nap(mpi->config.wake_fd, 0);
 }
 
-/* Besides for the reasons in mw/transport.h it returns when a send is done that was not done at
- * once, so that whoever waits for a backlog to shrink hears of it. */
+/* Returns for the reasons in mw/transport.h, and also when a send is done that was not done at
+ * once, so that a caller that waits for the backlog to shrink notices. */
 static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
 {
-    struct mwi_mpi_transport *t = transport;
-    uint64_t events_count = t->events_count;
+    struct mwi_mpi_transport *mpi = transport;
+    uint64_t events_count = mpi->events_count;
     size_t done_count = 0;
-
     for (unsigned looks_count = 1;; looks_count++) {
-        mw_error error = mwi_mpi_protocol_look(t, &done_count, why);
+        mw_error error = mwi_mpi_protocol_look(mpi, &done_count, why);
         int64_t now_ns;
-
         if (error != MW_OK)
             return error;
-        if (t->events_count != events_count || done_count > 0) {
-            mwi_backoff_active(&t->backoff);
+        if (mpi->events_count != events_count || done_count > 0) {
+            mwi_backoff_active(&mpi->backoff);
             return MW_OK;
         }
         if (deadline == INT64_MIN)
             return MW_OK;
         now_ns = mwi_clock_monotonic_ns();
-        if (now_ns >= deadline || wait_a_little(t, t->config.wake_fd, now_ns, deadline))
+        if (now_ns >= deadline || wait_a_little(mpi, mpi->config.wake_fd, now_ns, deadline))
             return MW_OK;
-        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(t))
+        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(mpi))
             return MW_OK;
     }
 }
 
-/* Looks until every rank has come to its close and nothing is on its way any more, to us or from
- * us. A rank enters the barrier only when all its links have ended; after that it makes no new one,
- * and the ends of those that others make late are answered from here. */
-static mw_error part(struct mwi_mpi_transport *t, mw_reason *why)
+/* Looks until every rank has come to its close and no message is on its way to or from us. A rank
+ * enters the barrier only when all its links have ended. After that it makes no new link, and
+ * answers here the late ends of other ranks' links. */
+static mw_error part(struct mwi_mpi_transport *mpi, mw_reason *why)
 {
     MPI_Request barrier = MPI_REQUEST_NULL;
     int is_passed = 0;
     bool is_entered = false;
     size_t done_count = 0;
     mw_error error = MW_OK;
-
-    mwi_backoff_active(&t->backoff);
-    while (error == MW_OK && !(is_passed && mwi_mpi_protocol_quiet(t))) {
-        error = mwi_mpi_protocol_look(t, &done_count, why);
-        if (error == MW_OK && !is_entered && mwi_mpi_protocol_quiet(t)) {
-            error = mwi_mpi_check(MPI_Ibarrier(t->world.comm, &barrier), "MPI_Ibarrier", why);
+    mwi_backoff_active(&mpi->backoff);
+    while (error == MW_OK && !(is_passed && mwi_mpi_protocol_quiet(mpi))) {
+        error = mwi_mpi_protocol_look(mpi, &done_count, why);
+        if (error == MW_OK && !is_entered && mwi_mpi_protocol_quiet(mpi)) {
+            error =
+                mwi_mpi_ranks_check(MPI_Ibarrier(mpi->ranks.comm, &barrier), "MPI_Ibarrier", why);
             is_entered = true;
         }
         if (error == MW_OK && is_entered && !is_passed)
-            error =
-                mwi_mpi_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE), "MPI_Test", why);
+            error = mwi_mpi_ranks_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE),
+                                        "MPI_Test", why);
         if (!is_passed)
-            wait_a_little(t, -1, mwi_clock_monotonic_ns(), INT64_MAX);
+            wait_a_little(mpi, -1, mwi_clock_monotonic_ns(), INT64_MAX);
     }
     return error;
 }
 
 static size_t mpi_peers_max(void *transport)
 {
-    const struct mwi_mpi_transport *t = transport;
-
-    return (size_t)t->world.size - 1;
+    const struct mwi_mpi_transport *mpi = transport;
+    return (size_t)mpi->ranks.size - 1;
 }
 
-/* MPI offers nothing to wait for. */
+/* MPI has no descriptor to wait for. */
 static int mpi_fd(void *transport)
 {
     (void)transport;
@@ -255,17 +243,16 @@ static int mpi_fd(void *transport)
 
 static void mpi_close(void *transport)
 {
-    struct mwi_mpi_transport *t = transport;
+    struct mwi_mpi_transport *mpi = transport;
     mw_reason why;
-
-    if (t == NULL)
+    if (mpi == NULL)
         return;
-    t->listening = false;
-    if (mwi_mpi_world_usable()) {
-        mwi_mpi_protocol_leave_all(t);
-        (void)part(t, &why);
+    mpi->is_listening = false;
+    if (mwi_mpi_ranks_are_usable()) {
+        mwi_mpi_protocol_leave_all(mpi);
+        (void)part(mpi, &why);
     }
-    free_transport(t);
+    free_transport(mpi);
 }
 
 const mw_transport_api mw_transport_module = {

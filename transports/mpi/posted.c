@@ -16,8 +16,7 @@ static unsigned char *buffer_of(const struct mwi_mpi_posted *posted, unsigned i)
 
 static mw_error start(struct mwi_mpi_posted *posted, unsigned i, mw_reason *why)
 {
-    mw_error error = mwi_mpi_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
-
+    mw_error error = mwi_mpi_ranks_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
     posted->is_waiting[i] = error == MW_OK;
     return error;
 }
@@ -25,18 +24,17 @@ static mw_error start(struct mwi_mpi_posted *posted, unsigned i, mw_reason *why)
 mw_error mwi_mpi_posted_init(struct mwi_mpi_posted *posted, MPI_Comm comm, mw_reason *why)
 {
     mw_error error = MW_OK;
-
     *posted =
         (struct mwi_mpi_posted){.buffers = malloc(MWI_MPI_POSTED_COUNT * MWI_MPI_SMALL_BYTES)};
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT; i++)
         posted->requests[i] = MPI_REQUEST_NULL;
     if (posted->buffers == NULL)
-        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT && error == MW_OK; i++) {
-        error =
-            mwi_mpi_check(MPI_Recv_init(buffer_of(posted, i), (int)MWI_MPI_SMALL_BYTES, MPI_BYTE,
-                                        MPI_ANY_SOURCE, MPI_ANY_TAG, comm, &posted->requests[i]),
-                          "MPI_Recv_init", why);
+        error = mwi_mpi_ranks_check(MPI_Recv_init(buffer_of(posted, i), (int)MWI_MPI_SMALL_BYTES,
+                                                  MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, comm,
+                                                  &posted->requests[i]),
+                                    "MPI_Recv_init", why);
         if (error == MW_OK)
             error = start(posted, i, why);
     }
@@ -49,15 +47,15 @@ mw_error mwi_mpi_posted_look(struct mwi_mpi_posted *posted, bool *is_there,
     int flag = posted->is_there;
     int size = 0;
     mw_error error = MW_OK;
-
-    if (!flag)
-        error = mwi_mpi_check(MPI_Test(&posted->requests[posted->first], &flag, &posted->status),
-                              "MPI_Test", why);
-    *is_there = posted->is_there = posted->was_there = error == MW_OK && flag;
+    if (flag == 0)
+        error = mwi_mpi_ranks_check(
+            MPI_Test(&posted->requests[posted->first], &flag, &posted->status), "MPI_Test", why);
+    *is_there = posted->is_there = posted->was_there = error == MW_OK && flag != 0;
     if (!*is_there)
         return error;
     posted->is_waiting[posted->first] = false;
-    error = mwi_mpi_check(MPI_Get_count(&posted->status, MPI_BYTE, &size), "MPI_Get_count", why);
+    error =
+        mwi_mpi_ranks_check(MPI_Get_count(&posted->status, MPI_BYTE, &size), "MPI_Get_count", why);
     *message = (struct mwi_mpi_message){.rank = posted->status.MPI_SOURCE,
                                         .tag = posted->status.MPI_TAG,
                                         .data = buffer_of(posted, posted->first),
@@ -68,7 +66,6 @@ mw_error mwi_mpi_posted_look(struct mwi_mpi_posted *posted, bool *is_there,
 mw_error mwi_mpi_posted_release(struct mwi_mpi_posted *posted, mw_reason *why)
 {
     unsigned i = posted->first;
-
     posted->first = (i + 1) % MWI_MPI_POSTED_COUNT;
     posted->is_there = false;
     return start(posted, i, why);
@@ -85,7 +82,7 @@ static void take_back(struct mwi_mpi_posted *posted, unsigned i)
 
 void mwi_mpi_posted_fini(struct mwi_mpi_posted *posted)
 {
-    if (posted->buffers == NULL || !mwi_mpi_world_usable())
+    if (posted->buffers == NULL || !mwi_mpi_ranks_are_usable())
         return;
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT; i++)
         if (posted->requests[i] != MPI_REQUEST_NULL)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Incoming messages. Small ones are handed on where they were received. A note of a large frame
- * enters the queue of its rank, and so does all that the rank sent after it, while the frame's
- * parts come as fast as its sender makes calls of MPI. They are received side by side into one
+ * Incoming messages. Small ones are handed on from the buffer of their receive. A note of a large
+ * frame enters the queue of its rank, and so do all later messages of the rank, while the frame's
+ * parts arrive as fast as its sender calls MPI. The parts are received side by side into one
  * block, which the receiver of the frame may keep.
  *
- * A rank's parts are asked for in the order of its notes, which is that in which they were sent, so
- * that each receive is for the part that it is large enough for. The block belongs to the queue,
- * whatever becomes of the link meanwhile: MPI writes to it until all parts are there.
+ * A rank's parts are asked for in the order of its notes, which is the order of sending, so each
+ * receive is large enough for its part. The block belongs to the queue, even if the link ends
+ * meanwhile: MPI writes to it until all parts have arrived.
  */
 #include "receives.h"
 
@@ -18,7 +18,8 @@
 
 #define MESSAGES_PER_LOOK_MAX 64
 #define QUEUES_PER_LOOK_MAX 64
-/* A look asks for no more once it has asked for so much: asking may already move the bytes. */
+/* A look asks for no more parts once it has asked for this many bytes: asking may already move the
+ * bytes. */
 #define BYTES_PER_LOOK_MAX ((size_t)4 * 1024 * 1024)
 
 struct mwi_mpi_receive {
@@ -26,8 +27,8 @@ struct mwi_mpi_receive {
     int rank;
     int tag;
     size_t size;
-    unsigned char *block; /* NULL until there was memory for it */
-    size_t asked;         /* of its bytes; all of a small message */
+    unsigned char *block; /* NULL until it is allocated */
+    size_t asked;         /* of its bytes; all bytes of a small message */
     MPI_Request request;  /* the part that was asked for last, or MPI_REQUEST_NULL */
     size_t noted;
     unsigned char note[]; /* the bytes of it that came with the note of its size */
@@ -35,7 +36,7 @@ struct mwi_mpi_receive {
 
 struct look {
     struct mwi_mpi_receives *receives;
-    const struct mwi_mpi_world *world;
+    const struct mwi_mpi_ranks *ranks;
     mwi_mpi_arrived *arrived;
     void *context;
     mw_reason *why;
@@ -43,17 +44,16 @@ struct look {
     size_t bytes; /* that were asked for */
 };
 
-mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, const struct mwi_mpi_world *world,
+mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, const struct mwi_mpi_ranks *ranks,
                                mw_reason *why)
 {
-    size_t ranks_count = (size_t)world->size;
-
+    size_t ranks_count = (size_t)ranks->size;
     *receives = (struct mwi_mpi_receives){0};
     receives->queues = calloc(ranks_count, sizeof *receives->queues);
     receives->waiting = calloc(ranks_count, sizeof *receives->waiting);
     if (receives->queues == NULL || receives->waiting == NULL)
-        return mwi_mpi_fail(why, MW_ENOMEM, "out of memory");
-    return mwi_mpi_posted_init(&receives->posted, world->comm, why);
+        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+    return mwi_mpi_posted_init(&receives->posted, ranks->comm, why);
 }
 
 void mwi_mpi_receives_fini(struct mwi_mpi_receives *receives)
@@ -67,13 +67,13 @@ void mwi_mpi_receives_fini(struct mwi_mpi_receives *receives)
 
 static mw_error out_of_memory(const struct look *look, size_t size)
 {
-    return mwi_mpi_fail(look->why, MW_ENOMEM, "out of memory for a message of %zu bytes", size);
+    return mwi_mpi_ranks_fail(look->why, MW_ENOMEM, "out of memory for a message of %zu bytes",
+                              size);
 }
 
 static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *receive)
 {
     struct mwi_mpi_queue *queue = &receives->queues[receive->rank];
-
     if (queue->first == NULL) {
         queue->first = receive;
         receives->waiting[receives->waiting_count++] = receive->rank;
@@ -91,7 +91,6 @@ static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *re
 static struct mwi_mpi_receive *make_receive(const struct mwi_mpi_message *message, size_t noted)
 {
     struct mwi_mpi_receive *receive = malloc(sizeof *receive + noted);
-
     if (receive != NULL)
         *receive = (struct mwi_mpi_receive){.rank = message->rank,
                                             .tag = message->tag,
@@ -106,9 +105,8 @@ static mw_error expect_parts(const struct look *look, const struct mwi_mpi_messa
     bool is_note = message->size >= MWI_MPI_NUMBER_BYTES;
     size_t noted = is_note ? message->size - MWI_MPI_NUMBER_BYTES : 0;
     uint64_t size = is_note ? mwi_mpi_get_number(message->data) : 0;
-
     if (!is_note || size > MW_FRAME_BYTES_MAX || size < noted)
-        return mwi_mpi_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
+        return mwi_mpi_ranks_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
     struct mwi_mpi_receive *receive = make_receive(message, noted);
     if (receive == NULL)
         return out_of_memory(look, message->size);
@@ -121,7 +119,6 @@ static mw_error expect_parts(const struct look *look, const struct mwi_mpi_messa
 static mw_error put_behind(const struct look *look, const struct mwi_mpi_message *message)
 {
     struct mwi_mpi_receive *receive = make_receive(message, 0);
-
     if (receive != NULL)
         receive->block = malloc(message->size > 0 ? message->size : 1);
     if (receive == NULL || receive->block == NULL) {
@@ -137,7 +134,6 @@ static mw_error put_behind(const struct look *look, const struct mwi_mpi_message
 static mw_error take(const struct look *look, const struct mwi_mpi_message *message)
 {
     mw_frame frame = {.data = message->data, .size = message->size};
-
     if (mwi_mpi_tag_kind(message->tag) == MWI_MPI_SIZE)
         return expect_parts(look, message);
     if (look->receives->queues[message->rank].first != NULL)
@@ -146,19 +142,17 @@ static mw_error take(const struct look *look, const struct mwi_mpi_message *mess
     return MW_OK;
 }
 
-/* Asks for a message after another only if the one before was no single one either: asking in vain
- * takes as long as receiving, and Open MPI gives way to other processes then if there are more of
- * its own than cores. */
+/* Asks for a second message only if the first was no single one either. Asking in vain takes as
+ * long as receiving, and Open MPI yields to other processes then if there are more of its own than
+ * cores. */
 static mw_error look_at_posted(const struct look *look)
 {
     struct mwi_mpi_posted *posted = &look->receives->posted;
     mw_error error = MW_OK;
     bool is_there = true;
     bool is_single = false;
-
     for (int i = 0; i < MESSAGES_PER_LOOK_MAX && error == MW_OK && !is_single; i++) {
         struct mwi_mpi_message message;
-
         is_single = !posted->was_there;
         error = mwi_mpi_posted_look(posted, &is_there, &message, look->why);
         if (error != MW_OK || !is_there)
@@ -172,23 +166,22 @@ static mw_error look_at_posted(const struct look *look)
 
 /* Large frames. */
 
-/* Whether the part that was asked for last is there. */
+/* Whether the part that was asked for last has arrived. */
 static mw_error test(const struct look *look, struct mwi_mpi_receive *receive, bool *is_done)
 {
     int flag = 0;
     mw_error error = MW_OK;
-
     *is_done = true;
     if (receive->request == MPI_REQUEST_NULL)
         return MW_OK;
-    error =
-        mwi_mpi_check(MPI_Test(&receive->request, &flag, MPI_STATUS_IGNORE), "MPI_Test", look->why);
-    *is_done = error == MW_OK && flag;
+    error = mwi_mpi_ranks_check(MPI_Test(&receive->request, &flag, MPI_STATUS_IGNORE), "MPI_Test",
+                                look->why);
+    *is_done = error == MW_OK && flag != 0;
     look->receives->parts_count += *is_done;
     return error;
 }
 
-/* Makes the block, when it is needed and not before, if it is not there yet. */
+/* Makes the block, if it does not exist yet, only when it is needed. */
 static mw_error need_block(const struct look *look, struct mwi_mpi_receive *receive)
 {
     if (receive->block != NULL)
@@ -205,13 +198,12 @@ static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive *receive)
     size_t left = receive->size - receive->asked;
     size_t size = left < MWI_MPI_PART_BYTES ? left : MWI_MPI_PART_BYTES;
     mw_error error = need_block(look, receive);
-
     if (error != MW_OK)
         return error;
-    error = mwi_mpi_check(MPI_Irecv(receive->block + receive->asked, (int)size, MPI_BYTE,
-                                    receive->rank, mwi_mpi_tag_as(receive->tag, MWI_MPI_PART),
-                                    look->world->parts_comm, &receive->request),
-                          "MPI_Irecv", look->why);
+    error = mwi_mpi_ranks_check(MPI_Irecv(receive->block + receive->asked, (int)size, MPI_BYTE,
+                                          receive->rank, mwi_mpi_tag_as(receive->tag, MWI_MPI_PART),
+                                          look->ranks->parts_comm, &receive->request),
+                                "MPI_Irecv", look->why);
     receive->asked += size;
     look->bytes += size;
     return error;
@@ -221,22 +213,19 @@ static void hand_on(const struct look *look, const struct mwi_mpi_receive *recei
 {
     mw_frame frame = {receive->block, receive->size, receive->block};
     int tag = receive->tag;
-
     if (mwi_mpi_tag_kind(tag) == MWI_MPI_SIZE)
         tag = mwi_mpi_tag_as(tag, MWI_MPI_FRAME);
     look->arrived(look->context, receive->rank, tag, &frame);
     free(frame.block);
 }
 
-/* Hands on what is there of one rank. */
+/* Hands on the complete messages of one rank. */
 static mw_error hand_on_first(struct look *look, struct mwi_mpi_queue *queue)
 {
     mw_error error = MW_OK;
-
     while (queue->first != NULL && look->budget > 0) {
         struct mwi_mpi_receive *receive = queue->first;
         bool is_done = false;
-
         if (receive->asked < receive->size)
             break;
         error = test(look, receive, &is_done);
@@ -253,17 +242,16 @@ static mw_error hand_on_first(struct look *look, struct mwi_mpi_queue *queue)
     return error;
 }
 
-/* Asks for a part when the one before it in its frame is there. What is there at once is handed on
- * before the next is asked for, so that its memory is used again while it is in the cache. */
+/* Asks for a part when the part before it in its frame has arrived. A frame that is complete at
+ * once is handed on before the next is asked for, so that its memory is used again while it is in
+ * the cache. */
 static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
 {
     mw_error error = hand_on_first(look, queue);
-
     while (error == MW_OK && queue->asking != NULL && look->bytes < BYTES_PER_LOOK_MAX &&
            look->budget > 0) {
         struct mwi_mpi_receive *receive = queue->asking;
         bool is_done = false;
-
         error = test(look, receive, &is_done);
         if (error == MW_OK && is_done)
             error = ask_for_part(look, receive);
@@ -277,18 +265,16 @@ static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
     return error;
 }
 
-/* Looks at a number of queues, another time at the next ones. */
+/* Looks at some queues, and the next time at the following ones. */
 static mw_error look_at_waiting(struct look *look)
 {
     struct mwi_mpi_receives *receives = look->receives;
     int count = receives->waiting_count;
     mw_error error = MW_OK;
-
     if (count > QUEUES_PER_LOOK_MAX)
         count = QUEUES_PER_LOOK_MAX;
     for (; count > 0 && error == MW_OK; count--) {
         struct mwi_mpi_queue *queue;
-
         if (receives->cursor >= receives->waiting_count)
             receives->cursor = 0;
         queue = &receives->queues[receives->waiting[receives->cursor]];
@@ -301,11 +287,10 @@ static mw_error look_at_waiting(struct look *look)
     return error;
 }
 
-mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct mwi_mpi_world *world,
+mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct mwi_mpi_ranks *ranks,
                                mwi_mpi_arrived *arrived, void *context, mw_reason *why)
 {
-    struct look look = {receives, world, arrived, context, why, MESSAGES_PER_LOOK_MAX, 0};
+    struct look look = {receives, ranks, arrived, context, why, MESSAGES_PER_LOOK_MAX, 0};
     mw_error error = look_at_posted(&look);
-
     return error == MW_OK ? look_at_waiting(&look) : error;
 }

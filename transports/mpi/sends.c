@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Outstanding sends. MPI copies small messages, so most sends are done when MPI_Isend returns and
- * never enter the arrays; those that do are tested a few dozen at a time, in turn, so that the work
+ * never enter the arrays. The others are tested a few dozen at a time, in turn, so that the work
  * of a poll does not grow with their number.
  */
 #include "sends.h"
@@ -13,12 +13,12 @@
 #include "tags.h"
 
 #define TESTS_MAX 64
-/* So many bytes on their way are much. */
+/* From this number of bytes on their way on, there is much to test. */
 #define PENDING_BYTES ((size_t)1024 * 1024)
-/* A message beyond this is rarely done at once, so asking is a waste. */
+/* A message beyond this size is rarely done at once, so asking is a waste. */
 #define ASK_BYTES_MAX 4096
 
-/* A frame that is sent in parts, let go with the last of them. */
+/* A frame that is sent in parts. It is let go with the last part. */
 struct mwi_mpi_whole {
     size_t parts_count; /* that MPI has not done with */
     void *data;
@@ -32,7 +32,6 @@ static bool reserve(struct mwi_mpi_sends *sends, size_t count)
     size_t capacity = sends->capacity == 0 ? 16 : 2 * sends->capacity;
     MPI_Request *requests;
     struct mwi_mpi_send *entries;
-
     if (sends->capacity - sends->count >= count)
         return true;
     while (capacity - sends->count < count)
@@ -66,32 +65,31 @@ static void release(struct mwi_mpi_whole *whole)
     free(whole);
 }
 
-/* Hands `size` bytes to MPI; *done says whether MPI needs nothing of them any more. */
+/* Hands `size` bytes to MPI. Sets *is_done to whether MPI has finished with them. */
 static int post(const void *data, size_t size, int rank, int tag, MPI_Comm comm,
-                MPI_Request *request, bool *done)
+                MPI_Request *request, bool *is_done)
 {
     int flag = 0;
     int code = MPI_Isend(data, (int)size, MPI_BYTE, rank, tag, comm, request);
-
     if (code == MPI_SUCCESS && size <= ASK_BYTES_MAX)
         code = MPI_Test(request, &flag, MPI_STATUS_IGNORE);
-    *done = flag != 0;
+    *is_done = flag != 0;
     return code;
 }
 
-/* Hands a part, or the note, to MPI; room for it was reserved. False if MPI refuses. */
+/* Hands a part, or the note, to MPI. The caller has reserved room for it. Returns false if MPI
+ * refuses. */
 static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, int tag,
                       MPI_Comm comm, struct mwi_mpi_whole *whole, const void *data, size_t size)
 {
     MPI_Request request;
-    bool done;
-    int code = post(data, size, link->rank, tag, comm, &request, &done);
-
-    if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
-        link->failed = true;
+    bool is_done;
+    int code = post(data, size, link->rank, tag, comm, &request, &is_done);
+    if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
+        link->has_failed = true;
         return false;
     }
-    if (!done) {
+    if (!is_done) {
         whole->parts_count++;
         keep(sends, request, (struct mwi_mpi_send){link->peer, NULL, size, whole});
         link->backlog_bytes += size;
@@ -99,13 +97,12 @@ static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, in
     return true;
 }
 
-/* A frame that is to be sent in parts: `size` bytes of `data`, or, with a body, that as the parts
- * and `data` in the note. */
+/* Makes a frame for parts: `size` bytes of `data`, or, with a body, the body as the parts and
+ * `data` in the note. */
 static struct mwi_mpi_whole *make_whole(void *data, size_t size, const mw_body *body)
 {
     size_t noted = body == NULL ? 0 : size;
     struct mwi_mpi_whole *whole = malloc(sizeof *whole + MWI_MPI_NUMBER_BYTES + noted);
-
     if (whole == NULL)
         return NULL;
     *whole = (struct mwi_mpi_whole){.parts_count = 1, .data = data};
@@ -117,9 +114,9 @@ static struct mwi_mpi_whole *make_whole(void *data, size_t size, const mw_body *
     return whole;
 }
 
-/* All parts are handed over at once, so that nothing comes between them and the other end needs no
- * more than their order to join them. MPI moves each when the other end asks for it. */
-static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+/* Hands over all parts at once, so that no other message comes between them and the other end can
+ * join them by their order alone. MPI moves each part when the other end asks for it. */
+static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                            struct mwi_mpi_link *link, int tag, void *data, size_t size,
                            const mw_body *body)
 {
@@ -128,78 +125,74 @@ static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_wor
     size_t parts_bytes = body == NULL ? size : body->size;
     struct mwi_mpi_whole *whole = make_whole(data, size, body);
     bool is_taken;
-
     if (whole == NULL ||
         !reserve(sends, (parts_bytes + MWI_MPI_PART_BYTES - 1) / MWI_MPI_PART_BYTES + 1)) {
         free(whole);
         return MW_ENOMEM;
     }
-    is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), world->comm, whole,
+    is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), ranks->comm, whole,
                          whole->note, note_bytes);
     for (size_t at = 0; is_taken && at < parts_bytes; at += MWI_MPI_PART_BYTES) {
         size_t left = parts_bytes - at;
         is_taken =
-            post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), world->parts_comm, whole,
+            post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_PART), ranks->parts_comm, whole,
                       bytes + at, left < MWI_MPI_PART_BYTES ? left : MWI_MPI_PART_BYTES);
     }
     release(whole);
     return MW_OK;
 }
 
-static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                            struct mwi_mpi_link *link, int tag, void *data, size_t size)
 {
     MPI_Request request;
-    bool done;
+    bool is_done;
     int code;
-
     if (!reserve(sends, 1))
         return MW_ENOMEM;
-    code = post(data, size, link->rank, tag, world->comm, &request, &done);
-    if (code == MPI_SUCCESS && !done) {
+    code = post(data, size, link->rank, tag, ranks->comm, &request, &is_done);
+    if (code == MPI_SUCCESS && !is_done) {
         keep(sends, request, (struct mwi_mpi_send){link->peer, data, size, NULL});
         link->backlog_bytes += size;
         return MW_OK;
     }
-    if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK)
-        link->failed = true;
+    if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
+        link->has_failed = true;
     free(data);
     return MW_OK;
 }
 
-mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                             struct mwi_mpi_link *link, int tag, void *data, size_t size,
                             const mw_body *body)
 {
     if (body == NULL && size <= MWI_MPI_SMALL_BYTES)
-        return post_small(sends, world, link, tag, data, size);
-    return post_parts(sends, world, link, tag, data, size, body);
+        return post_small(sends, ranks, link, tag, data, size);
+    return post_parts(sends, ranks, link, tag, data, size, body);
 }
 
-bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world, int rank,
+bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks, int rank,
                           int tag)
 {
     MPI_Request request;
-    bool done;
-    int code = post(NULL, 0, rank, tag, world->comm, &request, &done);
-
-    if (code == MPI_SUCCESS && !done) {
+    bool is_done;
+    int code = post(NULL, 0, rank, tag, ranks->comm, &request, &is_done);
+    if (code == MPI_SUCCESS && !is_done) {
         if (reserve(sends, 1))
             keep(sends, request, (struct mwi_mpi_send){0});
         else
             code = MPI_Wait(&request, MPI_STATUS_IGNORE);
     }
-    return mwi_mpi_check(code, "MPI_Isend", &sends->failure) == MW_OK;
+    return mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) == MW_OK;
 }
 
 static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_mpi_links *links)
 {
     struct mwi_mpi_link *link = mwi_mpi_links_of_peer(links, sends->entries[i].peer);
-
     if (link != NULL) {
         link->backlog_bytes -= sends->entries[i].size;
-        if (mwi_mpi_check(code, "MPI_Isend", &sends->failure) != MW_OK)
-            link->failed = true;
+        if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
+            link->has_failed = true;
     }
     sends->bytes -= sends->entries[i].size;
     free(sends->entries[i].data);
@@ -227,7 +220,6 @@ static size_t test_some(struct mwi_mpi_sends *sends, struct mwi_mpi_links *links
     size_t from = sends->cursor < sends->count ? sends->cursor : 0;
     size_t count = sends->count - from < TESTS_MAX ? sends->count - from : TESTS_MAX;
     int code;
-
     if (count == 0)
         return 0;
     code = MPI_Testsome((int)count, sends->requests + from, &done_count, indices, statuses);
@@ -242,17 +234,15 @@ static size_t test_some(struct mwi_mpi_sends *sends, struct mwi_mpi_links *links
     return (size_t)done_count;
 }
 
-/* Open MPI learns of few sends at a time that they are done, and not while it finds others done
- * when it is asked. So that their memory is free, and still in the cache, for what comes next, it
- * is asked on while much is on its way, until it twice has nothing to tell. */
+/* Open MPI notices few finished sends at a time, and none while it reports others. While much is on
+ * its way, the loop asks again until MPI twice reports nothing, so that the memory is free, and
+ * still in the cache, for the next sends. */
 size_t mwi_mpi_sends_test(struct mwi_mpi_sends *sends, struct mwi_mpi_links *links)
 {
     size_t done_count = test_some(sends, links);
     int vain_count = 0;
-
     while (sends->bytes > PENDING_BYTES && vain_count < 2) {
         size_t count = test_some(sends, links);
-
         vain_count = count > 0 ? 0 : vain_count + 1;
         done_count += count;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Messages on their way out: each is handed to MPI at once, and kept until MPI has done with it. A
- * large frame is handed to MPI in parts, which share it.
+ * Messages on their way out. Each is handed to MPI at once, and kept until MPI has finished with
+ * it. A large frame is handed to MPI in parts, which share it.
  */
 #ifndef MWI_MPI_SENDS_H
 #define MWI_MPI_SENDS_H
@@ -12,13 +12,13 @@
 struct mwi_mpi_whole;
 
 struct mwi_mpi_send {
-    mw_peer peer; /* 0: nobody counts its bytes */
+    mw_peer peer; /* the link that counts its bytes, or 0 */
     void *data;   /* to be freed when it is done, or NULL */
     size_t size;
     struct mwi_mpi_whole *whole; /* whose part it is, or NULL */
 };
 
-/* Those that MPI has not done with; the arrays go together. */
+/* The sends that MPI has not finished with; the arrays have the same indexes. */
 struct mwi_mpi_sends {
     MPI_Request *requests;
     struct mwi_mpi_send *entries;
@@ -26,26 +26,26 @@ struct mwi_mpi_sends {
     size_t capacity;
     size_t bytes;      /* of all of them */
     size_t cursor;     /* where the next test starts */
-    mw_reason failure; /* what MPI last said of a send that failed; empty if none did */
+    mw_reason failure; /* MPI's last error of a send; empty if none failed */
 };
 
-/* Sends `size` bytes and those of the body, if it is not NULL, to the link's rank; a frame of more
- * than MWI_MPI_SMALL_BYTES, or with a body, in parts. Takes both, but not if it fails with
- * MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` says why, and the error is
- * MW_OK. */
-mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world,
+/* Sends `size` bytes and the bytes of `body`, if it is not NULL, to the link's rank. A frame of
+ * more than MWI_MPI_SMALL_BYTES, or with a body, goes in parts. Takes both, but not if it fails
+ * with MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` has the reason, and the
+ * error is MW_OK. */
+mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                             struct mwi_mpi_link *link, int tag, void *data, size_t size,
                             const mw_body *body);
 
-/* Sends an empty message; needs no memory. Returns whether MPI took it; if not, `failure` says why.
- */
-bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_world *world, int rank,
+/* Sends an empty message, which needs no memory. Returns whether MPI took it; if not, `failure` has
+ * the reason. */
+bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks, int rank,
                           int tag);
 
-/* Looks at a number of sends and lets go of those that are done; returns how many. */
+/* Looks at some sends and lets go of those that are done. Returns their number. */
 size_t mwi_mpi_sends_test(struct mwi_mpi_sends *sends, struct mwi_mpi_links *links);
 
-/* What MPI still holds is left to it: freeing that would pull the memory from under it. */
+/* Leaves memory that MPI still holds to MPI: freeing it would take it away from under MPI. */
 void mwi_mpi_sends_fini(struct mwi_mpi_sends *sends);
 
 #endif

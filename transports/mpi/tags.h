@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a message says of itself in its tag, and the numbers that a few messages have as bodies.
- * README.md has the wire form.
+ * The fields of a message's tag, and the numbers that a few messages have as bodies. README.md has
+ * the wire form.
  */
 #ifndef MWI_MPI_TAGS_H
 #define MWI_MPI_TAGS_H
@@ -25,19 +25,20 @@ enum mwi_mpi_kind {
 #define MWI_MPI_BY_CONNECTOR (1 << MWI_MPI_KIND_BITS)
 #define MWI_MPI_NUMBER_SHIFT (MWI_MPI_KIND_BITS + 1)
 
-/* A frame of more bytes goes in parts. Open MPI sends so many over shared memory without asking the
- * receiver, and more than that over TCP. */
+/* A frame of more bytes goes in parts. Open MPI sends this size over shared memory, and larger ones
+ * over TCP, without asking the receiver. */
 #define MWI_MPI_SMALL_BYTES ((size_t)4000)
 
-/* The size of a part; the last of a frame is what is left. */
+/* The size of a part; the last part of a frame may be smaller. */
 #define MWI_MPI_PART_BYTES ((size_t)4 * 1024 * 1024)
 
 /* A number as the body of a message, lowest byte first. */
 #define MWI_MPI_NUMBER_BYTES 8
 
-static inline int mwi_mpi_tag(enum mwi_mpi_kind kind, int number, bool by_connector)
+static inline int mwi_mpi_tag(enum mwi_mpi_kind kind, int number, bool is_by_connector)
 {
-    return number << MWI_MPI_NUMBER_SHIFT | (by_connector ? MWI_MPI_BY_CONNECTOR : 0) | (int)kind;
+    return number << MWI_MPI_NUMBER_SHIFT | (is_by_connector ? MWI_MPI_BY_CONNECTOR : 0) |
+           (int)kind;
 }
 
 static inline enum mwi_mpi_kind mwi_mpi_tag_kind(int tag)
@@ -60,7 +61,6 @@ static inline void mwi_mpi_put_number(unsigned char *to, uint64_t number)
 static inline uint64_t mwi_mpi_get_number(const unsigned char *from)
 {
     uint64_t number = 0;
-
     for (int i = MWI_MPI_NUMBER_BYTES; i-- > 0;)
         number = number << 8 | from[i];
     return number;
