@@ -5,8 +5,8 @@
  * Every event of the transport may drop this connection or any other. So after an event nothing of
  * a connection is used but its state, and its memory stays until the poll is over. One turn reads
  * once, or a few large frames one by one, which bounds its work: the socket stays readable if there
- * is more. How bytes become frames is in inbox.c and outbox.c; how a connection is made, dial.c; the
- * time after a drop, linger.c.
+ * is more. How bytes become frames is in inbox.c and outbox.c; how they pass the socket, in
+ * stream.h; how a connection is made, in dial.c; the time after a drop, in linger.c.
  */
 #include "conn.h"
 
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/body.h"
@@ -35,7 +34,6 @@ static struct mwi_tcp_conn *create(struct mwi_tcp_hub *hub)
     if (conn == NULL)
         return NULL;
     conn->hub = hub;
-    conn->fd = -1;
     conn->state = MWI_TCP_CONN_STARTING;
     conn->peer = hub->last_peer + 1;
     if (!mwi_map_set(&hub->peers, conn->peer, conn)) {
@@ -76,17 +74,18 @@ static void forget_peer(struct mwi_tcp_conn *conn)
     mwi_tcp_inbox_clear(&conn->inbox);
 }
 
-/* Takes the socket out of the event loop and out of the connection; -1 if there is none. */
-static int release_socket(struct mwi_tcp_conn *conn)
+/* Takes the stream out of the event loop and out of the connection; NULL if there is none. */
+static struct mwi_tcp_stream *release_stream(struct mwi_tcp_conn *conn)
 {
-    int fd = conn->fd;
+    struct mwi_tcp_stream *stream = conn->stream;
     free_event(&conn->read_event);
     free_event(&conn->write_event);
+    free_event(&conn->held_event);
     conn->waits_to_write = false;
-    if (fd >= 0)
-        mwi_tcp_mirror_set(&conn->hub->mirror, fd, 0);
-    conn->fd = -1;
-    return fd;
+    if (stream != NULL)
+        mwi_tcp_mirror_set(&conn->hub->mirror, stream->fd, 0);
+    conn->stream = NULL;
+    return stream;
 }
 
 void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
@@ -98,9 +97,9 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
     forget_dirty(conn);
     mwi_tcp_dial_destroy(conn->dial);
     conn->dial = NULL;
-    int fd = release_socket(conn);
-    if (fd >= 0)
-        close(fd);
+    struct mwi_tcp_stream *stream = release_stream(conn);
+    if (stream != NULL)
+        stream->api->close(stream);
     mwi_tcp_outbox_clear(&conn->outbox);
     conn->state = MWI_TCP_CONN_DEAD;
     TAILQ_REMOVE(&hub->conns, conn, link);
@@ -130,11 +129,17 @@ static void go_down(struct mwi_tcp_conn *conn, const char *reason)
 static void down_for_error(struct mwi_tcp_conn *conn, int error)
 {
     assert(error != 0);
-    char words[128];
-    if (error == EPIPE)
+    char buffer[256];
+    const char *problem = conn->stream == NULL ? NULL : conn->stream->problem;
+    /* The stream's words end with it, before the event. */
+    if (problem != NULL)
+        snprintf(buffer, sizeof buffer, "%s", problem);
+    if (problem != NULL)
+        go_down(conn, buffer);
+    else if (error == EPIPE)
         go_down(conn, "closed by the peer");
     else
-        go_down(conn, strerror_r(error, words, sizeof words));
+        go_down(conn, strerror_r(error, buffer, sizeof buffer));
 }
 
 static void down_too_big(struct mwi_tcp_conn *conn)
@@ -178,14 +183,14 @@ static void end_of_stream(struct mwi_tcp_conn *conn)
         down_for_error(conn, conn->write_error != 0 ? conn->write_error : EPIPE);
 }
 
-/* Reads once and delivers the frames that are whole; returns what readv returned. *is_full says
+/* Reads once and delivers the frames that are whole; returns what the stream returned. *is_full says
  * whether there may be more to read. */
 static ssize_t read_once(struct mwi_tcp_conn *conn, bool *is_full)
 {
     struct mwi_tcp_hub *hub = conn->hub;
     struct iovec pieces[2];
     int count = mwi_tcp_inbox_room(&conn->inbox, hub->shared, MWI_TCP_SHARED_BYTES, pieces);
-    ssize_t size = readv(conn->fd, pieces, count);
+    ssize_t size = conn->stream->api->read(conn->stream, pieces, count);
     if (size <= 0)
         return size;
     *is_full = (size_t)size == pieces[0].iov_len + (count > 1 ? pieces[1].iov_len : 0);
@@ -209,30 +214,12 @@ static void read_frames(struct mwi_tcp_conn *conn)
             event_active(conn->read_event, EV_READ, 0);
     } else if (size == 0) {
         end_of_stream(conn);
-    } else if (errno == EAGAIN || errno == EINTR) {
+    } else if (errno == EAGAIN) {
         if (conn->write_error != 0)
             down_for_error(conn, conn->write_error);
     } else {
         down_for_error(conn, errno);
     }
-}
-
-static void throw_input_away(struct mwi_tcp_conn *conn)
-{
-    size_t total = 0;
-    if (!mwi_tcp_socket_discard(conn->fd, conn->hub->shared, MWI_TCP_SHARED_BYTES, &total))
-        mwi_tcp_conn_bury(conn);
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct mwi_tcp_conn *conn = context;
-    if (conn->state == MWI_TCP_CONN_ENDING)
-        throw_input_away(conn);
-    else
-        read_frames(conn);
 }
 
 static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
@@ -241,7 +228,7 @@ static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
         return;
     event_del(conn->write_event);
     conn->waits_to_write = false;
-    mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd, EPOLLIN);
+    mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd, EPOLLIN);
 }
 
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error)
@@ -269,24 +256,35 @@ static bool wait_to_write(struct mwi_tcp_conn *conn)
         return true;
     if (conn->write_event == NULL)
         conn->write_event =
-            event_new(conn->hub->base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+            event_new(conn->hub->base, conn->stream->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
     if (conn->write_event == NULL || event_add(conn->write_event, NULL) != 0)
         return false;
     conn->waits_to_write = true;
-    mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd, EPOLLIN | EPOLLOUT);
+    mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd, EPOLLIN | EPOLLOUT);
     return true;
 }
 
-/* Writes one batch. False if the network takes no more for now, or, with *error set, never again.
- */
+static void on_held(evutil_socket_t fd, short what, void *context);
+
+/* Reads in the next turn what the stream holds; others get their turn before. */
+static bool read_soon(struct mwi_tcp_conn *conn)
+{
+    const struct timeval now = {0};
+    if (conn->held_event == NULL)
+        conn->held_event = evtimer_new(conn->hub->base, on_held, conn);
+    return conn->held_event != NULL && event_add(conn->held_event, &now) == 0;
+}
+
+/* Writes one batch, which is empty if nothing is queued and the stream wants to write for itself.
+ * False if the stream takes no more for now, or, with *error set, never again. */
 static bool write_batch(struct mwi_tcp_conn *conn, int *error)
 {
     struct mwi_tcp_batch *batch = conn->hub->batch;
+    struct mwi_tcp_stream *stream = conn->stream;
     mwi_tcp_outbox_gather(&conn->outbox, batch);
-    struct msghdr message = {.msg_iov = batch->pieces, .msg_iovlen = batch->count};
-    ssize_t size = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t size = stream->api->write(stream, batch->pieces, batch->count, batch->bytes);
     if (size < 0) {
-        if (errno != EAGAIN && errno != EINTR)
+        if (errno != EAGAIN)
             *error = errno;
         return false;
     }
@@ -294,18 +292,32 @@ static bool write_batch(struct mwi_tcp_conn *conn, int *error)
     return (size_t)size == batch->bytes;
 }
 
-/* Hands over as much of the queue as the network takes, and waits for the rest if there is one.
+static unsigned wants_of(const struct mwi_tcp_conn *conn)
+{
+    return conn->stream->api->wants(conn->stream);
+}
+
+/* Hands over as much of the queue as the stream takes, and waits for the rest if there is one.
  * Returns 0, or an errno if writing has ended for good. */
 static int write_queue(struct mwi_tcp_conn *conn)
 {
     assert(conn->write_error == 0);
     int error = 0;
-    for (int i = 0; i < BATCHES_MAX && conn->outbox.count > 0; i++)
-        if (!write_batch(conn, &error))
+    bool takes_more = true;
+    unsigned wants = wants_of(conn);
+    for (int i = 0; i < BATCHES_MAX && takes_more; i++) {
+        if (conn->outbox.count == 0 && (wants & MWI_TCP_STREAM_WANTS_WRITE) == 0)
             break;
+        takes_more = write_batch(conn, &error);
+        wants = wants_of(conn);
+    }
     if (error != 0)
         return error;
-    if (conn->outbox.count > 0)
+    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0 && !read_soon(conn))
+        return ENOMEM;
+    /* A stream that takes no more, and does not want to write, waits for input first. */
+    bool has_rest = takes_more && conn->outbox.count > 0;
+    if (has_rest || (wants & MWI_TCP_STREAM_WANTS_WRITE) != 0)
         return wait_to_write(conn) ? 0 : ENOMEM;
     stop_waiting_to_write(conn);
     return 0;
@@ -316,6 +328,46 @@ static void write_or_fail(struct mwi_tcp_conn *conn)
     int error = write_queue(conn);
     if (error != 0)
         mwi_tcp_conn_fail(conn, error);
+}
+
+/* After a read: the stream may have to answer, may take frames now that it did not take before, or
+ * may hold more input. */
+static void follow_stream(struct mwi_tcp_conn *conn)
+{
+    unsigned wants = wants_of(conn);
+    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0 && !read_soon(conn))
+        mwi_tcp_conn_fail(conn, ENOMEM);
+    if (conn->waits_to_write || conn->is_dirty || conn->write_error != 0)
+        return;
+    if (conn->outbox.count > 0 || (wants & MWI_TCP_STREAM_WANTS_WRITE) != 0)
+        write_or_fail(conn);
+}
+
+/* Reads what comes to an end that is closing, through the stream, which may need it to write. */
+static void throw_input_away(struct mwi_tcp_conn *conn)
+{
+    struct iovec piece = {.iov_base = conn->hub->shared, .iov_len = MWI_TCP_SHARED_BYTES};
+    ssize_t size = conn->stream->api->read(conn->stream, &piece, 1);
+    if (size == 0 || (size < 0 && errno != EAGAIN))
+        mwi_tcp_conn_bury(conn);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct mwi_tcp_conn *conn = context;
+    if (conn->state == MWI_TCP_CONN_ENDING)
+        throw_input_away(conn);
+    else
+        read_frames(conn);
+    if (conn->state != MWI_TCP_CONN_DEAD)
+        follow_stream(conn);
+}
+
+static void on_held(evutil_socket_t fd, short what, void *context)
+{
+    on_readable(fd, what, context);
 }
 
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
@@ -345,18 +397,22 @@ mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, 
 }
 
 /* STARTING to UP: takes the socket, and calls the up event. False out of memory. */
-static bool start(struct mwi_tcp_conn *conn, int fd, const char *name)
+static bool start(struct mwi_tcp_conn *conn, int fd, bool is_server, const char *name)
 {
     assert(conn->state == MWI_TCP_CONN_STARTING && fd >= 0);
     struct mwi_tcp_hub *hub = conn->hub;
-    conn->fd = fd;
+    conn->stream = hub->open_stream(hub->stream_context, fd, is_server);
+    if (conn->stream == NULL) {
+        close(fd);
+        return false;
+    }
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
     conn->read_event = event_new(hub->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     if (conn->read_event == NULL || event_add(conn->read_event, NULL) != 0)
         return false;
     conn->state = MWI_TCP_CONN_UP;
     mwi_tcp_conn_mirror(conn);
-    if (conn->outbox.count > 0)
+    if (!mwi_tcp_conn_has_written(conn))
         make_dirty(conn);
     hub->events_count++;
     hub->config.events->up(hub->config.context, conn->peer, name);
@@ -370,16 +426,17 @@ static void on_dialled(void *context, int fd, const char *text)
     conn->dial = NULL;
     if (fd < 0)
         go_down(conn, text);
-    else if (!start(conn, fd, text))
+    else if (!start(conn, fd, conn->is_server, text))
         down_for_error(conn, ENOMEM);
 }
 
 mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
-                           mw_peer *peer)
+                           bool is_server, mw_peer *peer)
 {
     struct mwi_tcp_conn *conn = create(hub);
     if (conn == NULL)
         return MW_ENOMEM;
+    conn->is_server = is_server;
     conn->dial = mwi_tcp_dial_begin(hub->base, address, on_dialled, conn);
     if (conn->dial == NULL) {
         mwi_tcp_conn_bury(conn);
@@ -394,15 +451,20 @@ void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
     struct mwi_tcp_conn *conn = create(hub);
     if (conn == NULL)
         close(fd);
-    else if (!start(conn, fd, name))
+    else if (!start(conn, fd, true, name))
         mwi_tcp_conn_bury(conn);
 }
 
 void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn)
 {
-    if (conn->fd >= 0)
-        mwi_tcp_mirror_set(&conn->hub->mirror, conn->fd,
+    if (conn->stream != NULL)
+        mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd,
                            EPOLLIN | (conn->waits_to_write ? EPOLLOUT : 0u));
+}
+
+bool mwi_tcp_conn_has_written(const struct mwi_tcp_conn *conn)
+{
+    return conn->outbox.count == 0 && (wants_of(conn) & MWI_TCP_STREAM_WANTS_WRITE) == 0;
 }
 
 /* Whether frames can still be written. */
@@ -413,12 +475,12 @@ static bool is_sound(const struct mwi_tcp_conn *conn)
 
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn)
 {
-    int fd = -1;
+    struct mwi_tcp_stream *stream = NULL;
     if (is_sound(conn) && write_queue(conn) == 0 && conn->is_inet)
-        fd = release_socket(conn);
+        stream = release_stream(conn);
     mwi_tcp_conn_bury(conn);
-    if (fd >= 0)
-        mwi_tcp_linger_begin(conn->hub, fd);
+    if (stream != NULL)
+        mwi_tcp_linger_begin(conn->hub, stream);
 }
 
 void mwi_tcp_conn_end(struct mwi_tcp_conn *conn)

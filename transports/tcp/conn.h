@@ -9,7 +9,7 @@
  *
  * STARTING: a dial looks for a socket. UP: the up event was called, and frames pass both ways.
  * ENDING: the queue is still written, input is thrown away, no event is called. DEAD: closed, and
- * waiting to be freed. If a peer is dropped, its socket may live on as a linger.
+ * waiting to be freed. If a peer is dropped, its stream may live on as a linger.
  */
 #ifndef MWI_TCP_CONN_H
 #define MWI_TCP_CONN_H
@@ -41,26 +41,29 @@ struct mwi_tcp_conn {
     mw_peer peer;
     struct mwi_tcp_dial *dial; /* while STARTING by a dial */
     struct event *read_event;
-    struct event *write_event; /* made when the network does not take all for the first time */
-    int fd;                    /* -1 while STARTING and when DEAD */
-    int write_error;           /* why writing ended; reading goes on to the end of what has come */
+    struct event *write_event;     /* made when the network does not take all for the first time */
+    struct event *held_event;      /* made when the stream first holds input */
+    struct mwi_tcp_stream *stream; /* NULL while STARTING and when DEAD */
+    int write_error; /* why writing ended; reading goes on to the end of what has come */
     uint8_t state;
     bool is_dirty;
     bool waits_to_write; /* write_event is added */
     bool is_inet;
+    bool is_server; /* the other end connected to this one */
     struct mwi_tcp_silence silence;
     struct mwi_tcp_inbox inbox;
     struct mwi_tcp_outbox outbox;
 };
 
 /* Begins a connection to `address` and gives it a peer number, which `peer` receives. The outcome
- * is an up or a down event in a later poll. MW_ENOMEM; the descriptor of an address that has one is
+ * is an up or a down event in a later poll. `is_server` says that this end listens, which an
+ * address that is a descriptor leaves open. MW_ENOMEM; the descriptor of an address that has one is
  * then still the caller's. */
 mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
-                           mw_peer *peer);
+                           bool is_server, mw_peer *peer);
 
-/* Takes a connected socket, gives it a peer number, and calls the up event with `name`. Only in a
- * poll. Out of memory, the socket is closed, after a down event or without any event. */
+/* Takes a socket that connected to us, gives it a peer number, and calls the up event with `name`. Only in a
+ * poll. Out of memory, the socket is closed without an event. */
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
 
 /* As mw_transport_api.send and drop; the caller has looked up the peer. */
@@ -81,7 +84,10 @@ void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn);
 /* For the close of the transport: UP becomes ENDING; a connection that cannot write is buried. */
 void mwi_tcp_conn_end(struct mwi_tcp_conn *conn);
 
-/* Makes the connection DEAD: closes the socket and throws away its queue, without an event. Its
+/* Whether nothing is queued, neither here nor in the stream. */
+bool mwi_tcp_conn_has_written(const struct mwi_tcp_conn *conn);
+
+/* Makes the connection DEAD: closes its stream and throws away its queue, without an event. Its
  * memory stays until mwi_tcp_conn_free_dead. A dead one stays as it is. */
 void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn);
 

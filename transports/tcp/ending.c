@@ -22,10 +22,10 @@
 /* Whether the other end has all that was queued for it, or will read it from its kernel. */
 static bool has_all(const struct mwi_tcp_conn *conn)
 {
-    if (conn->outbox.count > 0)
+    if (!mwi_tcp_conn_has_written(conn))
         return false;
-    return !conn->is_inet || shutdown(conn->fd, SHUT_WR) != 0 ||
-           mwi_tcp_socket_all_arrived(conn->fd);
+    return !conn->is_inet || shutdown(conn->stream->fd, SHUT_WR) != 0 ||
+           mwi_tcp_socket_all_arrived(conn->stream->fd);
 }
 
 static void begin_all(struct mwi_tcp_hub *hub)

@@ -2,7 +2,8 @@
  *
  * Makes and frees the shared parts of a transport object: the event loop of libevent, the buffers
  * and the lists. It knows no connection: conn.c, linger.c and listener.c know the hub. A thing that
- * all connections share goes here; a thing that only the poll needs, such as its timer, into tcp.c.
+ * all connections share goes here, such as the choice of their streams; a thing that only the poll
+ * needs, such as its timer, goes into tcp.c.
  */
 #include "hub.h"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "outbox.h"
+#include "plain.h"
 
 /* libevent 2.1 opens this many for an event loop, and some more in case another version does. */
 #define DESCRIPTORS_NEEDED 6
@@ -49,7 +51,7 @@ static struct event_base *create_base(void)
 
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config)
 {
-    *hub = (struct mwi_tcp_hub){.config = *config};
+    *hub = (struct mwi_tcp_hub){.config = *config, .open_stream = mwi_tcp_plain_open};
     mwi_tcp_mirror_init(&hub->mirror);
     mwi_map_init(&hub->peers);
     TAILQ_INIT(&hub->conns);

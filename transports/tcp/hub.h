@@ -14,6 +14,7 @@
 
 #include "base/map.h"
 #include "mirror.h"
+#include "stream.h"
 
 /* One call that reads takes at most this much, which bounds the work for one connection. */
 #define MWI_TCP_SHARED_BYTES ((size_t)256 * 1024)
@@ -27,6 +28,8 @@ struct mwi_tcp_hub {
     mw_transport_config config;
     struct event_base *base;
     struct mwi_tcp_mirror mirror;
+    mwi_tcp_stream_open_fn *open_stream; /* makes the stream of each connection */
+    void *stream_context;                /* its first argument; borrowed */
     struct mwi_map peers; /* from a peer's number to its connection, until it is down or dropped */
     mw_peer last_peer;    /* numbers count up from 1 and are never given twice */
     struct mwi_tcp_conns conns; /* all that are not dead */
@@ -38,7 +41,7 @@ struct mwi_tcp_hub {
     unsigned char *shared;       /* for the connection that reads at the moment */
 };
 
-/* Copies the config. MW_ENETWORK with errno if the system refuses an event loop, MW_ENOMEM; the hub
+/* Copies the config; streams are plain. MW_ENETWORK with errno if the system refuses an event loop, MW_ENOMEM; the hub
  * is then to be closed, too. */
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config);
 

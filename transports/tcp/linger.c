@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/time.h"
@@ -26,7 +25,7 @@ struct mwi_tcp_linger {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_linger) link;
     struct event *event;
-    int fd;
+    struct mwi_tcp_stream *stream;
     int64_t until_ns;
     size_t input_bytes;
 };
@@ -36,7 +35,7 @@ static void destroy(struct mwi_tcp_linger *linger)
     TAILQ_REMOVE(&linger->hub->lingers, linger, link);
     if (linger->event != NULL)
         event_free(linger->event);
-    close(linger->fd);
+    linger->stream->api->close(linger->stream);
     free(linger);
 }
 
@@ -55,23 +54,23 @@ static bool wait_for_input(struct mwi_tcp_linger *linger)
 {
     const struct timeval timeout = {.tv_sec = LINGER_S};
     linger->event =
-        event_new(linger->hub->base, linger->fd, EV_READ | EV_PERSIST, on_input, linger);
+        event_new(linger->hub->base, linger->stream->fd, EV_READ | EV_PERSIST, on_input, linger);
     return linger->event != NULL && event_add(linger->event, &timeout) == 0;
 }
 
-void mwi_tcp_linger_begin(struct mwi_tcp_hub *hub, int fd)
+void mwi_tcp_linger_begin(struct mwi_tcp_hub *hub, struct mwi_tcp_stream *stream)
 {
-    assert(fd >= 0);
+    assert(stream != NULL);
     struct mwi_tcp_linger *linger = calloc(1, sizeof *linger);
     if (linger == NULL) {
-        close(fd);
+        stream->api->close(stream);
         return;
     }
     linger->hub = hub;
-    linger->fd = fd;
+    linger->stream = stream;
     linger->until_ns = mwi_time_after(mwi_clock_monotonic_ns(), LINGER_S * MWI_NS_PER_S);
     TAILQ_INSERT_TAIL(&hub->lingers, linger, link);
-    if (shutdown(fd, SHUT_WR) != 0 || !wait_for_input(linger))
+    if (shutdown(stream->fd, SHUT_WR) != 0 || !wait_for_input(linger))
         destroy(linger);
 }
 
@@ -81,7 +80,7 @@ void mwi_tcp_linger_end(struct mwi_tcp_hub *hub, bool is_last)
     for (struct mwi_tcp_linger *linger = TAILQ_FIRST(&hub->lingers); linger != NULL;
          linger = next) {
         next = TAILQ_NEXT(linger, link);
-        if (is_last || mwi_tcp_socket_all_arrived(linger->fd))
+        if (is_last || mwi_tcp_socket_all_arrived(linger->stream->fd))
             destroy(linger);
     }
 }

@@ -14,7 +14,7 @@
 #include "inbox.h"
 
 #define TINY_BYTES 1024
-#define FIRST_CAPACITY 8
+#define FIRST_CAPACITY 4
 /* An idle connection keeps no ring larger than this. */
 #define KEPT_CAPACITY 64
 /* A batch is not larger: sockets seldom take more at once, and others get their turn if one does.

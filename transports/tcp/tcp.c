@@ -149,21 +149,21 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
 }
 
 /* Begins a connection, which the next poll moves on. */
-static mw_error dial(struct tcp *tcp, const struct mwi_tcp_address *address, mw_peer *peer,
-                     mw_reason *why)
+static mw_error dial(struct tcp *tcp, const struct mwi_tcp_address *address, bool is_server,
+                     mw_peer *peer, mw_reason *why)
 {
-    mw_error error = mwi_tcp_conn_dial(&tcp->hub, address, peer);
+    mw_error error = mwi_tcp_conn_dial(&tcp->hub, address, is_server, peer);
     return error == MW_OK ? MW_OK : fail(why, error, "connect");
 }
 
 /* The descriptor is ours from here on, whatever happens. */
-static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, mw_peer *peer,
-                      mw_reason *why)
+static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, bool is_server,
+                      mw_peer *peer, mw_reason *why)
 {
     mw_error error = mwi_tcp_socket_adopt(address->fd, why);
 
     if (error == MW_OK)
-        error = dial(tcp, address, peer, why);
+        error = dial(tcp, address, is_server, peer, why);
     if (error != MW_OK)
         close(address->fd);
     return error;
@@ -182,7 +182,7 @@ static mw_error listen_transport(void *transport, const char *text, char *bound,
     if (error != MW_OK)
         return error;
     if (address.kind == MWI_TCP_ADDRESS_FD) {
-        error = adopt(tcp, &address, &peer, why);
+        error = adopt(tcp, &address, true, &peer, why);
         if (error == MW_OK)
             snprintf(bound, size, "%s", text);
         return error;
@@ -204,14 +204,14 @@ static mw_error connect_transport(void *transport, const char *text, mw_peer *pe
     if (error != MW_OK)
         return error;
     if (address.kind == MWI_TCP_ADDRESS_FD)
-        return adopt(transport, &address, peer, why);
+        return adopt(transport, &address, false, peer, why);
     if (address.kind == MWI_TCP_ADDRESS_ANY || address.port == 0 ||
         address.port != address.port_last) {
         snprintf(why->text, sizeof why->text,
                  "the address \"%.80s\" is one to listen on, not to connect to", text);
         return MW_EINVAL;
     }
-    return dial(transport, &address, peer, why);
+    return dial(transport, &address, false, peer, why);
 }
 
 static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t size,

@@ -20,7 +20,7 @@ static void look(struct mwi_tcp_conn *conn)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
-    if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+    if (getsockopt(conn->stream->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return;
     bool is_owed = info.tcpi_retransmits > 0 || info.tcpi_probes > 0;
     if (mwi_tcp_silence_is_lost(&conn->silence, is_owed, info.tcpi_last_ack_recv))
