@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A ring that doubles when it is full.
+ * The queue of results. lifecycle puts results in and takes them out for the user.
+ *
+ * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag; whoever
+ * pops it has both. The ring doubles when it is full and never shrinks.
  */
 #include "farm/finished.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of results that came in and were not handed out yet, in order of arrival. Each points
- * into the frame that brought it and holds a reference to its block.
+ * The queue of results that were not handed out yet, in order of arrival. A result points into the
+ * frame that brought it, and holds a reference to that frame's block.
  */
 #ifndef MWI_FINISHED_H
 #define MWI_FINISHED_H

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The average of the first few, and then an exponential one.
+ * The average: a plain one of the first tasks, then one that forgets. schedule asks it on the master,
+ * results on the slave.
+ *
+ * Invariant: the average of an algorithm of which a task has ended is above 0, since OVERHEAD_NS is
+ * part of every sample. A claim of a slave cannot spoil it for long: see SURPRISE and DURATION_MAX_NS.
  */
 #include "farm/pace.h"
 
 #include <stdlib.h>
 
-/* What receiving a task and returning its result cost besides, so that tasks that take no time at
- * all are not taken to be free. */
+/* Receiving a task and returning its result takes about this long, too, so that tasks which take no
+ * time at all are not held to be free. */
 #define OVERHEAD_NS 400
+/* A new sample has this weight at least: 1 in 32. */
 #define FORGETTING 32
-/* One task that takes very much longer than the others, or a slave that says so, counts as this
- * many of them. */
+/* A task that takes very much longer than the average, or is said to, counts as this many average
+ * ones. */
 #define SURPRISE 16
 #define DURATION_MAX_NS (INT64_C(1) << 50)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long the tasks of each algorithm take, as their results tell: an average in which the last
- * few count most. Master and slave each learn it for themselves.
+ * How long the tasks of each algorithm take: an average of the durations that results tell, in which
+ * the latest count most. Master and slave each keep one.
  */
 #ifndef MWI_PACE_H
 #define MWI_PACE_H
@@ -24,15 +24,17 @@ struct mwi_pace {
 bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count);
 void mwi_pace_fini(struct mwi_pace *pace);
 
+/* A task of the algorithm ended after it ran for duration_ns. An algorithm that is out of range is
+ * passed over: a slave may hear of it from its master. */
 void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_ns);
 
-/* What a task of the algorithm takes, with what is spent around it; 0 if that is not known. */
+/* How long a task of the algorithm takes, with the work around it; 0 if no task has ended yet. */
 static inline int64_t mwi_pace_of(const struct mwi_pace *pace, size_t algorithm)
 {
     return algorithm < pace->algorithms_count ? pace->algorithms[algorithm].task_ns : 0;
 }
 
-/* Of how many tasks that is known. */
+/* How many tasks the average is made of. */
 static inline size_t mwi_pace_samples(const struct mwi_pace *pace, size_t algorithm)
 {
     return algorithm < pace->algorithms_count ? pace->algorithms[algorithm].samples_count : 0;

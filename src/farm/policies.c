@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Most submissions have the policy of the one before, which is tried first; else the hash finds the
- * entry. Two policies of one hash are harmless: the second has an entry of its own each time.
+ * The store of policies. tasks takes one for each task and puts it back when the task is gone.
+ *
+ * Most tasks have the policy of the task before, so that is compared first; else the hash finds the
+ * entry. Two policies of one hash are harmless: the second gets a new entry each time.
+ *
+ * A new rule is a field of struct mwi_task_policy, which is_equal and hash_of must know, and of
+ * mw_policy, which master_submit.c translates.
  */
 #include "farm/policies.h"
 

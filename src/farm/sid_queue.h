@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Slave ids in order of arrival: those that connected or disconnected and were not asked for yet.
+ * A queue of slaves' numbers. A master has two: of the ordered slaves that connected, and of those that
+ * disconnected, since the user asked.
  */
 #ifndef MWI_SID_QUEUE_H
 #define MWI_SID_QUEUE_H

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A slave is in exactly one of the lists by state; the counts go with the lists. Disconnected ones
- * wait in theirs to be freed, because audit records of the same step still point to their address.
+ * The store of slaves. membership changes their states, dispatch asks which slave can be sent tasks.
+ *
+ * Invariants: a slave is in exactly one list by state, and the counts go with the lists; it is in at
+ * most one of the lists of those that can be sent tasks (with_ordered, idle, with_room), which one
+ * mwi_slaves_update says. A disconnected slave stays in its list until it is reaped, because audit
+ * records of the same step still point to its address.
+ *
+ * What is known of a slave's host belongs to hosts.c, what it has ahead to load.c.
  */
 #include "farm/slaves.h"
 

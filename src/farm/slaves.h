@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave registry of a master: who is connected, in which state, with which tasks. A client is
- * entered when the transport announces it; it gets an id, SLAVE-n, when it has greeted. Ids count
- * up and are never reused.
+ * The slaves of a master: which are connected, in which state, with which tasks. A client is entered
+ * when its transport announces it; it gets its number, the n of SLAVE-n, when it has greeted. Numbers
+ * count up from 0 and are never used twice.
  */
 #ifndef MWI_SLAVES_H
 #define MWI_SLAVES_H
@@ -50,9 +50,9 @@ struct mwi_slave_entry {
     struct mwi_timer limit; /* of the task that it runs */
 };
 
-/* What is kept of a slave for good. */
+/* Kept for every slave that ever greeted, for as long as the master lives. */
 struct mwi_slave_record {
-    char *name;
+    char *name;                    /* "SLAVE-3" */
     struct mwi_slave_entry *slave; /* NULL when it is gone */
 };
 
@@ -75,6 +75,8 @@ struct mwi_slaves {
 };
 
 void mwi_slaves_init(struct mwi_slaves *slaves);
+
+/* Frees all slaves; their tasks are not touched. */
 void mwi_slaves_fini(struct mwi_slaves *slaves);
 
 /* Enters a client in state CONNECTING; copies the address. NULL out of memory. */
@@ -85,31 +87,32 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
 bool mwi_slaves_set_origin(struct mwi_slave_entry *slave, const char *host, const char *boot_id,
                            uint32_t pid);
 
-/* NULL if the peer is none of ours (any more). */
+/* The slave or client behind a peer; NULL if there is none, or none any more. */
 struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer);
 
-/* Gives the client the next id and a place in the group that wants it first: ordered, intermingle,
- * unordered. False out of memory. */
+/* Gives a client that has greeted the next number, and puts it into the first group that wants more
+ * slaves: ordered, intermingle, else unordered. False out of memory. */
 bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
 
-/* The slave of an id; NULL if it is gone or there was none. */
+/* The slave of a number; NULL if it is gone, or there never was one. */
 struct mwi_slave_entry *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid);
 
 /* Moves a slave to another group. */
 void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
                         enum mwi_slave_group group);
 
-/* To be called when the slave's list of ordered tasks has become empty or not empty, or its room
- * has changed. */
+/* Puts the slave into the list of those that can be sent tasks where it belongs. Call it when the
+ * slave's list of ordered tasks has become empty or is empty no more, or load.has_room has changed;
+ * changes of state and group do it themselves. */
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
 
-/* The first of a list of the ready, NULL if it is empty. */
+/* The first slave of with_ordered, idle or with_room; NULL if that list is empty. */
 struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);
 
-/* How many slaves the groups want beyond those they have. */
+/* How many more slaves the groups want than they have. */
 size_t mwi_slaves_needed(const struct mwi_slaves *slaves);
 
-/* "SLAVE-3"; valid as long as the registry. */
+/* "SLAVE-3", borrowed until fini; NULL if no slave ever had that number. */
 const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);
 
 /* The slave goes, for the reason `loss` unless it was told to stop before: it is DISCONNECTED and
@@ -120,14 +123,15 @@ void mwi_slaves_lose(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, m
 void mwi_slaves_move(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
                      enum mwi_slave_state state);
 
-/* The first slave in that state, longest in it; NULL if there is none. */
+/* The slave that has been in that state for longest; NULL if no slave is in it. */
 struct mwi_slave_entry *mwi_slaves_first(const struct mwi_slaves *slaves,
                                          enum mwi_slave_state state);
 
-/* Frees the disconnected. */
+/* Frees the slaves that are DISCONNECTED. Call it when nothing refers to their addresses any more:
+ * at the beginning of the next step. */
 void mwi_slaves_reap(struct mwi_slaves *slaves);
 
-/* Those that have greeted and are not told to stop. */
+/* How many slaves have greeted and were not told to stop. */
 size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves);
 
 /* Whether ordered tasks can be queued for the slave, which may be NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Numbers by algorithm, and one for all.
+ * The store of target numbers. The master algorithm sets them and asks; nothing in the library acts
+ * on them.
  */
 #include "farm/targets.h"
 
