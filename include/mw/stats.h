@@ -98,6 +98,9 @@ typedef struct mw_slave_stats {
     const char *sid;       /* "SLAVE-3"; borrowed until the master is closed */
     const char *transport; /* "tcp"; constant */
     const char *address;   /* borrowed until the slave is gone, at most until the next loop */
+    const char *host;      /* the name of its host, or else its address without the port; borrowed
+                              until the master is closed */
+    uint32_t pid;          /* its process there; 0 if unknown */
     bool is_busy;
     mw_group group;
     uint64_t done, failed; /* tasks that it returned */

@@ -186,6 +186,7 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     engine->ended_count++;
     note_done(engine, slave, task, item);
     mwi_copies_remove(&engine->copies, copy);
+    slave->host->results_count++;
     slave->done_count += item->status == MWI_RESULT_DONE;
     slave->failed_count += item->status == MWI_RESULT_FAILED;
     mwi_tasks_end(&engine->tasks, task, item->status == MWI_RESULT_DONE, item->duration_ns);

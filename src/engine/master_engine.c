@@ -260,6 +260,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_timers_fini(&engine->timers);
     mwi_finished_fini(&engine->finished);
     mwi_slaves_fini(&engine->slaves);
+    mwi_hosts_fini(&engine->hosts);
     mwi_copies_fini(&engine->copies);
     mwi_tasks_fini(&engine->tasks);
     mwi_effects_fini(&engine->effects);

@@ -10,6 +10,7 @@
 #include "engine/effects.h"
 #include "farm/copies.h"
 #include "farm/finished.h"
+#include "farm/hosts.h"
 #include "farm/pace.h"
 #include "farm/sid_queue.h"
 #include "farm/slaves.h"
@@ -34,6 +35,7 @@ struct mwi_master_engine {
     struct mwi_tasks tasks;
     struct mwi_copies copies;
     struct mwi_slaves slaves;
+    struct mwi_hosts hosts;
     struct mwi_finished_queue finished;
     struct mwi_timers timers;
     struct mwi_timer shutdown;

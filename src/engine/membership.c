@@ -45,6 +45,19 @@ static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *que
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
+/* What becomes of the slave is told of its host, too. */
+static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
+{
+    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN || loss == MW_LOSS_GOODBYE;
+    if (slave->host == NULL)
+        return;
+    if (is_expected)
+        mwi_hosts_leave(slave->host);
+    else
+        mwi_hosts_lose(slave->host, slave->load.tasks_count);
+    slave->host = NULL;
+}
+
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason)
 {
@@ -52,6 +65,7 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
     bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
+    note_host(slave, loss);
     mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
@@ -101,8 +115,11 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
                   const struct mwi_greeting_guest *guest, struct mwi_buffer *welcome)
 {
     const struct mwi_greeting_origin *origin = &guest->origin;
-    if (!mwi_slaves_set_origin(slave, origin->host, origin->boot_id, origin->pid) ||
-        !mwi_slaves_name(&engine->slaves, slave)) {
+    struct mwi_host *host =
+        mwi_hosts_join(&engine->hosts, origin->host, origin->boot_id, slave->address);
+    if (host == NULL || !mwi_slaves_name(&engine->slaves, slave)) {
+        if (host != NULL)
+            mwi_hosts_leave(host);
         const char *reason = "the master is out of memory";
         mwi_buffer_clear(welcome);
         mwi_greeting_refuse(welcome, reason);
@@ -110,6 +127,8 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, reason);
         return;
     }
+    slave->host = host;
+    slave->pid = origin->pid;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     slave->frame_bytes_max = guest->frame_bytes_max;
     mwi_outgoing_send(engine, slave, welcome);

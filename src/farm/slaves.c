@@ -58,8 +58,6 @@ static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
         mwi_list_remove(&slave->link);
         slaves->counts[state]--;
         free(slave->address);
-        free(slave->host);
-        free(slave->boot_id);
         free(slave);
     }
 }
@@ -96,16 +94,6 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
     }
     enter(slaves, slave);
     return slave;
-}
-
-bool mwi_slaves_set_origin(struct mwi_slave_entry *slave, const char *host, const char *boot_id,
-                           uint32_t pid)
-{
-    assert(slave->host == NULL && slave->boot_id == NULL);
-    slave->host = strdup(host);
-    slave->boot_id = strdup(boot_id);
-    slave->pid = pid;
-    return slave->host != NULL && slave->boot_id != NULL;
 }
 
 struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer)

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timers.h"
+#include "farm/hosts.h"
 #include "farm/load.h"
 #include "farm/policies.h"
 #include "farm/stats.h"
@@ -34,8 +35,7 @@ struct mwi_slave_entry {
     enum mwi_greeting_stage greeting_stage; /* kept for the engine */
     size_t frame_bytes_max;                 /* what it accepts */
     /* Where it runs, as it said in its greeting; NULL and 0 before. */
-    char *host;                        /* its name; "" if unknown */
-    char *boot_id;                     /* differs for each boot of a host; "" if unknown */
+    struct mwi_host *host;             /* NULL until it has greeted */
     uint32_t pid;                      /* 0 if unknown */
     uint64_t done_count, failed_count; /* tasks that it returned */
     struct mwi_stats_traffic traffic;
@@ -82,10 +82,6 @@ void mwi_slaves_fini(struct mwi_slaves *slaves);
 /* Enters a client in state CONNECTING; copies the address. NULL out of memory. */
 struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
                                        const char *transport, const char *address);
-
-/* Keeps where the slave runs; copies the strings. False out of memory. */
-bool mwi_slaves_set_origin(struct mwi_slave_entry *slave, const char *host, const char *boot_id,
-                           uint32_t pid);
 
 /* The slave or client behind a peer; NULL if there is none, or none any more. */
 struct mwi_slave_entry *mwi_slaves_find(const struct mwi_slaves *slaves, mw_peer peer);

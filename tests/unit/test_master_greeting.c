@@ -97,8 +97,9 @@ static void test_origin(void)
 
     const struct mwi_slave_entry *slave = mwi_slaves_by_sid(&master.engine.slaves, 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(slave);
-    CU_ASSERT_STRING_EQUAL(slave->host, "node7");
-    CU_ASSERT_STRING_EQUAL(slave->boot_id, "3-4-5");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(slave->host);
+    CU_ASSERT_STRING_EQUAL(slave->host->name, "node7");
+    CU_ASSERT_STRING_EQUAL(slave->host->boot_id, "3-4-5");
     CU_ASSERT_EQUAL(slave->pid, 4321);
     end(&master);
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store of hosts. membership enters the host of a slave that has greeted and says how the slave
+ * went; lifecycle counts its results.
+ *
+ * Invariant: two slaves have one host exactly if their names and their boot ids are the same. A
+ * container with a name of its own is a host of its own: its processes share no memory with others.
+ *
+ * Whatever belongs to a machine and not to a slave goes here: how long to wait before another of its
+ * slaves is trusted, how many cores it has, a copy of shared data.
+ */
+#include "farm/hosts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
+#define HASH_PRIME UINT64_C(0x100000001b3)
+
+/* FNV-1a, see http://www.isthe.com/chongo/tech/comp/fnv/. */
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * HASH_PRIME;
+    return hash;
+}
+
+/* Never 0, which is no key of a map. The NUL between name and boot id is part of it. */
+static uint64_t hash_of(const char *name, size_t name_size, const char *boot_id)
+{
+    uint64_t hash = hash_bytes(HASH_BASIS, name, name_size);
+    return hash_bytes(hash_bytes(hash, "", 1), boot_id, strlen(boot_id)) | 1;
+}
+
+static void destroy_all(struct mwi_host *host)
+{
+    while (host != NULL) {
+        struct mwi_host *next = host->next_same;
+        free(host->name);
+        free(host->boot_id);
+        free(host);
+        host = next;
+    }
+}
+
+void mwi_hosts_fini(struct mwi_hosts *hosts)
+{
+    size_t cursor = 0;
+    for (void *host; (host = mwi_map_next(&hosts->by_hash, &cursor)) != NULL;)
+        destroy_all(host);
+    mwi_map_fini(&hosts->by_hash);
+    hosts->count = 0;
+}
+
+static struct mwi_host *find(const struct mwi_hosts *hosts, uint64_t hash, const char *name,
+                             size_t name_size, const char *boot_id)
+{
+    struct mwi_host *host = mwi_map_get(&hosts->by_hash, hash);
+    while (host != NULL &&
+           (strlen(host->name) != name_size || memcmp(host->name, name, name_size) != 0 ||
+            strcmp(host->boot_id, boot_id) != 0))
+        host = host->next_same;
+    return host;
+}
+
+static struct mwi_host *add(struct mwi_hosts *hosts, uint64_t hash, const char *name,
+                            size_t name_size, const char *boot_id)
+{
+    struct mwi_host *host = calloc(1, sizeof *host);
+    if (host == NULL)
+        return NULL;
+    host->name = strndup(name, name_size);
+    host->boot_id = strdup(boot_id);
+    host->next_same = mwi_map_get(&hosts->by_hash, hash);
+    if (host->name == NULL || host->boot_id == NULL || !mwi_map_set(&hosts->by_hash, hash, host)) {
+        host->next_same = NULL;
+        destroy_all(host);
+        return NULL;
+    }
+    hosts->count++;
+    return host;
+}
+
+struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const char *boot_id,
+                                const char *address)
+{
+    size_t name_size = strlen(name);
+    if (name_size == 0) {
+        const char *colon = strrchr(address, ':');
+        name = address;
+        name_size = colon == NULL ? strlen(address) : (size_t)(colon - address);
+    }
+    uint64_t hash = hash_of(name, name_size, boot_id);
+    struct mwi_host *host = find(hosts, hash, name, name_size, boot_id);
+    if (host == NULL)
+        host = add(hosts, hash, name, name_size, boot_id);
+    if (host == NULL)
+        return NULL;
+    host->slaves_count++;
+    host->joined_count++;
+    return host;
+}
+
+void mwi_hosts_leave(struct mwi_host *host)
+{
+    assert(host->slaves_count > 0);
+    host->slaves_count--;
+}
+
+void mwi_hosts_lose(struct mwi_host *host, size_t tasks_count)
+{
+    mwi_hosts_leave(host);
+    host->lost_count++;
+    host->lost_tasks_count += tasks_count;
+}

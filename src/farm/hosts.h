@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hosts on which a master's slaves run, beside the store of slaves: which slaves share a machine,
+ * and what was lost on it. A host is entered with its first slave and stays known until the master
+ * closes, so that it is recognised when slaves come back.
+ */
+#ifndef MWI_HOSTS_H
+#define MWI_HOSTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+
+struct mwi_host {
+    char *name;             /* as its slaves say; if they do not, the address that they come from */
+    char *boot_id;          /* differs for each boot of a machine; "" if unknown */
+    size_t slaves_count;    /* connected now */
+    uint64_t joined_count;  /* slaves that ever greeted from here */
+    uint64_t results_count; /* that its slaves returned */
+    uint64_t lost_count;    /* slaves that were lost here */
+    uint64_t lost_tasks_count;  /* tasks that those had */
+    struct mwi_host *next_same; /* of the same hash */
+};
+
+/* All zero at first. */
+struct mwi_hosts {
+    struct mwi_map by_hash; /* of name and boot id */
+    size_t count;
+};
+
+/* Frees all hosts; the slaves must not use theirs any more. */
+void mwi_hosts_fini(struct mwi_hosts *hosts);
+
+/* A slave has greeted: returns its host, which has one slave more. It is borrowed until fini. The
+ * strings are copied; `name` may be "", then `address`, "HOST:PORT" or whatever the transport calls
+ * the peer, stands for it without its port. NULL out of memory. */
+struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const char *boot_id,
+                                const char *address);
+
+/* A slave of the host has gone as it should. */
+void mwi_hosts_leave(struct mwi_host *host);
+
+/* A slave of the host was lost while it had so many tasks. */
+void mwi_hosts_lose(struct mwi_host *host, size_t tasks_count);
+
+#endif
