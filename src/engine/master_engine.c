@@ -234,7 +234,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     if (count > UINT16_MAX)
         return MW_EINVAL;
     *engine = (struct mwi_master_engine){.config = *config, .algorithms_count = (uint16_t)count};
-    if (!mwi_decoder_init(&engine->decoder))
+    if (!mwi_message_decoder_init(&engine->decoder))
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);
     mwi_slaves_init(&engine->slaves);
@@ -264,5 +264,5 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_copies_fini(&engine->copies);
     mwi_tasks_fini(&engine->tasks);
     mwi_effects_fini(&engine->effects);
-    mwi_decoder_fini(&engine->decoder);
+    mwi_message_decoder_fini(&engine->decoder);
 }

@@ -367,7 +367,7 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
                                const struct mwi_slave_engine_config *config)
 {
     *engine = (struct mwi_slave_engine){.config = *config, .sid = UINT32_MAX};
-    if (!mwi_decoder_init(&engine->decoder))
+    if (!mwi_message_decoder_init(&engine->decoder))
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);
     mwi_results_init(&engine->results, &engine->effects, config->frame_write_bytes_max);
@@ -381,7 +381,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     free_algorithms(engine);
     mwi_results_fini(&engine->results);
     mwi_effects_fini(&engine->effects);
-    mwi_decoder_fini(&engine->decoder);
+    mwi_message_decoder_fini(&engine->decoder);
 }
 
 void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer, const char *address)

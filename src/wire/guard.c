@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One walk over the headers: a container adds its elements to what is still expected, and the sum
- * may never exceed the bytes that are left, each element having one at least. A small stack of
- * remaining counts watches the depth.
+ * Walks over the headers of msgpack values without recursion and without memory. A container may
+ * claim at most as many elements as bytes are left, because each element takes one byte at least. A
+ * small stack holds, for each open container, the number of elements that are still to come.
+ * Messages and the values of users are checked here before msgpack-c reads them.
  */
 #include "wire/guard.h"
 
-/* msgpack-c 4.0 gives up beyond 32 nested containers. */
+/* msgpack-c 4.0 refuses more nested containers. */
 #define DEPTH_MAX 32
 
 struct header {
-    uint64_t skip;     /* bytes to skip, the header's own included */
+    uint64_t skip;     /* bytes to skip: the header itself and data that holds no elements */
     uint64_t children; /* elements that follow */
 };
 
@@ -22,11 +23,10 @@ static uint64_t read_number(const unsigned char *from, size_t bytes)
     return number;
 }
 
-/* The lengths of the types 0xc0 to 0xdf, by their low five bits: bytes of the length field, and
- * what follows it besides the length's worth (an ext has a type byte). */
+/* The types 0xc0 to 0xdf, by their low five bits. */
 static const struct {
-    unsigned char length_bytes; /* 0: the size is fixed */
-    unsigned char fixed;        /* bytes after the first and the length field */
+    unsigned char length_bytes; /* of the length field; 0: the size is fixed */
+    unsigned char fixed;        /* bytes that follow, besides as many as the length says */
     unsigned char is_container; /* 1: array, 2: map */
 } types[32] = {
     [0x04] = {1, 0, 0},  [0x05] = {2, 0, 0}, [0x06] = {4, 0, 0},                     /* bin */
@@ -40,7 +40,7 @@ static const struct {
     [0x1e] = {2, 0, 2},  [0x1f] = {4, 0, 2},                                         /* map */
 };
 
-/* Reads the header at `at`, of which `left` >= 1 bytes are there. */
+/* Reads the header at `at`, where `left` >= 1 bytes are. False if it is cut off or no type. */
 static bool read_header(const unsigned char *at, size_t left, struct header *header)
 {
     unsigned first = at[0];
@@ -70,14 +70,14 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     return true;
 }
 
-/* Walks over up to `values_max` values; *values_count and *left_bytes are set if they are whole. */
+/* Walks over up to `values_max` values. If they are whole, returns true and sets *values_count and
+ * *left_bytes, the number of bytes behind them. */
 static bool walk(const void *data, size_t size, size_t values_max, size_t *values_count,
                  size_t *left_bytes)
 {
     const unsigned char *at = data;
     size_t left = size, count = 0, depth = 0;
     size_t remaining[DEPTH_MAX];
-
     while (left > 0 && (depth > 0 || count < values_max)) {
         struct header header;
         if (!read_header(at, left, &header) || header.skip > left ||
@@ -116,12 +116,4 @@ bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes)
         return false;
     *first_bytes = size - left;
     return true;
-}
-
-void mwi_guard_put_u32(unsigned char *to, uint32_t number)
-{
-    to[0] = (unsigned char)(number >> 24);
-    to[1] = (unsigned char)(number >> 16);
-    to[2] = (unsigned char)(number >> 8);
-    to[3] = (unsigned char)number;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * msgpack from strangers: a check that must come before msgpack-c sees the bytes. msgpack-c
- * reserves room for as many elements as a header claims, so five bytes could ask it for 100 GB;
- * after the check every claim is covered by bytes that are really there. Format: the msgpack
+ * A check of msgpack from strangers, to be done before msgpack-c sees the bytes. msgpack-c reserves
+ * room for as many elements as a header claims, so five bytes could ask it for 100 GB; after the
+ * check every claim is covered by bytes that are really there. The format is msgpack's
  * specification, https://github.com/msgpack/msgpack/blob/master/spec.md.
  */
 #ifndef MWI_GUARD_H
@@ -13,13 +13,11 @@
 #include <stdint.h>
 
 /* Whether the bytes are whole msgpack values one after the other, nested no deeper than msgpack-c
- * follows; *values_count (may be NULL) is how many at the top. No bytes are no values. */
+ * can read. *values_count, which may be NULL, is set to their number if they are. No bytes are 0
+ * values. `data` is borrowed for the call, and may be NULL if size is 0. */
 bool mwi_guard_check(const void *data, size_t size, size_t *values_count);
 
-/* Whether the bytes begin with such a value; *first_bytes is how many it takes. */
+/* Whether the bytes begin with such a value. *first_bytes is set to its size if they do. */
 bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes);
-
-/* Writes a number most significant byte first. */
-void mwi_guard_put_u32(unsigned char *to, uint32_t number);
 
 #endif

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Messages are flat arrays, so that a group of tasks is one array of objects for msgpack-c and not
- * a tree. Lengths and counts that are known only at the end are written in msgpack's widest form
- * first and filled in later. A large payload is no part of the array: it follows in the frame.
+ * Decodes and writes messages. A message is a flat array, so that a group of tasks is one array of
+ * objects for msgpack-c and not a tree. Lengths and counts that are known only at the end are first
+ * written in msgpack's widest form, and filled in later. A large payload follows the array.
+ *
+ * Frames come from strangers: mwi_guard_first checks the bytes before msgpack-c sees them, and
+ * decode_fields checks the type of every field. A new kind of message needs a value of
+ * mwi_message_kind, a case in decode_fields, a writer, and a row in docs/protocol.md. Tasks and
+ * results are written by hand, because each task pays for it.
  */
 #include "wire/message.h"
 
@@ -16,25 +21,31 @@
 #define HELLO_FIELDS 7
 #define TASK_FIELDS 3
 #define LARGE_FIELDS 3
+/* The first bytes of msgpack's types; the longer forms of UINT8, BIN8 and EXT8 follow them. */
+#define UINT8 0xcc
+#define BIN8 0xc4
+#define EXT8 0xc7
 #define ARRAY16 0xdc
 #define ARRAY32 0xdd
 #define EXT32 0xc9
 #define ARRAY32_HEADER_BYTES 5
 #define EXT32_HEADER_BYTES 6
+#define NUMBER_BYTES_MAX 9
+#define PAYLOAD_HEADER_BYTES_MAX 6
 
-bool mwi_decoder_init(struct mwi_decoder *decoder)
+bool mwi_message_decoder_init(struct mwi_decoder *decoder)
 {
     return msgpack_zone_init(&decoder->zone, ZONE_CHUNK_BYTES);
 }
 
-void mwi_decoder_fini(struct mwi_decoder *decoder)
+void mwi_message_decoder_fini(struct mwi_decoder *decoder)
 {
     msgpack_zone_destroy(&decoder->zone);
 }
 
-static mw_error fail(mw_reason *why, const char *what)
+static mw_error fail(mw_reason *why, const char *text)
 {
-    snprintf(why->text, sizeof why->text, "%s", what);
+    snprintf(why->text, sizeof why->text, "%s", text);
     return MW_EPROTOCOL;
 }
 
@@ -55,7 +66,7 @@ static bool is_short_text(const msgpack_object *object, size_t bytes_max)
 
 static struct mwi_text object_text(const msgpack_object *object)
 {
-    /* msgpack-c leaves the pointer of an empty string NULL. */
+    /* msgpack-c sets the pointer of an empty string to NULL. */
     return (struct mwi_text){object->via.str.size == 0 ? "" : object->via.str.ptr,
                              object->via.str.size};
 }
@@ -164,7 +175,7 @@ static bool is_large(enum mwi_message_kind kind)
     return kind == MWI_MESSAGE_LARGE_TASK || kind == MWI_MESSAGE_LARGE_RESULT;
 }
 
-/* Both kinds have the id first and the form last. */
+/* Reads a large task or a large result. Both have the id first and the form last. */
 static mw_error decode_large(struct mwi_message *message, mw_reason *why)
 {
     const msgpack_object *fields = message->fields;
@@ -218,11 +229,13 @@ size_t mwi_message_fields_count(const unsigned char *data, size_t size)
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why)
 {
-    size_t head_bytes, offset = 0;
-    msgpack_object object;
+    size_t head_bytes;
     msgpack_zone_clear(&decoder->zone);
     if (!mwi_guard_first(data, size, &head_bytes))
         return fail(why, "a frame that is not one msgpack value");
+    assert(head_bytes <= size);
+    size_t offset = 0;
+    msgpack_object object;
     msgpack_unpack_return got =
         msgpack_unpack((const char *)data, head_bytes, &offset, &decoder->zone, &object);
     if (got == MSGPACK_UNPACK_NOMEM_ERROR)
@@ -243,12 +256,14 @@ mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, si
 
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index)
 {
+    assert(message->kind == MWI_MESSAGE_WELCOME && index < message->welcome.algorithms_count);
     return object_text(&message->fields[3 + index]);
 }
 
 void mwi_message_task(const struct mwi_message *message, size_t index,
                       struct mwi_message_item *item)
 {
+    assert(index < message->items_count);
     const msgpack_object *fields = message->fields + index * TASK_FIELDS;
     item->id = fields[0].via.u64;
     item->algorithm = (uint32_t)fields[1].via.u64;
@@ -258,6 +273,7 @@ void mwi_message_task(const struct mwi_message *message, size_t index,
 void mwi_message_result(const struct mwi_message *message, size_t index,
                         struct mwi_message_item *item)
 {
+    assert(index < message->items_count);
     const msgpack_object *fields = message->fields + index * MWI_MESSAGE_RESULT_FIELDS;
     item->id = fields[0].via.u64;
     if (is_large(message->kind)) {
@@ -269,6 +285,67 @@ void mwi_message_result(const struct mwi_message *message, size_t index,
     item->payload = object_payload(&fields[1]);
     item->status = (enum mwi_result_status)fields[2].via.u64;
     item->duration_ns = fields[3].via.u64;
+}
+
+static unsigned char *put_u16(unsigned char *to, size_t number)
+{
+    to[0] = (unsigned char)(number >> 8);
+    to[1] = (unsigned char)number;
+    return to + 2;
+}
+
+static unsigned char *put_u32(unsigned char *to, uint64_t number)
+{
+    to[0] = (unsigned char)(number >> 24);
+    to[1] = (unsigned char)(number >> 16);
+    to[2] = (unsigned char)(number >> 8);
+    to[3] = (unsigned char)number;
+    return to + 4;
+}
+
+/* Writes a number in msgpack's shortest form, up to NUMBER_BYTES_MAX; returns the end. */
+static unsigned char *put_number(unsigned char *to, uint64_t number)
+{
+    if (number <= 0x7f) {
+        *to = (unsigned char)number;
+        return to + 1;
+    }
+    if (number <= UINT8_MAX) {
+        *to++ = UINT8;
+        *to = (unsigned char)number;
+        return to + 1;
+    }
+    if (number <= UINT16_MAX) {
+        *to = UINT8 + 1;
+        return put_u16(to + 1, number);
+    }
+    if (number <= UINT32_MAX) {
+        *to = UINT8 + 2;
+        return put_u32(to + 1, number);
+    }
+    *to = UINT8 + 3;
+    return put_u32(put_u32(to + 1, number >> 32), number);
+}
+
+/* Writes the header of a payload in its shortest form, up to PAYLOAD_HEADER_BYTES_MAX; returns the
+ * end. Only large messages carry payloads whose length does not fit. */
+static unsigned char *put_payload_header(unsigned char *to, size_t size, bool is_bytes)
+{
+    unsigned char first = is_bytes ? BIN8 : EXT8;
+    assert(size <= UINT32_MAX);
+    if (size <= UINT8_MAX) {
+        *to++ = first;
+        *to++ = (unsigned char)size;
+    } else if (size <= UINT16_MAX) {
+        *to = (unsigned char)(first + 1);
+        to = put_u16(to + 1, size);
+    } else {
+        *to = (unsigned char)(first + 2);
+        to = put_u32(to + 1, size);
+    }
+    if (!is_bytes)
+        *to++ = MWI_MESSAGE_EXT_VALUES;
+    return to;
 }
 
 static msgpack_packer begin_message(struct mwi_buffer *buffer, enum mwi_message_kind kind,
@@ -323,21 +400,16 @@ void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason)
 {
+    assert(kind == MWI_MESSAGE_REFUSE || kind == MWI_MESSAGE_GOODBYE);
     msgpack_packer packer = begin_message(buffer, kind, 1);
     write_text(&packer, reason);
 }
 
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind)
 {
+    assert(kind == MWI_MESSAGE_SHUTDOWN || kind == MWI_MESSAGE_ATTENTIVE ||
+           kind == MWI_MESSAGE_PING || kind == MWI_MESSAGE_PONG);
     begin_message(buffer, kind, 0);
-}
-
-static void write_payload(msgpack_packer *packer, const struct mwi_payload *payload)
-{
-    if (payload->is_bytes)
-        msgpack_pack_bin_with_body(packer, payload->data, payload->size);
-    else
-        msgpack_pack_ext_with_body(packer, payload->data, payload->size, MWI_MESSAGE_EXT_VALUES);
 }
 
 void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count)
@@ -348,11 +420,11 @@ void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count)
 void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
                             const struct mwi_payload *payload)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_uint64(&packer, id);
-    msgpack_pack_uint32(&packer, algorithm);
-    write_payload(&packer, payload);
+    unsigned char head[2 * NUMBER_BYTES_MAX + PAYLOAD_HEADER_BYTES_MAX];
+    unsigned char *end = put_number(put_number(head, id), algorithm);
+    end = put_payload_header(end, payload->size, payload->is_bytes);
+    mwi_buffer_append(buffer, head, (size_t)(end - head));
+    mwi_buffer_append(buffer, payload->data, payload->size);
 }
 
 void mwi_message_begin_results(struct mwi_buffer *buffer)
@@ -363,9 +435,8 @@ void mwi_message_begin_results(struct mwi_buffer *buffer)
 
 void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_uint64(&packer, id);
+    unsigned char number[NUMBER_BYTES_MAX];
+    mwi_buffer_append(buffer, number, (size_t)(put_number(number, id) - number));
 }
 
 size_t mwi_message_open_values(struct mwi_buffer *buffer)
@@ -377,16 +448,17 @@ size_t mwi_message_open_values(struct mwi_buffer *buffer)
 
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened)
 {
-    if (!buffer->failed)
-        mwi_guard_put_u32(buffer->data + opened - EXT32_HEADER_BYTES + 1,
-                          (uint32_t)(buffer->size - opened));
+    if (buffer->failed)
+        return;
+    assert(opened >= EXT32_HEADER_BYTES && opened <= buffer->size);
+    put_u32(buffer->data + opened - EXT32_HEADER_BYTES + 1, (uint32_t)(buffer->size - opened));
 }
 
 void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_bin_with_body(&packer, data, size);
+    unsigned char header[PAYLOAD_HEADER_BYTES_MAX];
+    mwi_buffer_append(buffer, header, (size_t)(put_payload_header(header, size, true) - header));
+    mwi_buffer_append(buffer, data, size);
 }
 
 void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message)
@@ -399,21 +471,21 @@ void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message)
 void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status status,
                             uint64_t duration_ns)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_uint8(&packer, (uint8_t)status);
-    msgpack_pack_uint64(&packer, duration_ns);
+    unsigned char fields[2 * NUMBER_BYTES_MAX];
+    unsigned char *end = put_number(put_number(fields, status), duration_ns);
+    mwi_buffer_append(buffer, fields, (size_t)(end - fields));
 }
 
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
 {
-    if (!buffer->failed)
-        mwi_guard_put_u32(buffer->data + 1,
-                          (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
+    if (buffer->failed)
+        return;
+    assert(buffer->size >= ARRAY32_HEADER_BYTES && buffer->data[0] == ARRAY32);
+    put_u32(buffer->data + 1, (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
 }
 
-/* Numbers are as wide as makes a head a multiple of 16 bytes, so that the payload behind it is
- * aligned as the frame is. */
+/* The numbers of both heads are written wider than they need be, so that a head is a multiple of 16
+ * bytes long and the payload behind it is aligned as the frame is. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
                                   bool is_bytes)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The messages between master and slave: one msgpack array a frame, the kind first.
- * docs/protocol.md describes them for those who write another end.
+ * The messages between master and slave. A frame holds one message: a msgpack array whose first
+ * element is the kind. docs/protocol.md describes them for authors of another master or slave; the
+ * kinds below and that page change together.
  */
 #ifndef MWI_MESSAGE_H
 #define MWI_MESSAGE_H
@@ -27,8 +28,8 @@ enum mwi_message_kind {
     MWI_MESSAGE_ATTENTIVE = 8, /* slave: []: without a task it listens, and may be pinged */
     MWI_MESSAGE_PING = 9,      /* master: [] */
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
-    /* The payload is what follows the array in the frame, as it is: no length of msgpack's limits
-     * it, and it can be handed out, or sent, where it lies. */
+    /* The payload follows the array in the frame, without a header: no length of msgpack limits it,
+     * and it can be handed out, or sent, where it lies. */
     MWI_MESSAGE_LARGE_TASK = 11,  /* master: [id, algorithm, form] payload */
     MWI_MESSAGE_LARGE_RESULT = 12 /* slave: [id, nanoseconds, form] payload */
 };
@@ -40,13 +41,12 @@ enum mwi_message_kind {
 /* The form of a large payload. */
 enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1 };
 
-/* A payload of so many bytes goes in a message of its own, in which it need not be copied. */
+/* A payload of this size or more goes in a message of its own, in which it need not be copied. */
 #define MWI_MESSAGE_LARGE_BYTES ((size_t)32 << 10)
 
 enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
 
-/* The largest a message without tasks or results can be, and what a task or result needs besides
- * its payload at most. */
+/* A task or result takes at most this much besides its payload, with the message's beginning. */
 #define MWI_MESSAGE_OVERHEAD_BYTES 64
 
 /* Longer texts make a greeting malformed. */
@@ -65,13 +65,13 @@ static inline struct mwi_text mwi_message_text(const char *string)
     return (struct mwi_text){string, strlen(string)};
 }
 
-/* Of another protocol than ours, only that number is there. */
+/* If `protocol` is not ours, nothing else is set. */
 struct mwi_message_hello {
     uint64_t protocol;
     struct mwi_text member_id;
     uint64_t frame_bytes_max; /* the largest frame that the slave accepts */
-    struct mwi_text host;     /* as it came: may be anything */
-    struct mwi_text boot_id;  /* likewise */
+    struct mwi_text host;     /* as received: any bytes */
+    struct mwi_text boot_id;  /* as received: any bytes */
     uint32_t pid;
 };
 
@@ -81,7 +81,7 @@ struct mwi_payload {
     bool is_bytes;
 };
 
-/* What the other end allows, as a size that can be added to. */
+/* A size that a peer has named, cut so that adding to it does not overflow. */
 static inline size_t mwi_message_size(uint64_t bytes)
 {
     return bytes < SIZE_MAX / 2 ? (size_t)bytes : SIZE_MAX / 2;
@@ -91,7 +91,7 @@ static inline size_t mwi_message_size(uint64_t bytes)
 struct mwi_message_item {
     uint64_t id;
     uint32_t algorithm;            /* task */
-    enum mwi_result_status status; /* result; FAILED: the payload is the message's text */
+    enum mwi_result_status status; /* result; FAILED: the payload is a text for people */
     uint64_t duration_ns;          /* result */
     struct mwi_payload payload;
 };
@@ -107,63 +107,68 @@ struct mwi_message {
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
         struct mwi_text reason; /* refuse, goodbye */
-        size_t items_count;     /* tasks, results: mwi_message_item; 1 of a large one */
+        size_t items_count;     /* tasks, results; 1 if it is large */
     };
     struct mwi_payload large;     /* large task, large result: the payload */
-    const msgpack_object *fields; /* of the array, behind the kind */
+    const msgpack_object *fields; /* the array's elements behind the kind */
     size_t fields_count;
 };
 
-/* Decodes frames; the memory is reused from one to the next. */
+/* Memory in which messages are decoded; each message uses it anew. */
 struct mwi_decoder {
     msgpack_zone zone;
 };
 
-bool mwi_decoder_init(struct mwi_decoder *decoder);
-void mwi_decoder_fini(struct mwi_decoder *decoder);
+/* False out of memory. */
+bool mwi_message_decoder_init(struct mwi_decoder *decoder);
+void mwi_message_decoder_fini(struct mwi_decoder *decoder);
 
 /* The fields of a result in a message. */
 #define MWI_MESSAGE_RESULT_FIELDS 4
 
-/* How many fields the frame claims to have, by its first bytes alone; 0 if it is no array. */
+/* Returns the number of fields that the frame claims to have. Reads only its first bytes, so that a
+ * claim can be refused before memory is spent on it. 0 if the frame is no array. */
 size_t mwi_message_fields_count(const unsigned char *data, size_t size);
 
-/* Reads a frame; everything in *message points into it, or is the decoder's until the next frame.
- * All of the message is checked here: the accessors below cannot fail. Errors: MW_EPROTOCOL with
- * what is wrong, MW_ENOMEM. A HELLO of another protocol version is read as far as that number. */
+/* Reads a frame of any bytes. *message borrows the frame, and the decoder's memory until the next
+ * call. The whole message is checked here, so that the functions below cannot fail. A HELLO of
+ * another protocol version is read as far as that number. Errors: MW_EPROTOCOL with a sentence in
+ * *why, MW_ENOMEM. */
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why);
 
+/* The parts of a decoded message, by an index below its count. */
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index);
 void mwi_message_task(const struct mwi_message *message, size_t index,
                       struct mwi_message_item *item);
 void mwi_message_result(const struct mwi_message *message, size_t index,
                         struct mwi_message_item *item);
 
-/* Writers: append a whole message to an empty buffer, whose `failed` says whether memory sufficed.
+/* Each writer appends a whole message to an empty buffer. The buffer's `failed` says whether memory
+ * sufficed. A text longer than 4 GiB is cut. HELLO is of our protocol, whatever hello->protocol is.
  */
-/* Of our protocol, whatever hello->protocol is. */
 void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello);
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
                                uint64_t frame_bytes_max, const mw_algorithm *algorithms);
+/* `kind`: REFUSE or GOODBYE. */
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason);
-/* SHUTDOWN, ATTENTIVE, PING, PONG. */
+/* `kind`: SHUTDOWN, ATTENTIVE, PING or PONG. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
-/* A message of tasks: begin with their number, then each. */
+/* Appends a message of tasks: begin_tasks, then write_task for each of the `tasks_count` tasks. */
 void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count);
 void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
                             const struct mwi_payload *payload);
 
-/* A message of results, whose number is not known at first: begin; for each result its id, its
- * payload, its end; at last the number. The payload is written by mwi_message_write_bytes or
- * _failure (which cuts a text that msgpack cannot hold), or between _open_values and _close_values
- * by anybody who appends values. Beyond MWI_MESSAGE_LARGE_BYTES bytes and values are for a large
- * result: the lengths here have 32 bits. */
+/* Appends a message of results whose number is not known at first: begin_results; for each result
+ * begin_result, a payload, end_result; at last end_results with the number. A payload is written by
+ * write_bytes or write_failure, or as values that the caller appends between open_values and
+ * close_values. Lengths here have 32 bits: larger payloads need a large result. */
 void mwi_message_begin_results(struct mwi_buffer *buffer);
 void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id);
-size_t mwi_message_open_values(struct mwi_buffer *buffer); /* -> `opened` of _close_values */
+/* Returns where the values begin, for close_values. */
+size_t mwi_message_open_values(struct mwi_buffer *buffer);
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened);
 void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size);
 void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message);
@@ -171,7 +176,8 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
                             uint64_t duration_ns);
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
 
-/* A large task or result, but for the payload, which follows it, at a multiple of 16 bytes. */
+/* Appends all of a large task or result but the payload. The caller appends the payload or sends it
+ * as the frame's body; it then begins at a multiple of 16 bytes. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
                                   bool is_bytes);
 void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Letters, a "|" before the optional ones, a "*" for the rest, names in braces; blanks anywhere but
- * in a name.
+ * Parses format strings: letters, a "|" before the optional ones, a "*" for further values, names
+ * in braces; blanks anywhere but in a name. The readers and writers of values walk over a format
+ * with mwi_value_format_next, and check it first, since the walk trusts it.
+ *
+ * A new letter goes into `letters`, into value_read.c (its type, its output) and value_write.c, and
+ * into the table of mw/mw.h.
  */
 #include "wire/value_format.h"
 
@@ -41,13 +45,13 @@ bool mwi_value_format_next(struct mwi_value_format *format)
     }
 }
 
-static mw_error refuse(mw_reason *why, const char *format, const char *what)
+static mw_error refuse(mw_reason *why, const char *format, const char *fault)
 {
-    snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", format, what);
+    snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", format, fault);
     return MW_EINVAL;
 }
 
-/* The marks: each once, in their order, braces closed. */
+/* Checks that each mark stands at most once, that they are in order, and that braces are closed. */
 static mw_error check_marks(const char *text, mw_reason *why)
 {
     const char *rest = strchr(text, '*'), *brace = strchr(text, '{');
@@ -65,7 +69,8 @@ static mw_error check_marks(const char *text, mw_reason *why)
     return MW_OK;
 }
 
-/* Named values are separated by blanks; who writes a comma shall hear of it. */
+/* Whether the item's name is well formed. Named values are separated by blanks; a comma between
+ * them would become a part of a name, so only some characters are allowed. */
 static bool is_name(const struct mwi_value_format *format)
 {
     static const char allowed[] =

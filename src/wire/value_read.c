@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values read by a format, in three passes over it: the first checks every value, the second makes
- * what needs memory, the third sets the outputs, so that an error leaves all of them alone.
+ * Reads values by a format, in three passes over it: the first checks every value, the second makes
+ * the strings that need memory, the third sets the outputs. So an error leaves all outputs alone.
+ * Arguments in the slave and results in the master are read here. A new letter needs a name in
+ * letter_name, a case in object_fits and one in set_output.
  */
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,11 +13,12 @@
 #include "wire/value_format.h"
 #include "wire/values.h"
 
-/* The values as the format divides them. */
+/* Values divided into positional and named ones. If the format has names, a map at the end holds
+ * the named ones. */
 struct division {
-    const char *text;
+    const char *text; /* the format */
     size_t positional_count;
-    const msgpack_object_map *named; /* NULL if there are none */
+    const msgpack_object_map *named; /* NULL: no named values */
 };
 
 static const char *letter_name(char letter)
@@ -114,7 +118,7 @@ static bool object_fits(const msgpack_object *object, char letter)
     }
 }
 
-/* Why a value of the right type is wrong all the same; "" if the type is wrong. */
+/* Says why a value is wrong although its type is right; "" if its type is wrong. */
 static const char *misfit(const msgpack_object *object, char letter)
 {
     if (letter == 's' && object->type == MSGPACK_OBJECT_STR)
@@ -134,13 +138,14 @@ static const msgpack_object *find_named(const struct division *division,
     return NULL;
 }
 
-/* The value of the format's item, NULL if it is missing; `index` counts the positional ones. */
+/* Returns the value of the format's item, NULL if it is missing. *index counts positional items. */
 static const msgpack_object *item_value(const struct mwi_values *values,
                                         const struct division *division,
                                         const struct mwi_value_format *format, size_t *index)
 {
     if (format->is_named)
         return find_named(division, format);
+    assert(division->positional_count <= values->count);
     size_t place = (*index)++;
     return place < division->positional_count ? &values->objects[place] : NULL;
 }
@@ -235,8 +240,8 @@ static mw_error check_values(const struct mwi_values *values, const struct divis
     return check_names(division, what, why);
 }
 
-/* Makes the NUL-terminated strings; they are parked in the objects' own pointers, which from then
- * on point to the copies. */
+/* Makes a NUL-terminated copy of each string that needs one, and points the string's object to the
+ * copy, where set_outputs finds it. */
 static bool terminate_strings(struct mwi_values *values, const struct division *division)
 {
     struct mwi_value_format format = {.at = division->text};
@@ -266,7 +271,7 @@ static double object_number(const msgpack_object *object)
                                                            : (double)object->via.i64;
 }
 
-/* Sets the output of a letter, or passes it over if there is no value. */
+/* Sets the output of a letter. If there is no value, skips the output. */
 static void set_output(char letter, const msgpack_object *object, va_list *arguments)
 {
     void *output = va_arg(*arguments, void *);

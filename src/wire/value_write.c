@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values written by a format.
+ * Writes values by a format: arguments in the master and results in the slave. Named values become
+ * one map behind the others. After an error the buffer holds the values before it; the caller cuts
+ * them off. A new letter needs a case in write_value.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,66 +10,75 @@
 #include "wire/value_format.h"
 #include "wire/values.h"
 
-/* One argument by its letter. MW_EINVAL: a string or object that is NULL; MW_ETOOBIG: too long for
- * msgpack, of whose length msgpack-c would write the lower 32 bits. */
-static mw_error write_value(msgpack_packer *packer, char letter, va_list *arguments)
+/* msgpack-c would write the lower 32 bits of a longer text's length. */
+static mw_error write_text(msgpack_packer *packer, const char *text, size_t size)
 {
-    const char *text;
-    const void *bytes;
-    const msgpack_object *object;
-    size_t size;
-    switch (letter) {
-    case 's':
-        text = va_arg(*arguments, const char *);
-        if (text == NULL)
-            return MW_EINVAL;
-        size = strlen(text);
-        if (size > UINT32_MAX)
-            return MW_ETOOBIG;
-        msgpack_pack_str_with_body(packer, text, size);
-        break;
-    case 'S':
-        text = va_arg(*arguments, const char *);
-        size = va_arg(*arguments, size_t);
-        if (size > UINT32_MAX)
-            return MW_ETOOBIG;
-        msgpack_pack_str_with_body(packer, text, size);
-        break;
-    case 'y':
-        bytes = va_arg(*arguments, const void *);
-        size = va_arg(*arguments, size_t);
-        if (size > UINT32_MAX)
-            return MW_ETOOBIG;
-        msgpack_pack_bin_with_body(packer, bytes, size);
-        break;
-    case 'i':
-        msgpack_pack_int(packer, va_arg(*arguments, int));
-        break;
-    case 'l':
-        msgpack_pack_int64(packer, va_arg(*arguments, int64_t));
-        break;
-    case 'u':
-        msgpack_pack_uint64(packer, va_arg(*arguments, uint64_t));
-        break;
-    case 'd':
-        msgpack_pack_double(packer, va_arg(*arguments, double));
-        break;
-    case 'b':
-        if (va_arg(*arguments, int))
-            msgpack_pack_true(packer);
-        else
-            msgpack_pack_false(packer);
-        break;
-    default:
-        object = va_arg(*arguments, const msgpack_object *);
-        if (object == NULL)
-            return MW_EINVAL;
-        msgpack_pack_object(packer, *object);
-        break;
-    }
+    if (size > UINT32_MAX)
+        return MW_ETOOBIG;
+    msgpack_pack_str_with_body(packer, text, size);
     return MW_OK;
 }
 
+static mw_error write_bytes(msgpack_packer *packer, const void *bytes, size_t size)
+{
+    if (size > UINT32_MAX)
+        return MW_ETOOBIG;
+    msgpack_pack_bin_with_body(packer, bytes, size);
+    return MW_OK;
+}
+
+static mw_error write_string(msgpack_packer *packer, const char *string)
+{
+    return string == NULL ? MW_EINVAL : write_text(packer, string, strlen(string));
+}
+
+static mw_error write_object(msgpack_packer *packer, const msgpack_object *object)
+{
+    if (object == NULL)
+        return MW_EINVAL;
+    msgpack_pack_object(packer, *object);
+    return MW_OK;
+}
+
+/* Writes an argument by its letter. MW_EINVAL: a string or object is NULL; MW_ETOOBIG: a string or
+ * bytes are too long for msgpack. */
+static mw_error write_value(msgpack_packer *packer, char letter, va_list *arguments)
+{
+    switch (letter) {
+    case 's':
+        return write_string(packer, va_arg(*arguments, const char *));
+    case 'S': {
+        const char *text = va_arg(*arguments, const char *);
+        return write_text(packer, text, va_arg(*arguments, size_t));
+    }
+    case 'y': {
+        const void *bytes = va_arg(*arguments, const void *);
+        return write_bytes(packer, bytes, va_arg(*arguments, size_t));
+    }
+    case 'i':
+        msgpack_pack_int(packer, va_arg(*arguments, int));
+        return MW_OK;
+    case 'l':
+        msgpack_pack_int64(packer, va_arg(*arguments, int64_t));
+        return MW_OK;
+    case 'u':
+        msgpack_pack_uint64(packer, va_arg(*arguments, uint64_t));
+        return MW_OK;
+    case 'd':
+        msgpack_pack_double(packer, va_arg(*arguments, double));
+        return MW_OK;
+    case 'b':
+        if (va_arg(*arguments, int) != 0)
+            msgpack_pack_true(packer);
+        else
+            msgpack_pack_false(packer);
+        return MW_OK;
+    default:
+        return write_object(packer, va_arg(*arguments, const msgpack_object *));
+    }
+}
+
+/* Counts the items of a format from the present one on. */
 static size_t names_count(struct mwi_value_format format)
 {
     size_t count = 1;
@@ -76,9 +87,9 @@ static size_t names_count(struct mwi_value_format format)
     return count;
 }
 
-static mw_error refuse(mw_reason *why, mw_error error, const char *text, const char *what)
+static mw_error refuse(mw_reason *why, mw_error error, const char *text, const char *fault)
 {
-    snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", text, what);
+    snprintf(why->text, sizeof why->text, "the format \"%.100s\" %s", text, fault);
     return error;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sequences of values as msgpack-c's objects, and memory that lives as long as they do.
+ * Holds a sequence of values as msgpack-c's objects, and memory that lives as long as they do: for
+ * the strings made from them, and for texts that a task algorithm formats. The bytes are checked
+ * (wire/guard) before msgpack-c reads them. value_read.c and value_write.c are the formats' part.
  */
 #include "wire/values.h"
 
@@ -31,7 +33,7 @@ void mwi_values_clear(struct mwi_values *values)
 
 mw_error mwi_values_load(struct mwi_values *values, const void *data, size_t size)
 {
-    size_t count, offset = 0;
+    size_t count;
     values->objects = NULL;
     values->count = 0;
     if (!mwi_guard_check(data, size, &count))
@@ -41,6 +43,7 @@ mw_error mwi_values_load(struct mwi_values *values, const void *data, size_t siz
     msgpack_object *objects = msgpack_zone_malloc(&values->zone, count * sizeof *objects);
     if (objects == NULL)
         return MW_ENOMEM;
+    size_t offset = 0;
     for (size_t i = 0; i < count; i++) {
         msgpack_unpack_return got = msgpack_unpack(data, size, &offset, &values->zone, &objects[i]);
         if (got != MSGPACK_UNPACK_SUCCESS && got != MSGPACK_UNPACK_EXTRA_BYTES)

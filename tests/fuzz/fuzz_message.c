@@ -237,14 +237,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                            .shutdown_timeout_ns = 9000000000};
     struct farm farm = {.now_ns = 0};
     struct mwt_input input = {data, size};
-    if (mwi_master_engine_init(&farm.engine, &config) != MW_OK || !mwi_decoder_init(&farm.decoder))
+    if (mwi_master_engine_init(&farm.engine, &config) != MW_OK ||
+        !mwi_message_decoder_init(&farm.decoder))
         abort();
     mwi_buffer_init(&farm.buffer);
     farm.engine.effects.is_audited = size % 4 != 0;
     while (input.size > 0)
         happen(&farm, &input);
     mwi_buffer_fini(&farm.buffer);
-    mwi_decoder_fini(&farm.decoder);
+    mwi_message_decoder_fini(&farm.decoder);
     mwi_master_engine_fini(&farm.engine);
     return 0;
 }

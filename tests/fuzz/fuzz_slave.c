@@ -182,14 +182,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                           .client_timeout_ns = 5000000000};
     struct life life = {.now_ns = 0};
     struct mwt_input input = {data, size};
-    if (mwi_slave_engine_init(&life.engine, &config) != MW_OK || !mwi_decoder_init(&life.decoder))
+    if (mwi_slave_engine_init(&life.engine, &config) != MW_OK ||
+        !mwi_message_decoder_init(&life.decoder))
         abort();
     mwi_buffer_init(&life.buffer);
     life.engine.effects.is_audited = size % 4 != 0;
     while (input.size > 0)
         happen(&life, &input);
     mwi_buffer_fini(&life.buffer);
-    mwi_decoder_fini(&life.decoder);
+    mwi_message_decoder_fini(&life.decoder);
     mwi_slave_engine_fini(&life.engine);
     return 0;
 }

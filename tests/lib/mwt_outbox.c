@@ -15,13 +15,13 @@
 bool mwt_outbox_init(struct mwt_outbox *outbox)
 {
     memset(outbox, 0, sizeof *outbox);
-    return mwi_decoder_init(&outbox->decoder);
+    return mwi_message_decoder_init(&outbox->decoder);
 }
 
 void mwt_outbox_fini(struct mwt_outbox *outbox)
 {
     mwt_outbox_clear(outbox);
-    mwi_decoder_fini(&outbox->decoder);
+    mwi_message_decoder_fini(&outbox->decoder);
 }
 
 MW_PRINTF(4, 5)

@@ -100,7 +100,7 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
     struct mwi_message_item item;
     struct mwi_buffer buffer;
     mw_reason why;
-    if (!mwi_decoder_init(&decoder))
+    if (!mwi_message_decoder_init(&decoder))
         return;
     if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
         (message.kind == MWI_MESSAGE_TASKS || message.kind == MWI_MESSAGE_LARGE_TASK)) {
@@ -113,7 +113,7 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
         write_forged_results(&buffer, stranger);
         send_buffer(stranger, peer, &buffer);
     }
-    mwi_decoder_fini(&decoder);
+    mwi_message_decoder_fini(&decoder);
 }
 
 static void on_down(void *context, mw_peer peer, const char *reason)

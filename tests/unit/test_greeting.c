@@ -36,12 +36,12 @@ static void start(struct rig *rig)
                                              .frame_write_bytes_max = 5000};
     mwi_buffer_init(&rig->sent);
     mwi_buffer_init(&rig->answer);
-    CU_ASSERT_TRUE_FATAL(mwi_decoder_init(&rig->decoder));
+    CU_ASSERT_TRUE_FATAL(mwi_message_decoder_init(&rig->decoder));
 }
 
 static void end(struct rig *rig)
 {
-    mwi_decoder_fini(&rig->decoder);
+    mwi_message_decoder_fini(&rig->decoder);
     mwi_buffer_fini(&rig->sent);
     mwi_buffer_fini(&rig->answer);
 }

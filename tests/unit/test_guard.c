@@ -255,16 +255,6 @@ static void test_first(void)
     CU_ASSERT_FALSE(mwi_guard_first(bytes + 6, 3, &first_bytes));
 }
 
-/* Numbers are written most significant byte first, as msgpack wants them. */
-static void test_put_u32(void)
-{
-    unsigned char bytes[4];
-
-    mwi_guard_put_u32(bytes, UINT32_C(0x01f203e4));
-
-    CU_ASSERT_EQUAL(memcmp(bytes, "\x01\xf2\x03\xe4", 4), 0);
-}
-
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -278,7 +268,6 @@ int main(void)
         {"depth", test_depth},
         {"depth of siblings", test_depth_of_siblings},
         {"first", test_first},
-        {"put u32", test_put_u32},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("codec", tests);

@@ -25,12 +25,12 @@ struct way {
 static void start(struct way *way)
 {
     mwi_buffer_init(&way->buffer);
-    CU_ASSERT_TRUE_FATAL(mwi_decoder_init(&way->decoder));
+    CU_ASSERT_TRUE_FATAL(mwi_message_decoder_init(&way->decoder));
 }
 
 static void end(struct way *way)
 {
-    mwi_decoder_fini(&way->decoder);
+    mwi_message_decoder_fini(&way->decoder);
     mwi_buffer_fini(&way->buffer);
 }
 
@@ -572,6 +572,70 @@ static void test_writing_without_memory(void)
     mwi_buffer_fini(&buffer);
 }
 
+/* Numbers and lengths are written as msgpack-c writes them, in the shortest form. */
+static void test_shortest_forms(void)
+{
+    static const uint64_t numbers[] = {0,
+                                       127,
+                                       128,
+                                       255,
+                                       256,
+                                       65535,
+                                       65536,
+                                       UINT32_MAX,
+                                       UINT64_C(1) << 32,
+                                       UINT64_MAX,
+                                       UINT64_C(0x0123456789abcdef)};
+    static unsigned char bytes[65536];
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct mwi_buffer ours, theirs;
+        msgpack_packer packer;
+        size_t size = numbers[i] <= sizeof bytes ? (size_t)numbers[i] : 1;
+        mwi_buffer_init(&ours);
+        mwi_buffer_init(&theirs);
+
+        mwi_message_begin_result(&ours, numbers[i]);
+        mwi_message_write_bytes(&ours, bytes, size);
+        mwi_message_end_result(&ours, MWI_RESULT_FAILED, numbers[i]);
+        mwi_message_write_task(&ours, numbers[i], (uint32_t)numbers[i],
+                               &(struct mwi_payload){bytes, size, true});
+
+        msgpack_packer_init(&packer, &theirs, mwi_buffer_write);
+        msgpack_pack_uint64(&packer, numbers[i]);
+        msgpack_pack_bin_with_body(&packer, bytes, size);
+        msgpack_pack_uint8(&packer, MWI_RESULT_FAILED);
+        msgpack_pack_uint64(&packer, numbers[i]);
+        msgpack_pack_uint64(&packer, numbers[i]);
+        msgpack_pack_uint32(&packer, (uint32_t)numbers[i]);
+        msgpack_pack_bin_with_body(&packer, bytes, size);
+        CU_ASSERT_EQUAL_FATAL(ours.size, theirs.size);
+        CU_ASSERT_EQUAL(memcmp(ours.data, theirs.data, ours.size), 0);
+        mwi_buffer_fini(&ours);
+        mwi_buffer_fini(&theirs);
+    }
+}
+
+/* Values of any length come back as they were written. */
+static void test_lengths_of_values(void)
+{
+    static const size_t sizes[] = {0, 1, 2, 4, 16, 255, 256, 65535, 65536};
+    static unsigned char bytes[65536];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct mwi_message_item item;
+        struct way way;
+        start(&way);
+        mwi_message_begin_tasks(&way.buffer, 1);
+
+        mwi_message_write_task(&way.buffer, 1, 2, &(struct mwi_payload){bytes, sizes[i], false});
+
+        read_back(&way, MWI_MESSAGE_TASKS);
+        mwi_message_task(&way.message, 0, &item);
+        CU_ASSERT_EQUAL(item.payload.size, sizes[i]);
+        CU_ASSERT_FALSE(item.payload.is_bytes);
+        end(&way);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -592,6 +656,8 @@ int main(void)
         {"truncations", test_truncations},
         {"damaged", test_damaged},
         {"writing without memory", test_writing_without_memory},
+        {"shortest forms", test_shortest_forms},
+        {"lengths of values", test_lengths_of_values},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("message", tests);

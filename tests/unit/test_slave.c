@@ -368,7 +368,7 @@ static void hear(void *context, mw_peer peer, mw_frame *frame)
     struct mwi_message message;
     mw_reason why;
     (void)peer;
-    if (!mwi_decoder_init(&decoder))
+    if (!mwi_message_decoder_init(&decoder))
         return;
     if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
         message.kind == MWI_MESSAGE_HELLO) {
@@ -378,7 +378,7 @@ static void hear(void *context, mw_peer peer, mw_frame *frame)
         heard->pid = message.hello.pid;
         heard->has_greeted = true;
     }
-    mwi_decoder_fini(&decoder);
+    mwi_message_decoder_fini(&decoder);
 }
 
 /* A host that listens until a slave has greeted. */
