@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What can go wrong, as one list: the enumerators, their texts and the table in docs/guide.md come
- * from it. A function that can fail returns an mw_error; the sentence for humans is kept in the
- * object concerned (mw_master_error, mw_slave_error, mw_options_error) or left in an mw_reason.
+ * All errors in one list, from which the enumerators and their texts are made; docs/guide.md has
+ * the same list as a table. A function that can fail returns an mw_error. Its object keeps a
+ * sentence for humans (mw_master_error, mw_slave_error, mw_options_error), or the function writes
+ * it to an mw_reason.
  */
 #ifndef MW_ERROR_H
 #define MW_ERROR_H
@@ -37,16 +38,17 @@ typedef enum mw_error {
 #undef MW_ERROR_ENUMERATOR
 } mw_error;
 
-/* Room for one sentence that says what went wrong, with what, and what to do. The caller owns it;
- * who fills it always ends it with a NUL. Empty when nothing went wrong. */
+/* Room for one sentence about an error: the cause, the thing concerned, and the remedy. The caller
+ * owns it. The function that receives it writes to it on an error, always with a NUL at the end. */
 typedef struct mw_reason {
     char text[512];
 } mw_reason;
 
 MW_BEGIN_DECLS
 
-/* The name of an error, "MW_ENOMEM", and its text. Constant strings, never NULL: a number that is
- * no error gives "MW_E?" and "unknown error". From any thread, at any time. */
+/* The name of an error, such as "MW_ENOMEM", and its text, as constant strings. Never NULL: a
+ * number outside of the list gives "MW_E?" and "unknown error". May be called from any thread at
+ * any time. */
 MW_API const char *mw_error_name(mw_error error);
 MW_API const char *mw_error_text(mw_error error);
 

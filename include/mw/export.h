@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compiler attributes that the public headers use, and what their inline functions need to be C and
- * C++ without a warning. Nothing here is for calling.
+ * Macros for the other public headers: compiler attributes, and casts and a null pointer that
+ * compile as C and as C++ without a warning. Programs use none of them.
  */
 #ifndef MW_EXPORT_H
 #define MW_EXPORT_H

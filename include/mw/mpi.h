@@ -5,26 +5,27 @@
  *     mw_mpi_run(comm, 0, &program, options, argc, argv, &status);
  *
  * is a collective call, like MPI_Barrier. Rank 0 of `comm` runs the master algorithm, every other
- * rank is its slave, and when the master algorithm has returned, all return. It may be called again
- * and again, once for each time step for instance; what a slave is to keep between the phases lies
- * behind mw_program.user. Farms on communicators that have no rank in common run at the same time
- * without knowing of each other. examples/embed_mpi.c is a whole program.
+ * rank becomes one of its slaves, and when the master algorithm has returned, all ranks return. One
+ * such call is a phase. A program may have many phases, one for each time step for instance; data
+ * that a slave keeps from one phase to the next is reached through mw_program.user. Farms on
+ * communicators that have no rank in common can run at the same time. examples/embed_mpi.c is a
+ * whole program.
  *
- * What is the caller's stays so. The communicator is only read: the farm has one of its own, made
- * from it and freed again in each phase, and the attributes of the caller's are not used. Its error
- * handler is, in one case: making the farm's communicator is a call on the caller's, and if MPI
- * itself fails in it, MPI tells that handler, which by default (MPI_ERRORS_ARE_FATAL) ends the job;
- * with MPI_ERRORS_RETURN the farm's functions return the failure. All later calls are on the farm's
- * own, and return. MPI is neither initialised nor finalised nor aborted.
+ * The farm changes nothing of the caller's. In each phase it makes a communicator of its own from
+ * `comm`, uses only that one, and frees it at the end; the attributes of `comm` are not used. The
+ * error handler of `comm` is called in one case only: if MPI itself fails while the farm's
+ * communicator is made. The default handler (MPI_ERRORS_ARE_FATAL) then ends the job; with
+ * MPI_ERRORS_RETURN the farm's functions return the failure. The library neither initialises nor
+ * finalises nor aborts MPI here.
  *
- * Threads: MPI must have been initialised with MPI_THREAD_FUNNELED at least, by MPI_Init_thread;
- * what is below that, MPI_Init for instance, is MW_EUNAVAILABLE. With less than
- * MPI_THREAD_SERIALIZED only the thread that initialised MPI may call these functions; with
- * MPI_THREAD_SERIALIZED one thread at a time may call MPI, and mw calls it from every function of
- * the master, the slave and the call.
+ * Threads: initialise MPI with MPI_Init_thread and at least MPI_THREAD_FUNNELED. A lower level,
+ * such as that of MPI_Init, is MW_EUNAVAILABLE. With MPI_THREAD_FUNNELED only the thread that
+ * initialised MPI may call these functions and use the master and the slave. With
+ * MPI_THREAD_SERIALIZED any thread may, but no other thread may call MPI at the same time: every
+ * function on a master, a slave or a call may call MPI.
  *
- * The functions are small and stand here so that the library need not be linked with MPI; a program
- * that uses them is.
+ * The functions are inline so that the library need not be linked with MPI. A program that uses
+ * them is linked with MPI.
  */
 #ifndef MW_MPI_H
 #define MW_MPI_H
@@ -35,28 +36,32 @@
 
 MW_BEGIN_DECLS
 
-/* Says that mw_master_open, on rank `master_rank` of *comm, and mw_slave_open, on its other ranks,
- * are to use this communicator: for who wants to serve a farm from a loop of his own, where
- * mw_mpi_run is too much. These two are then collective over *comm, and so are mw_master_close and
- * mw_slave_close. `comm` is borrowed until the options are destroyed or this is said anew; NULL
- * takes it back. A rank whose open fails with mw_options_must_decline, since mw has no MPI module
- * there, calls mw_mpi_decline, so that the others need not wait. Of --mw-transport, only auto, mpi
- * and mpi,tcp go with it; with mpi,tcp the master listens for slaves over TCP too. What the
- * environment says against it (MW_LOCAL, MW_TRANSPORT=tcp, ...) is not looked at while it is there.
- * Not collective. */
+/* Makes mw_master_open and mw_slave_open use the communicator *comm: rank `master_rank` calls the
+ * former, each other rank the latter. This is for a program that serves the farm from its own loop
+ * and so cannot use mw_mpi_run. The two are then collective over *comm, and so are mw_master_close
+ * and mw_slave_close. Borrows `comm` until the options are destroyed or mw_mpi_use is called again;
+ * NULL ends the use.
+ *
+ * If open fails on a rank and mw_options_must_decline(options) is true there, because that rank has
+ * no MPI module, it calls mw_mpi_decline so that the other ranks do not wait for it.
+ *
+ * --mw-transport may be auto, mpi or mpi,tcp; with mpi,tcp the master also listens for slaves over
+ * TCP. Environment variables that would make another farm (MW_LOCAL, MW_TRANSPORT=tcp) are ignored
+ * while the options have a communicator. Not collective. */
 static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_rank)
 {
     mw_options_set_communicator(options, comm, master_rank);
 }
 
-/* For a rank that has no part in the farm that the others are about to run: the collective call,
- * and nothing else; it does not wait for the end of the farm. Errors: MW_EUNAVAILABLE and MW_EINVAL
- * as those of mw_mpi_run that come from the communicator; MW_ENETWORK: MPI failed. */
+/* Takes part in the collective call that begins a farm, but not in the farm. A rank calls it in
+ * place of mw_mpi_run, and need not wait for the end of the farm. Collective over `comm`. Errors:
+ *   MW_EUNAVAILABLE  MPI is not initialised, or at too low a thread level
+ *   MW_EINVAL        MPI_COMM_NULL or an inter-communicator
+ *   MW_ENETWORK      MPI failed */
 static inline mw_error mw_mpi_decline(MPI_Comm comm)
 {
     int is_initialized = 0, is_finalized = 0, level = MPI_THREAD_SINGLE, is_inter = 0;
     MPI_Comm none;
-
     MPI_Initialized(&is_initialized);
     MPI_Finalized(&is_finalized);
     if (!is_initialized || is_finalized)
@@ -69,29 +74,30 @@ static inline mw_error mw_mpi_decline(MPI_Comm comm)
     MPI_Comm_test_inter(comm, &is_inter);
     if (is_inter)
         return MW_EINVAL;
-    /* As mw_transport_api.open says of mpi. */
+    /* The same call as in open of the mpi transport; see mw_transport_api.open. */
     return MPI_Comm_split(comm, MPI_UNDEFINED, 0, &none) == MPI_SUCCESS ? MW_OK : MW_ENETWORK;
 }
 
-/* Runs a farm, on rank `master_rank` of `comm` as mw_run_master and on the others as mw_run_slave.
- * Collective over `comm`: each rank must call it with the same `master_rank`, or mw_mpi_decline.
- * `options` may not be NULL; what it says of the audit trail, groups and time limits counts on the
- * rank that says it. All that is given is borrowed for the call. *status is set if MW_OK is
- * returned.
+/* Runs a farm: rank `master_rank` of `comm` does as mw_run_master, the other ranks as mw_run_slave.
+ * Collective over `comm`: each rank calls it with the same `master_rank`, or calls mw_mpi_decline.
+ * `options` must not be NULL. Each rank has options of its own: those of the master apply to the
+ * master, those of a slave to that slave. Borrows all pointers for the call. *status is set if
+ * MW_OK is returned.
  *
- * Errors are those of mw_run_master and mw_run_slave, with the sentence in mw_options_error. A rank
- * that fails before the others are reached takes part in the collective call all the same: slaves
- * without a master get MW_EUNAVAILABLE, or MW_EGONE if it had joined them already, and a master
- * without one of its slaves goes on with the others. Particular to MPI are:
- *   MW_EUNAVAILABLE  no MPI, or at too low a thread level; nobody else, or no master, takes part
- *   MW_EINVAL        MPI_COMM_NULL, or an inter-communicator; `comm` has no such rank */
+ * The errors are those of mw_run_master and mw_run_slave, with a sentence in mw_options_error. A
+ * rank that fails early still takes part in the collective call, so that no other rank waits for
+ * it. If that rank was the master, the slaves get MW_EUNAVAILABLE, or MW_EGONE if the master had
+ * joined them; if it was a slave, the farm runs without it. Particular to MPI are:
+ *   MW_EUNAVAILABLE  MPI is not initialised, or at too low a thread level; or no other rank, or not
+ *                    the master's, takes part
+ *   MW_EINVAL        MPI_COMM_NULL, an inter-communicator, or a `master_rank` that `comm` has not
+ */
 static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_program *program,
                                   mw_options *options, int argc, char **argv, int *status)
 {
     int is_initialized = 0, is_finalized = 0;
     int rank = MPI_PROC_NULL;
     mw_error error;
-
     MPI_Initialized(&is_initialized);
     MPI_Finalized(&is_finalized);
     if (is_initialized && !is_finalized && comm != MPI_COMM_NULL)
@@ -100,7 +106,7 @@ static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_progr
     error = rank == master_rank ? mw_run_master(program, options, argc, argv, status)
                                 : mw_run_slave(program, options, argc, argv, status);
     mw_mpi_use(options, MW_NULL_, 0);
-    /* Without a module there was nobody to say so to the others. */
+    /* Without the MPI module open could not make the collective call. */
     if (mw_options_must_decline(options))
         (void)mw_mpi_decline(comm);
     return error;

@@ -7,15 +7,21 @@
  *     mw_master_next     in the master algorithm: waits for the next finished task
  *     mw_call_return     in a task algorithm: its result
  *
- * examples/hello_world.c is a whole program. The rest of this header is for those who want the full
- * loops, raw bytes, msgpack, or a farm inside a program of their own (mw/embed.h).
+ * examples/hello_world.c is a whole program. The rest of this header serves the full loops, raw
+ * bytes, msgpack and slave algorithms. mw/embed.h opens masters and slaves without mw_main.
  *
- * Threads: a master, a slave, a call and what they hand out belong to the thread that uses them;
- * different masters and slaves are independent of each other. There is no global state.
+ * Threads: one thread at a time may use a master, a slave or a call, and everything that it hands
+ * out. Different masters and slaves are independent of each other and may run in different threads.
+ * The library has no global state, except the signal handlers of mw_main.
  *
- * Memory: of every pointer given to a function it is said that the function copies, borrows or
- * takes what is behind it. "borrowed until X" of a pointer handed out: the library owns it, and it
- * is gone after X.
+ * Memory: of each pointer that a function receives, its comment says one of three words. The
+ * function copies the data behind the pointer, borrows it until a named moment, or takes it: frees
+ * it when it needs it no more. Where a comment says only "copies", that holds for all pointers.
+ * Pointers that a function hands out are borrowed from the library until the moment named, and must
+ * not be freed.
+ *
+ * MPI: unless its comment says that it is collective, a function concerns only the process that
+ * calls it.
  */
 #ifndef MW_MW_H
 #define MW_MW_H
@@ -39,60 +45,74 @@ typedef struct mw_call mw_call;
 /* The program. */
 
 /* A task algorithm: runs in a slave, reads its arguments from `call` (mw_call_args) and leaves one
- * result (mw_call_return) or a failure (mw_call_fail). Leaving nothing means a result of no values.
- */
+ * result (mw_call_return) or a failure (mw_call_fail). If it leaves neither, its result has no
+ * values. `call` is borrowed until the algorithm returns. */
 typedef void mw_task_fn(mw_call *call);
 
-/* The master algorithm: runs in the master with the command line stripped of all --mw-* options,
- * argv[0] first and argv[argc] NULL. It returns the exit status of the program; what is not in
- * 0..255 becomes 255. When it returns, the slaves are told to stop. */
+/* The master algorithm: runs once, in the master. argc and argv are the command line without the
+ * --mw-* options; argv[0] is the program, argv[argc] is NULL. It returns the exit status of the
+ * program; a number outside 0..255 becomes 255. When it returns, the library tells the slaves to
+ * stop and closes the master. */
 typedef int mw_master_fn(mw_master *master, int argc, char **argv);
 
-/* The slave algorithm: runs in every slave once it is connected, with the same command line.
- * Between its own set-up and tear-down it calls mw_slave_loop_simple, or the finer loops. Its
- * return value is the exit status. */
+/* The slave algorithm: runs in every slave as soon as a master has accepted the slave. argc and
+ * argv are as for the master algorithm. Between its own set-up and tear-down it calls
+ * mw_slave_loop_simple, or mw_slave_loop in a loop. It returns the exit status of the slave; a
+ * number outside 0..255 becomes 255. */
 typedef int mw_slave_fn(mw_slave *slave, int argc, char **argv);
 
-/* A name for a task algorithm, by which tasks ask for it. */
+/* A task algorithm and the name by which mw_task.algorithm asks for it. */
 typedef struct mw_algorithm {
     const char *name;
     mw_task_fn *run;
 } mw_algorithm;
 
-/* What a program is made of. Borrowed, with all that it points to, until mw_main returns or the
- * master or slave made from it is closed. */
+/* The parts of a program. The library borrows the struct, and everything that it points to, until
+ * mw_main returns or the master or slave opened from it is closed. */
 typedef struct mw_program {
-    /* The task algorithms, each name once, ended by one whose name is NULL; NULL: none. Master and
-     * slaves need the same names, not the same order. */
+    /* The task algorithms. The entry after the last has the name NULL; no name may occur twice.
+     * NULL: the program has no task algorithms. Master and slaves need the same names, in any
+     * order. */
     const mw_algorithm *algorithms;
-    /* NULL: there is none; the audit trail says so, and the exit status is 255. */
+    /* NULL: the program cannot be a master; a process started as master exits with 255. */
     mw_master_fn *master;
-    /* NULL: mw_slave_loop_simple. */
+    /* NULL: slaves run mw_slave_loop_simple. */
     mw_slave_fn *slave;
-    /* For the algorithms: mw_master_user, mw_slave_user, mw_call_user. */
+    /* The program's own: the library only hands it to mw_master_user, mw_slave_user and
+     * mw_call_user. */
     void *user;
 } mw_program;
 
-/* Runs the program as what the options in argv say: a whole farm on this machine (the default), a
- * master, or a slave; `--mw-help` lists the options. Call it from main, once all else is set up,
- * and return what it returns:
+/* Makes this process a whole farm on this machine (the default), a master, or a slave, as the
+ * options in the environment and in argv say, and runs the program as that; `--mw-help` lists the
+ * options. Call it first in main, and return what it returns. Everything in main before mw_main
+ * runs in every slave too: so open files, and do all else that must happen once, in the master
+ * algorithm.
  *
- *   master  what the master algorithm returned; 255 if there is none or the farm broke; 128 + the
- *           signal's number if SIGINT or SIGTERM asked it to end
- *   slave   what the slave algorithm returned: by default 0 if the master told it to stop or has
- *           finished already, else 255
- *   either  2 for wrong usage, with a message on standard error; 0 for --mw-help and
- *           --mw-version-string, which print to standard output (nothing else in the library does)
+ * It takes the --mw-* options out of argv, in place. It returns an exit status:
  *
- * While it runs it handles SIGINT and SIGTERM and ignores SIGPIPE and SIGXFSZ; what was set is put
- * back after.
- * mpi: collective over MPI_COMM_WORLD; initialises MPI, and finalises it again, if nobody has. */
+ *   master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that
+ *           the master algorithm returned, but 255 instead of 0 if the farm broke or a submission
+ *           was refused; 255 if the program has no master algorithm
+ *   slave   the number that the slave algorithm returned; without one, 0 if the master told the
+ *           slave to stop, else 255; 0 if the resource file says that the computation is finished
+ *   either  2 for wrong usage of an option, or an option for which this build or machine lacks
+ *           something; 255 if the master or slave cannot be opened for another reason; 0 after
+ *           --mw-help and --mw-version-string
+ *
+ * Errors are printed on standard error. Only --mw-help and --mw-version-string make the library
+ * print on standard output.
+ *
+ * While mw_main runs it handles SIGINT and SIGTERM and ignores SIGPIPE and SIGXFSZ; before it
+ * returns it restores the former handlers. One mw_main at a time may run in a process.
+ * mpi: collective over MPI_COMM_WORLD. If MPI is not initialised, mw_main initialises it, and
+ * finalises it before it returns. */
 MW_API int mw_main(const mw_program *program, int argc, char **argv);
 
 /* Formats. */
 
-/* Arguments and results are sequences of msgpack values. The functions with a `format` write or
- * read them, one letter a value; blanks are skipped:
+/* Arguments and results are sequences of msgpack values. A function with a `format` writes or reads
+ * them, one letter for each value; blanks in the format are skipped:
  *
  *   letter  msgpack      written from                     read into
  *   s       string       const char *                     const char **, NUL-terminated
@@ -105,115 +125,129 @@ MW_API int mw_main(const mw_program *program, int argc, char **argv);
  *   b       boolean      int (bool)                       bool *
  *   o       any          const msgpack_object *           const msgpack_object **
  *
- * Writing copies what the pointers point to; sizes are in bytes. Reading sets all outputs or none,
- * and the number of values must be the number of letters; an integer must fit. Strings, binary and
- * objects that were read are borrowed, for as long as the function says. The formats are checked:
- * an unknown letter is MW_EINVAL.
+ * Writing copies the data behind the pointers; sizes are in bytes. Reading sets all outputs or
+ * none. The number of values must equal the number of letters, and an integer must fit its output.
+ * Strings, binary data and objects that were read are borrowed until the moment that the function
+ * names. An unknown letter in a format is MW_EINVAL.
  *
- * Arguments may be optional, a rest of any number, or named, in this order:
+ * A format may go on with optional values, a rest of any number, and named values, in this order:
  *
- *   "s|id"            after the "|", values that may be missing: their outputs keep what they hold
- *   "s*"              reading: the rest of the values, into const msgpack_object **, size_t *
- *   "s{depth:i b:b}"  named values, in any order, each of which may be missing when it is read; a
- *                     name that the format has not is MW_EFORMAT. Written as one map at the end of
- *                     the values, under the names given, which need not be those of variables
+ *   "s|id"            the values behind the "|" may be missing; their outputs then stay unchanged
+ *   "s*"              only for reading: all further values, into const msgpack_object **, size_t *
+ *   "s{depth:i b:b}"  named values. They are written as one map behind the other values. When they
+ *                     are read, each may be missing, their order is free, and a name that is not in
+ *                     the format is MW_EFORMAT. Names need not be those of variables
  *
  * `int depth = 10; bool verbose = false; mw_call_args(call, "s|i{verbose:b}", &s, &depth,
  * &verbose)` reads a required, an optional and a named argument with their defaults. */
 
 /* In a task algorithm. */
 
-/* Reads all arguments. On a mismatch the task is failed with a message that says what was expected
- * and what came, and the algorithm should return: `if (mw_call_args(call, "si", &s, &i)) return;`
- * Pointers read are borrowed until the algorithm returns. Errors: MW_EFORMAT, MW_EINVAL, MW_ENOMEM,
- * each of which has failed the task. */
+/* The task algorithm may use its call until it returns, and in the thread that runs it. None of
+ * these functions waits. */
+
+/* Reads all arguments. Pointers that it sets are borrowed until the algorithm returns. An error has
+ * already failed the task, with a message that names the expected and the received values, so the
+ * algorithm returns: `if (mw_call_args(call, "si", &s, &i) != MW_OK) return;` Errors: MW_EFORMAT if
+ * the arguments do not match the format or are raw bytes, MW_EINVAL for a bad format, MW_ENOMEM. */
 MW_API mw_error mw_call_args(mw_call *call, const char *format, ...) MW_USE_RESULT;
 
-/* The number of arguments; 0 also for raw bytes. */
+/* The number of arguments; 0 for raw bytes. Out of memory fails the task and gives 0. */
 MW_API size_t mw_call_args_count(mw_call *call);
 
-/* Argument `index` from 0, as msgpack-c's object, borrowed until the algorithm returns; NULL if
- * there is none. */
+/* Argument `index`, counted from 0, as msgpack-c's object, borrowed until the algorithm returns.
+ * NULL if there is no such argument. */
 MW_API const msgpack_object *mw_call_arg(mw_call *call, size_t index);
 
-/* The raw bytes that mw_master_submit_bytes sent, where they were received, borrowed until the
- * algorithm returns, writable by the algorithm. 32 KiB or more are aligned as malloc's memory is,
- * for an array of any type; fewer are aligned for nothing. On a task that has values instead, the
- * task is failed and MW_EFORMAT returned. */
+/* Sets *data and *size to the raw bytes that mw_master_submit_bytes sent. They lie where they were
+ * received, are borrowed until the algorithm returns, and the algorithm may write to them. 32 KiB
+ * or more are aligned as malloc aligns, for an array of any type; fewer may lie at any address. If
+ * the task has values instead, the task is failed. Errors: MW_EFORMAT. */
 MW_API mw_error mw_call_bytes(mw_call *call, void **data, size_t *size) MW_USE_RESULT;
 
-/* Leaves the result, replacing one that was left before. Copies. On an error the task is failed:
- * MW_EINVAL for the format, MW_ETOOBIG for a string or binary of 4 GiB or more, which msgpack
- * cannot hold, MW_ENOMEM. */
+/* Leaves values as the result, in place of a result left before. Copies. On an error the task is
+ * failed: MW_EINVAL for a bad format; MW_ETOOBIG for a string or binary of 4 GiB or more, which
+ * msgpack cannot hold; MW_ENOMEM. A result that is too large for a message fails the task when the
+ * algorithm returns. */
 MW_API mw_error mw_call_return(mw_call *call, const char *format, ...);
 
-/* Leaves raw bytes as the result, of any size that --mw-max-write-buffer-size and the master allow.
- * The first copies `data`. The second takes it, and nobody may write to it afterwards: it is either
- * a malloc'd block, which will be freed, also on an error, or lies in what mw_call_bytes gave, all
- * of it or a part, for a task that computes in place (what mw_call_args gave is neither). 32 KiB or
- * more are then sent from where they lie. Errors: MW_ETOOBIG, MW_ENOMEM; the task is failed then.
- */
+/* Leave raw bytes as the result, in place of a result left before: up to the smaller of the slave's
+ * --mw-max-write-buffer-size and the master's --mw-max-read-buffer-size, less 128 bytes. The first
+ * function copies `data`. The second takes it, and sends 32 KiB or more from where they lie: `data`
+ * is a malloc'd block, which is freed also on an error, or points into the bytes of mw_call_bytes,
+ * for a task that computes in place (but not into strings or data that mw_call_args read). Nobody
+ * may write to the bytes afterwards. On an error the task is failed: MW_ETOOBIG, MW_ENOMEM. */
 MW_API mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size);
 MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size);
 
-/* A msgpack-c packer that writes the values of the result straight into the message to the master,
- * replacing a result that was left before: any number of values, until the algorithm returns or
- * leaves another result. Borrowed until then. Never NULL: out of memory fails the task later. */
+/* A msgpack-c packer that writes the values of the result, any number of them, straight into the
+ * message to the master, in place of a result left before. Borrowed until the algorithm returns or
+ * leaves another result. Never NULL. Out of memory, or values that are not whole, fail the task
+ * when the algorithm returns. */
 MW_API msgpack_packer *mw_call_packer(mw_call *call);
 
-/* Fails the task, replacing a result that was left before. The master gets the message as
- * mw_result.message; the slave goes on with the next task. */
+/* Fails the task, in place of a result left before, with a message made as printf makes it. The
+ * master finds the message in mw_result.message. The slave goes on with its next task. */
 MW_API void mw_call_fail(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
 
 /* A string made as printf makes it, borrowed until the algorithm returns. Never NULL: out of memory
  * fails the task and gives "". */
 MW_API const char *mw_call_format(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
 
-/* mw_program.user, and the slave that runs the task. */
+/* The pointer of mw_slave_user (mw_program.user unless the slave algorithm set another), and the
+ * slave that runs the task, borrowed until the algorithm returns. */
 MW_API void *mw_call_user(const mw_call *call);
 MW_API mw_slave *mw_call_slave(const mw_call *call);
 
 /* In the master algorithm: submitting. */
 
-/* An answer that has a default of its own. */
+/* The functions on a master may be called from the moment when the master algorithm begins, or
+ * mw_master_open has returned, until the algorithm returns, or mw_master_close is called. Only
+ * mw_master_next, mw_master_loop and mw_master_loop_iterate serve the slaves, and only the first
+ * two, or the third with a timeout, wait. */
+
+/* A yes or no; MW_DEFAULT takes the default that the field names. */
 typedef enum mw_choice {
     MW_DEFAULT,
     MW_YES,
     MW_NO,
 } mw_choice;
 
-/* Under which rules a task runs; what is left 0 is the default. One policy may serve many
- * submissions. Copied, with its string. */
+/* The rules under which a task runs. A field that is 0 means its default. Each submission copies
+ * the policy and its string, so one policy may serve many submissions. */
 typedef struct mw_policy {
-    /* Run on this slave only, such as "SLAVE-3": the task is ordered. Ordered tasks of one slave
-     * run in the order in which they were submitted. NULL: on any, the task is unordered. The slave
-     * must be of the ordered or intermingle group; if it is not, or is not there, see do_it_anyway.
-     */
+    /* A slave's id, such as "SLAVE-3": the task is ordered, that is, it runs on this slave only,
+     * after the ordered tasks that were submitted for the slave before. NULL: the task is
+     * unordered and runs on any slave. The slave must be in the ordered or intermingle group; if it
+     * is not, or is not connected, do_it_anyway decides. */
     const char *sid;
-    /* What becomes of an ordered task whose slave is lost, is not there, or takes no ordered tasks:
-     * MW_YES runs it on any slave, MW_NO makes it unrunnable. By default no. */
+    /* If the slave of an ordered task is lost, is not connected or takes no ordered tasks: MW_YES
+     * runs the task on any slave, MW_NO makes it unrunnable. The default is MW_NO. */
     mw_choice do_it_anyway;
-    /* Whether a task whose slave is lost while it has the task is run again; if not, it becomes
-     * unrunnable. Asked before do_it_anyway. By default yes. */
+    /* If a slave is lost while it has the task: MW_YES runs the task again, MW_NO makes it
+     * unrunnable. This is decided before do_it_anyway. The default is MW_YES. */
     mw_choice retry;
-    /* How many slaves may have the task and be lost before it becomes unrunnable, 1..255; 0
-     * means 3. Of several tasks that a slave had, none counts, since nobody knows which it was
-     * running, or with fixed groups (--mw-slave-task-group N) all do; after that each is sent
-     * alone. A slave that says goodbye does not count. */
+    /* The task becomes unrunnable when this many slaves were lost while they had it: 1..255; 0
+     * means 3. If a lost slave had several tasks, the loss counts for none of them, since nobody
+     * knows which one was running; with fixed groups (--mw-slave-task-group N) it counts for all of
+     * them. From then on each of these tasks is sent alone. A slave that says goodbye does not
+     * count. */
     unsigned max_attempts;
-    /* Of the unordered tasks that wait, those of higher priority are sent first; within one
-     * priority, those submitted first. */
+    /* Among the waiting unordered tasks, a higher priority is sent first; within one priority, the
+     * task that was submitted first. */
     int priority;
-    /* A slave that has the task for longer than so many seconds is dropped, and the task treated as
-     * lost with it. 0: no limit. */
+    /* In seconds, at most 1e9: a slave that has had the task for longer is dropped, and the task
+     * counts as lost with it. 0: no limit. */
     double time_limit_s;
 } mw_policy;
 
-/* What to run; what is left 0 is the default. Copied, with what it points to. */
+/* A task to submit. A field that is 0 means its default. Each submission copies the struct and all
+ * that it points to. */
 typedef struct mw_task {
-    /* The name of the task algorithm. */
+    /* The name of the task algorithm; must be set. */
     const char *algorithm;
-    /* Comes back unchanged in mw_result: a number, or if tag_size is above 0, so many bytes. */
+    /* The program's own mark; comes back unchanged in mw_result: a number, or, if tag_size is above
+     * 0, the tag_size bytes at tag_data. */
     int64_t tag;
     const void *tag_data;
     size_t tag_size;
@@ -225,23 +259,26 @@ typedef struct mw_task {
  * master never uses one twice. */
 typedef uint64_t mw_task_id;
 
-/* Submits a task with the values of the format as arguments. Copies. The task is sent to a slave in
- * a later mw_master_next or loop. Errors, with nothing submitted and a sentence in mw_master_error:
- *   MW_EALGORITHM  the program has no such algorithm       MW_EINVAL  a bad format, sid or limit
- *   MW_ETOOBIG     over --mw-max-write-buffer-size, or a string or binary of 4 GiB or more, which
- *                  msgpack cannot hold: submit it as raw bytes
- *   MW_ENOMEM
- * Ignoring one is safe: it shows again in mw_master_error, and the exit status of mw_main is then
- * 255 if the master algorithm returned 0. */
+/* Submits a task with the values of the format as its arguments. Copies. Never waits: the task is
+ * sent to a slave in a later mw_master_next or mw_master_loop. After an error nothing was
+ * submitted, and mw_master_error has a sentence:
+ *   MW_EALGORITHM  the program has no task algorithm of that name
+ *   MW_EINVAL      a bad format, policy.sid, max_attempts or time_limit_s, or no algorithm
+ *   MW_ETOOBIG     the arguments are larger than --mw-max-write-buffer-size; or a string or binary
+ *                  has 4 GiB or more, which msgpack cannot hold: submit it as raw bytes
+ *   MW_ENOMEM      out of memory
+ * A caller may ignore the error: mw_master_status keeps the first one, and mw_main then returns 255
+ * if the master algorithm returned 0. */
 MW_API mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...);
 
-/* The same with arguments that the caller packed with msgpack-c: `size` bytes that hold whole
- * msgpack values one after the other, checked. Copies. */
+/* The same with arguments that the caller has packed with msgpack-c: `size` bytes of `data` that
+ * are whole msgpack values, one after the other; anything else is MW_EINVAL. Copies. */
 MW_API mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,
                                         size_t size);
 
-/* The same with raw bytes for mw_call_bytes. The first copies `data`; the second takes a malloc'd
- * block and will free() it, also on an error. */
+/* The same with raw bytes, which the task algorithm reads with mw_call_bytes. The first function
+ * copies `data`. The second takes it: `data` is a malloc'd block, which is freed also on an error.
+ */
 MW_API mw_error mw_master_submit_bytes(mw_master *master, const mw_task *task, const void *data,
                                        size_t size);
 MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, void *data,
@@ -250,159 +287,173 @@ MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *ta
 /* The number of the task that was submitted last, 0 if none was. */
 MW_API mw_task_id mw_master_last_task(const mw_master *master);
 
-/* Cancels a task: one that waits is forgotten, one that runs goes on but its result is not taken.
- * After MW_OK nothing is ever handed out for it. MW_ESTATE: too late, it is finished or unrunnable
- * and has been handed out or will be; or there is no such task. */
+/* Cancels a task. A waiting task is forgotten. A running task runs to its end, but its result is
+ * thrown away. After MW_OK the master never hands out anything for the task. Errors, with a
+ * sentence in mw_master_error and without effect on the exit status: MW_ESTATE if there is no such
+ * task, or it has ended already and was or will be handed out. */
 MW_API mw_error mw_master_cancel(mw_master *master, mw_task_id task);
 
-/* A string made as printf makes it, borrowed until the next mw_master_format. Never NULL: out of
- * memory gives "" and shows in mw_master_error. */
+/* A string made as printf makes it, borrowed until the next mw_master_format on this master. Never
+ * NULL: out of memory gives "" and counts as a refused submission (mw_master_status). */
 MW_API const char *mw_master_format(mw_master *master, const char *format, ...) MW_PRINTF(2, 3);
 
 /* In the master algorithm: finished tasks. */
 
+/* How a task ended. */
 typedef enum mw_outcome {
-    MW_DONE,       /* the task algorithm left a result: read it with mw_result_get and the like */
-    MW_FAILED,     /* the task algorithm failed: see `message` */
-    MW_UNRUNNABLE, /* no slave could run it under its policy: see `message`; `data` is what was
-                      submitted: read it with mw_result_args and the like */
+    MW_DONE,       /* the task algorithm left a result: read it with mw_result_get */
+    MW_FAILED,     /* the task algorithm failed: `message` says why */
+    MW_UNRUNNABLE, /* no slave could run the task under its policy: `message` says why; read its
+                      arguments with mw_result_args */
 } mw_outcome;
 
-/* A task that has ended. For reading only. A copy of the struct may be read like the original, for
- * as long as that is borrowed; its functions refuse it afterwards with MW_ESTATE, unless the master
- * is closed by then. */
+/* A task that has ended. The fields are for reading only. The master hands out one at a time: it,
+ * all that it points to, and all that was read from it are borrowed until the next call of
+ * mw_master_next, mw_master_next_result or mw_master_next_unrunnable, or until the master is
+ * closed. A copy of the struct may be read in place of the original, until that moment; later the
+ * functions refuse the copy with MW_ESTATE, as long as the master is open. */
 typedef struct mw_result {
     mw_outcome outcome;
     mw_task_id task;       /* the task's number, as mw_master_last_task gave it */
-    const char *algorithm; /* constant */
-    const char *sid;       /* the slave, "SLAVE-3", kept until the master is closed; NULL if none */
+    const char *algorithm; /* the name in mw_program.algorithms */
+    const char *sid;       /* the slave's id, valid until the master is closed; NULL if no slave
+                            * had the task */
     int64_t tag;           /* mw_task.tag; 0 if the tag is bytes */
-    const void *tag_data;  /* the tag's bytes; NULL if it is a number */
-    size_t tag_size;       /* their number */
+    const void *tag_data;  /* the tag's bytes; NULL if the tag is a number */
+    size_t tag_size;       /* the number of the tag's bytes */
     double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task */
-    const char *message;   /* what went wrong; NULL if the outcome is MW_DONE */
-    bool is_bytes;         /* raw bytes, not values */
-    const void *data;      /* the values as msgpack, or the raw bytes, where they were received; raw
-                            * bytes are aligned as those of mw_call_bytes */
-    size_t size;           /* their size in bytes */
+    const char *message;   /* why the task has no result; NULL if the outcome is MW_DONE */
+    bool is_bytes;         /* whether `data` is raw bytes, not msgpack values */
+    const void *data;      /* MW_DONE: the result; MW_UNRUNNABLE: the arguments; MW_FAILED: NULL.
+                            * Msgpack values, or raw bytes aligned as those of mw_call_bytes */
+    size_t size;           /* of `data`, in bytes */
     mw_master *master;     /* the master that handed it out */
 } mw_result;
 
-/* The usual loop is `while ((result = mw_master_next(master)))`: gives the next finished task,
- * waiting for it and serving the slaves meanwhile, until none is out any more; then NULL. The
- * result and all that was read from it are borrowed until the next call of mw_master_next,
- * mw_master_next_result or mw_master_next_unrunnable.
+/* Gives the next task that has ended, result or unrunnable. If none is there, it serves the slaves
+ * and waits for one. NULL when no task is out any more, so the usual loop is
+ * `while ((result = mw_master_next(master)) != NULL)`.
  *
- * NULL comes early if the farm broke or a signal asked the program to end: mw_master_error has the
- * sentence then, and the exit status of mw_main shows it without further ado. */
+ * It also gives NULL, before that, when the farm broke or a signal asked the program to end.
+ * mw_master_error then has a sentence, mw_master_status the error, and the exit status of mw_main
+ * shows it. */
 MW_API const mw_result *mw_master_next(mw_master *master);
 
-/* Reads all values of a result whose outcome is MW_DONE. Pointers are borrowed as long as the
- * result. Errors, with a sentence in mw_master_error, which for a failed or unrunnable task has its
- * message: MW_EFORMAT, MW_EINVAL, MW_ENOMEM; MW_ESTATE for a copy of a result that is borrowed no
- * more. Unlike other errors these do not change the exit status. */
+/* Reads all values of a result whose outcome is MW_DONE. Errors, with a sentence in
+ * mw_master_error, and unlike those of a submission without effect on the exit status:
+ *   MW_EFORMAT  the values do not match the format, are raw bytes, or the task failed or is
+ *               unrunnable: the sentence then has its message
+ *   MW_EINVAL   a bad format
+ *   MW_ENOMEM   out of memory
+ *   MW_ESTATE   `result` is a copy, and another result was handed out since */
 MW_API mw_error mw_result_get(const mw_result *result, const char *format, ...) MW_USE_RESULT;
 
-/* Reads the arguments of an unrunnable task, likewise. */
+/* Reads the arguments of a task whose outcome is MW_UNRUNNABLE, with the errors of mw_result_get.
+ */
 MW_API mw_error mw_result_args(const mw_result *result, const char *format, ...) MW_USE_RESULT;
 
-/* The number of values of a result, or of arguments of an unrunnable task; 0 for raw bytes and
- * failures. */
+/* The number of values of a result, or of arguments of an unrunnable task; 0 for raw bytes, for
+ * failed tasks, and where mw_result_get gives MW_ENOMEM or MW_ESTATE. */
 MW_API size_t mw_result_values_count(const mw_result *result);
 
-/* Value or argument `index` from 0, as msgpack-c's object, borrowed as long as the result; NULL if
- * there is none. */
+/* Value or argument `index`, counted from 0, as msgpack-c's object, borrowed as the result is. NULL
+ * if there is no such value. */
 MW_API const msgpack_object *mw_result_value(const mw_result *result, size_t index);
 
 /* In the master algorithm: the full loop. */
 
-/* What there is to take. */
+/* How many things the master algorithm can take now, and by which function. */
 typedef struct mw_master_counts {
-    size_t unrunnable;   /* mw_master_next_unrunnable */
-    size_t results;      /* mw_master_next_result */
-    size_t connected;    /* ordered slaves that connected since last asked */
-    size_t disconnected; /* ordered slaves that disconnected since last asked */
+    size_t unrunnable;   /* unrunnable tasks: mw_master_next_unrunnable */
+    size_t results;      /* results: mw_master_next_result */
+    size_t connected;    /* slaves' ids: mw_master_next_connected */
+    size_t disconnected; /* slaves' ids: mw_master_next_disconnected */
 } mw_master_counts;
 
-/* Serves the slaves until at least one of the counts is above 0 or timeout_s seconds have passed;
- * below 0 waits for ever. *counts is set whatever is returned. Errors, with a sentence in
- * mw_master_error:
- *   MW_EINTERRUPTED  a signal asked the program to end; stays so
- *   MW_ENOSLAVES     no slave is left and none can come, and tasks are out or the wait would be for
- *                    ever; stays so
- *   MW_ENETWORK, MW_ENOMEM  the farm is broken; stays so */
+/* Serves the slaves until at least one of the counts is above 0 or timeout_s seconds have passed; a
+ * negative timeout_s waits for ever. *counts is set also on an error. Once an error was returned,
+ * each later call returns it again, and mw_master_error has a sentence:
+ *   MW_EINTERRUPTED  a signal asked the program to end
+ *   MW_ENOSLAVES     no slave is left and none can come, and there are tasks to run or the wait
+ *                    would be for ever
+ *   MW_ENETWORK      a transport broke
+ *   MW_ENOMEM        out of memory */
 MW_API mw_error mw_master_loop(mw_master *master, double timeout_s,
                                mw_master_counts *counts) MW_USE_RESULT;
 
-/* One pass: as above, but returns after anything has happened, and the counts may all be 0. With
- * timeout_s 0 it never waits. */
+/* One pass of mw_master_loop: it returns after anything has happened, so all counts may be 0. With
+ * a timeout_s of 0 it never waits. The errors are those of mw_master_loop. */
 MW_API mw_error mw_master_loop_iterate(mw_master *master, double timeout_s,
                                        mw_master_counts *counts) MW_USE_RESULT;
 
-/* The next result (outcome MW_DONE or MW_FAILED) or unrunnable task that is there, or NULL. Never
- * waits and never serves a slave. Borrowed as with mw_master_next. */
+/* The next result (its outcome is MW_DONE or MW_FAILED), and the next unrunnable task; NULL if none
+ * is there. They never wait and never serve the slaves. Borrowed as mw_result says. */
 MW_API const mw_result *mw_master_next_result(mw_master *master);
 MW_API const mw_result *mw_master_next_unrunnable(mw_master *master);
 
-/* The next slave of the ordered or intermingle group that connected, or disconnected, in the order
- * in which they did; NULL if there is no more. A slave may be in both lists. Kept until the master
- * is closed. */
+/* The id of the next slave of the ordered or intermingle group that has connected, and that has
+ * disconnected, in the order of these events; NULL if there are no more. One slave may be in both
+ * lists. The ids are valid until the master is closed. */
 MW_API const char *mw_master_next_connected(mw_master *master);
 MW_API const char *mw_master_next_disconnected(mw_master *master);
 
-/* Tasks that wait or run; tasks that are unrunnable and not taken yet. */
+/* The number of tasks that wait or run, and of tasks that are unrunnable and not yet taken. */
 MW_API size_t mw_master_num_runnable_tasks(const mw_master *master);
 MW_API size_t mw_master_num_unrunnable_tasks(const mw_master *master);
 
-/* Slaves that are connected now, greeted and not told to stop. */
+/* The number of slaves that the master has accepted, that are still connected, and that it has not
+ * told to stop. */
 MW_API size_t mw_master_num_slaves(const mw_master *master);
 
 /* In the master algorithm: groups of slaves. */
 
-/* Which tasks a slave takes. */
+/* The tasks that a slave takes. */
 typedef enum mw_group {
-    MW_UNORDERED,   /* unordered ones */
-    MW_INTERMINGLE, /* ordered ones that are for it, and when there is none, unordered ones */
-    MW_ORDERED,     /* ordered ones that are for it */
+    MW_UNORDERED,   /* unordered tasks */
+    MW_INTERMINGLE, /* the ordered tasks that are for it first, then unordered tasks */
+    MW_ORDERED,     /* only the ordered tasks that are for it */
 } mw_group;
 
-/* Raises, or lowers but not below 0, the number of slaves wanted in a group. A slave that connects
- * goes to the ordered if they want more than they have, else to the intermingle likewise, else to
- * the unordered. Slaves that are connected stay where they are. The resource file's slaves-needed
- * is what the groups want beyond what they have. */
+/* Raise and lower, but not below 0, the number of slaves wanted in a group. A slave that connects
+ * joins the ordered group if that has fewer slaves than wanted, else the intermingle group if that
+ * has fewer, else the unordered group. Connected slaves stay in their group. The resource file's
+ * slaves-needed is the number of slaves that the groups lack. */
 MW_API void mw_master_allocate(mw_master *master, size_t slaves_count, mw_group group);
 MW_API void mw_master_deallocate(mw_master *master, size_t slaves_count, mw_group group);
 
-/* Moves an ordered or intermingle slave to the unordered ones and lowers the number that its group
- * wants by one. It finishes what it is running; its ordered tasks that wait are treated as if it
- * were lost. MW_ESTATE, with a sentence in mw_master_error: there is no such slave of these groups.
- */
+/* Moves an ordered or intermingle slave to the unordered group and lowers the number wanted in its
+ * old group by one. The slave finishes the tasks that it has; its ordered tasks that still wait
+ * are treated as if the slave were lost. Copies. Errors, with a sentence in mw_master_error:
+ * MW_ESTATE if no slave of these groups has this id. */
 MW_API mw_error mw_master_free_slave(mw_master *master, const char *sid);
 
-/* Lowers the number that a group wants by one, as for a slave of it that is gone for good. */
+/* Lowers the number of slaves wanted in a group by one: for a slave of the group that is gone and
+ * that no other slave shall replace. */
 MW_API void mw_master_free_group(mw_master *master, mw_group group);
 
 /* In the master algorithm: target numbers. */
 
-/* How many tasks the master algorithm wants to have waiting in memory: of one algorithm, or with
- * NULL, of all together. Advice for itself, to submit mw_master_upto more now and then instead of
- * all at first; the library refuses nothing because of it. By default 0; a negative number counts
- * as 0. An algorithm that the program has not is MW_EALGORITHM, and has the target 0. */
+/* A target is the number of tasks that the master algorithm wants to have waiting in memory: of one
+ * task algorithm, or, where `algorithm` is NULL, of all together. It is advice that the master
+ * algorithm gives itself, so as to submit mw_master_upto more tasks now and then instead of all
+ * tasks at once; the library refuses nothing because of it. The default is 0; a negative
+ * tasks_count counts as 0. `algorithm` is borrowed for the call. Errors: MW_EALGORITHM if the
+ * program has no such task algorithm; its target is 0. */
 MW_API mw_error mw_master_set_target(mw_master *master, const char *algorithm, int64_t tasks_count);
 MW_API int64_t mw_master_target(const mw_master *master, const char *algorithm);
 
-/* Tasks that wait: in memory and not at a slave. */
+/* The number of waiting tasks, which no slave has yet; `algorithm` as for a target. */
 MW_API size_t mw_master_pending(const mw_master *master, const char *algorithm);
 
-/* How many more the target asks for: target less pending, at least 0. */
+/* How many more tasks the target asks for: the target less the waiting tasks, but at least 0. */
 MW_API int64_t mw_master_upto(const mw_master *master, const char *algorithm);
 
 /* mw_program.user. */
 MW_API void *mw_master_user(const mw_master *master);
 
-/* Whether the farm is sound: MW_OK; else what ended it, MW_EINTERRUPTED, MW_ENOSLAVES, MW_ENETWORK
- * or MW_ENOMEM; else the error of the first submission that was refused. Who opened the master
- * without mw_main asks at the end; mw_main turns it into the exit status. */
+/* MW_OK if the farm is sound. Else the error that ended it: MW_EINTERRUPTED, MW_ENOSLAVES,
+ * MW_ENETWORK or MW_ENOMEM. Else the error of the first submission that was refused. mw_main turns
+ * it into the exit status; a program that opened the master itself asks at the end. */
 MW_API mw_error mw_master_status(const mw_master *master);
 
 /* The sentence of the last error, "" if there was none. Borrowed until the next call on the master.
@@ -411,27 +462,32 @@ MW_API const char *mw_master_error(const mw_master *master);
 
 /* In the slave algorithm. */
 
-/* What the slave's loops tell. */
+/* The state of a slave, as its loops report it. */
 typedef struct mw_slave_counts {
-    bool master_gone;       /* no master any more, for whatever reason: leave the loop */
-    bool shutdown;          /* the master said so */
+    bool master_gone;       /* the slave has no master any more, for any reason: leave the loop */
+    bool shutdown;          /* the master told this slave to stop */
     uint64_t results_total; /* results computed since the slave was opened */
     size_t tasks_waiting;   /* received and not yet run */
     size_t results_waiting; /* computed and not yet sent */
-    size_t result_group;    /* results per message; 0: auto */
+    size_t result_group;    /* results in a message (--mw-slave-result-group); 0: auto */
 } mw_slave_counts;
 
-/* Runs tasks until the master tells this slave to stop: 0; or until the master is gone: 255. These
- * are exit statuses: 0 means done, anything else "start me again" to a batch system. */
+/* Runs tasks until the master tells this slave to stop, and returns 0; or until the master is gone
+ * or a signal asks the program to end, and returns 255. These are exit statuses: to a batch system,
+ * 0 means "done" and anything else means "start me again". Returns 255 at once if a task algorithm
+ * calls it. */
 MW_API int mw_slave_loop_simple(mw_slave *slave);
 
-/* Waits up to timeout_s seconds (below 0: for ever) for tasks, runs up to a result group of them,
- * sends the results, and tells how things stand. Errors, with a sentence in mw_slave_error and
- * *counts set all the same:
- *   MW_EGONE         the master is gone without having said why     MW_EREFUSED  it refused us
+/* Waits up to timeout_s seconds for tasks (a negative timeout_s: for ever), runs up to
+ * counts->result_group of them (auto: until a message of results is sent), sends results, and sets
+ * *counts, also on an error. MW_OK is also returned when the master has told the slave to stop:
+ * counts->shutdown says so. Errors, with a sentence in mw_slave_error:
+ *   MW_EGONE         the master is gone without having told this slave to stop
+ *   MW_EREFUSED      the master refused this slave
  *   MW_EINTERRUPTED  a signal asked the program to end
- *   MW_ESTATE        it was called by a task algorithm
- *   MW_ENETWORK, MW_ENOMEM  the connection is broken */
+ *   MW_ESTATE        a task algorithm called it
+ *   MW_ENETWORK      the transport broke
+ *   MW_ENOMEM        out of memory */
 MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,
                               mw_slave_counts *counts) MW_USE_RESULT;
 
@@ -439,10 +495,11 @@ MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,
 MW_API mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s,
                                       mw_slave_counts *counts) MW_USE_RESULT;
 
-/* This slave's id as the master prints it, "SLAVE-3"; borrowed until the slave is closed. */
+/* This slave's id at its master, "SLAVE-3"; borrowed until the slave is closed. */
 MW_API const char *mw_slave_id(const mw_slave *slave);
 
-/* mw_program.user; may be set in the slave algorithm for the task algorithms to find. */
+/* The program's own pointer: mw_program.user, until the slave algorithm sets another for the task
+ * algorithms to find with mw_call_user. `user` is borrowed until the slave is closed. */
 MW_API void *mw_slave_user(const mw_slave *slave);
 MW_API void mw_slave_set_user(mw_slave *slave, void *user);
 

@@ -13,13 +13,14 @@
 #define MW_VERSION_PATCH 0
 #define MW_VERSION_STRING "0.1.0"
 
-/* A master refuses a slave that speaks another number, and tells it so. */
+/* The version of the protocol. A master refuses a slave that has another one, with a reason. */
 #define MW_PROTOCOL_VERSION 2
 
 MW_BEGIN_DECLS
 
-/* The version of the library that is linked, as "0.1.0": may differ from MW_VERSION_STRING, which
- * is that of the headers. The string is constant. From any thread, at any time. */
+/* The version of the library that the program has loaded, such as "0.1.0", as a constant string. It
+ * may differ from MW_VERSION_STRING, the version of the headers that the program was compiled with.
+ * May be called from any thread at any time. */
 MW_API const char *mw_version(void);
 
 MW_END_DECLS
