@@ -52,7 +52,7 @@ struct mwi_results {
     /* The message, and the results in it that have ended. */
     struct mwi_buffer message;
     size_t count;
-    size_t half_count; /* by time: when this many have gathered, the master has room to send more */
+    size_t half_count; /* by time: when this many have gathered, they are sent */
     int64_t oldest_ns; /* when the first of them ended */
 
     /* The result that is being built, by offsets into the message. */
@@ -60,10 +60,10 @@ struct mwi_results {
     bool has_begun; /* memory sufficed for its beginning */
     size_t algorithm;
     uint64_t task_id;
-    size_t start;         /* <= payload_start <= values_start */
-    size_t payload_start; /* behind the task's id */
-    size_t values_start;  /* VALUES: behind the header */
-    size_t payload_end;   /* all but VALUES; user code may have appended more by a stale packer */
+    size_t start;            /* <= payload_start <= values_start */
+    size_t payload_start;    /* behind the task's id */
+    size_t values_start;     /* VALUES: behind the header */
+    size_t payload_end;      /* all but VALUES: bytes behind it come from a packer used too late */
     struct mwi_block *large; /* LARGE, else NULL: owns large_data */
     const void *large_data;
     size_t large_size;
@@ -86,8 +86,8 @@ bool mwi_results_start(struct mwi_results *results, const struct mwi_results_mas
 /* From now on no master takes results; those that wait are not sent. */
 void mwi_results_stop(struct mwi_results *results);
 
-/* The master has sent tasks, and `tasks_count` wait now: by time, half of what it is owed may
- * gather in one message. */
+/* The master has sent tasks, and `tasks_count` wait now. By time, results gather until they are half
+ * of the tasks that wait or have ended; then they are sent, and the master sends more. */
 void mwi_results_expect(struct mwi_results *results, size_t tasks_count);
 
 /* Begins the result of a task. The result before it must have ended. */
@@ -101,10 +101,10 @@ struct mwi_buffer *mwi_results_open_values(struct mwi_results *results);
  * can read. True after memory has run out, which the end of the result tells of. */
 bool mwi_results_are_whole(const struct mwi_results *results);
 
-/* Leaves raw bytes as the payload. The first copies them, the second takes a malloc'd block, also
- * if it fails, the third borrows bytes that lie in `block`, of which it keeps a reference. Errors:
- * MW_ENOMEM; MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the caller
- * leaves a failure. */
+/* Leaves raw bytes as the payload. copy_bytes copies them. take_bytes takes a malloc'd block, also
+ * after an error. share_bytes keeps a reference to `block`, where the bytes lie. Errors: MW_ENOMEM;
+ * MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the caller leaves a
+ * failure. */
 mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, size_t size,
                                 mw_reason *why) MW_USE_RESULT;
 mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t size,

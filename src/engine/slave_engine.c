@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks are queued where they were received; slave_results.c has what becomes of them. The end
- * phases (SHUTDOWN, REFUSED, GONE) are final and forget the tasks that wait: nobody would take
- * their results.
+ * Steps the slave's phases and keeps its queue of tasks. Rules:
+ *
+ * - A task's payload stays in the frame that brought it. A block counts the tasks in the frame.
+ * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
+ *   take the results.
+ * - Before the welcome a failure leads back to APART, and the shell may try again.
+ *
+ * The loop steps it, the face begins and ends tasks. A new message of the master is a case in
+ * take_message, or, if it belongs to the greeting, in engine/greeting.
  */
 #include "engine/slave_engine.h"
 
@@ -38,6 +44,7 @@ static bool pop_task(struct mwi_slave_engine *engine, struct mwi_slave_task *tas
 {
     if (engine->tasks_count == 0)
         return false;
+    assert(engine->ring_first < engine->ring_capacity);
     *task = engine->ring[engine->ring_first];
     engine->ring_first = (engine->ring_first + 1) & (engine->ring_capacity - 1);
     engine->tasks_count--;
@@ -47,9 +54,9 @@ static bool pop_task(struct mwi_slave_engine *engine, struct mwi_slave_task *tas
 static bool reserve_tasks(struct mwi_slave_engine *engine, size_t count)
 {
     size_t needed = engine->tasks_count + count;
-    size_t capacity = engine->ring_capacity == 0 ? 16 : engine->ring_capacity;
     if (needed <= engine->ring_capacity)
         return true;
+    size_t capacity = engine->ring_capacity == 0 ? 16 : engine->ring_capacity;
     while (capacity < needed)
         capacity *= 2;
     struct mwi_slave_task *ring = malloc(capacity * sizeof *ring);
@@ -75,6 +82,7 @@ static void forget_tasks(struct mwi_slave_engine *engine)
 
 static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int64_t now_ns)
 {
+    assert(engine->phase < MWI_PHASE_SHUTDOWN && phase >= MWI_PHASE_SHUTDOWN);
     engine->phase = phase;
     forget_tasks(engine);
     mwi_results_stop(&engine->results);
@@ -96,7 +104,7 @@ static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int6
                                     .reason = engine->reason});
 }
 
-/* The master broke the protocol, or we cannot go on with it. */
+/* Drops a master that broke the protocol, or with which this slave cannot go on. */
 static void give_up(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
 {
     mwi_effects_drop(&engine->effects, engine->peer);
@@ -196,7 +204,8 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_ID});
 }
 
-/* The payloads lie in the frame as it was received, which is kept at `kept` from now on. */
+/* Queues the tasks of a message. Their payloads point into the frame at `received`, whose bytes are
+ * in `block` at `kept` from now on. */
 static void queue_items(struct mwi_slave_engine *engine, const struct mwi_message *message,
                         struct mwi_block *block, const unsigned char *received, unsigned char *kept)
 {
@@ -206,6 +215,7 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
         if (item.payload.size > 0) /* else data may be NULL */
             item.payload.data = kept + (item.payload.data - received);
         bool is_known = item.algorithm < engine->algorithms_count;
+        assert(engine->tasks_count < engine->ring_capacity);
         size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
         engine->ring[place] =
             (struct mwi_slave_task){.id = item.id,
@@ -278,7 +288,7 @@ static void greet(struct mwi_slave_engine *engine, const struct mwi_message *mes
     mwi_buffer_fini(&answer);
 }
 
-/* A message of a master that has welcomed us. */
+/* Takes a message of a master that has welcomed this slave. */
 static void take_message(struct mwi_slave_engine *engine, const struct mwi_message *message,
                          const struct mwi_event *event)
 {
@@ -309,7 +319,8 @@ static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *
     mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
                                         &message, &why);
     if (error != MW_OK)
-        give_up(engine, error == MW_EPROTOCOL ? "what answers is no master" : mw_error_text(error),
+        give_up(engine,
+                error == MW_EPROTOCOL ? "the answer is not from a master" : mw_error_text(error),
                 event->now_ns);
     else if (message.kind == MWI_MESSAGE_SHUTDOWN)
         take_shutdown(engine, event->now_ns);
@@ -414,7 +425,6 @@ bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_sla
     return true;
 }
 
-/* The tasks that wait now. */
 static struct mwi_results_ahead tasks_ahead(const struct mwi_slave_engine *engine)
 {
     if (engine->tasks_count == 0)

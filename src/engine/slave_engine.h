@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave as a state machine: it greets a master, queues the tasks it is given, gathers results
- * into messages, and knows why it ends. Who runs the task algorithms, and who connects again after
- * a failure, is the shell. docs/architecture.md draws its states.
+ * The slave as a state machine. It greets a master, queues the tasks that the master sends, hands
+ * them out one by one, and knows why it ends; engine/results builds and sends the results. The
+ * shell runs the task algorithms, and connects again after a failure. docs/architecture.md draws
+ * the phases.
  */
 #ifndef MWI_SLAVE_ENGINE_H
 #define MWI_SLAVE_ENGINE_H
@@ -11,16 +12,16 @@
 #include "engine/results.h"
 
 enum mwi_slave_phase {
-    MWI_PHASE_APART,      /* no connection and none under way */
-    MWI_PHASE_CONNECTING, /* under way */
-    MWI_PHASE_GREETING,   /* HELLO is sent */
-    MWI_PHASE_READY,      /* welcome */
-    MWI_PHASE_SHUTDOWN,   /* the master said stop */
-    MWI_PHASE_REFUSED,    /* the master said why */
-    MWI_PHASE_GONE        /* the master was lost after the welcome */
+    MWI_PHASE_APART,      /* no connection; the shell may connect */
+    MWI_PHASE_CONNECTING, /* the shell connects */
+    MWI_PHASE_GREETING,   /* HELLO is sent, the master is to answer */
+    MWI_PHASE_READY,      /* welcome: tasks come, results go */
+    MWI_PHASE_SHUTDOWN,   /* the end: the master told the slave to stop */
+    MWI_PHASE_REFUSED,    /* the end: the master refused the slave; `reason` is the master's */
+    MWI_PHASE_GONE        /* the end: the connection was lost, or given up, after the welcome */
 };
 
-/* Borrowed, with what it points to, for the engine's life. */
+/* The engine copies the struct, and borrows the strings and tables in it for its life. */
 struct mwi_slave_engine_config {
     const char *member_id;
     const mw_algorithm *algorithms; /* ended by a NULL name */
@@ -30,11 +31,12 @@ struct mwi_slave_engine_config {
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
+/* A task, which holds a reference to the block with its payload. */
 struct mwi_slave_task {
-    uint64_t id;
+    uint64_t id;      /* the master's */
     size_t algorithm; /* the master's number */
     mw_task_fn *run;  /* NULL: this slave has no such algorithm */
-    const char *name; /* as the master calls it */
+    const char *name; /* as the master calls the algorithm; borrowed from the engine */
     struct mwi_payload payload;
     struct mwi_block *block;
 };
@@ -47,23 +49,27 @@ struct mwi_slave_engine {
     mw_peer peer;
     enum mwi_greeting_stage greeting_stage;
     int64_t greeting_deadline_ns;
-    char address[128];
+    char address[128]; /* of the master, for audit records */
     char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
     uint32_t sid;      /* UINT32_MAX until the welcome */
-    bool is_attentive; /* the master was told that we listen whenever we have no task */
-    mw_task_fn **runs; /* the master's algorithm numbers -> ours */
-    char **names;      /* the master's algorithm numbers -> names */
+    bool is_attentive; /* it has said ATTENTIVE */
+    mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
+    char **names;      /* likewise, as the master calls them */
     size_t algorithms_count;
-    struct mwi_slave_task *ring; /* tasks that wait; capacity a power of two */
-    size_t ring_capacity, ring_first, tasks_count;
+    /* The tasks that wait: tasks_count entries of the ring from ring_first on. */
+    struct mwi_slave_task *ring;
+    size_t ring_capacity; /* a power of two, or 0 */
+    size_t ring_first, tasks_count;
     struct mwi_results results; /* points to `effects`: the engine stays where it is */
 };
 
+/* MW_ENOMEM. The engine must not be moved afterwards. */
 mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
                                const struct mwi_slave_engine_config *config);
 void mwi_slave_engine_fini(struct mwi_slave_engine *engine);
 
-/* The shell has begun to connect to `peer`, or could not even begin. */
+/* The shell has begun to connect to `peer`, or could not even begin; only while APART. Strings are
+ * copied. */
 void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer,
                                  const char *address);
 void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char *reason);
@@ -72,7 +78,7 @@ void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char
  * on and each later step says so, too. */
 mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event);
 
-/* When a tick is due at the latest. */
+/* The time at which a tick is due; INT64_MAX: none is. */
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
 
 /* Tells the master, once, that this slave listens whenever it has no task, so that its silence
@@ -80,7 +86,8 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
 /* Takes the next task out of the queue and begins its result; false if no task waits. The caller
- * runs it, leaves the payload of the result in engine->results, and ends it with end_task. */
+ * runs the task, leaves the payload of the result in engine->results, and calls end_task before it
+ * begins another. */
 bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task);
 
 /* Ends the result (mwi_results_end) and frees the task. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The functions that a task algorithm calls, and the call itself. Arguments are read from where
- * they were received; the result is built in engine/results. An error of one of these functions
- * fails the task with a sentence, unless the algorithm leaves another result after it.
+ * The functions that a task algorithm calls. Arguments are read from where they were received; the
+ * result is built in engine/results, and each one that is left replaces the one before it. So an
+ * error of one of these functions fails the task with a sentence, unless the algorithm leaves
+ * another result after it. face/slave runs calls. A new way to leave a result is a function here
+ * over a new one of engine/results.
  */
 #include "face/call.h"
 
@@ -99,8 +101,8 @@ static bool is_in_arguments(const mw_call *call, const void *data, size_t size)
 {
     const struct mwi_payload *payload = &call->task->payload;
     uintptr_t begin = (uintptr_t)payload->data, at = (uintptr_t)data;
-    /* Of nothing, the end is a part too: to free that would be worse than to leak a block of 0
-     * bytes that somebody else was given there. */
+    /* 0 bytes at the end count as a part: freeing a pointer into the arguments would be worse than
+     * leaking a block of 0 bytes that malloc has put there. */
     return begin != 0 && at >= begin && at - begin <= payload->size &&
            size <= payload->size - (at - begin);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loops of a slave: between tasks it looks at the network, but not between all of many short
- * ones.
+ * The functions that a slave algorithm calls: they wait for tasks, run them, and send results.
+ * Between tasks the slave polls the network, but not between all of many short ones, since a poll
+ * costs as much as several of them. A task algorithm runs here and nowhere else, one at a time; it
+ * must not call these functions, which is checked.
  */
 #include "face/slave.h"
 
@@ -12,7 +14,7 @@
 #include "face/call.h"
 #include "loop/signals.h"
 
-/* After a task the network is looked at if this has passed since the last time. */
+/* After a task the network is polled if it was not polled for this long. */
 #define TURN_EVERY_NS MWI_NS_PER_MS
 
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
@@ -71,7 +73,7 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
                                 .result_group = engine->results.master.group};
 }
 
-/* Runs a task to its end. *now_ns is the time when it begins, and becomes the time when it ended. */
+/* Runs a task to its end. *now_ns is when the task begins, and is set to when it has ended. */
 static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
 {
     mw_call call = {.slave = slave,
@@ -87,8 +89,8 @@ static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_
     mwi_slave_engine_end_task(&slave->engine, task, (uint64_t)(*now_ns - began_ns), *now_ns);
 }
 
-/* Runs up to `count` tasks, with looks at the network when it is time; 0: up to the next message of
- * results. */
+/* Runs up to `count` tasks, and polls the network between them when it is time. `count` 0: runs
+ * tasks until a message of results is sent. */
 static void run_tasks(mw_slave *slave, size_t count)
 {
     struct mwi_slave_task task;
@@ -110,7 +112,7 @@ static void run_tasks(mw_slave *slave, size_t count)
     }
 }
 
-/* Waits for tasks, runs up to `count` of them, and sends what there is to send. */
+/* Waits for tasks, runs up to `count` of them, and sends the results that are due. */
 static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_counts *counts)
 {
     if (slave->is_running) {
@@ -123,7 +125,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
             break;
     }
     run_tasks(slave, count);
-    /* What the caller does next may take long. */
+    /* By time: the caller's own work, which is next, may take long. */
     if (slave->engine.results.master.group == 0) {
         mwi_results_flush(&slave->engine.results, mwi_loop_now(slave->loop));
         mwi_loop_carry_out(slave->loop);

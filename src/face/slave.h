@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave as its user holds it: an engine and a loop. slave.c has the loops that run tasks,
- * slave_open.c the search for the master.
+ * The slave as its user holds it: an engine and a loop. slave.c has the functions that wait for
+ * tasks and run them, slave_open.c the search for the master.
  */
 #ifndef MWI_SLAVE_H
 #define MWI_SLAVE_H
@@ -17,27 +17,28 @@ struct mw_slave {
     void *user;
     char *member_id;
     struct mwi_slave_engine engine;
-    struct mwi_greeting_origin origin; /* the engine tells the master */
+    struct mwi_greeting_origin origin; /* where it runs; the engine tells the master */
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
-    struct mwi_values values; /* the arguments of the task that runs */
-    bool has_signals;
-    bool is_running; /* a task algorithm */
-    bool has_left;   /* the slave algorithm returned while the master was there */
-    int64_t last_turn_ns;
-    mw_error broken;
-    mw_reason error;
-    char id[24];
+    struct mwi_values values; /* of the task that runs: its arguments */
+    bool has_signals;         /* signals of the process ask this slave to end */
+    bool is_running;          /* a task algorithm runs */
+    bool has_left;            /* the slave algorithm returned while the master was there */
+    int64_t last_turn_ns;     /* when the network was last polled */
+    mw_error broken;          /* MW_OK, or the error after which the slave cannot go on */
+    mw_reason error;          /* the sentence of the last error */
+    char id[24];              /* "SLAVE-3"; "" before the welcome */
 };
 
-/* mw_slave_open for a process of which more is known. */
+/* Opens a slave as mw_slave_open does, in a process whose mode is in *launch. */
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
                         struct mwi_launch *launch) MW_USE_RESULT;
 
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);
 
-/* Whether the slave can go on: MW_OK, MW_EGONE, MW_EREFUSED, MW_EINTERRUPTED or what broke it. */
+/* Returns MW_OK if the slave can go on, else why not, with the sentence in slave->error: MW_EGONE,
+ * MW_EREFUSED, MW_EINTERRUPTED, or the error in slave->broken. */
 mw_error mwi_slave_check(mw_slave *slave);
 
 #endif

@@ -326,10 +326,10 @@ static void test_garbage_before_welcome(void)
     mwt_slave_bytes(&slave, "HTTP/1.1 400", 12);
 
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
-    CU_ASSERT_STRING_EQUAL(slave.engine.reason, "what answers is no master");
+    CU_ASSERT_STRING_EQUAL(slave.engine.reason, "the answer is not from a master");
     CU_ASSERT_STRING_EQUAL(slave.outbox.events, "drop 5");
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail,
-                           "MASTER <- CONNECT FAILED host:5: what answers is no master\n");
+                           "MASTER <- CONNECT FAILED host:5: the answer is not from a master\n");
     end(&slave);
 }
 
@@ -361,7 +361,7 @@ static void test_master_breaks_the_protocol(void)
         const char *reason;
     } cases[] = {
         {write_second_welcome, "the master sent a second welcome"},
-        {write_garbage, "what answers is no master"},
+        {write_garbage, "the answer is not from a master"},
         {write_hello, "the master sent a message that only a slave sends"},
         {write_goodbye, "the master sent a message that only a slave sends"},
     };
