@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which tasks make a message is for schedule to decide.
+ * Turns the scheduler's choice for one slave after the other into messages: moves the chosen tasks to
+ * the slave, encodes them, and keeps the slave's load. The master's engine calls it after each event.
+ *
+ * Invariants: after a step no slave that could be sent a task is left without one, unless the farm is
+ * shutting down or memory ran out; the copies of a group are at the end of the slave's list, in the
+ * order of their messages.
+ *
+ * Which tasks go to a slave, and how many together, is decided by schedule.c alone; how a message of
+ * tasks looks, by wire/message.c.
  */
 #include "engine/dispatch.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "engine/lifecycle.h"
@@ -11,10 +20,10 @@
 #include "engine/outgoing.h"
 #include "farm/schedule.h"
 
-/* A group stops growing at this payload, so that one message does not keep a slave waiting. */
+/* A group grows to at most this payload, so that a slave does not wait long for one message. */
 #define GROUP_BYTES_MAX ((size_t)1 << 20)
 
-/* A task that the slave could not even receive fails as that task. */
+/* Fails a task that is larger than any message that the slave accepts. */
 static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                            struct mwi_task_entry *task)
 {
@@ -131,6 +140,7 @@ static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
 }
 
+/* Starts the clock of a task with a time limit, which is sent alone. */
 static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
@@ -146,11 +156,12 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     bool is_idle = slave->load.tasks_count == 0;
     size_t count = choose_group(engine, slave);
     if (count == 0) {
-        /* There is nothing for it now; it is asked again when it has returned something. */
+        /* Nothing fits the slave now. It is considered again when it has returned a task. */
         slave->load.has_room = false;
         mwi_slaves_update(&engine->slaves, slave);
         return;
     }
+    assert(slave->load.tasks_count >= count && last->next != &slave->copies);
     mwi_stats_add_group(engine->groups, count);
     send_tasks(engine, slave, last->next);
     start_limit(engine, slave);
@@ -164,7 +175,7 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
-    /* One that keeps its room may have no ordered tasks any more. */
+    /* A slave that keeps its room may belong into another list: its ordered tasks may be all sent. */
     if (!has_room && !slave->load.has_room)
         return;
     slave->load.has_room = has_room;

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rules are those of mw_policy, in the order of CL-MW.
+ * Moves tasks between the stores as events and the user demand. master_engine calls it for results,
+ * membership for lost slaves, the public functions of the master for submitting, cancelling and taking.
+ *
+ * Invariants: every task that was submitted ends exactly once, as result, as unrunnable or cancelled.
+ * A task ends with its first result; as long as other slaves have copies of it, it stays in the store
+ * as CANCELLED. The rules for a lost task are those of mw_policy, asked in the order of CL-MW.
+ *
+ * A new rule on what becomes of a lost task goes into why_unrunnable. A second copy of a slow task needs
+ * nothing here but a call that adds it.
  */
 #include "engine/lifecycle.h"
 
@@ -8,7 +16,7 @@
 
 #include "engine/outgoing.h"
 
-/* The history ends with the reason, and is what the user is told. */
+/* The task becomes unrunnable. Its history, which the user is told, ends with the reason. */
 static void give_up_task(struct mwi_master_engine *engine, struct mwi_task_entry *task,
                          const char *reason)
 {
@@ -60,8 +68,7 @@ static void end_returned(struct mwi_master_engine *engine, struct mwi_task_entry
         give_up_task(engine, task, verdict);
 }
 
-/* The tasks that stay in a list of the slave's go to the front of the pool, from the last to the
- * first. */
+/* Puts a task at the front of the pool. Tasks of a list are put there from the last to the first. */
 static void requeue(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                     struct mwi_task_entry *task, const char *reason)
 {
@@ -84,8 +91,8 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
         requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link), reason);
 }
 
-/* Takes the copies whose tasks end with them out of the slave's list: those that are at another
- * slave, too, go on there. */
+/* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task is
+ * to be run again; a task that another slave has, too, goes on there. */
 static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
                        const char *reason)
 {
@@ -107,8 +114,8 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
                                  bool is_loss, const char *reason)
 {
     struct mwi_list *list = &slave->copies;
-    /* Of several that were there by time, nobody knows which was begun: the first may be done, its
-     * result unsent. Which one brought the slave down shows when each is sent alone. */
+    /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
+     * its result unsent. The one that brought the slave down shows when each is sent alone. */
     bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
         struct mwi_copy *copy = mwi_copies_of_link(link);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What becomes of a task in a master engine: where it waits, and what happens when its slave is
- * lost, when it is finished, or when it is cancelled.
- * A part of master_engine.
+ * The life of tasks at the master: submitting, coming back from a lost slave, ending with a result,
+ * being cancelled, and being handed to the user.
  */
 #ifndef MWI_LIFECYCLE_H
 #define MWI_LIFECYCLE_H
@@ -17,7 +16,7 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
 void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                   const char *reason);
 
-/* A task failed, with this text of its algorithm. */
+/* Records in the trail that a task failed with this text of its algorithm. */
 void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
                                  const struct mwi_slave_entry *slave,
                                  const struct mwi_task_entry *task, const struct mwi_payload *text);
@@ -33,7 +32,7 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
 void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                              struct mwi_task_entry *task, const char *text);
 
-/* What a user submits. */
+/* A task as the user submits it, with the algorithm's name and the policy translated. */
 struct mwi_lifecycle_task {
     uint16_t algorithm;
     struct mwi_task_policy policy;
@@ -42,20 +41,21 @@ struct mwi_lifecycle_task {
     struct mwi_payload payload; /* data malloc'd */
 };
 
-/* Enters a task and takes the payload and the tag's bytes; *id is its number. It may be unrunnable
- * at once. Errors, payload and bytes staying the caller's: MW_ENOMEM.
- * This call and those below may leave effects, to be carried out before the next step. */
+/* Enters a task; takes the payload's data and the tag's bytes. *id is its number. A task may be
+ * unrunnable at once. MW_ENOMEM, and then data and bytes stay the caller's.
+ *
+ * This function and those below may leave effects, which must be carried out before the next step. */
 mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
                               const struct mwi_lifecycle_task *submission, uint64_t *id);
 
-/* After MW_OK nothing is ever handed out for the task. MW_ESTATE: it is too late, or there is no
- * such task. */
+/* Cancels a task: after MW_OK nothing is ever handed out for it. MW_ESTATE: the task has ended or is
+ * unrunnable, or there is no such task. */
 mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id);
 
-/* Tasks that wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */
+/* How many tasks wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */
 size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algorithm);
 
-/* The largest payload that a task can have. */
+/* The most bytes that the payload of a task may have. */
 size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine);
 
 /* Takes the oldest result out of the queue, with the reference to its block and its tag; false if

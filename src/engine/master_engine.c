@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each event has one function below. Every step ends with dispatch, which gives waiting tasks to
- * idle slaves.
+ * The step: each kind of event has one function below, and every step ends with the timers that are due
+ * and with dispatch, which sends waiting tasks.
+ *
+ * Invariants: a step runs to its end and calls nothing outside of the core; nothing that a peer sends
+ * is an assertion's business, a bad message drops the peer.
+ *
+ * A new message is a kind in wire/message.h, which checks its fields, and a case in take_frame. A new
+ * timer is a purpose in membership.h and a case in fire_timers.
  */
 #include "engine/master_engine.h"
 
@@ -12,7 +18,7 @@
 #include "engine/membership.h"
 #include "engine/outgoing.h"
 
-/* Room for what a later version may add to a greeting. */
+/* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
 #define GREETING_FIELDS_MAX 16
 
@@ -55,7 +61,7 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
     for (i = 0; i < message->items_count; i++) {
         struct mwi_message_item item;
         mwi_message_result(message, i, &item);
-        if (item.payload.size > 0) /* else it may be NULL */
+        if (item.payload.size > 0) /* the data of an empty one may be NULL */
             item.payload.data = kept_data + (item.payload.data - frame_data);
         struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, item.id);
         if (copy == NULL)
@@ -124,8 +130,8 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_membership_part(engine, slave, MW_LOSS_GOODBYE, reason);
 }
 
-/* What no honest slave sends is not even decoded: that would cost much more memory than its bytes.
- */
+/* Why a frame is not even decoded, which would cost much more memory than its bytes; NULL if an honest
+ * slave may have sent it. */
 static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_frame *frame)
 {
     if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)

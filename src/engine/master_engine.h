@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The master as a state machine: it greets slaves, gives them tasks, takes results, and deals with
- * slaves that are lost, without knowing of a network. docs/architecture.md draws its states.
+ * The master as a state machine: it greets slaves, sends them tasks, takes results, and returns the
+ * tasks of lost slaves to the queue. It knows no network and no clock: events bring the time.
+ * docs/architecture.md draws its states.
  */
 #ifndef MWI_MASTER_ENGINE_H
 #define MWI_MASTER_ENGINE_H
@@ -17,7 +18,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine);
  * on and each later step says so, too. */
 mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event);
 
-/* When a tick is due at the latest: at once if there is something to send. */
+/* When the next tick is due at the latest: INT64_MIN, at once, if there is something to send. */
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine);
 
 #endif

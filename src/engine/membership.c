@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A peer that misbehaves is dropped, and its tasks are treated as those of any lost slave.
+ * The life of slaves at the master. master_engine calls it for each event that is about a slave and not
+ * about a task.
+ *
+ * Invariants: a slave goes through mwi_membership_part alone, which returns its tasks before it leaves
+ * the store; a slave that misbehaves is dropped, and its tasks are treated like those of any lost
+ * slave. The quiet timer runs for every client that has not greeted and every attentive slave.
+ *
+ * A new reason to lose a slave is an enumerator of mw_loss and a call of mwi_membership_drop. The
+ * messages of the greeting itself are greeting.c's.
  */
 #include "engine/membership.h"
 
@@ -11,7 +19,8 @@
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 
-/* More slaves than a group can want, and few enough that the groups' sum is a number. */
+/* The most slaves that a group can want: more than there can be, and the sum over all groups does not
+ * overflow. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
 
 bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
@@ -45,7 +54,7 @@ static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *que
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
-/* What becomes of the slave is told of its host, too. */
+/* Counts the parting of a slave at its host. */
 static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
 {
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN || loss == MW_LOSS_GOODBYE;
@@ -61,7 +70,8 @@ static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason)
 {
-    /* One that dies with a task in hand may be the task's victim, whose attempts are counted. */
+    /* A slave that died holding a task counts as useful: the task may have killed it, and its attempts
+     * are limited already. */
     bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a master engine leaves behind: messages, audit records, and the texts in them.
- * A part of master_engine.
+ * Everything that a master's engine leaves for the outside: messages to slaves, audit records, and the
+ * texts in them.
  */
 #ifndef MWI_OUTGOING_H
 #define MWI_OUTGOING_H
@@ -12,8 +12,9 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave,
                                struct mwi_audit_record *record);
 
-/* Leaves an audit record; `slave` may be NULL. Inline so that the record is not even made if nobody
- * wants it. */
+/* Leaves an audit record about `slave`, which may be NULL; the record's strings are borrowed until the
+ * effects of the step are carried out. Inline, so that nothing is spent on a record that no trail
+ * wants. */
 static inline void mwi_outgoing_audit(struct mwi_master_engine *engine,
                                       const struct mwi_slave_entry *slave,
                                       struct mwi_audit_record record)
@@ -22,24 +23,27 @@ static inline void mwi_outgoing_audit(struct mwi_master_engine *engine,
         mwi_outgoing_audit_record(engine, slave, &record);
 }
 
-/* A text that lives until the effects of this step are carried out. */
+/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 199 bytes.
+ * Never NULL: out of memory gives a text that says so. */
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
     MW_PRINTF(2, 3);
 
-/* The same of text from a peer; printf's precision cuts it. */
+/* The same from a text that a peer sent. */
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text);
 
-/* Sends the buffer's bytes and empties it. */
+/* Sends the bytes of the buffer to the slave, and ends the buffer. */
 void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_buffer *buffer);
 
-/* The same with a body behind them, which is taken. */
+/* The same with a body behind those bytes. Takes the body; *body itself is only read. */
 void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                             struct mwi_buffer *buffer, const mw_body *body);
 
+/* The name of the task's algorithm; constant. */
 const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,
                                         const struct mwi_task_entry *task);
 
+/* Leaves an audit record about a task and its attempts; `slave` may be NULL. */
 void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_kind kind,
                              const struct mwi_slave_entry *slave, const struct mwi_task_entry *task,
                              const char *reason);
