@@ -86,8 +86,8 @@ bool mwi_results_start(struct mwi_results *results, const struct mwi_results_mas
 /* From now on no master takes results; those that wait are not sent. */
 void mwi_results_stop(struct mwi_results *results);
 
-/* The master has sent tasks, and `tasks_count` wait now. By time, results gather until they are half
- * of the tasks that wait or have ended; then they are sent, and the master sends more. */
+/* The master has sent tasks, and `tasks_count` wait now. By time, results gather until they are
+ * half of the tasks that wait or have ended; then they are sent, and the master sends more. */
 void mwi_results_expect(struct mwi_results *results, size_t tasks_count);
 
 /* Begins the result of a task. The result before it must have ended. */
