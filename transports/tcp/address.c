@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Parses and prints addresses. Pure but for the names of this machine, its interfaces and a
- * socket's other end: looking up names is resolve.c's business. libevent's own parser refuses port
- * 0, hence this one.
+ * Parses and prints addresses, for tcp.c, listener.c, dial.c and socket.c. Parsing is pure: names
+ * are looked up in resolve.c. libevent's own parser refuses port 0, hence this one. A new form of
+ * address is a value of mwi_tcp_address_kind, which dial.c and socket.c handle.
  */
 #include "address.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Decimal digits only, so that "+1", " 1" and "0x1" are errors. */
+/* Takes decimal digits only, so that "+1", " 1" and "0x1" are errors. */
 static bool parse_number(const char *text, unsigned long max, unsigned long *number)
 {
     size_t length = strlen(text);
@@ -65,15 +65,15 @@ static const char *split_host(const char *text, const char **host, size_t *host_
 /* "PORT" or "LOW-HIGH". */
 static bool parse_ports(const char *text, struct mwi_tcp_address *address)
 {
-    char low_text[8];
-    unsigned long low, high;
+    unsigned long low;
+    unsigned long high;
     size_t length = strcspn(text, "-");
-
     if (text[length] == '\0') {
         if (!parse_number(text, UINT16_MAX, &low))
             return false;
         high = low;
     } else {
+        char low_text[8];
         snprintf(low_text, sizeof low_text, "%.*s", (int)length, text);
         if (length >= sizeof low_text || !parse_number(low_text, UINT16_MAX, &low) ||
             !parse_number(text + length + 1, UINT16_MAX, &high) || low == 0 || high < low)
@@ -87,15 +87,14 @@ static bool parse_ports(const char *text, struct mwi_tcp_address *address)
 mw_error mwi_tcp_address_parse(const char *text, struct mwi_tcp_address *address, mw_reason *why)
 {
     struct mwi_tcp_address parsed = {.fd = -1};
-    const char *host;
-    size_t host_length;
-
     if (strncmp(text, "fd:", 3) == 0) {
         mw_error error = parse_fd(text, &parsed, why);
         if (error == MW_OK)
             *address = parsed;
         return error;
     }
+    const char *host;
+    size_t host_length;
     const char *colon = split_host(text, &host, &host_length);
     if (colon == NULL)
         return refuse(text, "has no port: write HOST:PORT, [IPV6]:PORT, *:PORT or fd:N", why);
@@ -127,8 +126,8 @@ static void format_ipv4(const void *bytes, unsigned port, char *text, size_t siz
     snprintf(text, size, "%s:%u", host, port);
 }
 
-/* The zone of a link-local address is an interface, whose name more machines share than its number.
- */
+/* The zone of a link-local address is an interface. It is written by name, which is more often the
+ * same on other machines than its number. */
 static void format_ipv6(const struct sockaddr_in6 *address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
@@ -147,7 +146,6 @@ void mwi_tcp_address_format(const struct sockaddr *address, char *text, size_t s
 {
     const struct sockaddr_in *ipv4 = (const void *)address;
     const struct sockaddr_in6 *ipv6 = (const void *)address;
-
     if (address->sa_family == AF_INET)
         format_ipv4(&ipv4->sin_addr, ntohs(ipv4->sin_port), text, size);
     else if (is_mapped_ipv4(address))
@@ -168,14 +166,13 @@ static bool means_all_interfaces(const struct sockaddr *address)
 
 void mwi_tcp_address_format_bound(const struct sockaddr *address, char *text, size_t size)
 {
-    char name[256] = "";
-
     if (!means_all_interfaces(address)) {
         mwi_tcp_address_format(address, text, size);
         return;
     }
     /* Both families keep the port in the same place. */
     unsigned port = ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    char name[256] = "";
     if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0')
         snprintf(name, sizeof name, "localhost");
     snprintf(text, size, "%s:%u", name, port);
@@ -185,7 +182,6 @@ void mwi_tcp_address_peer_name(int fd, char *text, size_t size)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
-
     snprintf(text, size, "%s", "");
     if (getpeername(fd, (struct sockaddr *)&address, &length) == 0 && length > 0)
         mwi_tcp_address_format((struct sockaddr *)&address, text, size);

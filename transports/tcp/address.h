@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Addresses as users write them, "HOST:PORT", "[::1]:0", "*:7000-7009", "fd:5", and as we print
- * them.
+ * Addresses: reads those that users write, "HOST:PORT", "[::1]:0", "*:7000-7009", "fd:5", and
+ * prints those of sockets.
  */
 #ifndef MWI_TCP_ADDRESS_H
 #define MWI_TCP_ADDRESS_H
@@ -23,22 +23,24 @@ struct mwi_tcp_address {
     enum mwi_tcp_address_kind kind;
     char host[256]; /* a name or a numeric address, without brackets */
     uint16_t port;
-    uint16_t port_last; /* of a range; else as port */
+    uint16_t port_last; /* the end of a range; otherwise equal to `port` */
     int fd;
 };
 
-/* Reads an address; MW_EINVAL with a sentence that quotes it. Nothing is looked up or opened. */
+/* Reads an address, without looking up or opening anything. MW_EINVAL with a sentence that quotes
+ * the text. */
 mw_error mwi_tcp_address_parse(const char *text, struct mwi_tcp_address *address, mw_reason *why);
 
-/* Writes "127.0.0.1:36107" or "[::1]:4000"; a mapped IPv4 address comes out as IPv4. Another
- * family gives "". Cut off if it does not fit. */
+/* Writes an address, such as "127.0.0.1:36107" or "[::1]:4000", cut off if it does not fit. A
+ * mapped IPv4 address is written as IPv4, an address of another family as "". */
 void mwi_tcp_address_format(const struct sockaddr *address, char *text, size_t size);
 
-/* Writes what others connect to when `address` is listened on: as above, but with this machine's
- * name in place of an address that means all interfaces. */
+/* Writes the address that others connect to when a socket listens on `address`: as above, but with
+ * this machine's name in place of an address that means all interfaces. */
 void mwi_tcp_address_format_bound(const struct sockaddr *address, char *text, size_t size);
 
-/* The name for humans of the other end of a connected socket: its address, else "fd:N". */
+/* Writes a name for humans of the other end of a connected socket: its address, or "fd:N" if it has
+ * none. */
 void mwi_tcp_address_peer_name(int fd, char *text, size_t size);
 
 #endif

@@ -183,8 +183,8 @@ static void end_of_stream(struct mwi_tcp_conn *conn)
         down_for_error(conn, conn->write_error != 0 ? conn->write_error : EPIPE);
 }
 
-/* Reads once and delivers the frames that are whole; returns what the stream returned. *is_full says
- * whether there may be more to read. */
+/* Reads once and delivers the frames that are whole; returns what the stream returned. *is_full
+ * says whether there may be more to read. */
 static ssize_t read_once(struct mwi_tcp_conn *conn, bool *is_full)
 {
     struct mwi_tcp_hub *hub = conn->hub;

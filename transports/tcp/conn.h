@@ -62,8 +62,8 @@ struct mwi_tcp_conn {
 mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
                            bool is_server, mw_peer *peer);
 
-/* Takes a socket that connected to us, gives it a peer number, and calls the up event with `name`. Only in a
- * poll. Out of memory, the socket is closed without an event. */
+/* Takes a socket that connected to us, gives it a peer number, and calls the up event with `name`.
+ * Only in a poll. Out of memory, the socket is closed without an event. */
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
 
 /* As mw_transport_api.send and drop; the caller has looked up the peer. */

@@ -41,8 +41,8 @@ struct mwi_tcp_hub {
     unsigned char *shared;       /* for the connection that reads at the moment */
 };
 
-/* Copies the config; streams are plain. MW_ENETWORK with errno if the system refuses an event loop, MW_ENOMEM; the hub
- * is then to be closed, too. */
+/* Copies the config; streams are plain. MW_ENETWORK with errno if the system refuses an event loop,
+ * MW_ENOMEM; the hub is then to be closed, too. */
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config);
 
 /* Frees the shared parts. The owner has ended all connections, lingers and events before. */

@@ -1,49 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes to frames. Whole frames are handed out where they lie in the shared buffer, without a copy
- * or an allocation. Only one that is cut off at the buffer's end gets a block of its own, into
- * which the rest is received directly.
+ * Bytes to frames, for conn.c. A whole frame is handed out where it lies in the shared buffer,
+ * without a copy or an allocation. Only a frame that is cut off at the buffer's end gets a block of
+ * its own, and the rest is received directly into it. The wire form is in README.md.
  *
- * Memory follows what has really come, not what was announced: a block begins with at most 64 KiB
- * or twice the largest frame that this sender has completed, and doubles as it fills.
+ * Memory follows the bytes that have come, not the size that was announced: a block begins with
+ * 64 KiB or twice the largest frame that this sender has completed, and doubles as it fills.
  */
 #include "inbox.h"
 
-#include <stdbool.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_ROOM_BYTES ((size_t)64 * 1024)
 #define LARGE_BYTES ((size_t)64 * 1024)
 #define AFTER_LARGE_BYTES ((size_t)4 * 1024)
-/* At most so much of a block is received at once, so that others get their turn. */
+/* At most this much of a block is received at once, so that others get their turn. */
 #define AT_ONCE_BYTES ((size_t)1024 * 1024)
 
-static size_t max_size(size_t a, size_t b)
+static size_t max_size(size_t size, size_t other)
 {
-    return a > b ? a : b;
+    return size > other ? size : other;
 }
 
-static size_t min_size(size_t a, size_t b)
+static size_t min_size(size_t size, size_t other)
 {
-    return a < b ? a : b;
+    return size < other ? size : other;
 }
 
 int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_t shared_size,
                        struct iovec pieces[2])
 {
     int count = 0;
-
     if (inbox->block != NULL) {
+        assert(inbox->have <= inbox->room && inbox->room <= inbox->size);
         size_t left = inbox->room - inbox->have;
         pieces[count].iov_base = inbox->block + inbox->have;
         pieces[count++].iov_len = min_size(left, AT_ONCE_BYTES);
-        /* What follows would have to be copied behind the block's present end. */
+        /* Bytes in the shared buffer would have to be copied behind the block's present end. */
         if (inbox->room < inbox->size || left > AT_ONCE_BYTES)
             return count;
     }
-    /* After a large frame another is likely, and should be received into a block of its own: what
-     * comes into the shared buffer is copied by whoever keeps it. */
+    /* After a large frame another one is likely. It should be received into a block of its own,
+     * since a receiver that keeps a frame has to copy it out of the shared buffer. */
     if (inbox->size >= LARGE_BYTES)
         shared_size = min_size(shared_size, AFTER_LARGE_BYTES);
     pieces[count].iov_base = shared;
@@ -55,17 +55,18 @@ void mwi_tcp_inbox_received(struct mwi_tcp_inbox *inbox, size_t size, unsigned c
                             struct mwi_tcp_cursor *cursor)
 {
     size_t taken = 0;
-
     if (inbox->block != NULL) {
         taken = min_size(size, inbox->room - inbox->have);
         inbox->have += taken;
     }
+    assert(taken <= size);
     cursor->at = shared;
     cursor->left = size - taken;
 }
 
 static void skip(struct mwi_tcp_cursor *cursor, size_t size)
 {
+    assert(size <= cursor->left);
     cursor->at += size;
     cursor->left -= size;
 }
@@ -73,18 +74,16 @@ static void skip(struct mwi_tcp_cursor *cursor, size_t size)
 static size_t read_size(const unsigned char *bytes, size_t count)
 {
     uint64_t size = 0;
-
     for (size_t i = 0; i < count; i++)
         size = size << 8 | bytes[i];
     return size < SIZE_MAX ? (size_t)size : SIZE_MAX;
 }
 
-/* Collects the header up to `bytes`; returns whether they are there. */
+/* Copies from the cursor until `bytes` bytes of the header are there; returns whether they are. */
 static bool collect(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor, size_t bytes)
 {
     size_t missing = bytes > inbox->header_have ? bytes - inbox->header_have : 0;
     size_t taken = min_size(cursor->left, missing);
-
     if (taken > 0)
         memcpy(inbox->header + inbox->header_have, cursor->at, taken);
     inbox->header_have += (unsigned)taken;
@@ -92,8 +91,8 @@ static bool collect(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor, 
     return inbox->header_have >= bytes;
 }
 
-/* Sets inbox->size if the header is complete. A long length is not waited for where it would be
- * over the limit in any case. */
+/* Sets inbox->size; false if the header is not complete yet. It does not wait for a long length
+ * that would be over the limit in any case. */
 static bool take_header(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor,
                         size_t frame_bytes_max)
 {
@@ -123,7 +122,6 @@ static enum mwi_tcp_inbox_result begin_block(struct mwi_tcp_inbox *inbox,
 {
     size_t earned = 2 * max_size(cursor->left, inbox->largest);
     size_t room = min_size(inbox->size, max_size(FIRST_ROOM_BYTES, earned));
-
     inbox->block = malloc(room);
     if (inbox->block == NULL)
         return MWI_TCP_INBOX_NO_MEMORY;
@@ -139,7 +137,6 @@ static enum mwi_tcp_inbox_result grow_block(struct mwi_tcp_inbox *inbox)
 {
     size_t room = min_size(inbox->size, 2 * inbox->room);
     unsigned char *block = realloc(inbox->block, room);
-
     if (block == NULL)
         return MWI_TCP_INBOX_NO_MEMORY;
     inbox->block = block;
@@ -180,7 +177,7 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
     return MWI_TCP_INBOX_FRAME;
 }
 
-int mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox)
+bool mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox)
 {
     return inbox->block != NULL || inbox->header_have > 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What has come in from one connection: turns bytes into frames. Knows no sockets; the caller
- * receives into the room it shows and then asks for frames until there are no more.
+ * Turns the bytes that come from one peer into frames. It knows no sockets: the caller receives
+ * into the room that it shows, and then asks for frames until there are no more.
  */
 #ifndef MWI_TCP_INBOX_H
 #define MWI_TCP_INBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -13,13 +14,13 @@
 #include <mw/transport.h>
 
 #define MWI_TCP_HEADER_BYTES 4
-/* The length of a frame of so many bytes and more is written in 8 bytes behind these 4. */
+/* Of a frame of this many bytes or more the 4 bytes are all ones, and 8 bytes of length follow. */
 #define MWI_TCP_LONG_SIZE UINT32_MAX
 #define MWI_TCP_LONG_HEADER_BYTES 12
 
 /* All zero is an empty inbox. */
 struct mwi_tcp_inbox {
-    unsigned char *block; /* the frame that is on its way, NULL between frames */
+    unsigned char *block; /* the frame that is on its way; NULL between frames */
     size_t size;          /* of that frame, as announced */
     size_t have;          /* bytes of it that came */
     size_t room;          /* of the block; less than `size` while the sender is not trusted */
@@ -28,38 +29,40 @@ struct mwi_tcp_inbox {
     unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
 };
 
-/* The bytes in the shared buffer that no frame has taken yet. */
+/* The received bytes in the shared buffer that belong to no frame yet. */
 struct mwi_tcp_cursor {
     unsigned char *at;
     size_t left;
 };
 
 enum mwi_tcp_inbox_result {
-    MWI_TCP_INBOX_FRAME,   /* *frame is set */
-    MWI_TCP_INBOX_MORE,    /* nothing whole is left; receive again */
-    MWI_TCP_INBOX_TOO_BIG, /* `size` of the inbox is what was announced; the stream is unusable */
-    MWI_TCP_INBOX_NO_MEMORY
+    MWI_TCP_INBOX_FRAME,    /* *frame is set */
+    MWI_TCP_INBOX_MORE,     /* no whole frame is left; receive again */
+    MWI_TCP_INBOX_TOO_BIG,  /* the inbox's `size` was announced; the inbox cannot be used on */
+    MWI_TCP_INBOX_NO_MEMORY /* the same, out of memory */
 };
 
-/* Where to receive: one or two pieces, of which the shared buffer, which all connections use in
- * turn, is the last unless much of the frame's block is still to fill. Returns the number of
- * pieces. */
+/* Sets the pieces to where to receive next, and returns their number, 1 or 2: the rest of the
+ * frame's block, if there is one, and the buffer `shared`, unless that rest is large. All
+ * connections use one shared buffer in turn. */
 int mwi_tcp_inbox_room(struct mwi_tcp_inbox *inbox, unsigned char *shared, size_t shared_size,
                        struct iovec pieces[2]);
 
-/* Takes note that `size` bytes were received there and points *cursor to those in `shared`. */
+/* `size` bytes, at most the sum of the pieces, were received there: points *cursor to those of them
+ * that lie in `shared`. */
 void mwi_tcp_inbox_received(struct mwi_tcp_inbox *inbox, size_t size, unsigned char *shared,
                             struct mwi_tcp_cursor *cursor);
 
-/* The next whole frame. With frame->block set the caller owns the block; otherwise the data lies in
- * the shared buffer. After MORE nothing is left at the cursor. */
+/* The next whole frame. If frame->block is set, the caller takes the block; otherwise the caller
+ * borrows the data, which lies in the shared buffer. After MORE nothing is left at the cursor. */
 enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
                                              struct mwi_tcp_cursor *cursor, size_t frame_bytes_max,
                                              mw_frame *frame);
 
 /* Whether a frame has begun and not ended. */
-int mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox);
+bool mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox);
 
+/* Frees the block. The inbox is then empty. */
 void mwi_tcp_inbox_clear(struct mwi_tcp_inbox *inbox);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Accepting. When descriptors or memory run out, the waiting connection would keep the socket
- * readable and the loop would spin; so all listeners rest for a moment, while the peers that are
- * there go on working.
+ * Accepts connections and hands them to conn.c. When descriptors or memory run out, the connection
+ * that waits would keep the listening socket readable, and the loop would spin. So all listeners
+ * rest for a moment, while the peers that are there go on working. tcp.c makes the listeners.
  */
 #include "listener.h"
 
@@ -17,7 +17,7 @@
 #include "mirror.h"
 #include "socket.h"
 
-/* At most so many in one turn. */
+/* At most this many connections are accepted in one turn. */
 #define ACCEPT_MAX 64
 #define REST_MS 100
 
@@ -49,7 +49,6 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
 static void rest(struct mwi_tcp_listeners *listeners)
 {
     const struct timeval pause = {.tv_usec = REST_MS * 1000};
-
     if (event_add(listeners->resume, &pause) != 0)
         return;
     for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
@@ -58,7 +57,7 @@ static void rest(struct mwi_tcp_listeners *listeners)
     mwi_tcp_listeners_mirror(listeners);
 }
 
-/* False when there is nobody more to accept for now. */
+/* False if no other connection waits, or if none can be accepted for now. */
 static bool accept_one(struct mwi_tcp_listener *listener)
 {
     struct sockaddr_storage address;
@@ -93,7 +92,6 @@ mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
 {
     struct event_base *base = listeners->hub->base;
     struct mwi_tcp_listener *one = calloc(1, sizeof *one);
-
     if (listeners->resume == NULL)
         listeners->resume = evtimer_new(base, on_resume, listeners);
     if (one == NULL || listeners->resume == NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sockets on which new peers come.
+ * The sockets that peers connect to.
  */
 #ifndef MWI_TCP_LISTENER_H
 #define MWI_TCP_LISTENER_H
@@ -14,17 +14,18 @@ struct mwi_tcp_listener;
 struct mwi_tcp_listeners {
     struct mwi_tcp_hub *hub;
     struct mwi_tcp_listener *first;
-    struct event *resume; /* while out of descriptors */
-    bool is_resting;      /* it is running */
+    struct event *resume; /* ends a rest */
+    bool is_resting;      /* out of descriptors or memory; `resume` is running */
 };
 
-/* Takes a listening socket, also on failure, and brings its connections up in every poll from now
- * on. MW_ENOMEM. */
+/* Takes a listening socket, also on failure. From now on each poll accepts its connections.
+ * MW_ENOMEM. */
 mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd);
 
-/* Puts them into the hub's mirror, as they are now. */
+/* Enters the sockets in the hub's mirror; takes them out during a rest. */
 void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners);
 
+/* Closes them all. */
 void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners);
 
 #endif

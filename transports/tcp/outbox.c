@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames to bytes. A large frame goes out from where it lies; headers and tiny frames are copied
- * side by side into the batch's scratch, since a copy of so few bytes costs less than a piece of
- * their own does in the kernel.
+ * Frames to bytes, for conn.c. A large frame goes out from where it lies. Headers and tiny frames
+ * are copied side by side into the batch's scratch, since the copy costs less than a piece of their
+ * own costs in the kernel. `bytes` is always the sum of all headers and frames in the ring, less
+ * `written`. The wire form is in README.md.
  */
 #include "outbox.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +19,8 @@
 #define FIRST_CAPACITY 4
 /* An idle connection keeps no ring larger than this. */
 #define KEPT_CAPACITY 64
-/* A batch is not larger: sockets seldom take more at once, and others get their turn if one does.
- */
+/* A batch has at most this much. Sockets seldom take more at once; if one does, others get their
+ * turn. */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024)
 
 struct mwi_tcp_outgoing {
@@ -45,8 +47,8 @@ static size_t header_bytes(size_t size)
 static bool grow(struct mwi_tcp_outbox *outbox)
 {
     size_t capacity = outbox->capacity > 0 ? 2 * outbox->capacity : FIRST_CAPACITY;
+    assert((capacity & (capacity - 1)) == 0 && capacity > outbox->count);
     struct mwi_tcp_outgoing *ring = malloc(capacity * sizeof *ring);
-
     if (ring == NULL)
         return false;
     for (size_t i = 0; i < outbox->count; i++)
@@ -79,22 +81,23 @@ static bool batch_is_full(const struct mwi_tcp_batch *batch)
 
 static void add_piece(struct mwi_tcp_batch *batch, const void *data, size_t size)
 {
-    /* What is only read is not const in an iovec. */
+    /* An iovec is not const, also where the kernel only reads. */
     union {
         const void *from;
         void *to;
     } base = {data};
+    assert(batch->count < MWI_TCP_PIECES_MAX);
     batch->pieces[batch->count].iov_base = base.to;
     batch->pieces[batch->count++].iov_len = size;
     batch->bytes += size;
 }
 
-/* Copies, and lengthens the last piece if that is scratch too. */
+/* Copies into the scratch. If the last piece ends there, it is lengthened. */
 static void add_copy(struct mwi_tcp_batch *batch, const unsigned char *data, size_t size)
 {
     unsigned char *end = batch->scratch + batch->scratch_used;
     struct iovec *last = batch->count > 0 ? &batch->pieces[batch->count - 1] : NULL;
-
+    assert(batch->scratch_used + size <= MWI_TCP_SCRATCH_BYTES);
     memcpy(end, data, size);
     batch->scratch_used += size;
     if (last != NULL && (unsigned char *)last->iov_base + last->iov_len == end) {
@@ -112,13 +115,12 @@ static void put_number(unsigned char *to, size_t bytes, uint64_t number)
         to[i] = (unsigned char)number;
 }
 
-/* Adds what is left of `size` bytes of which *gone are gone, and takes them off *gone. */
+/* Adds the bytes at `data` without the first *gone ones, and takes those off *gone. */
 static void add_rest(struct mwi_tcp_batch *batch, const void *data, size_t size, size_t *gone)
 {
     size_t skipped = *gone < size ? *gone : size;
     size_t room = batch->bytes < BATCH_BYTES ? BATCH_BYTES - batch->bytes : 0;
     size_t left = size - skipped < room ? size - skipped : room;
-
     *gone -= skipped;
     if (left == 0)
         return;
@@ -133,7 +135,6 @@ static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing
 {
     unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
     size_t size = frame_bytes(frame);
-
     put_number(header, MWI_TCP_HEADER_BYTES, size < MWI_TCP_LONG_SIZE ? size : MWI_TCP_LONG_SIZE);
     if (size >= MWI_TCP_LONG_SIZE)
         put_number(header + MWI_TCP_HEADER_BYTES, sizeof header - MWI_TCP_HEADER_BYTES, size);
@@ -153,8 +154,8 @@ void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_b
 
 static void pop(struct mwi_tcp_outbox *outbox)
 {
+    assert(outbox->count > 0);
     struct mwi_tcp_outgoing *frame = frame_at(outbox, 0);
-
     free(frame->data);
     mwi_body_release(&frame->body);
     outbox->first = (outbox->first + 1) & (outbox->capacity - 1);
@@ -164,6 +165,7 @@ static void pop(struct mwi_tcp_outbox *outbox)
 
 void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
 {
+    assert(size <= outbox->bytes);
     outbox->bytes -= size;
     while (outbox->count > 0) {
         size_t size_of_first = frame_bytes(frame_at(outbox, 0));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads and writes the socket directly: one system call for each call, no copy and no handshake.
- * hub.c chooses this stream for every connection. The next kind of stream, such as an encrypted one,
- * is a file like this one.
+ * hub.c chooses this stream for every connection. The next kind of stream, such as an encrypted
+ * one, is a file like this one.
  */
 #include "plain.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Numeric addresses need no help. Names are asked for with libevent's own resolver, which reads
- * /etc/hosts and /etc/resolv.conf and never blocks. It does not know the other sources that a
- * machine may be set up with (nsswitch.conf), so a name that it does not find is looked up once
- * more with getaddrinfo, which does block: but only if the name servers have just answered, since
- * those that do not are what one would wait for.
+ * Numeric addresses need no look-up. Names are looked up with libevent's resolver, which reads
+ * /etc/hosts and /etc/resolv.conf and never blocks. It does not know the other sources of names
+ * that a machine may have (nsswitch.conf). So a name that it does not find is looked up once more
+ * with getaddrinfo, which blocks, but only if the name servers have just answered: getaddrinfo
+ * would otherwise wait for them. dial.c owns each resolve.
  */
 #include "resolve.h"
 
@@ -18,7 +18,8 @@
 #include "base/clock.h"
 #include "base/time.h"
 
-/* libevent waits longer than this for a server before it tries again. */
+/* An answer within this time is from a name server: libevent waits longer before it gives one up.
+ */
 #define QUICK_NS (2 * MWI_NS_PER_S)
 
 struct mwi_tcp_resolve {
@@ -50,7 +51,6 @@ static void free_resolve(struct mwi_tcp_resolve *resolve)
 static void on_answer(int failure, struct evutil_addrinfo *found, void *context)
 {
     struct mwi_tcp_resolve *resolve = context;
-
     resolve->is_asking = false;
     resolve->failure = failure;
     resolve->found = found;
@@ -60,8 +60,8 @@ static void on_answer(int failure, struct evutil_addrinfo *found, void *context)
         event_active(resolve->ready, EV_TIMEOUT, 0);
 }
 
-/* Whether a failure is the name servers' word, not their silence. A server that refuses the name
- * and one that says nothing are the same failure to libevent, but for the time they take. */
+/* Whether the name servers have answered. libevent reports the same failure for a server that
+ * refuses the name and for one that is silent; only the time tells them apart. */
 static bool is_answered(const struct mwi_tcp_resolve *resolve)
 {
     return resolve->failure == EVUTIL_EAI_NONAME || resolve->failure == EVUTIL_EAI_NODATA ||
@@ -101,13 +101,13 @@ static void ask(struct mwi_tcp_resolve *resolve, struct event_base *base)
     resolve->found = NULL;
     resolve->dns = evdns_base_new(base, EVDNS_BASE_INITIALIZE_NAMESERVERS);
     if (resolve->dns == NULL) {
-        /* No name servers: nothing that could keep us waiting either. */
+        /* There are no name servers, so getaddrinfo will not wait for any. */
         resolve->failure = EVUTIL_EAI_NONAME;
         event_active(resolve->ready, EV_TIMEOUT, 0);
         return;
     }
-    /* Else it tells standard error of name servers that fail. There is one such function in a
-     * process, so a program that resolves names with libevent itself may set its own after us. */
+    /* By default libevent writes to standard error when a name server fails. A process has one such
+     * function, so a program that resolves names with libevent may set its own later. */
     evdns_set_log_fn(ignore_message);
     resolve->is_asking = true;
     evdns_getaddrinfo(resolve->dns, resolve->host, resolve->port, &hints, on_answer, resolve);
@@ -119,7 +119,6 @@ struct mwi_tcp_resolve *mwi_tcp_resolve_begin(struct event_base *base, const cha
 {
     size_t size = strlen(host) + 1;
     struct mwi_tcp_resolve *resolve = calloc(1, sizeof *resolve + size);
-
     if (resolve == NULL)
         return NULL;
     resolve->begin_ns = mwi_clock_monotonic_ns();
@@ -143,7 +142,7 @@ void mwi_tcp_resolve_destroy(struct mwi_tcp_resolve *resolve)
     bool is_asking = resolve->is_asking;
     event_free(resolve->ready);
     resolve->is_abandoned = is_asking;
-    /* Asked to fail what is under way, libevent calls on_answer later. */
+    /* If libevent is still asking, this makes it call on_answer with a failure later. */
     if (resolve->dns != NULL)
         evdns_base_free(resolve->dns, is_asking);
     if (!is_asking)

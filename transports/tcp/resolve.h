@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a host's name to its addresses, without blocking.
+ * From a host's name to its addresses, without blocking if the name servers know the name.
  */
 #ifndef MWI_TCP_RESOLVE_H
 #define MWI_TCP_RESOLVE_H
@@ -12,17 +12,19 @@
 
 struct mwi_tcp_resolve;
 
-/* `found` is the callee's, to be freed with evutil_freeaddrinfo; or it is NULL and `problem` says
- * why. The resolve may be destroyed in the call. */
+/* The outcome: `found` is the list of addresses, which the callee takes and frees with
+ * evutil_freeaddrinfo; or it is NULL, and `problem`, borrowed for the call, says why. The callee
+ * may destroy the resolve in the call. */
 typedef void mwi_tcp_resolve_fn(void *context, struct evutil_addrinfo *found, const char *problem);
 
-/* Begins; `done` is called once, in a later turn of the loop. NULL if memory is out. */
+/* Begins, copying `host`; `done` is called once, in a later turn of the event loop. NULL out of
+ * memory. */
 struct mwi_tcp_resolve *mwi_tcp_resolve_begin(struct event_base *base, const char *host,
                                               uint16_t port, mwi_tcp_resolve_fn *done,
                                               void *context);
 
-/* Frees it; `done` will not be called if it has not been. What is still under way in libevent is
- * given up in the next turn of the loop. NULL is legal. */
+/* Frees it, without calling `done`. If libevent is still asking, it gives up in the next turn of
+ * the event loop, which must come before the loop is freed. NULL is legal. */
 void mwi_tcp_resolve_destroy(struct mwi_tcp_resolve *resolve);
 
 #endif

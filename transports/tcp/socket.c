@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sockets and their options.
+ * Sockets and their options: the only room that makes sockets or sets options. dial.c, listener.c,
+ * linger.c and tcp.c call it.
  *
- * A host that dies while nothing is on its way to it is found by keepalive. TCP_USER_TIMEOUT, the
- * usual companion, is not set: it also kills a connection whose other end is alive but does not
- * read for that long, such as a slave that computes. watch.c does its work instead.
+ * Keepalive finds a host that dies while nothing is on its way to it. TCP_USER_TIMEOUT, its usual
+ * companion, is not set: it also kills a connection whose other end is alive but does not read for
+ * that long, such as a slave that computes. watch.c does its work instead.
  */
 #include "socket.h"
 
@@ -19,15 +20,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* First probe after 20 s without a word, then every 10 s; the third without an answer is the last:
- * 50 s in all. */
+/* The first probe is sent after 20 s without input, the next ones every 10 s. After the third one
+ * without an answer the host is given up, which makes 50 s. */
 #define KEEPALIVE_IDLE_S 20
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES 3
 
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
-/* An option that the kernel refuses costs speed or the early notice of a death, no more. */
+/* If the kernel refuses an option, the connection is slower, or a death is found later; it works.
+ */
 static void set_option(int fd, int level, int name, int value)
 {
     (void)setsockopt(fd, level, name, &value, sizeof value);
@@ -37,7 +39,6 @@ bool mwi_tcp_socket_is_inet(int fd)
 {
     int family = AF_UNSPEC;
     socklen_t size = sizeof family;
-
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
            (family == AF_INET || family == AF_INET6);
 }
@@ -57,7 +58,7 @@ bool mwi_tcp_socket_all_arrived(int fd)
 {
     int pending = 0;
 
-    /* The end of the stream counts as one byte until it is acknowledged. */
+    /* The end of a stream counts as one byte until it is acknowledged. */
     return ioctl(fd, SIOCOUTQ, &pending) != 0 || pending <= 1;
 }
 
@@ -70,14 +71,13 @@ bool mwi_tcp_socket_discard(int fd, void *scratch, size_t size, size_t *total)
     return taken > 0;
 }
 
-static int open_listening(const struct sockaddr *address, socklen_t length, bool both_families)
+static int open_listening(const struct sockaddr *address, socklen_t length, bool has_both_families)
 {
     int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
-
     if (fd < 0)
         return -1;
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (both_families)
+    if (has_both_families)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (bind(fd, address, length) != 0 || listen(fd, SOMAXCONN) != 0) {
         int error = errno;
@@ -100,17 +100,17 @@ static int listen_any(uint16_t port)
     return fd;
 }
 
-/* Whether it is the port that cannot be had, so that another one may be. */
+/* Whether the error concerns the port alone, so that another port may be free. */
 static bool is_of_the_port(int error)
 {
     return error == EADDRINUSE || error == EACCES;
 }
 
-/* Listens on the first address that can be had. Of several errors, one of the port counts. */
+/* Listens on the first address that can be had. If all fail, errno is an error of the port if there
+ * was one, else the last error. */
 static int listen_one_of(const struct addrinfo *found, uint16_t port)
 {
     int fd = -1, error = 0;
-
     for (const struct addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
         /* Both families keep the port in the same place. */
         ((struct sockaddr_in *)(void *)one->ai_addr)->sin_port = htons(port);
@@ -122,13 +122,12 @@ static int listen_one_of(const struct addrinfo *found, uint16_t port)
     return fd;
 }
 
-/* Listens on the first port that can be had, on one of the addresses, or on all interfaces if these
- * are NULL. */
+/* Listens on the first port that can be had, on one of the addresses in `found`; on all interfaces
+ * if that is NULL. */
 static int listen_on_ports(const struct mwi_tcp_address *address, const struct addrinfo *found)
 {
     unsigned port = address->port;
     int fd;
-
     do
         fd = found == NULL ? listen_any((uint16_t)port) : listen_one_of(found, (uint16_t)port);
     while (fd < 0 && is_of_the_port(errno) && port++ < address->port_last);
@@ -141,7 +140,6 @@ static mw_error report_failure(const struct mwi_tcp_address *address, const char
     bool is_bracketed = strchr(address->host, ':') != NULL;
     bool is_range = address->port_last != address->port;
     char last[8] = "";
-
     if (is_range)
         snprintf(last, sizeof last, "-%u", address->port_last);
     snprintf(why->text, sizeof why->text, "cannot listen on %s%.100s%s:%u%s: %s",
@@ -153,7 +151,6 @@ static mw_error report_failure(const struct mwi_tcp_address *address, const char
 static mw_error report_error(const struct mwi_tcp_address *address, int error, mw_reason *why)
 {
     char problem[160];
-
     if (!is_of_the_port(error) || address->port_last == address->port)
         return report_failure(address, strerror(error), why);
     snprintf(problem, sizeof problem, "none of these ports can be had, the last: %s",
@@ -184,7 +181,6 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
     int opened = -1;
-
     if (address->kind == MWI_TCP_ADDRESS_ANY) {
         opened = listen_on_ports(address, NULL);
         if (opened < 0)
@@ -207,7 +203,6 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
 int mwi_tcp_socket_connect(const struct sockaddr *address, socklen_t length)
 {
     int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
-
     if (fd < 0)
         return -1;
     if (connect(fd, address, length) != 0 && errno != EINPROGRESS && errno != EINTR) {
@@ -231,7 +226,6 @@ mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why)
     socklen_t length = sizeof other;
     int type = 0;
     socklen_t type_size = sizeof type;
-
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0)
         return refuse(fd, errno == EBADF ? "is not open" : "is not a socket", why);
     if (type != SOCK_STREAM)

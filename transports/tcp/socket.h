@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making and tuning sockets. All of them are non-blocking and closed on exec.
+ * Makes, adopts, tunes and asks sockets. All of them are non-blocking and closed on exec.
  */
 #ifndef MWI_TCP_SOCKET_H
 #define MWI_TCP_SOCKET_H
@@ -12,25 +12,28 @@
 
 #include "address.h"
 
-/* A listening socket on the first port of the range that can be had, and the address under which
- * others reach it. */
+/* Sets *fd to a socket that listens on the first port of the range that can be had, which the
+ * caller takes, and writes the address under which others reach it to bound[0..size). MW_ENETWORK
+ * with a sentence. Looking up the host's name may block. */
 mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, char *bound,
                                size_t size, mw_reason *why);
 
-/* Starts a connection: a socket of which the outcome is known when it is writable, or -1 with
+/* Begins to connect. Returns a socket, whose outcome SO_ERROR tells when it is writable; -1 with
  * errno. */
 int mwi_tcp_socket_connect(const struct sockaddr *address, socklen_t length);
 
-/* Makes a connected stream socket that somebody else made fit for us. MW_EINVAL if it is none. */
+/* Makes a connected stream socket of somebody else non-blocking, and tunes it. MW_EINVAL with a
+ * sentence if `fd` is something else. It stays the caller's. */
 mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why);
 
-/* Sets what a TCP connection needs; sockets of another family are left alone. */
+/* Sets the options that a TCP connection needs; leaves sockets of another family alone. */
 void mwi_tcp_socket_tune(int fd);
 
+/* Whether the socket speaks TCP; if not, its kernel keeps what was written for the other end to
+ * read. */
 bool mwi_tcp_socket_is_inet(int fd);
 
-/* Whether the other end has acknowledged all that was written. False for a family that cannot
- * tell, and whose kernel keeps what was written for the other end to read anyhow. */
+/* Whether the other end of a TCP socket has acknowledged all that was written. */
 bool mwi_tcp_socket_all_arrived(int fd);
 
 /* Reads once and throws it away, using `size` bytes at `scratch`; adds to *total. False at the end

@@ -40,7 +40,7 @@ struct mwi_tcp_stream_api {
     ssize_t (*write)(struct mwi_tcp_stream *stream, const struct iovec *pieces, size_t count,
                      size_t bytes);
 
-    /* What the stream wants now: bits of mwi_tcp_stream_wants. */
+    /* Returns what the stream wants now, as bits of mwi_tcp_stream_wants. */
     unsigned (*wants)(const struct mwi_tcp_stream *stream);
 
     /* Closes the socket without writing, and frees the stream. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The transport's table of functions: addresses in, peers looked up, and the poll. Everything that
- * calls an event runs inside event_base_loop or the flush before it, both in poll_transport.
+ * The transport's table of functions: reads addresses, looks up peers, and polls. Events are called
+ * inside event_base_loop or the flush before it, both in poll_transport, and nowhere else.
  *
- * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. It is
- * set only when a poll's deadline comes before the one that is set, which a deadline that recedes,
- * as that of a busy loop does, hardly ever is: no system call for time in the usual turn.
+ * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. The
+ * timer is set only if a poll's deadline comes before the time that it is set to. The deadlines of
+ * a busy loop move away, so a usual turn makes no system call for time.
  */
 #include "tcp.h"
 
@@ -28,8 +28,8 @@
 #include "socket.h"
 #include "watch.h"
 
-/* Turns that call no event, such as those that receive parts of a large frame or those of a poll
- * that never sleeps, before a poll returns early. */
+/* A poll returns early after this many turns without an event, such as turns that receive parts of
+ * a large frame, or those of a poll that never sleeps. */
 #define TURNS_MAX 64
 
 struct tcp {
@@ -39,7 +39,7 @@ struct tcp {
     struct event *timer_event;
     struct event *watch_event;
     int timer_fd;
-    int64_t timer_ns; /* what the timer is set to; 0 if it is not */
+    int64_t timer_ns; /* the time that the timer is set to; 0 if it is not set */
     bool is_woken;
     bool is_fd_asked;
 };
@@ -69,7 +69,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         tcp->timer_ns = 0;
 }
 
-/* Regular files cannot be waited for; libevent would say so on standard error. */
+/* A regular file cannot be waited for, which libevent would write to standard error. */
 static bool can_wait_for(int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
@@ -98,7 +98,6 @@ static void free_event(struct event *event)
 static void close_transport(void *transport)
 {
     struct tcp *tcp = transport;
-
     if (tcp == NULL)
         return;
     mwi_tcp_listeners_clear(&tcp->listeners);
@@ -107,7 +106,7 @@ static void close_transport(void *transport)
     free_event(tcp->watch_event);
     if (tcp->hub.base != NULL) {
         mwi_tcp_ending_run(&tcp->hub);
-        /* For look-ups that were given up, see mwi_tcp_resolve_destroy. */
+        /* The turn that mwi_tcp_resolve_destroy asks for. */
         event_base_loop(tcp->hub.base, EVLOOP_NONBLOCK);
     }
     mwi_tcp_hub_close(&tcp->hub);
@@ -156,12 +155,11 @@ static mw_error dial(struct tcp *tcp, const struct mwi_tcp_address *address, boo
     return error == MW_OK ? MW_OK : fail(why, error, "connect");
 }
 
-/* The descriptor is ours from here on, whatever happens. */
+/* Takes the address's descriptor, also on failure. */
 static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, bool is_server,
                       mw_peer *peer, mw_reason *why)
 {
     mw_error error = mwi_tcp_socket_adopt(address->fd, why);
-
     if (error == MW_OK)
         error = dial(tcp, address, is_server, peer, why);
     if (error != MW_OK)
@@ -174,19 +172,18 @@ static mw_error listen_transport(void *transport, const char *text, char *bound,
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_address address;
-    char reached[300];
-    mw_peer peer;
-    int fd;
-
     mw_error error = mwi_tcp_address_parse(text, &address, why);
     if (error != MW_OK)
         return error;
     if (address.kind == MWI_TCP_ADDRESS_FD) {
+        mw_peer peer;
         error = adopt(tcp, &address, true, &peer, why);
         if (error == MW_OK)
             snprintf(bound, size, "%s", text);
         return error;
     }
+    int fd;
+    char reached[300];
     error = mwi_tcp_socket_listen(&address, &fd, reached, sizeof reached, why);
     if (error != MW_OK)
         return error;
@@ -219,7 +216,6 @@ static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t si
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
-
     return conn != NULL ? mwi_tcp_conn_send(conn, frame, size, body) : MW_EPEER;
 }
 
@@ -227,7 +223,6 @@ static size_t backlog(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
-
     return conn != NULL ? conn->outbox.bytes : 0;
 }
 
@@ -235,17 +230,15 @@ static void drop(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
-
     if (conn != NULL)
         mwi_tcp_conn_drop(conn);
 }
 
-/* A timer that is set to an earlier time is left to ring: the poll then goes on waiting. */
+/* A timer that is set to an earlier time is left to expire; the poll then goes on waiting. */
 static bool set_timer(struct tcp *tcp, int64_t deadline)
 {
     const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / MWI_NS_PER_S),
                                                .tv_nsec = (long)(deadline % MWI_NS_PER_S)}};
-
     if (deadline == INT64_MAX || (tcp->timer_ns != 0 && tcp->timer_ns <= deadline))
         return true;
     if (timerfd_settime(tcp->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
@@ -254,11 +247,12 @@ static bool set_timer(struct tcp *tcp, int64_t deadline)
     return true;
 }
 
-static bool turn(struct tcp *tcp, bool sleep, int64_t deadline)
+/* One turn of the event loop, which sleeps until something happens if `sleeps`. */
+static bool turn(struct tcp *tcp, bool sleeps, int64_t deadline)
 {
-    if (sleep && !set_timer(tcp, deadline))
+    if (sleeps && !set_timer(tcp, deadline))
         return false;
-    int flags = sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
+    int flags = sleeps ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     return event_base_loop(tcp->hub.base, flags) >= 0;
 }
 
@@ -267,17 +261,16 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     struct tcp *tcp = transport;
     struct mwi_tcp_hub *hub = &tcp->hub;
     size_t events_before = hub->events_count;
-    bool sleeps = hub->config.wait != MW_WAIT_SPIN && hub->config.wait != MW_WAIT_YIELD;
-    bool wait = true;
-
+    bool can_sleep = hub->config.wait != MW_WAIT_SPIN && hub->config.wait != MW_WAIT_YIELD;
+    bool must_wait = true;
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
-    for (int i = 0; i < TURNS_MAX && wait; i++) {
-        wait = hub->events_count == events_before && deadline > mwi_clock_monotonic_ns();
-        if (!turn(tcp, wait && sleeps, deadline))
+    for (int i = 0; i < TURNS_MAX && must_wait; i++) {
+        must_wait = hub->events_count == events_before && deadline > mwi_clock_monotonic_ns();
+        if (!turn(tcp, must_wait && can_sleep, deadline))
             return fail(why, MW_ENETWORK, "the event loop failed");
-        wait = wait && hub->events_count == events_before && !tcp->is_woken;
-        if (wait && hub->config.wait == MW_WAIT_YIELD)
+        must_wait = must_wait && hub->events_count == events_before && !tcp->is_woken;
+        if (must_wait && hub->config.wait == MW_WAIT_YIELD)
             sched_yield();
     }
     mwi_tcp_conn_free_dead(hub);
@@ -305,7 +298,6 @@ static void open_mirror(struct tcp *tcp)
 static int pollable_fd(void *transport)
 {
     struct tcp *tcp = transport;
-
     if (!tcp->is_fd_asked)
         open_mirror(tcp);
     return tcp->hub.mirror.fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The transport over TCP and other stream sockets. Its contract is mw/transport.h; README.md has
- * the wire form and the limits.
+ * The transport over TCP and other stream sockets. mw/transport.h is its contract; README.md has
+ * the wire form, the decisions and the limits.
  */
 #ifndef MWI_TCP_H
 #define MWI_TCP_H
