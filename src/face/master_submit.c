@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Submitting: from what the user gives to a task of the engine's, or to a sentence that says why
- * not.
+ * The calls that submit: each turns a name, a policy and arguments of the user's into a task of the
+ * engine, or says in a sentence why not.
+ *
+ * Invariant: nothing is changed before everything was checked, and data that a function takes is freed
+ * also on an error. The first refusal is remembered, for the exit status of mw_main.
+ *
+ * A new field of mw_policy or mw_task is translated here, in make_policy or enter_task.
  */
 #include "face/master.h"
 
@@ -17,7 +22,7 @@
 #define ATTEMPTS_DEFAULT 3
 #define TIME_LIMIT_MAX_S 1e9
 
-/* A submission was refused: the first such is what the exit status and its sentence will tell. */
+/* Remembers the first submission that was refused: the exit status and its sentence tell of it. */
 static mw_error refuse(mw_master *master, mw_error error)
 {
     if (master->misuse == MW_OK) {
@@ -28,7 +33,8 @@ static mw_error refuse(mw_master *master, mw_error error)
     return error;
 }
 
-/* A task mostly names its algorithm by the same constant as the program's table does. */
+/* Compares the pointers first: a task mostly names its algorithm by the constant of the program's
+ * table. */
 static bool is_name(const char *known, const char *name)
 {
     return known == name || strcmp(known, name) == 0;
@@ -110,7 +116,7 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
     return MW_OK;
 }
 
-/* Enters a task that was checked. */
+/* Enters a task that check_task has let pass. Takes `data` on success. */
 static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
                            bool is_bytes)
 {
@@ -129,23 +135,17 @@ static mw_error enter_task(mw_master *master, const mw_task *task, void *data, s
     return mwi_master_fail(master, error, "out of memory for another task");
 }
 
-/* Enters a task, or not after an error, whose payload is `data`, malloc'd, which is taken or freed.
- */
-static mw_error enter_taking(mw_master *master, const mw_task *task, mw_error error, void *data,
-                             size_t size, bool is_bytes)
+/* Takes `data`, which is malloc'd, also on an error. */
+static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
+                              bool is_bytes)
 {
+    mw_error error = check_task(master, task, size);
     if (error == MW_OK)
         error = enter_task(master, task, data, size, is_bytes);
     if (error == MW_OK)
         return MW_OK;
     free(data);
     return refuse(master, error);
-}
-
-static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
-                              bool is_bytes)
-{
-    return enter_taking(master, task, check_task(master, task, size), data, size, is_bytes);
 }
 
 static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
@@ -160,10 +160,15 @@ static mw_error submit_copy(mw_master *master, const mw_task *task, const void *
                                               "out of memory for a task of %zu bytes", size));
     if (size > 0)
         memcpy(copy, data, size);
-    return enter_taking(master, task, MW_OK, copy, size, is_bytes);
+    error = enter_task(master, task, copy, size, is_bytes);
+    if (error == MW_OK)
+        return MW_OK;
+    free(copy);
+    return refuse(master, error);
 }
 
-/* Small values are copied, so that the scratch need not grow anew each time. */
+/* Submits the values in the scratch buffer. Small ones are copied, so that the buffer keeps its memory
+ * for the next task. */
 static mw_error submit_scratch(mw_master *master, const mw_task *task)
 {
     struct mwi_buffer *scratch = &master->scratch;
