@@ -136,7 +136,8 @@ static inline void mw_event_detach(mw_event_pump *pump)
 {
     if (pump == MW_NULL_)
         return;
-    /* Even inside of a turn: once the master is closed, its descriptor's number may be another's. */
+    /* Even inside of a turn: once the master is closed, its descriptor's number may be
+     * another's. */
     mw_event_free_(pump);
     pump->master = MW_NULL_;
     if (!pump->is_calling)

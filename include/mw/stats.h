@@ -4,9 +4,9 @@
  * and run, what the slaves do, and where the master's own time goes. The numbers are kept anyway;
  * asking costs nothing but the copy.
  *
- * Each struct begins with its size, which the caller sets: `mw_stats stats = {.size = sizeof stats}`.
- * So a program and a library of different versions understand each other: fields that only one of
- * them knows are left out, or 0.
+ * Each struct begins with its size, which the caller sets: `mw_stats stats = {.size = sizeof
+ * stats}`. So a program and a library of different versions understand each other: fields that
+ * only one of them knows are left out, or 0.
  *
  * Threads: as for all calls on a master, from the thread that uses it. Not collective over MPI.
  */
@@ -37,8 +37,8 @@ typedef enum mw_loss {
     MW_LOSSES_COUNT
 } mw_loss;
 
-/* A group of tasks is counted in bucket i if it had from 2^i to below 2^(i+1) tasks; the last bucket
- * counts all larger ones. */
+/* A group of tasks is counted in bucket i if it had from 2^i to below 2^(i+1) tasks; the last
+ * bucket counts all larger ones. */
 #define MW_STATS_GROUP_BUCKETS 24
 
 /* The whole farm. Counts are since the master was opened, unless they are said to be of now. */

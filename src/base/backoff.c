@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A nap is a fraction of the time already waited, so that it makes no wait much longer, up to a nap
- * that costs next to nothing. By default the first nap comes late enough that two processes which
- * answer each other do not fall into napping for each other, each waiting for the other's nap to
- * end. A large message over MPI moves only while both ends look, so naps stay away, or short, for
- * as long as it takes over a slow network, but not for ever: its other end may be busy computing.
- * docs/transports.md has what was measured.
+ * A nap is a fraction of the time already waited, up to a nap that costs next to nothing, so no
+ * nap makes a wait much longer. By default the first nap comes late enough that two processes
+ * which answer each other do not start to nap for each other, each waiting for the end of the
+ * other's nap.
+ *
+ * A large message over MPI moves only while both ends look. So naps stay away, or short, for the
+ * time that it takes over a slow network, but not for ever: its other end may be busy computing.
+ * docs/transports.md has the measurements.
  */
 #include "backoff.h"
 
@@ -16,15 +18,15 @@
 #define WAIT_PER_NAP 16
 #define NAP_MIN_NS 50000
 #define NAP_MAX_NS 4000000
-/* Who gives way to others that wait for messages is back in some microseconds; one that computes
- * keeps the core for a slice of milliseconds. */
+/* A process that yields to others that wait for messages runs again after some microseconds. A
+ * process that computes keeps the core for a slice of milliseconds. */
 #define CROWDED_NS 200000
 #define CROWDED_FOR_NS 50000000
 #define CROWDED_NAP_NS 100000
-/* So much on its way needs many looks. */
+/* This number of bytes on their way needs many looks. */
 #define CROWDED_MOVING_BYTES ((size_t)1 << 20)
 #define MOVING_NS_PER_BYTE 10
-/* Of what is on its way no more counts: a larger frame is in parts, whose arrival ends the wait. */
+/* More bytes on their way do not count: a larger frame is in parts, whose arrival ends the wait. */
 #define MOVING_BYTES_MAX ((size_t)64 << 20)
 
 void mwi_backoff_init(struct mwi_backoff *backoff, mw_wait wait)
@@ -55,7 +57,6 @@ int64_t mwi_backoff_next(const struct mwi_backoff *backoff, int64_t now_ns, size
     int64_t quiet_ns = backoff->is_active ? 0 : now_ns - backoff->quiet_since_ns;
     int64_t next_ns = mwi_backoff_ns(backoff->wait, quiet_ns, moving_bytes);
     bool is_crowded = backoff->wait == MW_WAIT_AUTO && now_ns < backoff->crowded_until_ns;
-
     if (next_ns == MWI_BACKOFF_YIELD && is_crowded && moving_bytes < CROWDED_MOVING_BYTES)
         return CROWDED_NAP_NS;
     return next_ns;
@@ -66,7 +67,6 @@ int64_t mwi_backoff_ns(mw_wait wait, int64_t quiet_ns, size_t moving_bytes)
     size_t counted_bytes = moving_bytes < MOVING_BYTES_MAX ? moving_bytes : MOVING_BYTES_MAX;
     int64_t moving_ns = MOVING_NS_PER_BYTE * (int64_t)counted_bytes;
     int64_t nap_ns = (quiet_ns - moving_ns) / WAIT_PER_NAP;
-
     if (wait == MW_WAIT_SPIN || (wait == MW_WAIT_AUTO && quiet_ns < SPIN_NS))
         return MWI_BACKOFF_SPIN;
     if (wait == MW_WAIT_YIELD || (wait == MW_WAIT_AUTO && quiet_ns < YIELD_NS + moving_ns))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A block either carries copied bytes behind itself, or owns a malloc'd block.
+ * A block either carries copied bytes behind itself, or owns a malloc'd block. The last reference
+ * frees both. The count is not atomic: a block belongs to one thread.
  */
 #include "base/block.h"
 

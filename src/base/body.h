@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every transport does with a frame that has a body.
+ * The steps that every transport takes with a frame that has a body.
  */
 #ifndef MWI_BODY_H
 #define MWI_BODY_H
@@ -17,8 +17,8 @@ static inline size_t mwi_body_size(const mw_body *body)
     return body == NULL ? 0 : body->size;
 }
 
-/* Whether a frame whose first part is of `size` bytes is larger than `max` with its body, or that
- * part than it may be before a body. */
+/* Whether a frame whose first part has `size` bytes is larger than `max` with its body, or whether
+ * that part is larger than a first part may be. */
 static inline bool mwi_body_is_too_big(size_t size, const mw_body *body, uint64_t max)
 {
     return size > max || (body != NULL && size > MW_HEAD_BYTES_MAX) ||
@@ -31,12 +31,11 @@ static inline void mwi_body_release(const mw_body *body)
         body->release(body->owner);
 }
 
-/* Makes one block of a frame and its body and lets go of both; NULL out of memory, they being then
- * untouched. */
+/* Joins a frame and its body in one block and lets go of both. Returns NULL out of memory, and
+ * leaves them untouched. */
 static inline void *mwi_body_join(void *frame, size_t size, const mw_body *body)
 {
     unsigned char *joined = malloc(size + body->size + 1);
-
     if (joined == NULL)
         return NULL;
     if (size > 0)

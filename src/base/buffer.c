@@ -26,7 +26,7 @@ void mwi_buffer_fini(struct mwi_buffer *buffer)
 void mwi_buffer_clear(struct mwi_buffer *buffer)
 {
     buffer->size = 0;
-    buffer->failed = false;
+    buffer->has_failed = false;
 }
 
 bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
@@ -34,7 +34,7 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
     if (size <= buffer->capacity - buffer->size)
         return true;
     if (size > SIZE_MAX / 4 - buffer->size) {
-        buffer->failed = true;
+        buffer->has_failed = true;
         return false;
     }
     size_t needed = buffer->size + size;
@@ -43,7 +43,7 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
         capacity = needed;
     unsigned char *data = realloc(buffer->data, capacity);
     if (data == NULL) {
-        buffer->failed = true;
+        buffer->has_failed = true;
         return false;
     }
     buffer->data = data;
@@ -53,7 +53,7 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
 
 void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
 {
-    if (size == 0 || buffer->failed || !mwi_buffer_reserve(buffer, size))
+    if (size == 0 || buffer->has_failed || !mwi_buffer_reserve(buffer, size))
         return;
     memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
@@ -63,18 +63,18 @@ int mwi_buffer_write(void *buffer, const char *data, size_t size)
 {
     struct mwi_buffer *to = buffer;
     /* A packer writes a few bytes at a time, and there is room for most of them. */
-    if (!to->failed && size > 0 && size <= to->capacity - to->size) {
+    if (!to->has_failed && size > 0 && size <= to->capacity - to->size) {
         memcpy(to->data + to->size, data, size);
         to->size += size;
         return 0;
     }
     mwi_buffer_append(to, data, size);
-    return to->failed ? -1 : 0;
+    return to->has_failed ? -1 : 0;
 }
 
 unsigned char *mwi_buffer_take(struct mwi_buffer *buffer, size_t *size)
 {
-    if (buffer->failed || buffer->size == 0)
+    if (buffer->has_failed || buffer->size == 0)
         return NULL;
     unsigned char *data = buffer->data;
     *size = buffer->size;

@@ -2,7 +2,7 @@
  *
  * A growing run of bytes whose memory can be given away: messages are built in one and then become
  * the transport's frame without a copy. Running out of memory is remembered, not reported at each
- * write: ask `failed` once at the end.
+ * write: ask `has_failed` once at the end.
  */
 #ifndef MWI_BUFFER_H
 #define MWI_BUFFER_H
@@ -14,7 +14,7 @@ struct mwi_buffer {
     unsigned char *data;
     size_t size;
     size_t capacity;
-    bool failed;
+    bool has_failed;
 };
 
 void mwi_buffer_init(struct mwi_buffer *buffer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The texts of the list in mw/error.h.
+ * The texts of the errors, made from the list in mw/error.h. A new error is a line of that list;
+ * docs/guide.md has a row for each, which the test of documents checks.
  */
 #include <mw/error.h>
 #include <mw/version.h>

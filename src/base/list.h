@@ -13,7 +13,7 @@ struct mwi_list {
     struct mwi_list *prev;
 };
 
-/* The struct of which `link` is the member `member`. */
+/* The struct whose member `member` is `link`. */
 #define MWI_LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void mwi_list_init(struct mwi_list *list)

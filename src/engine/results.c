@@ -87,7 +87,7 @@ void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t alg
     results->start = message->size;
     mwi_message_begin_result(message, task_id);
     results->payload_start = message->size;
-    results->has_begun = !message->failed;
+    results->has_begun = !message->has_failed;
     results->form = MWI_RESULTS_EMPTY;
     results->task_id = task_id;
     results->algorithm = algorithm;
@@ -101,7 +101,7 @@ static inline void restart(struct mwi_results *results, enum mwi_results_form fo
     forget_large(results);
     if (results->has_begun) {
         results->message.size = results->payload_start;
-        results->message.failed = false;
+        results->message.has_failed = false;
     }
     results->form = form;
 }
@@ -116,7 +116,7 @@ struct mwi_buffer *mwi_results_open_values(struct mwi_results *results)
 bool mwi_results_are_whole(const struct mwi_results *results)
 {
     const struct mwi_buffer *message = &results->message;
-    if (results->form != MWI_RESULTS_VALUES || message->failed)
+    if (results->form != MWI_RESULTS_VALUES || message->has_failed)
         return true;
     assert(results->values_start <= message->size);
     return mwi_guard_check(message->data + results->values_start,
@@ -149,7 +149,7 @@ static mw_error write_bytes(struct mwi_results *results, const void *data, size_
     mwi_buffer_reserve(&results->message, size + MWI_MESSAGE_OVERHEAD_BYTES);
     mwi_message_write_bytes(&results->message, data, size);
     results->payload_end = results->message.size;
-    return results->message.failed ? MW_ENOMEM : MW_OK;
+    return results->message.has_failed ? MW_ENOMEM : MW_OK;
 }
 
 static mw_error share_large(struct mwi_results *results, struct mwi_block *block, const void *data,
@@ -238,7 +238,7 @@ static void close_payload(struct mwi_results *results)
 {
     if (results->form == MWI_RESULTS_EMPTY)
         mwi_results_open_values(results);
-    if (results->message.failed)
+    if (results->message.has_failed)
         mwi_results_fail(results, "out of memory for the result");
     if (results->form == MWI_RESULTS_VALUES)
         return;

@@ -111,7 +111,7 @@ struct value {
     const char *string;
 };
 
-/* Where the line grows; `end` is the place of the last byte that may be used for the NUL. */
+/* The place where the line grows. `end` is the last byte that may be used for the NUL. */
 struct out {
     char *at;
     char *end;
@@ -169,7 +169,7 @@ static bool is_empty(const struct value *value)
     return value->string == NULL || value->string[0] == '\0';
 }
 
-/* All or nothing; after the first thing that did not fit, nothing fits. */
+/* Appends the whole piece or nothing. After the first piece that did not fit, nothing fits. */
 static void put_bytes(struct out *out, const char *bytes, size_t size)
 {
     if (size > (size_t)(out->end - out->at)) {
@@ -180,9 +180,9 @@ static void put_bytes(struct out *out, const char *bytes, size_t size)
     out->at += size;
 }
 
-static void put_char(struct out *out, char c)
+static void put_char(struct out *out, char character)
 {
-    put_bytes(out, &c, 1);
+    put_bytes(out, &character, 1);
 }
 
 static void put_word(struct out *out, const char *word)
@@ -193,12 +193,12 @@ static void put_word(struct out *out, const char *word)
 static void put_number(struct out *out, uint64_t number)
 {
     char digits[20];
-    size_t first = sizeof(digits);
+    size_t first = sizeof digits;
     do {
         digits[--first] = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    put_bytes(out, digits + first, sizeof(digits) - first);
+    put_bytes(out, digits + first, sizeof digits - first);
 }
 
 static void put_text(struct out *out, const char *text)
@@ -262,8 +262,8 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
     return (size_t)(out.at - line);
 }
 
-/* Writes a character as JSON to piece[0..8), and returns how many bytes that took. A byte that is
- * no text becomes the replacement character, as it has no other form in JSON. */
+/* Writes a character as JSON to piece[0..8), and returns the number of bytes. A byte that is no
+ * text becomes the replacement character, because JSON has no other form for it. */
 static size_t escape_character(const char *bytes, size_t length, uint32_t code, char *piece)
 {
     static const char digits[] = "0123456789abcdef";
@@ -284,7 +284,7 @@ static size_t escape_character(const char *bytes, size_t length, uint32_t code, 
     return 6;
 }
 
-/* Writes a string in quotes, of which as much as fits into `room` bytes with the quotes. */
+/* Writes a string in quotes, as much of it as fits into `room` bytes with the quotes. */
 static void put_json_string(struct out *out, const char *string, size_t room)
 {
     size_t used = 2;
@@ -335,8 +335,9 @@ static void put_json_unbounded(struct out *out, const char *key, const char *str
         put_json_string(out, string, room - (strlen(key) + 4));
 }
 
-/* Numbers and words first, as their length is bounded; then each string may use an equal share of
- * what room is left, less the closing brace, and a short one leaves more for those after it. */
+/* Writes numbers and words first, since their length is bounded. Then each string may use an equal
+ * share of the room that is left, less the closing brace, and a short string leaves more for the
+ * later ones. */
 static void put_json_fields(struct out *out, const struct mwi_audit_record *record,
                             const struct field *fields)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trail: typed records, and their form as a line of text (CL-MW's) or of JSON. Pure:
- * where the lines go is audit_file's business, when they come is the engines'.
+ * The audit trail: typed records, and their form as a line of text (CL-MW's) or of JSON. This room
+ * does no input or output: audit_file writes the lines, the engines make the records. A new kind
+ * is a row of the list below and of the table in audit.c.
  */
 #ifndef MWI_AUDIT_H
 #define MWI_AUDIT_H
@@ -11,8 +12,8 @@
 
 #include "record/state.h"
 
-/* Every kind of record and the fields it uses; in brackets what a field means in that kind. audit.c
- * holds the forms, tests/unit/test_audit.c pins them. */
+/* Every kind of record and the fields it uses, with the field's meaning in brackets. audit.c holds
+ * the forms, and tests/unit/test_audit.c fixes them. */
 enum mwi_audit_kind {
     MWI_AUDIT_VERSION,          /* text (version) */
     MWI_AUDIT_INIT,             /* role, text (member id) */
@@ -27,7 +28,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_SLAVE_STATE,      /* sid, state, reason (may be NULL) */
     MWI_AUDIT_SLAVE_GROUP,      /* sid, group: it has moved there */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
-    MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed: so many of them */
+    MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed: the number of failed ones */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, text (algorithm), reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, text (algorithm), count (attempts), reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, text (algorithm), reason */

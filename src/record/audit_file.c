@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The trail is in one of three states: nameless (the file's name is not complete, lines wait in the
- * buffer), writing, and stopped (nobody wants it, or it failed; the buffer stays empty). It never
- * goes back. Lines in the buffer are whole, each with its newline, so that what one write() appends
- * does not tear the lines of others in the same file.
+ * The trail is in one of three states: nameless (the file's name is not complete, lines wait in
+ * the buffer), writing, and stopped (nobody wants it, or it failed; the buffer stays empty). It
+ * never goes back.
+ *
+ * Lines in the buffer are whole, each with its newline, so that one write() does not tear the
+ * lines of other processes in the same file.
  */
 #include "record/audit_file.h"
 
@@ -27,14 +29,14 @@ enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
 struct mwi_audit_file {
     enum trail_state state;
     int fd;
-    bool json;
-    bool utc;
+    bool is_json;
+    bool is_utc;
     int64_t wall_offset_ns;
-    /* What is needed to complete the name, and the name; NULL for standard error. */
+    /* The values that complete the name, and the name; NULL for standard error. */
     char *pattern;
     char *member_id;
     char *path;
-    /* The stamp of the last line's second, since making one costs more than the rest of a line. */
+    /* The stamp of the last line's second. Making one takes longer than the rest of a line. */
     int64_t stamp_second;
     char stamp[32];
     size_t used;
@@ -43,7 +45,7 @@ struct mwi_audit_file {
 
 static mw_error fail_usage(mw_reason *why, const char *pattern, const char *at)
 {
-    snprintf(why->text, sizeof(why->text),
+    snprintf(why->text, sizeof why->text,
              OPTION " %.120s: \"%.2s\" is none of %%n (node), %%p (pid), %%h (host), %%m (member "
                     "id) and %%%%",
              pattern, at);
@@ -52,7 +54,7 @@ static mw_error fail_usage(mw_reason *why, const char *pattern, const char *at)
 
 static mw_error fail_memory(mw_reason *why)
 {
-    snprintf(why->text, sizeof(why->text), OPTION ": out of memory");
+    snprintf(why->text, sizeof why->text, OPTION ": out of memory");
     return MW_ENOMEM;
 }
 
@@ -109,7 +111,7 @@ static void print_expansion(FILE *stream, const struct mwi_audit_file *file, cha
     }
 }
 
-/* The pattern, which was checked, as a path; malloc'd, NULL out of memory. */
+/* Makes a path from the pattern, which was checked. The path is malloc'd; NULL out of memory. */
 static char *expand_pattern(const struct mwi_audit_file *file, const char *node)
 {
     char *path = NULL;
@@ -123,8 +125,8 @@ static char *expand_pattern(const struct mwi_audit_file *file, const char *node)
         else
             putc(*at, stream);
     }
-    bool failed = ferror(stream) != 0;
-    if (fclose(stream) == 0 && !failed)
+    bool has_failed = ferror(stream) != 0;
+    if (fclose(stream) == 0 && !has_failed)
         return path;
     free(path);
     return NULL;
@@ -137,7 +139,7 @@ static mw_error open_path(struct mwi_audit_file *file, const char *node, mw_reas
         return fail_memory(why);
     file->fd = open(file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
     if (file->fd < 0) {
-        snprintf(why->text, sizeof(why->text), OPTION " %.120s: %s", file->path, strerror(errno));
+        snprintf(why->text, sizeof why->text, OPTION " %.120s: %s", file->path, strerror(errno));
         return MW_EIO;
     }
     file->state = TRAIL_WRITING;
@@ -160,11 +162,11 @@ static mw_error set_up_file(struct mwi_audit_file *file, const struct mwi_audit_
     return open_path(file, config->node, why);
 }
 
-/* Finds out where to write, if at all. */
+/* Finds out where to write, if anywhere. */
 static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_file_config *config,
                        mw_reason *why)
 {
-    if (config->pattern == NULL && config->quiet) {
+    if (config->pattern == NULL && config->is_quiet) {
         file->state = TRAIL_STOPPED;
         return MW_OK;
     }
@@ -178,7 +180,7 @@ static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_file_
     return MW_OK;
 }
 
-/* Returns what close() says, as an error of writing may come this late. */
+/* Returns the result of close(), since an error of writing may come this late. */
 static int close_fd(struct mwi_audit_file *file)
 {
     int status = 0;
@@ -201,14 +203,14 @@ static void destroy_file(struct mwi_audit_file *file)
 mw_error mwi_audit_file_open(struct mwi_audit_file **file,
                              const struct mwi_audit_file_config *config, mw_reason *why)
 {
-    struct mwi_audit_file *opened = malloc(sizeof(*opened));
+    struct mwi_audit_file *opened = malloc(sizeof *opened);
     if (opened == NULL)
         return fail_memory(why);
     *opened = (struct mwi_audit_file){
         .state = TRAIL_NAMELESS,
         .fd = -1,
-        .json = config->json,
-        .utc = config->utc,
+        .is_json = config->is_json,
+        .is_utc = config->is_utc,
         .stamp_second = INT64_MIN,
     };
     mw_error error = set_up(opened, config, why);
@@ -225,19 +227,19 @@ void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_
     file->wall_offset_ns = wall_offset_ns;
 }
 
-/* A warning that cannot be written is lost: there is nobody left to tell. */
+/* A warning that cannot be written is lost: there is no other place for it. */
 static void warn(const char *line, int length)
 {
     ssize_t ignored = write(STDERR_FILENO, line, (size_t)length);
     (void)ignored;
 }
 
-/* Ends the trail. If it is standard error that failed, a warning would fail too. */
+/* Ends the trail. If standard error failed, a warning there would fail too. */
 static void stop(struct mwi_audit_file *file, int error)
 {
     if (file->path != NULL) {
         char line[512];
-        int length = snprintf(line, sizeof(line),
+        int length = snprintf(line, sizeof line,
                               "mw: audit file %.300s: %s; the audit trail stops here, the farm "
                               "goes on\n",
                               file->path, strerror(error));
@@ -256,7 +258,7 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node)
     mw_reason why;
     if (open_path(file, node, &why) != MW_OK) {
         char line[512];
-        int length = snprintf(line, sizeof(line),
+        int length = snprintf(line, sizeof line,
                               "mw: %s; there is no audit trail, the farm goes on\n", why.text);
         warn(line, length);
         file->state = TRAIL_STOPPED;
@@ -277,7 +279,7 @@ static void wait_for_room(int fd)
     (void)ignored;
 }
 
-/* Writes some of the bytes and returns how many, 0 to try again; -1 with errno set. */
+/* Writes some of the bytes and returns their number, 0 to try again; -1 with errno set. */
 static ssize_t write_some(int fd, const char *bytes, size_t size)
 {
     ssize_t written = write(fd, bytes, size);
@@ -314,13 +316,13 @@ void mwi_audit_file_flush(struct mwi_audit_file *file)
         write_buffer(file);
 }
 
-/* Takes the name of a slave that no master has given one: several of them shall not share a file.
- */
+/* Uses the name of a slave without a number from a master: several such slaves must not share a
+ * file. */
 static void take_own_name(struct mwi_audit_file *file)
 {
     char host[HOST_BYTES], node[HOST_BYTES + 32];
     get_host(host);
-    snprintf(node, sizeof(node), "slave-%s-%ld", host, (long)getpid());
+    snprintf(node, sizeof node, "slave-%s-%ld", host, (long)getpid());
     mwi_audit_file_name(file, node);
 }
 
@@ -336,9 +338,9 @@ static void make_stamp(struct mwi_audit_file *file, int64_t second)
 {
     time_t time = (time_t)second;
     struct tm tm;
-    struct tm *result = file->utc ? gmtime_r(&time, &tm) : localtime_r(&time, &tm);
+    struct tm *result = file->is_utc ? gmtime_r(&time, &tm) : localtime_r(&time, &tm);
     file->stamp_second = second;
-    if (result == NULL || strftime(file->stamp, sizeof(file->stamp), "%m/%d/%Y %H:%M:%S", &tm) == 0)
+    if (result == NULL || strftime(file->stamp, sizeof file->stamp, "%m/%d/%Y %H:%M:%S", &tm) == 0)
         strcpy(file->stamp, "00/00/0000 00:00:00");
 }
 
@@ -360,8 +362,8 @@ void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_re
 
     int64_t wall_ns = record->time_ns + file->wall_offset_ns;
     char *line = file->buffer + file->used;
-    size_t length = file->json ? mwi_audit_json(record, wall_ns, line, MWI_AUDIT_LINE_BYTES)
-                               : format_text(file, record, wall_ns, line);
+    size_t length = file->is_json ? mwi_audit_json(record, wall_ns, line, MWI_AUDIT_LINE_BYTES)
+                                  : format_text(file, record, wall_ns, line);
     line[length] = '\n'; /* in place of the NUL */
     file->used += length + 1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the audit trail goes: records become lines in a buffer, and a flush writes them with one
- * system call, to a file or to standard error. The only part of the trail that touches files. It
- * never fails the farm: what cannot be written later than at open costs one warning, and the trail.
+ * The place where the audit trail goes. Records become lines in a buffer, and a flush writes them
+ * with one system call, to a file or to standard error. This is the only room of the trail that
+ * touches files. It never fails the farm: after opening, an error of writing costs one warning,
+ * and the trail.
  */
 #ifndef MWI_AUDIT_FILE_H
 #define MWI_AUDIT_FILE_H
@@ -20,15 +21,16 @@ struct mwi_audit_file_config {
     /* The file's path with %n (node), %p (pid), %h (host), %m (member id, its "/" as "_") and %%;
      * NULL: standard error. */
     const char *pattern;
-    /* What %n stands for, "master" or "SLAVE-3"; NULL: not known yet, see mwi_audit_file_name. */
+    /* The node for %n, "master" or "SLAVE-3"; NULL if it is not known yet, see
+     * mwi_audit_file_name. */
     const char *node;
     const char *member_id;
-    /* No trail on standard error: without a pattern there is none at all. */
-    bool quiet;
-    /* Lines of JSON in place of text. */
-    bool json;
-    /* Stamps of text in UTC, else in local time. */
-    bool utc;
+    /* No trail on standard error: without a pattern there is no trail. */
+    bool is_quiet;
+    /* Lines of JSON instead of text. */
+    bool is_json;
+    /* Stamps of text in UTC, otherwise in local time. */
+    bool is_utc;
 };
 
 /* Opens the trail at *file; a file is made with mode 0644 and appended to. `config` is borrowed for
@@ -39,20 +41,20 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
                              const struct mwi_audit_file_config *config,
                              mw_reason *why) MW_USE_RESULT;
 
-/* What is added to the time of the records from now on to get nanoseconds since 1970; 0 until then.
- */
+/* Sets the offset that is added to the time of later records to get nanoseconds since 1970; 0 until
+ * then. */
 void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns);
 
-/* Tells what %n stands for, copied, and opens the file that waited for it. If that fails, there is
- * a warning on standard error and no trail. Without effect once the file is open. */
+/* Sets the node for %n, copied, and opens the file that waited for it. If that fails, there is a
+ * warning on standard error and no trail. Has no effect once the file is open. */
 void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
 
-/* Whether lines are still written: false if nobody wants them or writing failed. Then records need
- * not be made. */
+/* Whether lines are still written: false if nobody wants them or writing failed. Then the caller
+ * need not make records. */
 bool mwi_audit_file_wanted(const struct mwi_audit_file *file);
 
-/* Formats a record into the buffer; nothing is borrowed after that. A full buffer is flushed, with
- * "slave-HOST-PID" for %n if that is not known yet. */
+/* Formats a record into the buffer, and borrows nothing after that. A full buffer is flushed, with
+ * "slave-HOST-PID" for %n if the node is not known yet. */
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 
 /* Writes all lines since the last flush with one write(), more only if the system takes less at a

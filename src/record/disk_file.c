@@ -138,7 +138,7 @@ static void disk_append(void *disk, const void *data, size_t size)
     if (file->error != MW_OK)
         return;
     mwi_buffer_append(&file->queue, data, size);
-    if (file->queue.failed)
+    if (file->queue.has_failed)
         file->error = fail_memory(&file->why, file->path);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The JSON of the resource file, by jansson. A parsed resource keeps the JSON values alive, since
- * its strings are theirs. Reading is strict, as a slave that starts on half of the facts is harder
- * to understand than one that says which field is wrong.
+ * its strings belong to them. Reading is strict: a slave that says which field is wrong is easier
+ * to understand than one that starts on half of the facts. A new field is a member of the struct
+ * and a line in both directions here.
  */
 #include "record/resource.h"
 
@@ -22,14 +23,14 @@ static const char *const status_names[MWI_COMPUTATION_STATUSES_COUNT] = {
     [MWI_COMPUTATION_FAILED] = "failed",
 };
 
-/* What the strings and lists of a parsed resource live in. */
+/* The owner of the strings and lists of a parsed resource. */
 struct owner {
     json_t *root;
     const char **shared_libraries;
     const char **slave_arguments;
 };
 
-/* A run through the fields of a file, which ends at the first error. */
+/* A walk over the fields of a file, which ends at the first error. */
 struct fields {
     json_t *root;
     const char *name;
@@ -40,10 +41,10 @@ struct fields {
 mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
                            ...)
 {
-    int length = snprintf(why->text, sizeof(why->text), "resource file \"%.120s\": ", name);
+    int length = snprintf(why->text, sizeof why->text, "resource file \"%.120s\": ", name);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(why->text + length, sizeof(why->text) - (size_t)length, format, arguments);
+    vsnprintf(why->text + length, sizeof why->text - (size_t)length, format, arguments);
     va_end(arguments);
     return error;
 }
@@ -88,7 +89,7 @@ static bool get_integer(struct fields *fields, const char *key, int64_t least, i
                       least > 0 ? "is not a number from 1 up" : "is not a number from 0 up");
 }
 
-/* Not a number is no number of seconds either. */
+/* NaN is no number of seconds either. */
 static bool is_seconds(double seconds)
 {
     return seconds >= 0 && seconds < 1e15;
@@ -118,7 +119,7 @@ static bool get_status(struct fields *fields, const char *key, enum mwi_computat
     return fail_field(fields, MW_EPROTOCOL, key, "is none of in-progress, finished and failed");
 }
 
-/* The list's pointers go to a block at *strings, the strings stay the JSON's. */
+/* The list's pointers go to a block at *strings; the strings stay the JSON's. */
 static bool get_list(struct fields *fields, const char *key, const char ***strings, size_t *count)
 {
     json_t *list;
@@ -127,7 +128,7 @@ static bool get_list(struct fields *fields, const char *key, const char ***strin
     if (!json_is_array(list))
         return fail_field(fields, MW_EPROTOCOL, key, "is not a list of strings");
     *count = json_array_size(list);
-    *strings = malloc((*count + 1) * sizeof(**strings));
+    *strings = malloc((*count + 1) * sizeof **strings);
     if (*strings == NULL)
         return fail_memory(fields);
     for (size_t i = 0; i < *count; i++) {
@@ -139,7 +140,7 @@ static bool get_list(struct fields *fields, const char *key, const char ***strin
     return true;
 }
 
-/* Host and port are both there, or both null. */
+/* Host and port are both set, or both null. */
 static bool get_address(struct fields *fields, const char **host, int *port)
 {
     json_t *host_value, *port_value;
@@ -212,7 +213,7 @@ static mw_error load_json(const void *data, size_t size, const char *name, json_
 mw_error mwi_resource_parse(const void *data, size_t size, const char *name,
                             struct mwi_resource *resource, mw_reason *why)
 {
-    struct owner *owner = calloc(1, sizeof(*owner));
+    struct owner *owner = calloc(1, sizeof *owner);
     if (owner == NULL)
         return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
     mw_error error = load_json(data, size, name, &owner->root, why);
@@ -239,7 +240,7 @@ void mwi_resource_fini(struct mwi_resource *resource)
     *resource = (struct mwi_resource){.owner = NULL};
 }
 
-/* Adds a value, which it takes; NULL is what jansson makes when it is out of memory. */
+/* Takes and adds a value. jansson returns NULL for it when it is out of memory. */
 static bool put_value(struct fields *fields, const char *key, json_t *value)
 {
     return json_object_set_new(fields->root, key, value) == 0 || fail_memory(fields);
@@ -314,8 +315,8 @@ static bool put_fields(struct fields *fields, const struct mwi_resource *resourc
            put_integer(fields, "protocol-version", 1, resource->protocol_version);
 }
 
-/* Into a block of our own, as jansson's may come from an allocator that the program chose for it.
- */
+/* Copies into a block of our own: jansson's may come from an allocator that the program chose for
+ * it. */
 static mw_error dump_root(const json_t *root, const char *name, char **text, mw_reason *why)
 {
     const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(12);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a slave must know to find its master, and a batch system to start slaves, and its form as
- * text: one JSON object, a field a line. Pure: files are resource_file's business.
+ * The facts that a slave needs to find its master, and a batch system to start slaves, and their
+ * form as text: one JSON object, with one field in a line. This room does no input or output:
+ * resource_file does.
  */
 #ifndef MWI_RESOURCE_H
 #define MWI_RESOURCE_H
@@ -39,29 +40,29 @@ struct mwi_resource {
     int port; /* 1..65535, or 0 */
     int64_t pid;
     int64_t protocol_version;
-    /* What a parsed resource's strings and lists live in; NULL in others. */
+    /* The owner of a parsed resource's strings and lists; NULL in other resources. */
     void *owner;
 };
 
-/* Makes a resource from the text of a file: *resource is untouched on failure and to be ended by
- * mwi_resource_fini otherwise. A text of another protocol version is read all the same, and fields
- * that are not known here are passed over. `data` is borrowed for the call; `name` is the file's in
- * sentences. Errors: MW_EPROTOCOL for what is no resource file: no JSON, larger than
- * MWI_RESOURCE_BYTES_MAX, or with a field, which is named, missing or not of its type; MW_ENOMEM.
- */
+/* Makes a resource from the text of a file. On success the caller ends *resource with
+ * mwi_resource_fini; on failure it is untouched. A text of another protocol version is read all the
+ * same, and unknown fields are ignored. `data` is borrowed for the call; `name` is the file's name
+ * in sentences. Errors: MW_EPROTOCOL for a text that is no resource file: no JSON, larger than
+ * MWI_RESOURCE_BYTES_MAX, or with a field, which is named, missing or not of its type;
+ * MW_ENOMEM. */
 mw_error mwi_resource_parse(const void *data, size_t size, const char *name,
                             struct mwi_resource *resource, mw_reason *why) MW_USE_RESULT;
 
-/* Frees what a parsed resource owns, after which its strings are gone. */
+/* Frees everything that a parsed resource owns, including its strings. */
 void mwi_resource_fini(struct mwi_resource *resource);
 
-/* Makes the text of a file at *text, with its last newline, to be freed. `resource` is borrowed for
- * the call. Errors: MW_EINVAL for a value that mwi_resource_parse would refuse or that is not
- * UTF-8, the field being named; MW_ETOOBIG above MWI_RESOURCE_BYTES_MAX; MW_ENOMEM. */
+/* Makes the text of a file at *text, with its last newline; the caller frees it. `resource` is
+ * borrowed for the call. Errors: MW_EINVAL for a value that mwi_resource_parse would refuse or that
+ * is not UTF-8, with the field's name; MW_ETOOBIG above MWI_RESOURCE_BYTES_MAX; MW_ENOMEM. */
 mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name, char **text,
                              mw_reason *why) MW_USE_RESULT;
 
-/* Leaves a sentence that begins with the file's name, and returns the error. */
+/* Writes a sentence that begins with the file's name, and returns the error. */
 mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
                            ...) MW_PRINTF(4, 5);
 

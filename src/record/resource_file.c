@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file around a resource. Whoever reads it finds the old or the new one whole, since it is
- * renamed into its place; a master that is killed between leaves at worst PATH.PID.tmp, which no
- * slave reads.
+ * The file around a resource. A reader finds the old or the new file whole, since the new one is
+ * renamed into its place. A master that is killed in between leaves at worst PATH.PID.tmp, which
+ * no slave reads.
  */
 #include "record/resource_file.h"
 
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads at most `size` bytes and returns how many there were, -1 with errno set. */
+/* Reads at most `size` bytes and returns their number, -1 with errno set. */
 static ssize_t read_whole(int fd, char *data, size_t size)
 {
     size_t used = 0;
@@ -31,11 +31,11 @@ static ssize_t read_whole(int fd, char *data, size_t size)
     return (ssize_t)used;
 }
 
-/* A file on a network file system may be replaced under our hands: it is there again soon. */
+/* A file on a network file system may be replaced while we read it. It is there again soon. */
 static mw_error fail_read(mw_reason *why, const char *path, int error)
 {
-    bool not_there = error == ENOENT || error == ESTALE;
-    return mwi_resource_fail(why, not_there ? MW_EUNAVAILABLE : MW_EIO, path, "%s",
+    bool is_missing = error == ENOENT || error == ESTALE;
+    return mwi_resource_fail(why, is_missing ? MW_EUNAVAILABLE : MW_EIO, path, "%s",
                              strerror(error));
 }
 
@@ -63,7 +63,7 @@ static mw_error check_regular(int fd, const char *path, mw_reason *why)
 
 mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource, mw_reason *why)
 {
-    /* A FIFO that nobody writes to would hold up the open, or the read, for ever. */
+    /* A FIFO without a writer would block the open, or the read, for ever. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return fail_read(why, path, errno);
@@ -74,7 +74,7 @@ mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource,
     return error;
 }
 
-/* Writes all, returns 0 or an errno. */
+/* Writes everything. Returns 0 or an errno. */
 static int write_whole(int fd, const char *data, size_t size)
 {
     while (size > 0) {
@@ -89,14 +89,14 @@ static int write_whole(int fd, const char *data, size_t size)
     return 0;
 }
 
-/* Some file systems cannot sync, which is no reason to have no file. */
+/* Some file systems cannot sync, which is no reason to give up the file. */
 static int sync_file(int fd)
 {
     return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ? 0 : errno;
 }
 
-/* Makes a new file with this text, returns 0 or an errno. What a process of the same pid, or
- * somebody else in a folder for all, has left in its place is not opened. */
+/* Makes a new file with this text. Returns 0 or an errno. It never opens an existing file in its
+ * place, which a process with the same pid, or another user of a shared folder, may have left. */
 static int write_temporary(const char *path, const char *text)
 {
     unlink(path);

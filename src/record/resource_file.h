@@ -7,9 +7,9 @@
 
 #include "record/resource.h"
 
-/* Replaces the file at `path`, or the symbolic link, in one step for whoever reads it, by a file of
- * mode 0644. All is borrowed for the call. On failure the old file is as it was and nothing else is
- * left behind. Errors, with a sentence that names the file: MW_EIO, and those of
+/* Replaces the file at `path`, or the symbolic link, by a file of mode 0644, in one step for its
+ * readers. Everything is borrowed for the call. On failure the old file is as it was and nothing
+ * else is left behind. Errors, with a sentence that names the file: MW_EIO, and those of
  * mwi_resource_format. */
 mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *resource,
                                  mw_reason *why) MW_USE_RESULT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tables behind state.h: a row a state, a bit a state that may follow it.
+ * The tables behind state.h: a row for each state, and in it a bit for each state that may follow.
+ * A new state gets a row, a name and a place in docs/states.dot.
  */
 #include "record/state.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In a simulation the trail has virtual time, as if the world had begun in 1970 in UTC: the same
- * run gives the same bytes everywhere.
+ * Chooses the audit trail of a process from its options and its transport. In a simulation the
+ * trail has virtual time, as if the world had begun in 1970 in UTC, so that the same run gives the
+ * same bytes everywhere.
  */
 #include "record/trail.h"
 
@@ -31,9 +32,9 @@ mw_error mwi_trail_open(struct mwi_audit_file **trail, const mw_options *options
         .pattern = is_silent ? NULL : pattern,
         .node = role == MWI_ROLE_SLAVE ? NULL : "master",
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
-        .quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
-        .json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
-        .utc = is_simulated(scheme),
+        .is_quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
+        .is_json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
+        .is_utc = is_simulated(scheme),
     };
     return mwi_audit_file_open(trail, &config, why);
 }

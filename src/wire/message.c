@@ -448,7 +448,7 @@ size_t mwi_message_open_values(struct mwi_buffer *buffer)
 
 void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened)
 {
-    if (buffer->failed)
+    if (buffer->has_failed)
         return;
     assert(opened >= EXT32_HEADER_BYTES && opened <= buffer->size);
     put_u32(buffer->data + opened - EXT32_HEADER_BYTES + 1, (uint32_t)(buffer->size - opened));
@@ -478,7 +478,7 @@ void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status st
 
 void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
 {
-    if (buffer->failed)
+    if (buffer->has_failed)
         return;
     assert(buffer->size >= ARRAY32_HEADER_BYTES && buffer->data[0] == ARRAY32);
     put_u32(buffer->data + 1, (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));

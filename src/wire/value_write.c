@@ -124,7 +124,7 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
                                        : "was given a string or object that is NULL");
     }
     va_end(rest);
-    if (error == MW_OK && buffer->failed) {
+    if (error == MW_OK && buffer->has_failed) {
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }

@@ -72,8 +72,11 @@ static void on_lost(void *context, mw_peer peer, bool was_useful)
 
 bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wait wait)
 {
-    struct mwi_audit_file_config config = {
-        .pattern = audit_path, .node = "master", .member_id = "farm", .quiet = true, .utc = true};
+    struct mwi_audit_file_config config = {.pattern = audit_path,
+                                           .node = "master",
+                                           .member_id = "farm",
+                                           .is_quiet = true,
+                                           .is_utc = true};
     mw_reason why;
     memset(loop, 0, sizeof *loop);
     loop->clock = 100;

@@ -122,7 +122,7 @@ void mwt_master_bytes(struct mwt_master *master, mw_peer peer, const void *data,
 
 void mwt_master_frame(struct mwt_master *master, mw_peer peer, struct mwi_buffer *frame)
 {
-    if (frame->failed)
+    if (frame->has_failed)
         abort();
     mwt_master_bytes(master, peer, frame->data, frame->size);
     mwi_buffer_fini(frame);

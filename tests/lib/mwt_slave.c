@@ -106,7 +106,7 @@ void mwt_slave_bytes(struct mwt_slave *slave, const void *data, size_t size)
 
 void mwt_slave_frame(struct mwt_slave *slave, struct mwi_buffer *frame)
 {
-    if (frame->failed)
+    if (frame->has_failed)
         abort();
     mwt_slave_bytes(slave, frame->data, frame->size);
     mwi_buffer_fini(frame);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trail is read back as text, as its users would: what it says was sent and received must
- * add up to what the master counted, and at no moment may a slave have more than a group.
+ * Reads the audit trail back as text, as its users would. The messages in it must add up to the
+ * master's counts, and at no moment may a slave have more than a group. A new promise of every
+ * farm is a check here.
  */
 #include "check.h"
 

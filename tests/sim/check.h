@@ -7,8 +7,8 @@
 
 #include "farm.h"
 
-/* Checks the account that the master kept, and the audit trail against it. Says what is wrong on
- * standard error, with the seed; true if all is well. */
+/* Checks the account that the master kept, and the audit trail against it. Returns true if all is
+ * well. Otherwise prints the fault on standard error, with the seed. */
 bool mwt_check_farm(const struct mwt_farm *farm);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The master and slaves are written against the public interface alone and would run in real
- * processes unchanged, but for mw_sim_spend.
+ * The master and slaves use the public interface alone. They would run unchanged in real
+ * processes, except for mw_sim_spend.
  */
 #include "farm.h"
 
@@ -37,7 +37,7 @@ struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
     plan.kills_count = draw(&state, 40);
     plan.cuts_count = draw(&state, 10);
     plan.strangers_count = draw(&state, 6);
-    /* Faults are for the time in which there is work, and a little after. */
+    /* Faults happen while there is work, and a little longer. */
     int64_t work_ns = (int64_t)plan.tasks_count * (plan.task_ns_max / 2 + MILLISECOND);
     plan.faults_end_ns = SECOND / 10 + work_ns / (int64_t)plan.slaves_count * 3 / 2;
     return plan;
@@ -64,7 +64,7 @@ static struct mwt_farm_order *find_order(struct mwt_farm *farm, const char *sid)
     return NULL;
 }
 
-/* A slave begins a task: is it one that it may have, and in its order? */
+/* Checks a task that a slave begins: whether it may have it, and in this order. */
 static void check_begin(struct mwt_farm *farm, const char *sid, int64_t tag)
 {
     const struct mwt_farm_task *task = &farm->tasks[tag];
@@ -108,7 +108,7 @@ static void work(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"work", work}, {0}};
 
-/* Groups by time have no number. */
+/* Groups by time have no fixed number. */
 static bool exceeds(size_t count, int group)
 {
     return group > 0 && count > (size_t)group;
@@ -137,7 +137,7 @@ static bool make_options(mw_options **options, mw_sim_host *host, const char *ad
     return mw_options_use_transport(*options, &mw_sim_transport, host, address) == MW_OK;
 }
 
-/* A slave that is started again until its status is 0, as a batch system would. */
+/* A slave that is started again until its status is 0, as a batch system does. */
 static int slave_main(mw_sim_host *host, void *context)
 {
     struct mwt_farm *farm = context;
@@ -247,7 +247,7 @@ static void cancel_one(struct mwt_farm *farm, mw_master *master)
     task->is_cancelled = true;
 }
 
-/* A master algorithm that does a little of everything at each turn. */
+/* A master algorithm that does some of everything at each turn. */
 static void meddle(struct mwt_farm *farm, mw_master *master)
 {
     uint64_t *state = &farm->random;
@@ -393,7 +393,7 @@ static void send_stranger(mw_sim *sim, void *context)
     mw_sim_host_start(sim, name, mwt_stranger_main, NULL, NULL);
 }
 
-/* The faults are over: whoever has ended is started again, so that there are slaves. */
+/* The faults are over: hosts that have ended are started again, so that there are slaves. */
 static void end_faults(mw_sim *sim, void *context)
 {
     struct mwt_farm *farm = context;

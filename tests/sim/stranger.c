@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What it sends is drawn from the world's random numbers. A forged result carries a value that no
- * task has, so that one that is taken shows.
+ * The frames of a stranger are drawn from the world's random numbers. A forged result carries a
+ * value that no task has, so that the test notices if it is accepted.
  */
 #include "stranger.h"
 

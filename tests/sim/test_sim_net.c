@@ -22,49 +22,50 @@ struct net {
 
 static struct net *create_net(const mw_sim_config *config)
 {
-    struct net *n = calloc(1, sizeof *n);
+    struct net *net = calloc(1, sizeof *net);
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(n);
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&n->sim, config), MW_OK);
-    return n;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(net);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&net->sim, config), MW_OK);
+    return net;
 }
 
-static void destroy_net(struct net *n)
+static void destroy_net(struct net *net)
 {
-    mw_sim_destroy(n->sim);
-    free(n);
+    mw_sim_destroy(net->sim);
+    free(net);
 }
 
-static void at(struct net *n, int64_t at_ns, void (*act)(mw_sim *, void *))
+static void at(struct net *net, int64_t at_ns, void (*act)(mw_sim *, void *))
 {
-    CU_ASSERT_EQUAL_FATAL(mw_sim_at(n->sim, at_ns, act, n), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_at(net->sim, at_ns, act, net), MW_OK);
 }
 
 /* Listens for ten seconds. */
 static int serve(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
     char bound[8];
 
-    n->errors[0] = mwt_agent_open(&n->server, host, n->server_frame_bytes_max);
-    n->errors[1] =
-        mw_sim_transport.listen(n->server.transport, "", bound, sizeof bound, &n->server.why);
+    net->errors[0] = mwt_agent_open(&net->server, host, net->server_frame_bytes_max);
+    net->errors[1] =
+        mw_sim_transport.listen(net->server.transport, "", bound, sizeof bound, &net->server.why);
     CU_ASSERT_STRING_EQUAL(bound, "b");
-    mwt_agent_poll_until(&n->server, 10 * MWT_SECOND);
-    mwt_agent_close(&n->server);
+    mwt_agent_poll_until(&net->server, 10 * MWT_SECOND);
+    mwt_agent_close(&net->server);
     return 0;
 }
 
-static void start(struct net *n, mw_sim_main *server, mw_sim_main *client)
+static void start(struct net *net, mw_sim_main *server, mw_sim_main *client)
 {
     if (server != NULL)
-        CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(n->sim, "b", server, n, &n->server_host), MW_OK);
-    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(n->sim, "a", client, n, &n->client_host), MW_OK);
+        CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(net->sim, "b", server, net, &net->server_host),
+                              MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(net->sim, "a", client, net, &net->client_host), MW_OK);
 }
 
-static void run(struct net *n)
+static void run(struct net *net)
 {
-    CU_ASSERT_TRUE(mw_sim_run(n->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(net->sim, INT64_MAX));
 }
 
 static void check_down(const struct mwt_agent *agent, const char *reason)
@@ -75,14 +76,14 @@ static void check_down(const struct mwt_agent *agent, const char *reason)
 
 static int send_hundred(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_await(&n->client, MWT_UP, 1);
-    n->time_ns = mw_sim_now(n->sim);
-    mwt_agent_send_range(&n->client, 1, 100);
-    mwt_agent_close(&n->client);
+    mwt_agent_await(&net->client, MWT_UP, 1);
+    net->time_ns = mw_sim_now(net->sim);
+    mwt_agent_send_range(&net->client, 1, 100);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
@@ -90,79 +91,79 @@ static int send_hundred(mw_sim_host *host, void *context)
  * the delay, and then the peer goes down. Both ends hear the other's name. */
 static void frames_keep_their_order(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.delay_min_ns = 1000, .delay_max_ns = 9000});
-    start(n, serve, send_hundred);
+    struct net *net = create_net(&(mw_sim_config){.delay_min_ns = 1000, .delay_max_ns = 9000});
+    start(net, serve, send_hundred);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 100));
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 100));
     for (int i = 0; i < 100; i++) {
-        int64_t delay_ns = mwt_agent_seen(&n->server, MWT_MESSAGE, i)->time_ns - n->time_ns;
+        int64_t delay_ns = mwt_agent_seen(&net->server, MWT_MESSAGE, i)->time_ns - net->time_ns;
         CU_ASSERT_TRUE(delay_ns >= 1000 && delay_ns <= 9000);
     }
-    check_down(&n->server, "closed by the peer");
-    CU_ASSERT_EQUAL(n->server.seen[101].kind, MWT_DOWN);
-    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&n->server, MWT_UP, 0)->text, "a");
-    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&n->client, MWT_UP, 0)->text, "b");
-    destroy_net(n);
+    check_down(&net->server, "closed by the peer");
+    CU_ASSERT_EQUAL(net->server.seen[101].kind, MWT_DOWN);
+    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&net->server, MWT_UP, 0)->text, "a");
+    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&net->client, MWT_UP, 0)->text, "b");
+    destroy_net(net);
 }
 
 /* With one delay for all, a connect is up after exactly twice that. */
 static void a_fixed_delay_is_exact(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.delay_min_ns = 7000, .delay_max_ns = 7000});
-    start(n, serve, send_hundred);
+    struct net *net = create_net(&(mw_sim_config){.delay_min_ns = 7000, .delay_max_ns = 7000});
+    start(net, serve, send_hundred);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(mwt_agent_seen(&n->server, MWT_UP, 0)->time_ns, 7000);
-    CU_ASSERT_EQUAL(mwt_agent_seen(&n->client, MWT_UP, 0)->time_ns, 14000);
-    CU_ASSERT_EQUAL(mwt_agent_seen(&n->server, MWT_MESSAGE, 99)->time_ns, 21000);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(mwt_agent_seen(&net->server, MWT_UP, 0)->time_ns, 7000);
+    CU_ASSERT_EQUAL(mwt_agent_seen(&net->client, MWT_UP, 0)->time_ns, 14000);
+    CU_ASSERT_EQUAL(mwt_agent_seen(&net->server, MWT_MESSAGE, 99)->time_ns, 21000);
+    destroy_net(net);
 }
 
 static int leave_without_close(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_await(&n->client, MWT_UP, 1);
-    mwt_agent_send_range(&n->client, 1, 3);
+    mwt_agent_await(&net->client, MWT_UP, 1);
+    mwt_agent_send_range(&net->client, 1, 3);
     return 0;
 }
 
-/* A host that ends without closing its transport leaves as one that did. */
+/* A host that ends without closing its transport leaves like one that closed it. */
 static void the_end_of_a_host_closes(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 2});
-    start(n, serve, leave_without_close);
+    struct net *net = create_net(&(mw_sim_config){.seed = 2});
+    start(net, serve, leave_without_close);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 3));
-    check_down(&n->server, "closed by the peer");
-    destroy_net(n);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 3));
+    check_down(&net->server, "closed by the peer");
+    destroy_net(net);
 }
 
 static int connect_and_wait(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_poll_until(&n->client, 10 * MWT_SECOND);
-    mwt_agent_close(&n->client);
+    mwt_agent_poll_until(&net->client, 10 * MWT_SECOND);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
 static int listen_to_nobody(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    n->errors[0] = mwt_agent_open(&n->server, host, 0);
-    mwt_agent_poll_until(&n->server, MWT_SECOND);
-    mwt_agent_close(&n->server);
+    net->errors[0] = mwt_agent_open(&net->server, host, 0);
+    mwt_agent_poll_until(&net->server, MWT_SECOND);
+    mwt_agent_close(&net->server);
     return 0;
 }
 
@@ -173,44 +174,44 @@ static void connect_to_nobody(void)
     mw_sim_main *const servers[] = {NULL, listen_to_nobody};
 
     for (int i = 0; i < 2; i++) {
-        struct net *n = create_net(&(mw_sim_config){.seed = 3});
-        start(n, servers[i], connect_and_wait);
+        struct net *net = create_net(&(mw_sim_config){.seed = 3});
+        start(net, servers[i], connect_and_wait);
 
-        run(n);
+        run(net);
 
-        int64_t time_ns = mwt_agent_seen(&n->client, MWT_DOWN, 0)->time_ns;
-        CU_ASSERT_EQUAL(n->client.counts[MWT_UP], 0);
-        check_down(&n->client, "connection refused");
+        int64_t time_ns = mwt_agent_seen(&net->client, MWT_DOWN, 0)->time_ns;
+        CU_ASSERT_EQUAL(net->client.counts[MWT_UP], 0);
+        check_down(&net->client, "connection refused");
         CU_ASSERT_TRUE(time_ns >= 100000 && time_ns <= 400000);
-        CU_ASSERT_EQUAL(n->server.seen_count, 0);
-        destroy_net(n);
+        CU_ASSERT_EQUAL(net->server.seen_count, 0);
+        destroy_net(net);
     }
 }
 
 static void start_server(mw_sim *sim, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    n->errors[2] = mw_sim_host_start(sim, "b", serve, n, &n->server_host);
+    net->errors[2] = mw_sim_host_start(sim, "b", serve, net, &net->server_host);
 }
 
 static int connect_again_and_again(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    while (n->client.counts[MWT_UP] == 0 && n->client.error == MW_OK) {
-        int downs = n->client.counts[MWT_DOWN];
-        mwt_agent_poll(&n->client, mw_sim_now(n->sim) + 100 * MWT_MS);
-        if (n->client.counts[MWT_DOWN] == downs)
+    while (net->client.counts[MWT_UP] == 0 && net->client.error == MW_OK) {
+        int downs = net->client.counts[MWT_DOWN];
+        mwt_agent_poll(&net->client, mw_sim_now(net->sim) + 100 * MWT_MS);
+        if (net->client.counts[MWT_DOWN] == downs)
             continue;
-        mwt_agent_poll(&n->client, mw_sim_now(n->sim) + 100 * MWT_MS);
-        n->errors[3] =
-            mw_sim_transport.connect(n->client.transport, "b", &n->client.peer, &n->client.why);
+        mwt_agent_poll(&net->client, mw_sim_now(net->sim) + 100 * MWT_MS);
+        net->errors[3] = mw_sim_transport.connect(net->client.transport, "b", &net->client.peer,
+                                                  &net->client.why);
     }
-    n->time_ns = mw_sim_now(n->sim);
-    mwt_agent_close(&n->client);
+    net->time_ns = mw_sim_now(net->sim);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
@@ -218,93 +219,93 @@ static int connect_again_and_again(mw_sim_host *host, void *context)
  * a new peer. */
 static void connect_before_listen(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 4});
-    start(n, NULL, connect_again_and_again);
-    at(n, MWT_SECOND, start_server);
+    struct net *net = create_net(&(mw_sim_config){.seed = 4});
+    start(net, NULL, connect_again_and_again);
+    at(net, MWT_SECOND, start_server);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_TRUE(n->client.counts[MWT_DOWN] >= 5);
-    CU_ASSERT_EQUAL(n->client.counts[MWT_UP], 1);
-    CU_ASSERT_EQUAL(n->client.peer, (mw_peer)n->client.counts[MWT_DOWN] + 1);
-    CU_ASSERT_TRUE(n->time_ns > MWT_SECOND && n->time_ns < 2 * MWT_SECOND);
-    destroy_net(n);
+    CU_ASSERT_TRUE(net->client.counts[MWT_DOWN] >= 5);
+    CU_ASSERT_EQUAL(net->client.counts[MWT_UP], 1);
+    CU_ASSERT_EQUAL(net->client.peer, (mw_peer)net->client.counts[MWT_DOWN] + 1);
+    CU_ASSERT_TRUE(net->time_ns > MWT_SECOND && net->time_ns < 2 * MWT_SECOND);
+    destroy_net(net);
 }
 
 static void cut(mw_sim *sim, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
     (void)sim;
-    n->errors[2] = mw_sim_cut(n->client_host, n->server_host, n->notice_ns);
+    net->errors[2] = mw_sim_cut(net->client_host, net->server_host, net->notice_ns);
 }
 
 static void heal(mw_sim *sim, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
     (void)sim;
-    mw_sim_heal(n->server_host, n->client_host);
+    mw_sim_heal(net->server_host, net->client_host);
 }
 
 static int send_before_and_in_the_cut(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_poll_until(&n->client, MWT_SECOND - 1);
-    mwt_agent_send_range(&n->client, 1, 10);
-    mwt_agent_poll_until(&n->client, MWT_SECOND + MWT_MS);
-    mwt_agent_send_range(&n->client, 11, 20);
-    mwt_agent_poll_until(&n->client, 10 * MWT_SECOND);
-    mwt_agent_close(&n->client);
+    mwt_agent_poll_until(&net->client, MWT_SECOND - 1);
+    mwt_agent_send_range(&net->client, 1, 10);
+    mwt_agent_poll_until(&net->client, MWT_SECOND + MWT_MS);
+    mwt_agent_send_range(&net->client, 11, 20);
+    mwt_agent_poll_until(&net->client, 10 * MWT_SECOND);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
-/* A cut that nobody heals delivers nothing of what was under way, and takes both ends down exactly
- * when it is noticed. */
+/* A cut that is never healed loses everything on its way, and takes both ends down exactly when it
+ * is noticed. */
 static void cut_without_heal(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 5});
-    start(n, serve, send_before_and_in_the_cut);
-    n->notice_ns = 3 * MWT_SECOND;
-    at(n, MWT_SECOND, cut);
+    struct net *net = create_net(&(mw_sim_config){.seed = 5});
+    start(net, serve, send_before_and_in_the_cut);
+    net->notice_ns = 3 * MWT_SECOND;
+    at(net, MWT_SECOND, cut);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(n->errors[2], MW_OK);
-    CU_ASSERT_EQUAL(n->server.counts[MWT_MESSAGE], 0);
-    check_down(&n->server, "connection timed out");
-    check_down(&n->client, "connection timed out");
-    CU_ASSERT_EQUAL(mwt_agent_seen(&n->server, MWT_DOWN, 0)->time_ns, 4 * MWT_SECOND);
-    CU_ASSERT_EQUAL(mwt_agent_seen(&n->client, MWT_DOWN, 0)->time_ns, 4 * MWT_SECOND);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(net->errors[2], MW_OK);
+    CU_ASSERT_EQUAL(net->server.counts[MWT_MESSAGE], 0);
+    check_down(&net->server, "connection timed out");
+    check_down(&net->client, "connection timed out");
+    CU_ASSERT_EQUAL(mwt_agent_seen(&net->server, MWT_DOWN, 0)->time_ns, 4 * MWT_SECOND);
+    CU_ASSERT_EQUAL(mwt_agent_seen(&net->client, MWT_DOWN, 0)->time_ns, 4 * MWT_SECOND);
+    destroy_net(net);
 }
 
-/* A cut that is healed in time only delays: all arrives after that, in order, and none goes down.
- */
+/* A cut that is healed in time only delays: everything arrives after that, in order, and no end
+ * goes down. */
 static void cut_with_heal(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 6});
-    start(n, serve, send_before_and_in_the_cut);
-    n->notice_ns = 3 * MWT_SECOND;
-    at(n, MWT_SECOND, cut);
-    at(n, 3 * MWT_SECOND, heal);
+    struct net *net = create_net(&(mw_sim_config){.seed = 6});
+    start(net, serve, send_before_and_in_the_cut);
+    net->notice_ns = 3 * MWT_SECOND;
+    at(net, MWT_SECOND, cut);
+    at(net, 3 * MWT_SECOND, heal);
 
-    CU_ASSERT_FALSE(mw_sim_run(n->sim, 9 * MWT_SECOND));
+    CU_ASSERT_FALSE(mw_sim_run(net->sim, 9 * MWT_SECOND));
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 20));
-    CU_ASSERT_TRUE(mwt_agent_seen(&n->server, MWT_MESSAGE, 0)->time_ns > 3 * MWT_SECOND);
-    CU_ASSERT_EQUAL(n->server.counts[MWT_DOWN] + n->client.counts[MWT_DOWN], 0);
-    destroy_net(n);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 20));
+    CU_ASSERT_TRUE(mwt_agent_seen(&net->server, MWT_MESSAGE, 0)->time_ns > 3 * MWT_SECOND);
+    CU_ASSERT_EQUAL(net->server.counts[MWT_DOWN] + net->client.counts[MWT_DOWN], 0);
+    destroy_net(net);
 }
 
 static int connect_late(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    mw_sim_spend(n->sim, 2 * MWT_SECOND);
+    mw_sim_spend(net->sim, 2 * MWT_SECOND);
     return connect_and_wait(host, context);
 }
 
@@ -312,22 +313,22 @@ static int connect_late(mw_sim_host *host, void *context)
  * cut is healed before. */
 static void connect_across_a_cut(void)
 {
-    for (int healed = 0; healed < 2; healed++) {
-        struct net *n = create_net(&(mw_sim_config){.seed = 7});
-        start(n, serve, connect_late);
-        n->notice_ns = 3 * MWT_SECOND;
-        at(n, MWT_SECOND, cut);
-        if (healed)
-            at(n, 4 * MWT_SECOND, heal);
+    for (int is_healed = 0; is_healed < 2; is_healed++) {
+        struct net *net = create_net(&(mw_sim_config){.seed = 7});
+        start(net, serve, connect_late);
+        net->notice_ns = 3 * MWT_SECOND;
+        at(net, MWT_SECOND, cut);
+        if (is_healed)
+            at(net, 4 * MWT_SECOND, heal);
 
-        CU_ASSERT_FALSE(mw_sim_run(n->sim, 9 * MWT_SECOND));
+        CU_ASSERT_FALSE(mw_sim_run(net->sim, 9 * MWT_SECOND));
 
-        CU_ASSERT_EQUAL(n->client.counts[MWT_UP], healed);
-        CU_ASSERT_EQUAL(n->client.counts[MWT_DOWN], !healed);
-        CU_ASSERT_EQUAL(n->server.seen_count, healed);
-        if (!healed)
-            CU_ASSERT_EQUAL(n->client.seen[0].time_ns, 5 * MWT_SECOND);
-        destroy_net(n);
+        CU_ASSERT_EQUAL(net->client.counts[MWT_UP], is_healed);
+        CU_ASSERT_EQUAL(net->client.counts[MWT_DOWN], !is_healed);
+        CU_ASSERT_EQUAL(net->server.seen_count, is_healed);
+        if (!is_healed)
+            CU_ASSERT_EQUAL(net->client.seen[0].time_ns, 5 * MWT_SECOND);
+        destroy_net(net);
     }
 }
 
@@ -337,22 +338,22 @@ static void restart_server(mw_sim *sim, void *context)
     start_server(sim, context);
 }
 
-/* A cut is between places: a host that is started anew is still behind it, and can be healed. */
+/* A cut is between places: it stays when a host is started anew, and can be healed. */
 static void a_cut_outlives_its_hosts(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 8});
-    start(n, listen_to_nobody, connect_late);
-    n->notice_ns = 3 * MWT_SECOND;
-    at(n, 0, cut);
-    at(n, 500 * MWT_MS, restart_server);
-    at(n, 4 * MWT_SECOND, heal);
+    struct net *net = create_net(&(mw_sim_config){.seed = 8});
+    start(net, listen_to_nobody, connect_late);
+    net->notice_ns = 3 * MWT_SECOND;
+    at(net, 0, cut);
+    at(net, 500 * MWT_MS, restart_server);
+    at(net, 4 * MWT_SECOND, heal);
 
-    CU_ASSERT_FALSE(mw_sim_run(n->sim, 9 * MWT_SECOND));
+    CU_ASSERT_FALSE(mw_sim_run(net->sim, 9 * MWT_SECOND));
 
-    CU_ASSERT_EQUAL(n->errors[2], MW_OK);
-    CU_ASSERT_EQUAL(n->client.counts[MWT_UP], 1);
-    CU_ASSERT_TRUE(n->client.seen[0].time_ns > 4 * MWT_SECOND);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(net->errors[2], MW_OK);
+    CU_ASSERT_EQUAL(net->client.counts[MWT_UP], 1);
+    CU_ASSERT_TRUE(net->client.seen[0].time_ns > 4 * MWT_SECOND);
+    destroy_net(net);
 }
 
 static void kill_client(mw_sim *sim, void *context)
@@ -361,159 +362,160 @@ static void kill_client(mw_sim *sim, void *context)
     mw_sim_kill(((struct net *)context)->client_host);
 }
 
-/* Nobody hears of a death behind a cut before the cut is healed or noticed. */
+/* A death behind a cut is not reported before the cut is healed or noticed. */
 static void a_death_behind_a_cut(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 9});
-    start(n, serve, send_before_and_in_the_cut);
-    n->notice_ns = 5 * MWT_SECOND;
-    at(n, MWT_SECOND, cut);
-    at(n, 2 * MWT_SECOND, kill_client);
-    at(n, 3 * MWT_SECOND, heal);
+    struct net *net = create_net(&(mw_sim_config){.seed = 9});
+    start(net, serve, send_before_and_in_the_cut);
+    net->notice_ns = 5 * MWT_SECOND;
+    at(net, MWT_SECOND, cut);
+    at(net, 2 * MWT_SECOND, kill_client);
+    at(net, 3 * MWT_SECOND, heal);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 20));
-    check_down(&n->server, "connection reset by the peer");
-    CU_ASSERT_TRUE(mwt_agent_seen(&n->server, MWT_DOWN, 0)->time_ns > 3 * MWT_SECOND);
-    destroy_net(n);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 20));
+    check_down(&net->server, "connection reset by the peer");
+    CU_ASSERT_TRUE(mwt_agent_seen(&net->server, MWT_DOWN, 0)->time_ns > 3 * MWT_SECOND);
+    destroy_net(net);
 }
 
 /* A host cannot be cut off from itself, nor from one of another world. */
 static void senseless_cuts(void)
 {
-    struct net *n = create_net(&(mw_sim_config){0}), *other = create_net(&(mw_sim_config){0});
-    start(n, serve, connect_and_wait);
+    struct net *net = create_net(&(mw_sim_config){0}), *other = create_net(&(mw_sim_config){0});
+    start(net, serve, connect_and_wait);
     start(other, serve, connect_and_wait);
 
-    CU_ASSERT_EQUAL(mw_sim_cut(n->server_host, n->server_host, 1), MW_EINVAL);
-    CU_ASSERT_EQUAL(mw_sim_cut(n->server_host, other->client_host, 1), MW_EINVAL);
-    CU_ASSERT_EQUAL(mw_sim_cut(n->server_host, n->client_host, -1), MW_EINVAL);
-    mw_sim_heal(n->server_host, n->client_host);
+    CU_ASSERT_EQUAL(mw_sim_cut(net->server_host, net->server_host, 1), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_sim_cut(net->server_host, other->client_host, 1), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_sim_cut(net->server_host, net->client_host, -1), MW_EINVAL);
+    mw_sim_heal(net->server_host, net->client_host);
 
-    destroy_net(n);
+    destroy_net(net);
     destroy_net(other);
 }
 
 static int send_too_much(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_await(&n->client, MWT_UP, 1);
-    n->errors[2] = mwt_agent_send(&n->client, n->client.peer, 1, (1 << 20) + 1);
-    n->errors[3] = mwt_agent_send(&n->client, n->client.peer, 1, 1000);
-    (void)mwt_agent_send(&n->client, n->client.peer, 2, 1001);
-    (void)mwt_agent_send(&n->client, n->client.peer, 3, 1000);
-    mwt_agent_await(&n->client, MWT_DOWN, 1);
-    mwt_agent_close(&n->client);
+    mwt_agent_await(&net->client, MWT_UP, 1);
+    net->errors[2] = mwt_agent_send(&net->client, net->client.peer, 1, (1 << 20) + 1);
+    net->errors[3] = mwt_agent_send(&net->client, net->client.peer, 1, 1000);
+    (void)mwt_agent_send(&net->client, net->client.peer, 2, 1001);
+    (void)mwt_agent_send(&net->client, net->client.peer, 3, 1000);
+    mwt_agent_await(&net->client, MWT_DOWN, 1);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
-/* A frame over one's own limit is not sent; one over the receiver's limit takes both ends down. */
+/* A frame above the sender's own limit is not sent. A frame above the receiver's limit takes both
+ * ends down. */
 static void frame_limits(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 10});
-    n->server_frame_bytes_max = 1000;
-    start(n, serve, send_too_much);
+    struct net *net = create_net(&(mw_sim_config){.seed = 10});
+    net->server_frame_bytes_max = 1000;
+    start(net, serve, send_too_much);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(n->errors[2], MW_ETOOBIG);
-    CU_ASSERT_EQUAL(n->errors[3], MW_OK);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 1));
-    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&n->server, MWT_DOWN, 0)->text,
+    CU_ASSERT_EQUAL(net->errors[2], MW_ETOOBIG);
+    CU_ASSERT_EQUAL(net->errors[3], MW_OK);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 1));
+    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&net->server, MWT_DOWN, 0)->text,
                            "a frame of 1001 bytes is over the limit of 1000");
-    check_down(&n->client, "closed by the peer");
-    destroy_net(n);
+    check_down(&net->client, "closed by the peer");
+    destroy_net(net);
 }
 
 static int use_stale_peers(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
     mw_peer peer;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_await(&n->client, MWT_UP, 1);
-    peer = n->client.peer;
-    mwt_agent_send_range(&n->client, 1, 5);
-    mw_sim_transport.drop(n->client.transport, peer);
-    n->errors[2] = mwt_agent_send(&n->client, peer, 6, 8);
-    n->errors[3] = mwt_agent_send(&n->client, 77, 6, 8);
-    n->sizes[0] = mw_sim_transport.backlog(n->client.transport, peer);
-    mw_sim_transport.drop(n->client.transport, peer);
-    mw_sim_transport.drop(n->client.transport, 0);
-    mwt_agent_poll_until(&n->client, MWT_SECOND);
-    mwt_agent_close(&n->client);
+    mwt_agent_await(&net->client, MWT_UP, 1);
+    peer = net->client.peer;
+    mwt_agent_send_range(&net->client, 1, 5);
+    mw_sim_transport.drop(net->client.transport, peer);
+    net->errors[2] = mwt_agent_send(&net->client, peer, 6, 8);
+    net->errors[3] = mwt_agent_send(&net->client, 77, 6, 8);
+    net->sizes[0] = mw_sim_transport.backlog(net->client.transport, peer);
+    mw_sim_transport.drop(net->client.transport, peer);
+    mw_sim_transport.drop(net->client.transport, 0);
+    mwt_agent_poll_until(&net->client, MWT_SECOND);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
-/* Who drops a peer hears no more of it; the peer gets what was sent, and goes down. Calls with its
- * number, or one that never was, are harmless. */
+/* After a drop no event of the peer follows. The peer gets the frames that were sent, and goes
+ * down. Calls with its number, or with one that never was, are harmless. */
 static void drop_and_stale_peers(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 11});
-    start(n, serve, use_stale_peers);
+    struct net *net = create_net(&(mw_sim_config){.seed = 11});
+    start(net, serve, use_stale_peers);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(n->client.seen_count, 1);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 5));
-    check_down(&n->server, "closed by the peer");
-    CU_ASSERT_EQUAL(n->errors[2], MW_EPEER);
-    CU_ASSERT_EQUAL(n->errors[3], MW_EPEER);
-    CU_ASSERT_EQUAL(n->sizes[0], 0);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(net->client.seen_count, 1);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 5));
+    check_down(&net->server, "closed by the peer");
+    CU_ASSERT_EQUAL(net->errors[2], MW_EPEER);
+    CU_ASSERT_EQUAL(net->errors[3], MW_EPEER);
+    CU_ASSERT_EQUAL(net->sizes[0], 0);
+    destroy_net(net);
 }
 
 static int pile_up(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_connect(&n->client, host, "b"))
+    if (!mwt_agent_connect(&net->client, host, "b"))
         return 1;
-    mwt_agent_await(&n->client, MWT_UP, 1);
-    n->errors[2] = mwt_agent_send(&n->client, n->client.peer, 1, 1000);
-    n->sizes[0] = mw_sim_transport.backlog(n->client.transport, n->client.peer);
-    n->errors[3] = mwt_agent_send(&n->client, n->client.peer, 2, 1 << 20);
-    n->sizes[1] = mw_sim_transport.backlog(n->client.transport, n->client.peer);
-    mwt_agent_poll_until(&n->client, MWT_SECOND);
-    n->sizes[2] = mw_sim_transport.backlog(n->client.transport, n->client.peer);
-    mwt_agent_close(&n->client);
+    mwt_agent_await(&net->client, MWT_UP, 1);
+    net->errors[2] = mwt_agent_send(&net->client, net->client.peer, 1, 1000);
+    net->sizes[0] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
+    net->errors[3] = mwt_agent_send(&net->client, net->client.peer, 2, 1 << 20);
+    net->sizes[1] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
+    mwt_agent_poll_until(&net->client, MWT_SECOND);
+    net->sizes[2] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
-/* The network takes a little at once; the rest is backlog until it has arrived. */
+/* The network takes a little at once. The rest is backlog until it has arrived. */
 static void backlog_rises_and_falls(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 12});
-    start(n, serve, pile_up);
+    struct net *net = create_net(&(mw_sim_config){.seed = 12});
+    start(net, serve, pile_up);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(n->errors[3], MW_OK);
-    CU_ASSERT_EQUAL(n->sizes[0], 0);
-    CU_ASSERT_TRUE(n->sizes[1] > 1 << 19 && n->sizes[1] <= (1 << 20) + 1000);
-    CU_ASSERT_EQUAL(n->sizes[2], 0);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(net->errors[3], MW_OK);
+    CU_ASSERT_EQUAL(net->sizes[0], 0);
+    CU_ASSERT_TRUE(net->sizes[1] > 1 << 19 && net->sizes[1] <= (1 << 20) + 1000);
+    CU_ASSERT_EQUAL(net->sizes[2], 0);
+    destroy_net(net);
 }
 
 static int misuse(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
-    struct mwt_agent *agent = &n->client;
+    struct net *net = context;
+    struct mwt_agent *agent = &net->client;
     char bound[8];
     mw_peer peer;
 
-    n->errors[0] = mwt_agent_open(agent, NULL, 0);
-    n->errors[1] = mwt_agent_open(agent, n->server_host, 0);
+    net->errors[0] = mwt_agent_open(agent, NULL, 0);
+    net->errors[1] = mwt_agent_open(agent, net->server_host, 0);
     if (mwt_agent_open(agent, host, 0) != MW_OK)
         return 1;
-    n->errors[2] =
+    net->errors[2] =
         mw_sim_transport.listen(agent->transport, "elsewhere", bound, sizeof bound, &agent->why);
-    n->errors[3] = mw_sim_transport.connect(agent->transport, "", &peer, &agent->why);
+    net->errors[3] = mw_sim_transport.connect(agent->transport, "", &peer, &agent->why);
     CU_ASSERT_EQUAL(mw_sim_transport.listen(agent->transport, "", bound, 1, &agent->why),
                     MW_EINVAL);
     CU_ASSERT_EQUAL(
@@ -521,23 +523,23 @@ static int misuse(mw_sim_host *host, void *context)
     return 0;
 }
 
-/* A transport is opened by the host that runs, listens under its name only, and connects to a name;
- * nobody but that host polls it. */
+/* A transport is opened by the running host, listens under the host's name only, and connects to a
+ * name. Only that host may poll it. */
 static void misuse_is_refused(void)
 {
-    struct net *n = create_net(&(mw_sim_config){0});
-    start(n, serve, misuse);
+    struct net *net = create_net(&(mw_sim_config){0});
+    start(net, serve, misuse);
 
-    CU_ASSERT_FALSE(mw_sim_run(n->sim, MWT_SECOND));
+    CU_ASSERT_FALSE(mw_sim_run(net->sim, MWT_SECOND));
 
-    CU_ASSERT_EQUAL(n->errors[0], MW_EINVAL);
-    CU_ASSERT_EQUAL(n->errors[1], MW_EINVAL);
-    CU_ASSERT_EQUAL(n->errors[2], MW_ENETWORK);
-    CU_ASSERT_EQUAL(n->errors[3], MW_EINVAL);
-    mwt_agent_poll(&n->server, 0);
-    CU_ASSERT_EQUAL(n->server.error, MW_ENETWORK);
+    CU_ASSERT_EQUAL(net->errors[0], MW_EINVAL);
+    CU_ASSERT_EQUAL(net->errors[1], MW_EINVAL);
+    CU_ASSERT_EQUAL(net->errors[2], MW_ENETWORK);
+    CU_ASSERT_EQUAL(net->errors[3], MW_EINVAL);
+    mwt_agent_poll(&net->server, 0);
+    CU_ASSERT_EQUAL(net->server.error, MW_ENETWORK);
     mw_sim_transport.close(NULL);
-    destroy_net(n);
+    destroy_net(net);
 }
 
 static void compute_in_callback(struct mwt_agent *agent, mw_peer peer, uint64_t number)
@@ -548,33 +550,33 @@ static void compute_in_callback(struct mwt_agent *agent, mw_peer peer, uint64_t 
         mw_sim_kill(agent->host);
 }
 
-/* A callback may compute, and even be the death of its host: the rest of what had arrived is not
- * handed out then. */
+/* A callback may compute, and even kill its host. Then the other frames that had arrived are not
+ * reported. */
 static void a_callback_that_computes_and_dies(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.seed = 13});
-    start(n, serve, send_hundred);
-    n->server.on_message = compute_in_callback;
+    struct net *net = create_net(&(mw_sim_config){.seed = 13});
+    start(net, serve, send_hundred);
+    net->server.on_message = compute_in_callback;
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&n->server, 1, 2));
-    CU_ASSERT_EQUAL(n->server.error, MW_ENETWORK);
-    CU_ASSERT_TRUE(mw_sim_host_ended(n->server_host, NULL));
-    destroy_net(n);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&net->server, 1, 2));
+    CU_ASSERT_EQUAL(net->server.error, MW_ENETWORK);
+    CU_ASSERT_TRUE(mw_sim_host_ended(net->server_host, NULL));
+    destroy_net(net);
 }
 
 static int wait_with_two_transports(mw_sim_host *host, void *context)
 {
-    struct net *n = context;
+    struct net *net = context;
 
-    if (!mwt_agent_listen(&n->server, host) || mwt_agent_open(&n->client, host, 0) != MW_OK)
+    if (!mwt_agent_listen(&net->server, host) || mwt_agent_open(&net->client, host, 0) != MW_OK)
         return 1;
-    mwt_agent_poll(&n->client, INT64_MAX);
-    n->time_ns = mw_sim_now(n->sim);
-    mwt_agent_poll(&n->server, 0);
-    mwt_agent_close(&n->server);
-    mwt_agent_close(&n->client);
+    mwt_agent_poll(&net->client, INT64_MAX);
+    net->time_ns = mw_sim_now(net->sim);
+    mwt_agent_poll(&net->server, 0);
+    mwt_agent_close(&net->server);
+    mwt_agent_close(&net->client);
     return 0;
 }
 
@@ -590,17 +592,17 @@ static int connect_only(mw_sim_host *host, void *context)
     return 0;
 }
 
-/* A host may hold several transports: what arrives for one of them wakes it in the poll of any. */
+/* A host may hold several transports. A frame for one of them ends the host's poll of any. */
 static void an_arrival_wakes_every_poll(void)
 {
-    struct net *n = create_net(&(mw_sim_config){.delay_min_ns = 500, .delay_max_ns = 500});
-    start(n, wait_with_two_transports, connect_only);
+    struct net *net = create_net(&(mw_sim_config){.delay_min_ns = 500, .delay_max_ns = 500});
+    start(net, wait_with_two_transports, connect_only);
 
-    run(n);
+    run(net);
 
-    CU_ASSERT_EQUAL(n->time_ns, 500);
-    CU_ASSERT_EQUAL(n->server.counts[MWT_UP], 1);
-    destroy_net(n);
+    CU_ASSERT_EQUAL(net->time_ns, 500);
+    CU_ASSERT_EQUAL(net->server.counts[MWT_UP], 1);
+    destroy_net(net);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
  * its peer goes down in good order.
  *
  *     MW_SIM_SEED=17 test_sim_soak         seed 17 only
- *     MW_SIM_SEEDS=10000 test_sim_soak     so many seeds
+ *     MW_SIM_SEEDS=10000 test_sim_soak     10000 seeds
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@
 #define ACTION_ENDS_NS (400 * MS)
 #define FRAME_BYTES_MAX 4096
 
-/* What the frames start with; the rest is filler that depends on both numbers. */
+/* The beginning of each frame. The rest is filler that depends on both numbers. */
 struct head {
     uint64_t stream, number;
 };
@@ -45,7 +45,7 @@ struct soak {
 };
 
 struct peer {
-    bool up, over;
+    bool is_up, is_over;
     uint64_t out_stream, in_stream, in_count;
 };
 
@@ -65,10 +65,10 @@ static uint64_t environment_number(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void check(struct soak *s, bool holds, const char *rule)
+static void check(struct soak *soak, bool holds, const char *rule)
 {
-    if (!holds && s->broken == NULL)
-        s->broken = rule;
+    if (!holds && soak->broken == NULL)
+        soak->broken = rule;
 }
 
 static void trace(struct life *life, const char *format, ...) MW_PRINTF(2, 3);
@@ -85,9 +85,9 @@ static void trace(struct life *life, const char *format, ...)
     fputc('\n', life->soak->trace_stream);
 }
 
-static uint64_t draw(struct soak *s, uint64_t below)
+static uint64_t draw(struct soak *soak, uint64_t below)
 {
-    return mw_sim_random(s->sim) % below;
+    return mw_sim_random(soak->sim) % below;
 }
 
 static struct peer *peer_of(struct life *life, mw_peer peer)
@@ -105,23 +105,23 @@ static void fill(unsigned char *data, size_t size, struct head head)
 
 static void send_one(struct life *life, mw_peer peer)
 {
-    struct peer *p = peer_of(life, peer);
-    struct soak *s = life->soak;
-    size_t size = sizeof(struct head) + draw(s, 200);
+    struct peer *state = peer_of(life, peer);
+    struct soak *soak = life->soak;
+    size_t size = sizeof(struct head) + draw(soak, 200);
     unsigned char *frame = malloc(size);
     mw_error error;
 
-    if (p->out_stream == 0 && s->streams_count + 1 < STREAMS_MAX)
-        p->out_stream = ++s->streams_count;
-    if (frame == NULL || p->out_stream == 0) {
+    if (state->out_stream == 0 && soak->streams_count + 1 < STREAMS_MAX)
+        state->out_stream = ++soak->streams_count;
+    if (frame == NULL || state->out_stream == 0) {
         free(frame);
         return;
     }
-    fill(frame, size, (struct head){p->out_stream, s->sent_counts[p->out_stream]});
+    fill(frame, size, (struct head){state->out_stream, soak->sent_counts[state->out_stream]});
     error = mw_sim_transport.send(life->transport, peer, frame, size, NULL);
-    check(s, error == (p->over ? MW_EPEER : MW_OK), "send knows which peers are there");
+    check(soak, error == (state->is_over ? MW_EPEER : MW_OK), "send knows which peers are there");
     if (error == MW_OK)
-        s->sent_counts[p->out_stream]++;
+        soak->sent_counts[state->out_stream]++;
     else
         free(frame);
 }
@@ -129,11 +129,11 @@ static void send_one(struct life *life, mw_peer peer)
 static void on_up(void *context, mw_peer peer, const char *name)
 {
     struct life *life = context;
-    struct peer *p = peer_of(life, peer);
+    struct peer *state = peer_of(life, peer);
 
     trace(life, "up %" PRIu64 " %s", peer, name);
-    check(life->soak, !p->up && !p->over, "one up, before all else");
-    p->up = true;
+    check(life->soak, !state->is_up && !state->is_over, "one up, before all else");
+    state->is_up = true;
     life->last = peer;
     send_one(life, peer);
 }
@@ -141,22 +141,23 @@ static void on_up(void *context, mw_peer peer, const char *name)
 static void on_message(void *context, mw_peer peer, mw_frame *frame)
 {
     struct life *life = context;
-    struct peer *p = peer_of(life, peer);
+    struct peer *state = peer_of(life, peer);
     struct head head = {0};
     unsigned char expected[FRAME_BYTES_MAX];
 
     life->soak->frames_count++;
-    check(life->soak, p->up && !p->over, "messages come between up and down");
+    check(life->soak, state->is_up && !state->is_over, "messages come between up and down");
     check(life->soak, frame->size >= sizeof head, "frames are whole");
     memcpy(&head, frame->data, sizeof head);
     fill(expected, frame->size, head);
     trace(life, "message %" PRIu64 " stream %" PRIu64 " number %" PRIu64, peer, head.stream,
           head.number);
     check(life->soak, memcmp(frame->data, expected, frame->size) == 0, "frames are whole");
-    check(life->soak, p->in_count == 0 || p->in_stream == head.stream, "streams do not mix");
-    check(life->soak, head.number == p->in_count, "frames come once and in order");
-    p->in_stream = head.stream;
-    p->in_count++;
+    check(life->soak, state->in_count == 0 || state->in_stream == head.stream,
+          "streams do not mix");
+    check(life->soak, head.number == state->in_count, "frames come once and in order");
+    state->in_stream = head.stream;
+    state->in_count++;
     life->last = peer;
     if (draw(life->soak, 3) > 0)
         send_one(life, peer);
@@ -165,15 +166,15 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
 static void on_down(void *context, mw_peer peer, const char *reason)
 {
     struct life *life = context;
-    struct peer *p = peer_of(life, peer);
-    bool in_order = strcmp(reason, "connection timed out") != 0;
+    struct peer *state = peer_of(life, peer);
+    bool is_in_order = strcmp(reason, "connection timed out") != 0;
 
-    trace(life, "down %" PRIu64 " %s after %" PRIu64, peer, reason, p->in_count);
-    check(life->soak, !p->over, "one down, and nothing after a drop");
-    if (in_order && p->in_count > 0)
-        check(life->soak, p->in_count == life->soak->sent_counts[p->in_stream],
+    trace(life, "down %" PRIu64 " %s after %" PRIu64, peer, reason, state->in_count);
+    check(life->soak, !state->is_over, "one down, and nothing after a drop");
+    if (is_in_order && state->in_count > 0)
+        check(life->soak, state->in_count == life->soak->sent_counts[state->in_stream],
               "all that was sent has come before the down");
-    p->over = true;
+    state->is_over = true;
     life->soak->downs_count++;
 }
 
@@ -191,7 +192,7 @@ static void drop_last(struct life *life)
 {
     if (life->last != 0 && draw(life->soak, 4) == 0) {
         trace(life, "drop %" PRIu64, life->last);
-        peer_of(life, life->last)->over = true;
+        peer_of(life, life->last)->is_over = true;
         mw_sim_transport.drop(life->transport, life->last);
     }
 }
@@ -229,22 +230,22 @@ static bool open_life(struct life *life)
            mw_sim_transport.listen(life->transport, "", bound, sizeof bound, &why) == MW_OK;
 }
 
-/* Acts at random until the time is up, or it has had enough, or it is killed. */
+/* Acts at random until its time is up, it has done enough, or it is killed. */
 static int live(mw_sim_host *host, void *context)
 {
     struct life *life = calloc(1, sizeof *life);
-    struct soak *s = context;
+    struct soak *soak = context;
     mw_error error = MW_OK;
     mw_reason why;
 
     if (life == NULL)
         return 1;
-    life->soak = s;
+    life->soak = soak;
     life->host = host;
-    check(s, open_life(life), "a host can open its transport");
-    while (error == MW_OK && mw_sim_now(s->sim) < ACTION_ENDS_NS && draw(s, 200) > 0) {
+    check(soak, open_life(life), "a host can open its transport");
+    while (error == MW_OK && mw_sim_now(soak->sim) < ACTION_ENDS_NS && draw(soak, 200) > 0) {
         error = mw_sim_transport.poll(life->transport,
-                                      mw_sim_now(s->sim) + (int64_t)draw(s, 2 * MS), &why);
+                                      mw_sim_now(soak->sim) + (int64_t)draw(soak, 2 * MS), &why);
         if (error == MW_OK)
             do_something(life);
     }
@@ -254,58 +255,62 @@ static int live(mw_sim_host *host, void *context)
     return 0;
 }
 
-static void start_host(struct soak *s, size_t i)
+static void start_host(struct soak *soak, size_t i)
 {
     char name[] = {(char)('a' + (char)i), '\0'};
 
-    check(s, mw_sim_host_start(s->sim, name, live, s, &s->hosts[i]) == MW_OK, "a host can start");
+    check(soak, mw_sim_host_start(soak->sim, name, live, soak, &soak->hosts[i]) == MW_OK,
+          "a host can start");
 }
 
-/* Every few milliseconds fate strikes: a kill, a start, a cut or a heal. */
+/* Every few milliseconds it kills, starts, cuts off or heals a host. */
 static void strike(mw_sim *sim, void *context)
 {
-    struct soak *s = context;
-    size_t i = (size_t)draw(s, HOSTS_COUNT), k = (size_t)draw(s, HOSTS_COUNT);
-    uint64_t what = draw(s, 8);
+    struct soak *soak = context;
+    size_t i = (size_t)draw(soak, HOSTS_COUNT), j = (size_t)draw(soak, HOSTS_COUNT);
+    uint64_t what = draw(soak, 8);
 
-    if (mw_sim_host_ended(s->hosts[i], NULL)) {
-        start_host(s, i);
+    if (mw_sim_host_ended(soak->hosts[i], NULL)) {
+        start_host(soak, i);
     } else if (what == 0) {
-        mw_sim_kill(s->hosts[i]);
-        s->kills_count++;
-        start_host(s, i);
-    } else if (what < 3 && i != k) {
-        check(s, mw_sim_cut(s->hosts[i], s->hosts[k], (int64_t)draw(s, 20 * MS)) == MW_OK, "cut");
+        mw_sim_kill(soak->hosts[i]);
+        soak->kills_count++;
+        start_host(soak, i);
+    } else if (what < 3 && i != j) {
+        check(soak,
+              mw_sim_cut(soak->hosts[i], soak->hosts[j], (int64_t)draw(soak, 20 * MS)) == MW_OK,
+              "cut");
     } else if (what < 6) {
-        mw_sim_heal(s->hosts[i], s->hosts[k]);
+        mw_sim_heal(soak->hosts[i], soak->hosts[j]);
     }
     if (mw_sim_now(sim) < ACTION_ENDS_NS)
-        check(s, mw_sim_at(sim, mw_sim_now(sim) + (int64_t)draw(s, 6 * MS), strike, s) == MW_OK,
+        check(soak,
+              mw_sim_at(sim, mw_sim_now(sim) + (int64_t)draw(soak, 6 * MS), strike, soak) == MW_OK,
               "an act can be arranged");
 }
 
-/* Runs a soak; its trace is to be freed by the caller. */
+/* Runs a soak. The caller frees its trace. */
 static struct soak *run_soak(uint64_t seed)
 {
-    struct soak *s = calloc(1, sizeof *s);
+    struct soak *soak = calloc(1, sizeof *soak);
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-    s->trace_stream = open_memstream(&s->trace, &s->trace_bytes);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s->trace_stream);
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&s->sim, &(mw_sim_config){.seed = seed}), MW_OK);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(soak);
+    soak->trace_stream = open_memstream(&soak->trace, &soak->trace_bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(soak->trace_stream);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&soak->sim, &(mw_sim_config){.seed = seed}), MW_OK);
     for (size_t i = 0; i < HOSTS_COUNT; i++)
-        start_host(s, i);
-    strike(s->sim, s);
-    mw_sim_run(s->sim, 2 * ACTION_ENDS_NS);
-    mw_sim_destroy(s->sim);
-    fclose(s->trace_stream);
-    return s;
+        start_host(soak, i);
+    strike(soak->sim, soak);
+    mw_sim_run(soak->sim, 2 * ACTION_ENDS_NS);
+    mw_sim_destroy(soak->sim);
+    fclose(soak->trace_stream);
+    return soak;
 }
 
-static void end_soak(struct soak *s)
+static void end_soak(struct soak *soak)
 {
-    free(s->trace);
-    free(s);
+    free(soak->trace);
+    free(soak);
 }
 
 static void report(uint64_t seed, const char *rule)
@@ -321,18 +326,18 @@ static void rules_hold_for_every_seed(void)
     uint64_t frames_count = 0, downs_count = 0, kills_count = 0;
     uint64_t first = environment_number("MW_SIM_SEED", 1);
     uint64_t count = environment_number("MW_SIM_SEEDS", getenv("MW_SIM_SEED") != NULL ? 1 : 200);
-    bool broken = false;
+    bool is_broken = false;
 
-    for (uint64_t seed = first; !broken && seed < first + count; seed++) {
-        struct soak *s = run_soak(seed);
+    for (uint64_t seed = first; !is_broken && seed < first + count; seed++) {
+        struct soak *soak = run_soak(seed);
 
-        frames_count += s->frames_count;
-        downs_count += s->downs_count;
-        kills_count += s->kills_count;
-        broken = s->broken != NULL;
-        if (broken)
-            report(seed, s->broken);
-        end_soak(s);
+        frames_count += soak->frames_count;
+        downs_count += soak->downs_count;
+        kills_count += soak->kills_count;
+        is_broken = soak->broken != NULL;
+        if (is_broken)
+            report(seed, soak->broken);
+        end_soak(soak);
     }
 
     printf("%" PRIu64 " frames, %" PRIu64 " downs, %" PRIu64 " kills ", frames_count, downs_count,
@@ -340,9 +345,10 @@ static void rules_hold_for_every_seed(void)
     CU_ASSERT_TRUE(frames_count > 0 && downs_count > 0 && kills_count > 0);
 }
 
-static bool is_same(const struct soak *a, const struct soak *b)
+static bool is_same(const struct soak *left, const struct soak *right)
 {
-    return a->trace_bytes == b->trace_bytes && memcmp(a->trace, b->trace, a->trace_bytes) == 0;
+    return left->trace_bytes == right->trace_bytes &&
+           memcmp(left->trace, right->trace, left->trace_bytes) == 0;
 }
 
 /* Two runs of one seed are the same to the byte; another seed gives another run. */
@@ -376,7 +382,7 @@ struct crowd {
     uint64_t frames_count;
 };
 
-/* A host of the crowd, or the one in their middle, whose rounds do not count. */
+/* A host of the crowd, or the one in its middle, whose rounds do not count. */
 struct member {
     struct crowd *crowd;
     void *transport;
@@ -384,71 +390,72 @@ struct member {
     bool is_server, is_over;
 };
 
-static void send_back(struct member *m, mw_peer peer, mw_frame *frame)
+static void send_back(struct member *member, mw_peer peer, mw_frame *frame)
 {
     void *block = frame->block;
 
     frame->block = NULL;
-    if (mw_sim_transport.send(m->transport, peer, block, frame->size, NULL) != MW_OK)
+    if (mw_sim_transport.send(member->transport, peer, block, frame->size, NULL) != MW_OK)
         free(block);
 }
 
 static void member_up(void *context, mw_peer peer, const char *name)
 {
-    struct member *m = context;
-    mw_frame frame = {.block = m->is_server ? NULL : calloc(1, 64), .size = 64};
+    struct member *member = context;
+    mw_frame frame = {.block = member->is_server ? NULL : calloc(1, 64), .size = 64};
 
     (void)name;
-    if (m->is_server)
-        m->crowd->open_count++;
+    if (member->is_server)
+        member->crowd->open_count++;
     else
-        send_back(m, peer, &frame);
+        send_back(member, peer, &frame);
 }
 
 static void member_message(void *context, mw_peer peer, mw_frame *frame)
 {
-    struct member *m = context;
+    struct member *member = context;
 
-    m->crowd->frames_count++;
-    if (!m->is_server && --m->rounds_left == 0)
-        m->is_over = true;
+    member->crowd->frames_count++;
+    if (!member->is_server && --member->rounds_left == 0)
+        member->is_over = true;
     else
-        send_back(m, peer, frame);
+        send_back(member, peer, frame);
 }
 
 static void member_down(void *context, mw_peer peer, const char *reason)
 {
-    struct member *m = context;
+    struct member *member = context;
 
     (void)peer;
     (void)reason;
-    if (!m->is_server || ++m->crowd->done_count == CROWD_COUNT)
-        m->is_over = true;
+    if (!member->is_server || ++member->crowd->done_count == CROWD_COUNT)
+        member->is_over = true;
 }
 
 static int join(mw_sim_host *host, void *context)
 {
     static const mw_transport_events events = {member_up, member_message, member_down};
-    struct member m = {.crowd = context,
-                       .rounds_left = ROUNDS_COUNT,
-                       .is_server = strcmp(mw_sim_host_name(host), "middle") == 0};
+    struct member member = {.crowd = context,
+                            .rounds_left = ROUNDS_COUNT,
+                            .is_server = strcmp(mw_sim_host_name(host), "middle") == 0};
     mw_transport_config config = {.events = &events,
-                                  .context = &m,
+                                  .context = &member,
                                   .frame_bytes_max = 64,
                                   .wake_fd = -1,
                                   .environment = host};
     char bound[16];
     mw_peer peer;
     mw_reason why;
-    mw_error error = mw_sim_transport.open(&m.transport, &config, &why);
+    mw_error error = mw_sim_transport.open(&member.transport, &config, &why);
 
     if (error != MW_OK)
         return 1;
-    error = m.is_server ? mw_sim_transport.listen(m.transport, "", bound, sizeof bound, &why)
-                        : mw_sim_transport.connect(m.transport, "middle", &peer, &why);
-    while (error == MW_OK && !m.is_over)
-        error = mw_sim_transport.poll(m.transport, INT64_MAX, &why);
-    mw_sim_transport.close(m.transport);
+    error = member.is_server
+                ? mw_sim_transport.listen(member.transport, "", bound, sizeof bound, &why)
+                : mw_sim_transport.connect(member.transport, "middle", &peer, &why);
+    while (error == MW_OK && !member.is_over)
+        error = mw_sim_transport.poll(member.transport, INT64_MAX, &why);
+    mw_sim_transport.close(member.transport);
     return (int)error;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The simulated world: its time, the hosts' turns, acts, kills and ends.
+ * The simulated world: its time, the hosts' turns, acts, kills and ends. Everything here depends
+ * on the seed alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,11 @@
 
 #include "agent.h"
 
-/* What the hosts of a test share. */
+/* The state that the hosts of a test share. */
 struct world {
     mw_sim *sim;
     mw_sim_host *hosts[4];
-    struct mwt_agent a, b;
+    struct mwt_agent first, second;
     int64_t times[8];
     int counter;
     char order[16];
@@ -22,30 +23,30 @@ struct world {
 
 static struct world *create_world(void)
 {
-    struct world *w = calloc(1, sizeof *w);
+    struct world *world = calloc(1, sizeof *world);
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(w);
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&w->sim, &(mw_sim_config){.seed = 1}), MW_OK);
-    return w;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(world);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world->sim, &(mw_sim_config){.seed = 1}), MW_OK);
+    return world;
 }
 
-static void destroy_world(struct world *w)
+static void destroy_world(struct world *world)
 {
-    mw_sim_destroy(w->sim);
-    free(w);
+    mw_sim_destroy(world->sim);
+    free(world);
 }
 
-static mw_sim_host *start(struct world *w, const char *name, mw_sim_main *run)
+static mw_sim_host *start(struct world *world, const char *name, mw_sim_main *run)
 {
     mw_sim_host *host = NULL;
 
-    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(w->sim, name, run, w, &host), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(world->sim, name, run, world, &host), MW_OK);
     return host;
 }
 
-static void at(struct world *w, int64_t at_ns, void (*act)(mw_sim *, void *))
+static void at(struct world *world, int64_t at_ns, void (*act)(mw_sim *, void *))
 {
-    CU_ASSERT_EQUAL_FATAL(mw_sim_at(w->sim, at_ns, act, w), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_sim_at(world->sim, at_ns, act, world), MW_OK);
 }
 
 static int status_of(const mw_sim_host *host)
@@ -58,192 +59,192 @@ static int status_of(const mw_sim_host *host)
 
 static int sleep_five_seconds(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
     volatile unsigned sum = 0;
 
-    (void)mwt_agent_open(&w->a, host, 0);
+    (void)mwt_agent_open(&world->first, host, 0);
     for (unsigned i = 0; i < 1000000; i++)
         sum = sum + i;
-    w->times[0] = mw_sim_now(w->sim);
-    mwt_agent_poll(&w->a, 5 * MWT_SECOND);
-    w->times[1] = mw_sim_now(w->sim);
-    mwt_agent_close(&w->a);
+    world->times[0] = mw_sim_now(world->sim);
+    mwt_agent_poll(&world->first, 5 * MWT_SECOND);
+    world->times[1] = mw_sim_now(world->sim);
+    mwt_agent_close(&world->first);
     return 7;
 }
 
-/* A host that computes for real takes no time; one that polls wakes exactly at its deadline. */
+/* Computing takes no virtual time. A host that polls wakes exactly at its deadline. */
 static void time_moves_only_by_the_world(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "a", sleep_five_seconds);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "a", sleep_five_seconds);
 
-    bool ended = mw_sim_run(w->sim, INT64_MAX);
+    bool has_ended = mw_sim_run(world->sim, INT64_MAX);
 
-    CU_ASSERT_TRUE(ended);
-    CU_ASSERT_EQUAL(w->times[0], 0);
-    CU_ASSERT_EQUAL(w->times[1], 5 * MWT_SECOND);
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 5 * MWT_SECOND);
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), 7);
-    CU_ASSERT_EQUAL(w->a.error, MW_OK);
-    destroy_world(w);
+    CU_ASSERT_TRUE(has_ended);
+    CU_ASSERT_EQUAL(world->times[0], 0);
+    CU_ASSERT_EQUAL(world->times[1], 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), 7);
+    CU_ASSERT_EQUAL(world->first.error, MW_OK);
+    destroy_world(world);
 }
 
 /* A run stops at the time that it is given, in the middle of a wait, and goes on from there. */
 static void run_stops_at_its_time(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "a", sleep_five_seconds);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "a", sleep_five_seconds);
 
-    CU_ASSERT_FALSE(mw_sim_run(w->sim, 2 * MWT_SECOND));
+    CU_ASSERT_FALSE(mw_sim_run(world->sim, 2 * MWT_SECOND));
 
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 2 * MWT_SECOND);
-    CU_ASSERT_FALSE(mw_sim_host_ended(w->hosts[0], NULL));
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, 5 * MWT_SECOND));
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 5 * MWT_SECOND);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), 2 * MWT_SECOND);
+    CU_ASSERT_FALSE(mw_sim_host_ended(world->hosts[0], NULL));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, 5 * MWT_SECOND));
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), 5 * MWT_SECOND);
+    destroy_world(world);
 }
 
 static int wait_for_ever(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    (void)mwt_agent_open(&w->a, host, 0);
-    mwt_agent_poll(&w->a, INT64_MAX);
-    w->counter++;
-    mwt_agent_close(&w->a);
+    (void)mwt_agent_open(&world->first, host, 0);
+    mwt_agent_poll(&world->first, INT64_MAX);
+    world->counter++;
+    mwt_agent_close(&world->first);
     return 0;
 }
 
-/* When every host waits and nothing is under way, a run ends although its time has not come. */
+/* When every host waits and nothing is on its way, a run ends before its time. */
 static void run_stops_when_nothing_can_happen(void)
 {
-    struct world *w = create_world();
-    start(w, "a", wait_for_ever);
+    struct world *world = create_world();
+    start(world, "a", wait_for_ever);
 
-    bool ended = mw_sim_run(w->sim, INT64_MAX);
+    bool has_ended = mw_sim_run(world->sim, INT64_MAX);
 
-    CU_ASSERT_FALSE(ended);
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), 0);
-    destroy_world(w);
+    CU_ASSERT_FALSE(has_ended);
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), 0);
+    destroy_world(world);
 }
 
 static int send_after_computing(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_connect(&w->a, host, "b"))
+    if (!mwt_agent_connect(&world->first, host, "b"))
         return 1;
-    mwt_agent_await(&w->a, MWT_UP, 1);
-    mwt_agent_send_range(&w->a, 1, 2);
-    mw_sim_spend(w->sim, MWT_SECOND);
-    w->times[0] = mw_sim_now(w->sim);
-    mwt_agent_send_range(&w->a, 3, 4);
-    mwt_agent_close(&w->a);
+    mwt_agent_await(&world->first, MWT_UP, 1);
+    mwt_agent_send_range(&world->first, 1, 2);
+    mw_sim_spend(world->sim, MWT_SECOND);
+    world->times[0] = mw_sim_now(world->sim);
+    mwt_agent_send_range(&world->first, 3, 4);
+    mwt_agent_close(&world->first);
     return 0;
 }
 
 static int echo_until_down(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_listen(&w->b, host))
+    if (!mwt_agent_listen(&world->second, host))
         return 1;
-    mwt_agent_await(&w->b, MWT_DOWN, 1);
-    mwt_agent_close(&w->b);
+    mwt_agent_await(&world->second, MWT_DOWN, 1);
+    mwt_agent_close(&world->second);
     return 0;
 }
 
-/* What a host sends after it has computed for a second leaves a second later. */
+/* A frame that a host sends after it has computed for a second leaves a second later. */
 static void spend_delays_what_follows(void)
 {
-    struct world *w = create_world();
-    start(w, "b", echo_until_down);
-    start(w, "a", send_after_computing);
+    struct world *world = create_world();
+    start(world, "b", echo_until_down);
+    start(world, "a", send_after_computing);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 4));
-    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_MESSAGE, 1)->time_ns < 10 * MWT_MS);
-    CU_ASSERT_TRUE(w->times[0] > MWT_SECOND);
-    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_MESSAGE, 2)->time_ns > w->times[0]);
-    destroy_world(w);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&world->second, 1, 4));
+    CU_ASSERT_TRUE(mwt_agent_seen(&world->second, MWT_MESSAGE, 1)->time_ns < 10 * MWT_MS);
+    CU_ASSERT_TRUE(world->times[0] > MWT_SECOND);
+    CU_ASSERT_TRUE(mwt_agent_seen(&world->second, MWT_MESSAGE, 2)->time_ns > world->times[0]);
+    destroy_world(world);
 }
 
 static int compute_while_frames_come(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_listen(&w->b, host))
+    if (!mwt_agent_listen(&world->second, host))
         return 1;
-    mwt_agent_await(&w->b, MWT_UP, 1);
-    mw_sim_spend(w->sim, MWT_SECOND);
-    w->times[0] = mw_sim_now(w->sim);
-    w->counter = w->b.counts[MWT_MESSAGE];
-    mwt_agent_poll(&w->b, 0);
-    mwt_agent_close(&w->b);
+    mwt_agent_await(&world->second, MWT_UP, 1);
+    mw_sim_spend(world->sim, MWT_SECOND);
+    world->times[0] = mw_sim_now(world->sim);
+    world->counter = world->second.counts[MWT_MESSAGE];
+    mwt_agent_poll(&world->second, 0);
+    mwt_agent_close(&world->second);
     return 0;
 }
 
 static int send_at_once(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_connect(&w->a, host, "b"))
+    if (!mwt_agent_connect(&world->first, host, "b"))
         return 1;
-    mwt_agent_await(&w->a, MWT_UP, 1);
-    mwt_agent_send_range(&w->a, 1, 3);
-    mwt_agent_await(&w->a, MWT_DOWN, 1);
-    mwt_agent_close(&w->a);
+    mwt_agent_await(&world->first, MWT_UP, 1);
+    mwt_agent_send_range(&world->first, 1, 3);
+    mwt_agent_await(&world->first, MWT_DOWN, 1);
+    mwt_agent_close(&world->first);
     return 0;
 }
 
-/* What arrives while a host computes is seen in its next poll and not earlier. */
+/* A frame that arrives while a host computes is reported in its next poll, not earlier. */
 static void arrivals_wait_while_a_host_computes(void)
 {
-    struct world *w = create_world();
-    start(w, "b", compute_while_frames_come);
-    start(w, "a", send_at_once);
+    struct world *world = create_world();
+    start(world, "b", compute_while_frames_come);
+    start(world, "a", send_at_once);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(w->counter, 0);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 3));
-    CU_ASSERT_EQUAL(mwt_agent_seen(&w->b, MWT_MESSAGE, 0)->time_ns, w->times[0]);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(world->counter, 0);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&world->second, 1, 3));
+    CU_ASSERT_EQUAL(mwt_agent_seen(&world->second, MWT_MESSAGE, 0)->time_ns, world->times[0]);
+    destroy_world(world);
 }
 
 static int spin_for_a_millisecond(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    (void)mwt_agent_open(&w->a, host, 0);
-    while (mw_sim_now(w->sim) < MWT_MS) {
-        mwt_agent_poll(&w->a, 0);
-        w->counter++;
+    (void)mwt_agent_open(&world->first, host, 0);
+    while (mw_sim_now(world->sim) < MWT_MS) {
+        mwt_agent_poll(&world->first, 0);
+        world->counter++;
     }
-    mwt_agent_close(&w->a);
+    mwt_agent_close(&world->first);
     return 0;
 }
 
 /* A host that polls without ever waiting does not stop the world. */
 static void a_spinning_host_lets_the_world_go_on(void)
 {
-    struct world *w = create_world();
-    start(w, "a", spin_for_a_millisecond);
+    struct world *world = create_world();
+    start(world, "a", spin_for_a_millisecond);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), MWT_MS);
-    CU_ASSERT_TRUE(w->counter >= 1000);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), MWT_MS);
+    CU_ASSERT_TRUE(world->counter >= 1000);
+    destroy_world(world);
 }
 
-static void note(struct world *w, char letter)
+static void note(struct world *world, char letter)
 {
-    size_t length = strlen(w->order);
+    size_t length = strlen(world->order);
 
-    if (length + 1 < sizeof w->order)
-        w->order[length] = letter;
+    if (length + 1 < sizeof world->order)
+        world->order[length] = letter;
 }
 
 static void act_a(mw_sim *sim, void *context)
@@ -254,184 +255,184 @@ static void act_a(mw_sim *sim, void *context)
 
 static void act_b(mw_sim *sim, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    note(w, 'b');
-    (void)mw_sim_at(sim, 0, act_a, w);
+    note(world, 'b');
+    (void)mw_sim_at(sim, 0, act_a, world);
 }
 
 static void act_c(mw_sim *sim, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    w->times[0] = mw_sim_now(sim);
-    note(w, 'c');
+    world->times[0] = mw_sim_now(sim);
+    note(world, 'c');
 }
 
 /* Acts happen in the order of their times; those of one time in the order in which they were
  * arranged, also when an act arranges another for a time that is past. */
 static void acts_of_one_time_keep_their_order(void)
 {
-    struct world *w = create_world();
-    at(w, 2 * MWT_SECOND, act_b);
-    at(w, 2 * MWT_SECOND, act_a);
-    at(w, 2 * MWT_SECOND, act_c);
-    at(w, MWT_SECOND, act_a);
+    struct world *world = create_world();
+    at(world, 2 * MWT_SECOND, act_b);
+    at(world, 2 * MWT_SECOND, act_a);
+    at(world, 2 * MWT_SECOND, act_c);
+    at(world, MWT_SECOND, act_a);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_STRING_EQUAL(w->order, "abaca");
-    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_SECOND);
-    destroy_world(w);
+    CU_ASSERT_STRING_EQUAL(world->order, "abaca");
+    CU_ASSERT_EQUAL(world->times[0], 2 * MWT_SECOND);
+    destroy_world(world);
 }
 
 static int run_child(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    w->times[1] = mw_sim_now(w->sim);
+    world->times[1] = mw_sim_now(world->sim);
     CU_ASSERT_STRING_EQUAL(mw_sim_host_name(host), "child");
-    CU_ASSERT_PTR_EQUAL(mw_sim_host_world(host), w->sim);
+    CU_ASSERT_PTR_EQUAL(mw_sim_host_world(host), world->sim);
     return 5;
 }
 
 static int start_child(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    mw_sim_spend(w->sim, MWT_SECOND);
-    w->times[0] = mw_sim_now(w->sim);
-    w->error = mw_sim_host_start(w->sim, mw_sim_host_name(host), run_child, w, NULL);
-    return (int)mw_sim_host_start(w->sim, "child", run_child, w, &w->hosts[1]);
+    mw_sim_spend(world->sim, MWT_SECOND);
+    world->times[0] = mw_sim_now(world->sim);
+    world->error = mw_sim_host_start(world->sim, mw_sim_host_name(host), run_child, world, NULL);
+    return (int)mw_sim_host_start(world->sim, "child", run_child, world, &world->hosts[1]);
 }
 
 /* A host may start another, which begins at that time; but not one of its own name. */
 static void a_host_starts_a_host(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "parent", start_child);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "parent", start_child);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), 0);
-    CU_ASSERT_EQUAL(status_of(w->hosts[1]), 5);
-    CU_ASSERT_EQUAL(w->times[0], MWT_SECOND);
-    CU_ASSERT_EQUAL(w->times[1], MWT_SECOND);
-    CU_ASSERT_EQUAL(w->error, MW_EINVAL);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), 0);
+    CU_ASSERT_EQUAL(status_of(world->hosts[1]), 5);
+    CU_ASSERT_EQUAL(world->times[0], MWT_SECOND);
+    CU_ASSERT_EQUAL(world->times[1], MWT_SECOND);
+    CU_ASSERT_EQUAL(world->error, MW_EINVAL);
+    destroy_world(world);
 }
 
 static void kill_first(mw_sim *sim, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
     (void)sim;
-    mw_sim_kill(w->hosts[0]);
+    mw_sim_kill(world->hosts[0]);
 }
 
-/* A host that is killed while it computes sends nothing of what it would have sent after that; what
- * it sent before arrives, and then its peer sees it go down. */
+/* A host that is killed while it computes sends nothing that it would have sent after that. Its
+ * earlier frames arrive, and then its peer goes down there. */
 static void kill_while_computing(void)
 {
-    struct world *w = create_world();
-    start(w, "b", echo_until_down);
-    w->hosts[0] = start(w, "a", send_after_computing);
-    at(w, 500 * MWT_MS, kill_first);
+    struct world *world = create_world();
+    start(world, "b", echo_until_down);
+    world->hosts[0] = start(world, "a", send_after_computing);
+    at(world, 500 * MWT_MS, kill_first);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 2));
-    CU_ASSERT_EQUAL(w->b.counts[MWT_DOWN], 1);
-    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&w->b, MWT_DOWN, 0)->text,
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), -9);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&world->second, 1, 2));
+    CU_ASSERT_EQUAL(world->second.counts[MWT_DOWN], 1);
+    CU_ASSERT_STRING_EQUAL(mwt_agent_seen(&world->second, MWT_DOWN, 0)->text,
                            "connection reset by the peer");
-    CU_ASSERT_TRUE(mwt_agent_seen(&w->b, MWT_DOWN, 0)->time_ns < 501 * MWT_MS);
-    destroy_world(w);
+    CU_ASSERT_TRUE(mwt_agent_seen(&world->second, MWT_DOWN, 0)->time_ns < 501 * MWT_MS);
+    destroy_world(world);
 }
 
-/* A killed host's poll fails and says why, at once. */
+/* A killed host's poll fails at once, with the reason. */
 static void kill_while_waiting(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "a", wait_for_ever);
-    at(w, MWT_SECOND, kill_first);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "a", wait_for_ever);
+    at(world, MWT_SECOND, kill_first);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
-    CU_ASSERT_EQUAL(w->a.error, MW_ENETWORK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(w->a.why.text, "killed"));
-    CU_ASSERT_EQUAL(mw_sim_now(w->sim), MWT_SECOND);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), -9);
+    CU_ASSERT_EQUAL(world->first.error, MW_ENETWORK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(world->first.why.text, "killed"));
+    CU_ASSERT_EQUAL(mw_sim_now(world->sim), MWT_SECOND);
+    destroy_world(world);
 }
 
 /* A host that is killed before its first turn never runs. */
 static void kill_before_the_first_turn(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "a", wait_for_ever);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "a", wait_for_ever);
 
-    mw_sim_kill(w->hosts[0]);
+    mw_sim_kill(world->hosts[0]);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
-    CU_ASSERT_EQUAL(w->counter, 0);
-    destroy_world(w);
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), -9);
+    CU_ASSERT_EQUAL(world->counter, 0);
+    destroy_world(world);
 }
 
 static int die_and_go_on(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_connect(&w->a, host, "b"))
+    if (!mwt_agent_connect(&world->first, host, "b"))
         return 1;
-    mwt_agent_await(&w->a, MWT_UP, 1);
-    mwt_agent_send_range(&w->a, 1, 1);
+    mwt_agent_await(&world->first, MWT_UP, 1);
+    mwt_agent_send_range(&world->first, 1, 1);
     mw_sim_kill(host);
-    mwt_agent_send_range(&w->a, 2, 3);
-    w->error = mw_sim_host_start(w->sim, "ghost", die_and_go_on, w, NULL);
-    while (mw_sim_now(w->sim) < MWT_SECOND)
-        mwt_agent_poll(&w->a, MWT_SECOND);
-    mw_sim_spend(w->sim, MWT_SECOND);
-    w->times[0] = mw_sim_now(w->sim);
-    mwt_agent_close(&w->a);
+    mwt_agent_send_range(&world->first, 2, 3);
+    world->error = mw_sim_host_start(world->sim, "ghost", die_and_go_on, world, NULL);
+    while (mw_sim_now(world->sim) < MWT_SECOND)
+        mwt_agent_poll(&world->first, MWT_SECOND);
+    mw_sim_spend(world->sim, MWT_SECOND);
+    world->times[0] = mw_sim_now(world->sim);
+    mwt_agent_close(&world->first);
     return 0;
 }
 
-/* A host may kill itself: what it does after that has no effect, and even one that ignores errors
- * gets to its end. Only its own clock goes on. */
+/* A host may kill itself. Its later calls have no effect, and even a host that ignores errors gets
+ * to its end. Only its own clock goes on. */
 static void kill_oneself(void)
 {
-    struct world *w = create_world();
-    start(w, "b", echo_until_down);
-    w->hosts[0] = start(w, "a", die_and_go_on);
+    struct world *world = create_world();
+    start(world, "b", echo_until_down);
+    world->hosts[0] = start(world, "a", die_and_go_on);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
-    CU_ASSERT_EQUAL(w->error, MW_ESTATE);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 1));
-    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_SECOND);
-    CU_ASSERT_TRUE(mw_sim_now(w->sim) < 2 * MWT_MS);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), -9);
+    CU_ASSERT_EQUAL(world->error, MW_ESTATE);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&world->second, 1, 1));
+    CU_ASSERT_EQUAL(world->times[0], 2 * MWT_SECOND);
+    CU_ASSERT_TRUE(mw_sim_now(world->sim) < 2 * MWT_MS);
+    destroy_world(world);
 }
 
 static void replace_first(mw_sim *sim, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    mw_sim_kill(w->hosts[0]);
-    w->error = mw_sim_host_start(sim, "b", echo_until_down, w, &w->hosts[1]);
+    mw_sim_kill(world->hosts[0]);
+    world->error = mw_sim_host_start(sim, "b", echo_until_down, world, &world->hosts[1]);
 }
 
 static int wait_unheard(mw_sim_host *host, void *context)
 {
     struct mwt_agent *agent = calloc(1, sizeof *agent);
-    struct world *w = context;
+    struct world *world = context;
 
     if (agent != NULL && mwt_agent_listen(agent, host))
         mwt_agent_await(agent, MWT_DOWN, 1);
-    w->counter++;
+    world->counter++;
     mw_sim_transport.close(agent != NULL ? agent->transport : NULL);
     free(agent);
     return 0;
@@ -439,33 +440,33 @@ static int wait_unheard(mw_sim_host *host, void *context)
 
 static int connect_twice(mw_sim_host *host, void *context)
 {
-    struct world *w = context;
+    struct world *world = context;
 
-    if (!mwt_agent_connect(&w->a, host, "b"))
+    if (!mwt_agent_connect(&world->first, host, "b"))
         return 1;
-    mwt_agent_await(&w->a, MWT_DOWN, 1);
-    mwt_agent_close(&w->a);
-    memset(&w->a, 0, sizeof w->a);
+    mwt_agent_await(&world->first, MWT_DOWN, 1);
+    mwt_agent_close(&world->first);
+    memset(&world->first, 0, sizeof world->first);
     return send_after_computing(host, context);
 }
 
 /* In the moment in which a host is killed, another may take its name and its place. */
 static void restart_under_the_same_name(void)
 {
-    struct world *w = create_world();
-    w->hosts[0] = start(w, "b", wait_unheard);
-    w->hosts[2] = start(w, "a", connect_twice);
-    at(w, MWT_SECOND, replace_first);
+    struct world *world = create_world();
+    world->hosts[0] = start(world, "b", wait_unheard);
+    world->hosts[2] = start(world, "a", connect_twice);
+    at(world, MWT_SECOND, replace_first);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(w->error, MW_OK);
-    CU_ASSERT_EQUAL(status_of(w->hosts[0]), -9);
-    CU_ASSERT_EQUAL(w->counter, 1);
-    CU_ASSERT_EQUAL(status_of(w->hosts[2]), 0);
-    CU_ASSERT_EQUAL(status_of(w->hosts[1]), 0);
-    CU_ASSERT_TRUE(mwt_agent_saw_range(&w->b, 1, 4));
-    destroy_world(w);
+    CU_ASSERT_EQUAL(world->error, MW_OK);
+    CU_ASSERT_EQUAL(status_of(world->hosts[0]), -9);
+    CU_ASSERT_EQUAL(world->counter, 1);
+    CU_ASSERT_EQUAL(status_of(world->hosts[2]), 0);
+    CU_ASSERT_EQUAL(status_of(world->hosts[1]), 0);
+    CU_ASSERT_TRUE(mwt_agent_saw_range(&world->second, 1, 4));
+    destroy_world(world);
 }
 
 static void start_waiting_host(mw_sim *sim, void *context)
@@ -473,25 +474,25 @@ static void start_waiting_host(mw_sim *sim, void *context)
     (void)mw_sim_host_start(sim, "late", wait_unheard, context, NULL);
 }
 
-/* Destroying a world ends the functions that still run and frees all that is under way: frames,
- * computing hosts, acts to come, a host that has had no turn yet. */
+/* Destroying a world ends the functions that still run and frees everything: frames on their way,
+ * computing hosts, later acts, and a host that has had no turn yet. */
 static void destroy_with_hosts_running(void)
 {
-    struct world *w = create_world();
-    start(w, "b", wait_unheard);
-    start(w, "a", send_after_computing);
-    at(w, MWT_MS, start_waiting_host);
-    at(w, MWT_SECOND, act_a);
-    CU_ASSERT_FALSE(mw_sim_run(w->sim, 2 * MWT_MS));
-    start(w, "unborn", wait_for_ever);
+    struct world *world = create_world();
+    start(world, "b", wait_unheard);
+    start(world, "a", send_after_computing);
+    at(world, MWT_MS, start_waiting_host);
+    at(world, MWT_SECOND, act_a);
+    CU_ASSERT_FALSE(mw_sim_run(world->sim, 2 * MWT_MS));
+    start(world, "unborn", wait_for_ever);
 
-    mw_sim_destroy(w->sim);
+    mw_sim_destroy(world->sim);
 
-    CU_ASSERT_EQUAL(w->counter, 2);
-    CU_ASSERT_EQUAL(w->times[0], 2 * MWT_MS);
-    CU_ASSERT_STRING_EQUAL(w->order, "");
+    CU_ASSERT_EQUAL(world->counter, 2);
+    CU_ASSERT_EQUAL(world->times[0], 2 * MWT_MS);
+    CU_ASSERT_STRING_EQUAL(world->order, "");
     mw_sim_destroy(NULL);
-    free(w);
+    free(world);
 }
 
 static int run_inner_world(mw_sim_host *host, void *context)
@@ -508,17 +509,17 @@ static int run_inner_world(mw_sim_host *host, void *context)
     return 0;
 }
 
-/* Worlds know nothing of each other: one may even run within a host of another. */
+/* Worlds are independent: one may even run within a host of another. */
 static void a_world_within_a_host(void)
 {
-    struct world *w = create_world();
-    start(w, "outer", run_inner_world);
+    struct world *world = create_world();
+    start(world, "outer", run_inner_world);
 
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    CU_ASSERT_EQUAL(w->counter, 1);
-    CU_ASSERT_EQUAL(w->times[0], 0);
-    destroy_world(w);
+    CU_ASSERT_EQUAL(world->counter, 1);
+    CU_ASSERT_EQUAL(world->times[0], 0);
+    destroy_world(world);
 }
 
 static int use_much_stack(mw_sim_host *host, void *context)
@@ -535,35 +536,36 @@ static int use_much_stack(mw_sim_host *host, void *context)
     return 0;
 }
 
-/* Hosts have the stack that they were promised, each its own, also on those of ended hosts. */
+/* Each host has its own stack of the promised size, also a host that reuses the stack of an ended
+ * one. */
 static void stacks_are_large_and_apart(void)
 {
-    struct world *w = create_world();
+    struct world *world = create_world();
 
     for (int round = 0; round < 2; round++) {
-        w->hosts[0] = start(w, "a", use_much_stack);
-        w->hosts[1] = start(w, "b", use_much_stack);
-        CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
-        CU_ASSERT_EQUAL(status_of(w->hosts[0]), 0);
-        CU_ASSERT_EQUAL(status_of(w->hosts[1]), 0);
+        world->hosts[0] = start(world, "a", use_much_stack);
+        world->hosts[1] = start(world, "b", use_much_stack);
+        CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
+        CU_ASSERT_EQUAL(status_of(world->hosts[0]), 0);
+        CU_ASSERT_EQUAL(status_of(world->hosts[1]), 0);
     }
 
-    destroy_world(w);
+    destroy_world(world);
 }
 
 /* Bad arguments are refused before anything changes. */
 static void bad_arguments(void)
 {
-    struct world *w = create_world();
+    struct world *world = create_world();
     mw_sim *none = NULL;
 
     CU_ASSERT_EQUAL(mw_sim_create(&none, &(mw_sim_config){.delay_min_ns = -1}), MW_EINVAL);
     CU_ASSERT_PTR_NULL(none);
-    CU_ASSERT_EQUAL(mw_sim_host_start(w->sim, "", run_child, w, NULL), MW_EINVAL);
-    CU_ASSERT_EQUAL(mw_sim_host_start(w->sim, NULL, run_child, w, NULL), MW_EINVAL);
-    CU_ASSERT_TRUE(mw_sim_run(w->sim, INT64_MAX));
+    CU_ASSERT_EQUAL(mw_sim_host_start(world->sim, "", run_child, world, NULL), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_sim_host_start(world->sim, NULL, run_child, world, NULL), MW_EINVAL);
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
 
-    destroy_world(w);
+    destroy_world(world);
 }
 
 /* The random sequence depends on the seed and on nothing else. */
@@ -575,7 +577,7 @@ static void random_numbers_come_from_the_seed(void)
     for (int i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL_FATAL(mw_sim_create(&sims[i], &(mw_sim_config){.seed = (uint64_t)i / 2}),
                               MW_OK);
-        for (int n = 0; n < 10; n++)
+        for (int j = 0; j < 10; j++)
             sums[i] = sums[i] * 31 + mw_sim_random(sims[i]);
         mw_sim_destroy(sims[i]);
     }

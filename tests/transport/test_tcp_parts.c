@@ -70,7 +70,7 @@ static void test_address_forms(void)
     }
 }
 
-/* What is no address is refused with a sentence that quotes it, however long it is. */
+/* Malformed addresses of any length are refused with a sentence that quotes them. */
 static void test_address_errors(void)
 {
     static const char *const bad[] = {
@@ -292,7 +292,8 @@ static void test_inbox_borrows(void)
     free(stream.bytes);
 }
 
-/* A stranger that announces much and sends little gets little memory; it grows with what comes. */
+/* A stranger that announces a large frame and sends little gets little memory. The memory grows
+ * with the bytes that come. */
 static void test_inbox_memory_in_proportion(void)
 {
     const size_t announced = (size_t)60 * 1024 * 1024;
@@ -318,7 +319,7 @@ static void test_inbox_memory_in_proportion(void)
     mwi_tcp_inbox_clear(&inbox);
 }
 
-/* One who has sent a large frame before gets room for the next of that size at once. */
+/* A peer that has sent a large frame before gets room for the next of that size at once. */
 static void test_inbox_trusts_what_came(void)
 {
     const size_t size = 1024 * 1024;
@@ -434,7 +435,7 @@ static void test_inbox_long_limit(void)
     mwi_tcp_inbox_clear(&inbox);
 }
 
-/* However large a frame is that is on its way, a bounded part of it is received at once. */
+/* However large a frame is, a bounded part of it is received at once. */
 static void test_inbox_bounded_turn(void)
 {
     const size_t size = (size_t)16 * 1024 * 1024;
@@ -617,7 +618,7 @@ static void test_watch_silence(void)
     CU_ASSERT_EQUAL(count_looks(5, 0), 14);
 }
 
-/* One that answers whatever is asked is never given up, however little it reads. */
+/* A host that answers is never given up, however little it reads. */
 static void test_watch_answers(void)
 {
     struct mwi_tcp_silence silence = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master's resource file: what slaves find in it, and when it is written again. Time is played.
+ * A master's resource file: its contents, which slaves read, and the times at which it is written
+ * again. The time is played by the test.
  */
 #include "loop/announce.h"
 
@@ -17,7 +18,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* A folder with a resource file to be, and a loop that audits into it. */
+/* A folder for a resource file, and a loop that audits into the folder. */
 struct place {
     struct mwt_folder folder;
     struct mwt_loop loop;
@@ -68,7 +69,7 @@ static struct mwi_resource read_file(const struct place *place)
     return resource;
 }
 
-/* What is in the trail, without its times; to be freed. */
+/* Returns the trail without its times. The caller frees it. */
 static char *read_trail(struct place *place)
 {
     mwi_audit_file_flush(place->loop.audit);
@@ -84,7 +85,7 @@ static void check_arguments(const struct mwi_resource *resource, const char *con
     CU_ASSERT_EQUAL(i, resource->slave_arguments_count);
 }
 
-/* Without the option there is no file, and nothing to do. */
+/* Without the option there is no file, and no work. */
 static void test_no_file(void)
 {
     struct place place;
@@ -104,7 +105,8 @@ static void test_no_file(void)
     end(&place);
 }
 
-/* All that a slave needs to find its master, and a batch system to start slaves. */
+/* The file has everything that a slave needs to find its master, and a batch system to start
+ * slaves. */
 static void test_fields(void)
 {
     static const char *const expected[] = {
@@ -135,8 +137,8 @@ static void test_fields(void)
     end(&place);
 }
 
-/* What the user has set is there, though the options may be gone since; slaves need the member id.
- */
+/* The user's values are in the file, even if the options are gone since. Slaves need the member
+ * id. */
 static void test_options_that_were_set(void)
 {
     static const char *const expected[] = {
@@ -197,7 +199,8 @@ static void test_addresses(void)
     }
 }
 
-/* The file is written anew when its interval has passed, not before, and each time that is told. */
+/* The file is written anew when its interval has passed, not before, and each time leaves a
+ * record. */
 static void test_tend(void)
 {
     struct place place;
@@ -228,8 +231,8 @@ static void test_tend(void)
     end(&place);
 }
 
-/* A file that cannot be written is an error at first; later it is told in the trail, and tried
- * again an interval later: the farm goes on. */
+/* At first a file that cannot be written is an error. Later it leaves a record, and is tried again
+ * an interval later: the farm goes on. */
 static void test_trouble(void)
 {
     struct place place;
@@ -291,7 +294,7 @@ static void check_end(int port, int64_t pid, enum mwi_computation_status expecte
     end(&place);
 }
 
-/* The last word is only for a master's own file, not for that of its successor. */
+/* A master writes the end of its run into its own file only, not into its successor's. */
 static void test_end(void)
 {
     check_end(7, getpid(), MWI_COMPUTATION_FINISHED);
@@ -299,7 +302,7 @@ static void test_end(void)
     check_end(7, getpid() + 1, MWI_COMPUTATION_IN_PROGRESS);
 }
 
-/* What was never written has no end; what somebody has removed is written again. */
+/* A file that was never written gets no end. A file that somebody has removed is written again. */
 static void test_end_without_file(void)
 {
     struct place place;

@@ -32,7 +32,7 @@ static struct mwi_audit_file_config config_for(const char *pattern)
     return (struct mwi_audit_file_config){
         .pattern = pattern,
         .member_id = "default-member-id",
-        .utc = true,
+        .is_utc = true,
     };
 }
 
@@ -432,7 +432,7 @@ static void test_quiet(void)
     char text[1024];
     int saved = open_packets(ends);
     struct mwi_audit_file_config config = config_for(NULL);
-    config.quiet = true;
+    config.is_quiet = true;
     struct mwi_audit_file *nowhere = open_trail(&config);
     config.pattern = mwt_folder_file(&folder, "a");
     struct mwi_audit_file *somewhere = open_trail(&config);
@@ -456,7 +456,7 @@ static void test_json_lines(void)
     struct mwt_folder folder;
     mwt_folder_create(&folder);
     struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, "a"));
-    config.json = true;
+    config.is_json = true;
     struct mwi_audit_file *file = open_trail(&config);
     struct mwi_audit_record record = ceof_record;
 
@@ -504,7 +504,7 @@ static void test_local_time(void)
     setenv("TZ", "TST-2", 1);
     tzset();
     struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, "a"));
-    config.utc = false;
+    config.is_utc = false;
 
     struct mwi_audit_file *file = open_trail(&config);
     mwi_audit_file_write(file, &ceof_record);

@@ -15,7 +15,7 @@
 static void break_buffer(struct mwi_buffer *buffer)
 {
     CU_ASSERT_FALSE(mwi_buffer_reserve(buffer, SIZE_MAX));
-    CU_ASSERT_TRUE(buffer->failed);
+    CU_ASSERT_TRUE(buffer->has_failed);
 }
 
 /* Bytes appended in pieces of any size are there in order, however often the buffer grew. */
@@ -38,7 +38,7 @@ static void test_append(void)
 
     CU_ASSERT_EQUAL(buffer.size, BYTES);
     CU_ASSERT_TRUE(buffer.capacity >= buffer.size);
-    CU_ASSERT_FALSE(buffer.failed);
+    CU_ASSERT_FALSE(buffer.has_failed);
     CU_ASSERT_EQUAL(memcmp(buffer.data, expected, BYTES), 0);
     mwi_buffer_fini(&buffer);
 }
@@ -53,7 +53,7 @@ static void test_append_nothing(void)
 
     CU_ASSERT_EQUAL(buffer.size, 0);
     CU_ASSERT_PTR_NULL(buffer.data);
-    CU_ASSERT_FALSE(buffer.failed);
+    CU_ASSERT_FALSE(buffer.has_failed);
     mwi_buffer_fini(&buffer);
     mwi_buffer_fini(&buffer);
 }
@@ -110,7 +110,7 @@ static void test_failure_is_remembered(void)
     CU_ASSERT_PTR_NULL(mwi_buffer_take(&buffer, &size));
     CU_ASSERT_EQUAL(size, 77);
     mwi_buffer_clear(&buffer);
-    CU_ASSERT_FALSE(buffer.failed);
+    CU_ASSERT_FALSE(buffer.has_failed);
     mwi_buffer_append(&buffer, "c", 1);
     CU_ASSERT_EQUAL(buffer.size, 1);
     mwi_buffer_fini(&buffer);
@@ -128,7 +128,7 @@ static void test_huge_sizes(void)
 
         CU_ASSERT_FALSE(mwi_buffer_reserve(&buffer, sizes[i]));
 
-        CU_ASSERT_TRUE(buffer.failed);
+        CU_ASSERT_TRUE(buffer.has_failed);
         CU_ASSERT_EQUAL(memcmp(buffer.data, "abc", 3), 0);
         mwi_buffer_fini(&buffer);
     }

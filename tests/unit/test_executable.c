@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The path of the program that slaves run.
+ * The path of the program that slaves run: the one that the user asks for, or the program itself,
+ * even if its file was removed.
  */
 #include "loop/executable.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The store of hosts: which slaves share one, and what is counted of it.
+ * A host outlives its slaves: the losses there must still be known when another slave comes.
  */
 #include "farm/hosts.h"
 

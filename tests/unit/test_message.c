@@ -44,7 +44,7 @@ static mw_error decode(struct way *way)
 /* Decodes the written message, which must be of that kind. */
 static void read_back(struct way *way, enum mwi_message_kind kind)
 {
-    CU_ASSERT_FALSE_FATAL(way->buffer.failed);
+    CU_ASSERT_FALSE_FATAL(way->buffer.has_failed);
     CU_ASSERT_EQUAL_FATAL(decode(way), MW_OK);
     CU_ASSERT_EQUAL_FATAL(way->message.kind, kind);
 }
@@ -567,7 +567,7 @@ static void test_writing_without_memory(void)
     mwi_message_end_results(&buffer, 1);
     mwt_hello(&buffer, "farm", 1);
 
-    CU_ASSERT_TRUE(buffer.failed);
+    CU_ASSERT_TRUE(buffer.has_failed);
     CU_ASSERT_EQUAL(buffer.size, 0);
     mwi_buffer_fini(&buffer);
 }

@@ -49,12 +49,12 @@ static void test_buffer(void)
     mwi_buffer_append(&buffer, "x", 1);
     mwt_memory_fail(0, false);
 
-    CU_ASSERT_TRUE(buffer.failed);
+    CU_ASSERT_TRUE(buffer.has_failed);
     CU_ASSERT_EQUAL(buffer.size, 4);
     CU_ASSERT_EQUAL(memcmp(buffer.data, "kept", 4), 0);
     mwi_buffer_clear(&buffer);
     mwi_buffer_append(&buffer, more, sizeof more);
-    CU_ASSERT_FALSE(buffer.failed);
+    CU_ASSERT_FALSE(buffer.has_failed);
     mwi_buffer_fini(&buffer);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Options in argv: both forms, flags, what stays, what is missing, misspelled or given twice.
+ * Options in argv: both forms, flags, the words that stay, and options that lack a value, are
+ * misspelled or are given twice.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "mwt_options.h"
 #include "mwt_run.h"
 
-/* The options go out of argv, in both forms; what is the program's stays, in order. */
+/* The options are taken out of argv, in both forms. The program's own words stay, in order. */
 static void test_parse_takes_options_out(void)
 {
     mw_options *options = mwt_options_make();
@@ -29,7 +30,7 @@ static void test_parse_takes_options_out(void)
     mw_options_destroy(options);
 }
 
-/* What asks for a text is taken out too, and can be asked for. */
+/* Options that ask for a text, such as help, are taken out too, and can be asked for. */
 static void test_parse_help(void)
 {
     mw_options *options = mwt_options_make();
@@ -68,7 +69,7 @@ static void test_both_forms_of_every_option(void)
 {
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
         const struct mwi_option_row *row = &mwi_table_rows[i];
-        const char *value = row->words                        ? row->words[1]
+        const char *value = row->words != NULL                ? row->words[1]
                             : row->kind == MWI_OPTION_IS_SIZE ? "8K"
                                                               : "3";
         char word[64], joined[64];
@@ -95,7 +96,7 @@ static void test_flags(void)
 {
     static const struct {
         const char *word;
-        bool on;
+        bool is_on;
     } forms[] = {
         {"--mw-quiet", true},        {"--mw-quiet=0", false},   {"--mw-quiet=1", true},
         {"--mw-quiet=false", false}, {"--mw-quiet=true", true},
@@ -107,8 +108,8 @@ static void test_flags(void)
 
         CU_ASSERT_EQUAL(mw_options_parse(options, &arguments.count, arguments.words), MW_OK);
         MWT_CHECK_WORDS(&arguments, "0");
-        CU_ASSERT_EQUAL(mwi_options_flag(options, MWI_OPTION_QUIET), forms[i].on);
-        mwt_check_option(options, "quiet", forms[i].on ? "1" : "0");
+        CU_ASSERT_EQUAL(mwi_options_flag(options, MWI_OPTION_QUIET), forms[i].is_on);
+        mwt_check_option(options, "quiet", forms[i].is_on ? "1" : "0");
         CU_ASSERT_TRUE(mwi_options_is_set(options, MWI_OPTION_QUIET));
     }
 
@@ -116,7 +117,7 @@ static void test_flags(void)
     mw_options_destroy(options);
 }
 
-/* "--" stays, and what follows it is not looked at. */
+/* "--" stays, and the words behind it are not read. */
 static void test_two_dashes_end_the_options(void)
 {
     mw_options *options = mwt_options_make();
@@ -130,7 +131,7 @@ static void test_two_dashes_end_the_options(void)
     mw_options_destroy(options);
 }
 
-/* A value that is missing: at the end, before another option, before "--". */
+/* A value may be missing at the end, before another option, and before "--". */
 static void test_missing_value(void)
 {
     mw_options *options = mwt_options_make();
@@ -166,7 +167,7 @@ static void test_values_with_a_dash(void)
     mw_options_destroy(options);
 }
 
-/* An option that does not exist is named, with the nearest that does, if one is near. */
+/* An unknown option is named, with the nearest known one, if one is near. */
 static void test_unknown_options(void)
 {
     static const struct {
@@ -212,7 +213,7 @@ static void test_argv_is_untouched_on_an_error(void)
     mw_options_destroy(options);
 }
 
-/* Of several settings of one option the last counts, whether of argv or of a call. */
+/* The last of several settings of one option counts, from argv or from a call. */
 static void test_last_setting_counts(void)
 {
     mw_options *options = mwt_options_make();

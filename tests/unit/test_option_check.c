@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Command lines and variables that contradict themselves or each other.
+ * Command lines and variables that contradict themselves or each other. A new rule gets a row in
+ * the table of sentences.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "mwt_run.h"
 #include "options/role.h"
 
-/* Command lines that contradict themselves, and what is said of them; NULL: all is well. */
+/* Command lines, and their sentences; NULL for a command line without contradiction. */
 static void test_contradictions(void)
 {
     static const struct {
@@ -102,15 +103,15 @@ static void test_contradictions(void)
         mw_options *options = mwt_options_make();
 
         CU_ASSERT_EQUAL(mwt_options_parse(options, mwt_arguments_of(lines[i].words)), MW_OK);
-        CU_ASSERT_EQUAL(mwi_check_options(options), lines[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), lines[i].sentence != NULL ? MW_EUSAGE : MW_OK);
         CU_ASSERT_STRING_EQUAL(mw_options_error(options),
-                               lines[i].sentence ? lines[i].sentence : "");
+                               lines[i].sentence != NULL ? lines[i].sentence : "");
         mw_options_destroy(options);
     }
 }
 
-/* In role and transport the command line wins over a variable that contradicts it, which is then
- * as if it had not been set. */
+/* In role and transport the command line wins over a variable that contradicts it. The variable
+ * then counts as not set. */
 static void test_contradiction_with_the_environment(void)
 {
     static const struct {
@@ -161,7 +162,7 @@ static void test_contradiction_within_the_environment(void)
     mw_options_destroy(options);
 }
 
-/* A communicator says what a process is; what the environment says is for other programs. */
+/* A communicator determines the role of a process; the environment's role is for other programs. */
 static void test_communicator(void)
 {
     static const struct {
@@ -197,14 +198,14 @@ static void test_communicator(void)
         if (i % 2 == 0)
             CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, cases[i].name, cases[i].value), MW_OK);
-        CU_ASSERT_EQUAL(mwi_check_options(options), *cases[i].sentence ? MW_EUSAGE : MW_OK);
+        CU_ASSERT_EQUAL(mwi_check_options(options), *cases[i].sentence != '\0' ? MW_EUSAGE : MW_OK);
         CU_ASSERT_STRING_EQUAL(mw_options_error(options), cases[i].sentence);
         mw_options_destroy(options);
     }
     mwt_environment_clear();
 }
 
-/* What is put by for a farm without the communicator is there when its turn comes. */
+/* A variable that is set aside for a communicator counts again for a farm without one. */
 static void test_after_a_communicator(void)
 {
     static const struct {
@@ -238,7 +239,7 @@ static void test_after_a_communicator(void)
     mwt_environment_clear();
 }
 
-/* A transport of the user's own is there in place of all others: not beside a communicator. */
+/* A transport of the user's own replaces all others, and excludes a communicator. */
 static void test_communicator_and_transport(void)
 {
     mw_options *options = mwt_options_make();
@@ -257,8 +258,8 @@ static void test_communicator_and_transport(void)
     mw_options_destroy(options);
 }
 
-/* All interfaces as the host for slaves, in an environment that many share: only a master that
- * slaves find over TCP cares, and names the variable. */
+/* An environment that several programs share may name all interfaces as the host for slaves. Only a
+ * master that slaves find over TCP refuses that, and names the variable. */
 static void test_advertise_of_the_environment(void)
 {
     static const struct {
@@ -292,7 +293,7 @@ static void test_advertise_of_the_environment(void)
         mw_error error = mwi_check_options(options);
 
         CU_ASSERT_EQUAL(error, lines[i / MWT_COUNT_OF(hosts)].is_refused ? MW_EUSAGE : MW_OK);
-        if (error)
+        if (error != MW_OK)
             mwt_check_contains(mw_options_error(options), start);
         mw_options_destroy(options);
     }

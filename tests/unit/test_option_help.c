@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table as --mw-help and as a section of the man page.
+ * The table of options as the text of --mw-help, and as a section of the man page. Every row of
+ * the table is checked in both.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "mwt_run.h"
 #include "options/help.h"
 
-/* What a function prints, to be freed by the caller. */
+/* Returns the output of a function. The caller frees it. */
 static char *print(bool is_roff)
 {
     char *text = NULL;
@@ -29,8 +30,8 @@ static char *print(bool is_roff)
     return text;
 }
 
-/* The help has every option with its default under its section, the rule of the environment, and no
- * line of more than 80 columns or with a blank at its end. */
+/* The help has every option with its default under its section, and the rule of the environment. No
+ * line has more than 80 columns or a blank at its end. */
 static void test_help(void)
 {
     static const char *const parts[] = {"Usage: ./prog ",
@@ -54,13 +55,14 @@ static void test_help(void)
         const struct mwi_option_row *row = &mwi_table_rows[i];
         char line[96];
 
-        snprintf(line, sizeof line, "\n  --mw-%s%s%s\n", row->name, row->metavariable ? " " : "",
-                 row->metavariable ? row->metavariable : "");
+        snprintf(line, sizeof line, "\n  --mw-%s%s%s\n", row->name,
+                 row->metavariable != NULL ? " " : "",
+                 row->metavariable != NULL ? row->metavariable : "");
         mwt_check_contains(text, line);
     }
     mwt_check_contains(text, "Default: default-member-id.\n");
     mwt_check_contains(text, " a range LOW-HIGH from 1 up.");
-    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
         size_t length = strcspn(line, "\n");
 
         CU_ASSERT_TRUE(length <= 80);
@@ -69,7 +71,7 @@ static void test_help(void)
     free(text);
 }
 
-/* The roff has every option, its requests are the two that it should have, and each hyphen and
+/* The roff has every option, its only requests are the two for options, and each hyphen and
  * backslash is escaped. */
 static void test_roff(void)
 {
@@ -78,10 +80,10 @@ static void test_roff(void)
     mwt_check_contains(text, ".SS Resource file\n");
     mwt_check_contains(text, ".TP\n\\fB\\-\\-mw\\-master\\-port\\fR \\fIP\\fR\n");
     mwt_check_contains(text, ".TP\n\\fB\\-\\-mw\\-quiet\\fR\n");
-    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
         if (*line == '.' || *line == '\'')
             CU_ASSERT_TRUE(strncmp(line, ".SS ", 4) == 0 || strncmp(line, ".TP\n", 4) == 0);
-    for (const char *at = text; *at; at++) {
+    for (const char *at = text; *at != '\0'; at++) {
         if (*at == '-')
             CU_ASSERT_TRUE(at > text && at[-1] == '\\');
         if (*at == '\\')

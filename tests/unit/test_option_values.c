@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every row of the table: its default, values that it takes and refuses, and what the error says.
+ * Every row of the table of options: its default, the values that it takes and refuses, and the
+ * sentences of errors. A new option gets a row in each table here.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void test_defaults(void)
     for (size_t i = 0; i < MWT_COUNT_OF(defaults); i++) {
         enum mwi_option option = mwt_option_of(defaults[i].name);
 
-        if (defaults[i].text)
+        if (defaults[i].text != NULL)
             mwt_check_option(options, defaults[i].name, defaults[i].text);
         else
             CU_ASSERT_PTR_NULL(mw_options_get(options, defaults[i].name));
@@ -63,8 +64,8 @@ static void test_defaults(void)
     mw_options_destroy(NULL);
 }
 
-/* The table is whole: each row has a name of its own, help, a default that it allows itself, and a
- * word for its value exactly if it has one. */
+/* The table is complete: each row has its own name, help, a default that the row allows, and a word
+ * for its value exactly if it has one. */
 static void test_table_is_whole(void)
 {
     for (int i = 0; i < MWI_OPTIONS_COUNT; i++) {
@@ -160,8 +161,8 @@ static void test_values_allowed(void)
     mw_options_destroy(options);
 }
 
-/* A value that is not allowed leaves the option as it was, and the sentence names the option, the
- * value and what is allowed. */
+/* A refused value leaves the option as it was, and the sentence names the option, the value and the
+ * allowed values. */
 static void test_values_refused(void)
 {
     static const char *const refused[][3] = {
@@ -260,7 +261,8 @@ static void test_values_refused(void)
     mw_options_destroy(options);
 }
 
-/* No option that has a value takes an empty one, and a text has at most its table's bytes. */
+/* An option with a value never takes an empty one, and a text has at most the bytes of the
+ * table. */
 static void test_lengths_of_values(void)
 {
     mw_options *options = mwt_options_make();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who wins over whom: argv, calls, the environment and the resource file; what slaves inherit.
+ * The order of precedence between argv, calls, the environment and the resource file; and the
+ * options that slaves inherit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "mwt_options.h"
 #include "mwt_run.h"
 
-/* Each option but help and version has its variable; the two have none. */
+/* Each option except help and version has a variable. */
 static void test_environment_of_every_option(void)
 {
     mw_options *options = mwt_options_make();
@@ -23,7 +24,7 @@ static void test_environment_of_every_option(void)
 
         mwt_variable_of((enum mwi_option)i, variable, sizeof variable);
         setenv(variable,
-               row->words                        ? row->words[1]
+               row->words != NULL                ? row->words[1]
                : row->kind == MWI_OPTION_IS_SIZE ? "8K"
                                                  : "1",
                1);
@@ -42,7 +43,7 @@ static void test_environment_of_every_option(void)
     mw_options_destroy(options);
 }
 
-/* The name of a variable, and the error that names it. An empty variable is none. */
+/* The name of a variable, and the error that names it. An empty variable counts as not set. */
 static void test_environment_names_and_errors(void)
 {
     mw_options *options = mwt_options_make();
@@ -64,8 +65,8 @@ static void test_environment_names_and_errors(void)
     mw_options_destroy(options);
 }
 
-/* The command line and calls win over the environment, in whatever order they come, and the
- * environment over the default. */
+/* The command line and calls win over the environment, in any order, and the environment over the
+ * default. */
 static void test_who_wins(void)
 {
     mw_options *options = mwt_options_make();
@@ -87,7 +88,7 @@ static void test_who_wins(void)
     mw_options_destroy(options);
 }
 
-/* A name may be written as on a command line; what is only like that is unknown. */
+/* A name may be written as on a command line. A similar name is unknown. */
 static void test_names_with_prefix(void)
 {
     mw_options *options = mwt_options_make();
@@ -105,7 +106,7 @@ static void test_names_with_prefix(void)
     mw_options_destroy(options);
 }
 
-/* An option is not set to NULL, nor is NULL one. */
+/* An option cannot be set to NULL, and NULL is no option's name. */
 static void test_null(void)
 {
     mw_options *options = mwt_options_make();
@@ -119,8 +120,8 @@ static void test_null(void)
     mw_options_destroy(options);
 }
 
-/* A resource file counts as if it stood where --mw-resource-file stands: it overrides what came
- * earlier and what the environment said, and gives way to what came later. */
+/* A resource file counts as if it stood in the place of --mw-resource-file: it overrides earlier
+ * settings and the environment, and later settings override it. */
 static void test_order_of_the_resource_file(void)
 {
     mw_options *options = mwt_options_make();
@@ -157,7 +158,7 @@ static void test_order_of_the_resource_file(void)
     mw_options_destroy(options);
 }
 
-/* The last --mw-resource-file is the one whose place counts. */
+/* The place of the last --mw-resource-file counts. */
 static void test_order_with_two_resource_files(void)
 {
     mw_options *options = mwt_options_make();
@@ -173,7 +174,7 @@ static void test_order_with_two_resource_files(void)
     mw_options_destroy(options);
 }
 
-/* If the file itself is from the environment, only what nobody set comes from it. */
+/* If the environment names the file, the file sets only options that are not set otherwise. */
 static void test_order_of_a_resource_file_of_the_environment(void)
 {
     mw_options *options = mwt_options_make();
@@ -199,7 +200,7 @@ static void test_order_of_a_resource_file_of_the_environment(void)
     mw_options_destroy(options);
 }
 
-/* What a resource file says is checked like anything else. */
+/* Values of a resource file are checked like all others. */
 static void test_resource_file_with_a_bad_value(void)
 {
     mw_options *options = mwt_options_make();
@@ -215,7 +216,7 @@ static void test_resource_file_with_a_bad_value(void)
     mw_options_destroy(options);
 }
 
-/* With nothing set a started slave gets nothing. */
+/* If nothing is set, a started slave gets nothing. */
 static void test_inherited_nothing(void)
 {
     mw_options *options = mwt_options_make();
@@ -229,8 +230,8 @@ static void test_inherited_nothing(void)
     mw_options_destroy(options);
 }
 
-/* Handed on are exactly the options that slaves share with their master, a default that was set on
- * purpose included, because it may stand against a variable of the environment. */
+/* A slave gets exactly the options that slaves share with their master. A default that was set on
+ * purpose is included, because it may stand against a variable of the environment. */
 static void test_inherited_vector(void)
 {
     static const char *const expected[] = {
@@ -275,7 +276,7 @@ static void test_inherited_vector(void)
     mw_options_destroy(options);
 }
 
-/* A slave that parses the vector has the values of its master, those of the environment too. */
+/* A slave that parses the vector has the values of its master, also those from the environment. */
 static void test_inherited_vector_reads_back(void)
 {
     mw_options *master = mwt_options_make();
@@ -301,7 +302,7 @@ static void test_inherited_vector_reads_back(void)
     mw_options_destroy(slave);
 }
 
-/* A sentence may be made from the one before it, and is cut rather than overrun. */
+/* A sentence may be made from the one before it. A long one is cut off. */
 static void test_fail_keeps_a_sentence(void)
 {
     mw_options *options = mwt_options_make();
@@ -321,8 +322,8 @@ static mw_transport_api whole_api(void)
     return mw_sim_transport;
 }
 
-/* Transports are kept in order with a copy of their address, up to the most that there may be; a
- * slave that has one needs no other way to its master. */
+/* Transports are kept in order with a copy of their address, up to a limit. A slave that has one
+ * needs no other way to its master. */
 static void test_use_transport(void)
 {
     mw_options *options = mwt_options_make();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process is to be, by its options and its launcher.
+ * The role of a process, which follows from its options and its launcher. A new launcher gets its
+ * variables in the last test.
  */
 #include "options/role.h"
 
@@ -11,8 +12,8 @@
 
 #include "mwt_run.h"
 
-/* Which options are set, to what, in a world of how many processes as which of them: and what comes
- * of it. */
+/* The options that are set, the size of the world and the rank in it; and the resulting mode or
+ * sentence. */
 struct expectation {
     const char *settings[3][2];
     struct mwi_world world;
@@ -39,7 +40,7 @@ static const struct expectation expectations[] = {
     {{{"transport", "mpi"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
     {{{"transport", "mpi,tcp"}}, {4, 0}, MWI_MODE_MIXED_MASTER},
     {{{"transport", "mpi,tcp"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
-    /* What the user says wins over the launcher. */
+    /* The user's options win over the launcher. */
     {{{"transport", "local"}}, {4, 2}, MWI_MODE_LOCAL},
     {{{"local", "3"}}, {4, 2}, MWI_MODE_LOCAL},
     {{{"master", "1"}}, {4, 2}, MWI_MODE_TCP_MASTER},
@@ -51,20 +52,21 @@ static const struct expectation expectations[] = {
 static void test_modes(void)
 {
     for (size_t i = 0; i < sizeof expectations / sizeof expectations[0]; i++) {
-        const struct expectation *expected = &expectations[i];
+        const struct expectation *is_expected = &expectations[i];
         mw_options *options;
         CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
-        for (size_t j = 0; j < 3 && expected->settings[j][0] != NULL; j++)
+        for (size_t j = 0; j < 3 && is_expected->settings[j][0] != NULL; j++)
             CU_ASSERT_EQUAL(
-                mw_options_set(options, expected->settings[j][0], expected->settings[j][1]), MW_OK);
+                mw_options_set(options, is_expected->settings[j][0], is_expected->settings[j][1]),
+                MW_OK);
 
-        CU_ASSERT_EQUAL(mwi_role_mode(options, expected->world), expected->mode);
+        CU_ASSERT_EQUAL(mwi_role_mode(options, is_expected->world), is_expected->mode);
 
         mw_options_destroy(options);
     }
 }
 
-/* Which modes are slaves. */
+/* The modes that are slaves. */
 static void test_slaves(void)
 {
     CU_ASSERT_TRUE(mwi_role_is_slave(MWI_MODE_TCP_SLAVE));
@@ -76,7 +78,7 @@ static void test_slaves(void)
     CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_MIXED_MASTER));
 }
 
-/* Who opens a master or a slave himself, on a communicator, has said which it is. */
+/* A program that opens a master or a slave itself, on a communicator, has chosen its role. */
 static void test_embedded(void)
 {
     int comm = 0;
@@ -103,15 +105,15 @@ static void set_world(const char *size, const char *rank)
     setenv("OMPI_COMM_WORLD_RANK", rank, 1);
 }
 
-static void check_is_slave(mw_options *options, bool expected)
+static void check_is_slave(mw_options *options, bool is_expected)
 {
-    bool is_slave = !expected;
+    bool is_slave = !is_expected;
     CU_ASSERT_EQUAL(mw_options_is_slave(options, &is_slave), MW_OK);
-    CU_ASSERT_EQUAL(is_slave, expected);
+    CU_ASSERT_EQUAL(is_slave, is_expected);
 }
 
-/* A program that has no mw_main learns what it is: of its options, of the launcher if they say
- * nothing, and not at all if they contradict each other or only MPI knows. */
+/* A program without mw_main learns its role from its options, or from the launcher if they do not
+ * say. It is an error if they contradict each other or only MPI knows. */
 static void test_is_slave(void)
 {
     int comm = 0;
@@ -146,7 +148,7 @@ static void test_is_slave(void)
     unsetenv("OMPI_COMM_WORLD_RANK");
 }
 
-/* Who opens the wrong one is told what made the process the other. */
+/* A program that opens the wrong one gets a sentence with the reason for its role. */
 static void test_wrong_role(void)
 {
     const mw_program program = {.algorithms = NULL};
@@ -208,7 +210,7 @@ static char *get_of_srun(const char *name)
     return find(variables, name);
 }
 
-/* mpirun inside of a batch job: what it says counts, not what the job is. */
+/* mpirun inside a batch job: mpirun's variables count, not the job's. */
 static char *get_of_mpirun_in_slurm(const char *name)
 {
     static const char *const variables[][2] = {{"OMPI_COMM_WORLD_SIZE", "4"},

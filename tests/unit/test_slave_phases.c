@@ -63,8 +63,8 @@ static void check_final(struct mwt_slave *slave)
     CU_ASSERT_EQUAL(mwi_slave_engine_deadline(&slave->engine), INT64_MAX);
 }
 
-/* A slave that is connected greets, with its member id, the largest message that it reads, and where
- * it runs. */
+/* A slave that is connected greets, with its member id, the largest message that it reads, and
+ * where it runs. */
 static void test_greeting(void)
 {
     static struct mwt_slave slave;

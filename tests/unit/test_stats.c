@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The numbers of a farm, asked for in simulated farms whose course is known.
+ * The numbers of a farm, asked for in simulated farms whose course is known. A new number gets a
+ * check in the farm that moves it.
  */
 #include <mw/stats.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which trail a process keeps: by its role, how it was started, and the options.
+ * The audit trail that a process keeps, by its role, by the way it was started, and by its
+ * options.
  */
 #include "record/trail.h"
 
@@ -68,7 +69,7 @@ static void test_master(void)
     end(&place);
 }
 
-/* A slave's file has the name that the master gave it, whatever transport the slave has. */
+/* A slave's file has the name that the master gave it, with every transport. */
 static void test_slaves(void)
 {
     static const enum mwi_mode modes[] = {MWI_MODE_TCP_SLAVE, MWI_MODE_CHANNEL_SLAVE,
@@ -95,14 +96,14 @@ static bool is_wanted(const char *pattern, enum mwi_role role, enum mwi_mode mod
     struct place place;
     start(&place, pattern);
     open_trail(&place, role, mode, "tcp");
-    bool wanted = mwi_audit_file_wanted(place.trail);
+    bool has_lines = mwi_audit_file_wanted(place.trail);
     mwi_audit_file_close(place.trail);
     end(&place);
-    return wanted;
+    return has_lines;
 }
 
-/* Slaves that were started with their master do not write into its trail, but into files of their
- * own, if they have any. */
+/* Slaves that were started with their master do not write into its trail. They write into files of
+ * their own, if they have any. */
 static void test_companions(void)
 {
     static const enum mwi_mode companions[] = {MWI_MODE_CHANNEL_SLAVE, MWI_MODE_MPI_SLAVE};
@@ -123,7 +124,7 @@ static void test_companions(void)
     CU_ASSERT_TRUE(is_wanted("one.log", MWI_ROLE_MASTER, MWI_MODE_MPI_MASTER));
 }
 
-/* Quiet is about standard error, not about a file. */
+/* Quiet silences standard error, not a file. */
 static void test_quiet(void)
 {
     struct place place;
@@ -141,7 +142,7 @@ static void test_quiet(void)
     end(&place);
 }
 
-/* A record of now is stamped with the time of the day, whatever the clock of the transport says. */
+/* A new record is stamped with the time of day, even if the transport's clock differs. */
 static void check_time(int64_t now_ns)
 {
     struct place place;
@@ -169,7 +170,7 @@ static void test_time(void)
     check_time(-1);
 }
 
-/* In a simulation the world begins in 1970, in UTC, wherever it is run. */
+/* In a simulation the world begins in 1970, in UTC, on every machine. */
 static void test_simulated_time(void)
 {
     struct place place;
@@ -190,7 +191,7 @@ static void test_simulated_time(void)
     end(&place);
 }
 
-/* A pattern that cannot be is an error of usage. */
+/* An impossible pattern is an error of usage. */
 static void test_bad_pattern(void)
 {
     struct place place;

@@ -217,7 +217,7 @@ static void disk_append(void *opened, const void *data, size_t size)
     if (self->error != MW_OK)
         return;
     mwi_buffer_append(&self->queue, data, size);
-    if (self->queue.failed)
+    if (self->queue.has_failed)
         fail(self, MW_ENOMEM, "out of memory");
 }
 
@@ -233,9 +233,9 @@ static void write_queue(struct open_disk *opened)
         size = (size_t)room;
     }
     mwi_buffer_append(&disk->file, opened->queue.data, size);
-    if (disk->file.failed)
+    if (disk->file.has_failed)
         fail(opened, MW_ENOMEM, "out of memory");
-    disk->file.failed = false;
+    disk->file.has_failed = false;
     mwi_buffer_clear(&opened->queue);
 }
 
