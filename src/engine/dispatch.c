@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns the scheduler's choice for one slave after the other into messages: moves the chosen tasks to
- * the slave, encodes them, and keeps the slave's load. The master's engine calls it after each event.
+ * Turns the scheduler's choice for one slave after the other into messages: moves the chosen tasks
+ * to the slave, encodes them, and keeps the slave's load. The master's engine calls it after each
+ * event.
  *
- * Invariants: after a step no slave that could be sent a task is left without one, unless the farm is
- * shutting down or memory ran out; the copies of a group are at the end of the slave's list, in the
- * order of their messages.
+ * Invariants: after a step no slave that could be sent a task is left without one, unless the farm
+ * is shutting down or memory ran out; the copies of a group are at the end of the slave's list, in
+ * the order of their messages.
  *
- * Which tasks go to a slave, and how many together, is decided by schedule.c alone; how a message of
- * tasks looks, by wire/message.c.
+ * Which tasks go to a slave, and how many together, is decided by schedule.c alone; how a message
+ * of tasks looks, by wire/message.c.
  */
 #include "engine/dispatch.h"
 
@@ -175,7 +176,8 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
-    /* A slave that keeps its room may belong into another list: its ordered tasks may be all sent. */
+    /* A slave that keeps its room may belong into another list: its ordered tasks may be all
+     * sent. */
     if (!has_room && !slave->load.has_room)
         return;
     slave->load.has_room = has_room;

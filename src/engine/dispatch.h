@@ -10,7 +10,8 @@
 /* The slave that is sent tasks next; NULL if nothing waits, or no slave can be sent a task. */
 struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine);
 
-/* Works out whether the slave can be sent more while it has tasks. Call it when it has returned some.
+/* Works out whether the slave can be sent more while it has tasks. Call it when it has returned
+ * some.
  */
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 

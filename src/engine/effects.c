@@ -2,9 +2,9 @@
  *
  * The list of effects that a step leaves. The engines append, the loop carries out and empties.
  *
- * An engine need not ask after each effect whether memory sufficed: the list keeps the error, and the
- * step returns it. A new kind of effect is an enumerator in effects.h, a function here, and a case in
- * loop.c.
+ * An engine need not ask after each effect whether memory sufficed: the list keeps the error, and
+ * the step returns it. A new kind of effect is an enumerator in effects.h, a function here, and a
+ * case in loop.c.
  */
 #include "engine/effects.h"
 

@@ -59,8 +59,8 @@ void mwi_effects_init(struct mwi_effects *effects);
 /* Frees, with the frames that were not taken. */
 void mwi_effects_fini(struct mwi_effects *effects);
 
-/* The engine cannot go on: memory did not suffice for an effect, or for a change of state. The first
- * error stays, and the engine's step returns it from then on. */
+/* The engine cannot go on: memory did not suffice for an effect, or for a change of state. The
+ * first error stays, and the engine's step returns it from then on. */
 void mwi_effects_fail(struct mwi_effects *effects, mw_error error);
 
 /* Takes the frame, which may be NULL after a failed allocation: that is remembered as a failure. */

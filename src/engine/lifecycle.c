@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moves tasks between the stores as events and the user demand. master_engine calls it for results,
- * membership for lost slaves, the public functions of the master for submitting, cancelling and taking.
+ * Moves tasks between the stores as events and the user demand. master_engine calls it for
+ * results, membership for lost slaves, the public functions of the master for submitting,
+ * cancelling and taking.
  *
- * Invariants: every task that was submitted ends exactly once, as result, as unrunnable or cancelled.
- * A task ends with its first result; as long as other slaves have copies of it, it stays in the store
- * as CANCELLED. The rules for a lost task are those of mw_policy, asked in the order of CL-MW.
+ * Invariants: every task that was submitted ends exactly once, as result, as unrunnable or
+ * cancelled. A task ends with its first result; as long as other slaves have copies of it, it
+ * stays in the store as CANCELLED. The rules for a lost task are those of mw_policy, asked in the
+ * order of CL-MW.
  *
- * A new rule on what becomes of a lost task goes into why_unrunnable. A second copy of a slow task needs
- * nothing here but a call that adds it.
+ * A new rule on what becomes of a lost task goes into why_unrunnable. A second copy of a slow task
+ * needs nothing here but a call that adds it.
  */
 #include "engine/lifecycle.h"
 
@@ -68,7 +70,8 @@ static void end_returned(struct mwi_master_engine *engine, struct mwi_task_entry
         give_up_task(engine, task, verdict);
 }
 
-/* Puts a task at the front of the pool. Tasks of a list are put there from the last to the first. */
+/* Puts a task at the front of the pool. Tasks of a list are put there from the last to the
+ * first. */
 static void requeue(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                     struct mwi_task_entry *task, const char *reason)
 {
@@ -91,8 +94,8 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
         requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link), reason);
 }
 
-/* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task is
- * to be run again; a task that another slave has, too, goes on there. */
+/* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task
+ * is to be run again; a task that another slave has, too, goes on there. */
 static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
                        const char *reason)
 {

@@ -21,9 +21,9 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
                                  const struct mwi_slave_entry *slave,
                                  const struct mwi_task_entry *task, const struct mwi_payload *text);
 
-/* A slave returns a task, and the copy is gone: the task ends with this result, unless the result is
- * not wanted any more. `block` gets another reference if the result is kept. False out of memory,
- * with nothing changed. */
+/* A slave returns a task, and the copy is gone: the task ends with this result, unless the result
+ * is not wanted any more. `block` gets another reference if the result is kept. False out of
+ * memory, with nothing changed. */
 bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item);
 
@@ -44,12 +44,13 @@ struct mwi_lifecycle_task {
 /* Enters a task; takes the payload's data and the tag's bytes. *id is its number. A task may be
  * unrunnable at once. MW_ENOMEM, and then data and bytes stay the caller's.
  *
- * This function and those below may leave effects, which must be carried out before the next step. */
+ * This function and those below may leave effects, which must be carried out before the next
+ * step. */
 mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
                               const struct mwi_lifecycle_task *submission, uint64_t *id);
 
-/* Cancels a task: after MW_OK nothing is ever handed out for it. MW_ESTATE: the task has ended or is
- * unrunnable, or there is no such task. */
+/* Cancels a task: after MW_OK nothing is ever handed out for it. MW_ESTATE: the task has ended or
+ * is unrunnable, or there is no such task. */
 mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id);
 
 /* How many tasks wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The step: each kind of event has one function below, and every step ends with the timers that are due
- * and with dispatch, which sends waiting tasks.
+ * The step: each kind of event has one function below, and every step ends with the timers that
+ * are due and with dispatch, which sends waiting tasks.
  *
- * Invariants: a step runs to its end and calls nothing outside of the core; nothing that a peer sends
- * is an assertion's business, a bad message drops the peer.
+ * Invariants: a step runs to its end and calls nothing outside of the core; nothing that a peer
+ * sends is an assertion's business, a bad message drops the peer.
  *
- * A new message is a kind in wire/message.h, which checks its fields, and a case in take_frame. A new
- * timer is a purpose in membership.h and a case in fire_timers.
+ * A new message is a kind in wire/message.h, which checks its fields, and a case in take_frame. A
+ * new timer is a purpose in membership.h and a case in fire_timers.
  */
 #include "engine/master_engine.h"
 
@@ -130,8 +130,8 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_membership_part(engine, slave, MW_LOSS_GOODBYE, reason);
 }
 
-/* Why a frame is not even decoded, which would cost much more memory than its bytes; NULL if an honest
- * slave may have sent it. */
+/* Why a frame is not even decoded, which would cost much more memory than its bytes; NULL if an
+ * honest slave may have sent it. */
 static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_frame *frame)
 {
     if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)

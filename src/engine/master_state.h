@@ -17,7 +17,8 @@
 #include "farm/targets.h"
 #include "farm/tasks.h"
 
-/* The settings of the engine. Copied; the strings and the table are borrowed for the engine's life. */
+/* The settings of the engine. Copied; the strings and the table are borrowed for the engine's
+ * life. */
 struct mwi_master_engine_config {
     const char *member_id;
     const mw_algorithm *algorithms; /* ended by a NULL name */

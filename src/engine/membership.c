@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of slaves at the master. master_engine calls it for each event that is about a slave and not
- * about a task.
+ * The life of slaves at the master. master_engine calls it for each event that is about a slave
+ * and not about a task.
  *
- * Invariants: a slave goes through mwi_membership_part alone, which returns its tasks before it leaves
- * the store; a slave that misbehaves is dropped, and its tasks are treated like those of any lost
- * slave. The quiet timer runs for every client that has not greeted and every attentive slave.
+ * Invariants: a slave goes through mwi_membership_part alone, which returns its tasks before it
+ * leaves the store; a slave that misbehaves is dropped, and its tasks are treated like those of
+ * any lost slave. The quiet timer runs for every client that has not greeted and every attentive
+ * slave.
  *
  * A new reason to lose a slave is an enumerator of mw_loss and a call of mwi_membership_drop. The
  * messages of the greeting itself are greeting.c's.
@@ -19,8 +20,8 @@
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 
-/* The most slaves that a group can want: more than there can be, and the sum over all groups does not
- * overflow. */
+/* The most slaves that a group can want: more than there can be, and the sum over all groups does
+ * not overflow. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
 
 bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
@@ -70,8 +71,8 @@ static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason)
 {
-    /* A slave that died holding a task counts as useful: the task may have killed it, and its attempts
-     * are limited already. */
+    /* A slave that died holding a task counts as useful: the task may have killed it, and its
+     * attempts are limited already. */
     bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);

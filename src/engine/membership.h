@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How slaves come, are watched, and go, as the master's engine sees it: greeting, groups, silence, time
- * limits, losses, and the end of the farm.
+ * How slaves come, are watched, and go, as the master's engine sees it: greeting, groups, silence,
+ * time limits, losses, and the end of the farm.
  */
 #ifndef MWI_MEMBERSHIP_H
 #define MWI_MEMBERSHIP_H
@@ -23,8 +23,8 @@ bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_tim
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                enum mwi_slave_state state);
 
-/* The slave is gone for the reason `loss`, told as `reason`: its tasks come back, which counts as an
- * attempt for those that it had unless it said goodbye, and it is known no more. */
+/* The slave is gone for the reason `loss`, told as `reason`: its tasks come back, which counts as
+ * an attempt for those that it had unless it said goodbye, and it is known no more. */
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason);
 
@@ -45,8 +45,8 @@ void mwi_membership_greet(struct mwi_master_engine *engine, struct mwi_slave_ent
  * the time that counts begins now. */
 void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* The slave has said that it listens whenever it has no task: from now on it is pinged when it is idle
- * for long, and lost if it does not answer. */
+/* The slave has said that it listens whenever it has no task: from now on it is pinged when it is
+ * idle for long, and lost if it does not answer. */
 void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
 /* The quiet timer fired: drops the slave if it should have spoken, else pings it or waits on. */
@@ -58,8 +58,8 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
 /* Drops the slaves that were told to stop and did not within --mw-shutdown-timeout. */
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine);
 
-/* Moves an ordered or intermingle slave to the unordered ones; the ordered tasks that wait for it come
- * back. MW_ESTATE: there is no such slave. */
+/* Moves an ordered or intermingle slave to the unordered ones; the ordered tasks that wait for it
+ * come back. MW_ESTATE: there is no such slave. */
 mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid);
 
 /* Raises or lowers the number of slaves that a group wants; not below 0. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one place where a master's engine appends effects for the outside. All rooms of the engine call
- * it; it counts messages and bytes.
+ * The one place where a master's engine appends effects for the outside. All rooms of the engine
+ * call it; it counts messages and bytes.
  *
- * Invariant: texts lie in the decoder's zone, which the next step clears, so an audit record must not
- * keep one for longer.
+ * Invariant: texts lie in the decoder's zone, which the next step clears, so an audit record must
+ * not keep one for longer.
  */
 #include "engine/outgoing.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Everything that a master's engine leaves for the outside: messages to slaves, audit records, and the
- * texts in them.
+ * Everything that a master's engine leaves for the outside: messages to slaves, audit records, and
+ * the texts in them.
  */
 #ifndef MWI_OUTGOING_H
 #define MWI_OUTGOING_H
@@ -12,9 +12,9 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave,
                                struct mwi_audit_record *record);
 
-/* Leaves an audit record about `slave`, which may be NULL; the record's strings are borrowed until the
- * effects of the step are carried out. Inline, so that nothing is spent on a record that no trail
- * wants. */
+/* Leaves an audit record about `slave`, which may be NULL; the record's strings are borrowed until
+ * the effects of the step are carried out. Inline, so that nothing is spent on a record that no
+ * trail wants. */
 static inline void mwi_outgoing_audit(struct mwi_master_engine *engine,
                                       const struct mwi_slave_entry *slave,
                                       struct mwi_audit_record record)
@@ -23,8 +23,8 @@ static inline void mwi_outgoing_audit(struct mwi_master_engine *engine,
         mwi_outgoing_audit_record(engine, slave, &record);
 }
 
-/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 199 bytes.
- * Never NULL: out of memory gives a text that says so. */
+/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 199
+ * bytes. Never NULL: out of memory gives a text that says so. */
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
     MW_PRINTF(2, 3);
 

@@ -4,8 +4,8 @@
  * result comes or the slave is lost.
  *
  * Invariant: a copy is in its slave's list and in its task's chain, or it is free. A slave mostly
- * returns its tasks in the order in which it got them, so the first copy is looked at first; else the
- * index of tasks finds the task, whose chain is short.
+ * returns its tasks in the order in which it got them, so the first copy is looked at first; else
+ * the index of tasks finds the task, whose chain is short.
  *
  * A second copy of a slow task is another mwi_copies_add; the task then ends with the first result
  * (see lifecycle.c), and the other copy stays until its slave returns it.

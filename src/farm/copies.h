@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tasks that are at slaves. A copy says: this task was sent to this slave at that time. A task has
- * one copy for each slave that has it; today that is one slave, a second copy of a slow task would be
- * one more.
+ * The tasks that are at slaves. A copy says: this task was sent to this slave at that time. A task
+ * has one copy for each slave that has it; today that is one slave, a second copy of a slow task
+ * would be one more.
  */
 #ifndef MWI_COPIES_H
 #define MWI_COPIES_H
@@ -40,7 +40,8 @@ void mwi_copies_remove(struct mwi_copies *copies, struct mwi_copy *copy);
 struct mwi_copy *mwi_copies_find(const struct mwi_tasks *tasks, const struct mwi_slave_entry *slave,
                                  uint64_t id);
 
-/* The oldest copy at the slave, which is the task that it runs or runs next; NULL if it has none. */
+/* The oldest copy at the slave, which is the task that it runs or runs next; NULL if it has
+ * none. */
 struct mwi_copy *mwi_copies_first(const struct mwi_slave_entry *slave);
 
 /* The copy of a link of a slave's list. */

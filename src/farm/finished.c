@@ -2,8 +2,8 @@
  *
  * The queue of results. lifecycle puts results in and takes them out for the user.
  *
- * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag; whoever
- * pops it has both. The ring doubles when it is full and never shrinks.
+ * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag;
+ * whoever pops it has both. The ring doubles when it is full and never shrinks.
  */
 #include "farm/finished.h"
 

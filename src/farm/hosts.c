@@ -6,8 +6,8 @@
  * Invariant: two slaves have one host exactly if their names and their boot ids are the same. A
  * container with a name of its own is a host of its own: its processes share no memory with others.
  *
- * Whatever belongs to a machine and not to a slave goes here: how long to wait before another of its
- * slaves is trusted, how many cores it has, a copy of shared data.
+ * Facts of a machine, and not of a slave, go here: how long to wait before another of its slaves is
+ * trusted, how many cores it has, a copy of shared data.
  */
 #include "farm/hosts.h"
 

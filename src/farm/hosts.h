@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hosts on which a master's slaves run, beside the store of slaves: which slaves share a machine,
- * and what was lost on it. A host is entered with its first slave and stays known until the master
- * closes, so that it is recognised when slaves come back.
+ * The hosts on which a master's slaves run, beside the store of slaves: which slaves share a
+ * machine, and what was lost on it. A host is entered with its first slave and stays known until
+ * the master closes, so that it is recognised when slaves come back.
  */
 #ifndef MWI_HOSTS_H
 #define MWI_HOSTS_H
@@ -41,7 +41,7 @@ struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const
 /* A slave of the host has gone as it should. */
 void mwi_hosts_leave(struct mwi_host *host);
 
-/* A slave of the host was lost while it had so many tasks. */
+/* A slave of the host was lost while it had `tasks_count` tasks. */
 void mwi_hosts_lose(struct mwi_host *host, size_t tasks_count);
 
 #endif

@@ -3,9 +3,9 @@
  * Keeps the load of a slave. dispatch adds groups, lifecycle removes tasks, master_engine measures
  * trips; schedule only reads.
  *
- * Invariant: without tasks there are no bytes and no work ahead. The pace of an algorithm may change
- * between adding a task and removing it, so work_ns is an estimate that never goes below 0 and is put
- * right whenever the slave has nothing left.
+ * Invariant: without tasks there are no bytes and no work ahead. The pace of an algorithm may
+ * change between adding a task and removing it, so work_ns is an estimate that never goes below 0
+ * and is put right whenever the slave has nothing left.
  */
 #include "farm/load.h"
 

@@ -34,7 +34,7 @@ struct mwi_load_group {
 /* A group of at least one task is sent at now_ns. */
 void mwi_load_add(struct mwi_load *load, const struct mwi_load_group *group, int64_t now_ns);
 
-/* One task of so many bytes and nanoseconds has come back, or was taken away again. */
+/* One task of `bytes` and `work_ns` has come back, or was taken away again. */
 void mwi_load_remove(struct mwi_load *load, size_t bytes, int64_t work_ns);
 
 /* A message of results has come at now_ns, whose tasks ran for tasks_ns in all. The first one after

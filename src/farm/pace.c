@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The average: a plain one of the first tasks, then one that forgets. schedule asks it on the master,
- * results on the slave.
+ * The average: a plain one of the first tasks, then one that forgets. schedule asks it on the
+ * master, results on the slave.
  *
- * Invariant: the average of an algorithm of which a task has ended is above 0, since OVERHEAD_NS is
- * part of every sample. A claim of a slave cannot spoil it for long: see SURPRISE and DURATION_MAX_NS.
+ * Invariant: the average of an algorithm is above 0 once a task of it has ended, since OVERHEAD_NS
+ * is part of every sample. A claim of a slave cannot spoil it for long: see SURPRISE and
+ * DURATION_MAX_NS.
  */
 #include "farm/pace.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long the tasks of each algorithm take: an average of the durations that results tell, in which
- * the latest count most. Master and slave each keep one.
+ * How long the tasks of each algorithm take: an average of the durations that results tell, in
+ * which the latest count most. Master and slave each keep one.
  */
 #ifndef MWI_PACE_H
 #define MWI_PACE_H

@@ -26,11 +26,11 @@ void mwi_policies_fini(struct mwi_policies *policies)
     free(policies->entries);
 }
 
-static bool is_equal(const struct mwi_task_policy *a, const struct mwi_task_policy *b)
+static bool is_equal(const struct mwi_task_policy *left, const struct mwi_task_policy *right)
 {
-    return a->sid == b->sid && a->priority == b->priority && a->time_limit_ns == b->time_limit_ns &&
-           a->max_attempts == b->max_attempts && a->is_retried == b->is_retried &&
-           a->is_done_anyway == b->is_done_anyway;
+    return left->sid == right->sid && left->priority == right->priority && left->time_limit_ns == right->time_limit_ns &&
+           left->max_attempts == right->max_attempts && left->is_retried == right->is_retried &&
+           left->is_done_anyway == right->is_done_anyway;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t number)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The policies of tasks. Each different policy is kept once, however many tasks have it; a task holds
- * its number.
+ * The policies of tasks. Each different policy is kept once, however many tasks have it; a task
+ * holds its number.
  */
 #ifndef MWI_POLICIES_H
 #define MWI_POLICIES_H
@@ -42,8 +42,8 @@ struct mwi_policies {
 void mwi_policies_init(struct mwi_policies *policies);
 void mwi_policies_fini(struct mwi_policies *policies);
 
-/* Sets *number to the number of a policy, for one more user; its level is taken from the pool. False
- * out of memory. */
+/* Sets *number to the number of a policy, for one more user; its level is taken from the pool.
+ * False out of memory. */
 bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
                        const struct mwi_task_policy *policy, uint32_t *number);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue is an array; its used part moves to the beginning when it has reached the end and at least
- * half of the array is free, so that pushing costs little. membership pushes, the public functions of
- * the master pop.
+ * The queue is an array; its used part moves to the beginning when it has reached the end and at
+ * least half of the array is free, so that pushing costs little. membership pushes, the public
+ * functions of the master pop.
  */
 #include "farm/sid_queue.h"
 

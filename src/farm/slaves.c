@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store of slaves. membership changes their states, dispatch asks which slave can be sent tasks.
+ * The store of slaves. membership changes their states, dispatch asks which slave can be sent
+ * tasks.
  *
- * Invariants: a slave is in exactly one list by state, and the counts go with the lists; it is in at
- * most one of the lists of those that can be sent tasks (with_ordered, idle, with_room), which one
- * mwi_slaves_update says. A disconnected slave stays in its list until it is reaped, because audit
- * records of the same step still point to its address.
+ * Invariants: a slave is in exactly one list by state, and the counts go with the lists; it is in
+ * at most one of the lists of those that can be sent tasks (with_ordered, idle, with_room), which
+ * one mwi_slaves_update says. A disconnected slave stays in its list until it is reaped, because
+ * audit records of the same step still point to its address.
  *
- * What is known of a slave's host belongs to hosts.c, what it has ahead to load.c.
+ * Facts of a slave's host belong to hosts.c, the work that it has ahead to load.c.
  */
 #include "farm/slaves.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slaves of a master: which are connected, in which state, with which tasks. A client is entered
- * when its transport announces it; it gets its number, the n of SLAVE-n, when it has greeted. Numbers
- * count up from 0 and are never used twice.
+ * The slaves of a master: which are connected, in which state, with which tasks. A client is
+ * entered when its transport announces it; it gets its number, the n of SLAVE-n, when it has
+ * greeted. Numbers count up from 0 and are never used twice.
  */
 #ifndef MWI_SLAVES_H
 #define MWI_SLAVES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Target numbers: how many tasks the user wants to have in memory, of all algorithms together and of
- * each. They only advise the master algorithm: no task is refused because of them.
+ * Target numbers: how many tasks the user wants to have in memory, of all algorithms together and
+ * of each. They only advise the master algorithm: no task is refused because of them.
  */
 #ifndef MWI_TARGETS_H
 #define MWI_TARGETS_H

@@ -2,9 +2,9 @@
  *
  * Pages of the index of tasks. tasks is the only user.
  *
- * Invariants: the first page, if there is one, is not NULL; a page counts its entries and is freed, or
- * kept as the spare one, with the last of them. One task that waits for very long keeps its own page
- * (about a kilobyte) and eight bytes for every page after it.
+ * Invariants: the first page, if there is one, is not NULL; a page counts its entries and is
+ * freed, or kept as the spare one, with the last of them. One task that waits for very long keeps
+ * its own page (about a kilobyte) and eight bytes for every page after it.
  */
 #include "farm/task_index.h"
 
@@ -46,8 +46,8 @@ static void drop_empty(struct mwi_task_index *index)
     }
 }
 
-/* Makes room for so many pages. Those that have gone from the beginning make room once they are
- * half of all, so that moving the others down costs little. */
+/* Makes room for `pages_count` pages. Pages that have gone from the beginning make room once they
+ * are half of all, so that moving the others down costs little. */
 static bool reserve(struct mwi_task_index *index, size_t pages_count)
 {
     if (index->first + pages_count <= index->capacity)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the number of a task to the slot in which it lies. Numbers count up, so the index is a run of
- * pages, each for a range of numbers; a page goes when the last task of its range has gone. One entry
- * takes four bytes.
+ * From the number of a task to the slot in which it lies. Numbers count up, so the index is a run
+ * of pages, each for a range of numbers; a page goes when the last task of its range has gone. One
+ * entry takes four bytes.
  */
 #ifndef MWI_TASK_INDEX_H
 #define MWI_TASK_INDEX_H

@@ -2,13 +2,13 @@
  *
  * The store of tasks. The rooms of the engine add tasks and move them; everybody else reads.
  *
- * Invariants: slots lie in chunks that never move, so that a task can be pointed to; a freed slot is
- * reused first. A task is in the index of ids from mwi_tasks_add until it is FREE. The counts by state
- * and by algorithm are kept by mwi_tasks_move alone. Each state has one place for a task: see the
- * union in struct mwi_task_entry.
+ * Invariants: slots lie in chunks that never move, so that a task can be pointed to; a freed slot
+ * is reused first. A task is in the index of ids from mwi_tasks_add until it is FREE. The counts
+ * by state and by algorithm are kept by mwi_tasks_move alone. Each state has one place for a task:
+ * see the union in struct mwi_task_entry.
  *
- * A field that only few tasks need goes into a side table by id, as histories do: a task is 64 bytes,
- * and ten million of them wait.
+ * A field that only few tasks need goes into a side table by id, as histories do: a task is 64
+ * bytes, and ten million of them wait.
  */
 #include "farm/tasks.h"
 

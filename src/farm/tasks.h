@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The task store: every task that waits, runs or is unrunnable, in a table of slots, and the queue of
- * those that wait. Inside, a task is the address of its slot while it lives; outside, it is a number
- * (id) that counts up from 1 in order of submission and is never used twice. Besides its payload,
- * and the block that counts the users of a large payload, nothing is allocated for a task.
+ * The task store: every task that waits, runs or is unrunnable, in a table of slots, and the queue
+ * of those that wait. Inside, a task is the address of its slot while it lives; outside, it is a
+ * number (id) that counts up from 1 in order of submission and is never used twice. Besides its
+ * payload, and the block that counts the users of a large payload, nothing is allocated for a
+ * task.
  */
 #ifndef MWI_TASKS_H
 #define MWI_TASKS_H
@@ -120,15 +121,16 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
 void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_done,
                    uint64_t duration_ns);
 
-/* The user wants no result of a task that waits or runs. It is gone then, or CANCELLED as long as it
- * has copies. */
+/* The user wants no result of a task that waits or runs. It is gone then, or CANCELLED as long as
+ * it has copies. */
 void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task);
 
-/* Adds to what befell a task; "; " between. Out of memory loses the text, nothing else. */
+/* Adds a text to the history of a task, with "; " between. Out of memory loses the text, nothing
+ * else. */
 void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
                            const char *text);
 
-/* What befell it, "" if nothing; borrowed until the next change of the task. */
+/* The history of a task, "" if it has none. Borrowed until the next change of the task. */
 const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
 
 /* Gives the history to the caller, who frees it; NULL if there is none. */
