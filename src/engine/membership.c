@@ -205,7 +205,6 @@ static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
 
 void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    slave->is_attentive = true;
     slave->idle_since_ns = engine->now_ns;
     if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
                                     ping_interval_ns(engine)))

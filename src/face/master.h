@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The master as its user holds it: an engine, a loop, and what is handed out. master_submit.c has
- * the calls that submit, master_results.c those that hand out, master_loop.c the loops, master.c the
- * other calls of the master algorithm, master_open.c opens and closes it.
+ * the calls that submit, master_results.c those that hand out, master_loop.c the loops, master.c
+ * the other calls of the master algorithm, master_open.c opens and closes it.
  */
 #ifndef MWI_MASTER_H
 #define MWI_MASTER_H

@@ -4,8 +4,8 @@
  * the next is asked for. mw_result names its master, so a copy of the struct reads the same values
  * while the original is out, and is refused later: task numbers are never used twice.
  *
- * To hand out more about a task, add a field to mw_result, fill it here, and say in mw/mw.h how long
- * it lives.
+ * To hand out more about a task, add a field to mw_result, fill it here, and say in mw/mw.h how
+ * long it lives.
  */
 #include "face/master_results.h"
 
@@ -17,7 +17,7 @@
 #include "base/time.h"
 #include "engine/lifecycle.h"
 
-/* What an unrunnable task says if memory did not suffice for its history. */
+/* The message of an unrunnable task if memory did not suffice for its history. */
 #define NO_HISTORY "(out of memory)"
 
 void mwi_master_results_let_go(mw_master *master)

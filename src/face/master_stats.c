@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The numbers of a master for its user: copies of the counters that the stores keep, in the structs of
- * mw/stats.h.
+ * The numbers of a master for its user: copies of the counters that the stores keep, in the structs
+ * of mw/stats.h.
  *
- * A new number is a field at the end of a struct there, counted by the function that changes what it
- * counts (tasks.c, slaves.c, loop.c), and copied here.
+ * A new number is a field at the end of a struct there, counted by the function that changes what
+ * it counts (tasks.c, slaves.c, loop.c), and copied here.
  */
 #include <string.h>
 
@@ -20,8 +20,8 @@ static double to_s(int64_t ns)
     return (double)ns / NS_PER_S;
 }
 
-/* Copies a struct of the library into the caller's, which may be of another version; both begin with
- * their size. False if the caller's has not even that. */
+/* Copies a struct of the library into the caller's, which may be of another version; both begin
+ * with their size. False if the caller's has not even that. */
 static bool hand_over(void *to, size_t to_size, const void *from, size_t from_size)
 {
     size_t common = to_size < from_size ? to_size : from_size;

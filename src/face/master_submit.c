@@ -3,8 +3,8 @@
  * The calls that submit: each turns a name, a policy and arguments of the user's into a task of the
  * engine, or says in a sentence why not.
  *
- * Invariant: nothing is changed before everything was checked, and data that a function takes is freed
- * also on an error. The first refusal is remembered, for the exit status of mw_main.
+ * Invariant: nothing is changed before everything was checked, and data that a function takes is
+ * freed also on an error. The first refusal is remembered, for the exit status of mw_main.
  *
  * A new field of mw_policy or mw_task is translated here, in make_policy or enter_task.
  */
@@ -167,8 +167,8 @@ static mw_error submit_copy(mw_master *master, const mw_task *task, const void *
     return refuse(master, error);
 }
 
-/* Submits the values in the scratch buffer. Small ones are copied, so that the buffer keeps its memory
- * for the next task. */
+/* Submits the values in the scratch buffer. Small ones are copied, so that the buffer keeps its
+ * memory for the next task. */
 static mw_error submit_scratch(mw_master *master, const mw_task *task)
 {
     struct mwi_buffer *scratch = &master->scratch;

@@ -89,31 +89,45 @@ static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_
     mwi_slave_engine_end_task(&slave->engine, task, (uint64_t)(*now_ns - began_ns), *now_ns);
 }
 
-/* Runs up to `count` tasks, and polls the network between them when it is time. `count` 0: runs
- * tasks until a message of results is sent. */
-static void run_tasks(mw_slave *slave, size_t count)
+/* Where running tasks ends. */
+struct stretch {
+    size_t tasks_max;
+    bool ends_with_message; /* also when the results that were gathered have been sent */
+};
+
+/* Polls the network after a task if it is time; false if the slave cannot go on. */
+static bool look_between(mw_slave *slave, int64_t *now_ns)
+{
+    bool is_time = mwi_slave_engine_is_pressing(&slave->engine, *now_ns) ||
+                   *now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
+    if (!is_time || slave->engine.tasks_count == 0)
+        return true;
+    if (turn(slave, INT64_MIN) != MW_OK)
+        return false;
+    *now_ns = mwi_loop_now(slave->loop);
+    return true;
+}
+
+/* Runs the tasks that are there, and polls the network between them when it is time. */
+static void run_tasks(mw_slave *slave, const struct stretch *stretch)
 {
     struct mwi_slave_task task;
     int64_t now_ns = mwi_loop_now(slave->loop);
-    for (size_t i = 0; (i < count || count == 0) && !is_over(slave); i++) {
+    for (size_t i = 0; i < stretch->tasks_max && !is_over(slave); i++) {
         if (!mwi_slave_engine_begin_task(&slave->engine, &task))
             return;
         run_task(slave, &task, &now_ns);
         mwi_loop_carry_out(slave->loop);
-        if (count == 0 && slave->engine.results.count == 0)
+        if (stretch->ends_with_message && slave->engine.results.count == 0)
             return;
-        bool is_time = mwi_slave_engine_is_pressing(&slave->engine, now_ns) ||
-                       now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
-        if (!is_time || slave->engine.tasks_count == 0)
-            continue;
-        if (turn(slave, INT64_MIN) != MW_OK)
+        if (!look_between(slave, &now_ns))
             return;
-        now_ns = mwi_loop_now(slave->loop);
     }
 }
 
-/* Waits for tasks, runs up to `count` of them, and sends the results that are due. */
-static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_counts *counts)
+/* Waits for tasks, runs a stretch of them, and sends the results that are due. */
+static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *stretch,
+                      mw_slave_counts *counts)
 {
     if (slave->is_running) {
         set_counts(slave, counts);
@@ -124,7 +138,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
         if (turn(slave, deadline_ns) != MW_OK || mwi_loop_now(slave->loop) >= deadline_ns)
             break;
     }
-    run_tasks(slave, count);
+    run_tasks(slave, stretch);
     /* By time: the caller's own work, which is next, may take long. */
     if (slave->engine.results.master.group == 0) {
         mwi_results_flush(&slave->engine.results, mwi_loop_now(slave->loop));
@@ -138,12 +152,16 @@ static mw_error serve(mw_slave *slave, double timeout_s, size_t count, mw_slave_
 
 mw_error mw_slave_loop(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
 {
-    return serve(slave, timeout_s, slave->engine.results.master.group, counts);
+    size_t group = slave->engine.results.master.group;
+    bool is_by_time = group == 0;
+    struct stretch stretch = {.tasks_max = is_by_time ? SIZE_MAX : group,
+                              .ends_with_message = is_by_time};
+    return serve(slave, timeout_s, &stretch, counts);
 }
 
 mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
 {
-    return serve(slave, timeout_s, 1, counts);
+    return serve(slave, timeout_s, &(struct stretch){.tasks_max = 1}, counts);
 }
 
 int mw_slave_loop_simple(mw_slave *slave)
@@ -155,7 +173,7 @@ int mw_slave_loop_simple(mw_slave *slave)
     while (!is_over(slave)) {
         if (slave->engine.tasks_count == 0)
             turn(slave, INT64_MAX);
-        run_tasks(slave, SIZE_MAX);
+        run_tasks(slave, &(struct stretch){.tasks_max = SIZE_MAX});
     }
     return slave->engine.phase == MWI_PHASE_SHUTDOWN ? 0 : 255;
 }

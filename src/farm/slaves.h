@@ -44,7 +44,6 @@ struct mwi_slave_entry {
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
-    bool is_attentive;      /* without a task it listens, and answers a ping */
     bool is_pinged;         /* and has not answered yet */
     struct mwi_timer quiet; /* greeting; when idle and attentive, the next ping or its answer */
     struct mwi_timer limit; /* of the task that it runs */
