@@ -115,7 +115,7 @@ static void close_pair(struct pair *pair)
 static void turn(struct side *side)
 {
     mwi_tcp_conn_flush_dirty(&side->hub);
-    CU_ASSERT_TRUE(event_base_loop(side->hub.base, EVLOOP_NONBLOCK) >= 0);
+    CU_ASSERT_TRUE(event_base_loop(side->hub.base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
     mwi_tcp_conn_free_dead(&side->hub);
 }
 
@@ -204,14 +204,14 @@ static void test_greeting_without_frames(void)
     struct pair pair;
     plan.has_greeting = true;
     open_pair(&pair, plan, plan);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 50; i++) {
         turn(&pair.client);
         turn(&pair.server);
     }
     unsigned writes_count = pair.client.plan.writes_count + pair.server.plan.writes_count;
 
     send_one(&pair.server, 0);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 50; i++) {
         turn(&pair.server);
         turn(&pair.client);
     }
@@ -361,8 +361,10 @@ static void test_refused(void)
     plan.is_refused = true;
     open_pair(&pair, plan, good_plan());
 
-    turn(&pair.client);
-    turn(&pair.server);
+    for (int i = 0; i < 3; i++) {
+        turn(&pair.client);
+        turn(&pair.server);
+    }
 
     CU_ASSERT_EQUAL(pair.client.ups_count, 0);
     CU_ASSERT_EQUAL(pair.client.downs_count, 1);
