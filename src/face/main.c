@@ -16,10 +16,17 @@
 #include "face/slave.h"
 #include "loop/signals.h"
 #include "options/check.h"
-#include "options/role.h"
+#include "options/settings.h"
 
 #define STATUS_USAGE 2
 #define STATUS_FAILURE 255
+
+/* The process as its launcher started it. */
+struct launch {
+    struct mwi_world world;
+    int argc; /* the user's arguments: those that are not ours */
+    char **argv;
+};
 
 /* A master that refuses, or a path, may have put anything into a sentence. */
 static void make_printable(char *text)
@@ -36,26 +43,53 @@ static void make_printable(char *text)
     }
 }
 
-/* Every rank of an MPI job finds the same mistake: one of them tells. */
-static void complain(const struct mwi_launch *launch, const char *sentence)
+static void print_sentence(const struct launch *launch, const char *sentence)
 {
     const char *program = launch->argc > 0 ? launch->argv[0] : "mw";
     const char *slash = strrchr(program, '/');
     char line[256 + sizeof(mw_reason)];
-    if (launch->world.rank != 0)
-        return;
     snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
     make_printable(line);
     fprintf(stderr, "%s\n", line);
 }
 
-static int run_master(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+/* Every rank of an MPI job finds the same mistake, and one of them tells. */
+static void complain(const struct launch *launch, const char *sentence)
+{
+    if (launch->world.rank == 0)
+        print_sentence(launch, sentence);
+}
+
+static int status_of(mw_error error)
+{
+    return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+}
+
+static mw_error open_master(mw_master **master, const mw_program *program,
+                            const mw_options *options, const struct launch *launch,
+                            enum mwi_mode mode, mw_reason *why)
+{
+    struct mwi_master_settings settings;
+    bool has_joined;
+    mw_error error = mwi_settings_read_master(&settings, options, mode, launch->argc, launch->argv);
+    if (error != MW_OK) {
+        snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
+        return error;
+    }
+    error = mwi_master_open(master, program, &settings, mwi_signals_fd(), &has_joined, why);
+    mwi_settings_fini_master(&settings);
+    return error;
+}
+
+static int run_master(const mw_program *program, const mw_options *options,
+                      const struct launch *launch, enum mwi_mode mode)
 {
     mw_master *master;
-    mw_error error = mwi_master_open(&master, program, options, launch);
+    mw_reason why = {""};
+    mw_error error = open_master(&master, program, options, launch, mode, &why);
     if (error != MW_OK) {
-        complain(launch, mw_options_error(options));
-        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+        complain(launch, why.text);
+        return status_of(error);
     }
     int returned = STATUS_FAILURE;
     if (program->master == NULL) {
@@ -78,45 +112,46 @@ static int run_master(const mw_program *program, mw_options *options, struct mwi
     return status;
 }
 
-static int run_slave(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+static int run_slave(const mw_program *program, const mw_options *options,
+                     const struct launch *launch, enum mwi_mode mode)
 {
     mw_slave *slave;
-    struct mwi_launch silent = *launch;
-    mw_error error = mwi_slave_open(&slave, program, options, launch);
-    if (error == MW_EGONE && launch->mode == MWI_MODE_TCP_SLAVE)
+    mw_reason reason = {""};
+    struct mwi_slave_settings settings;
+    bool has_joined;
+    mwi_settings_read_slave(&settings, options, mode);
+    mw_error error =
+        mwi_slave_open(&slave, program, &settings, mwi_signals_fd(), &has_joined, &reason);
+    if (error == MW_EGONE && mode == MWI_MODE_TCP_SLAVE)
         return 0;
     if (error != MW_OK) {
-        silent.world.rank = 0;
-        complain(&silent, mw_options_error(options));
-        return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
+        print_sentence(launch, reason.text);
+        return status_of(error);
     }
     int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
                                           : program->slave(slave, launch->argc, launch->argv);
     mw_error why = mwi_slave_check(slave);
-    if (why != MW_OK) {
-        silent.world.rank = 0;
-        complain(&silent, slave->error.text);
-    }
+    if (why != MW_OK)
+        print_sentence(launch, slave->error.text);
     mw_slave_close(slave);
     return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
 }
 
-static int run(const mw_program *program, mw_options *options, struct mwi_launch *launch)
+static int run(const mw_program *program, const mw_options *options, const struct launch *launch)
 {
-    launch->mode = mwi_role_mode(options, launch->world);
-    if (mwi_signals_install(launch->mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
+    enum mwi_mode mode = mwi_role_mode(options, launch->world);
+    if (mwi_signals_install(mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
         complain(launch, "cannot handle signals: no descriptors are left");
         return STATUS_FAILURE;
     }
-    launch->wake_fd = mwi_signals_fd();
-    int status = mwi_role_is_slave(launch->mode) ? run_slave(program, options, launch)
-                                                 : run_master(program, options, launch);
+    int status = mwi_role_is_slave(mode) ? run_slave(program, options, launch, mode)
+                                         : run_master(program, options, launch, mode);
     mwi_signals_restore();
     return status;
 }
 
 /* Whether the options ask only to print something, which is then done. */
-static bool print_asked(const mw_options *options, const struct mwi_launch *launch)
+static bool print_asked(const mw_options *options, const struct launch *launch)
 {
     bool is_first = launch->world.rank == 0;
     if (mwi_options_flag(options, MWI_OPTION_HELP)) {
@@ -148,8 +183,7 @@ int mw_main(const mw_program *program, int argc, char **argv)
 {
     mw_options *options;
     int status = 0;
-    struct mwi_launch launch = {
-        .world = mwi_role_world(getenv), .argc = argc, .argv = argv, .wake_fd = -1};
+    struct launch launch = {.world = mwi_role_world(getenv), .argc = argc, .argv = argv};
     open_closed_streams();
     if (mw_options_create(&options) != MW_OK) {
         complain(&launch, mw_error_text(MW_ENOMEM));

@@ -11,8 +11,7 @@
 #include "loop/announce.h"
 #include "loop/local.h"
 #include "loop/loop.h"
-#include "options/role.h"
-#include "record/trail.h"
+#include "options/settings.h"
 #include "wire/values.h"
 
 struct mw_master {

@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole master or slave inside a program of the caller's.
+ * A whole master or slave inside a program of the caller's, and the question which of the two the
+ * process is. These are mw_main's parts for programs that have no mw_main: without signals, without
+ * options in argv, and without a word on standard error.
  */
+#include <stdlib.h>
+
 #include "face/decline.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
 #include "face/slave.h"
+#include "options/check.h"
+#include "options/role.h"
+
+mw_error mw_options_is_slave(mw_options *options, bool *is_slave)
+{
+    size_t custom_count;
+    mw_error error = mwi_check_options(options);
+    if (error != MW_OK)
+        return error;
+    if (mwi_options_communicator(options) != NULL)
+        return mwi_options_fail(options, MW_ESTATE,
+                                "rank %s of the MPI communicator is the master, its other ranks "
+                                "are slaves: ask MPI for the rank",
+                                mwi_options_master_rank(options));
+    mwi_options_transports(options, &custom_count);
+    *is_slave = custom_count > 0
+                    ? mwi_options_flag(options, MWI_OPTION_SLAVE)
+                    : mwi_role_is_slave(mwi_role_mode(options, mwi_role_world(getenv)));
+    return MW_OK;
+}
 
 mw_error mw_run_master(const mw_program *program, mw_options *options, int argc, char **argv,
                        int *status)
@@ -13,7 +37,8 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
     mw_master *master;
     mwi_options_fail(options, MW_OK, "%s", "");
     if (program->master == NULL) {
-        mwi_decline(options, &(struct mwi_launch){0});
+        bool is_owed = mwi_decline(mwi_options_communicator(options), false);
+        mwi_options_set_must_decline(options, is_owed);
         return mwi_options_fail(options, MW_EINVAL, "the program has no master algorithm");
     }
     mw_error error = mw_master_open(&master, program, options);

@@ -8,14 +8,13 @@
 
 #include "engine/slave_engine.h"
 #include "loop/loop.h"
-#include "options/role.h"
-#include "record/trail.h"
+#include "options/settings.h"
 #include "wire/values.h"
 
 struct mw_slave {
     const mw_program *program;
     void *user;
-    char *member_id;
+    char member_id[MWI_MEMBER_ID_BYTES_MAX + 1]; /* that it greeted with last; "" at first */
     struct mwi_slave_engine engine;
     struct mwi_greeting_origin origin; /* where it runs; the engine tells the master */
     struct mwi_audit_file *trail;
@@ -30,9 +29,11 @@ struct mw_slave {
     char id[24];              /* "SLAVE-3"; "" before the welcome */
 };
 
-/* Opens a slave as mw_slave_open does, in a process whose mode is in *launch. */
-mw_error mwi_slave_open(mw_slave **slave, const mw_program *program, mw_options *options,
-                        struct mwi_launch *launch) MW_USE_RESULT;
+/* Opens a slave, as mw_slave_open, by its settings, which are borrowed for the call; the rest as
+ * mwi_master_open. */
+mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
+                        const struct mwi_slave_settings *settings, int wake_fd, bool *has_joined,
+                        mw_reason *why) MW_USE_RESULT;
 
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The strings are made once; each writing has a new time and status.
+ * Keeps a master's resource file up to date. The strings in it are made when the room is opened;
+ * each writing has a new time, status and number of slaves that are needed. The file is written
+ * again when its interval has passed or that number has changed, but at the end only if no other
+ * master has written it since.
+ *
+ * A new field is a field of struct mwi_resource, which mwi_announce_write fills.
  */
 #include "loop/announce.h"
 
+#include <assert.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +27,7 @@
 struct libraries {
     const char **paths;
     size_t count;
-    bool failed;
+    bool has_failed; /* out of memory */
 };
 
 struct mwi_announce {
@@ -40,7 +46,7 @@ struct mwi_announce {
     struct libraries libraries;
 };
 
-/* What every system has, and what must fit its kernel and C library, is not for shipping. */
+/* Libraries that every system has, or that must fit its kernel and C library, are not shipped. */
 static bool is_of_the_system(const char *path)
 {
     static const char *const names[] = {"ld-linux", "libc.so",       "libm.so",      "libdl.so",
@@ -65,7 +71,7 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *context)
         libraries->paths = paths;
     if (paths == NULL || path == NULL) {
         free(path);
-        libraries->failed = true;
+        libraries->has_failed = true;
         return 1;
     }
     libraries->paths[libraries->count++] = path;
@@ -98,10 +104,11 @@ static bool split_address(struct mwi_announce *announce, const char *bound)
 
 static void add_argument(struct mwi_announce *announce, const char *argument)
 {
+    assert(announce->arguments_count < ARGUMENTS_MAX);
     announce->arguments[announce->arguments_count++] = argument;
 }
 
-static void make_arguments(struct mwi_announce *announce, const mw_options *options)
+static void make_arguments(struct mwi_announce *announce, bool has_member_id)
 {
     add_argument(announce, "--mw-slave");
     if (announce->host != NULL) {
@@ -110,36 +117,34 @@ static void make_arguments(struct mwi_announce *announce, const mw_options *opti
         add_argument(announce, "--mw-master-port");
         add_argument(announce, announce->port);
     }
-    if (mwi_options_is_set(options, MWI_OPTION_MEMBER_ID)) {
+    if (has_member_id) {
         add_argument(announce, "--mw-member-id");
         add_argument(announce, announce->member_id);
     }
 }
 
-mw_error mwi_announce_open(struct mwi_announce **announce, const mw_options *options,
-                           const char *transport, const char *bound)
+mw_error mwi_announce_open(struct mwi_announce **announce,
+                           const struct mwi_announce_settings *settings, const char *transport,
+                           const char *bound)
 {
-    const char *path = mwi_options_text(options, MWI_OPTION_RESOURCE_FILE);
     *announce = NULL;
-    if (path == NULL)
+    if (settings->path == NULL)
         return MW_OK;
     struct mwi_announce *opened = calloc(1, sizeof *opened);
     if (opened == NULL)
         return MW_ENOMEM;
-    opened->path = strdup(path);
-    opened->member_id = strdup(mwi_options_text(options, MWI_OPTION_MEMBER_ID));
-    opened->executable =
-        mwi_executable_path(mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE));
+    opened->path = strdup(settings->path);
+    opened->member_id = strdup(settings->member_id);
+    opened->executable = mwi_executable_path(settings->executable);
     opened->transport = transport;
     dl_iterate_phdr(add_library, &opened->libraries);
-    opened->interval_ns =
-        mwi_options_duration_ns(options, MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL);
+    opened->interval_ns = settings->interval_ns;
     if (opened->path == NULL || opened->member_id == NULL || opened->executable == NULL ||
-        !split_address(opened, bound) || opened->libraries.failed) {
+        !split_address(opened, bound) || opened->libraries.has_failed) {
         mwi_announce_close(opened);
         return MW_ENOMEM;
     }
-    make_arguments(opened, options);
+    make_arguments(opened, settings->has_member_id);
     *announce = opened;
     return MW_OK;
 }

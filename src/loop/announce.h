@@ -6,15 +6,17 @@
 #define MWI_ANNOUNCE_H
 
 #include "loop/loop.h"
-#include "options/options.h"
+#include "options/settings.h"
 #include "record/resource.h"
 
 struct mwi_announce;
 
-/* Prepares the file that the options name; *announce is NULL if they name none. `transport` is
- * constant, `bound` is "HOST:PORT" or "" and copied. MW_ENOMEM. */
-mw_error mwi_announce_open(struct mwi_announce **announce, const mw_options *options,
-                           const char *transport, const char *bound);
+/* Prepares the resource file that the settings name; *announce is NULL if they name none. The
+ * settings are copied. `transport` is borrowed until close. `bound` is copied: "HOST:PORT", or ""
+ * if the transport has no address. MW_ENOMEM. */
+mw_error mwi_announce_open(struct mwi_announce **announce,
+                           const struct mwi_announce_settings *settings, const char *transport,
+                           const char *bound);
 
 /* How many slaves the farm needs now; the file is written again soon after that changes. NULL is
  * legal. */

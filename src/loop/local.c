@@ -6,6 +6,7 @@
  */
 #include "loop/local.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,9 +45,8 @@ struct mwi_local {
     size_t index;
     char *path;
     bool is_path_asked; /* by --mw-slave-executable */
-    char *
-        *arguments; /* one block; the strings are the options' and the user's, but for inherited */
-    char **inherited;
+    char **arguments;   /* each an own string */
+    size_t arguments_count;
     struct place *places;
     size_t places_count;
     size_t ending_count;
@@ -57,38 +57,40 @@ struct mwi_local {
 
 #define CHANNEL_INDEX 2
 
-/* The program, "--mw-slave", the channel, what is inherited, and the user's own arguments. */
-static bool make_arguments(struct mwi_local *local, const mw_options *options,
-                           const struct mwi_launch *launch)
+static bool add_argument(struct mwi_local *local, const char *argument)
 {
-    static char role[] = "--mw-slave", channel[] = "--mw-channel";
-    size_t inherited_count = 0, count = 0;
-    size_t user_count = launch->argc > 0 ? (size_t)launch->argc - 1 : 0;
-    local->inherited = mwi_options_inherited(options, &inherited_count);
-    local->arguments = calloc(inherited_count + user_count + 4, sizeof *local->arguments);
-    if (local->inherited == NULL || local->arguments == NULL)
-        return false;
-    local->arguments[count++] = launch->argc > 0 ? launch->argv[0] : local->path;
-    local->arguments[count++] = role;
-    local->arguments[count++] = channel;
-    for (size_t i = 0; i < inherited_count; i++)
-        local->arguments[count++] = local->inherited[i];
-    for (size_t i = 0; i < user_count; i++)
-        local->arguments[count++] = launch->argv[i + 1];
-    return true;
+    char *copy = strdup(argument);
+    local->arguments[local->arguments_count] = copy;
+    local->arguments_count += copy != NULL;
+    return copy != NULL;
 }
 
-static size_t slaves_wanted(const mw_options *options)
+/* The program, "--mw-slave", the channel, the inherited options, and the user's own arguments. */
+static bool make_arguments(struct mwi_local *local, const struct mwi_local_settings *settings)
 {
-    if (mwi_options_is_set(options, MWI_OPTION_LOCAL))
-        return (size_t)mwi_options_integer(options, MWI_OPTION_LOCAL);
+    size_t user_count = settings->argc > 0 ? (size_t)settings->argc - 1 : 0;
+    local->arguments = calloc(settings->inherited_count + user_count + 4, sizeof(char *));
+    if (local->arguments == NULL)
+        return false;
+    bool is_made = add_argument(local, settings->argc > 0 ? settings->argv[0] : local->path) &&
+                   add_argument(local, "--mw-slave") && add_argument(local, "--mw-channel");
+    for (size_t i = 0; i < settings->inherited_count && is_made; i++)
+        is_made = add_argument(local, settings->inherited[i]);
+    for (size_t i = 0; i < user_count && is_made; i++)
+        is_made = add_argument(local, settings->argv[i + 1]);
+    return is_made;
+}
+
+static size_t slaves_wanted(const struct mwi_local_settings *settings)
+{
+    if (settings->slaves_count > 0)
+        return settings->slaves_count;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors < 1 ? 1 : (size_t)processors;
 }
 
-mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
-                        const struct mwi_launch *launch, struct mwi_loop *loop, size_t index,
-                        mw_reason *why)
+mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
+                        struct mwi_loop *loop, size_t index, mw_reason *why)
 {
     if (mwi_child_is_one()) {
         /* It would start slaves that start slaves, without end. */
@@ -98,22 +100,23 @@ mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
             "to mw_main, or to mw_options_parse and mw_slave_open");
         return MW_EUSAGE;
     }
+    size_t places_count = slaves_wanted(settings);
     struct mwi_local *opened = calloc(1, sizeof *opened);
     if (opened != NULL) {
         opened->loop = loop;
         opened->index = index;
-        opened->path =
-            mwi_executable_to_start(mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE));
-        opened->is_path_asked = mwi_options_is_set(options, MWI_OPTION_SLAVE_EXECUTABLE);
-        opened->places = calloc(slaves_wanted(options), sizeof *opened->places);
+        opened->path = mwi_executable_to_start(settings->executable);
+        opened->is_path_asked = settings->executable != NULL;
+        opened->places = calloc(places_count, sizeof *opened->places);
     }
     if (opened == NULL || opened->path == NULL || opened->places == NULL ||
-        !make_arguments(opened, options, launch)) {
+        !make_arguments(opened, settings)) {
         mwi_local_close(opened, INT64_MIN);
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
-    opened->places_count = slaves_wanted(options);
+    assert(opened->arguments_count > CHANNEL_INDEX);
+    opened->places_count = places_count;
     *local = opened;
     return MW_OK;
 }
@@ -278,8 +281,9 @@ void mwi_local_close(struct mwi_local *local, int64_t deadline_ns)
         if (has_process(&local->places[i]))
             close_place(local, &local->places[i], deadline_ns);
     free(local->places);
+    for (size_t i = 0; i < local->arguments_count; i++)
+        free(local->arguments[i]);
     free(local->arguments);
-    free(local->inherited);
     free(local->path);
     free(local);
 }

@@ -7,19 +7,18 @@
 #define MWI_LOCAL_H
 
 #include "loop/loop.h"
-#include "options/role.h"
+#include "options/settings.h"
 
 /* So many replacements in a row a slave gets. */
 #define MWI_LOCAL_REPLACEMENTS_MAX 3
 
 struct mwi_local;
 
-/* Prepares as many slaves as the options say, one per processor without --mw-local. Their transport
- * is number `index` of the loop, which must exist as long as the local farm. MW_ENOMEM; MW_EUSAGE
- * in a process that is itself a local slave. */
-mw_error mwi_local_open(struct mwi_local **local, const mw_options *options,
-                        const struct mwi_launch *launch, struct mwi_loop *loop, size_t index,
-                        mw_reason *why);
+/* Prepares the slaves that the settings ask for, which are copied. Their transport is number
+ * `index` of the loop, which is borrowed until close. MW_ENOMEM; MW_EUSAGE in a process that is
+ * itself a local slave. */
+mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
+                        struct mwi_loop *loop, size_t index, mw_reason *why);
 
 /* Starts them all. Errors: MW_EIO, MW_ENOMEM, MW_ENETWORK. */
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why);

@@ -14,6 +14,7 @@
 
 #include "base/backoff.h"
 #include "base/body.h"
+#include "base/clock.h"
 #include "base/time.h"
 #include "options/options.h"
 
@@ -466,6 +467,11 @@ int64_t mwi_loop_due(const struct mwi_loop *loop)
 int64_t mwi_loop_turned(const struct mwi_loop *loop)
 {
     return loop->turned_ns;
+}
+
+void mwi_loop_set_wall_clock(struct mwi_loop *loop)
+{
+    mwi_audit_file_set_offset(loop->audit, mwi_clock_wall_ns() - mwi_loop_now(loop));
 }
 
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)

@@ -83,6 +83,10 @@ void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
 /* Carries out what a direct call of the engine has left. */
 void mwi_loop_carry_out(struct mwi_loop *loop);
 
+/* Stamps the records from now on with the time of day. Without this call they have the time of the
+ * transport's clock. */
+void mwi_loop_set_wall_clock(struct mwi_loop *loop);
+
 /* Writes a record of the shell's own; its time is filled in. */
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Form only: an address of eight wrong groups passes, and whoever looks it up says that it is none.
- * What is found here is what would be misread later, such as a port behind the host.
+ * Checks the form of hosts only: an address of eight wrong groups passes, and fails when it is
+ * looked up. The checks find mistakes that would be misread later, such as a port behind the host.
+ * kind.c reads hosts with them; settings.c, address_book.c and the master join a host and its
+ * ports.
  */
 #include "options/hostname.h"
 

@@ -304,3 +304,18 @@ void mwi_kind_allowed(const struct mwi_option_row *row, char *text, size_t size)
     assert(row->kind < MWI_OPTION_KINDS_COUNT && kinds[row->kind].allow != NULL && size > 0);
     kinds[row->kind].allow(row, text, size);
 }
+
+void mwi_kind_show(const char *text, char shown[MWI_KIND_SHOWN_BYTES])
+{
+    if (text[0] == '\0')
+        text = "\"\"";
+    size_t length = strnlen(text, MWI_KIND_SHOWN_BYTES);
+    bool is_cut = length == MWI_KIND_SHOWN_BYTES;
+    if (is_cut)
+        length--;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    shown[length] = '\0';
+    if (is_cut)
+        memcpy(shown + length - 3, "...", 3);
+}

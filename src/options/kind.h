@@ -31,6 +31,12 @@ struct mwi_option_value {
 bool mwi_kind_read(const struct mwi_option_row *row, const char *text,
                    struct mwi_option_value *value);
 
+#define MWI_KIND_SHOWN_BYTES 64
+
+/* Writes a text that anybody may have given as it may stand in a sentence: short, visible, without
+ * bytes that a terminal obeys, and "" in quotes. */
+void mwi_kind_show(const char *text, char shown[MWI_KIND_SHOWN_BYTES]);
+
 /* Writes which values the row allows, "a whole number from 0 to 65535", to text[0..size), always
  * NUL-terminated. */
 void mwi_kind_allowed(const struct mwi_option_row *row, char *text, size_t size);

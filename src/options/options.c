@@ -18,7 +18,6 @@
 
 #define SEQUENCE_OF_ENVIRONMENT 1
 #define NAME_BYTES_MAX 64
-#define SHOWN_BYTES_MAX 64
 
 /* The entry of one option. */
 struct entry {
@@ -118,40 +117,18 @@ static mw_error fail_memory(mw_options *options)
     return mwi_options_fail(options, MW_ENOMEM, "%s", mw_error_text(MW_ENOMEM));
 }
 
-/* Makes a text fit for a sentence: short, visible, and without bytes that a terminal obeys. */
-static void show_text(const char *text, char shown[SHOWN_BYTES_MAX])
-{
-    if (text[0] == '\0')
-        text = "\"\"";
-    size_t length = strnlen(text, SHOWN_BYTES_MAX);
-    bool is_cut = length == SHOWN_BYTES_MAX;
-    if (is_cut)
-        length--;
-    for (size_t i = 0; i < length; i++)
-        shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-    shown[length] = '\0';
-    if (is_cut)
-        memcpy(shown + length - 3, "...", 3);
-}
-
 static mw_error fail_text(mw_options *options, const struct assignment *assignment)
 {
     const struct mwi_option_row *row = row_of(assignment->option);
-    char shown[SHOWN_BYTES_MAX], allowed[160], variable[NAME_BYTES_MAX];
-    show_text(assignment->text, shown);
+    char shown[MWI_KIND_SHOWN_BYTES], allowed[160], variable[NAME_BYTES_MAX];
+    mwi_kind_show(assignment->text, shown);
     mwi_kind_allowed(row, allowed, sizeof allowed);
-    switch (assignment->source) {
-    case MWI_SOURCE_ENVIRONMENT:
-        mwi_table_variable(row, variable, sizeof variable);
-        return mwi_options_fail(options, MW_EUSAGE, "environment variable %s=%s: must be %s",
-                                variable, shown, allowed);
-    case MWI_SOURCE_RESOURCE_FILE:
-        return mwi_options_fail(options, MW_EUSAGE, "resource file: %s %s: must be %s", row->name,
-                                shown, allowed);
-    default:
+    if (assignment->source != MWI_SOURCE_ENVIRONMENT)
         return mwi_options_fail(options, MW_EUSAGE, MWI_OPTION_PREFIX "%s %s: must be %s",
                                 row->name, shown, allowed);
-    }
+    mwi_table_variable(row, variable, sizeof variable);
+    return mwi_options_fail(options, MW_EUSAGE, "environment variable %s=%s: must be %s", variable,
+                            shown, allowed);
 }
 
 static bool is_refused(const struct mwi_option_row *row, const struct mwi_option_value *value)
@@ -194,11 +171,11 @@ static mw_error assign(mw_options *options, const struct assignment *assignment)
 mw_error mwi_options_fail_unknown(mw_options *options, const char *name, size_t length)
 {
     const char *nearest = mwi_table_nearest(name, length);
-    char shown[SHOWN_BYTES_MAX], copy[SHOWN_BYTES_MAX + 1];
+    char shown[MWI_KIND_SHOWN_BYTES], copy[MWI_KIND_SHOWN_BYTES + 1];
     size_t copied = length < sizeof copy ? length : sizeof copy - 1;
     memcpy(copy, name, copied);
     copy[copied] = '\0';
-    show_text(copy, shown);
+    mwi_kind_show(copy, shown);
     if (length == 0)
         shown[0] = '\0';
     if (nearest != NULL)
@@ -324,17 +301,12 @@ bool mwi_options_is_set(const mw_options *options, enum mwi_option option)
     return mwi_options_source(options, option) != MWI_SOURCE_DEFAULT;
 }
 
-mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
-                                            const char *value)
+/* The variables of the environment have no order, and the more specific one wins. */
+bool mwi_options_gives_way(const mw_options *options, enum mwi_option option)
 {
-    const struct entry *old = &options->entries[option];
     const struct entry *file = &options->entries[MWI_OPTION_RESOURCE_FILE];
-    struct assignment assignment = {option, value, MWI_SOURCE_RESOURCE_FILE, file->sequence};
-    /* The environment has no order of its own, and the more specific of its variables wins. */
-    if (old->sequence > file->sequence ||
-        (old->sequence == file->sequence && old->source > MWI_SOURCE_RESOURCE_FILE))
-        return MW_OK;
-    return assign(options, &assignment);
+    return !mwi_options_is_set(options, option) ||
+           options->entries[option].sequence < file->sequence;
 }
 
 static bool is_complete(const mw_transport_api *api)

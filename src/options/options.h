@@ -14,12 +14,7 @@
 #define MWI_TRANSPORTS_MAX 8
 
 /* Where a value came from. When two options contradict each other, a later enumerator wins. */
-enum mwi_option_source {
-    MWI_SOURCE_DEFAULT,
-    MWI_SOURCE_RESOURCE_FILE,
-    MWI_SOURCE_ENVIRONMENT,
-    MWI_SOURCE_SET
-};
+enum mwi_option_source { MWI_SOURCE_DEFAULT, MWI_SOURCE_ENVIRONMENT, MWI_SOURCE_SET };
 
 /* A transport that mw_options_use_transport added; the options own the address, and borrow the rest
  * from the user. */
@@ -55,12 +50,11 @@ enum mwi_option_source mwi_options_source(const mw_options *options, enum mwi_op
 /* Puts an option back to its default. */
 void mwi_options_unset(mw_options *options, enum mwi_option option);
 
-/* What a resource file said: counts as if it stood where --mw-resource-file stands. So it replaces
- * what the environment, or something earlier in argv or an earlier mw_options_set said, and gives
- * way to what came later; if --mw-resource-file itself is from the environment, also to the other
- * variables of the environment. Giving way is MW_OK. MW_EUSAGE for a value that is not allowed. */
-mw_error mwi_options_set_from_resource_file(mw_options *options, enum mwi_option option,
-                                            const char *value);
+/* Whether a resource file that says this option replaces the option's value. The file counts as if
+ * its contents stood where --mw-resource-file stands: it replaces a default, a variable of the
+ * environment, and a setting before it in argv or by mw_options_set. If --mw-resource-file itself
+ * is from the environment, the file replaces only defaults. */
+bool mwi_options_gives_way(const mw_options *options, enum mwi_option option);
 
 /* Whether --mw-transport names the scheme, alone or in a list: "tcp" is in "mpi,tcp". */
 bool mwi_options_names_transport(const mw_options *options, const char *scheme);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Role flags win over guesses; mwi_check_options has refused contradictions before.
+ * Decides the mode of a process. The flags --mw-master, --mw-slave and --mw-local win over
+ * --mw-transport, and that wins over the guess from the MPI launcher; check.c has refused
+ * contradictions before. The public functions of face/ call this before they read settings.
+ *
+ * A new mode is an enumerator in role.h, a line in mwi_role_mode, and a place in settings.c.
  */
 #include "options/role.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "options/check.h"
-
+/* The number in the text; `otherwise` if it is no number or out of range. */
 static int to_number(const char *text, int otherwise)
 {
     char *end;
@@ -30,7 +32,7 @@ struct mwi_world mwi_role_world(char *(*get)(const char *name))
     return (struct mwi_world){1, 0};
 }
 
-/* "tcp" alone, in the environment of who gives a communicator, is meant for other programs. */
+/* With a communicator, "tcp" alone comes from the environment and is meant for other programs. */
 static enum mwi_mode mpi_master_mode(const mw_options *options)
 {
     bool is_mixed =
@@ -57,58 +59,14 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
     return MWI_MODE_LOCAL;
 }
 
-enum mwi_mode mwi_role_mode_embedded(const mw_options *options, bool is_slave)
+enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_world world,
+                                     bool is_slave)
 {
     size_t custom_count;
     mwi_options_transports(options, &custom_count);
     if (mwi_options_communicator(options) != NULL)
         return is_slave ? MWI_MODE_MPI_SLAVE : mpi_master_mode(options);
-    return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_role_mode(options, mwi_role_world(getenv));
-}
-
-mw_error mw_options_is_slave(mw_options *options, bool *is_slave)
-{
-    size_t custom_count;
-    mw_error error = mwi_check_options(options);
-    if (error != MW_OK)
-        return error;
-    if (mwi_options_communicator(options) != NULL)
-        return mwi_options_fail(options, MW_ESTATE,
-                                "rank %s of the MPI communicator is the master, its other ranks "
-                                "are slaves: ask MPI for the rank",
-                                mwi_options_master_rank(options));
-    mwi_options_transports(options, &custom_count);
-    *is_slave = custom_count > 0
-                    ? mwi_options_flag(options, MWI_OPTION_SLAVE)
-                    : mwi_role_is_slave(mwi_role_mode(options, mwi_role_world(getenv)));
-    return MW_OK;
-}
-
-mw_error mwi_role_fail_slave(mw_options *options)
-{
-    struct mwi_world world = mwi_role_world(getenv);
-    enum mwi_option_source source = mwi_options_source(options, MWI_OPTION_SLAVE);
-    if (mwi_options_flag(options, MWI_OPTION_SLAVE))
-        return mwi_options_fail(options, MW_EUSAGE,
-                                "%s makes this process a slave: open it with mw_slave_open",
-                                source == MWI_SOURCE_ENVIRONMENT ? "MW_SLAVE=1" : "--mw-slave");
-    return mwi_options_fail(options, MW_EUSAGE,
-                            "the MPI launcher makes this process rank %d of %d, which is a slave: "
-                            "open it with mw_slave_open",
-                            world.rank, world.size);
-}
-
-mw_error mwi_role_fail_master(mw_options *options)
-{
-    struct mwi_world world = mwi_role_world(getenv);
-    if (world.size > 1 && mwi_role_mode(options, world) != MWI_MODE_LOCAL &&
-        mwi_role_mode(options, world) != MWI_MODE_TCP_MASTER)
-        return mwi_options_fail(options, MW_EUSAGE,
-                                "the MPI launcher makes this process rank 0 of %d, which is the "
-                                "master: open it with mw_master_open",
-                                world.size);
-    return mwi_options_fail(options, MW_EUSAGE,
-                            "the options do not make this process a slave: set \"slave\"");
+    return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_role_mode(options, world);
 }
 
 bool mwi_role_is_slave(enum mwi_mode mode)
@@ -117,24 +75,31 @@ bool mwi_role_is_slave(enum mwi_mode mode)
            mode == MWI_MODE_MPI_SLAVE;
 }
 
-const mw_algorithm *mwi_role_algorithms(const mw_program *program)
+mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, mw_reason *why)
 {
-    static const mw_algorithm none = {0};
-    return program->algorithms == NULL ? &none : program->algorithms;
+    enum mwi_option_source source = mwi_options_source(options, MWI_OPTION_SLAVE);
+    if (mwi_options_flag(options, MWI_OPTION_SLAVE))
+        snprintf(why->text, sizeof why->text,
+                 "%s makes this process a slave: open it with mw_slave_open",
+                 source == MWI_SOURCE_ENVIRONMENT ? "MW_SLAVE=1" : "--mw-slave");
+    else
+        snprintf(why->text, sizeof why->text,
+                 "the MPI launcher makes this process rank %d of %d, which is a slave: open it "
+                 "with mw_slave_open",
+                 world.rank, world.size);
+    return MW_EUSAGE;
 }
 
-mw_error mwi_role_check_program(const mw_program *program, mw_reason *why)
+mw_error mwi_role_fail_master(const mw_options *options, struct mwi_world world, mw_reason *why)
 {
-    const mw_algorithm *table = mwi_role_algorithms(program);
-    for (size_t i = 0; table[i].name != NULL; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(table[i].name, table[j].name) != 0)
-                continue;
-            snprintf(why->text, sizeof why->text,
-                     "the task algorithm \"%.100s\" is in the program's table twice",
-                     table[i].name);
-            return MW_EINVAL;
-        }
-    }
-    return MW_OK;
+    enum mwi_mode mode = mwi_role_mode(options, world);
+    if (world.size > 1 && mode != MWI_MODE_LOCAL && mode != MWI_MODE_TCP_MASTER)
+        snprintf(why->text, sizeof why->text,
+                 "the MPI launcher makes this process rank 0 of %d, which is the master: open it "
+                 "with mw_master_open",
+                 world.size);
+    else
+        snprintf(why->text, sizeof why->text,
+                 "the options do not make this process a slave: set \"slave\"");
+    return MW_EUSAGE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process is to be: decided from its options and from what an MPI launcher left in its
- * environment. Pure but for reading the environment.
+ * Decides which part a process plays in a farm: by its options, and by what an MPI launcher left in
+ * its environment. Pure: the environment is handed in.
  */
 #ifndef MWI_ROLE_H
 #define MWI_ROLE_H
@@ -19,8 +19,8 @@ enum mwi_mode {
     MWI_MODE_CUSTOM        /* transports of mw_options_use_transport */
 };
 
-/* What an MPI launcher said: processes in the job and which of them this is; 1 and 0 without one.
- */
+/* The MPI job around this process: how many processes it has, and the number of this one. Without
+ * an MPI launcher 1 and 0. */
 struct mwi_world {
     int size;
     int rank;
@@ -30,35 +30,20 @@ struct mwi_world {
  * SLURM_STEP_NUM_TASKS (srun --mpi=pmix). `get` is getenv, or a test's. */
 struct mwi_world mwi_role_world(char *(*get)(const char *name));
 
-/* What the options say for a program that is started as a whole. */
+/* The mode of a program that is started as a whole, by mw_main. The options were checked, here and
+ * below. */
 enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world);
 
-/* What they say for a master (or slave) that the user opens himself. */
-enum mwi_mode mwi_role_mode_embedded(const mw_options *options, bool is_slave);
+/* The mode of a master or slave that the user opens, as he says which. It may contradict is_slave:
+ * then the caller fails with one of the two functions below. */
+enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_world world,
+                                     bool is_slave);
 
 bool mwi_role_is_slave(enum mwi_mode mode);
 
-/* MW_EUSAGE with a sentence that says which option, or the launcher, makes this process a slave
- * (or master), for a program that opens the other. */
-mw_error mwi_role_fail_slave(mw_options *options);
-mw_error mwi_role_fail_master(mw_options *options);
-
-/* The program's table of algorithms, an empty one if it has none. */
-const mw_algorithm *mwi_role_algorithms(const mw_program *program);
-
-/* MW_EINVAL with a sentence for a table that has a name twice. */
-mw_error mwi_role_check_program(const mw_program *program, mw_reason *why);
-
-/* Everything that mw_main knows and an embedder need not say. */
-struct mwi_launch {
-    enum mwi_mode mode;
-    struct mwi_world world;
-    int argc; /* the user's arguments, handed on to local slaves; argv[0] first */
-    char **argv;
-    int wake_fd; /* readable once a signal came; -1: signals are not ours */
-    /* Set by opening: a collective call of the communicator was made, and need not be made up for.
-     */
-    bool has_joined;
-};
+/* For a program that opens a master in a process that is a slave, and the reverse: MW_EUSAGE with a
+ * sentence that says which option, or the launcher, makes the process a slave (or a master). */
+mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, mw_reason *why);
+mw_error mwi_role_fail_master(const mw_options *options, struct mwi_world world, mw_reason *why);
 
 #endif

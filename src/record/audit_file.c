@@ -30,7 +30,7 @@ struct mwi_audit_file {
     enum trail_state state;
     int fd;
     bool is_json;
-    bool is_utc;
+    bool is_simulated;
     int64_t wall_offset_ns;
     /* The values that complete the name, and the name; NULL for standard error. */
     char *pattern;
@@ -146,35 +146,35 @@ static mw_error open_path(struct mwi_audit_file *file, const char *node, mw_reas
     return MW_OK;
 }
 
-static mw_error set_up_file(struct mwi_audit_file *file, const struct mwi_audit_file_config *config,
+static mw_error set_up_file(struct mwi_audit_file *file, const struct mwi_audit_settings *settings,
                             mw_reason *why)
 {
     bool has_node;
-    mw_error error = check_pattern(config->pattern, &has_node, why);
+    mw_error error = check_pattern(settings->pattern, &has_node, why);
     if (error != MW_OK)
         return error;
-    file->pattern = strdup(config->pattern);
-    file->member_id = strdup(config->member_id != NULL ? config->member_id : "");
+    file->pattern = strdup(settings->pattern);
+    file->member_id = strdup(settings->member_id != NULL ? settings->member_id : "");
     if (file->pattern == NULL || file->member_id == NULL)
         return fail_memory(why);
-    if (has_node && config->node == NULL)
+    if (has_node && settings->node == NULL)
         return MW_OK;
-    return open_path(file, config->node, why);
+    return open_path(file, settings->node, why);
 }
 
 /* Finds out where to write, if anywhere. */
-static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_file_config *config,
+static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_settings *settings,
                        mw_reason *why)
 {
-    if (config->pattern == NULL && config->is_quiet) {
+    if (settings->pattern == NULL && settings->is_quiet) {
         file->state = TRAIL_STOPPED;
         return MW_OK;
     }
     file->buffer = malloc(BUFFER_BYTES);
     if (file->buffer == NULL)
         return fail_memory(why);
-    if (config->pattern != NULL)
-        return set_up_file(file, config, why);
+    if (settings->pattern != NULL)
+        return set_up_file(file, settings, why);
     file->fd = STDERR_FILENO;
     file->state = TRAIL_WRITING;
     return MW_OK;
@@ -201,7 +201,7 @@ static void destroy_file(struct mwi_audit_file *file)
 }
 
 mw_error mwi_audit_file_open(struct mwi_audit_file **file,
-                             const struct mwi_audit_file_config *config, mw_reason *why)
+                             const struct mwi_audit_settings *settings, mw_reason *why)
 {
     struct mwi_audit_file *opened = malloc(sizeof *opened);
     if (opened == NULL)
@@ -209,11 +209,11 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
     *opened = (struct mwi_audit_file){
         .state = TRAIL_NAMELESS,
         .fd = -1,
-        .is_json = config->is_json,
-        .is_utc = config->is_utc,
+        .is_json = settings->is_json,
+        .is_simulated = settings->is_simulated,
         .stamp_second = INT64_MIN,
     };
-    mw_error error = set_up(opened, config, why);
+    mw_error error = set_up(opened, settings, why);
     if (error != MW_OK) {
         destroy_file(opened);
         return error;
@@ -338,7 +338,7 @@ static void make_stamp(struct mwi_audit_file *file, int64_t second)
 {
     time_t time = (time_t)second;
     struct tm tm;
-    struct tm *result = file->is_utc ? gmtime_r(&time, &tm) : localtime_r(&time, &tm);
+    struct tm *result = file->is_simulated ? gmtime_r(&time, &tm) : localtime_r(&time, &tm);
     file->stamp_second = second;
     if (result == NULL || strftime(file->stamp, sizeof file->stamp, "%m/%d/%Y %H:%M:%S", &tm) == 0)
         strcpy(file->stamp, "00/00/0000 00:00:00");

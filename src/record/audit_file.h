@@ -13,32 +13,17 @@
 
 #include <mw/error.h>
 
+#include "options/settings.h"
 #include "record/audit.h"
 
 struct mwi_audit_file;
 
-struct mwi_audit_file_config {
-    /* The file's path with %n (node), %p (pid), %h (host), %m (member id, its "/" as "_") and %%;
-     * NULL: standard error. */
-    const char *pattern;
-    /* The node for %n, "master" or "SLAVE-3"; NULL if it is not known yet, see
-     * mwi_audit_file_name. */
-    const char *node;
-    const char *member_id;
-    /* No trail on standard error: without a pattern there is no trail. */
-    bool is_quiet;
-    /* Lines of JSON instead of text. */
-    bool is_json;
-    /* Stamps of text in UTC, otherwise in local time. */
-    bool is_utc;
-};
-
-/* Opens the trail at *file; a file is made with mode 0644 and appended to. `config` is borrowed for
- * the call. While %n of the pattern is not known, nothing is opened and lines are kept in memory.
- * On failure *file is untouched. Errors, with a sentence that names --mw-audit-file: MW_EUSAGE for
- * an unknown % in the pattern, MW_EIO for a file that cannot be opened, MW_ENOMEM. */
+/* Opens the trail at *file; a file is made with mode 0644 and appended to. The settings are
+ * borrowed for the call. While %n of the pattern is not known, nothing is opened and lines are kept
+ * in memory. On failure *file is untouched. Errors, with a sentence that names --mw-audit-file:
+ * MW_EUSAGE for an unknown % in the pattern, MW_EIO for a file that cannot be opened, MW_ENOMEM. */
 mw_error mwi_audit_file_open(struct mwi_audit_file **file,
-                             const struct mwi_audit_file_config *config,
+                             const struct mwi_audit_settings *settings,
                              mw_reason *why) MW_USE_RESULT;
 
 /* Sets the offset that is added to the time of later records to get nanoseconds since 1970; 0 until

@@ -72,11 +72,11 @@ static void on_lost(void *context, mw_peer peer, bool was_useful)
 
 bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wait wait)
 {
-    struct mwi_audit_file_config config = {.pattern = audit_path,
-                                           .node = "master",
-                                           .member_id = "farm",
-                                           .is_quiet = true,
-                                           .is_utc = true};
+    struct mwi_audit_settings settings = {.pattern = audit_path,
+                                          .node = "master",
+                                          .member_id = "farm",
+                                          .is_quiet = true,
+                                          .is_simulated = true};
     mw_reason why;
     memset(loop, 0, sizeof *loop);
     loop->clock = 100;
@@ -89,7 +89,7 @@ bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wai
                                      .effects = &loop->effects,
                                      .lost = on_lost,
                                      .lost_context = loop};
-    return mwi_audit_file_open(&loop->audit, &config, &why) == MW_OK &&
+    return mwi_audit_file_open(&loop->audit, &settings, &why) == MW_OK &&
            mwi_loop_open(&loop->loop, &engine, wait, loop->audit) == MW_OK;
 }
 

@@ -22,7 +22,7 @@
 struct place {
     struct mwt_folder folder;
     struct mwt_loop loop;
-    mw_options *options;
+    struct mwi_announce_settings settings;
     char path[384];
     char trail[384];
 };
@@ -35,13 +35,12 @@ static void start(struct place *place)
     CU_ASSERT_TRUE_FATAL(mwt_loop_open(&place->loop, place->trail));
     CU_ASSERT_TRUE_FATAL(mwt_loop_add(&place->loop, 0, &mwt_fake_sleeping));
     place->loop.clock = 0;
-    CU_ASSERT_EQUAL_FATAL(mw_options_create(&place->options), MW_OK);
-    CU_ASSERT_EQUAL(mw_options_set(place->options, "resource-file", place->path), MW_OK);
+    place->settings = (struct mwi_announce_settings){
+        .path = place->path, .interval_ns = 300 * SECOND, .member_id = "default-member-id"};
 }
 
 static void end(struct place *place)
 {
-    mw_options_destroy(place->options);
     mwt_loop_close(&place->loop);
     mwt_folder_destroy(&place->folder);
 }
@@ -49,7 +48,7 @@ static void end(struct place *place)
 static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
 {
     struct mwi_announce *announce = NULL;
-    CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, place->options, transport, bound), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, &place->settings, transport, bound), MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
 }
@@ -85,16 +84,16 @@ static void check_arguments(const struct mwi_resource *resource, const char *con
     CU_ASSERT_EQUAL(i, resource->slave_arguments_count);
 }
 
-/* Without the option there is no file, and no work. */
+/* Without a path there is no file, and no work. */
 static void test_no_file(void)
 {
     struct place place;
     struct mwi_announce *announce = (struct mwi_announce *)&place;
     mw_reason why = {""};
     start(&place);
-    mwi_options_unset(place.options, MWI_OPTION_RESOURCE_FILE);
+    place.settings.path = NULL;
 
-    CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.options, "tcp", "host:1"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_announce_open(&announce, &place.settings, "tcp", "host:1"), MW_OK);
 
     CU_ASSERT_PTR_NULL(announce);
     CU_ASSERT_EQUAL(mwi_announce_write(NULL, place.loop.loop, MWI_COMPUTATION_FINISHED, &why),
@@ -114,7 +113,7 @@ static void test_fields(void)
     struct place place;
     char self[400] = "";
     start(&place);
-    mw_options_set(place.options, "resource-file-update-interval", "42.5");
+    place.settings.interval_ns = 85 * SECOND / 2;
     struct mwi_announce *announce = open_as(&place, "tcp", "127.0.0.1:36107");
     CU_ASSERT_TRUE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
 
@@ -137,22 +136,24 @@ static void test_fields(void)
     end(&place);
 }
 
-/* The user's values are in the file, even if the options are gone since. Slaves need the member
- * id. */
-static void test_options_that_were_set(void)
+/* The file has the member id and the program that the user chose, and slaves are told the member
+ * id. The room keeps copies of all that it is opened with. */
+static void test_settings_that_were_set(void)
 {
     static const char *const expected[] = {
         "--mw-slave", "--mw-master-host", "host",   "--mw-master-port",
         "7",          "--mw-member-id",   "meadow", NULL};
     struct place place;
-    char bound[] = "host:7";
+    char bound[] = "host:7", member_id[] = "meadow", executable[] = "/opt/slave program";
     start(&place);
-    mw_options_set(place.options, "member-id", "meadow");
-    mw_options_set(place.options, "slave-executable", "/opt/slave program");
+    place.settings.member_id = member_id;
+    place.settings.has_member_id = true;
+    place.settings.executable = executable;
     struct mwi_announce *announce = open_as(&place, "tcp", bound);
     memset(bound, '?', sizeof bound - 1);
-    mw_options_destroy(place.options);
-    place.options = NULL;
+    memset(member_id, '?', sizeof member_id - 1);
+    memset(executable, '?', sizeof executable - 1);
+    memset(&place.settings, 0, sizeof place.settings);
 
     write_file(&place, announce, MWI_COMPUTATION_FINISHED);
 
@@ -205,7 +206,7 @@ static void test_tend(void)
 {
     struct place place;
     start(&place);
-    mw_options_set(place.options, "resource-file-update-interval", "10");
+    place.settings.interval_ns = 10 * SECOND;
     struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
     place.loop.clock = 5 * SECOND;
     write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
@@ -240,7 +241,7 @@ static void test_trouble(void)
     char path[500];
     start(&place);
     snprintf(path, sizeof path, "%s/no/m.rsc", place.folder.path);
-    mw_options_set(place.options, "resource-file", path);
+    place.settings.path = path;
     struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
 
     CU_ASSERT_EQUAL(
@@ -326,7 +327,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"no file", test_no_file},
         {"fields", test_fields},
-        {"options that were set", test_options_that_were_set},
+        {"settings that were set", test_settings_that_were_set},
         {"addresses", test_addresses},
         {"tend", test_tend},
         {"trouble", test_trouble},

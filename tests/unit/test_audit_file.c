@@ -27,28 +27,28 @@
 static const struct mwi_audit_record ceof_record = {.kind = MWI_AUDIT_CEOF};
 static const struct mwi_audit_record shutdown_record = {.kind = MWI_AUDIT_SHUTDOWN};
 
-static struct mwi_audit_file_config config_for(const char *pattern)
+static struct mwi_audit_settings settings_for(const char *pattern)
 {
-    return (struct mwi_audit_file_config){
+    return (struct mwi_audit_settings){
         .pattern = pattern,
         .member_id = "default-member-id",
-        .is_utc = true,
+        .is_simulated = true,
     };
 }
 
-static struct mwi_audit_file *open_trail(const struct mwi_audit_file_config *config)
+static struct mwi_audit_file *open_trail(const struct mwi_audit_settings *settings)
 {
     struct mwi_audit_file *file = NULL;
     mw_reason why = {""};
-    CU_ASSERT_EQUAL_FATAL(mwi_audit_file_open(&file, config, &why), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_audit_file_open(&file, settings, &why), MW_OK);
     mwi_audit_file_set_offset(file, WALL_S * NS_PER_S);
     return file;
 }
 
 static struct mwi_audit_file *open_pattern(const char *pattern)
 {
-    struct mwi_audit_file_config config = config_for(pattern);
-    return open_trail(&config);
+    struct mwi_audit_settings settings = settings_for(pattern);
+    return open_trail(&settings);
 }
 
 static void check_file(const char *path, const char *expected)
@@ -118,12 +118,12 @@ static void test_patterns(void)
     char expected[768];
     snprintf(expected, sizeof expected, "%s/a-SLAVE-3-%ld-%s-team_x_.%%-%ld", folder.path,
              (long)getpid(), host, (long)getpid());
-    struct mwi_audit_file_config config =
-        config_for(mwt_folder_file(&folder, "a-%n-%p-%h-%m.%%-%p"));
-    config.node = "SLAVE-3";
-    config.member_id = "team/x/";
+    struct mwi_audit_settings settings =
+        settings_for(mwt_folder_file(&folder, "a-%n-%p-%h-%m.%%-%p"));
+    settings.node = "SLAVE-3";
+    settings.member_id = "team/x/";
 
-    struct mwi_audit_file *file = open_trail(&config);
+    struct mwi_audit_file *file = open_trail(&settings);
     mwi_audit_file_close(file);
 
     struct stat status;
@@ -141,10 +141,10 @@ static void test_unknown_patterns(void)
     mwt_folder_create(&folder);
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, names[i]));
+        struct mwi_audit_settings settings = settings_for(mwt_folder_file(&folder, names[i]));
         struct mwi_audit_file *file = NULL;
         mw_reason why = {""};
-        CU_ASSERT_EQUAL(mwi_audit_file_open(&file, &config, &why), MW_EUSAGE);
+        CU_ASSERT_EQUAL(mwi_audit_file_open(&file, &settings, &why), MW_EUSAGE);
         CU_ASSERT_PTR_NULL(file);
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "--mw-audit-file"));
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, names[i]));
@@ -167,10 +167,10 @@ static void test_unwritable_file(void)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct mwi_audit_file_config config = config_for(cases[i].path);
+        struct mwi_audit_settings settings = settings_for(cases[i].path);
         struct mwi_audit_file *file = NULL;
         mw_reason why = {""};
-        CU_ASSERT_EQUAL(mwi_audit_file_open(&file, &config, &why), MW_EIO);
+        CU_ASSERT_EQUAL(mwi_audit_file_open(&file, &settings, &why), MW_EIO);
         CU_ASSERT_PTR_NULL(file);
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "--mw-audit-file"));
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, cases[i].path));
@@ -431,11 +431,11 @@ static void test_quiet(void)
     int ends[2];
     char text[1024];
     int saved = open_packets(ends);
-    struct mwi_audit_file_config config = config_for(NULL);
-    config.is_quiet = true;
-    struct mwi_audit_file *nowhere = open_trail(&config);
-    config.pattern = mwt_folder_file(&folder, "a");
-    struct mwi_audit_file *somewhere = open_trail(&config);
+    struct mwi_audit_settings settings = settings_for(NULL);
+    settings.is_quiet = true;
+    struct mwi_audit_file *nowhere = open_trail(&settings);
+    settings.pattern = mwt_folder_file(&folder, "a");
+    struct mwi_audit_file *somewhere = open_trail(&settings);
 
     CU_ASSERT_FALSE(mwi_audit_file_wanted(nowhere));
     CU_ASSERT_TRUE(mwi_audit_file_wanted(somewhere));
@@ -455,9 +455,9 @@ static void test_json_lines(void)
 {
     struct mwt_folder folder;
     mwt_folder_create(&folder);
-    struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, "a"));
-    config.is_json = true;
-    struct mwi_audit_file *file = open_trail(&config);
+    struct mwi_audit_settings settings = settings_for(mwt_folder_file(&folder, "a"));
+    settings.is_json = true;
+    struct mwi_audit_file *file = open_trail(&settings);
     struct mwi_audit_record record = ceof_record;
 
     for (record.time_ns = 0; record.time_ns < 100; record.time_ns++)
@@ -503,10 +503,10 @@ static void test_local_time(void)
     mwt_folder_create(&folder);
     setenv("TZ", "TST-2", 1);
     tzset();
-    struct mwi_audit_file_config config = config_for(mwt_folder_file(&folder, "a"));
-    config.is_utc = false;
+    struct mwi_audit_settings settings = settings_for(mwt_folder_file(&folder, "a"));
+    settings.is_simulated = false;
 
-    struct mwi_audit_file *file = open_trail(&config);
+    struct mwi_audit_file *file = open_trail(&settings);
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_close(file);
 

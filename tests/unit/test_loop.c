@@ -6,7 +6,9 @@
 #include "mwt_loop.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mwt_folder.h"
 #include "mwt_run.h"
@@ -304,6 +306,29 @@ static void test_audit(void)
     mwt_folder_destroy(&folder);
 }
 
+/* With the wall clock, records have the time of day whatever the transport's clock says. */
+static void test_wall_clock(void)
+{
+    static struct mwt_loop loop;
+    struct mwt_folder folder;
+    struct tm parts = {0};
+    mwt_folder_create(&folder);
+    CU_ASSERT_TRUE_FATAL(mwt_loop_open(&loop, mwt_folder_file(&folder, "trail")));
+    CU_ASSERT_TRUE_FATAL(mwt_loop_add(&loop, 0, &mwt_fake_sleeping));
+    loop.clock = 77 * SECOND_NS;
+
+    mwi_loop_set_wall_clock(loop.loop);
+    mwi_loop_audit(loop.loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
+    mwi_audit_file_flush(loop.audit);
+
+    char *text = mwt_file_read(mwt_folder_file(&folder, "trail"));
+    CU_ASSERT_PTR_NOT_NULL(strptime(text, "%m/%d/%Y %H:%M:%S", &parts));
+    CU_ASSERT_TRUE(llabs((long long)(time(NULL) - timegm(&parts))) <= 5);
+    free(text);
+    mwt_loop_close(&loop);
+    mwt_folder_destroy(&folder);
+}
+
 /* The transport is asked once for its descriptor, even if it has none, and only if somebody wants
  * it. */
 static void test_fd(void)
@@ -437,6 +462,7 @@ int main(void)
         {"poll fails", test_poll_fails},
         {"engine out of memory", test_engine_out_of_memory},
         {"audit", test_audit},
+        {"wall clock", test_wall_clock},
         {"fd", test_fd},
         {"due", test_due},
         {"due without fd", test_due_without_fd},

@@ -14,6 +14,9 @@
 #include "mwt_run.h"
 #include "options/role.h"
 
+/* No MPI launcher. */
+static const struct mwi_world alone = {1, 0};
+
 /* Command lines, and their sentences; NULL for a command line without contradiction. */
 static void test_contradictions(void)
 {
@@ -227,12 +230,12 @@ static void test_after_a_communicator(void)
         CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         mw_options_set_communicator(options, &comm, 0);
         CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
-        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_MPI_MASTER);
-        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
+        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
         mw_options_set_communicator(options, NULL, 0);
         CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
 
-        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), cases[i].mode);
+        CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), cases[i].mode);
         mwt_check_option(options, cases[i].name, cases[i].value);
         mw_options_destroy(options);
     }
@@ -248,7 +251,7 @@ static void test_communicator_and_transport(void)
     mwt_environment_clear();
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "here"), MW_OK);
     CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_CUSTOM);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_CUSTOM);
     mw_options_set_communicator(options, &comm, 0);
 
     CU_ASSERT_EQUAL(mwi_check_options(options), MW_EUSAGE);

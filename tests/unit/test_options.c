@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of precedence between argv, calls, the environment and the resource file; and the
- * options that slaves inherit.
+ * The order of precedence between argv, calls and the environment; and the options that slaves
+ * inherit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -117,102 +117,6 @@ static void test_null(void)
     mwt_check_contains(mw_options_error(options), "the name is NULL");
 
     mwt_check_option(options, "quiet", "0");
-    mw_options_destroy(options);
-}
-
-/* A resource file counts as if it stood in the place of --mw-resource-file: it overrides earlier
- * settings and the environment, and later settings override it. */
-static void test_order_of_the_resource_file(void)
-{
-    mw_options *options = mwt_options_make();
-
-    mwt_environment_clear();
-    setenv("MW_MEMBER_ID", "environment", 1);
-    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
-    CU_ASSERT_EQUAL(
-        mwt_options_parse(options, MWT_ARGUMENTS("--mw-master-host", "early", "--mw-resource-file",
-                                                 "m.rsc", "--mw-master-port", "7")),
-        MW_OK);
-    for (int pass = 0; pass < 2; pass++) {
-        const char *host = pass == 0 ? "file" : "file-anew";
-
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_HOST, host),
-                        MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_PORT, "8"),
-                        MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MEMBER_ID, "file"),
-                        MW_OK);
-
-        mwt_check_option(options, "master-host", host);
-        mwt_check_option(options, "master-port", "7");
-        mwt_check_option(options, "member-id", "file");
-        CU_ASSERT_EQUAL(mwi_options_source(options, MWI_OPTION_MASTER_HOST),
-                        MWI_SOURCE_RESOURCE_FILE);
-    }
-
-    CU_ASSERT_EQUAL(mw_options_set(options, "master-host", "late"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_HOST, "file"),
-                    MW_OK);
-    mwt_check_option(options, "master-host", "late");
-    mwt_environment_clear();
-    mw_options_destroy(options);
-}
-
-/* The place of the last --mw-resource-file counts. */
-static void test_order_with_two_resource_files(void)
-{
-    mw_options *options = mwt_options_make();
-
-    CU_ASSERT_EQUAL(
-        mwt_options_parse(options, MWT_ARGUMENTS("--mw-resource-file=a", "--mw-master-port=7",
-                                                 "--mw-resource-file=b")),
-        MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_PORT, "8"),
-                    MW_OK);
-
-    mwt_check_option(options, "master-port", "8");
-    mw_options_destroy(options);
-}
-
-/* If the environment names the file, the file sets only options that are not set otherwise. */
-static void test_order_of_a_resource_file_of_the_environment(void)
-{
-    mw_options *options = mwt_options_make();
-
-    mwt_environment_clear();
-    setenv("MW_RESOURCE_FILE", "m.rsc", 1);
-    setenv("MW_MASTER_PORT", "6", 1);
-    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
-    CU_ASSERT_EQUAL(mwt_options_parse(options, MWT_ARGUMENTS("--mw-member-id", "argv")), MW_OK);
-    for (int pass = 0; pass < 2; pass++) {
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_PORT, "8"),
-                        MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MEMBER_ID, "file"),
-                        MW_OK);
-        CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_HOST, "file"),
-                        MW_OK);
-
-        mwt_check_option(options, "master-port", "6");
-        mwt_check_option(options, "member-id", "argv");
-        mwt_check_option(options, "master-host", "file");
-    }
-    mwt_environment_clear();
-    mw_options_destroy(options);
-}
-
-/* Values of a resource file are checked like all others. */
-static void test_resource_file_with_a_bad_value(void)
-{
-    mw_options *options = mwt_options_make();
-
-    CU_ASSERT_EQUAL(mw_options_set(options, "resource-file", "m.rsc"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_options_set_from_resource_file(options, MWI_OPTION_MASTER_PORT, "99999"),
-                    MW_EUSAGE);
-
-    CU_ASSERT_STRING_EQUAL(mw_options_error(options),
-                           "resource file: master-port 99999: must be a whole number from 0 to "
-                           "65535, or a range LOW-HIGH from 1 up");
-    CU_ASSERT_FALSE(mwi_options_is_set(options, MWI_OPTION_MASTER_PORT));
     mw_options_destroy(options);
 }
 
@@ -396,11 +300,6 @@ int main(void)
         {"who wins", test_who_wins},
         {"names with prefix", test_names_with_prefix},
         {"NULL", test_null},
-        {"order of the resource file", test_order_of_the_resource_file},
-        {"order with two resource files", test_order_with_two_resource_files},
-        {"order of a resource file of the environment",
-         test_order_of_a_resource_file_of_the_environment},
-        {"resource file with a bad value", test_resource_file_with_a_bad_value},
         {"inherited nothing", test_inherited_nothing},
         {"inherited vector", test_inherited_vector},
         {"inherited vector reads back", test_inherited_vector_reads_back},

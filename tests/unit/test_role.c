@@ -81,20 +81,21 @@ static void test_slaves(void)
 /* A program that opens a master or a slave itself, on a communicator, has chosen its role. */
 static void test_embedded(void)
 {
+    const struct mwi_world alone = {1, 0};
     int comm = 0;
     mw_options *options;
     CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
 
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_LOCAL);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_LOCAL);
     mw_options_set_communicator(options, &comm, 1);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_MPI_MASTER);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
     CU_ASSERT_EQUAL(mw_options_set(options, "transport", "mpi,tcp"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_MIXED_MASTER);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, true), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MIXED_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
     mw_options_set_communicator(options, NULL, 0);
     CU_ASSERT_EQUAL(mw_options_set(options, "transport", "tcp"), MW_OK);
-    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, false), MWI_MODE_TCP_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_TCP_MASTER);
 
     mw_options_destroy(options);
 }

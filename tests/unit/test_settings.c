@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Options as settings of a master and of a slave: where they listen or connect, which trail a
+ * process keeps, and in which order options and a resource file override each other.
+ */
+#include "options/settings.h"
+
+#include <mw/sim.h>
+
+#include "mwt_options.h"
+#include "mwt_run.h"
+
+static struct mwi_master_settings read_master(const mw_options *options, enum mwi_mode mode)
+{
+    struct mwi_master_settings settings;
+    CU_ASSERT_EQUAL_FATAL(mwi_settings_read_master(&settings, options, mode, 0, NULL), MW_OK);
+    return settings;
+}
+
+static struct mwi_slave_settings read_slave(const mw_options *options, enum mwi_mode mode)
+{
+    struct mwi_slave_settings settings;
+    mwi_settings_read_slave(&settings, options, mode);
+    return settings;
+}
+
+static void set(mw_options *options, const char *name, const char *value)
+{
+    CU_ASSERT_EQUAL_FATAL(mw_options_set(options, name, value), MW_OK);
+}
+
+/* Numbers of every kind arrive in the field that they are for. */
+static void test_numbers(void)
+{
+    mw_options *options = mwt_options_make();
+    set(options, "slave-task-group", "3");
+    set(options, "max-write-buffer-size", "1M");
+    set(options, "max-read-buffer-size", "2M");
+    set(options, "client-timeout", "4");
+    set(options, "shutdown-timeout", "5");
+    set(options, "wait", "nap");
+
+    struct mwi_master_settings settings = read_master(options, MWI_MODE_TCP_MASTER);
+
+    CU_ASSERT_EQUAL(settings.engine.task_group, 3);
+    CU_ASSERT_EQUAL(settings.engine.result_group, 0);
+    CU_ASSERT_EQUAL(settings.engine.frame_write_bytes_max, 1 << 20);
+    CU_ASSERT_EQUAL(settings.engine.frame_read_bytes_max, 2 << 20);
+    CU_ASSERT_EQUAL(settings.engine.frame_bytes_max, 2 << 20);
+    CU_ASSERT_EQUAL(settings.engine.client_timeout_ns, 4 * MWT_SECOND);
+    CU_ASSERT_EQUAL(settings.engine.shutdown_timeout_ns, 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(settings.wait, MW_WAIT_NAP);
+    mwi_settings_fini_master(&settings);
+    mw_options_destroy(options);
+}
+
+/* The resource file and its fields; without the option there is no path. */
+static void test_announce(void)
+{
+    mw_options *options = mwt_options_make();
+    struct mwi_master_settings before = read_master(options, MWI_MODE_TCP_MASTER);
+    set(options, "resource-file", "m.rsc");
+    set(options, "resource-file-update-interval", "42.5");
+    set(options, "member-id", "default-member-id");
+    set(options, "slave-executable", "/opt/slave");
+
+    struct mwi_master_settings settings = read_master(options, MWI_MODE_TCP_MASTER);
+
+    CU_ASSERT_PTR_NULL(before.announce.path);
+    CU_ASSERT_FALSE(before.announce.has_member_id);
+    CU_ASSERT_PTR_NULL(before.announce.executable);
+    CU_ASSERT_STRING_EQUAL(settings.announce.path, "m.rsc");
+    CU_ASSERT_EQUAL(settings.announce.interval_ns, 85 * MWT_SECOND / 2);
+    CU_ASSERT_STRING_EQUAL(settings.announce.member_id, "default-member-id");
+    CU_ASSERT_TRUE(settings.announce.has_member_id);
+    CU_ASSERT_STRING_EQUAL(settings.announce.executable, "/opt/slave");
+    mw_options_destroy(options);
+}
+
+/* A local master hands on the user's arguments and the options that slaves inherit. */
+static void test_local(void)
+{
+    char program[] = "prog", word[] = "word";
+    char *argv[] = {program, word, NULL};
+    mw_options *options = mwt_options_make();
+    struct mwi_master_settings settings;
+    set(options, "local", "3");
+    set(options, "quiet", "1");
+
+    CU_ASSERT_EQUAL_FATAL(mwi_settings_read_master(&settings, options, MWI_MODE_LOCAL, 2, argv),
+                          MW_OK);
+
+    CU_ASSERT_EQUAL(settings.local.slaves_count, 3);
+    CU_ASSERT_EQUAL(settings.local.argc, 2);
+    CU_ASSERT_PTR_EQUAL(settings.local.argv, argv);
+    CU_ASSERT_EQUAL_FATAL(settings.local.inherited_count, 1);
+    CU_ASSERT_STRING_EQUAL(settings.local.inherited[0], "--mw-quiet=1");
+    mwi_settings_fini_master(&settings);
+    mw_options_destroy(options);
+}
+
+/* A master listens where --mw-master-host and --mw-master-port say; slaves may be told another
+ * host.
+ * */
+static void test_tcp_places(void)
+{
+    static const struct {
+        const char *host, *port, *address;
+    } cases[] = {{NULL, "0", "*:0"},
+                 {"node1", "7000", "node1:7000"},
+                 {"::1", "7000-7009", "[::1]:7000-7009"},
+                 {"[::1]", "7000-7000", "[::1]:7000"}};
+
+    for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
+        mw_options *options = mwt_options_make();
+        if (cases[i].host != NULL)
+            set(options, "master-host", cases[i].host);
+        set(options, "master-port", cases[i].port);
+        set(options, "advertise", "gateway");
+
+        struct mwi_master_settings settings = read_master(options, MWI_MODE_TCP_MASTER);
+
+        CU_ASSERT_EQUAL(settings.places_count, 1);
+        CU_ASSERT_PTR_NULL(settings.places[0].api);
+        CU_ASSERT_STRING_EQUAL(settings.places[0].scheme, "tcp");
+        CU_ASSERT_STRING_EQUAL(settings.places[0].address, cases[i].address);
+        CU_ASSERT_STRING_EQUAL(settings.advertised_host, "gateway");
+        mw_options_destroy(options);
+    }
+}
+
+/* A mixed master opens tcp before mpi; a communicator is the environment of mpi, its master's rank
+ * the address. */
+static void test_mpi_places(void)
+{
+    int comm = 0;
+    mw_options *options = mwt_options_make();
+    mw_options_set_communicator(options, &comm, 7);
+
+    struct mwi_master_settings mixed = read_master(options, MWI_MODE_MIXED_MASTER);
+    struct mwi_slave_settings slave = read_slave(options, MWI_MODE_MPI_SLAVE);
+
+    CU_ASSERT_EQUAL(mixed.places_count, 2);
+    CU_ASSERT_TRUE(mixed.has_communicator);
+    CU_ASSERT_STRING_EQUAL(mixed.places[0].scheme, "tcp");
+    CU_ASSERT_STRING_EQUAL(mixed.places[1].scheme, "mpi");
+    CU_ASSERT_STRING_EQUAL(mixed.places[1].address, "7");
+    CU_ASSERT_PTR_EQUAL(mixed.places[1].environment, mwi_options_communicator(options));
+    CU_ASSERT_STRING_EQUAL(slave.place.scheme, "mpi");
+    CU_ASSERT_STRING_EQUAL(slave.place.address, "7");
+    mw_options_set_communicator(options, NULL, 0);
+    slave = read_slave(options, MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_PTR_NULL(slave.place.environment);
+    CU_ASSERT_STRING_EQUAL(slave.place.address, "0");
+    mw_options_destroy(options);
+}
+
+/* Transports of the user's own come in their order, and a slave takes the first. */
+static void test_custom_places(void)
+{
+    int environment = 0;
+    mw_options *options = mwt_options_make();
+    set(options, "advertise", "gateway");
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, &environment, "a"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "b"), MW_OK);
+
+    struct mwi_master_settings master = read_master(options, MWI_MODE_CUSTOM);
+    struct mwi_slave_settings slave = read_slave(options, MWI_MODE_CUSTOM);
+
+    CU_ASSERT_EQUAL(master.places_count, 2);
+    CU_ASSERT_PTR_EQUAL(master.places[0].api, &mw_sim_transport);
+    CU_ASSERT_PTR_EQUAL(master.places[0].environment, &environment);
+    CU_ASSERT_STRING_EQUAL(master.places[1].address, "b");
+    CU_ASSERT_PTR_NULL(master.advertised_host);
+    CU_ASSERT_TRUE(master.audit.is_simulated);
+    CU_ASSERT_PTR_EQUAL(slave.place.api, &mw_sim_transport);
+    CU_ASSERT_STRING_EQUAL(slave.place.address, "a");
+    CU_ASSERT_TRUE(slave.audit.is_simulated);
+    mw_options_destroy(options);
+}
+
+/* A slave that its master started talks over the descriptor, and looks into no file. */
+static void test_channel(void)
+{
+    mw_options *options = mwt_options_make();
+    set(options, "channel", "12");
+    set(options, "resource-file", "m.rsc");
+
+    struct mwi_slave_settings settings = read_slave(options, MWI_MODE_CHANNEL_SLAVE);
+
+    CU_ASSERT_STRING_EQUAL(settings.place.scheme, "tcp");
+    CU_ASSERT_STRING_EQUAL(settings.place.address, "fd:12");
+    CU_ASSERT_PTR_NULL(settings.resource_file);
+    mw_options_destroy(options);
+}
+
+/* A rank waits for its master for ever, unless the user says how long; others have the default. */
+static void test_connect_timeout(void)
+{
+    mw_options *options = mwt_options_make();
+
+    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_MPI_SLAVE).connect_timeout_ns, INT64_MAX);
+    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).connect_timeout_ns, 30 * MWT_SECOND);
+    set(options, "connect-timeout", "30");
+    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_MPI_SLAVE).connect_timeout_ns, 30 * MWT_SECOND);
+
+    mw_options_destroy(options);
+}
+
+/* The trail of a slave with this pattern. */
+static bool keeps_trail(const char *pattern, enum mwi_mode mode)
+{
+    mw_options *options = mwt_options_make();
+    if (pattern != NULL)
+        set(options, "audit-file", pattern);
+    struct mwi_audit_settings audit = read_slave(options, mode).audit;
+    bool is_kept = audit.pattern != NULL || !audit.is_quiet;
+    if (audit.pattern != NULL)
+        CU_ASSERT_STRING_EQUAL(audit.pattern, pattern);
+    CU_ASSERT_PTR_NULL(audit.node);
+    mw_options_destroy(options);
+    return is_kept;
+}
+
+/* Slaves that were started with their master do not write into its trail, but into files of their
+ * own, if they have any. */
+static void test_trail_of_companions(void)
+{
+    static const enum mwi_mode companions[] = {MWI_MODE_CHANNEL_SLAVE, MWI_MODE_MPI_SLAVE};
+
+    for (size_t i = 0; i < MWT_COUNT_OF(companions); i++) {
+        CU_ASSERT_FALSE(keeps_trail(NULL, companions[i]));
+        CU_ASSERT_FALSE(keeps_trail("one.log", companions[i]));
+        CU_ASSERT_FALSE(keeps_trail("%h-%m", companions[i]));
+        CU_ASSERT_FALSE(keeps_trail("%%n", companions[i]));
+        CU_ASSERT_TRUE(keeps_trail("%n", companions[i]));
+        CU_ASSERT_TRUE(keeps_trail("%h-%p", companions[i]));
+        CU_ASSERT_TRUE(keeps_trail("%%%n", companions[i]));
+    }
+    CU_ASSERT_TRUE(keeps_trail(NULL, MWI_MODE_TCP_SLAVE));
+    CU_ASSERT_TRUE(keeps_trail("one.log", MWI_MODE_TCP_SLAVE));
+}
+
+/* A master's file has its name from the beginning. Quiet is about standard error, not about a file.
+ */
+static void test_trail_of_master(void)
+{
+    mw_options *options = mwt_options_make();
+    set(options, "quiet", "1");
+    set(options, "audit-file", "one.log");
+    set(options, "audit-format", "json");
+
+    struct mwi_audit_settings audit = read_master(options, MWI_MODE_TCP_MASTER).audit;
+
+    CU_ASSERT_STRING_EQUAL(audit.pattern, "one.log");
+    CU_ASSERT_STRING_EQUAL(audit.node, "master");
+    CU_ASSERT_STRING_EQUAL(audit.member_id, "default-member-id");
+    CU_ASSERT_TRUE(audit.is_quiet);
+    CU_ASSERT_TRUE(audit.is_json);
+    CU_ASSERT_FALSE(audit.is_simulated);
+    mw_options_destroy(options);
+}
+
+static void take(struct mwi_address_book *book, const char *member_id, const char *host, int port)
+{
+    mw_reason why;
+    CU_ASSERT_EQUAL(mwi_address_book_take_member_id(book, member_id, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_address_book_take_host(book, host, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_address_book_take_port(book, port, &why), MW_OK);
+}
+
+static void check_book(const struct mwi_address_book *book, const char *member_id, const char *host,
+                       unsigned port)
+{
+    CU_ASSERT_STRING_EQUAL(book->member_id, member_id);
+    CU_ASSERT_STRING_EQUAL(book->host, host);
+    CU_ASSERT_EQUAL(book->port, port);
+}
+
+/* A resource file counts as if it stood where --mw-resource-file stands: it overrides what came
+ * earlier and the environment, each time it is read, and gives way to what came later. */
+static void test_order_of_the_resource_file(void)
+{
+    mw_options *options = mwt_options_make();
+    mwt_environment_clear();
+    setenv("MW_MEMBER_ID", "environment", 1);
+    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+    CU_ASSERT_EQUAL(
+        mwt_options_parse(options, MWT_ARGUMENTS("--mw-master-host", "early", "--mw-resource-file",
+                                                 "m.rsc", "--mw-master-port", "7")),
+        MW_OK);
+
+    struct mwi_slave_settings settings = read_slave(options, MWI_MODE_TCP_SLAVE);
+
+    CU_ASSERT_STRING_EQUAL(settings.resource_file, "m.rsc");
+    check_book(&settings.address_book, "environment", "early", 7);
+    take(&settings.address_book, "file", "file", 8);
+    check_book(&settings.address_book, "file", "file", 7);
+    take(&settings.address_book, "file", "file-anew", 8);
+    check_book(&settings.address_book, "file", "file-anew", 7);
+    set(options, "master-host", "late");
+    settings = read_slave(options, MWI_MODE_TCP_SLAVE);
+    take(&settings.address_book, "file", "file", 8);
+    check_book(&settings.address_book, "file", "late", 7);
+    mwt_environment_clear();
+    mw_options_destroy(options);
+}
+
+/* The last --mw-resource-file is the one whose place counts. */
+static void test_order_with_two_resource_files(void)
+{
+    mw_options *options = mwt_options_make();
+    CU_ASSERT_EQUAL(
+        mwt_options_parse(options, MWT_ARGUMENTS("--mw-resource-file=a", "--mw-master-port=7",
+                                                 "--mw-resource-file=b")),
+        MW_OK);
+
+    struct mwi_slave_settings settings = read_slave(options, MWI_MODE_TCP_SLAVE);
+    take(&settings.address_book, "file", "file", 8);
+
+    check_book(&settings.address_book, "file", "file", 8);
+    mw_options_destroy(options);
+}
+
+/* If the file itself is from the environment, it says only what nobody set. */
+static void test_order_of_a_resource_file_of_the_environment(void)
+{
+    mw_options *options = mwt_options_make();
+    mwt_environment_clear();
+    setenv("MW_RESOURCE_FILE", "m.rsc", 1);
+    setenv("MW_MASTER_PORT", "6", 1);
+    CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
+    CU_ASSERT_EQUAL(mwt_options_parse(options, MWT_ARGUMENTS("--mw-member-id", "argv")), MW_OK);
+
+    struct mwi_slave_settings settings = read_slave(options, MWI_MODE_TCP_SLAVE);
+    take(&settings.address_book, "file", "file", 8);
+
+    check_book(&settings.address_book, "argv", "file", 6);
+    mwt_environment_clear();
+    mw_options_destroy(options);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"numbers", test_numbers},
+        {"announce", test_announce},
+        {"local", test_local},
+        {"tcp places", test_tcp_places},
+        {"mpi places", test_mpi_places},
+        {"custom places", test_custom_places},
+        {"channel", test_channel},
+        {"connect timeout", test_connect_timeout},
+        {"trail of companions", test_trail_of_companions},
+        {"trail of master", test_trail_of_master},
+        {"order of the resource file", test_order_of_the_resource_file},
+        {"order with two resource files", test_order_with_two_resource_files},
+        {"order of a resource file of the environment",
+         test_order_of_a_resource_file_of_the_environment},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("settings", tests);
+}
