@@ -28,7 +28,8 @@ void mwi_policies_fini(struct mwi_policies *policies)
 
 static bool is_equal(const struct mwi_task_policy *left, const struct mwi_task_policy *right)
 {
-    return left->sid == right->sid && left->priority == right->priority && left->time_limit_ns == right->time_limit_ns &&
+    return left->sid == right->sid && left->priority == right->priority &&
+           left->time_limit_ns == right->time_limit_ns &&
            left->max_attempts == right->max_attempts && left->is_retried == right->is_retried &&
            left->is_done_anyway == right->is_done_anyway;
 }
