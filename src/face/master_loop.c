@@ -43,15 +43,7 @@ static bool is_deserted(mw_master *master)
 mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful)
 {
     mw_reason why = {""};
-    if (master->local != NULL) {
-        mwi_local_tend(master->local);
-        if (is_deserted(master))
-            return break_farm(master, MW_ENOSLAVES);
-        deadline_ns = mwi_time_earlier(deadline_ns, mwi_local_deadline(master->local));
-    }
     mwi_announce_need(master->announce, mwi_slaves_needed(&master->engine.slaves));
-    mwi_announce_tend(master->announce, master->loop);
-    deadline_ns = mwi_time_earlier(deadline_ns, mwi_announce_deadline(master->announce));
     mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
     if (error != MW_OK) {
         master->error = why;

@@ -128,7 +128,6 @@ struct opening {
     const struct mwi_master_settings *settings;
     const struct mwi_place_settings *place;
     const mw_transport_api *api;
-    int wake_fd;
 };
 
 /* The first place gets the trail's beginning, and the resource file is about it. The file lists the
@@ -142,7 +141,7 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
     bool is_by_options = is_tcp && place->api == NULL;
     size_t index;
     mw_error error = mwi_loop_add(master->loop, opening->api, place->environment,
-                                  settings->engine.frame_bytes_max, opening->wake_fd, &index, why);
+                                  settings->engine.frame_bytes_max, &index, why);
     if (error != MW_OK)
         return error;
     if (index == 0)
@@ -153,8 +152,8 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
     if (error == MW_ENETWORK && is_by_options)
         name_options(why);
     if (error == MW_OK && index == 0)
-        error = mwi_announce_open(&master->announce, &settings->announce, place->scheme,
-                                  is_tcp ? bound : "");
+        error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
+                                  place->scheme, is_tcp ? bound : "");
     return error;
 }
 
@@ -183,11 +182,10 @@ static mw_error find_transports(const struct mwi_master_settings *settings,
 }
 
 static mw_error open_places(mw_master *master, const struct mwi_master_settings *settings,
-                            const mw_transport_api *const *apis, int wake_fd, bool *has_joined,
-                            mw_reason *why)
+                            const mw_transport_api *const *apis, bool *has_joined, mw_reason *why)
 {
     for (size_t i = 0; i < settings->places_count; i++) {
-        const struct opening opening = {settings, &settings->places[i], apis[i], wake_fd};
+        const struct opening opening = {settings, &settings->places[i], apis[i]};
         /* Opening mpi is the collective call, whether it succeeds or not. */
         if (strcmp(opening.place->scheme, "mpi") == 0)
             *has_joined = true;
@@ -199,7 +197,8 @@ static mw_error open_places(mw_master *master, const struct mwi_master_settings 
     return master->slaves_max == 0 ? fail_lonely(settings->has_communicator, why) : MW_OK;
 }
 
-static mw_error open_loop(mw_master *master, const struct mwi_master_settings *settings)
+static mw_error open_loop(mw_master *master, const struct mwi_master_settings *settings,
+                          int wake_fd, mw_reason *why)
 {
     struct mwi_loop_engine engine = {.engine = &master->engine,
                                      .step = step_engine,
@@ -207,7 +206,12 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
                                      .effects = &master->engine.effects,
                                      .lost = slave_lost,
                                      .lost_context = master};
-    return mwi_loop_open(&master->loop, &engine, settings->wait, master->trail);
+    mw_error error = mwi_loop_open(&master->loop, &engine, settings->wait, master->trail);
+    if (error == MW_OK)
+        error = mwi_loop_open_descriptors(master->loop, why);
+    if (error == MW_OK && wake_fd >= 0)
+        error = mwi_signals_watch(master->loop, why);
+    return error;
 }
 
 static mw_error start_slaves(mw_master *master, const struct mwi_local_settings *settings,
@@ -227,12 +231,11 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     if (error != MW_OK)
         return error;
     master->engine.effects.is_audited = mwi_audit_file_wanted(master->trail);
-    error = open_loop(master, settings);
+    error = open_loop(master, settings, wake_fd, why);
     if (error == MW_OK)
-        error = open_places(master, settings, apis, wake_fd, has_joined, why);
+        error = open_places(master, settings, apis, has_joined, why);
     if (error == MW_OK)
-        error =
-            mwi_announce_write(master->announce, master->loop, MWI_COMPUTATION_IN_PROGRESS, why);
+        error = mwi_announce_start(master->announce, why);
     if (error == MW_OK && settings->mode == MWI_MODE_LOCAL)
         error = start_slaves(master, &settings->local, why);
     return error;
@@ -240,8 +243,6 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
 
 static void free_master(mw_master *master)
 {
-    mwi_local_close(master->local, INT64_MIN);
-    mwi_announce_close(master->announce);
     mwi_loop_close(master->loop);
     mwi_audit_file_close(master->trail);
     mwi_master_engine_fini(&master->engine);
@@ -274,7 +275,8 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
     error = open_parts(opened, settings, wake_fd, has_joined, why);
     if (error != MW_OK) {
         /* The resource file may have promised a master already. */
-        mwi_announce_end(opened->announce, opened->loop, MWI_COMPUTATION_FAILED);
+        if (opened->loop != NULL)
+            mwi_chores_stop(mwi_loop_chores(opened->loop), false);
         free_master(opened);
         if (why->text[0] == '\0')
             snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
@@ -327,7 +329,8 @@ static bool is_awaiting(const mw_master *master)
            (!mwi_loop_is_complete(master->loop) && master->engine.effects.error == MW_OK);
 }
 
-/* Returns the deadline: the engine's own, so that it drops stragglers in the last turn. */
+/* Waits for the slaves to go, and returns the deadline of that. It is the engine's own too, which
+ * drops stragglers in the last turn. The turns tend the chores. */
 static int64_t await_slaves(mw_master *master)
 {
     mw_reason why;
@@ -346,13 +349,12 @@ void mwi_master_close(mw_master *master, bool is_finished)
 {
     if (master == NULL)
         return;
-    /* Who ends it may not leave it the time for what follows. */
-    if (!is_finished)
-        mwi_announce_end(master->announce, master->loop, MWI_COMPUTATION_FAILED);
-    mwi_local_close(master->local, await_slaves(master));
+    struct mwi_chores *chores = mwi_loop_chores(master->loop);
+    mwi_chores_stop(chores, is_finished);
+    int64_t deadline_ns = await_slaves(master);
+    mwi_chores_close(chores, deadline_ns);
     master->local = NULL;
-    if (is_finished)
-        mwi_announce_end(master->announce, master->loop, MWI_COMPUTATION_FINISHED);
+    master->announce = NULL;
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,
                                                            .role = MWI_ROLE_MASTER,
                                                            .text = "SHUTDOWN",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a caller with an event loop of its own needs to know: what to wait for, and how long.
+ * For a caller with an event loop of its own: which descriptor to wait for, and for how long.
  */
 #include "face/master.h"
 
@@ -13,10 +13,7 @@ int mw_master_fd(mw_master *master)
 
 double mw_master_timeout(const mw_master *master)
 {
-    int64_t due_ns =
-        mwi_time_earlier(mwi_loop_due(master->loop), mwi_announce_deadline(master->announce));
-    if (master->local != NULL)
-        due_ns = mwi_time_earlier(due_ns, mwi_local_deadline(master->local));
+    int64_t due_ns = mwi_loop_due(master->loop);
     /* The clock is read last, so that a deadline of now gives 0 and not a nanosecond. */
     int64_t now_ns = mwi_loop_now(master->loop);
     if (master->broken != MW_OK || due_ns <= now_ns)

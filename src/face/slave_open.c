@@ -13,6 +13,7 @@
 #include "face/program.h"
 #include "face/slave.h"
 #include "loop/machine.h"
+#include "loop/signals.h"
 #include "options/check.h"
 #include "record/resource_file.h"
 #include "transports/registry.h"
@@ -240,13 +241,17 @@ static mw_error open_trail(mw_slave *slave, const struct mwi_audit_settings *set
     return error;
 }
 
-static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *settings)
+static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *settings, int wake_fd,
+                          mw_reason *why)
 {
     struct mwi_loop_engine engine = {.engine = &slave->engine,
                                      .step = step_engine,
                                      .deadline = engine_deadline,
                                      .effects = &slave->engine.effects};
-    return mwi_loop_open(&slave->loop, &engine, settings->wait, slave->trail);
+    mw_error error = mwi_loop_open(&slave->loop, &engine, settings->wait, slave->trail);
+    if (error == MW_OK && wake_fd >= 0)
+        error = mwi_signals_watch(slave->loop, why);
+    return error;
 }
 
 static mw_error open_parts(mw_slave *slave, struct search *search, int wake_fd, bool *has_joined,
@@ -259,14 +264,14 @@ static mw_error open_parts(mw_slave *slave, struct search *search, int wake_fd, 
     if (error == MW_OK)
         error = open_trail(slave, &settings->audit, why);
     if (error == MW_OK)
-        error = open_loop(slave, settings);
+        error = open_loop(slave, settings, wake_fd, why);
     if (error != MW_OK)
         return error;
     find_origin(&slave->origin, api, place->environment);
     /* Opening mpi is the collective call, whether it succeeds or not. */
     *has_joined = settings->mode == MWI_MODE_MPI_SLAVE;
     error = mwi_loop_add(slave->loop, api, place->environment, settings->engine.frame_bytes_max,
-                         wake_fd, &search->index, why);
+                         &search->index, why);
     if (error == MW_OK && !settings->audit.is_simulated)
         mwi_loop_set_wall_clock(slave->loop);
     return error;

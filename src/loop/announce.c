@@ -5,7 +5,8 @@
  * again when its interval has passed or that number has changed, but at the end only if no other
  * master has written it since.
  *
- * A new field is a field of struct mwi_resource, which mwi_announce_write fills.
+ * Invariant: once the file says that the farm has failed, or is finished, it is not written again.
+ * A new field is a field of struct mwi_resource, which write_file fills.
  */
 #include "loop/announce.h"
 
@@ -31,6 +32,7 @@ struct libraries {
 };
 
 struct mwi_announce {
+    struct mwi_loop *loop;
     char *path;
     char *member_id;
     char *executable;
@@ -42,6 +44,7 @@ struct mwi_announce {
     int64_t interval_ns;
     int64_t due_ns;
     bool is_written;
+    bool is_finished; /* the farm has ended well: to be written at close */
     size_t slaves_needed;
     struct libraries libraries;
 };
@@ -123,42 +126,14 @@ static void make_arguments(struct mwi_announce *announce, bool has_member_id)
     }
 }
 
-mw_error mwi_announce_open(struct mwi_announce **announce,
-                           const struct mwi_announce_settings *settings, const char *transport,
-                           const char *bound)
-{
-    *announce = NULL;
-    if (settings->path == NULL)
-        return MW_OK;
-    struct mwi_announce *opened = calloc(1, sizeof *opened);
-    if (opened == NULL)
-        return MW_ENOMEM;
-    opened->path = strdup(settings->path);
-    opened->member_id = strdup(settings->member_id);
-    opened->executable = mwi_executable_path(settings->executable);
-    opened->transport = transport;
-    dl_iterate_phdr(add_library, &opened->libraries);
-    opened->interval_ns = settings->interval_ns;
-    if (opened->path == NULL || opened->member_id == NULL || opened->executable == NULL ||
-        !split_address(opened, bound) || opened->libraries.has_failed) {
-        mwi_announce_close(opened);
-        return MW_ENOMEM;
-    }
-    make_arguments(opened, settings->has_member_id);
-    *announce = opened;
-    return MW_OK;
-}
-
 static int own_port(const struct mwi_announce *announce)
 {
     return announce->host == NULL ? 0 : atoi(announce->port);
 }
 
-mw_error mwi_announce_write(struct mwi_announce *announce, struct mwi_loop *loop,
-                            enum mwi_computation_status status, mw_reason *why)
+static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_status status,
+                           mw_reason *why)
 {
-    if (announce == NULL)
-        return MW_OK;
     struct mwi_resource resource = {
         .computation_status = status,
         .timestamp_s = (int64_t)time(NULL),
@@ -177,25 +152,24 @@ mw_error mwi_announce_write(struct mwi_announce *announce, struct mwi_loop *loop
         .pid = getpid(),
         .protocol_version = MW_PROTOCOL_VERSION,
     };
-    announce->due_ns = mwi_loop_now(loop) + announce->interval_ns;
+    announce->due_ns = mwi_loop_now(announce->loop) + announce->interval_ns;
     mw_error error = mwi_resource_file_write(announce->path, &resource, why);
     if (error == MW_OK) {
         announce->is_written = true;
-        mwi_loop_audit(loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_WRITTEN,
-                                                       .text = announce->path});
+        mwi_loop_audit(announce->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_WRITTEN,
+                                                                 .text = announce->path});
     }
     return error;
 }
 
-static void audit_problem(const struct mwi_announce *announce, struct mwi_loop *loop,
-                          const mw_reason *why)
+static void audit_problem(const struct mwi_announce *announce, const mw_reason *why)
 {
-    mwi_loop_audit(loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_PROBLEM,
-                                                   .text = announce->path,
-                                                   .reason = why->text});
+    mwi_loop_audit(announce->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_PROBLEM,
+                                                             .text = announce->path,
+                                                             .reason = why->text});
 }
 
-/* Whether the file, if there is one, is not what this master wrote. */
+/* Whether the file, if there is one, was written by another master. */
 static bool is_of_another(const struct mwi_announce *announce)
 {
     struct mwi_resource resource;
@@ -210,20 +184,102 @@ static bool is_of_another(const struct mwi_announce *announce)
     return !is_ours;
 }
 
-void mwi_announce_end(struct mwi_announce *announce, struct mwi_loop *loop,
-                      enum mwi_computation_status status)
+/* Writes the file for the last time, unless it never was written. */
+static void write_end(struct mwi_announce *announce, enum mwi_computation_status status)
 {
     mw_reason why;
     mw_error error;
-    if (announce == NULL || !announce->is_written)
+    if (!announce->is_written)
         return;
     if (is_of_another(announce))
         error =
             mwi_resource_fail(&why, MW_ESTATE, announce->path, "it belongs to another master now");
     else
-        error = mwi_announce_write(announce, loop, status, &why);
+        error = write_file(announce, status, &why);
+    announce->due_ns = INT64_MAX;
     if (error != MW_OK)
-        audit_problem(announce, loop, &why);
+        audit_problem(announce, &why);
+}
+
+static void tend(void *context, int64_t now_ns)
+{
+    struct mwi_announce *announce = context;
+    mw_reason why;
+    if (now_ns >= announce->due_ns &&
+        write_file(announce, MWI_COMPUTATION_IN_PROGRESS, &why) != MW_OK)
+        audit_problem(announce, &why);
+}
+
+static int64_t deadline(const void *context)
+{
+    return ((const struct mwi_announce *)context)->due_ns;
+}
+
+/* A failure is written at once: the one that ends the master may not leave it the time to close. */
+static void stop(void *context, bool is_finished)
+{
+    struct mwi_announce *announce = context;
+    announce->is_finished = is_finished;
+    announce->slaves_needed = 0;
+    if (!is_finished)
+        write_end(announce, MWI_COMPUTATION_FAILED);
+}
+
+static void free_announce(struct mwi_announce *announce)
+{
+    free(announce->path);
+    free(announce->member_id);
+    free(announce->executable);
+    free(announce->host);
+    free_libraries(&announce->libraries);
+    free(announce);
+}
+
+static void close_announce(void *context, int64_t deadline_ns)
+{
+    struct mwi_announce *announce = context;
+    (void)deadline_ns;
+    if (announce->is_finished)
+        write_end(announce, MWI_COMPUTATION_FINISHED);
+    free_announce(announce);
+}
+
+mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
+                           const struct mwi_announce_settings *settings, const char *transport,
+                           const char *bound)
+{
+    *announce = NULL;
+    if (settings->path == NULL)
+        return MW_OK;
+    struct mwi_announce *opened = calloc(1, sizeof *opened);
+    if (opened == NULL)
+        return MW_ENOMEM;
+    opened->loop = loop;
+    opened->due_ns = INT64_MAX;
+    opened->path = strdup(settings->path);
+    opened->member_id = strdup(settings->member_id);
+    opened->executable = mwi_executable_path(settings->executable);
+    opened->transport = transport;
+    dl_iterate_phdr(add_library, &opened->libraries);
+    opened->interval_ns = settings->interval_ns;
+    if (opened->path == NULL || opened->member_id == NULL || opened->executable == NULL ||
+        !split_address(opened, bound) || opened->libraries.has_failed) {
+        free_announce(opened);
+        return MW_ENOMEM;
+    }
+    make_arguments(opened, settings->has_member_id);
+    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore){.context = opened,
+                                                              .tend = tend,
+                                                              .deadline = deadline,
+                                                              .stop = stop,
+                                                              .close = close_announce});
+    *announce = opened;
+    return MW_OK;
+}
+
+mw_error mwi_announce_start(struct mwi_announce *announce, mw_reason *why)
+{
+    return announce == NULL ? MW_OK : write_file(announce, MWI_COMPUTATION_IN_PROGRESS, why);
 }
 
 void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed)
@@ -232,30 +288,4 @@ void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed)
         return;
     announce->slaves_needed = slaves_needed;
     announce->due_ns = INT64_MIN;
-}
-
-void mwi_announce_tend(struct mwi_announce *announce, struct mwi_loop *loop)
-{
-    mw_reason why;
-    if (announce == NULL || mwi_loop_now(loop) < announce->due_ns)
-        return;
-    if (mwi_announce_write(announce, loop, MWI_COMPUTATION_IN_PROGRESS, &why) != MW_OK)
-        audit_problem(announce, loop, &why);
-}
-
-int64_t mwi_announce_deadline(const struct mwi_announce *announce)
-{
-    return announce == NULL ? INT64_MAX : announce->due_ns;
-}
-
-void mwi_announce_close(struct mwi_announce *announce)
-{
-    if (announce == NULL)
-        return;
-    free(announce->path);
-    free(announce->member_id);
-    free(announce->executable);
-    free(announce->host);
-    free_libraries(&announce->libraries);
-    free(announce);
 }

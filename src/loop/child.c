@@ -1,20 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between fork and exec only what is safe after a fork in a program with threads is called. A pipe
- * that closes on exec tells whether exec succeeded.
+ * Starts a process for local.c, and finds out how it ended. The program may have threads: so
+ * between fork and exec only functions are called that are safe in a signal handler. A pipe that
+ * closes on exec says whether exec succeeded. A pidfd becomes readable when the process ends; Linux
+ * has it since 5.3, and it may be forbidden: whoever uses end_fd can do without.
  */
 #include "loop/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* How long a process is left alone whose end no descriptor reports. */
+#define LOOK_MS 2
+
+/* Headers older than Linux 5.3 lack the number, which is the same on all machines but alpha. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
 static mw_error fail(mw_reason *why, const char *path, int number)
 {
@@ -118,6 +130,7 @@ mw_error mwi_child_start(struct mwi_child *child, const char *path, char **argum
     if (error != MW_OK)
         close(sockets[0]);
     child->channel = error == MW_OK ? sockets[0] : -1;
+    child->end_fd = error == MW_OK ? (int)syscall(SYS_pidfd_open, child->pid, 0) : -1;
     return error;
 }
 
@@ -125,6 +138,22 @@ bool mwi_child_is_one(void)
 {
     const char *starter = getenv(MWI_CHILD_VARIABLE);
     return starter != NULL && strtol(starter, NULL, 10) == (long)getppid();
+}
+
+void mwi_child_wait(const struct mwi_child *child, int timeout_ms)
+{
+    struct pollfd end = {.fd = child->end_fd, .events = POLLIN};
+    if (child->end_fd < 0 && timeout_ms > LOOK_MS)
+        timeout_ms = LOOK_MS;
+    int ignored = poll(&end, 1, timeout_ms);
+    (void)ignored;
+}
+
+void mwi_child_kill(const struct mwi_child *child)
+{
+    kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why)

@@ -13,22 +13,32 @@
 
 struct mwi_child {
     pid_t pid;
-    int channel; /* our end of the socket; close-on-exec */
+    /* Both close on exec, and whoever has started the child closes them. */
+    int channel; /* our end of the socket */
+    int end_fd;  /* readable once the process has ended; -1: the kernel has no such descriptor */
 };
 
 /* The variable that tells a child the pid of the master that started it. */
 #define MWI_CHILD_VARIABLE "MW_STARTED_BY"
 
-/* Starts `path` with the arguments, which end with NULL and of which number `channel_index` becomes
+/* Starts `path` with `arguments`, which end with NULL. arguments[channel_index] is replaced by
  * "--mw-channel=N" for the time of the call. The child reads nothing from the terminal, and is
- * killed when its parent dies. Errors: MW_EIO with a sentence. */
+ * killed when the thread that started it ends. All is borrowed for the call. Errors: MW_EIO with a
+ * sentence. */
 mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
                          size_t channel_index, mw_reason *why);
 
 /* Whether this very process was started by mwi_child_start. */
 bool mwi_child_is_one(void);
 
-/* Whether the process has ended; then it is reaped and *why says how. Never waits. */
+/* Whether the process has ended. Then it is reaped, and *why says how it ended: do not call it
+ * again. Never waits. */
 bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why);
+
+/* Waits until the process has ended, but at most `timeout_ms`; may return early. */
+void mwi_child_wait(const struct mwi_child *child, int timeout_ms);
+
+/* Kills the process, and reaps it. */
+void mwi_child_kill(const struct mwi_child *child);
 
 #endif

@@ -1,41 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A place is empty, running, ending (its slave is lost, the process not yet reaped), or given up. A
- * place is filled again once its process is reaped, so that the audit trail can say how it ended
- * before it says that another was started.
+ * Each slave has a place. A place is empty, running, ending (its slave is lost, its process not yet
+ * reaped), or given up. Invariants:
+ *
+ * - A place is filled again only when its process is reaped, so that the audit trail says how it
+ *   ended before it says that another one was started.
+ * - A process that has ended may have left its end of the socket to a child of its own, so that its
+ *   connection stays up. So the end of the process is waited for as well: by its descriptor, or,
+ *   where there is none (Linux below 5.3), by looking every LOOK_AT_RUNNING_NS.
+ * - Once the farm has been told to stop, no place is filled, and no process is killed before close.
+ *
+ * To start slaves elsewhere, write a room beside this one, with child.c's calls replaced.
  */
 #include "loop/local.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/time.h"
 #include "loop/child.h"
 #include "loop/executable.h"
 
-/* How often an ending process is looked at, and when it is helped along. */
-#define LOOK_NS INT64_C(2000000)
+/* A process whose slave is lost is killed after this. */
 #define PATIENCE_NS MWI_NS_PER_S
-
-/* How often running ones are looked at, and how long a place waits that could not be filled. */
-#define LOOK_AT_RUNNING_NS INT64_C(500000000)
-#define RETRY_NS INT64_C(500000000)
+/* How often a process is looked at whose end no descriptor reports. */
+#define LOOK_AT_ENDING_NS (2 * MWI_NS_PER_MS)
+#define LOOK_AT_RUNNING_NS (500 * MWI_NS_PER_MS)
+/* How long a place waits that could not be filled. */
+#define RETRY_NS (500 * MWI_NS_PER_MS)
+/* The longest wait for a process at close before the clock is read again. */
+#define WAIT_MS_MAX 1000
 
 enum place_state { PLACE_EMPTY, PLACE_RUNNING, PLACE_ENDING, PLACE_GIVEN_UP };
 
 struct place {
+    struct mwi_local *local;
     enum place_state state;
     struct mwi_child child;
+    struct mwi_watch end; /* in the loop's descriptors while child.end_fd is not -1 */
     mw_peer peer;
     int deaths_in_row;
     bool was_useful;
-    bool is_reaped; /* ending, and waited for already */
+    bool is_reaped; /* ending, and audited */
     int64_t lost_ns;
     int64_t retry_ns;
 };
@@ -49,9 +59,9 @@ struct mwi_local {
     size_t arguments_count;
     struct place *places;
     size_t places_count;
-    size_t ending_count;
-    int64_t tended_ns, looked_ns;
     size_t given_up_count;
+    int64_t due_ns; /* when a place must be looked at */
+    bool is_stopped;
     mw_reason last_end;
 };
 
@@ -89,6 +99,253 @@ static size_t slaves_wanted(const struct mwi_local_settings *settings)
     return processors < 1 ? 1 : (size_t)processors;
 }
 
+static void free_local(struct mwi_local *local)
+{
+    if (local == NULL)
+        return;
+    free(local->places);
+    for (size_t i = 0; i < local->arguments_count; i++)
+        free(local->arguments[i]);
+    free(local->arguments);
+    free(local->path);
+    free(local);
+}
+
+static void name_option(mw_reason *why)
+{
+    mw_reason named;
+    snprintf(named.text, sizeof named.text, "--mw-slave-executable: %.450s", why->text);
+    *why = named;
+}
+
+static void audit_end(struct mwi_local *local, const struct place *place, const char *how)
+{
+    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_ENDED,
+                                                          .count = (uint64_t)place->child.pid,
+                                                          .reason = how});
+}
+
+/* The descriptor must be open while its watch is removed. */
+static void unwatch(struct place *place)
+{
+    if (place->child.end_fd < 0)
+        return;
+    mwi_descriptors_remove(mwi_loop_descriptors(place->local->loop), &place->end);
+    close(place->child.end_fd);
+    place->child.end_fd = -1;
+}
+
+/* Whether the process of the place has ended; then it is reaped and audited. */
+static bool has_ended(struct place *place)
+{
+    struct mwi_local *local = place->local;
+    if (!mwi_child_has_ended(&place->child, &local->last_end))
+        return false;
+    unwatch(place);
+    place->is_reaped = true;
+    audit_end(local, place, local->last_end.text);
+    return true;
+}
+
+static void kill_process(struct place *place, const char *why)
+{
+    mwi_child_kill(&place->child);
+    unwatch(place);
+    audit_end(place->local, place, why);
+}
+
+static void begin_ending(struct place *place, bool was_useful)
+{
+    assert(place->state == PLACE_RUNNING);
+    place->state = PLACE_ENDING;
+    place->was_useful = was_useful;
+    place->lost_ns = mwi_loop_now(place->local->loop);
+    place->local->due_ns = INT64_MIN;
+}
+
+/* The engine may know nothing of a peer whose connection has not come up: then it reports no loss.
+ */
+static void lose_slave(struct place *place)
+{
+    mwi_loop_lose(place->local->loop, place->peer, place->local->last_end.text);
+    if (place->state == PLACE_RUNNING)
+        begin_ending(place, false);
+}
+
+static void look_at_running(struct place *place)
+{
+    if (has_ended(place))
+        lose_slave(place);
+}
+
+/* The descriptor of the process is readable. If the process cannot be reaped all the same, looking
+ * at it takes over, since the loop must not wait for a descriptor that stays readable. */
+static void hear_end(void *context)
+{
+    struct place *place = context;
+    place->local->due_ns = INT64_MIN;
+    if (!has_ended(place))
+        unwatch(place);
+    else if (place->state == PLACE_RUNNING)
+        lose_slave(place);
+}
+
+static void watch_end(struct place *place)
+{
+    struct mwi_descriptors *descriptors = mwi_loop_descriptors(place->local->loop);
+    if (place->child.end_fd < 0)
+        return;
+    place->end = (struct mwi_watch){.fd = place->child.end_fd, .ready = hear_end, .context = place};
+    if (mwi_descriptors_add(descriptors, &place->end) == MW_OK)
+        return;
+    close(place->child.end_fd);
+    place->child.end_fd = -1;
+}
+
+static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *why)
+{
+    char address[32];
+    assert(place->state == PLACE_EMPTY);
+    mw_error error =
+        mwi_child_start(&place->child, local->path, local->arguments, CHANNEL_INDEX, why);
+    if (error != MW_OK) {
+        if (local->is_path_asked)
+            name_option(why);
+        return error;
+    }
+    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
+                                                          .count = (uint64_t)place->child.pid});
+    snprintf(address, sizeof address, "fd:%d", place->child.channel);
+    watch_end(place);
+    place->state = PLACE_RUNNING;
+    place->is_reaped = false;
+    error = mwi_loop_connect(local->loop, local->index, address, &place->peer, why);
+    if (error != MW_OK) {
+        kill_process(place, why->text);
+        place->state = PLACE_EMPTY;
+    }
+    return error;
+}
+
+/* A place has lost a process, or could not get one. It may have another, or is given up, which the
+ * loop's user must hear of. */
+static void count_death(struct mwi_local *local, struct place *place)
+{
+    place->deaths_in_row = place->was_useful ? 0 : place->deaths_in_row + 1;
+    place->state = PLACE_EMPTY;
+    if (place->deaths_in_row <= MWI_LOCAL_REPLACEMENTS_MAX)
+        return;
+    place->state = PLACE_GIVEN_UP;
+    local->given_up_count++;
+    assert(local->given_up_count <= local->places_count);
+    mwi_loop_rouse(local->loop);
+}
+
+static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
+{
+    if (!place->is_reaped && !local->is_stopped && now_ns - place->lost_ns >= PATIENCE_NS)
+        kill(place->child.pid, SIGKILL);
+    if (!place->is_reaped && !has_ended(place))
+        return;
+    if (local->is_stopped)
+        place->state = PLACE_EMPTY;
+    else
+        count_death(local, place);
+}
+
+static void refill(struct mwi_local *local, struct place *place, int64_t now_ns)
+{
+    if (now_ns < place->retry_ns || fill(local, place, &local->last_end) == MW_OK)
+        return;
+    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_FAILED,
+                                                          .reason = local->last_end.text});
+    place->was_useful = false;
+    place->retry_ns = now_ns + RETRY_NS;
+    count_death(local, place);
+}
+
+static void tend_place(struct mwi_local *local, struct place *place, int64_t now_ns)
+{
+    if (place->state == PLACE_RUNNING && place->child.end_fd < 0)
+        look_at_running(place);
+    if (place->state == PLACE_ENDING)
+        reap(local, place, now_ns);
+    if (place->state == PLACE_EMPTY && !local->is_stopped)
+        refill(local, place, now_ns);
+}
+
+/* When the place must be looked at again. */
+static int64_t place_due(const struct place *place, int64_t now_ns)
+{
+    bool is_watched = place->child.end_fd >= 0;
+    switch (place->state) {
+    case PLACE_RUNNING:
+        return is_watched ? INT64_MAX : now_ns + LOOK_AT_RUNNING_NS;
+    case PLACE_ENDING:
+        if (!is_watched)
+            return now_ns + LOOK_AT_ENDING_NS;
+        /* A killed process that does not end hangs in the kernel: it is not killed ever again. */
+        return now_ns - place->lost_ns < PATIENCE_NS ? place->lost_ns + PATIENCE_NS : INT64_MAX;
+    case PLACE_EMPTY:
+        return place->local->is_stopped ? INT64_MAX : place->retry_ns;
+    default:
+        return INT64_MAX;
+    }
+}
+
+/* A loss that comes meanwhile sets due_ns too. */
+static void tend(void *context, int64_t now_ns)
+{
+    struct mwi_local *local = context;
+    if (now_ns < local->due_ns)
+        return;
+    local->due_ns = INT64_MAX;
+    for (size_t i = 0; i < local->places_count; i++) {
+        tend_place(local, &local->places[i], now_ns);
+        local->due_ns = mwi_time_earlier(local->due_ns, place_due(&local->places[i], now_ns));
+    }
+}
+
+static int64_t deadline(const void *context)
+{
+    return ((const struct mwi_local *)context)->due_ns;
+}
+
+static void stop(void *context, bool is_finished)
+{
+    struct mwi_local *local = context;
+    (void)is_finished;
+    local->is_stopped = true;
+}
+
+static bool has_process(const struct place *place)
+{
+    return place->state == PLACE_RUNNING || (place->state == PLACE_ENDING && !place->is_reaped);
+}
+
+/* Ends one process, waiting for it until the deadline. */
+static void close_place(struct mwi_local *local, struct place *place, int64_t deadline_ns)
+{
+    while (!has_ended(place)) {
+        int64_t now_ns = mwi_loop_now(local->loop);
+        if (now_ns >= deadline_ns) {
+            kill_process(place, "killed, it did not end within --mw-shutdown-timeout");
+            return;
+        }
+        int64_t left_ms = (deadline_ns - now_ns) / MWI_NS_PER_MS + 1;
+        mwi_child_wait(&place->child, left_ms < WAIT_MS_MAX ? (int)left_ms : WAIT_MS_MAX);
+    }
+}
+
+static void close_local(void *context, int64_t deadline_ns)
+{
+    struct mwi_local *local = context;
+    for (size_t i = 0; i < local->places_count; i++)
+        if (has_process(&local->places[i]))
+            close_place(local, &local->places[i], deadline_ns);
+    free_local(local);
+}
+
 mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
                         struct mwi_loop *loop, size_t index, mw_reason *why)
 {
@@ -111,105 +368,21 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     }
     if (opened == NULL || opened->path == NULL || opened->places == NULL ||
         !make_arguments(opened, settings)) {
-        mwi_local_close(opened, INT64_MIN);
+        free_local(opened);
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
     assert(opened->arguments_count > CHANNEL_INDEX);
     opened->places_count = places_count;
+    for (size_t i = 0; i < opened->places_count; i++)
+        opened->places[i].local = opened;
+    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore){.context = opened,
+                                                              .tend = tend,
+                                                              .deadline = deadline,
+                                                              .stop = stop,
+                                                              .close = close_local});
     *local = opened;
     return MW_OK;
-}
-
-static void name_option(mw_reason *why)
-{
-    mw_reason named;
-    snprintf(named.text, sizeof named.text, "--mw-slave-executable: %.450s", why->text);
-    *why = named;
-}
-
-static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *why)
-{
-    char address[32];
-    mw_error error =
-        mwi_child_start(&place->child, local->path, local->arguments, CHANNEL_INDEX, why);
-    if (error != MW_OK) {
-        if (local->is_path_asked)
-            name_option(why);
-        return error;
-    }
-    snprintf(address, sizeof address, "fd:%d", place->child.channel);
-    place->state = PLACE_RUNNING;
-    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
-                                                          .count = (uint64_t)place->child.pid});
-    return mwi_loop_connect(local->loop, local->index, address, &place->peer, why);
-}
-
-static void audit_end(struct mwi_local *local, const struct place *place, const char *how)
-{
-    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_ENDED,
-                                                          .count = (uint64_t)place->child.pid,
-                                                          .reason = how});
-}
-
-/* A place has lost a process, or could not get one; it may have another, or not. */
-static void count_death(struct mwi_local *local, struct place *place)
-{
-    place->deaths_in_row = place->was_useful ? 0 : place->deaths_in_row + 1;
-    bool is_over = place->deaths_in_row > MWI_LOCAL_REPLACEMENTS_MAX;
-    place->state = is_over ? PLACE_GIVEN_UP : PLACE_EMPTY;
-    local->given_up_count += is_over;
-}
-
-static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
-{
-    if (!place->is_reaped && now_ns - place->lost_ns > PATIENCE_NS)
-        kill(place->child.pid, SIGKILL);
-    if (!place->is_reaped && !mwi_child_has_ended(&place->child, &local->last_end))
-        return;
-    place->is_reaped = false;
-    local->ending_count--;
-    audit_end(local, place, local->last_end.text);
-    count_death(local, place);
-}
-
-/* A process that has ended may have left its end of the socket to a child of its own, so that its
- * connection does not say so. */
-static void look_at_running(struct mwi_local *local, struct place *place)
-{
-    if (!mwi_child_has_ended(&place->child, &local->last_end))
-        return;
-    place->is_reaped = true;
-    mwi_loop_lose(local->loop, place->peer, local->last_end.text);
-}
-
-static void refill(struct mwi_local *local, struct place *place, int64_t now_ns)
-{
-    if (now_ns < place->retry_ns || fill(local, place, &local->last_end) == MW_OK)
-        return;
-    mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_FAILED,
-                                                          .reason = local->last_end.text});
-    place->was_useful = false;
-    place->retry_ns = now_ns + RETRY_NS;
-    count_death(local, place);
-}
-
-void mwi_local_tend(struct mwi_local *local)
-{
-    int64_t now_ns = mwi_loop_now(local->loop);
-    local->tended_ns = now_ns;
-    bool is_time = now_ns - local->looked_ns >= LOOK_AT_RUNNING_NS;
-    if (is_time)
-        local->looked_ns = now_ns;
-    for (size_t i = 0; i < local->places_count; i++) {
-        struct place *place = &local->places[i];
-        if (is_time && place->state == PLACE_RUNNING)
-            look_at_running(local, place);
-        if (place->state == PLACE_ENDING)
-            reap(local, place, now_ns);
-        if (place->state == PLACE_EMPTY)
-            refill(local, place, now_ns);
-    }
 }
 
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
@@ -220,23 +393,12 @@ mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
     return error;
 }
 
-int64_t mwi_local_deadline(const struct mwi_local *local)
-{
-    if (local->ending_count > 0)
-        return local->tended_ns + LOOK_NS;
-    return local->looked_ns + LOOK_AT_RUNNING_NS;
-}
-
 void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful)
 {
     for (size_t i = 0; i < local->places_count; i++) {
         struct place *place = &local->places[i];
-        if (place->state != PLACE_RUNNING || place->peer != peer)
-            continue;
-        place->state = PLACE_ENDING;
-        place->was_useful = was_useful;
-        place->lost_ns = mwi_loop_now(local->loop);
-        local->ending_count++;
+        if (place->state == PLACE_RUNNING && place->peer == peer)
+            begin_ending(place, was_useful);
     }
 }
 
@@ -248,42 +410,4 @@ bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why)
              "every local slave ended %d times in a row before it got a task; the last: %.200s",
              MWI_LOCAL_REPLACEMENTS_MAX + 1, local->last_end.text);
     return true;
-}
-
-static bool has_process(const struct place *place)
-{
-    return place->state == PLACE_RUNNING || place->state == PLACE_ENDING;
-}
-
-/* Ends one process, waiting for it until the deadline. */
-static void close_place(struct mwi_local *local, struct place *place, int64_t deadline_ns)
-{
-    mw_reason how;
-    while (!mwi_child_has_ended(&place->child, &how)) {
-        if (mwi_loop_now(local->loop) < deadline_ns) {
-            usleep(LOOK_NS / 1000);
-            continue;
-        }
-        kill(place->child.pid, SIGKILL);
-        while (waitpid(place->child.pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-        snprintf(how.text, sizeof how.text, "killed, it did not end within --mw-shutdown-timeout");
-        break;
-    }
-    audit_end(local, place, how.text);
-}
-
-void mwi_local_close(struct mwi_local *local, int64_t deadline_ns)
-{
-    if (local == NULL)
-        return;
-    for (size_t i = 0; i < local->places_count; i++)
-        if (has_process(&local->places[i]))
-            close_place(local, &local->places[i], deadline_ns);
-    free(local->places);
-    for (size_t i = 0; i < local->arguments_count; i++)
-        free(local->arguments[i]);
-    free(local->arguments);
-    free(local->path);
-    free(local);
 }

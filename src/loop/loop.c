@@ -7,6 +7,7 @@
  */
 #include "loop/loop.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,10 +21,13 @@
 
 #define INDEX_SHIFT 56
 #define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
-/* How many looks are made before one at wake_fd. */
+/* After how many looks at the transports the descriptors are looked at. */
 #define LOOKS_PER_WAKE_CHECK 64
 /* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
 #define TURN_EVERY_NS MWI_NS_PER_S
+/* A turn that did not wait in vain dispatches the descriptors only as often as this: it costs a
+ * system call. */
+#define DISPATCH_EVERY_NS MWI_NS_PER_MS
 
 /* For this the heap's end is kept; see keep_heap. */
 #define KEPT_BLOCK_BYTES ((size_t)4 << 20)
@@ -41,6 +45,12 @@ struct lost_peers {
     size_t count, capacity;
 };
 
+/* The set that a caller with an event loop of its own waits for; see join_descriptors. */
+struct outer_set {
+    struct mwi_descriptors *set;
+    struct mwi_watch network, others;
+};
+
 struct mwi_loop {
     struct mwi_loop_engine engine;
     struct mwi_audit_file *audit;
@@ -49,9 +59,12 @@ struct mwi_loop {
     struct lost_peers unsendable; /* a frame for them could not be queued */
     uint64_t events_count;
     struct mwi_backoff backoff; /* of a loop with several transports, or of its caller's loop */
-    int wake_fd;
-    int fd; /* of the first transport that has one; -1 if none has, or nobody has asked yet */
+    struct mwi_descriptors *descriptors; /* NULL: the loop waits for its transports only */
+    int64_t dispatched_ns;
+    struct mwi_chores chores;
+    int fd; /* see mwi_loop_fd; -1 if there is none, or nobody has asked yet */
     bool is_fd_asked;
+    struct outer_set outer;
     bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
                   */
     mw_error error; /* why the engine or the loop cannot go on; stays */
@@ -231,7 +244,6 @@ mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *eng
     keep_heap();
     opened->engine = *engine;
     opened->audit = audit;
-    opened->wake_fd = -1;
     opened->fd = -1;
     opened->is_due = true;
     mwi_backoff_init(&opened->backoff, wait);
@@ -243,14 +255,38 @@ void mwi_loop_close(struct mwi_loop *loop)
 {
     if (loop == NULL)
         return;
+    mwi_chores_close(&loop->chores, INT64_MIN);
     for (size_t i = loop->transports_count; i-- > 0;)
         loop->transports[i].api->close(loop->transports[i].transport);
+    mwi_descriptors_close(loop->outer.set);
+    mwi_descriptors_close(loop->descriptors);
     free(loop->unsendable.items);
     free(loop);
 }
 
+mw_error mwi_loop_open_descriptors(struct mwi_loop *loop, mw_reason *why)
+{
+    assert(loop->transports_count == 0);
+    return loop->descriptors != NULL ? MW_OK : mwi_descriptors_open(&loop->descriptors, why);
+}
+
+struct mwi_descriptors *mwi_loop_descriptors(const struct mwi_loop *loop)
+{
+    return loop->descriptors;
+}
+
+struct mwi_chores *mwi_loop_chores(struct mwi_loop *loop)
+{
+    return &loop->chores;
+}
+
+void mwi_loop_rouse(struct mwi_loop *loop)
+{
+    loop->events_count++;
+}
+
 mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
-                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why)
+                      size_t frame_bytes_max, size_t *index, mw_reason *why)
 {
     if (loop->transports_count == MWI_TRANSPORTS_MAX) {
         snprintf(why->text, sizeof why->text, "more than %d transports", MWI_TRANSPORTS_MAX);
@@ -260,11 +296,10 @@ mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *
     mw_transport_config config = {.events = &loop_events,
                                   .context = added,
                                   .frame_bytes_max = frame_bytes_max,
-                                  .wake_fd = wake_fd,
+                                  .wake_fd = mwi_descriptors_fd(loop->descriptors),
                                   .wait = loop->backoff.wait,
                                   .environment = environment};
     *added = (struct loop_transport){.loop = loop, .index = loop->transports_count, .api = api};
-    loop->wake_fd = wake_fd;
     mw_error error = api->open(&added->transport, &config, why);
     if (error == MW_OK)
         *index = loop->transports_count++;
@@ -332,11 +367,12 @@ static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
     return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
 }
 
-/* A look does not tell of it. */
+/* Whether a watched descriptor is readable: polling the transports without waiting does not report
+ * that, so it is checked here. */
 static bool is_woken(const struct mwi_loop *loop)
 {
-    struct pollfd wake = {.fd = loop->wake_fd, .events = POLLIN};
-    return loop->wake_fd >= 0 && poll(&wake, 1, 0) > 0;
+    struct pollfd wake = {.fd = mwi_descriptors_fd(loop->descriptors), .events = POLLIN};
+    return wake.fd >= 0 && poll(&wake, 1, 0) > 0;
 }
 
 /* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether
@@ -407,6 +443,41 @@ struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop)
     return loop->times;
 }
 
+/* How long the turn may wait. */
+static int64_t find_deadline(const struct mwi_loop *loop, int64_t deadline_ns)
+{
+    deadline_ns = mwi_time_earlier(deadline_ns, loop->engine.deadline(loop->engine.engine));
+    return mwi_time_earlier(deadline_ns, mwi_chores_deadline(&loop->chores));
+}
+
+/* A wait that no peer has ended may have been ended by a descriptor. In all other turns, which may
+ * be many, it is asked now and then only. */
+static void dispatch_descriptors(struct mwi_loop *loop, bool has_waited_in_vain)
+{
+    if (loop->descriptors == NULL)
+        return;
+    if (!has_waited_in_vain && loop->turned_ns - loop->dispatched_ns < DISPATCH_EVERY_NS)
+        return;
+    loop->dispatched_ns = loop->turned_ns;
+    mwi_descriptors_dispatch(loop->descriptors);
+}
+
+/* Polls the transports, and then hears the descriptors. */
+static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
+{
+    uint64_t before = loop->events_count;
+    bool can_wait = deadline_ns > loop->turned_ns;
+    mw_error error = poll_transports(loop, deadline_ns, why);
+    bool is_quiet = loop->events_count == before;
+    if (is_quiet) {
+        loop->turned_ns = mwi_loop_now(loop);
+        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
+    }
+    if (error == MW_OK)
+        dispatch_descriptors(loop, is_quiet && can_wait);
+    return error;
+}
+
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why)
 {
@@ -414,23 +485,20 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     int64_t began_ns = mwi_loop_now(loop);
     begin_turn(loop, began_ns);
     step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = began_ns});
-    /* A slave that a timer has thrown out is news for the user, who shall not wait for more. */
+    mwi_chores_tend(&loop->chores, began_ns);
+    deadline_ns = find_deadline(loop, deadline_ns);
+    /* The user must look at a slave that a timer has thrown out, before waiting for more. */
     if (loop->events_count != before)
         deadline_ns = INT64_MIN;
-    int64_t own_ns = loop->engine.deadline(loop->engine.engine);
-    /* What was written since the last turn must not wait as long as the poll may. */
+    /* The lines written since the last turn must not wait as long as the poll may. */
     mwi_audit_file_flush(loop->audit);
-    /* An engine that has just run out of memory may wait for what will never come. */
     mw_error error = MW_OK;
     loop->is_due = false;
+    /* An engine that has run out of memory may wait for something that never comes. */
     if (loop->error == MW_OK)
-        error = poll_transports(loop, mwi_time_earlier(own_ns, deadline_ns), why);
-    if (loop->events_count != before) {
+        error = wait_for_events(loop, deadline_ns, why);
+    if (loop->events_count != before)
         loop->is_due = true;
-    } else {
-        loop->turned_ns = mwi_loop_now(loop);
-        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
-    }
     end_turn(loop, began_ns);
     if (is_eventful != NULL)
         *is_eventful = loop->events_count != before;
@@ -442,10 +510,38 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     return error;
 }
 
+static void ignore_ready(void *context)
+{
+    (void)context;
+}
+
+static mw_error add_to_outer(struct mwi_loop *loop, struct mwi_watch *watch, int fd)
+{
+    *watch = (struct mwi_watch){.fd = fd, .ready = ignore_ready};
+    return mwi_descriptors_add(loop->outer.set, watch);
+}
+
+/* A transport's descriptor reports its network only. So a caller that waits for the loop must wait
+ * for the loop's own descriptors as well: both are put into one more set, which nobody dispatches.
+ */
+static int join_descriptors(struct mwi_loop *loop, int fd)
+{
+    mw_reason why;
+    if (mwi_descriptors_open(&loop->outer.set, &why) == MW_OK &&
+        add_to_outer(loop, &loop->outer.network, fd) == MW_OK &&
+        add_to_outer(loop, &loop->outer.others, mwi_descriptors_fd(loop->descriptors)) == MW_OK)
+        return mwi_descriptors_fd(loop->outer.set);
+    return -1;
+}
+
 int mwi_loop_fd(struct mwi_loop *loop)
 {
-    for (size_t i = 0; i < loop->transports_count && !loop->is_fd_asked && loop->fd < 0; i++)
+    if (loop->is_fd_asked)
+        return loop->fd;
+    for (size_t i = 0; i < loop->transports_count && loop->fd < 0; i++)
         loop->fd = loop->transports[i].api->fd(loop->transports[i].transport);
+    if (loop->fd >= 0 && loop->descriptors != NULL)
+        loop->fd = join_descriptors(loop, loop->fd);
     loop->is_fd_asked = true;
     return loop->fd;
 }
@@ -455,8 +551,7 @@ int64_t mwi_loop_due(const struct mwi_loop *loop)
     int64_t now_ns = mwi_loop_now(loop);
     if (loop->is_due)
         return now_ns;
-    int64_t due_ns = mwi_time_earlier(loop->engine.deadline(loop->engine.engine),
-                                      loop->turned_ns + TURN_EVERY_NS);
+    int64_t due_ns = find_deadline(loop, loop->turned_ns + TURN_EVERY_NS);
     if (loop->fd >= 0 && loop->transports_count == 1)
         return due_ns;
     /* Counted from the last turn, so that to ask often does not put it off. */

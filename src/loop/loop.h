@@ -8,6 +8,8 @@
 #define MWI_LOOP_H
 
 #include "engine/effects.h"
+#include "loop/chores.h"
+#include "loop/descriptors.h"
 #include "record/audit_file.h"
 
 struct mwi_loop;
@@ -29,13 +31,31 @@ struct mwi_loop_engine {
 mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit);
 
-/* Closes the transports. NULL is legal. */
+/* Closes the chores, without waiting for them, and the transports. NULL is legal. */
 void mwi_loop_close(struct mwi_loop *loop);
+
+/* Lets the loop wait for descriptors besides its transports. Call it before mwi_loop_add; a second
+ * call does nothing. Errors: those of mwi_descriptors_open. */
+mw_error mwi_loop_open_descriptors(struct mwi_loop *loop, mw_reason *why) MW_USE_RESULT;
+
+/* The set of these descriptors, which belongs to the loop; NULL unless it was opened. A turn
+ * dispatches it after its poll, never within a transport's event. A watch that has become readable
+ * ends the wait of a turn at once; while peers keep the loop busy its turn comes a millisecond
+ * later at most. */
+struct mwi_descriptors *mwi_loop_descriptors(const struct mwi_loop *loop);
+
+/* The chores of the loop, which belong to it. Each turn tends them before it waits, and waits no
+ * longer than their deadline. Stop and close them before mwi_loop_close, to end them in order. */
+struct mwi_chores *mwi_loop_chores(struct mwi_loop *loop);
+
+/* For chores and watches: something has happened that the loop's user must look at, though no
+ * transport reported it. The turn that is under way does not wait, and is eventful. */
+void mwi_loop_rouse(struct mwi_loop *loop);
 
 /* Opens another transport; *index says which it is. Errors: those of its open; MW_EINVAL: there are
  * too many. */
 mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
-                      size_t frame_bytes_max, int wake_fd, size_t *index, mw_reason *why);
+                      size_t frame_bytes_max, size_t *index, mw_reason *why);
 
 /* As the transport's. */
 mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
@@ -57,9 +77,10 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why);
 
-/* A descriptor that says when a turn would find something, -1 if no transport has one, the same
- * each time. And the time at which a turn is due although it says nothing, or was not asked for: at
- * most a second after the last one. */
+/* mwi_loop_fd: a descriptor that is readable while a turn would find that the network or one of the
+ * loop's own descriptors has something; the same each time. -1 if no transport has one, or none
+ * could be made at the first call. mwi_loop_due: the time at which a turn is due although that
+ * descriptor is not readable, or was not asked for: a second after the last turn at the latest. */
 int mwi_loop_fd(struct mwi_loop *loop);
 int64_t mwi_loop_due(const struct mwi_loop *loop);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handler writes a byte into a pipe that polls watch. SIGPIPE and SIGXFSZ are ignored: the
- * write that would raise them fails, and says why.
+ * mw_main installs the handlers before it opens a master or a slave, whose loops then watch a pipe:
+ * the handler writes a byte into it, so that a wait ends. Whoever turns a loop asks
+ * mwi_signals_caught after each turn. SIGPIPE and SIGXFSZ are ignored: the write that would raise
+ * them fails instead, and says why.
  */
 #include "loop/signals.h"
 
@@ -9,10 +11,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t caught;
 static int wake_pipe[2] = {-1, -1};
+static struct mwi_watch watch; /* in the one loop that is open */
 static struct sigaction saved_int, saved_term, saved_pipe, saved_file_size;
 
 static void on_signal(int number)
@@ -65,6 +69,25 @@ void mwi_signals_restore(void)
 int mwi_signals_fd(void)
 {
     return wake_pipe[0];
+}
+
+/* Empties the pipe, so that it does not end the next wait too. */
+static void hear_signal(void *context)
+{
+    (void)context;
+    (void)mwi_signals_caught();
+}
+
+mw_error mwi_signals_watch(struct mwi_loop *loop, mw_reason *why)
+{
+    mw_error error = mwi_loop_open_descriptors(loop, why);
+    if (error != MW_OK)
+        return error;
+    watch = (struct mwi_watch){.fd = mwi_signals_fd(), .ready = hear_signal};
+    error = mwi_descriptors_add(mwi_loop_descriptors(loop), &watch);
+    if (error != MW_OK)
+        snprintf(why->text, sizeof why->text, "cannot wait for signals");
+    return error;
 }
 
 int mwi_signals_caught(void)

@@ -110,7 +110,7 @@ bool mwt_loop_add(struct mwt_loop *loop, size_t index, const mw_transport_api *a
     size_t added = 77;
     mw_reason why;
     loop->fakes[index].clock = &loop->clock;
-    return mwi_loop_add(loop->loop, api, &loop->fakes[index], 4096, -1, &added, &why) == MW_OK &&
+    return mwi_loop_add(loop->loop, api, &loop->fakes[index], 4096, &added, &why) == MW_OK &&
            added == index;
 }
 

@@ -48,16 +48,33 @@ static void end(struct place *place)
 static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
 {
     struct mwi_announce *announce = NULL;
-    CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, &place->settings, transport, bound), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_announce_open(&announce, place->loop.loop, &place->settings, transport, bound), MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
 }
 
-static void write_file(struct place *place, struct mwi_announce *announce,
-                       enum mwi_computation_status status)
+static void write_file(struct mwi_announce *announce)
 {
     mw_reason why = {""};
-    CU_ASSERT_EQUAL(mwi_announce_write(announce, place->loop.loop, status, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_announce_start(announce, &why), MW_OK);
+}
+
+static void tend(struct place *place)
+{
+    mwi_chores_tend(mwi_loop_chores(place->loop.loop), place->loop.clock);
+}
+
+static int64_t deadline(struct place *place)
+{
+    return mwi_chores_deadline(mwi_loop_chores(place->loop.loop));
+}
+
+/* The farm ends, well or not, and the resource file is closed. */
+static void end_farm(struct place *place, bool is_finished)
+{
+    mwi_chores_stop(mwi_loop_chores(place->loop.loop), is_finished);
+    mwi_chores_close(mwi_loop_chores(place->loop.loop), INT64_MIN);
 }
 
 static struct mwi_resource read_file(const struct place *place)
@@ -93,14 +110,13 @@ static void test_no_file(void)
     start(&place);
     place.settings.path = NULL;
 
-    CU_ASSERT_EQUAL(mwi_announce_open(&announce, &place.settings, "tcp", "host:1"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.loop.loop, &place.settings, "tcp", "host:1"),
+                    MW_OK);
 
     CU_ASSERT_PTR_NULL(announce);
-    CU_ASSERT_EQUAL(mwi_announce_write(NULL, place.loop.loop, MWI_COMPUTATION_FINISHED, &why),
-                    MW_OK);
-    mwi_announce_tend(NULL, place.loop.loop);
-    CU_ASSERT_EQUAL(mwi_announce_deadline(NULL), INT64_MAX);
-    mwi_announce_close(NULL);
+    CU_ASSERT_EQUAL(mwi_announce_start(NULL, &why), MW_OK);
+    mwi_announce_need(NULL, 1);
+    CU_ASSERT_EQUAL(deadline(&place), INT64_MAX);
     end(&place);
 }
 
@@ -117,7 +133,7 @@ static void test_fields(void)
     struct mwi_announce *announce = open_as(&place, "tcp", "127.0.0.1:36107");
     CU_ASSERT_TRUE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
 
-    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+    write_file(announce);
 
     struct mwi_resource resource = read_file(&place);
     CU_ASSERT_EQUAL(resource.computation_status, MWI_COMPUTATION_IN_PROGRESS);
@@ -132,7 +148,6 @@ static void test_fields(void)
     CU_ASSERT_EQUAL(resource.protocol_version, MW_PROTOCOL_VERSION);
     check_arguments(&resource, expected);
     mwi_resource_fini(&resource);
-    mwi_announce_close(announce);
     end(&place);
 }
 
@@ -155,7 +170,8 @@ static void test_settings_that_were_set(void)
     memset(executable, '?', sizeof executable - 1);
     memset(&place.settings, 0, sizeof place.settings);
 
-    write_file(&place, announce, MWI_COMPUTATION_FINISHED);
+    write_file(announce);
+    end_farm(&place, true);
 
     struct mwi_resource resource = read_file(&place);
     CU_ASSERT_EQUAL(resource.computation_status, MWI_COMPUTATION_FINISHED);
@@ -163,7 +179,6 @@ static void test_settings_that_were_set(void)
     CU_ASSERT_STRING_EQUAL(resource.slave_executable, "/opt/slave program");
     check_arguments(&resource, expected);
     mwi_resource_fini(&resource);
-    mwi_announce_close(announce);
     end(&place);
 }
 
@@ -185,7 +200,7 @@ static void test_addresses(void)
         struct place place;
         start(&place);
         struct mwi_announce *announce = open_as(&place, "x", cases[i].bound);
-        write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+        write_file(announce);
         struct mwi_resource resource = read_file(&place);
 
         CU_ASSERT_EQUAL(resource.port, cases[i].port);
@@ -195,7 +210,6 @@ static void test_addresses(void)
             CU_ASSERT_STRING_EQUAL(resource.host, cases[i].host);
 
         mwi_resource_fini(&resource);
-        mwi_announce_close(announce);
         end(&place);
     }
 }
@@ -209,18 +223,18 @@ static void test_tend(void)
     place.settings.interval_ns = 10 * SECOND;
     struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
     place.loop.clock = 5 * SECOND;
-    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
-    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 15 * SECOND);
+    write_file(announce);
+    CU_ASSERT_EQUAL(deadline(&place), 15 * SECOND);
     remove(place.path);
 
     place.loop.clock = 15 * SECOND - 1;
-    mwi_announce_tend(announce, place.loop.loop);
+    tend(&place);
     CU_ASSERT_EQUAL(access(place.path, F_OK), -1);
     place.loop.clock = 15 * SECOND;
-    mwi_announce_tend(announce, place.loop.loop);
+    tend(&place);
 
     CU_ASSERT_EQUAL(access(place.path, F_OK), 0);
-    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 25 * SECOND);
+    CU_ASSERT_EQUAL(deadline(&place), 25 * SECOND);
     char *trail = read_trail(&place), expected[1000];
     snprintf(expected, sizeof expected,
              "01/01/1970 00:00:05 [A] RESFILE Generated resource file: \"%s\"\n"
@@ -228,7 +242,6 @@ static void test_tend(void)
              place.path, place.path);
     CU_ASSERT_STRING_EQUAL(trail, expected);
     free(trail);
-    mwi_announce_close(announce);
     end(&place);
 }
 
@@ -244,14 +257,13 @@ static void test_trouble(void)
     place.settings.path = path;
     struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
 
-    CU_ASSERT_EQUAL(
-        mwi_announce_write(announce, place.loop.loop, MWI_COMPUTATION_IN_PROGRESS, &why), MW_EIO);
+    CU_ASSERT_EQUAL(mwi_announce_start(announce, &why), MW_EIO);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "m.rsc"));
     place.loop.clock = 300 * SECOND;
-    mwi_announce_tend(announce, place.loop.loop);
-    mwi_announce_tend(announce, place.loop.loop);
+    tend(&place);
+    tend(&place);
 
-    CU_ASSERT_EQUAL(mwi_announce_deadline(announce), 600 * SECOND);
+    CU_ASSERT_EQUAL(deadline(&place), 600 * SECOND);
     char *trail = read_trail(&place), expected[600];
     snprintf(expected, sizeof expected,
              "01/01/1970 00:05:00 [A] RESFILE resource file \"%s\": ", path);
@@ -259,7 +271,6 @@ static void test_trouble(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(trail, strerror(ENOENT)));
     CU_ASSERT_EQUAL(strcspn(trail, "\n"), strlen(trail) - 1);
     free(trail);
-    mwi_announce_close(announce);
     end(&place);
 }
 
@@ -279,10 +290,10 @@ static void check_end(int port, int64_t pid, enum mwi_computation_status expecte
     struct place place;
     start(&place);
     struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
-    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
+    write_file(announce);
     take_over(&place, port, pid);
 
-    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FINISHED);
+    end_farm(&place, true);
 
     struct mwi_resource resource = read_file(&place);
     char *trail = read_trail(&place);
@@ -291,7 +302,6 @@ static void check_end(int port, int64_t pid, enum mwi_computation_status expecte
                     expected == MWI_COMPUTATION_IN_PROGRESS);
     free(trail);
     mwi_resource_fini(&resource);
-    mwi_announce_close(announce);
     end(&place);
 }
 
@@ -306,20 +316,47 @@ static void test_end(void)
 /* A file that was never written gets no end. A file that somebody has removed is written again. */
 static void test_end_without_file(void)
 {
-    struct place place;
-    start(&place);
-    struct mwi_announce *announce = open_as(&place, "tcp", "");
+    for (int is_started = 0; is_started < 2; is_started++) {
+        struct place place;
+        start(&place);
+        struct mwi_announce *announce = open_as(&place, "tcp", "");
+        if (is_started) {
+            write_file(announce);
+            remove(place.path);
+        }
 
-    mwi_announce_end(NULL, place.loop.loop, MWI_COMPUTATION_FAILED);
-    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FAILED);
-    CU_ASSERT_EQUAL(access(place.path, F_OK), -1);
-    write_file(&place, announce, MWI_COMPUTATION_IN_PROGRESS);
-    remove(place.path);
-    mwi_announce_end(announce, place.loop.loop, MWI_COMPUTATION_FAILED);
+        end_farm(&place, false);
 
-    CU_ASSERT_EQUAL(access(place.path, F_OK), 0);
-    mwi_announce_close(announce);
-    end(&place);
+        CU_ASSERT_EQUAL(access(place.path, F_OK), is_started ? 0 : -1);
+        end(&place);
+    }
+}
+
+/* A farm that fails says so at once, and once only, though the master still waits for its slaves; a
+ * farm that ends well is in progress until the slaves are gone, but wants no more of them. */
+static void test_while_it_ends(void)
+{
+    for (int is_finished = 0; is_finished < 2; is_finished++) {
+        struct place place;
+        start(&place);
+        place.settings.interval_ns = 10 * SECOND;
+        struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+        write_file(announce);
+        mwi_announce_need(announce, 5);
+        tend(&place);
+
+        mwi_chores_stop(mwi_loop_chores(place.loop.loop), is_finished);
+        place.loop.clock = 20 * SECOND;
+        tend(&place);
+
+        struct mwi_resource resource = read_file(&place);
+        CU_ASSERT_EQUAL(resource.computation_status,
+                        is_finished ? MWI_COMPUTATION_IN_PROGRESS : MWI_COMPUTATION_FAILED);
+        CU_ASSERT_EQUAL(resource.slaves_needed, 0);
+        CU_ASSERT_EQUAL(deadline(&place), is_finished ? 30 * SECOND : INT64_MAX);
+        mwi_resource_fini(&resource);
+        end(&place);
+    }
 }
 
 int main(void)
@@ -332,6 +369,7 @@ int main(void)
         {"tend", test_tend},
         {"trouble", test_trouble},
         {"end", test_end},
+        {"while it ends", test_while_it_ends},
         {"end without file", test_end_without_file},
         CU_TEST_INFO_NULL,
     };

@@ -6,6 +6,7 @@
 #include "loop/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,6 +140,13 @@ static void check_end(const struct mwi_child *child, const char *how)
     CU_ASSERT_STRING_EQUAL(why.text, how);
     CU_ASSERT_EQUAL(kill(child->pid, 0), -1);
     close(child->channel);
+    close(child->end_fd);
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return poll(&look, 1, 0) == 1;
 }
 
 /* A child talks over its channel and ends with a status. */
@@ -169,6 +177,30 @@ static void test_running(void)
     child.channel = -1;
 
     check_end(&child, "exit status 7");
+}
+
+/* The descriptor of its end is readable once a child has ended, and closes on exec; where the
+ * kernel has none, waiting for the end still ends. */
+static void test_end_descriptor(void)
+{
+    struct mwi_child child;
+    mw_reason why;
+    start(&child, "pause");
+    if (child.end_fd >= 0) {
+        CU_ASSERT_TRUE((fcntl(child.end_fd, F_GETFD) & FD_CLOEXEC) != 0);
+        CU_ASSERT_FALSE(is_readable(child.end_fd));
+    }
+
+    kill(child.pid, SIGKILL);
+    while (child.end_fd >= 0 && !is_readable(child.end_fd))
+        mwi_child_wait(&child, 1000);
+    close(child.end_fd);
+    child.end_fd = -1;
+    while (!mwi_child_has_ended(&child, &why))
+        mwi_child_wait(&child, 1000);
+
+    CU_ASSERT_STRING_EQUAL(why.text, "killed by signal 9 (Killed)");
+    close(child.channel);
 }
 
 /* That a child was killed is told, and by which signal. */
@@ -347,6 +379,7 @@ int main(int argc, char **argv)
     CU_TestInfo tests[] = {
         {"channel", test_channel},
         {"running", test_running},
+        {"end descriptor", test_end_descriptor},
         {"killed", test_killed},
         {"reaped by another", test_reaped_by_another},
         {"no program", test_no_program},

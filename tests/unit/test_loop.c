@@ -40,11 +40,11 @@ static void test_add(void)
     loop.fakes[0].clock = &loop.clock;
 
     CU_ASSERT_EQUAL(
-        mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 12345, 9, &index, &why), MW_OK);
+        mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 12345, &index, &why), MW_OK);
 
     CU_ASSERT_EQUAL(index, 0);
     CU_ASSERT_EQUAL(loop.fakes[0].config.frame_bytes_max, 12345);
-    CU_ASSERT_EQUAL(loop.fakes[0].config.wake_fd, 9);
+    CU_ASSERT_EQUAL(loop.fakes[0].config.wake_fd, -1);
     CU_ASSERT_PTR_EQUAL(loop.fakes[0].config.environment, &loop.fakes[0]);
     CU_ASSERT_STRING_EQUAL(mwi_loop_scheme(loop.loop, 0), "fake");
     CU_ASSERT_EQUAL(mwi_loop_now(loop.loop), 100);
@@ -61,9 +61,8 @@ static void test_add_fails(void)
     CU_ASSERT_TRUE_FATAL(mwt_loop_open(&loop, NULL));
     loop.fakes[0].open_error = MW_EUNAVAILABLE;
 
-    CU_ASSERT_EQUAL(
-        mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, -1, &index, &why),
-        MW_EUNAVAILABLE);
+    CU_ASSERT_EQUAL(mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, &index, &why),
+                    MW_EUNAVAILABLE);
 
     CU_ASSERT_STRING_EQUAL(why.text, "fake trouble");
     CU_ASSERT_EQUAL(index, 77);

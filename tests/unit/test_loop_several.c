@@ -5,6 +5,7 @@
  */
 #include "mwt_loop.h"
 
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -141,14 +142,12 @@ static void test_too_many(void)
     loop.fakes[0].clock = &loop.clock;
     for (size_t i = 0; i < MWI_TRANSPORTS_MAX; i++) {
         CU_ASSERT_EQUAL(
-            mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, -1, &index, &why),
-            MW_OK);
+            mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, &index, &why), MW_OK);
         CU_ASSERT_EQUAL(index, i);
     }
 
-    CU_ASSERT_EQUAL(
-        mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, -1, &index, &why),
-        MW_EINVAL);
+    CU_ASSERT_EQUAL(mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[0], 1, &index, &why),
+                    MW_EINVAL);
 
     CU_ASSERT_STRING_EQUAL(why.text, "more than 8 transports");
     mwt_loop_close(&loop);
@@ -204,28 +203,34 @@ static void test_wake(void)
     mwt_loop_close(&loop);
 }
 
-/* A loop that never sleeps in any of its transports sees a readable wake_fd all the same. */
+static void read_byte(void *context)
+{
+    char byte;
+    CU_ASSERT_EQUAL(read(*(int *)context, &byte, 1), 1);
+}
+
+/* A loop that never sleeps in any of its transports hears a readable descriptor all the same. */
 static void test_wake_without_sleep(void)
 {
     static const mw_wait waits[] = {MW_WAIT_SPIN, MW_WAIT_YIELD};
     for (size_t i = 0; i < 2; i++) {
         static struct mwt_loop loop;
         mw_reason why;
-        size_t index;
         int ends[2];
         CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
         CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1);
         CU_ASSERT_TRUE_FATAL(mwt_loop_open_waiting(&loop, NULL, waits[i]));
-        for (size_t j = 0; j < 2; j++) {
-            loop.fakes[j].clock = &loop.clock;
-            CU_ASSERT_EQUAL(mwi_loop_add(loop.loop, &mwt_fake_sleeping, &loop.fakes[j], 1, ends[0],
-                                         &index, &why),
-                            MW_OK);
-        }
+        CU_ASSERT_EQUAL_FATAL(mwi_loop_open_descriptors(loop.loop, &why), MW_OK);
+        CU_ASSERT_TRUE_FATAL(mwt_loop_add(&loop, 0, &mwt_fake_sleeping));
+        CU_ASSERT_TRUE_FATAL(mwt_loop_add(&loop, 1, &mwt_fake_sleeping));
+        struct mwi_watch watch = {.fd = ends[0], .ready = read_byte, .context = &ends[0]};
+        CU_ASSERT_EQUAL(mwi_descriptors_add(mwi_loop_descriptors(loop.loop), &watch), MW_OK);
 
         CU_ASSERT_FALSE(turn(&loop, INT64_MAX));
 
         CU_ASSERT_TRUE(loop.clock < 1 * MS);
+        struct pollfd left = {.fd = ends[0], .events = POLLIN};
+        CU_ASSERT_EQUAL(poll(&left, 1, 0), 0);
         mwt_loop_close(&loop);
         close(ends[0]);
         close(ends[1]);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mwt_loop.h"
 #include "mwt_run.h"
 
 static bool is_readable(int fd)
@@ -133,6 +134,28 @@ static void test_second_signal(void)
     CU_ASSERT_EQUAL(fatal_signal(SIGTERM, SIGINT), SIGINT);
 }
 
+/* A signal ends the wait of a loop, once: the loop itself empties the pipe. */
+static void test_watch(void)
+{
+    static struct mwt_loop loop;
+    mw_reason why;
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_TRUE_FATAL(mwt_loop_open(&loop, NULL));
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_watch(loop.loop, &why), MW_OK);
+    CU_ASSERT_TRUE_FATAL(mwt_loop_add(&loop, 0, &mwt_fake_sleeping));
+    CU_ASSERT_FALSE(is_readable(loop.fakes[0].config.wake_fd));
+
+    raise(SIGINT);
+    CU_ASSERT_TRUE(is_readable(loop.fakes[0].config.wake_fd));
+    loop.fakes[0].is_woken = true;
+    CU_ASSERT_EQUAL(mwi_loop_turn(loop.loop, INT64_MAX, NULL, &why), MW_OK);
+
+    CU_ASSERT_FALSE(is_readable(loop.fakes[0].config.wake_fd));
+    CU_ASSERT_EQUAL(mwi_signals_caught(), SIGINT);
+    mwt_loop_close(&loop);
+    mwi_signals_restore();
+}
+
 /* The pipe of the handlers is nothing for the programs that are started. */
 static void test_descriptors_are_not_inherited(void)
 {
@@ -178,6 +201,7 @@ int main(void)
         {"restore", test_restore},
         {"local slave", test_local_slave},
         {"second signal", test_second_signal},
+        {"watch", test_watch},
         {"descriptors are not inherited", test_descriptors_are_not_inherited},
         {"no descriptors", test_no_descriptors},
         {"names", test_names},
