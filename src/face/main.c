@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_main: from a command line to a master or a slave, and to an exit status. The only place of the
+ * mw_main: turns a command line into options, these into settings, opens a master or a slave with
+ * them, runs the user's algorithm, and returns an exit status. This is the only place of the
  * library that writes to standard output, when --mw-help or --mw-version-string asks for it, and to
- * standard error besides the audit trail.
+ * standard error besides the audit trail. It is also the only user of signals.c.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct launch {
     char **argv;
 };
 
-/* A master that refuses, or a path, may have put anything into a sentence. */
+/* A sentence may have parts that come from a master that refuses, or from a path: any bytes. */
 static void make_printable(char *text)
 {
     size_t length;
@@ -95,9 +96,10 @@ static int run_master(const mw_program *program, const mw_options *options,
     if (program->master == NULL) {
         mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
         complain(launch, "the program has no master algorithm");
-    } else
+    } else {
         returned = program->master(master, launch->argc, launch->argv);
-    /* What the master printed shall stand before what the slaves print as they end. */
+    }
+    /* The output of the master shall stand before the output of slaves that end. */
     fflush(stdout);
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
@@ -150,7 +152,7 @@ static int run(const mw_program *program, const mw_options *options, const struc
     return status;
 }
 
-/* Whether the options ask only to print something, which is then done. */
+/* Prints the help or the version, if the options ask for it; returns whether they do. */
 static bool print_asked(const mw_options *options, const struct launch *launch)
 {
     bool is_first = launch->world.rank == 0;
@@ -167,8 +169,8 @@ static bool print_asked(const mw_options *options, const struct launch *launch)
     return false;
 }
 
-/* A standard stream that is closed would become the next descriptor that is opened, a connection
- * say, and what is printed would go there. */
+/* If a standard stream is closed, the next file or connection gets its number, and receives what
+ * the program prints. */
 static void open_closed_streams(void)
 {
     int fd;

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a slave finds its master: it looks where the options say, again and again with growing
- * pauses, until a master has accepted or refused it or the time is up. The master may come later
- * than the slave, and so may its resource file.
+ * Opens and closes a slave. Opening searches for the master where the settings and the resource
+ * file say, again and again with growing pauses, until a master has accepted or refused the slave
+ * or the time is up. The master may come later than the slave, and so may its resource file.
+ * mw_main opens by settings, and a program that embeds a slave by options, which become settings
+ * here first.
+ *
+ * To add a room to the slave: open it in open_parts with its settings, and close it in free_slave.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #include "mwt_memory.h"
 #include "mwt_policy.h"
 #include "options/check.h"
-#include "options/options.h"
+#include "options/settings.h"
 #include "record/resource.h"
 #include "wire/values.h"
 
@@ -184,7 +184,7 @@ static enum mwt_outcome use_options(mw_options *options)
     static const char name[] = "prog", option[] = "--mw-master-port=7", rest[] = "rest";
     char *words[] = {(char *)name, (char *)option, (char *)rest, NULL};
     int argc = 3;
-    size_t count;
+    struct mwi_master_settings settings;
     if (mw_options_set(options, "member-id", "meadow") != MW_OK ||
         mw_options_set(options, "audit-file", "trail") != MW_OK ||
         mw_options_environment(options) != MW_OK ||
@@ -192,10 +192,11 @@ static enum mwt_outcome use_options(mw_options *options)
         mw_options_use_transport(options, &mw_sim_transport, NULL, "address") != MW_OK ||
         mwi_check_options(options) != MW_OK)
         return MWT_TOLD;
-    char **inherited = mwi_options_inherited(options, &count);
-    if (inherited == NULL)
-        return MWT_TOLD;
-    free(inherited);
+    mw_error error = mwi_settings_read_master(&settings, options, MWI_MODE_LOCAL, 0, NULL);
+    if (error != MW_OK)
+        return error == MW_ENOMEM && settings.local.inherited == NULL ? MWT_TOLD : MWT_WRONG;
+    size_t count = settings.local.inherited_count;
+    mwi_settings_fini_master(&settings);
     return argc == 2 && count == 2 && strcmp(mw_options_get(options, "member-id"), "meadow") == 0 &&
                    strcmp(mw_options_get(options, "master-port"), "7") == 0
                ? MWT_RIGHT
@@ -212,7 +213,7 @@ static enum mwt_outcome run_options(void)
     return outcome;
 }
 
-/* Options from everywhere. */
+/* Options from everywhere, and the settings that they become. */
 static void test_options(void)
 {
     mwt_memory_repeat(run_options, false, 5);
