@@ -10,7 +10,7 @@
 /* One turn of the loop and of what goes with it; errors become `broken`. */
 mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
 
-/* What mw_main makes of the algorithm's return value. */
+/* The exit status that mw_main returns for the algorithm's return value. */
 int mwi_master_status(const mw_master *master, int returned);
 
 #endif

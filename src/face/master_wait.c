@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For a caller with an event loop of its own: which descriptor to wait for, and for how long.
+ * For a caller with an event loop of its own: the descriptor to wait for, and the longest time to
+ * wait. Both come from the loop; after an error the time is 0, so that the caller learns of it at
+ * once.
  */
 #include "face/master.h"
 

@@ -37,7 +37,7 @@ struct mwi_chores {
     bool is_stopped;
 };
 
-/* Copies the row, of which the table has room for MWI_CHORES_MAX. From now on the table owns the
+/* Copies the row into the table, which has room for MWI_CHORES_MAX. From now on the table owns the
  * context: close frees it. */
 void mwi_chores_add(struct mwi_chores *chores, const struct mwi_chore *chore);
 

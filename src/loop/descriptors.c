@@ -6,7 +6,7 @@
  *
  * Invariant: `ready` holds the watches that a dispatch under way has still to call; one that is
  * removed meanwhile is taken out of it. The loop dispatches after its poll; see loop.c for when.
- * Whoever also wants to wait until a descriptor can be written adds the wanted events to mwi_watch.
+ * To wait until a descriptor can be written too, add the wanted events to mwi_watch.
  */
 #include "loop/descriptors.h"
 

@@ -65,8 +65,7 @@ struct mwi_loop {
     int fd; /* see mwi_loop_fd; -1 if there is none, or nobody has asked yet */
     bool is_fd_asked;
     struct outer_set outer;
-    bool is_due; /* a poll may find something of which no descriptor tells; see mw_transport_api.fd
-                  */
+    bool is_due;    /* a poll may find events that no descriptor reports */
     mw_error error; /* why the engine or the loop cannot go on; stays */
     struct mwi_loop_times times;
     int64_t waited_ns; /* in a turn: when the last wait ended; it ends with the first event */

@@ -14,7 +14,7 @@
 
 struct mwi_loop;
 
-/* What the loop needs of an engine. */
+/* The functions of an engine that the loop calls. */
 struct mwi_loop_engine {
     void *engine;
     /* MW_OK, or why the engine cannot go on. */
@@ -97,8 +97,8 @@ struct mwi_loop_times {
 
 struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop);
 
-/* Drops a peer of which it is known from elsewhere that it is gone, as if its transport had said
- * so. Not from an event. */
+/* Drops a peer that is known to be gone from another source, as if its transport had reported a
+ * down. Not to be called from an event. */
 void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
 
 /* Carries out what a direct call of the engine has left. */
@@ -113,7 +113,8 @@ void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
 
 int64_t mwi_loop_now(const struct mwi_loop *loop);
 
-/* The time so many seconds from now; below 0, or too far away: INT64_MAX, never. */
+/* The time `timeout_s` seconds from now; INT64_MAX, that is never, if it is below 0 or too far
+ * away. */
 int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_main installs the handlers before it opens a master or a slave, whose loops then watch a pipe:
- * the handler writes a byte into it, so that a wait ends. Whoever turns a loop asks
+ * mw_main installs the handlers before it opens a master or a slave, whose loops then watch a
+ * pipe: the handler writes a byte into it, so that a wait ends. The caller that turns a loop asks
  * mwi_signals_caught after each turn. SIGPIPE and SIGXFSZ are ignored: the write that would raise
- * them fails instead, and says why.
+ * them fails instead, with its own error.
  */
 #include "loop/signals.h"
 

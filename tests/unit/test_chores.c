@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of chores, and how a loop tends it.
+ * The table of chores, and the order in which a loop tends, stops and closes its rows. The rows
+ * are played by the test.
  */
 #include "loop/chores.h"
 
@@ -10,7 +11,7 @@
 #include "mwt_loop.h"
 #include "mwt_run.h"
 
-/* What the chores of a test were called for: "tend a 5, stop a 1, close b 7". */
+/* The calls of a test's chores: "tend a 5, stop a 1, close b 7". */
 static char calls[512];
 
 struct played {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The set of descriptors that a loop waits for besides its transports, and when a loop asks it.
+ * The set of descriptors that a loop waits for besides its transports, and the times at which a
+ * loop asks it. The descriptors are pipes.
  */
 #include "loop/descriptors.h"
 
@@ -148,7 +149,8 @@ static void test_remove(void)
     close_pipe(&second);
 }
 
-/* What cannot be waited for, and a set that cannot be made, are errors; no set is none too. */
+/* A descriptor that cannot be waited for is an error, and so is a set that cannot be made or does
+ * not exist. */
 static void test_errors(void)
 {
     struct mwi_descriptors *set = open_set();
