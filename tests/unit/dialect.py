@@ -25,13 +25,6 @@ VERBS = re.compile(r"""(is|has|can|was|had|are|may|must|shall|does|goes|takes|wa
 # Booleans that programs of users name.
 PUBLIC_BOOLEANS = {"master_gone", "shutdown"}
 
-# Files whose functions bear a prefix that neither their own name nor their folder's says.
-OTHER_PREFIXES = {
-    # The three rooms of values.h: one reads, one writes, one holds them.
-    "src/wire/value_read.c": "mwi_values",
-    "src/wire/value_write.c": "mwi_values",
-}
-
 # Words that make a sentence a riddle; CONTRIBUTING.md says what to write instead.
 RIDDLES = re.compile(r"\b((?<!there )(is|are) none|so many|of which|it is said|he who|those who|one who)\b", re.I)
 # A sentence that begins with What or Who, and asks nothing.
@@ -206,11 +199,11 @@ def check_symbols(file, tree):
     """A function that other files may call bears the name of its file; a room may be a plural of it."""
     if file.path.parts[0] not in ("src", "transports") or file.path.suffix != ".c":
         return
-    prefixes = [OTHER_PREFIXES.get(str(file.path)), *own_prefixes(file.path)]
-    own = re.compile(rf"(mw|({'|'.join(filter(None, prefixes))})s?)(_|$)")
+    prefixes = own_prefixes(file.path)
+    own = re.compile(rf"(mw|({'|'.join(prefixes)})s?)(_|$)")
     for function in tree.functions[file.path]:
         if "static" not in function.words and not own.match(function.name):
-            problem(file, file.line_of(function.token), f"{function.name} does not begin with {prefixes[1]}_")
+            problem(file, file.line_of(function.token), f"{function.name} does not begin with {prefixes[0]}_")
 
 
 RULES = [check_lines, check_comments, check_riddles, check_opening, check_guard, check_first_declarations,
