@@ -3,10 +3,10 @@
 ! Pi by throwing darts at a square, in Fortran:
 ! monte_carlo_pi_fortran [--max-trial-sets N] [--trials N] [--seed S]
 !
-! Each task is a set of trials: the state of a random number generator, from where its numbers begin,
-! and how many darts to throw. The master finds the state for each set by jumping ahead, so that all
-! sets together use the numbers that one long run would: the output is the same however it is run, and
-! however the darts are divided into sets. The generator combines two multiplicative ones, see P.
+! Each task is a set of trials: the state of a random number generator at which the set begins, and
+! the number of darts to throw. The master computes the state for each set by jumping ahead, so that
+! all sets together use the numbers of one long run. So the output is the same in every mode, however
+! the darts are divided into sets. The generator combines two multiplicative ones, see P.
 ! L'Ecuyer, "Efficient and portable combined random number generators", Communications of the ACM
 ! 31(6), 1988, doi:10.1145/62959.62969; its period is 2.3e18.
 module darts
@@ -37,7 +37,7 @@ contains
         if (number < 1) number = number + MODULI(1) - 1
     end subroutine
 
-    ! The state after so many draws: the multiplier's power, by squaring. Products are below 2**62.
+    ! The state after a number of draws: the multiplier's power, by squaring. Products are below 2**62.
     function jump(state, draws) result(later)
         integer(int64), intent(in) :: state(2), draws
         integer(int64) :: later(2), factors(2), left
@@ -51,8 +51,8 @@ contains
         end do
     end function
 
-    ! Runs in a slave. Hits are counted in integers, as floating point numbers may be rounded otherwise
-    ! on the next machine; the sum of two squares is below 2**63.
+    ! Runs in a slave. Hits are computed in integers, since another machine may round floating point
+    ! numbers differently; the sum of two squares is below 2**63.
     subroutine throw_darts(call) bind(c)
         type(mw_call), intent(inout) :: call
         integer(int64) :: arguments(3), state(2), trial, x, y, hits
@@ -80,7 +80,7 @@ contains
         end do
     end subroutine
 
-    ! Adds up the hits, in any order; the result is how many sets came.
+    ! Adds up the hits, in any order. Returns the number of sets that came.
     function add_hits(farm, hits) result(sets_count)
         type(mw_master), intent(inout) :: farm
         integer(int64), intent(out) :: hits
@@ -115,7 +115,7 @@ contains
             ', standard error ', 4 * error, '.'
     end subroutine
 
-    ! A number of digits only, in least..most; else says what is wrong.
+    ! Reads a number that is only digits and in least..most. Prints a message about any other.
     function read_number(name, text, least, most, number) result(is_good)
         character(len=*), intent(in) :: name, text
         integer(int64), intent(in) :: least, most
@@ -135,7 +135,7 @@ contains
         end if
     end function
 
-    ! What mw_main has left of the command line is the program's own.
+    ! mw_main has taken mw's own options out; the arguments that are left are the program's.
     function read_options(argc, argv, wanted) result(is_good)
         integer(c_int), intent(in) :: argc
         type(c_ptr), intent(in) :: argv(*)

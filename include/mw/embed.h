@@ -99,6 +99,7 @@ MW_API bool mw_options_must_decline(const mw_options *options);
  *   MW_ENETWORK      the address cannot be listened on, or MPI failed
  *   MW_EIO           a file cannot be written, or a slave cannot be started
  *   MW_ENOMEM        out of memory
+ *
  * mpi: collective; the ranks that become slaves call mw_slave_open. */
 MW_API mw_error mw_master_open(mw_master **master, const mw_program *program,
                                mw_options *options) MW_USE_RESULT;
@@ -131,11 +132,13 @@ MW_API void mw_master_close(mw_master *master);
  *   MW_EREFUSED  the master refused the slave
  *   MW_EGONE     the resource file says that the computation is finished; over MPI, the master is
  *                gone
+ *
  * mpi: collective; the rank that becomes the master calls mw_master_open. */
 MW_API mw_error mw_slave_open(mw_slave **slave, const mw_program *program,
                               mw_options *options) MW_USE_RESULT;
 
 /* Says goodbye to the master and frees the slave with all that was borrowed from it. NULL is legal.
+ *
  * mpi: collective; the master calls mw_master_close. */
 MW_API void mw_slave_close(mw_slave *slave);
 

@@ -105,6 +105,7 @@ typedef struct mw_program {
  *
  * While mw_main runs it handles SIGINT and SIGTERM and ignores SIGPIPE and SIGXFSZ; before it
  * returns it restores the former handlers. One mw_main at a time may run in a process.
+ *
  * mpi: collective over MPI_COMM_WORLD. If MPI is not initialised, mw_main initialises it, and
  * finalises it before it returns. */
 MW_API int mw_main(const mw_program *program, int argc, char **argv);

@@ -3,33 +3,37 @@
 ! The Fortran 2008 interface of mw. Four calls make a farm:
 !
 !     mw_main            in the program: runs this process as master or slave, as the options say
-!     mw_master_submit   in the master algorithm: a task algorithm's name and what it shall get
+!     mw_master_submit   in the master algorithm: a task algorithm's name and its arguments
 !     mw_master_next     in the master algorithm: waits for the next finished task
 !     mw_call_return     in a task algorithm: its result
 !
-! examples/monte_carlo_pi.f90 is a whole program. The procedures are those of mw/mw.h under the same
-! names; what each promises, its errors, and until when a pointer is good, is written there. This
-! file says what is different.
+! examples/monte_carlo_pi.f90 is a whole program. The procedures have the names of mw/mw.h, which
+! defines their contracts, their errors, and how long pointers are valid. This file lists the
+! differences.
 !
-! Tasks and results are raw bytes, written from and read into arrays of rank 1 of integer(int8),
-! integer(int32), integer(int64) or real(real64), or a character string. They have no type and no
-! byte order, so master and slaves must agree and run on machines that are alike. What is read into
-! an array must have just its size; anything else is MW_EFORMAT. So an allocatable array must have
-! been allocated, to that size, before it is read into; a scalar is written as [x] and read into an
-! array of one. Arrays of other types, and of rank 2 and more, go through transfer() or reshape().
-! The tag of a task is an integer(int64): for a default integer i, write int(i, int64).
+! Tasks and results are raw bytes. They are written from and read into arrays of rank 1 of
+! integer(int8), integer(int32), integer(int64) or real(real64), or a character string. They have no
+! type and no byte order, so master and slaves must agree on both and run on machines that are alike.
+! An array that is read into must have exactly the size of the data; another size is MW_EFORMAT. So
+! allocate an allocatable array to that size first. Write a scalar as [x], and read it into an array
+! of one. Arrays of other types, and of rank 2 and more, go through transfer() or reshape(). The tag
+! of a task is an integer(int64): for a default integer i, write int(i, int64).
 !
-! Not offered are the msgpack values of C and what handles them, mw/embed.h, mw/mpi.h, mw/event.h and
-! mw/sim.h, tags of bytes, mw_call_slave, mw_master_free_slave, mw_master_free_group,
-! mw_master_target, mw_master_pending, mw_master_submit_bytes_take and mw_call_return_bytes_take. A C
-! function with bind(c) interface of your own reaches them: mw_master and mw_slave are what C has.
+! The module lacks the msgpack values of C and their functions, mw/embed.h, mw/mpi.h, mw/event.h,
+! mw/sim.h and mw/stats.h, tags of bytes, mw_call_slave, mw_master_free_slave, mw_master_free_group,
+! mw_master_target, mw_master_pending, mw_master_submit_bytes_take and mw_call_return_bytes_take. To
+! use them, write a C function and a bind(c) interface for it: mw_master and mw_slave are those of C.
 !
-! What must be looked at is a function, which returns MW_OK or an error. What need not be, since the
-! library remembers it, is a subroutine with an optional argument `error`.
+! A procedure whose error the caller must check is a function that returns MW_OK or the error. If the
+! library remembers the error, the procedure is a subroutine with an optional argument `error`.
 !
 ! The algorithms have bind(c) and one of the interfaces mw_task_procedure, mw_master_procedure and
-! mw_slave_procedure, see mw_c.f90. They should be of a module, not internal to the program: for an
-! internal procedure compilers want a stack that can be executed.
+! mw_slave_procedure, see mw_c.f90. Put them into a module, not inside of the program: for an
+! internal procedure compilers need an executable stack.
+!
+! A procedure of mw.h with only handles and numbers gets an interface in mw_c.f90 and a `public` here.
+! One with strings, arrays or structures gets an interface mw_c_NAME there, and a wrapper in
+! mw_master_side.f90, mw_slave_side.f90 or here.
 module mw
     use, intrinsic :: iso_c_binding, only: c_char, c_funloc, c_int, c_loc, c_null_char, &
         c_null_funptr, c_null_ptr, c_ptr
@@ -60,7 +64,7 @@ module mw
         MW_INTERMINGLE, MW_ORDERED
     public :: MW_NAME_LENGTH
 
-    ! A name for a task algorithm: mw_algorithm('square', square). Trailing blanks are no part of it.
+    ! A task algorithm and its name: mw_algorithm('square', square). Trailing blanks are ignored.
     type :: mw_algorithm
         character(len=MW_NAME_LENGTH) :: name
         procedure(mw_task_procedure), pointer, nopass :: run
@@ -68,8 +72,9 @@ module mw
 
 contains
 
-    ! Runs the program with the arguments of the command line; end the program with its result, by
-    ! mw_exit. The user pointer is for mw_master_user, mw_slave_user and mw_call_user.
+    ! Runs the program with the arguments of the command line. End the program with its result, by
+    ! mw_exit. All that the program does before mw_main it also does in every slave. `user` is for
+    ! mw_master_user, mw_slave_user and mw_call_user.
     function mw_main(algorithms, master, slave, user) result(status)
         type(mw_algorithm), intent(in) :: algorithms(:)
         procedure(mw_master_procedure) :: master
@@ -116,14 +121,14 @@ contains
         status = mw_c_main(program, size(arguments), argv)
     end function
 
-    ! Ends the program with an exit status, and says nothing, unlike `stop`. Files are closed as by it.
+    ! Ends the program with an exit status, and closes files, as `stop` does, but prints nothing.
     subroutine mw_exit(status)
         integer, intent(in) :: status
         call mw_c_exit(status)
     end subroutine
 
-    ! Argument i of those that a master or slave algorithm has got: 1 is the first, 0 the name of the
-    ! program, argc - 1 the last. Empty if there is no such argument.
+    ! Argument i of a master or slave algorithm: 0 is the name of the program, 1 the first argument,
+    ! argc - 1 the last. Empty if there is no such argument.
     function mw_argument(argc, argv, i) result(text)
         integer(c_int), intent(in) :: argc
         type(c_ptr), intent(in) :: argv(*)

@@ -1,6 +1,6 @@
 ! SPDX-License-Identifier: Apache-2.0
 !
-! For the modules of mw: bytes and strings between C and Fortran.
+! Conversions of bytes and strings between C and Fortran, for the other modules. Programs do not use it.
 module mw_bytes
     use, intrinsic :: iso_c_binding, only: c_associated, c_f_pointer, c_int, c_loc, c_null_ptr, &
         c_ptr, c_size_t
@@ -29,7 +29,7 @@ contains
         count = values_count * (bits / 8)
     end function
 
-    ! c_loc is not for arrays without elements.
+    ! The address of the bytes; NULL for an array without elements, for which c_loc is not defined.
     function address(bytes)
         integer(int8), intent(in), target, contiguous :: bytes(:)
         type(c_ptr) :: address

@@ -1,10 +1,11 @@
 ! SPDX-License-Identifier: Apache-2.0
 !
-! What mw/mw.h and mw/error.h have, as Fortran sees it: constants, structures and functions. Programs
-! use the module mw, which is made of this one. What has pointers to characters or structures that
-! are to be filled has names that begin with mw_c_, the rest is handed on as it is.
+! The constants, structures and functions of mw/mw.h and mw/error.h, declared for Fortran. Programs
+! use the module mw, which is built on this one. Functions and structures that need a wrapper there,
+! because they have pointers to characters or structures to fill, have names that begin with mw_c_.
+! The module mw hands on the others as they are.
 !
-! tests/integration/fortran holds the structures and constants against the headers.
+! The test fortran (tests/unit/fortran.py) checks all declarations against the headers.
 module mw_c
     use, intrinsic :: iso_c_binding, only: c_bool, c_char, c_double, c_funptr, c_int, c_int64_t, &
         c_ptr, c_signed_char, c_size_t
@@ -29,7 +30,7 @@ module mw_c
         enumerator :: MW_UNORDERED = 0, MW_INTERMINGLE, MW_ORDERED
     end enum
 
-    ! Handles, which are only ever passed on, by reference: what is in them is the library's.
+    ! Handles, which programs only pass on, by reference. Their contents belong to the library.
     type, bind(c) :: mw_master
         integer(c_signed_char), private :: hidden
     end type
@@ -149,7 +150,7 @@ module mw_c
             integer(c_size_t), value :: size
             integer(c_int) :: error
         end function
-        ! Of variadic.c: mw_call_fail has a variable number of arguments, which Fortran cannot call.
+        ! In variadic.c, since Fortran cannot call mw_call_fail with its variable number of arguments.
         subroutine mw_c_call_fail(call, message) bind(c, name='mw_fortran_call_fail')
             import :: c_char, mw_call
             type(mw_call), intent(inout) :: call
@@ -321,7 +322,7 @@ module mw_c
             type(c_ptr) :: text
         end function
 
-        ! Of the C library.
+        ! Functions of the C library.
         function mw_c_strlen(text) result(length) bind(c, name='strlen')
             import :: c_ptr, c_size_t
             type(c_ptr), value :: text

@@ -1,6 +1,6 @@
 ! SPDX-License-Identifier: Apache-2.0
 !
-! What the module mw has for master algorithms.
+! The part of the module mw for master algorithms.
 module mw_master_side
     use, intrinsic :: iso_c_binding, only: c_associated, c_f_pointer, c_int, c_loc, c_null_char, &
         c_null_ptr, c_ptr, c_size_t
@@ -15,7 +15,7 @@ module mw_master_side
         mw_master_set_target, mw_master_upto, mw_master_error
     public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
 
-    ! A blank sid is any slave.
+    ! As mw_policy of C. A blank sid means any slave.
     type :: mw_policy
         character(len=MW_NAME_LENGTH) :: sid = ''
         integer(c_int) :: do_it_anyway = MW_DEFAULT, retry = MW_DEFAULT
@@ -31,7 +31,7 @@ module mw_master_side
     end interface
 
     ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. It is MW_EFORMAT also if
-    ! the outcome is not MW_DONE. A character string is made as long as what came.
+    ! the outcome is not MW_DONE. A character string gets the length of the result.
     interface mw_result_get
         module procedure result_get_int8, result_get_int32, result_get_int64, result_get_real64, &
             result_get_text
@@ -114,8 +114,8 @@ contains
         call submit_int8(master, algorithm, nothing, tag, policy, error)
     end subroutine
 
-    ! The usual loop is `do while (mw_master_next(master, result))`. False, and no result, where C has
-    ! NULL; so with the others of this kind.
+    ! The usual loop is `do while (mw_master_next(master, result))`. If C returns NULL, this is false
+    ! and the pointer is not associated. The same holds for the next two functions.
     function mw_master_next(master, result) result(is_there)
         type(mw_master), intent(inout) :: master
         type(mw_result), pointer, intent(out) :: result
@@ -137,8 +137,8 @@ contains
         is_there = has_result(mw_c_master_next_unrunnable(master), result)
     end function
 
-    ! The raw bytes of a result, or of what was submitted if it is unrunnable, where they are: not
-    ! copied. None if there are none.
+    ! The raw bytes of a result, or the arguments of an unrunnable task, without a copy. An array of
+    ! size 0 if there are none.
     subroutine mw_result_bytes(result, bytes)
         type(mw_result), intent(in) :: result
         integer(int8), pointer, intent(out) :: bytes(:)
@@ -149,7 +149,7 @@ contains
         end if
     end subroutine
 
-    ! The bytes of a result, if there are so many; -1: any number.
+    ! The bytes of a result, if their number is expected_size; -1 accepts any number.
     function result_bytes_sized(result, bytes, expected_size) result(error)
         type(mw_result), intent(in) :: result
         integer(int8), pointer, intent(out) :: bytes(:)
@@ -213,7 +213,7 @@ contains
         text = text_of(result%algorithm)
     end function
 
-    ! Empty if no slave has had the task.
+    ! Empty if no slave had the task.
     function mw_result_sid(result) result(text)
         type(mw_result), intent(in) :: result
         character(len=:), allocatable :: text
@@ -243,7 +243,7 @@ contains
         is_there = sid /= ''
     end function
 
-    ! Without an algorithm, for all together.
+    ! Without an algorithm, the target of all algorithms together.
     subroutine mw_master_set_target(master, tasks_count, algorithm, error)
         type(mw_master), intent(inout) :: master
         integer(int64), intent(in) :: tasks_count

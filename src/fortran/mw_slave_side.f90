@@ -1,6 +1,6 @@
 ! SPDX-License-Identifier: Apache-2.0
 !
-! What the module mw has for task algorithms and slave algorithms.
+! The part of the module mw for task algorithms and slave algorithms.
 module mw_slave_side
     use, intrinsic :: iso_c_binding, only: c_int, c_null_char, c_ptr, c_size_t
     use, intrinsic :: iso_fortran_env, only: int8, int32, int64, real64
@@ -12,7 +12,7 @@ module mw_slave_side
     public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_fail, mw_slave_id, mw_slave_error
 
     ! In a task algorithm: `if (mw_call_args(call, values) /= MW_OK) return`. If the sizes differ, the
-    ! task has failed with a message that says so. A character string is made as long as what came.
+    ! task has failed with a message that says so. A character string gets the length of the data.
     interface mw_call_args
         module procedure call_args_int8, call_args_int32, call_args_int64, call_args_real64, &
             call_args_text
@@ -26,7 +26,7 @@ module mw_slave_side
 
 contains
 
-    ! What was submitted, where it was received: not copied.
+    ! The raw bytes of the task, where they were received, without a copy.
     function mw_call_bytes(call, bytes) result(error)
         type(mw_call), intent(inout) :: call
         integer(int8), pointer, intent(out) :: bytes(:)
@@ -38,7 +38,7 @@ contains
         if (error == MW_OK) call view_bytes(data, size, bytes)
     end function
 
-    ! The same, if there are so many bytes.
+    ! The same, if their number is the expected one.
     function call_bytes_sized(call, bytes, expected_size) result(error)
         type(mw_call), intent(inout) :: call
         integer(int8), pointer, intent(out) :: bytes(:)
@@ -135,7 +135,7 @@ contains
         call call_return_int8(call, transfer(text, [0_int8]), error)
     end subroutine
 
-    ! The message is taken as it is, not as a format.
+    ! The message is not a format: a percent sign in it stands for itself.
     subroutine mw_call_fail(call, message)
         type(mw_call), intent(inout) :: call
         character(len=*), intent(in) :: message
