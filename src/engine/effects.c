@@ -57,6 +57,7 @@ static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_ef
     effect->peer = peer;
     effect->frame = NULL;
     effect->size = 0;
+    effect->was_useful = false;
     effect->body = (mw_body){0};
     return effect;
 }
@@ -92,7 +93,7 @@ void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful
 {
     struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
     if (effect != NULL)
-        effect->size = was_useful;
+        effect->was_useful = was_useful;
 }
 
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record)

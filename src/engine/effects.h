@@ -32,7 +32,7 @@ struct mwi_event {
 enum mwi_effect_kind {
     MWI_EFFECT_SEND, /* frame, size and body: the transport takes them */
     MWI_EFFECT_DROP,
-    MWI_EFFECT_LOST, /* master: the peer is no slave any more; `size`: it was of use */
+    MWI_EFFECT_LOST, /* master: the peer is no slave any more; see was_useful */
     MWI_EFFECT_AUDIT
 };
 
@@ -41,7 +41,8 @@ struct mwi_effect {
     mw_peer peer;
     void *frame;
     size_t size;
-    mw_body body; /* all zero: none */
+    bool was_useful; /* lost: the slave has returned a result, or had a task */
+    mw_body body;    /* all zero: none */
     struct mwi_audit_record record;
 };
 

@@ -145,7 +145,7 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
     case MWI_EFFECT_LOST:
         loop->events_count++;
         if (loop->engine.lost != NULL)
-            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->size != 0);
+            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->was_useful);
         break;
     case MWI_EFFECT_AUDIT:
         mwi_audit_file_write(loop->audit, &effect->record);

@@ -36,7 +36,7 @@ static void test_order(void)
     CU_ASSERT_EQUAL(effects.items[0].size, 5);
     CU_ASSERT_TRUE(effects.items[1].kind == MWI_EFFECT_DROP && effects.items[1].peer == 2);
     CU_ASSERT_TRUE(effects.items[2].kind == MWI_EFFECT_LOST && effects.items[2].peer == 3);
-    CU_ASSERT_EQUAL(effects.items[2].size, 1);
+    CU_ASSERT_TRUE(effects.items[2].was_useful);
     CU_ASSERT_EQUAL(effects.items[3].kind, MWI_EFFECT_AUDIT);
     CU_ASSERT_TRUE(effects.items[3].record.sid == 4 && effects.items[3].record.count == 9);
     mwi_effects_fini(&effects);
