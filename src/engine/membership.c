@@ -147,7 +147,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
                        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GREETED,
                                                  .transport = slave->transport,
                                                  .address = slave->address,
-                                                 .text = engine->config.member_id,
+                                                 .member_id = engine->config.member_id,
                                                  .state = MWI_SLAVE_CONNECTING,
                                                  .group = slave->group});
     if (slave->group != MWI_GROUP_UNORDERED)

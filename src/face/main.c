@@ -109,7 +109,7 @@ static int run_master(const mw_program *program, const mw_options *options,
         mwi_loop_audit(master->loop,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,
                                                  .role = MWI_ROLE_MASTER,
-                                                 .text = mwi_signals_name(mwi_signals_caught())});
+                                                 .signal = mwi_signals_name(mwi_signals_caught())});
     mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
     return status;
 }

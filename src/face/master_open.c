@@ -82,12 +82,6 @@ free_created:
     return error;
 }
 
-static void audit_text(mw_master *master, enum mwi_audit_kind kind, const char *text)
-{
-    mwi_loop_audit(master->loop,
-                   (struct mwi_audit_record){.kind = kind, .role = MWI_ROLE_MASTER, .text = text});
-}
-
 /* Listens, and tells slaves to connect to `host` if it is not NULL, at the port that was bound. */
 static mw_error listen_on(mw_master *master, size_t index, const char *address, const char *host,
                           char bound[MWI_PLACE_ADDRESS_BYTES], mw_reason *why)
@@ -111,8 +105,11 @@ static void begin_trail(mw_master *master, bool is_simulated)
 {
     if (!is_simulated)
         mwi_loop_set_wall_clock(master->loop);
-    audit_text(master, MWI_AUDIT_VERSION, mw_version());
-    audit_text(master, MWI_AUDIT_INIT, master->member_id);
+    mwi_loop_audit(master->loop,
+                   (struct mwi_audit_record){.kind = MWI_AUDIT_VERSION, .version = mw_version()});
+    mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_INIT,
+                                                           .role = MWI_ROLE_MASTER,
+                                                           .member_id = master->member_id});
 }
 
 /* Names the options that may be to blame. */
@@ -357,8 +354,8 @@ void mwi_master_close(mw_master *master, bool is_finished)
     master->announce = NULL;
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,
                                                            .role = MWI_ROLE_MASTER,
-                                                           .text = "SHUTDOWN",
-                                                           .reason = master->member_id});
+                                                           .how = "SHUTDOWN",
+                                                           .member_id = master->member_id});
     free_master(master);
 }
 

@@ -288,10 +288,10 @@ static mw_error find_master(mw_slave *slave, struct search *search)
     search->deadline_ns = mwi_time_after(mwi_loop_now(slave->loop), settings->connect_timeout_ns);
     if (settings->resource_file != NULL)
         audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_LOADING,
-                                               .text = settings->resource_file});
-    audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_VERSION, .text = mw_version()});
+                                               .path = settings->resource_file});
+    audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_VERSION, .version = mw_version()});
     audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_INIT,
-                                           .text = settings->address_book.member_id});
+                                           .member_id = settings->address_book.member_id});
     mw_error error = search_master(slave, search);
     if (error == MW_OK && slave->engine.sid != UINT32_MAX) {
         snprintf(slave->id, sizeof slave->id, "SLAVE-%u", (unsigned)slave->engine.sid);
@@ -429,6 +429,6 @@ void mw_slave_close(mw_slave *slave)
                            mwi_loop_now(slave->loop));
     mwi_loop_carry_out(slave->loop);
     audit(slave, (struct mwi_audit_record){
-                     .kind = MWI_AUDIT_FINI, .text = ending(slave), .reason = slave->member_id});
+                     .kind = MWI_AUDIT_FINI, .how = ending(slave), .member_id = slave->member_id});
     free_slave(slave);
 }

@@ -157,7 +157,7 @@ static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_s
     if (error == MW_OK) {
         announce->is_written = true;
         mwi_loop_audit(announce->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_WRITTEN,
-                                                                 .text = announce->path});
+                                                                 .path = announce->path});
     }
     return error;
 }
@@ -165,7 +165,7 @@ static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_s
 static void audit_problem(const struct mwi_announce *announce, const mw_reason *why)
 {
     mwi_loop_audit(announce->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_PROBLEM,
-                                                             .text = announce->path,
+                                                             .path = announce->path,
                                                              .reason = why->text});
 }
 

@@ -121,7 +121,7 @@ static void name_option(mw_reason *why)
 static void audit_end(struct mwi_local *local, const struct place *place, const char *how)
 {
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_ENDED,
-                                                          .count = (uint64_t)place->child.pid,
+                                                          .pid = (uint64_t)place->child.pid,
                                                           .reason = how});
 }
 
@@ -214,7 +214,7 @@ static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *wh
         return error;
     }
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
-                                                          .count = (uint64_t)place->child.pid});
+                                                          .pid = (uint64_t)place->child.pid});
     snprintf(address, sizeof address, "fd:%d", place->child.channel);
     watch_end(place);
     place->state = PLACE_RUNNING;

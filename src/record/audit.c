@@ -7,6 +7,7 @@
  */
 #include "record/audit.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -40,54 +41,58 @@ struct form {
 #define TRANSPORT {'T', "transport"}
 #define ADDRESS {'a', "address"}
 #define REASON {'r', "reason"}
-#define MEMBER_ID {'t', "member_id"}
-#define PATH {'t', "path"}
-#define ALGORITHM {'t', "algorithm"}
-#define PID {'c', "pid"}
+#define VERSION {'v', "version"}
+#define MEMBER_ID {'m', "member_id"}
+#define PATH {'p', "path"}
+#define ALGORITHM {'n', "algorithm"}
+#define ATTEMPTS {'A', "attempts"}
+#define PID {'P', "pid"}
+#define SIGNAL {'i', "signal"}
+#define HOW {'h', "how"}
 
 static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
-    [MWI_AUDIT_VERSION] = {"VERSION", "version", "MW: Version %t", {{'t', "version"}}},
-    [MWI_AUDIT_INIT] = {"INIT", "init", "%R \"%t\"", {ROLE, MEMBER_ID}},
+    [MWI_AUDIT_VERSION] = {"VERSION", "version", "MW: Version %v", {VERSION}},
+    [MWI_AUDIT_INIT] = {"INIT", "init", "%R \"%m\"", {ROLE, MEMBER_ID}},
     [MWI_AUDIT_MASTER_READY] = {"MASTER", "master-ready", "READY %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_NO_MASTER] = {"MASTER", "no-master", "No master algorithm is defined", {{0}}},
     [MWI_AUDIT_RESFILE_WRITTEN] =
-        {"RESFILE", "resfile-written", "Generated resource file: \"%t\"", {PATH}},
+        {"RESFILE", "resfile-written", "Generated resource file: \"%p\"", {PATH}},
     [MWI_AUDIT_RESFILE_LOADING] =
-        {"RESFILE", "resfile-loading", "Loading resource file: \"%t\"", {PATH}},
+        {"RESFILE", "resfile-loading", "Loading resource file: \"%p\"", {PATH}},
     [MWI_AUDIT_RESFILE_PROBLEM] = {"RESFILE", "resfile-problem", "%r", {PATH, REASON}},
     [MWI_AUDIT_NEW_CLIENT] = {"NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_CLIENT_REFUSED] =
         {"NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_GREETED] =
-        {SLAVE_N, "slave-greeted", "%a -> [\"%t\"] %S [%G]",
+        {SLAVE_N, "slave-greeted", "%a -> [\"%m\"] %S [%G]",
          {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID}},
-    [MWI_AUDIT_SLAVE_STATE] = {SLAVE_N, "slave-state", "-> %S{ (%r)}", {SID, STATE, REASON}},
+    [MWI_AUDIT_SLAVE_STATE] = {SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
     [MWI_AUDIT_SLAVE_GROUP] = {SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
     [MWI_AUDIT_TASKS_SENT] = {SLAVE_N, "tasks-sent", "<- %c tasks", {SID, COUNT}},
     [MWI_AUDIT_RESULTS_RECEIVED] =
         {SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
          {SID, COUNT, {'f', "failed"}}},
     [MWI_AUDIT_TASK_FAILED] =
-        {SLAVE_N, "task-failed", "-> task %k of \"%t\" failed: %r",
+        {SLAVE_N, "task-failed", "-> task %k of \"%n\" failed: %r",
          {SID, TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_REQUEUED] =
-        {SLAVE_N, "task-requeued", "-> task %k of \"%t\" requeued after attempt %c: %r",
-         {SID, TASK, {'c', "attempts"}, ALGORITHM, REASON}},
+        {SLAVE_N, "task-requeued", "-> task %k of \"%n\" requeued after attempt %A: %r",
+         {SID, TASK, ATTEMPTS, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_UNRUNNABLE] =
-        {"MASTER", "task-unrunnable", "task %k of \"%t\" is unrunnable: %r",
+        {"MASTER", "task-unrunnable", "task %k of \"%n\" is unrunnable: %r",
          {TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_CANCELLED] =
-        {"MASTER", "task-cancelled", "task %k of \"%t\" is cancelled", {TASK, ALGORITHM}},
+        {"MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
     [MWI_AUDIT_TRY_SHUTDOWN] = {SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
     [MWI_AUDIT_SLAVE_GOODBYE] = {SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_DROPPED] = {SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
     [MWI_AUDIT_EOF] = {"EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
-    [MWI_AUDIT_LOCAL_STARTED] = {"MASTER", "local-started", "started local slave, pid %c", {PID}},
+    [MWI_AUDIT_LOCAL_STARTED] = {"MASTER", "local-started", "started local slave, pid %P", {PID}},
     [MWI_AUDIT_LOCAL_ENDED] =
-        {"MASTER", "local-ended", "local slave, pid %c, ended: %r", {PID, REASON}},
+        {"MASTER", "local-ended", "local slave, pid %P, ended: %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_FAILED] =
         {"MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
-    [MWI_AUDIT_SIGNAL] = {"%R", "signal", "SIGNAL %t", {ROLE, {'t', "signal"}}},
+    [MWI_AUDIT_SIGNAL] = {"%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
     [MWI_AUDIT_CONNECTED] = {"MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
     [MWI_AUDIT_CONNECT_FAILED] =
         {"MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
@@ -98,7 +103,7 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_RESULTS_SENT] = {"MASTER", "results-sent", "<- %c results", {COUNT}},
     [MWI_AUDIT_SHUTDOWN] = {"MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
     [MWI_AUDIT_CEOF] = {"MASTER", "ceof", "-> CEOF", {{0}}},
-    [MWI_AUDIT_FINI] = {"FINI", "fini", "%t \"%r\"", {{'t', "how"}, {'r', "member_id"}}},
+    [MWI_AUDIT_FINI] = {"FINI", "fini", "%h \"%m\"", {HOW, MEMBER_ID}},
 };
 /* clang-format on */
 
@@ -141,6 +146,10 @@ static struct value field_value(const struct mwi_audit_record *record, char lett
         return number_value(record->task);
     case 'c':
         return number_value(record->count);
+    case 'A':
+        return number_value(record->attempts);
+    case 'P':
+        return number_value(record->pid);
     case 'f':
         return number_value(record->failed);
     case 'g':
@@ -155,9 +164,20 @@ static struct value field_value(const struct mwi_audit_record *record, char lett
         return string_value(record->transport);
     case 'a':
         return string_value(record->address);
-    case 't':
-        return string_value(record->text);
+    case 'v':
+        return string_value(record->version);
+    case 'm':
+        return string_value(record->member_id);
+    case 'p':
+        return string_value(record->path);
+    case 'n':
+        return string_value(record->algorithm);
+    case 'i':
+        return string_value(record->signal);
+    case 'h':
+        return string_value(record->how);
     default:
+        assert(letter == 'r');
         return string_value(record->reason);
     }
 }
@@ -251,6 +271,7 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
     if (size == 0)
         return 0;
 
+    assert(record->kind < MWI_AUDIT_KINDS_COUNT);
     const struct form *form = &forms[record->kind];
     struct out out = {.at = line, .end = line + size - 1};
     put_word(&out, stamp);
@@ -370,6 +391,7 @@ static void put_json_time(struct out *out, int64_t wall_ns)
 size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
                       size_t size)
 {
+    assert(record->kind < MWI_AUDIT_KINDS_COUNT);
     const struct form *form = &forms[record->kind];
     struct out out = {.at = line, .end = line + size - 1};
     put_json_time(&out, wall_ns);

@@ -12,44 +12,46 @@
 
 #include "record/state.h"
 
-/* Every kind of record and the fields it uses, with the field's meaning in brackets. audit.c holds
- * the forms, and tests/unit/test_audit.c fixes them. */
+/* Every kind of record, and the fields of struct mwi_audit_record that it uses. audit.c holds the
+ * forms, and tests/unit/test_audit.c fixes them. */
 enum mwi_audit_kind {
-    MWI_AUDIT_VERSION,          /* text (version) */
-    MWI_AUDIT_INIT,             /* role, text (member id) */
+    MWI_AUDIT_VERSION,          /* version */
+    MWI_AUDIT_INIT,             /* role, member_id */
     MWI_AUDIT_MASTER_READY,     /* transport, address */
-    MWI_AUDIT_NO_MASTER,        /* - : the program has no master algorithm */
-    MWI_AUDIT_RESFILE_WRITTEN,  /* text (path) */
-    MWI_AUDIT_RESFILE_LOADING,  /* text (path) */
-    MWI_AUDIT_RESFILE_PROBLEM,  /* text (path), reason */
+    MWI_AUDIT_NO_MASTER,        /* none: the program has no master algorithm */
+    MWI_AUDIT_RESFILE_WRITTEN,  /* path */
+    MWI_AUDIT_RESFILE_LOADING,  /* path */
+    MWI_AUDIT_RESFILE_PROBLEM,  /* path, reason */
     MWI_AUDIT_NEW_CLIENT,       /* transport, address */
     MWI_AUDIT_CLIENT_REFUSED,   /* transport, address, reason: a client that is no slave yet */
-    MWI_AUDIT_SLAVE_GREETED,    /* sid, transport, address, text (member id), state, group */
-    MWI_AUDIT_SLAVE_STATE,      /* sid, state, reason (may be NULL) */
-    MWI_AUDIT_SLAVE_GROUP,      /* sid, group: it has moved there */
+    MWI_AUDIT_SLAVE_GREETED,    /* sid, state, group, transport, address, member_id */
+    MWI_AUDIT_SLAVE_STATE,      /* sid, state: its new one */
+    MWI_AUDIT_SLAVE_GROUP,      /* sid, group: its new one */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
-    MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed: the number of failed ones */
-    MWI_AUDIT_TASK_FAILED,      /* sid, task, text (algorithm), reason */
-    MWI_AUDIT_TASK_REQUEUED,    /* sid, task, text (algorithm), count (attempts), reason */
-    MWI_AUDIT_TASK_UNRUNNABLE,  /* task, text (algorithm), reason */
-    MWI_AUDIT_TASK_CANCELLED,   /* task, text (algorithm) */
+    MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed */
+    MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
+    MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */
+    MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
+    MWI_AUDIT_TASK_CANCELLED,   /* task, algorithm */
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
-    MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by us */
+    MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by the master */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */
-    MWI_AUDIT_LOCAL_STARTED,    /* count (pid) */
-    MWI_AUDIT_LOCAL_ENDED,      /* count (pid), reason */
+    MWI_AUDIT_LOCAL_STARTED,    /* pid */
+    MWI_AUDIT_LOCAL_ENDED,      /* pid, reason */
     MWI_AUDIT_LOCAL_FAILED,     /* reason */
-    MWI_AUDIT_SIGNAL,           /* role, text (signal) */
-    MWI_AUDIT_CONNECTED,        /* slave: address (the master's) */
-    MWI_AUDIT_CONNECT_FAILED,   /* slave: address, reason */
-    MWI_AUDIT_SLAVE_ID,         /* slave: sid */
-    MWI_AUDIT_REFUSED,          /* slave: reason */
-    MWI_AUDIT_TASKS_RECEIVED,   /* slave: count, group_size */
-    MWI_AUDIT_RESULTS_SENT,     /* slave: count */
-    MWI_AUDIT_SHUTDOWN,         /* slave: - */
-    MWI_AUDIT_CEOF,             /* slave: - : the connection is closed */
-    MWI_AUDIT_FINI,             /* text (how), reason (member id) */
+    MWI_AUDIT_SIGNAL,           /* role, signal */
+    /* In a slave's trail: */
+    MWI_AUDIT_CONNECTED,      /* address (the master's) */
+    MWI_AUDIT_CONNECT_FAILED, /* address, reason */
+    MWI_AUDIT_SLAVE_ID,       /* sid */
+    MWI_AUDIT_REFUSED,        /* reason */
+    MWI_AUDIT_TASKS_RECEIVED, /* count, group_size */
+    MWI_AUDIT_RESULTS_SENT,   /* count */
+    MWI_AUDIT_SHUTDOWN,       /* none */
+    MWI_AUDIT_CEOF,           /* none: the connection is closed */
+    /* In both: */
+    MWI_AUDIT_FINI, /* how, member_id */
     MWI_AUDIT_KINDS_COUNT
 };
 
@@ -64,13 +66,20 @@ struct mwi_audit_record {
     uint32_t sid;
     enum mwi_slave_state state;
     enum mwi_slave_group group;
+    uint32_t attempts; /* the slaves that had the task and were lost */
     uint64_t task;
-    uint64_t count;
-    uint64_t failed;
-    uint64_t group_size;
-    const char *transport;
+    uint64_t count;      /* of tasks, or results */
+    uint64_t failed;     /* of these results */
+    uint64_t group_size; /* of results; 0: the slave chooses */
+    uint64_t pid;
+    const char *transport; /* its scheme */
     const char *address;
-    const char *text;
+    const char *version; /* of the library */
+    const char *member_id;
+    const char *path; /* of the resource file */
+    const char *algorithm;
+    const char *signal; /* its name */
+    const char *how;    /* the process ends */
     const char *reason;
 };
 
@@ -85,8 +94,8 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
                       size_t size);
 
 /* The same as a JSON object with every field that the kind uses; wall_ns is the time since 1970.
- * {"time_ns":...,"subject":"SLAVE-0","event":"tasks-sent","sid":0,"count":3}. A field's key is the
- * word in brackets above, with "_" ("member_id", "pid"; "how"), else its name. NULL is null; bytes
+ * {"time_ns":...,"subject":"SLAVE-0","event":"tasks-sent","sid":0,"count":3}. A field's key is its
+ * name. NULL is null; bytes
  * that are no UTF-8 become U+FFFD. Never cut: a string that does not fit is shortened. `size` is at
  * least 512. */
 size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
