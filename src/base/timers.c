@@ -16,7 +16,7 @@ void mwi_timers_fini(struct mwi_timers *timers)
     mwi_heap_fini(&timers->heap);
 }
 
-bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer *timer, int64_t deadline_ns)
+bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer_entry *timer, int64_t deadline_ns)
 {
     if (timer->node.position == 0 && !mwi_heap_reserve(&timers->heap, timers->heap.count + 1))
         return false;
@@ -24,7 +24,7 @@ bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer *timer, int64_
     return true;
 }
 
-void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer *timer)
+void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer_entry *timer)
 {
     mwi_heap_remove(&timers->heap, &timer->node);
 }
@@ -35,12 +35,12 @@ int64_t mwi_timers_deadline(const struct mwi_timers *timers)
     return first == NULL ? INT64_MAX : first->key;
 }
 
-struct mwi_timer *mwi_timers_due(struct mwi_timers *timers, int64_t now_ns)
+struct mwi_timer_entry *mwi_timers_due(struct mwi_timers *timers, int64_t now_ns)
 {
     const struct mwi_heap_entry *first = mwi_heap_first(&timers->heap);
     if (first == NULL || first->key > now_ns)
         return NULL;
-    struct mwi_timer *timer = (struct mwi_timer *)first->node;
+    struct mwi_timer_entry *timer = (struct mwi_timer_entry *)first->node;
     mwi_timers_stop(timers, timer);
     return timer;
 }

@@ -12,7 +12,7 @@
 #include "base/heap.h"
 
 /* Embedded in the object whose deadline it is; all zero is "not started". */
-struct mwi_timer {
+struct mwi_timer_entry {
     struct mwi_heap_node node; /* first, so that the node is the timer */
     int kind;                  /* its owner's word for the deadline */
 };
@@ -27,15 +27,16 @@ void mwi_timers_fini(struct mwi_timers *timers);
 
 /* Starts the timer, or starts it anew if it runs; borrows it until it is stopped or due. False out
  * of memory; a timer that runs already can always be started anew. */
-bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer *timer, int64_t deadline_ns);
+bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer_entry *timer,
+                      int64_t deadline_ns);
 
 /* Stops the timer; one that does not run stays as it is. */
-void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer *timer);
+void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer_entry *timer);
 
 /* The earliest deadline; INT64_MAX if no timer runs. */
 int64_t mwi_timers_deadline(const struct mwi_timers *timers);
 
 /* Stops and returns the earliest timer if its deadline is now_ns or earlier, else NULL. */
-struct mwi_timer *mwi_timers_due(struct mwi_timers *timers, int64_t now_ns);
+struct mwi_timer_entry *mwi_timers_due(struct mwi_timers *timers, int64_t now_ns);
 
 #endif

@@ -39,12 +39,12 @@ void mwi_effects_fini(struct mwi_effects *effects)
     mwi_effects_init(effects);
 }
 
-static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_effect_kind kind,
-                                        mw_peer peer)
+static struct mwi_effect_entry *append_effect(struct mwi_effects *effects,
+                                              enum mwi_effect_kind kind, mw_peer peer)
 {
     if (effects->count == effects->capacity) {
         size_t capacity = effects->capacity == 0 ? 16 : effects->capacity * 2;
-        struct mwi_effect *items = realloc(effects->items, capacity * sizeof *items);
+        struct mwi_effect_entry *items = realloc(effects->items, capacity * sizeof *items);
         if (items == NULL) {
             mwi_effects_fail(effects, MW_ENOMEM);
             return NULL;
@@ -52,7 +52,7 @@ static struct mwi_effect *append_effect(struct mwi_effects *effects, enum mwi_ef
         effects->items = items;
         effects->capacity = capacity;
     }
-    struct mwi_effect *effect = &effects->items[effects->count++];
+    struct mwi_effect_entry *effect = &effects->items[effects->count++];
     effect->kind = kind;
     effect->peer = peer;
     effect->frame = NULL;
@@ -70,7 +70,7 @@ void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, si
 void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
                            const mw_body *body)
 {
-    struct mwi_effect *effect =
+    struct mwi_effect_entry *effect =
         frame == NULL ? NULL : append_effect(effects, MWI_EFFECT_SEND, peer);
     if (effect == NULL) {
         mwi_effects_fail(effects, MW_ENOMEM);
@@ -91,7 +91,7 @@ void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)
 
 void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful)
 {
-    struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
+    struct mwi_effect_entry *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
     if (effect != NULL)
         effect->was_useful = was_useful;
 }
@@ -100,7 +100,7 @@ void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_recor
 {
     if (!effects->is_audited)
         return;
-    struct mwi_effect *effect = append_effect(effects, MWI_EFFECT_AUDIT, 0);
+    struct mwi_effect_entry *effect = append_effect(effects, MWI_EFFECT_AUDIT, 0);
     if (effect != NULL)
         effect->record = *record;
 }

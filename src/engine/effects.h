@@ -36,7 +36,7 @@ enum mwi_effect_kind {
     MWI_EFFECT_AUDIT
 };
 
-struct mwi_effect {
+struct mwi_effect_entry {
     enum mwi_effect_kind kind;
     mw_peer peer;
     void *frame;
@@ -48,7 +48,7 @@ struct mwi_effect {
 
 /* The effects of a step, in order. */
 struct mwi_effects {
-    struct mwi_effect *items;
+    struct mwi_effect_entry *items;
     size_t count;
     size_t capacity;
     bool is_audited; /* set by the owner if somebody wants audit records */

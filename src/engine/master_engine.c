@@ -184,7 +184,7 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
 
 static void fire_timers(struct mwi_master_engine *engine)
 {
-    struct mwi_timer *timer;
+    struct mwi_timer_entry *timer;
     while ((timer = mwi_timers_due(&engine->timers, engine->now_ns)) != NULL) {
         switch ((enum mwi_membership_timer)timer->kind) {
         case MWI_TIMER_SHUTDOWN:

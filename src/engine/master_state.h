@@ -39,7 +39,7 @@ struct mwi_master_engine {
     struct mwi_hosts hosts;
     struct mwi_finished_queue finished;
     struct mwi_timers timers;
-    struct mwi_timer shutdown;
+    struct mwi_timer_entry shutdown;
     struct mwi_decoder decoder;
     struct mwi_targets targets;
     struct mwi_pace pace;

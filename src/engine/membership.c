@@ -24,7 +24,7 @@
  * not overflow. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
 
-bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
+bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
                                 enum mwi_membership_timer kind, int64_t after_ns)
 {
     int64_t left_ns = INT64_MAX - engine->now_ns;
@@ -126,7 +126,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
                   const struct mwi_greeting_guest *guest, struct mwi_buffer *welcome)
 {
     const struct mwi_greeting_origin *origin = &guest->origin;
-    struct mwi_host *host =
+    struct mwi_host_entry *host =
         mwi_hosts_join(&engine->hosts, origin->host, origin->boot_id, slave->address);
     if (host == NULL || !mwi_slaves_name(&engine->slaves, slave)) {
         if (host != NULL)

@@ -16,7 +16,7 @@ enum mwi_membership_timer {
 };
 
 /* Starts a timer; false out of memory. */
-bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer *timer,
+bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
                                 enum mwi_membership_timer kind, int64_t after_ns);
 
 /* Changes a slave's state, unless it goes, and records the change in the trail. */

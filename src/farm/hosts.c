@@ -33,10 +33,10 @@ static uint64_t hash_of(const char *name, size_t name_size, const char *boot_id)
     return hash_bytes(hash_bytes(hash, "", 1), boot_id, strlen(boot_id)) | 1;
 }
 
-static void destroy_all(struct mwi_host *host)
+static void destroy_all(struct mwi_host_entry *host)
 {
     while (host != NULL) {
-        struct mwi_host *next = host->next_same;
+        struct mwi_host_entry *next = host->next_same;
         free(host->name);
         free(host->boot_id);
         free(host);
@@ -53,10 +53,10 @@ void mwi_hosts_fini(struct mwi_hosts *hosts)
     hosts->count = 0;
 }
 
-static struct mwi_host *find(const struct mwi_hosts *hosts, uint64_t hash, const char *name,
-                             size_t name_size, const char *boot_id)
+static struct mwi_host_entry *find(const struct mwi_hosts *hosts, uint64_t hash, const char *name,
+                                   size_t name_size, const char *boot_id)
 {
-    struct mwi_host *host = mwi_map_get(&hosts->by_hash, hash);
+    struct mwi_host_entry *host = mwi_map_get(&hosts->by_hash, hash);
     while (host != NULL &&
            (strlen(host->name) != name_size || memcmp(host->name, name, name_size) != 0 ||
             strcmp(host->boot_id, boot_id) != 0))
@@ -64,10 +64,10 @@ static struct mwi_host *find(const struct mwi_hosts *hosts, uint64_t hash, const
     return host;
 }
 
-static struct mwi_host *add(struct mwi_hosts *hosts, uint64_t hash, const char *name,
-                            size_t name_size, const char *boot_id)
+static struct mwi_host_entry *add(struct mwi_hosts *hosts, uint64_t hash, const char *name,
+                                  size_t name_size, const char *boot_id)
 {
-    struct mwi_host *host = calloc(1, sizeof *host);
+    struct mwi_host_entry *host = calloc(1, sizeof *host);
     if (host == NULL)
         return NULL;
     host->name = strndup(name, name_size);
@@ -82,8 +82,8 @@ static struct mwi_host *add(struct mwi_hosts *hosts, uint64_t hash, const char *
     return host;
 }
 
-struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const char *boot_id,
-                                const char *address)
+struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
+                                      const char *boot_id, const char *address)
 {
     size_t name_size = strlen(name);
     if (name_size == 0) {
@@ -92,7 +92,7 @@ struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const
         name_size = colon == NULL ? strlen(address) : (size_t)(colon - address);
     }
     uint64_t hash = hash_of(name, name_size, boot_id);
-    struct mwi_host *host = find(hosts, hash, name, name_size, boot_id);
+    struct mwi_host_entry *host = find(hosts, hash, name, name_size, boot_id);
     if (host == NULL)
         host = add(hosts, hash, name, name_size, boot_id);
     if (host == NULL)
@@ -102,13 +102,13 @@ struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const
     return host;
 }
 
-void mwi_hosts_leave(struct mwi_host *host)
+void mwi_hosts_leave(struct mwi_host_entry *host)
 {
     assert(host->slaves_count > 0);
     host->slaves_count--;
 }
 
-void mwi_hosts_lose(struct mwi_host *host, size_t tasks_count)
+void mwi_hosts_lose(struct mwi_host_entry *host, size_t tasks_count)
 {
     mwi_hosts_leave(host);
     host->lost_count++;

@@ -12,15 +12,15 @@
 
 #include "base/map.h"
 
-struct mwi_host {
+struct mwi_host_entry {
     char *name;             /* as its slaves say; if they do not, the address that they come from */
     char *boot_id;          /* differs for each boot of a machine; "" if unknown */
     size_t slaves_count;    /* connected now */
     uint64_t joined_count;  /* slaves that ever greeted from here */
     uint64_t results_count; /* that its slaves returned */
     uint64_t lost_count;    /* slaves that were lost here */
-    uint64_t lost_tasks_count;  /* tasks that those had */
-    struct mwi_host *next_same; /* of the same hash */
+    uint64_t lost_tasks_count;        /* tasks that those had */
+    struct mwi_host_entry *next_same; /* of the same hash */
 };
 
 /* All zero at first. */
@@ -35,13 +35,13 @@ void mwi_hosts_fini(struct mwi_hosts *hosts);
 /* A slave has greeted: returns its host, which has one slave more. It is borrowed until fini. The
  * strings are copied; `name` may be "", then `address`, "HOST:PORT" or whatever the transport calls
  * the peer, stands for it without its port. NULL out of memory. */
-struct mwi_host *mwi_hosts_join(struct mwi_hosts *hosts, const char *name, const char *boot_id,
-                                const char *address);
+struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
+                                      const char *boot_id, const char *address);
 
 /* A slave of the host has gone as it should. */
-void mwi_hosts_leave(struct mwi_host *host);
+void mwi_hosts_leave(struct mwi_host_entry *host);
 
 /* A slave of the host was lost while it had `tasks_count` tasks. */
-void mwi_hosts_lose(struct mwi_host *host, size_t tasks_count);
+void mwi_hosts_lose(struct mwi_host_entry *host, size_t tasks_count);
 
 #endif

@@ -35,7 +35,7 @@ struct mwi_slave_entry {
     enum mwi_greeting_stage greeting_stage; /* kept for the engine */
     size_t frame_bytes_max;                 /* what it accepts */
     /* Where it runs, as it said in its greeting; NULL and 0 before. */
-    struct mwi_host *host;             /* NULL until it has greeted */
+    struct mwi_host_entry *host;       /* NULL until it has greeted */
     uint32_t pid;                      /* 0 if unknown */
     uint64_t done_count, failed_count; /* tasks that it returned */
     struct mwi_stats_traffic traffic;
@@ -44,9 +44,10 @@ struct mwi_slave_entry {
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
-    bool is_pinged;         /* and has not answered yet */
-    struct mwi_timer quiet; /* greeting; when idle and attentive, the next ping or its answer */
-    struct mwi_timer limit; /* of the task that it runs */
+    bool is_pinged; /* and has not answered yet */
+    struct mwi_timer_entry
+        quiet; /* greeting; when idle and attentive, the next ping or its answer */
+    struct mwi_timer_entry limit; /* of the task that it runs */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

@@ -268,11 +268,11 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
         return MW_ENOMEM;
     }
     make_arguments(opened, settings->has_member_id);
-    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore){.context = opened,
-                                                              .tend = tend,
-                                                              .deadline = deadline,
-                                                              .stop = stop,
-                                                              .close = close_announce});
+    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,
+                                                                    .tend = tend,
+                                                                    .deadline = deadline,
+                                                                    .stop = stop,
+                                                                    .close = close_announce});
     *announce = opened;
     return MW_OK;
 }

@@ -13,7 +13,7 @@
 
 #include "base/time.h"
 
-void mwi_chores_add(struct mwi_chores *chores, const struct mwi_chore *chore)
+void mwi_chores_add(struct mwi_chores *chores, const struct mwi_chore_entry *chore)
 {
     assert(chores->count < MWI_CHORES_MAX && !chores->is_stopped);
     assert(chore->tend != NULL && chore->deadline != NULL);
@@ -48,7 +48,7 @@ void mwi_chores_stop(struct mwi_chores *chores, bool is_finished)
 void mwi_chores_close(struct mwi_chores *chores, int64_t deadline_ns)
 {
     while (chores->count > 0) {
-        const struct mwi_chore *last = &chores->rows[--chores->count];
+        const struct mwi_chore_entry *last = &chores->rows[--chores->count];
         last->close(last->context, deadline_ns);
     }
 }

@@ -15,7 +15,7 @@
 
 /* All functions are mandatory. They are called outside of a transport's events, with `context`, and
  * must not wait, but for close. Times are those of mwi_loop_now. */
-struct mwi_chore {
+struct mwi_chore_entry {
     void *context;
     /* Does what is due. Called in each turn, before the loop waits: return at once if nothing is
      * due. */
@@ -32,14 +32,14 @@ struct mwi_chore {
 
 /* Zeroed: no chores. */
 struct mwi_chores {
-    struct mwi_chore rows[MWI_CHORES_MAX];
+    struct mwi_chore_entry rows[MWI_CHORES_MAX];
     size_t count;
     bool is_stopped;
 };
 
 /* Copies the row into the table, which has room for MWI_CHORES_MAX. From now on the table owns the
  * context: close frees it. */
-void mwi_chores_add(struct mwi_chores *chores, const struct mwi_chore *chore);
+void mwi_chores_add(struct mwi_chores *chores, const struct mwi_chore_entry *chore);
 
 /* Tends all, in the order in which they were added. */
 void mwi_chores_tend(struct mwi_chores *chores, int64_t now_ns);

@@ -376,11 +376,11 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     opened->places_count = places_count;
     for (size_t i = 0; i < opened->places_count; i++)
         opened->places[i].local = opened;
-    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore){.context = opened,
-                                                              .tend = tend,
-                                                              .deadline = deadline,
-                                                              .stop = stop,
-                                                              .close = close_local});
+    mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,
+                                                                    .tend = tend,
+                                                                    .deadline = deadline,
+                                                                    .stop = stop,
+                                                                    .close = close_local});
     *local = opened;
     return MW_OK;
 }

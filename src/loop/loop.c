@@ -106,7 +106,7 @@ static bool is_unsendable(const struct mwi_loop *loop, mw_peer peer)
     return false;
 }
 
-static void send_frame(struct mwi_loop *loop, struct mwi_effect *effect)
+static void send_frame(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 {
     struct loop_transport *to = transport_of(loop, effect->peer);
     /* A frame that could not be queued is missing: none may follow it. */
@@ -133,7 +133,7 @@ static void drop_peer(struct mwi_loop *loop, mw_peer peer)
     to->api->drop(to->transport, peer & PEER_MASK);
 }
 
-static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect *effect)
+static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 {
     switch (effect->kind) {
     case MWI_EFFECT_SEND:

@@ -28,7 +28,7 @@ struct farm {
 
 static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"beta", NULL}, {NULL, NULL}};
 
-static void check_frame(struct farm *farm, const struct mwi_effect *effect)
+static void check_frame(struct farm *farm, const struct mwi_effect_entry *effect)
 {
     struct mwi_message message;
     mw_reason why;
@@ -49,7 +49,7 @@ static void carry_out(struct farm *farm)
     struct mwi_effects *effects = &farm->engine.effects;
     MWT_FUZZ_PROMISE(effects->error == MW_OK);
     for (size_t i = 0; i < effects->count; i++) {
-        struct mwi_effect *effect = &effects->items[i];
+        struct mwi_effect_entry *effect = &effects->items[i];
         char line[MWI_AUDIT_LINE_BYTES];
         mwt_join(effect);
         if (effect->kind == MWI_EFFECT_SEND)

@@ -36,7 +36,7 @@ static bool is_over(const struct life *life)
            life->engine.phase == MWI_PHASE_GONE;
 }
 
-static void check_frame(struct life *life, const struct mwi_effect *effect)
+static void check_frame(struct life *life, const struct mwi_effect_entry *effect)
 {
     struct mwi_message message;
     mw_reason why;
@@ -59,7 +59,7 @@ static void carry_out(struct life *life)
     struct mwi_effects *effects = &life->engine.effects;
     MWT_FUZZ_PROMISE(effects->error == MW_OK);
     for (size_t i = 0; i < effects->count; i++) {
-        struct mwi_effect *effect = &effects->items[i];
+        struct mwi_effect_entry *effect = &effects->items[i];
         char line[MWI_AUDIT_LINE_BYTES];
         mwt_join(effect);
         if (effect->kind == MWI_EFFECT_SEND)

@@ -9,7 +9,7 @@
 #include "engine/effects.h"
 
 /* Joins a sent frame with its body, if it has one, in one block. */
-static inline void mwt_join(struct mwi_effect *effect)
+static inline void mwt_join(struct mwi_effect_entry *effect)
 {
     if (effect->kind != MWI_EFFECT_SEND || effect->body.release == NULL)
         return;

@@ -56,11 +56,11 @@ void mwt_master_forget(struct mwt_master *master)
 static void remember_tasks(struct mwt_master *master, const struct mwi_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
-        struct mwi_effect *effect = &effects->items[i];
+        struct mwi_effect_entry *effect = &effects->items[i];
         if (effect->kind != MWI_EFFECT_SEND)
             continue;
         mwt_join(effect);
-        struct mwi_effect copy = *effect;
+        struct mwi_effect_entry copy = *effect;
         struct mwi_effects one = {.items = &copy, .count = 1};
         copy.frame = malloc(effect->size);
         if (copy.frame == NULL)

@@ -36,7 +36,7 @@ static void add_text(struct mwt_outbox *outbox, char *text, size_t size, const c
         outbox->has_overflowed = true;
 }
 
-static void take_frame(struct mwt_outbox *outbox, struct mwi_effect *effect)
+static void take_frame(struct mwt_outbox *outbox, struct mwi_effect_entry *effect)
 {
     mwt_join(effect);
     if (outbox->frames_count == MWT_FRAMES_MAX) {
@@ -59,7 +59,7 @@ static void take_record(struct mwt_outbox *outbox, const struct mwi_audit_record
              text == NULL ? line : text + strlen(mark));
 }
 
-static void take_effect(struct mwt_outbox *outbox, struct mwi_effect *effect)
+static void take_effect(struct mwt_outbox *outbox, struct mwi_effect_entry *effect)
 {
     const char *comma = outbox->events[0] == '\0' ? "" : ", ";
     unsigned long long peer = effect->peer;

@@ -3,10 +3,11 @@
 """Holds the sources against the layers: layers.py SOURCE NM OBJECT...
 
 A folder of src/ is a layer and a file of it a room. Includes and calls point downwards, no two rooms of
-a folder need each other, no two files bear one name, and docs/architecture.md lists the rooms as they
-are. The core reads no clock, socket or file, and nothing is global. OBJECT are the object files of the
+a folder need each other, no two files bear one name, no two types differ by a letter, and
+docs/architecture.md lists the rooms as they are. The core reads no clock, socket or file, and nothing is global. OBJECT are the object files of the
 library and its modules: what they define and need says who calls whom.
 """
+import itertools
 import pathlib
 import re
 import subprocess
@@ -144,6 +145,27 @@ def check_names(known):
         seen[name] = room
 
 
+def is_near(one, other):
+    """Whether two names differ by one letter, or by the i of an internal name."""
+    if len(one) == len(other):
+        return sum(a != b for a, b in zip(one, other)) == 1
+    short, long = sorted((one, other), key=len)
+    return len(long) == len(short) + 1 and any(long[:i] + long[i + 1:] == short for i in range(len(long)))
+
+
+def check_types(source, known):
+    """No two types differ by a letter: who reads mwi_slave must not wonder whether mw_slave was meant."""
+    files = [path for paths in known.values() for path in paths]
+    files += [path.relative_to(source) for path in source.glob("include/mw/*.h")]
+    names = set()
+    for path in files:
+        text = (source / path).read_text()
+        names.update(re.findall(r"^(?:typedef )?(?:struct|enum|union) (mwi?_\w+) \{", text, re.M))
+        names.update(re.findall(r"^\} (mw_\w+);", text, re.M))
+    for one, other in itertools.combinations(sorted(names), 2):
+        is_problem(is_near(one, other), f"the types {one} and {other} differ by a letter")
+
+
 def code_of(text):
     """Without comments and literals."""
     return re.sub(r'/\*.*?\*/|"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', " ", text, flags=re.S)
@@ -184,6 +206,7 @@ def main():
     source, nm, objects = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     known = rooms(source)
     check_names(known)
+    check_types(source, known)
     check_directions(source, nm, objects, known)
     check_core(source, known)
     check_no_global_state(source, known)

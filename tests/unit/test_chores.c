@@ -52,11 +52,11 @@ static void close_chore(void *context, int64_t deadline_ns)
 
 static void add(struct mwi_chores *chores, struct played *played)
 {
-    mwi_chores_add(chores, &(struct mwi_chore){.context = played,
-                                               .tend = tend,
-                                               .deadline = deadline,
-                                               .stop = stop,
-                                               .close = close_chore});
+    mwi_chores_add(chores, &(struct mwi_chore_entry){.context = played,
+                                                     .tend = tend,
+                                                     .deadline = deadline,
+                                                     .stop = stop,
+                                                     .close = close_chore});
 }
 
 /* A table without chores has no deadline, and nothing to do. */

@@ -14,7 +14,7 @@
 static void test_same_host(void)
 {
     struct mwi_hosts hosts = {.count = 0};
-    struct mwi_host *first = mwi_hosts_join(&hosts, "node1", "boot", "10.0.0.1:5000");
+    struct mwi_host_entry *first = mwi_hosts_join(&hosts, "node1", "boot", "10.0.0.1:5000");
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(first);
     CU_ASSERT_PTR_EQUAL(mwi_hosts_join(&hosts, "node1", "boot", "10.0.0.1:6000"), first);
@@ -32,7 +32,7 @@ static void test_same_host(void)
 static void test_unnamed(void)
 {
     struct mwi_hosts hosts = {.count = 0};
-    struct mwi_host *host = mwi_hosts_join(&hosts, "", "", "[::1]:5000");
+    struct mwi_host_entry *host = mwi_hosts_join(&hosts, "", "", "[::1]:5000");
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(host);
     CU_ASSERT_STRING_EQUAL(host->name, "[::1]");
@@ -45,7 +45,7 @@ static void test_unnamed(void)
 static void test_losses(void)
 {
     struct mwi_hosts hosts = {.count = 0};
-    struct mwi_host *host = mwi_hosts_join(&hosts, "node1", "", "a:1");
+    struct mwi_host_entry *host = mwi_hosts_join(&hosts, "node1", "", "a:1");
     CU_ASSERT_PTR_NOT_NULL_FATAL(host);
     mwi_hosts_join(&hosts, "node1", "", "a:2");
 
@@ -64,7 +64,7 @@ static void test_losses(void)
 static void test_many(void)
 {
     enum { COUNT = 5000 };
-    static struct mwi_host *known[COUNT];
+    static struct mwi_host_entry *known[COUNT];
     struct mwi_hosts hosts = {.count = 0};
     char name[32];
     for (int i = 0; i < COUNT; i++) {

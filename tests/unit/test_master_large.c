@@ -99,7 +99,7 @@ static void test_tasks(void)
 static mw_body hold_body(struct mwi_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
-        struct mwi_effect *effect = &effects->items[i];
+        struct mwi_effect_entry *effect = &effects->items[i];
         mw_body body = effect->body;
         if (effect->kind != MWI_EFFECT_SEND || body.release == NULL)
             continue;

@@ -84,7 +84,7 @@ static void disconnect(struct farm *farm, size_t slave)
 
 /* Carries out the first effect of an engine; false if there is none. */
 /* Copies a frame, and its body if it has one, into memory that is not allocated. */
-static mw_frame join(const struct mwi_effect *effect)
+static mw_frame join(const struct mwi_effect_entry *effect)
 {
     static unsigned char joined[MW_HEAD_BYTES_MAX + MWI_MESSAGE_LARGE_BYTES];
     mw_frame frame = {effect->frame, effect->size, effect->frame};
@@ -104,7 +104,7 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
 {
     if (effects->count == 0)
         return false;
-    struct mwi_effect effect = effects->items[0];
+    struct mwi_effect_entry effect = effects->items[0];
     memmove(effects->items, effects->items + 1, --effects->count * sizeof effect);
     size_t slave = own == SLAVES_COUNT ? (size_t)effect.peer - 1 : own;
     if (effect.kind == MWI_EFFECT_DROP) {

@@ -82,7 +82,7 @@ static void test_map(void)
 /* A timer that cannot be started does not run, and the others do. */
 static void test_timers(void)
 {
-    struct mwi_timer timer[17] = {{.kind = 0}};
+    struct mwi_timer_entry timer[17] = {{.kind = 0}};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
     for (size_t i = 0; i < 16; i++)

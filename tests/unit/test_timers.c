@@ -22,7 +22,7 @@ static void test_empty(void)
 /* A timer is due from its deadline on, not before, and only once. */
 static void test_due(void)
 {
-    struct mwi_timer timer = {0};
+    struct mwi_timer_entry timer = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
 
@@ -39,7 +39,7 @@ static void test_due(void)
 /* Equal deadlines come out in the order in which they were started. */
 static void test_equal_deadlines(void)
 {
-    struct mwi_timer timer[100] = {0};
+    struct mwi_timer_entry timer[100] = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
 
@@ -55,7 +55,7 @@ static void test_equal_deadlines(void)
 /* A timer that is started again has its new deadline and stands behind its equals. */
 static void test_start_anew(void)
 {
-    struct mwi_timer moved = {0}, other = {0};
+    struct mwi_timer_entry moved = {0}, other = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
     CU_ASSERT_TRUE(mwi_timers_start(&timers, &moved, 5));
@@ -73,7 +73,7 @@ static void test_start_anew(void)
 /* A timer that does not run can be stopped all the same. */
 static void test_stop_what_does_not_run(void)
 {
-    struct mwi_timer runs = {0}, never_ran = {0};
+    struct mwi_timer_entry runs = {0}, never_ran = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
     CU_ASSERT_TRUE(mwi_timers_start(&timers, &runs, 1));
@@ -89,7 +89,7 @@ static void test_stop_what_does_not_run(void)
 /* The ends of time are deadlines as others are. */
 static void test_ends_of_time(void)
 {
-    struct mwi_timer first = {0}, middle = {0}, last = {0};
+    struct mwi_timer_entry first = {0}, middle = {0}, last = {0};
     struct mwi_timers timers;
     mwi_timers_init(&timers);
 

@@ -28,7 +28,7 @@ void mwi_mpi_links_fini(struct mwi_mpi_links *links)
 static bool grow(struct mwi_mpi_links *links)
 {
     size_t capacity = links->slots_capacity == 0 ? 8 : 2 * links->slots_capacity;
-    struct mwi_mpi_link *slots;
+    struct mwi_mpi_link_entry *slots;
     if (capacity > SLOTS_MAX)
         return false;
     slots = realloc(links->slots, capacity * sizeof *slots);
@@ -49,31 +49,31 @@ static size_t take_slot(struct mwi_mpi_links *links)
     }
     if (links->slots_count == links->slots_capacity && !grow(links))
         return 0;
-    links->slots[links->slots_count] = (struct mwi_mpi_link){0};
+    links->slots[links->slots_count] = (struct mwi_mpi_link_entry){0};
     return ++links->slots_count;
 }
 
-struct mwi_mpi_link *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number,
-                                       bool is_ours)
+struct mwi_mpi_link_entry *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number,
+                                             bool is_ours)
 {
     size_t slot = take_slot(links);
-    struct mwi_mpi_link *link;
+    struct mwi_mpi_link_entry *link;
     uint32_t uses_count;
     if (slot == 0)
         return NULL;
     link = &links->slots[slot - 1];
     uses_count = link->uses_count;
-    *link = (struct mwi_mpi_link){.peer = (mw_peer)uses_count << SLOT_BITS | slot,
-                                  .rank = rank,
-                                  .number = number,
-                                  .is_ours = is_ours,
-                                  .uses_count = uses_count + 1,
-                                  .next = links->first_of[rank]};
+    *link = (struct mwi_mpi_link_entry){.peer = (mw_peer)uses_count << SLOT_BITS | slot,
+                                        .rank = rank,
+                                        .number = number,
+                                        .is_ours = is_ours,
+                                        .uses_count = uses_count + 1,
+                                        .next = links->first_of[rank]};
     links->first_of[rank] = slot;
     return link;
 }
 
-void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link *link)
+void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link_entry *link)
 {
     size_t slot = (size_t)(link - links->slots) + 1;
     size_t *place = &links->first_of[link->rank];
@@ -85,7 +85,7 @@ void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link *link
     links->free_slot = slot;
 }
 
-struct mwi_mpi_link *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw_peer peer)
+struct mwi_mpi_link_entry *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw_peer peer)
 {
     size_t slot = (size_t)(peer & SLOTS_MAX);
     if (slot == 0 || slot > links->slots_count || links->slots[slot - 1].peer != peer)
@@ -93,11 +93,11 @@ struct mwi_mpi_link *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw
     return &links->slots[slot - 1];
 }
 
-struct mwi_mpi_link *mwi_mpi_links_of_wire(const struct mwi_mpi_links *links, int rank, int number,
-                                           bool is_ours)
+struct mwi_mpi_link_entry *mwi_mpi_links_of_wire(const struct mwi_mpi_links *links, int rank,
+                                                 int number, bool is_ours)
 {
     for (size_t slot = links->first_of[rank]; slot != 0; slot = links->slots[slot - 1].next) {
-        struct mwi_mpi_link *link = &links->slots[slot - 1];
+        struct mwi_mpi_link_entry *link = &links->slots[slot - 1];
         if (link->number == number && link->is_ours == is_ours)
             return link;
     }

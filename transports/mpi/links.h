@@ -14,7 +14,7 @@
 
 /* On the wire a link is named by the two ranks, by which of them connected, and by that rank's
  * number for the link. Pointers to links are valid until the next link is added. */
-struct mwi_mpi_link {
+struct mwi_mpi_link_entry {
     mw_peer peer; /* 0 in a slot that is free */
     int rank;
     int number;
@@ -27,7 +27,7 @@ struct mwi_mpi_link {
 };
 
 struct mwi_mpi_links {
-    struct mwi_mpi_link *slots;
+    struct mwi_mpi_link_entry *slots;
     size_t slots_count;
     size_t slots_capacity;
     size_t free_slot; /* slot + 1, or 0 */
@@ -39,13 +39,13 @@ mw_error mwi_mpi_links_init(struct mwi_mpi_links *links, int ranks_count);
 void mwi_mpi_links_fini(struct mwi_mpi_links *links);
 
 /* Adds a link. Returns NULL out of memory. */
-struct mwi_mpi_link *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number,
-                                       bool is_ours);
-void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link *link);
+struct mwi_mpi_link_entry *mwi_mpi_links_add(struct mwi_mpi_links *links, int rank, int number,
+                                             bool is_ours);
+void mwi_mpi_links_remove(struct mwi_mpi_links *links, struct mwi_mpi_link_entry *link);
 
 /* Finds a link. Returns NULL if there is no such link. */
-struct mwi_mpi_link *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw_peer peer);
-struct mwi_mpi_link *mwi_mpi_links_of_wire(const struct mwi_mpi_links *links, int rank, int number,
-                                           bool is_ours);
+struct mwi_mpi_link_entry *mwi_mpi_links_of_peer(const struct mwi_mpi_links *links, mw_peer peer);
+struct mwi_mpi_link_entry *mwi_mpi_links_of_wire(const struct mwi_mpi_links *links, int rank,
+                                                 int number, bool is_ours);
 
 #endif

@@ -130,14 +130,14 @@ static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size
 static size_t mpi_backlog(void *transport, mw_peer peer)
 {
     const struct mwi_mpi_transport *mpi = transport;
-    const struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&mpi->links, peer);
+    const struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(&mpi->links, peer);
     return link == NULL ? 0 : link->backlog_bytes;
 }
 
 static void mpi_drop(void *transport, mw_peer peer)
 {
     struct mwi_mpi_transport *mpi = transport;
-    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&mpi->links, peer);
+    struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(&mpi->links, peer);
     if (link != NULL)
         mwi_mpi_protocol_leave(mpi, link);
 }

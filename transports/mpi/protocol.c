@@ -16,7 +16,7 @@
 #include "base/body.h"
 #include "tags.h"
 
-static bool signal_link(struct mwi_mpi_transport *mpi, const struct mwi_mpi_link *link,
+static bool signal_link(struct mwi_mpi_transport *mpi, const struct mwi_mpi_link_entry *link,
                         enum mwi_mpi_kind kind)
 {
     return mwi_mpi_sends_signal(&mpi->sends, &mpi->ranks, link->rank,
@@ -36,7 +36,8 @@ static int next_number(struct mwi_mpi_transport *mpi, int rank)
 mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *mpi, int rank, mw_peer *peer,
                                   mw_reason *why)
 {
-    struct mwi_mpi_link *link = mwi_mpi_links_add(&mpi->links, rank, next_number(mpi, rank), true);
+    struct mwi_mpi_link_entry *link =
+        mwi_mpi_links_add(&mpi->links, rank, next_number(mpi, rank), true);
     if (link == NULL)
         return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
     if (!signal_link(mpi, link, MWI_MPI_HELLO)) {
@@ -50,7 +51,8 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *mpi, int rank, mw_pe
 }
 
 /* Sends the size of a frame that the other end would not take, in place of the frame. */
-static mw_error post_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link, size_t size)
+static mw_error post_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link,
+                              size_t size)
 {
     unsigned char *note = malloc(MWI_MPI_NUMBER_BYTES);
     if (note == NULL)
@@ -67,7 +69,7 @@ static mw_error post_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link
 mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *mpi, mw_peer peer, void *frame,
                                size_t size, const mw_body *body)
 {
-    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(&mpi->links, peer);
+    struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(&mpi->links, peer);
     if (link == NULL)
         return MW_EPEER;
     if (mwi_body_is_too_big(size, body, mpi->config.frame_bytes_max))
@@ -84,7 +86,7 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *mpi, mw_peer peer, void
     return MW_OK;
 }
 
-void mwi_mpi_protocol_leave(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link)
+void mwi_mpi_protocol_leave(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link)
 {
     if (signal_link(mpi, link, MWI_MPI_BYE))
         mpi->byes_due_count++;
@@ -99,7 +101,7 @@ void mwi_mpi_protocol_leave_all(struct mwi_mpi_transport *mpi)
     }
 }
 
-static void tell_up(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link)
+static void tell_up(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link)
 {
     char name[32];
     link->is_up = true;
@@ -116,7 +118,7 @@ static void tell_down(struct mwi_mpi_transport *mpi, mw_peer peer, const char *r
 
 static void got_hello(struct mwi_mpi_transport *mpi, int rank, int number)
 {
-    struct mwi_mpi_link *link = NULL;
+    struct mwi_mpi_link_entry *link = NULL;
     if (mpi->is_listening)
         link = mwi_mpi_links_add(&mpi->links, rank, number, false);
     if (link == NULL) {
@@ -129,7 +131,7 @@ static void got_hello(struct mwi_mpi_transport *mpi, int rank, int number)
     tell_up(mpi, link);
 }
 
-static void got_bye(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link)
+static void got_bye(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link)
 {
     mw_peer peer = link->peer;
     bool was_up = link->is_up;
@@ -138,14 +140,14 @@ static void got_bye(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link)
     tell_down(mpi, peer, was_up ? "closed by the peer" : "connection refused");
 }
 
-static void got_frame(struct mwi_mpi_transport *mpi, const struct mwi_mpi_link *link,
+static void got_frame(struct mwi_mpi_transport *mpi, const struct mwi_mpi_link_entry *link,
                       mw_frame *frame)
 {
     mpi->events_count++;
     mpi->config.events->message(mpi->config.context, link->peer, frame);
 }
 
-static void got_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link,
+static void got_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link,
                          const mw_frame *frame)
 {
     mw_peer peer = link->peer;
@@ -157,7 +159,7 @@ static void got_oversize(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *lin
     tell_down(mpi, peer, reason);
 }
 
-static void got_for_link(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link,
+static void got_for_link(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link,
                          enum mwi_mpi_kind kind, mw_frame *frame)
 {
     if (kind == MWI_MPI_FRAME)
@@ -176,7 +178,8 @@ static void arrived(void *context, int rank, int tag, mw_frame *frame)
     int number = tag >> MWI_MPI_NUMBER_SHIFT;
     bool is_by_connector = (tag & MWI_MPI_BY_CONNECTOR) != 0;
     enum mwi_mpi_kind kind = mwi_mpi_tag_kind(tag);
-    struct mwi_mpi_link *link = mwi_mpi_links_of_wire(&mpi->links, rank, number, !is_by_connector);
+    struct mwi_mpi_link_entry *link =
+        mwi_mpi_links_of_wire(&mpi->links, rank, number, !is_by_connector);
     if (link != NULL)
         got_for_link(mpi, link, kind, frame);
     else if (kind == MWI_MPI_HELLO)
@@ -191,7 +194,7 @@ static void report_failures(struct mwi_mpi_transport *mpi)
     mw_reason failure = mpi->sends.failure;
     mpi->sends.failure.text[0] = 0;
     for (size_t i = 0; i < mpi->links.slots_count; i++) {
-        struct mwi_mpi_link *link = &mpi->links.slots[i];
+        struct mwi_mpi_link_entry *link = &mpi->links.slots[i];
         mw_peer peer = link->peer;
         if (peer == 0 || !link->has_failed)
             continue;

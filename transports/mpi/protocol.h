@@ -33,7 +33,7 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *mpi, mw_peer peer, void
                                size_t size, const mw_body *body);
 
 /* Says goodbye and forgets the link. No event. */
-void mwi_mpi_protocol_leave(struct mwi_mpi_transport *mpi, struct mwi_mpi_link *link);
+void mwi_mpi_protocol_leave(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link);
 
 /* Leaves every link. */
 void mwi_mpi_protocol_leave_all(struct mwi_mpi_transport *mpi);

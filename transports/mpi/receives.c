@@ -22,8 +22,8 @@
  * bytes. */
 #define BYTES_PER_LOOK_MAX ((size_t)4 * 1024 * 1024)
 
-struct mwi_mpi_receive {
-    struct mwi_mpi_receive *next;
+struct mwi_mpi_receive_entry {
+    struct mwi_mpi_receive_entry *next;
     int rank;
     int tag;
     size_t size;
@@ -71,7 +71,7 @@ static mw_error out_of_memory(const struct look *look, size_t size)
                               size);
 }
 
-static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *receive)
+static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive_entry *receive)
 {
     struct mwi_mpi_queue *queue = &receives->queues[receive->rank];
     if (queue->first == NULL) {
@@ -88,15 +88,16 @@ static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive *re
 
 /* Small messages. */
 
-static struct mwi_mpi_receive *make_receive(const struct mwi_mpi_message *message, size_t noted)
+static struct mwi_mpi_receive_entry *make_receive(const struct mwi_mpi_message *message,
+                                                  size_t noted)
 {
-    struct mwi_mpi_receive *receive = malloc(sizeof *receive + noted);
+    struct mwi_mpi_receive_entry *receive = malloc(sizeof *receive + noted);
     if (receive != NULL)
-        *receive = (struct mwi_mpi_receive){.rank = message->rank,
-                                            .tag = message->tag,
-                                            .request = MPI_REQUEST_NULL,
-                                            .asked = noted,
-                                            .noted = noted};
+        *receive = (struct mwi_mpi_receive_entry){.rank = message->rank,
+                                                  .tag = message->tag,
+                                                  .request = MPI_REQUEST_NULL,
+                                                  .asked = noted,
+                                                  .noted = noted};
     return receive;
 }
 
@@ -107,7 +108,7 @@ static mw_error expect_parts(const struct look *look, const struct mwi_mpi_messa
     uint64_t size = is_note ? mwi_mpi_get_number(message->data) : 0;
     if (!is_note || size > MW_FRAME_BYTES_MAX || size < noted)
         return mwi_mpi_ranks_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
-    struct mwi_mpi_receive *receive = make_receive(message, noted);
+    struct mwi_mpi_receive_entry *receive = make_receive(message, noted);
     if (receive == NULL)
         return out_of_memory(look, message->size);
     memcpy(receive->note, message->data + MWI_MPI_NUMBER_BYTES, noted);
@@ -118,7 +119,7 @@ static mw_error expect_parts(const struct look *look, const struct mwi_mpi_messa
 
 static mw_error put_behind(const struct look *look, const struct mwi_mpi_message *message)
 {
-    struct mwi_mpi_receive *receive = make_receive(message, 0);
+    struct mwi_mpi_receive_entry *receive = make_receive(message, 0);
     if (receive != NULL)
         receive->block = malloc(message->size > 0 ? message->size : 1);
     if (receive == NULL || receive->block == NULL) {
@@ -167,7 +168,7 @@ static mw_error look_at_posted(const struct look *look)
 /* Large frames. */
 
 /* Whether the part that was asked for last has arrived. */
-static mw_error test(const struct look *look, struct mwi_mpi_receive *receive, bool *is_done)
+static mw_error test(const struct look *look, struct mwi_mpi_receive_entry *receive, bool *is_done)
 {
     int flag = 0;
     mw_error error = MW_OK;
@@ -182,7 +183,7 @@ static mw_error test(const struct look *look, struct mwi_mpi_receive *receive, b
 }
 
 /* Makes the block, if it does not exist yet, only when it is needed. */
-static mw_error need_block(const struct look *look, struct mwi_mpi_receive *receive)
+static mw_error need_block(const struct look *look, struct mwi_mpi_receive_entry *receive)
 {
     if (receive->block != NULL)
         return MW_OK;
@@ -193,7 +194,7 @@ static mw_error need_block(const struct look *look, struct mwi_mpi_receive *rece
     return MW_OK;
 }
 
-static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive *receive)
+static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive_entry *receive)
 {
     size_t left = receive->size - receive->asked;
     size_t size = left < MWI_MPI_PART_BYTES ? left : MWI_MPI_PART_BYTES;
@@ -209,7 +210,7 @@ static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive *receive)
     return error;
 }
 
-static void hand_on(const struct look *look, const struct mwi_mpi_receive *receive)
+static void hand_on(const struct look *look, const struct mwi_mpi_receive_entry *receive)
 {
     mw_frame frame = {receive->block, receive->size, receive->block};
     int tag = receive->tag;
@@ -224,7 +225,7 @@ static mw_error hand_on_first(struct look *look, struct mwi_mpi_queue *queue)
 {
     mw_error error = MW_OK;
     while (queue->first != NULL && look->budget > 0) {
-        struct mwi_mpi_receive *receive = queue->first;
+        struct mwi_mpi_receive_entry *receive = queue->first;
         bool is_done = false;
         if (receive->asked < receive->size)
             break;
@@ -250,7 +251,7 @@ static mw_error look_at_queue(struct look *look, struct mwi_mpi_queue *queue)
     mw_error error = hand_on_first(look, queue);
     while (error == MW_OK && queue->asking != NULL && look->bytes < BYTES_PER_LOOK_MAX &&
            look->budget > 0) {
-        struct mwi_mpi_receive *receive = queue->asking;
+        struct mwi_mpi_receive_entry *receive = queue->asking;
         bool is_done = false;
         error = test(look, receive, &is_done);
         if (error == MW_OK && is_done)

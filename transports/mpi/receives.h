@@ -10,14 +10,15 @@
 #include "posted.h"
 #include "ranks.h"
 
-struct mwi_mpi_receive;
+struct mwi_mpi_receive_entry;
 
 /* Messages of one rank in the order of sending: a message waits while an earlier one is
  * incomplete. */
 struct mwi_mpi_queue {
-    struct mwi_mpi_receive *first;
-    struct mwi_mpi_receive *last;
-    struct mwi_mpi_receive *asking; /* the first message that has parts to be asked for, or NULL */
+    struct mwi_mpi_receive_entry *first;
+    struct mwi_mpi_receive_entry *last;
+    struct mwi_mpi_receive_entry
+        *asking; /* the first message that has parts to be asked for, or NULL */
 };
 
 struct mwi_mpi_receives {

@@ -31,7 +31,7 @@ static bool reserve(struct mwi_mpi_sends *sends, size_t count)
 {
     size_t capacity = sends->capacity == 0 ? 16 : 2 * sends->capacity;
     MPI_Request *requests;
-    struct mwi_mpi_send *entries;
+    struct mwi_mpi_send_entry *entries;
     if (sends->capacity - sends->count >= count)
         return true;
     while (capacity - sends->count < count)
@@ -48,7 +48,7 @@ static bool reserve(struct mwi_mpi_sends *sends, size_t count)
     return true;
 }
 
-static void keep(struct mwi_mpi_sends *sends, MPI_Request request, struct mwi_mpi_send entry)
+static void keep(struct mwi_mpi_sends *sends, MPI_Request request, struct mwi_mpi_send_entry entry)
 {
     sends->requests[sends->count] = request;
     sends->entries[sends->count] = entry;
@@ -79,7 +79,7 @@ static int post(const void *data, size_t size, int rank, int tag, MPI_Comm comm,
 
 /* Hands a part, or the note, to MPI. The caller has reserved room for it. Returns false if MPI
  * refuses. */
-static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, int tag,
+static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link_entry *link, int tag,
                       MPI_Comm comm, struct mwi_mpi_whole *whole, const void *data, size_t size)
 {
     MPI_Request request;
@@ -91,7 +91,7 @@ static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link *link, in
     }
     if (!is_done) {
         whole->parts_count++;
-        keep(sends, request, (struct mwi_mpi_send){link->peer, NULL, size, whole});
+        keep(sends, request, (struct mwi_mpi_send_entry){link->peer, NULL, size, whole});
         link->backlog_bytes += size;
     }
     return true;
@@ -117,7 +117,7 @@ static struct mwi_mpi_whole *make_whole(void *data, size_t size, const mw_body *
 /* Hands over all parts at once, so that no other message comes between them and the other end can
  * join them by their order alone. MPI moves each part when the other end asks for it. */
 static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
-                           struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                           struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                            const mw_body *body)
 {
     const unsigned char *bytes = body == NULL ? data : body->data;
@@ -143,7 +143,7 @@ static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
 }
 
 static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
-                           struct mwi_mpi_link *link, int tag, void *data, size_t size)
+                           struct mwi_mpi_link_entry *link, int tag, void *data, size_t size)
 {
     MPI_Request request;
     bool is_done;
@@ -152,7 +152,7 @@ static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
         return MW_ENOMEM;
     code = post(data, size, link->rank, tag, ranks->comm, &request, &is_done);
     if (code == MPI_SUCCESS && !is_done) {
-        keep(sends, request, (struct mwi_mpi_send){link->peer, data, size, NULL});
+        keep(sends, request, (struct mwi_mpi_send_entry){link->peer, data, size, NULL});
         link->backlog_bytes += size;
         return MW_OK;
     }
@@ -163,7 +163,7 @@ static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
 }
 
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
-                            struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                            struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                             const mw_body *body)
 {
     if (body == NULL && size <= MWI_MPI_SMALL_BYTES)
@@ -179,7 +179,7 @@ bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_rank
     int code = post(NULL, 0, rank, tag, ranks->comm, &request, &is_done);
     if (code == MPI_SUCCESS && !is_done) {
         if (reserve(sends, 1))
-            keep(sends, request, (struct mwi_mpi_send){0});
+            keep(sends, request, (struct mwi_mpi_send_entry){0});
         else
             code = MPI_Wait(&request, MPI_STATUS_IGNORE);
     }
@@ -188,7 +188,7 @@ bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_rank
 
 static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_mpi_links *links)
 {
-    struct mwi_mpi_link *link = mwi_mpi_links_of_peer(links, sends->entries[i].peer);
+    struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(links, sends->entries[i].peer);
     if (link != NULL) {
         link->backlog_bytes -= sends->entries[i].size;
         if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)

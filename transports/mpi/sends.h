@@ -11,7 +11,7 @@
 
 struct mwi_mpi_whole;
 
-struct mwi_mpi_send {
+struct mwi_mpi_send_entry {
     mw_peer peer; /* the link that counts its bytes, or 0 */
     void *data;   /* to be freed when it is done, or NULL */
     size_t size;
@@ -21,7 +21,7 @@ struct mwi_mpi_send {
 /* The sends that MPI has not finished with; the arrays have the same indexes. */
 struct mwi_mpi_sends {
     MPI_Request *requests;
-    struct mwi_mpi_send *entries;
+    struct mwi_mpi_send_entry *entries;
     size_t count;
     size_t capacity;
     size_t bytes;      /* of all of them */
@@ -34,7 +34,7 @@ struct mwi_mpi_sends {
  * with MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` has the reason, and the
  * error is MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
-                            struct mwi_mpi_link *link, int tag, void *data, size_t size,
+                            struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                             const mw_body *body);
 
 /* Sends an empty message, which needs no memory. Returns whether MPI took it; if not, `failure` has

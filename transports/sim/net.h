@@ -51,7 +51,7 @@ struct mwi_sim_transport {
     struct mwi_sim_end **peers; /* by number - 1; NULL: gone */
     size_t peers_count, peers_capacity;
     struct mwi_sim_end *ends; /* those that are not gone */
-    struct mwi_sim_queue inbox;
+    struct mwi_sim_item_queue inbox;
     size_t inbox_count;
 };
 

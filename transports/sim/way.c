@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "sim_host.h"
 
-void mwi_sim_way_push(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
+void mwi_sim_way_push(struct mwi_sim_item_queue *queue, struct mwi_sim_item *item)
 {
     item->next = NULL;
     if (queue->first == NULL)
@@ -21,7 +21,7 @@ void mwi_sim_way_push(struct mwi_sim_queue *queue, struct mwi_sim_item *item)
     queue->last = item;
 }
 
-struct mwi_sim_item *mwi_sim_way_pop(struct mwi_sim_queue *queue)
+struct mwi_sim_item *mwi_sim_way_pop(struct mwi_sim_item_queue *queue)
 {
     struct mwi_sim_item *item = queue->first;
     if (item != NULL)

@@ -31,7 +31,7 @@ struct mwi_sim_item {
 };
 
 /* Items, first in, first out. All zero at the start. `last` means nothing while it is empty. */
-struct mwi_sim_queue {
+struct mwi_sim_item_queue {
     struct mwi_sim_item *first, *last;
 };
 
@@ -39,17 +39,17 @@ struct mwi_sim_queue {
  * take it. */
 struct mwi_sim_way {
     struct mwi_sim_event arrival; /* of the first item; first, so that the event is the way */
-    struct mwi_sim_queue items;
+    struct mwi_sim_item_queue items;
     int64_t last_ns; /* no later item arrives before this, so that none overtakes another */
     size_t bytes;    /* of all items */
     bool is_held;
 };
 
 /* Puts the item at the end of the queue, which borrows it until it is popped. */
-void mwi_sim_way_push(struct mwi_sim_queue *queue, struct mwi_sim_item *item);
+void mwi_sim_way_push(struct mwi_sim_item_queue *queue, struct mwi_sim_item *item);
 
 /* Takes the first item out of the queue; NULL if it is empty. */
-struct mwi_sim_item *mwi_sim_way_pop(struct mwi_sim_queue *queue);
+struct mwi_sim_item *mwi_sim_way_pop(struct mwi_sim_item_queue *queue);
 
 /* The item sets out now, and is borrowed until it is taken. Room for one event must have been
  * reserved for the way. */

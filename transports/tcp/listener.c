@@ -21,16 +21,16 @@
 #define ACCEPT_MAX 64
 #define REST_MS 100
 
-struct mwi_tcp_listener {
+struct mwi_tcp_listener_entry {
     struct mwi_tcp_listeners *all;
-    struct mwi_tcp_listener *next;
+    struct mwi_tcp_listener_entry *next;
     struct event *event;
     int fd;
 };
 
 void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners)
 {
-    for (const struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+    for (const struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
         mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, listeners->is_resting ? 0 : EPOLLIN);
 }
 
@@ -40,7 +40,7 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
 
-    for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+    for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
         (void)event_add(one->event, NULL);
     listeners->is_resting = false;
     mwi_tcp_listeners_mirror(listeners);
@@ -51,14 +51,14 @@ static void rest(struct mwi_tcp_listeners *listeners)
     const struct timeval pause = {.tv_usec = REST_MS * 1000};
     if (event_add(listeners->resume, &pause) != 0)
         return;
-    for (struct mwi_tcp_listener *one = listeners->first; one != NULL; one = one->next)
+    for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
         event_del(one->event);
     listeners->is_resting = true;
     mwi_tcp_listeners_mirror(listeners);
 }
 
 /* False if no other connection waits, or if none can be accepted for now. */
-static bool accept_one(struct mwi_tcp_listener *listener)
+static bool accept_one(struct mwi_tcp_listener_entry *listener)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
@@ -91,7 +91,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
 mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
 {
     struct event_base *base = listeners->hub->base;
-    struct mwi_tcp_listener *one = calloc(1, sizeof *one);
+    struct mwi_tcp_listener_entry *one = calloc(1, sizeof *one);
     if (listeners->resume == NULL)
         listeners->resume = evtimer_new(base, on_resume, listeners);
     if (one == NULL || listeners->resume == NULL)
@@ -119,7 +119,7 @@ failed:
 void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
 {
     while (listeners->first != NULL) {
-        struct mwi_tcp_listener *one = listeners->first;
+        struct mwi_tcp_listener_entry *one = listeners->first;
         listeners->first = one->next;
         event_free(one->event);
         mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, 0);

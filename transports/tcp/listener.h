@@ -9,11 +9,11 @@
 
 #include "hub.h"
 
-struct mwi_tcp_listener;
+struct mwi_tcp_listener_entry;
 
 struct mwi_tcp_listeners {
     struct mwi_tcp_hub *hub;
-    struct mwi_tcp_listener *first;
+    struct mwi_tcp_listener_entry *first;
     struct event *resume; /* ends a rest */
     bool is_resting;      /* out of descriptors or memory; `resume` is running */
 };
