@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A block either carries copied bytes behind itself, or owns a malloc'd block. The last reference
- * frees both. The count is not atomic: a block belongs to one thread.
+ * A block either has copied bytes behind its own struct, or owns malloc'd bytes in `taken`. The
+ * count of references is above 0 until the block is freed, and is not atomic, since a block belongs
+ * to one thread. Used wherever a payload outlives a call: tasks, results, and messages under way.
  */
 #include "base/block.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +57,16 @@ void *mwi_block_data(const struct mwi_block *block)
 
 void mwi_block_ref(struct mwi_block *block)
 {
+    assert(block->refs_count > 0);
     block->refs_count++;
 }
 
 void mwi_block_unref(struct mwi_block *block)
 {
-    if (block == NULL || --block->refs_count > 0)
+    if (block == NULL)
+        return;
+    assert(block->refs_count > 0);
+    if (--block->refs_count > 0)
         return;
     free(block->taken);
     free(block);

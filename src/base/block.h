@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes that several point to: freed with the last of them. A received frame with its tasks or
- * results, so that what came in a group is handed out in place, with one allocation a group at
- * most; the arguments of a task and the messages that carry them.
+ * Bytes that several owners share, with a count of references; the last owner frees them. The tasks
+ * or results of a received frame share the frame, so a group of them is handed out in place, with
+ * at most one allocation for the group. A large task and the messages that carry it share its
+ * arguments.
+ *
+ * A block belongs to one thread. Code that keeps a pointer into a block holds a reference to the
+ * block.
  */
 #ifndef MWI_BLOCK_H
 #define MWI_BLOCK_H
@@ -11,27 +15,30 @@
 
 struct mwi_block;
 
-/* Keeps a frame beyond its event: takes its block if it has one, else copies the bytes. *data is
- * where they are from now on. One reference. NULL out of memory; the frame is then untouched. */
+/* Keeps a frame beyond its event: takes the frame's malloc'd block if it has one, else copies the
+ * bytes. Sets *data to the bytes in the block. The caller gets the one reference. NULL out of
+ * memory; the frame is then unchanged. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);
 
-/* Makes a block with a copy of the bytes; *copy is where they are. One reference. NULL out of
- * memory. */
+/* Makes a block with a copy of `size` bytes and sets *copy to them. `data` may be NULL if `size` is
+ * 0. The caller gets the one reference. NULL out of memory. */
 struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy);
 
-/* Makes a block of malloc'd bytes, which become its own. One reference. NULL out of memory; the
- * bytes are then still the caller's. */
+/* Makes a block that takes the malloc'd bytes. The caller gets the one reference. NULL out of
+ * memory; the bytes then still belong to the caller. */
 struct mwi_block *mwi_block_own(void *data);
 
-/* The bytes that mwi_block_own was given. */
+/* The bytes that the block took, borrowed as long as the block; NULL if it has a copy. */
 void *mwi_block_data(const struct mwi_block *block);
 
+/* Adds a reference. */
 void mwi_block_ref(struct mwi_block *block);
 
-/* Bytes of the block as the end of a frame, with a reference of its own. */
+/* A body of a frame that sends `size` bytes of the block. Its release drops a reference that this
+ * function adds. */
 mw_body mwi_block_body(struct mwi_block *block, const void *data, size_t size);
 
-/* Drops a reference; NULL is legal. */
+/* Drops a reference, and frees the block with the last one. NULL is legal. */
 void mwi_block_unref(struct mwi_block *block);
 
 #endif

@@ -1,40 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The steps that every transport takes with a frame that has a body.
+ * The body of a frame, as mw/transport.h defines it: its size and limits, its release, and a copy
+ * of both parts in one block. All transports use it, so that they treat bodies alike.
  */
 #ifndef MWI_BODY_H
 #define MWI_BODY_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mw/transport.h>
 
-/* A frame without a body has one of size 0, or NULL. */
+/* The number of bytes in a body; 0 if `body` is NULL. */
 static inline size_t mwi_body_size(const mw_body *body)
 {
     return body == NULL ? 0 : body->size;
 }
 
-/* Whether a frame whose first part has `size` bytes is larger than `max` with its body, or whether
- * that part is larger than a first part may be. */
+/* Whether a frame of `size` bytes and its body together are larger than `max`, or whether the frame
+ * has a body and is itself larger than MW_HEAD_BYTES_MAX. `body` may be NULL. */
 static inline bool mwi_body_is_too_big(size_t size, const mw_body *body, uint64_t max)
 {
     return size > max || (body != NULL && size > MW_HEAD_BYTES_MAX) ||
            mwi_body_size(body) > max - size;
 }
 
+/* Releases a body. NULL, and a body without a release function, are legal. */
 static inline void mwi_body_release(const mw_body *body)
 {
     if (body != NULL && body->release != NULL)
         body->release(body->owner);
 }
 
-/* Joins a frame and its body in one block and lets go of both. Returns NULL out of memory, and
- * leaves them untouched. */
+/* Copies a frame and its body into one malloc'd block, which the caller must free, then frees the
+ * frame and releases the body. NULL out of memory; both are then unchanged. */
 static inline void *mwi_body_join(void *frame, size_t size, const mw_body *body)
 {
+    assert(body != NULL && size <= MW_HEAD_BYTES_MAX);
     unsigned char *joined = malloc(size + body->size + 1);
     if (joined == NULL)
         return NULL;

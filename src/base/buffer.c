@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Capacity doubles at least, so that appending is linear in all; size never exceeds capacity. A
- * buffer of many megabytes grows without being copied, and what of it was not written to takes no
- * memory: both are the C library's doing, which maps such blocks and moves the mapping.
+ * The capacity at least doubles when it grows, so that many appends cost linear time together. The
+ * size never exceeds the capacity. A buffer of many megabytes grows without a copy, and its
+ * unwritten part takes no memory, because the C library maps such blocks and moves the mapping.
+ * Used by everything that encodes messages.
  */
 #include "base/buffer.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ void mwi_buffer_clear(struct mwi_buffer *buffer)
 
 bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
 {
+    assert(buffer->size <= buffer->capacity);
     if (size <= buffer->capacity - buffer->size)
         return true;
     if (size > SIZE_MAX / 4 - buffer->size) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A growing run of bytes whose memory can be given away: messages are built in one and then become
- * the transport's frame without a copy. Running out of memory is remembered, not reported at each
- * write: ask `has_failed` once at the end.
+ * A growing sequence of bytes. A message is built in a buffer, whose memory then becomes the frame
+ * that a transport takes, without a copy. A write that runs out of memory sets `has_failed` and
+ * returns nothing, so the caller asks `has_failed` once, at the end.
  */
 #ifndef MWI_BUFFER_H
 #define MWI_BUFFER_H
@@ -11,29 +11,32 @@
 #include <stddef.h>
 
 struct mwi_buffer {
-    unsigned char *data;
-    size_t size;
+    unsigned char *data; /* NULL while capacity is 0 */
+    size_t size;         /* <= capacity */
     size_t capacity;
-    bool has_failed;
+    bool has_failed; /* memory ran out since init or clear */
 };
 
+/* An empty buffer without memory. fini frees the memory; the buffer is then empty again. */
 void mwi_buffer_init(struct mwi_buffer *buffer);
 void mwi_buffer_fini(struct mwi_buffer *buffer);
 
-/* Forgets the bytes and the failure, keeps the memory. */
+/* Forgets the bytes and the failure, but keeps the memory. */
 void mwi_buffer_clear(struct mwi_buffer *buffer);
 
-/* Makes room for `size` more bytes; false out of memory. */
+/* Makes room for `size` more bytes. False, and has_failed, out of memory. */
 bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size);
 
-/* Appends; after a failure nothing is appended any more. `data` may be NULL if size is 0. */
+/* Appends a copy of the bytes, or nothing if has_failed is set. `data` may be NULL for a `size` of
+ * 0. */
 void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size);
 
-/* The same as msgpack-c wants it of a packer: `buffer` is a struct mwi_buffer *; 0 or -1. */
+/* The same in the form that a packer of msgpack-c calls: `buffer` is a struct mwi_buffer *. Returns
+ * 0, or -1 if has_failed is set. */
 int mwi_buffer_write(void *buffer, const char *data, size_t size);
 
-/* Gives the memory to the caller, who must free() it, and empties the buffer. NULL if it failed or
- * is empty. */
+/* Gives the memory to the caller, who must free() it, sets *size, and empties the buffer. NULL, and
+ * *size unchanged, if has_failed is set or the buffer is empty. */
 unsigned char *mwi_buffer_take(struct mwi_buffer *buffer, size_t *size);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Doubly linked lists whose links live in the members. A link that is in no list points to itself.
+ * Doubly linked lists whose links lie in the members, so nothing is allocated. A list is a link
+ * that is in no member: its head. An empty list, and a link that was removed, point to themselves.
+ * All pointers are borrowed as long as the link is in the list.
  */
 #ifndef MWI_LIST_H
 #define MWI_LIST_H
@@ -16,6 +18,7 @@ struct mwi_list {
 /* The struct whose member `member` is `link`. */
 #define MWI_LIST_ENTRY(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
+/* Makes an empty list, or a link that is in no list. */
 static inline void mwi_list_init(struct mwi_list *list)
 {
     list->next = list;
@@ -27,7 +30,7 @@ static inline bool mwi_list_is_empty(const struct mwi_list *list)
     return list->next == list;
 }
 
-/* Puts `link` before `position`; before the head is at the end of the list. */
+/* Puts `link`, which is in no list, before `position`; before the head is the end of the list. */
 static inline void mwi_list_insert(struct mwi_list *position, struct mwi_list *link)
 {
     link->prev = position->prev;
@@ -46,6 +49,7 @@ static inline void mwi_list_prepend(struct mwi_list *list, struct mwi_list *link
     mwi_list_insert(list->next, link);
 }
 
+/* Takes `link` out of its list. A link that is in no list stays as it is. */
 static inline void mwi_list_remove(struct mwi_list *link)
 {
     link->prev->next = link->next;

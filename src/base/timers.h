@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Deadlines in nanoseconds on the clock of whoever owns the timers. Equal deadlines come out in the
+ * Deadlines in nanoseconds on the clock of the timers' owner. Equal deadlines come out in the
  * order in which they were started. Timers call nothing: their owner takes out the due ones.
  */
 #ifndef MWI_TIMERS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A decoder that is strict, since what it lets pass is written to files that others must be able to
- * read as UTF-8.
+ * A strict decoder: text that it accepts goes into JSON and audit files, whose readers require
+ * valid UTF-8. Used for options, greetings, and everything that is printed. To hide another
+ * character from terminals, add it to mwi_utf8_is_printable.
  */
 #include "base/utf8.h"
 
