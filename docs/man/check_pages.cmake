@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sets each of PAGES with GROFF, all warnings on; anything that it has to say is an error. Those of
-# FOLDER say how their programs are compiled, and mw(7) names them all.
+# Formats each of PAGES with GROFF, with all warnings on; any output on standard error is an error.
+# Checks that the pages in FOLDER show how their programs are compiled, and that mw(7) names them all.
 foreach(page ${PAGES})
     execute_process(COMMAND ${GROFF} -man -Tutf8 -P-c -P-b -P-u -ww ${page}
         OUTPUT_VARIABLE text ERROR_VARIABLE warnings RESULT_VARIABLE status)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Turns a public header into a page of section 3: the comments become the prose, the declarations
-# are set in bold. Plain POSIX awk. Variables: page, summary, header, version, date, compile, the
-# command that compiles and links, and see, the pages to see too.
+# Turns a public header into a man page of section 3: comments become prose, declarations are set in
+# bold. Plain POSIX awk. Variables: page, summary, header, version, date; compile, the command that
+# compiles and links; see, the pages for SEE ALSO.
 #
-# What it knows of a header: the comment that opens the file is the description; a comment of one
-# line that stands alone is a heading; any other comment that stands alone is prose; a comment right
-# above a declaration explains it. In a comment, lines indented by two blanks or more are set as
-# they are, but a list of error names becomes a list, and "- " begins an item. `x` is emphasised.
+# A header must follow these rules. The comment that opens the file is the description. A comment of
+# one line that stands alone is a heading; any other comment that stands alone is prose; a comment
+# right above a declaration explains it. In a comment, lines that begin with two or more blanks are
+# printed unchanged, except that a list of error names becomes a list. "- " begins an item, and `x` is
+# emphasised.
 
 {
     source[++source_count] = $0
@@ -28,7 +29,7 @@ function print_head() {
     printf ".PP\n.nf\n\\fB%s\\fR\n.fi\n", escape_code(compile)
 }
 
-# One comment, declaration or line to pass over, from line `at`, which is moved behind it.
+# Reads one comment, declaration or ignored line, which begins at line `at`, and moves `at` behind it.
 function read_part(    is_alone) {
     if (source[at] ~ /clang-format o/) {
         at++
@@ -50,7 +51,7 @@ function read_part(    is_alone) {
     }
 }
 
-# With the lines that a backslash joins to it. A list of errors, X(NAME, "text"), is printed.
+# Skips a line and the lines that a backslash joins to it. Prints a list of errors, X(NAME, "text").
 function skip_line(    pieces) {
     while (source[at] ~ /\\$/) {
         at++
@@ -78,7 +79,7 @@ function read_comment(    line, is_last) {
     } while (!is_last)
 }
 
-# The opening comment, whose first lines are the licence.
+# Prints the opening comment, without its first lines, the licence.
 function print_description(    i) {
     for (i = 3; i <= comment_count; i++)
         comment[i - 2] = comment[i]
@@ -93,14 +94,14 @@ function print_heading(text) {
     is_below_heading = 1
 }
 
-# A heading makes a paragraph itself.
+# Begins a paragraph, except below a heading, which begins one itself.
 function print_paragraph() {
     if (!is_below_heading)
         print ".PP"
     is_below_heading = 0
 }
 
-# The comment that was read, as paragraphs, items, lists and lines set as they are.
+# Prints the comment that was read, as paragraphs, items, lists and unchanged lines.
 function print_prose(starts_paragraph,    i, line) {
     mode = ""
     if (starts_paragraph)
@@ -152,8 +153,7 @@ function print_errors(line,    pieces, count, i) {
             (i < count ? escape_prose(pieces[i + 1]) : "\\&")
 }
 
-# A function with its body becomes its declaration; one whose name ends with an underscore is nobody's
-# business.
+# Prints the declaration of an inline function, unless it is private: its name ends with an underscore.
 function print_inline(    line) {
     line = read_statement()
     while (source[at - 1] !~ /^}/)
@@ -167,8 +167,8 @@ function print_inline(    line) {
     print ".fi"
 }
 
-# The declarations from `at` up to an empty line outside of braces, and then what the comment that
-# was read says of them.
+# Prints the declarations from `at` up to an empty line outside of braces, and then the comment that
+# was read, if has_comment.
 function print_declaration(has_comment,    i, kept, kept_count) {
     kept_count = has_comment ? comment_count : 0
     for (i = 1; i <= kept_count; i++)
@@ -200,8 +200,8 @@ function print_explanation(indent) {
     print ".RE"
 }
 
-# A line of a declaration, and then the comment above it or beside it. What a macro makes inside of
-# braces is left out.
+# Prints a line of a declaration, and then the comment above it or beside it. Leaves out macros inside
+# of braces.
 function print_declaration_line(    line) {
     comment_count = 0
     if (depth > 0 && source[at] ~ /^(#| +[A-Z_]+\()/) {
@@ -227,7 +227,7 @@ function print_declaration_line(    line) {
     }
 }
 
-# The lines up to the one that closes the parentheses, as one, without what only compilers read.
+# Joins the lines up to the one that closes the parentheses, and removes attributes for the compiler.
 function read_statement(    line, more) {
     line = source[at++]
     while (gsub(/\(/, "(", line) > gsub(/\)/, ")", line) && at <= source_count) {
@@ -241,7 +241,7 @@ function read_statement(    line, more) {
     return line
 }
 
-# Code in bold, broken after commas so that it fits on a terminal.
+# Prints code in bold, broken after commas so that it fits on a terminal.
 function print_code(line,    indent, room, cut) {
     match(line, /^ */)
     indent = substr(line, 1, RLENGTH) "    "
@@ -257,7 +257,7 @@ function print_code(line,    indent, room, cut) {
     print (line == "" ? "" : "\\fB" escape_code(line) "\\fR")
 }
 
-# A line of text for roff: no command, and hyphens that can be copied into a shell.
+# Escapes a line of text for roff: it is no command, and its hyphens can be copied into a shell.
 function escape(text) {
     gsub(/\\/, "\\e", text)
     gsub(/-/, "\\-", text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Puts the table of options into a man page: copies standard input to standard output and prints
- * the table at the line that is `.\" OPTIONS`. Run by the build.
+ * Puts the table of options into a man page: copies standard input to standard output, and prints
+ * the table in place of the line `.\" OPTIONS`. The build runs it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@ int main(void)
 {
     char *line = NULL;
     size_t size = 0;
-
     while (getline(&line, &size, stdin) >= 0)
         if (strcmp(line, ".\\\" OPTIONS\n") == 0)
             mwi_help_print_roff(stdout);
