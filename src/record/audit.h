@@ -68,18 +68,23 @@ struct mwi_audit_record {
     enum mwi_slave_group group;
     uint32_t attempts; /* the slaves that had the task and were lost */
     uint64_t task;
-    uint64_t count;      /* of tasks, or results */
-    uint64_t failed;     /* of these results */
+    uint64_t failed;     /* of `count` results */
     uint64_t group_size; /* of results; 0: the slave chooses */
-    uint64_t pid;
+    /* No kind uses two fields of one union: an engine copies several records a task. */
+    union {
+        uint64_t count; /* of tasks, or results */
+        uint64_t pid;
+    };
+    union {
+        const char *version; /* of the library */
+        const char *path;    /* of the resource file */
+        const char *algorithm;
+        const char *signal; /* its name */
+        const char *how;    /* the process ends */
+    };
     const char *transport; /* its scheme */
     const char *address;
-    const char *version; /* of the library */
     const char *member_id;
-    const char *path; /* of the resource file */
-    const char *algorithm;
-    const char *signal; /* its name */
-    const char *how;    /* the process ends */
     const char *reason;
 };
 

@@ -400,17 +400,12 @@ static struct mwi_audit_record largest_record(enum mwi_audit_kind kind, const ch
         .task = INT64_MAX,
         .count = INT64_MAX,
         .attempts = UINT32_MAX,
-        .pid = INT64_MAX,
         .failed = INT64_MAX,
         .group_size = INT64_MAX,
         .transport = string,
         .address = string,
-        .version = string,
-        .member_id = string,
-        .path = string,
         .algorithm = string,
-        .signal = string,
-        .how = string,
+        .member_id = string,
         .reason = string,
     };
 }
