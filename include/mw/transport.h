@@ -9,11 +9,10 @@
  * - Frames arrive whole, once, and in order for each peer, between one `up` and at most one `down`.
  *   After its `down` no event names that peer again.
  * - A peer is a number, never 0, never used twice by one transport object. Every function accepts a
- *   number that is stale or was never given: send returns MW_EPEER, backlog 0, and drop does
- *   nothing.
+ *   number that is stale or was never given: send returns MW_EPEER, and drop does nothing.
  * - Only `poll` calls events, and only `poll` waits. No function blocks until a peer does
  *   something.
- * - An event may call send, backlog, drop and now of its transport, but not poll, listen, connect
+ * - An event may call send, drop and now of its transport, but not poll, listen, connect
  *   or close.
  * - One thread at a time uses a transport object. A transport has no locks, threads or signal
  *   handlers. Several objects in one process are independent of each other.
@@ -29,7 +28,7 @@
 #include <mw/export.h>
 
 /* The version of this interface. It is raised when transports or their callers must change. */
-#define MW_TRANSPORT_VERSION 3
+#define MW_TRANSPORT_VERSION 4
 
 /* The largest frame_bytes_max, in bytes: far more than a machine's memory. */
 #define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
@@ -167,9 +166,6 @@ typedef struct mw_transport_api {
      * are queued for one peer between two polls leave together. Errors: MW_EPEER, MW_ETOOBIG,
      * MW_ENOMEM; an error of the network is a later down event instead. */
     mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size, const mw_body *body);
-
-    /* The number of bytes that are queued for the peer and not yet handed to the network. */
-    size_t (*backlog)(void *transport, mw_peer peer);
 
     /* Forgets the peer now. Queued frames get one attempt to leave without waiting; the rest is
      * thrown away. No event for the peer follows. */

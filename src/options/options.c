@@ -312,9 +312,8 @@ bool mwi_options_gives_way(const mw_options *options, enum mwi_option option)
 static bool is_complete(const mw_transport_api *api)
 {
     return api->scheme != NULL && api->open != NULL && api->listen != NULL &&
-           api->connect != NULL && api->send != NULL && api->backlog != NULL && api->drop != NULL &&
-           api->poll != NULL && api->peers_max != NULL && api->fd != NULL && api->now != NULL &&
-           api->close != NULL;
+           api->connect != NULL && api->send != NULL && api->drop != NULL && api->poll != NULL &&
+           api->peers_max != NULL && api->fd != NULL && api->now != NULL && api->close != NULL;
 }
 
 static mw_error check_transport(mw_options *options, const mw_transport_api *api)

@@ -17,7 +17,8 @@
 
 #define FRAME_BYTES 64
 #define ROUNDS_MAX 20000
-#define BACKLOG_MAX ((size_t)1 << 20)
+#define WINDOW_BYTES_MIN ((size_t)1 << 20)
+#define ACKNOWLEDGED_EVERY 16
 #define NS_PER_S 1000000000
 
 struct bench {
@@ -26,6 +27,7 @@ struct bench {
     int rank;
     int clients_count; /* ranks 1 and up that link to rank 0 */
     bool does_echo;
+    bool does_acknowledge;
     mw_peer master;
     uint64_t frames_count;
     int downs_count;
@@ -75,6 +77,8 @@ static void message(void *context, mw_peer peer, mw_frame *frame)
     bench->frames_count++;
     if (bench->does_echo)
         send_frame(bench, peer, frame->size);
+    if (bench->does_acknowledge && bench->frames_count % ACKNOWLEDGED_EVERY == 0)
+        send_frame(bench, peer, 1);
 }
 
 static void down(void *context, mw_peer peer, const char *reason)
@@ -225,22 +229,27 @@ static void measure_idle(struct bench *bench, int64_t seconds)
     report(bench, "idle", 1, end(bench));
 }
 
-/* Frames one way, queued up to a backlog. */
+/* Frames one way. Rank 0 acknowledges each sixteenth, so that only so many are on their way. */
 static void measure_stream(struct bench *bench, size_t size, uint64_t frames_count)
 {
     double seconds;
+    size_t window_bytes = size * 4 * ACKNOWLEDGED_EVERY;
+    if (window_bytes < WINDOW_BYTES_MIN)
+        window_bytes = WINDOW_BYTES_MIN;
     bench->does_echo = false;
+    bench->does_acknowledge = bench->rank == 0;
     begin(bench, 1);
     for (uint64_t i = 0; bench->rank == 1 && i < frames_count; i++) {
         send_frame(bench, bench->master, size);
-        if (i % 16 == 15)
+        if (i % ACKNOWLEDGED_EVERY == ACKNOWLEDGED_EVERY - 1)
             poll_until(bench, INT64_MIN);
-        while (bench->api->backlog(bench->transport, bench->master) > BACKLOG_MAX)
+        while ((i + 1 - bench->frames_count * ACKNOWLEDGED_EVERY) * size > window_bytes)
             poll_until(bench, INT64_MAX);
     }
     if (bench->rank == 1)
         bench->api->drop(bench->transport, bench->master);
     seconds = end(bench).wall_s;
+    bench->does_acknowledge = false;
     if (bench->rank == 0)
         printf("one way, %zu bytes: %.0f frames/s, %.0f MiB/s\n", size,
                (double)frames_count / seconds,

@@ -76,13 +76,6 @@ static mw_error fake_send(void *transport, mw_peer peer, void *frame, size_t siz
     return fake->send_error;
 }
 
-static size_t fake_backlog(void *transport, mw_peer peer)
-{
-    (void)transport;
-    (void)peer;
-    return 0;
-}
-
 static void fake_drop(void *transport, mw_peer peer)
 {
     write_down(transport, "drop %llu", (unsigned long long)peer);
@@ -174,9 +167,9 @@ static void fake_close(void *transport)
 #define FAKE_API(name, is_sleeping)                                                                \
     {                                                                                              \
         .version = MW_TRANSPORT_VERSION, .scheme = name, .sleeps = is_sleeping, .open = fake_open, \
-        .listen = fake_listen, .connect = fake_connect, .send = fake_send,                         \
-        .backlog = fake_backlog, .drop = fake_drop, .poll = fake_poll, .now = fake_now,            \
-        .peers_max = fake_peers_max, .fd = fake_fd, .close = fake_close                            \
+        .listen = fake_listen, .connect = fake_connect, .send = fake_send, .drop = fake_drop,      \
+        .poll = fake_poll, .now = fake_now, .peers_max = fake_peers_max, .fd = fake_fd,            \
+        .close = fake_close                                                                        \
     }
 
 const mw_transport_api mwt_fake_sleeping = FAKE_API("fake", true);

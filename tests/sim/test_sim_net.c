@@ -16,7 +16,6 @@ struct net {
     struct mwt_agent server, client;
     int64_t notice_ns, time_ns;
     mw_error errors[4];
-    size_t sizes[4];
     size_t server_frame_bytes_max;
 };
 
@@ -444,7 +443,6 @@ static int use_stale_peers(mw_sim_host *host, void *context)
     mw_sim_transport.drop(net->client.transport, peer);
     net->errors[2] = mwt_agent_send(&net->client, peer, 6, 8);
     net->errors[3] = mwt_agent_send(&net->client, 77, 6, 8);
-    net->sizes[0] = mw_sim_transport.backlog(net->client.transport, peer);
     mw_sim_transport.drop(net->client.transport, peer);
     mw_sim_transport.drop(net->client.transport, 0);
     mwt_agent_poll_until(&net->client, MWT_SECOND);
@@ -466,39 +464,6 @@ static void drop_and_stale_peers(void)
     check_down(&net->server, "closed by the peer");
     CU_ASSERT_EQUAL(net->errors[2], MW_EPEER);
     CU_ASSERT_EQUAL(net->errors[3], MW_EPEER);
-    CU_ASSERT_EQUAL(net->sizes[0], 0);
-    destroy_net(net);
-}
-
-static int pile_up(mw_sim_host *host, void *context)
-{
-    struct net *net = context;
-
-    if (!mwt_agent_connect(&net->client, host, "b"))
-        return 1;
-    mwt_agent_await(&net->client, MWT_UP, 1);
-    net->errors[2] = mwt_agent_send(&net->client, net->client.peer, 1, 1000);
-    net->sizes[0] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
-    net->errors[3] = mwt_agent_send(&net->client, net->client.peer, 2, 1 << 20);
-    net->sizes[1] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
-    mwt_agent_poll_until(&net->client, MWT_SECOND);
-    net->sizes[2] = mw_sim_transport.backlog(net->client.transport, net->client.peer);
-    mwt_agent_close(&net->client);
-    return 0;
-}
-
-/* The network takes a little at once. The rest is backlog until it has arrived. */
-static void backlog_rises_and_falls(void)
-{
-    struct net *net = create_net(&(mw_sim_config){.seed = 12});
-    start(net, serve, pile_up);
-
-    run(net);
-
-    CU_ASSERT_EQUAL(net->errors[3], MW_OK);
-    CU_ASSERT_EQUAL(net->sizes[0], 0);
-    CU_ASSERT_TRUE(net->sizes[1] > 1 << 19 && net->sizes[1] <= (1 << 20) + 1000);
-    CU_ASSERT_EQUAL(net->sizes[2], 0);
     destroy_net(net);
 }
 
@@ -621,7 +586,6 @@ int main(void)
         {"senseless cuts", senseless_cuts},
         {"frame limits", frame_limits},
         {"drop and stale peers", drop_and_stale_peers},
-        {"backlog rises and falls", backlog_rises_and_falls},
         {"misuse is refused", misuse_is_refused},
         {"a callback that computes and dies", a_callback_that_computes_and_dies},
         {"an arrival wakes every poll", an_arrival_wakes_every_poll},

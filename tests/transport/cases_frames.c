@@ -224,31 +224,6 @@ static void test_drop_in_the_middle(void)
     mwt_case_run(drop_in_the_middle);
 }
 
-static void watch_backlog(struct mwt_near *near)
-{
-    enum { COUNT = 10, SIZE = 20000 };
-    const struct mwt_end *end = &near->end;
-    CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
-    mwt_case_order(near, near->far, MWT_ORDER_COUNT, COUNT, SIZE, 14);
-
-    size_t before = end->api->backlog(end->transport, near->far);
-    for (uint64_t i = 0; i < COUNT; i++)
-        mwt_case_send(&near->end, near->far, SIZE, 14, i);
-    size_t after = end->api->backlog(end->transport, near->far);
-
-    if (mwt_rig.has_queue)
-        CU_ASSERT_TRUE(after >= before + (size_t)COUNT * SIZE);
-    CU_ASSERT_TRUE(after <= before + (size_t)COUNT * (SIZE + 64));
-    CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
-    mwt_case_expect_tally(near, COUNT, (uint64_t)COUNT * SIZE);
-}
-
-/* The backlog rises with the queued bytes and returns to 0 as they go out. */
-static void test_backlog(void)
-{
-    mwt_case_run(watch_backlog);
-}
-
 void mwt_cases_frames(CU_pSuite suite)
 {
     static const CU_TestInfo tests[] = {
@@ -261,7 +236,6 @@ void mwt_cases_frames(CU_pSuite suite)
         {"lax sender", test_lax_sender},
         {"kept blocks", test_kept_blocks},
         {"drop in the middle", test_drop_in_the_middle},
-        {"backlog", test_backlog},
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)

@@ -52,7 +52,7 @@ static void test_drop_connecting(void)
 static mw_peer open_second(struct mwt_near *near, struct mwt_end *second)
 {
     mwt_case_order(near, near->far, MWT_ORDER_SECOND, 0, 0, 0);
-    CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
+    CU_ASSERT_TRUE(mwt_end_flush(&near->end));
     mw_error error = mwt_end_open(second, near->end.api, near->end.environment,
                                   near->plan->near_bytes_max, -1, MW_WAIT_AUTO);
     CU_ASSERT_EQUAL(error, MW_OK);
@@ -75,7 +75,7 @@ static void await_second(struct mwt_end *second, mw_peer peer)
 static void close_second(struct mwt_near *near, struct mwt_end *second)
 {
     mwt_case_order(near, near->far, MWT_ORDER_SECOND_CLOSE, 0, 0, 0);
-    CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
+    CU_ASSERT_TRUE(mwt_end_flush(&near->end));
     mwt_end_close(second);
     CU_ASSERT_EQUAL(second->faults, 0);
 }
@@ -136,7 +136,7 @@ static void close_with_queue(struct mwt_near *near)
     await_second(&second, peer);
 
     mwt_case_order(near, near->far, MWT_ORDER_SECOND_SEND, COUNT, SIZE, 17);
-    CU_ASSERT_TRUE(mwt_end_flush(&near->end, near->far));
+    CU_ASSERT_TRUE(mwt_end_flush(&near->end));
     for (uint64_t i = 0; i < COUNT; i++)
         mwt_case_expect_pattern(&second, peer, SIZE, 17, i);
 

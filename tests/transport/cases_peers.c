@@ -178,7 +178,6 @@ static void answer_hook(struct mwt_end *end, const struct mwt_event *event)
         CU_ASSERT_EQUAL(mwt_end_send(end, event->peer, mark, sizeof mark), MW_OK);
     } else if (event->kind == MWT_MESSAGE && ++hooked->calls < 3) {
         CU_ASSERT_EQUAL(mwt_end_send(end, event->peer, mark, sizeof mark), MW_OK);
-        CU_ASSERT_TRUE(end->api->backlog(end->transport, event->peer) < 1000);
         CU_ASSERT_TRUE(mwt_end_now(end) > 0);
     }
 }

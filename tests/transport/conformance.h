@@ -39,9 +39,6 @@ struct mwt_rig {
      * there. */
     bool has_fd;
     size_t peers_max;
-    /* Whether a frame stays queued at least until the next poll. Otherwise the network may take it
-     * at once. */
-    bool has_queue;
     /* Runs both ends from open to close: mwt_near_run where CUnit may be called, and mwt_far_run
      * beside it. */
     void (*run)(const struct mwt_plan *plan);

@@ -243,14 +243,44 @@ void mwt_end_drop(struct mwt_end *end, mw_peer peer)
     end->api->drop(end->transport, peer);
 }
 
-bool mwt_end_flush(struct mwt_end *end, mw_peer peer)
+/* The body of a tracked frame. */
+struct tracked {
+    struct mwt_end *end;
+    unsigned char data[];
+};
+
+static void release_tracked(void *owner)
+{
+    struct tracked *tracked = owner;
+
+    tracked->end->tracked_count--;
+    free(tracked);
+}
+
+mw_error mwt_end_send_tracked(struct mwt_end *end, mw_peer peer, const void *data, size_t size)
+{
+    struct tracked *tracked = malloc(sizeof *tracked + size);
+
+    if (tracked == NULL)
+        return MW_ENOMEM;
+    tracked->end = end;
+    memcpy(tracked->data, data, size);
+    end->tracked_count++;
+    const mw_body body = {
+        .data = tracked->data, .size = size, .release = release_tracked, .owner = tracked};
+    mw_error error = end->api->send(end->transport, peer, NULL, 0, &body);
+    if (error != MW_OK)
+        release_tracked(tracked);
+    return error;
+}
+
+bool mwt_end_flush(struct mwt_end *end)
 {
     int64_t deadline = mwt_end_now(end) + MWT_PATIENCE_NS;
 
-    while (end->api->backlog(end->transport, peer) > 0 && mwt_end_now(end) < deadline &&
-           !end->polls_fail)
+    while (end->tracked_count > 0 && mwt_end_now(end) < deadline && !end->polls_fail)
         mwt_end_poll(end, mwt_end_now(end) + 1000000);
-    return end->api->backlog(end->transport, peer) == 0;
+    return end->tracked_count == 0;
 }
 
 uint64_t mwt_random(uint64_t *state)

@@ -43,6 +43,7 @@ struct mwt_end {
     size_t events_count;
     struct mwt_life *lives; /* of every peer that was ever heard of */
     size_t lives_count;
+    unsigned tracked_count; /* frames that the transport still has */
     unsigned faults;
     char fault[128]; /* the first one */
     bool polls_fail;
@@ -75,9 +76,12 @@ mw_error mwt_end_send(struct mwt_end *end, mw_peer peer, const void *data, size_
 /* Drops the peer. From now on an event of this peer is a fault. */
 void mwt_end_drop(struct mwt_end *end, mw_peer peer);
 
-/* Polls until nothing is queued for the peer. Returns false if that takes longer than the
- * patience. */
-bool mwt_end_flush(struct mwt_end *end, mw_peer peer);
+/* The same, and remembers whether the transport still has the frame. */
+mw_error mwt_end_send_tracked(struct mwt_end *end, mw_peer peer, const void *data, size_t size);
+
+/* Polls until the transport has handed all tracked frames to the network. Returns false if that
+ * takes longer than the patience. */
+bool mwt_end_flush(struct mwt_end *end);
 
 /* Bytes that follow from seed and index, so that frames can be checked. */
 void mwt_pattern_fill(unsigned char *data, size_t size, uint64_t seed, uint64_t index);

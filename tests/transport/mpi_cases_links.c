@@ -34,7 +34,6 @@ void mwt_mpi_send_from_all(struct mwt_mpi_rank *self)
                 MWT_MPI_CHECK(self, mwt_mpi_await_frames(&end, i - 100));
         }
         MWT_MPI_CHECK(self, mwt_mpi_await_frames(&end, count));
-        MWT_MPI_CHECK(self, mwt_mpi_await_no_backlog(&end, peer));
     }
     mwt_mpi_close_end(self, &end);
 }
@@ -108,7 +107,7 @@ void mwt_mpi_send_between_parts(struct mwt_mpi_rank *self)
         MWT_MPI_CHECK(self,
                       end.blocks_count >= 1); /* small frames that waited may have a block too */
     } else if (self->rank == 1) {
-        MWT_MPI_CHECK(self, mwt_mpi_await_no_backlog(&end, peer));
+        MWT_MPI_CHECK(self, mwt_mpi_await_downs(&end, 1));
     }
     mwt_mpi_close_end(self, &end);
 }

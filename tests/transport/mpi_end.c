@@ -209,14 +209,3 @@ bool mwt_mpi_await_frames(struct mwt_mpi_end *end, uint64_t count)
     }
     return true;
 }
-
-bool mwt_mpi_await_no_backlog(struct mwt_mpi_end *end, mw_peer peer)
-{
-    int64_t deadline = end->api->now(end->transport) + MINUTE_NS;
-
-    while (end->api->backlog(end->transport, peer) > 0) {
-        if (!poll_once(end, deadline))
-            return false;
-    }
-    return true;
-}

@@ -54,6 +54,5 @@ mw_error mwt_mpi_send(struct mwt_mpi_end *end, mw_peer peer, uint64_t sequence, 
 bool mwt_mpi_await_ups(struct mwt_mpi_end *end, unsigned count);
 bool mwt_mpi_await_downs(struct mwt_mpi_end *end, unsigned count);
 bool mwt_mpi_await_frames(struct mwt_mpi_end *end, uint64_t count);
-bool mwt_mpi_await_no_backlog(struct mwt_mpi_end *end, mw_peer peer);
 
 #endif

@@ -47,7 +47,6 @@ const struct mwt_rig mwt_rig = {.name = "mpi",
                                 .nobody = NULL,
                                 .has_wake_fd = true,
                                 .peers_max = 1,
-                                .has_queue = true,
                                 .run = run_mpi};
 
 /* A limit of 0 ends rank 1: there are no more cases. */

@@ -55,7 +55,6 @@ const struct mwt_rig mwt_rig = {.name = "tcp",
                                 .has_wake_fd = true,
                                 .has_fd = true,
                                 .peers_max = SIZE_MAX,
-                                .has_queue = true,
                                 .run = run_tcp};
 
 int main(void)

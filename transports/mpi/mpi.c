@@ -127,13 +127,6 @@ static mw_error mpi_send(void *transport, mw_peer peer, void *frame, size_t size
     return mwi_mpi_protocol_send(transport, peer, frame, size, body);
 }
 
-static size_t mpi_backlog(void *transport, mw_peer peer)
-{
-    const struct mwi_mpi_transport *mpi = transport;
-    const struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(&mpi->links, peer);
-    return link == NULL ? 0 : link->backlog_bytes;
-}
-
 static void mpi_drop(void *transport, mw_peer peer)
 {
     struct mwi_mpi_transport *mpi = transport;
@@ -176,7 +169,7 @@ static bool is_woken(const struct mwi_mpi_transport *mpi)
 }
 
 /* Returns for the reasons in mw/transport.h, and also when a send is done that was not done at
- * once, so that a caller that waits for the backlog to shrink notices. */
+ * once, so that a caller that counts the bodies it has released notices. */
 static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
 {
     struct mwi_mpi_transport *mpi = transport;
@@ -263,7 +256,6 @@ const mw_transport_api mw_transport_module = {
     .listen = mpi_listen,
     .connect = mpi_connect,
     .send = mpi_send,
-    .backlog = mpi_backlog,
     .drop = mpi_drop,
     .poll = mpi_poll,
     .peers_max = mpi_peers_max,

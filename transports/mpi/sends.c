@@ -92,7 +92,6 @@ static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link_entry *li
     if (!is_done) {
         whole->parts_count++;
         keep(sends, request, (struct mwi_mpi_send_entry){link->peer, NULL, size, whole});
-        link->backlog_bytes += size;
     }
     return true;
 }
@@ -153,7 +152,6 @@ static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
     code = post(data, size, link->rank, tag, ranks->comm, &request, &is_done);
     if (code == MPI_SUCCESS && !is_done) {
         keep(sends, request, (struct mwi_mpi_send_entry){link->peer, data, size, NULL});
-        link->backlog_bytes += size;
         return MW_OK;
     }
     if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
@@ -190,7 +188,6 @@ static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_m
 {
     struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(links, sends->entries[i].peer);
     if (link != NULL) {
-        link->backlog_bytes -= sends->entries[i].size;
         if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
             link->has_failed = true;
     }

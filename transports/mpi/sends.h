@@ -12,7 +12,7 @@
 struct mwi_mpi_whole;
 
 struct mwi_mpi_send_entry {
-    mw_peer peer; /* the link that counts its bytes, or 0 */
+    mw_peer peer; /* whose link goes down if MPI fails to send it, or 0 */
     void *data;   /* to be freed when it is done, or NULL */
     size_t size;
     struct mwi_mpi_whole *whole; /* whose part it is, or NULL */

@@ -23,9 +23,6 @@
 #include "cut.h"
 #include "sim_host.h"
 
-/* Bytes under way on a connection that count as taken by the network, as a socket's buffers do. */
-#define TAKEN_BYTES_MAX (64u * 1024)
-
 /* Events that a connection may have arranged at once: two arrivals and a notice. */
 #define EVENTS_OF_CONNECTION 3
 
@@ -316,12 +313,6 @@ bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw
     }
     dispatch(item);
     return true;
-}
-
-size_t mwi_sim_net_backlog(const struct mwi_sim_end *end)
-{
-    size_t bytes = mwi_sim_net_other(end)->way.bytes;
-    return bytes > TAKEN_BYTES_MAX ? bytes - TAKEN_BYTES_MAX : 0;
 }
 
 struct mwi_sim_item *mwi_sim_net_take(struct mwi_sim_transport *transport)

@@ -70,9 +70,6 @@ struct mwi_sim_end *mwi_sim_net_find(const struct mwi_sim_transport *transport, 
  * true; false: out of memory. */
 bool mwi_sim_net_send(struct mwi_sim_end *end, void *data, size_t size, const mw_body *body);
 
-/* How many bytes that were sent from the end the network has not taken yet. */
-size_t mwi_sim_net_backlog(const struct mwi_sim_end *end);
-
 /* Takes the end away from its transport. The other side goes down for `reason` after everything
  * that was sent before has arrived. */
 void mwi_sim_net_leave(struct mwi_sim_end *end, const char *reason);

@@ -105,12 +105,6 @@ static mw_error sim_send(void *transport, mw_peer peer, void *frame, size_t size
     return mwi_sim_net_send(end, frame, size, body) ? MW_OK : MW_ENOMEM;
 }
 
-static size_t sim_backlog(void *transport, mw_peer peer)
-{
-    const struct mwi_sim_end *end = mwi_sim_net_find(transport, peer);
-    return end != NULL ? mwi_sim_net_backlog(end) : 0;
-}
-
 static void sim_drop(void *transport, mw_peer peer)
 {
     struct mwi_sim_end *end = mwi_sim_net_find(transport, peer);
@@ -247,7 +241,6 @@ const mw_transport_api mw_sim_transport = {
     .listen = sim_listen,
     .connect = sim_connect,
     .send = sim_send,
-    .backlog = sim_backlog,
     .drop = sim_drop,
     .poll = sim_poll,
     .peers_max = sim_peers_max,

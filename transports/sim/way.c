@@ -54,7 +54,6 @@ void mwi_sim_way_send(mw_sim *sim, struct mwi_sim_way *way, struct mwi_sim_item 
         way->last_ns = time_ns;
     item->time_ns = way->last_ns;
     item->order = mwi_sim_agenda_order(&sim->agenda);
-    way->bytes += item->size;
     mwi_sim_way_push(&way->items, item);
     if (way->items.first == item)
         arrange_arrival(sim, way);
@@ -65,8 +64,6 @@ struct mwi_sim_item *mwi_sim_way_take(mw_sim *sim, struct mwi_sim_way *way)
     struct mwi_sim_item *item = mwi_sim_way_pop(&way->items);
     if (item == NULL)
         return NULL;
-    assert(way->bytes >= item->size);
-    way->bytes -= item->size;
     arrange_arrival(sim, way);
     return item;
 }

@@ -41,7 +41,6 @@ struct mwi_sim_way {
     struct mwi_sim_event arrival; /* of the first item; first, so that the event is the way */
     struct mwi_sim_item_queue items;
     int64_t last_ns; /* no later item arrives before this, so that none overtakes another */
-    size_t bytes;    /* of all items */
     bool is_held;
 };
 

@@ -219,13 +219,6 @@ static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t si
     return conn != NULL ? mwi_tcp_conn_send(conn, frame, size, body) : MW_EPEER;
 }
 
-static size_t backlog(void *transport, mw_peer peer)
-{
-    struct tcp *tcp = transport;
-    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
-    return conn != NULL ? conn->outbox.bytes : 0;
-}
-
 static void drop(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
@@ -317,7 +310,6 @@ const mw_transport_api mwi_tcp_transport = {
     .listen = listen_transport,
     .connect = connect_transport,
     .send = send_frame,
-    .backlog = backlog,
     .drop = drop,
     .poll = poll_transport,
     .peers_max = peers_max,
