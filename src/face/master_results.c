@@ -103,19 +103,28 @@ const mw_result *mw_master_next_unrunnable(mw_master *master)
     return &master->result;
 }
 
+/* Refuses a copy of a result whose original is gone, and with it all that the copy points to. */
+static mw_error check_out(mw_master *master, const mw_result *result)
+{
+    if (result->task == master->result.task)
+        return MW_OK;
+    return mwi_master_fail(master, MW_ESTATE,
+                           "the result of task %llu is gone: another one was asked for since",
+                           (unsigned long long)result->task);
+}
+
 static mw_error load_values(mw_master *master, const mw_result *result)
 {
-    if (result->task != master->result.task)
-        return mwi_master_fail(master, MW_ESTATE,
-                               "the result of task %llu is gone: another one was asked for since",
-                               (unsigned long long)result->task);
+    mw_error error = check_out(master, result);
+    if (error != MW_OK)
+        return error;
     if (result->outcome == MW_FAILED)
         return mwi_master_fail(master, MW_EFORMAT, "the task failed: %s", result->message);
     if (result->is_bytes)
         return mwi_master_fail(master, MW_EFORMAT, "expected values, got raw bytes");
     if (master->values.objects != NULL)
         return MW_OK;
-    mw_error error = mwi_values_load(&master->values, result->data, result->size);
+    error = mwi_values_load(&master->values, result->data, result->size);
     master->has_values = true;
     if (error != MW_OK)
         mwi_master_fail(master, error, "the values cannot be read: %s", mw_error_text(error));
@@ -126,9 +135,12 @@ mw_error mw_result_get(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
     mw_master *master = result->master;
+    mw_error error = check_out(master, result);
+    if (error != MW_OK)
+        return error;
     if (result->outcome == MW_UNRUNNABLE)
         return mwi_master_fail(master, MW_EFORMAT, "the task is unrunnable: %s", result->message);
-    mw_error error = load_values(master, result);
+    error = load_values(master, result);
     if (error != MW_OK)
         return error;
     va_start(arguments, format);

@@ -436,6 +436,29 @@ static void test_unrunnable(void)
     run_farm(1, master_of_unrunnable);
 }
 
+static int master_of_copied_unrunnable(struct mwt_world *world, mw_master *master)
+{
+    double seconds = 0;
+    mw_sim_at(world->sim, SECOND, kill_first_slave, world);
+    mw_master_submit(master,
+                     &(mw_task){.algorithm = "spend", .policy = &(mw_policy){.retry = MW_NO}}, "d",
+                     100.0);
+    mw_result copy = *mw_master_next(master);
+    CU_ASSERT_PTR_NULL(mw_master_next(master));
+
+    mw_error error = mw_result_get(&copy, "d", &seconds);
+
+    CU_ASSERT_EQUAL(error, MW_ESTATE);
+    CU_ASSERT_EQUAL(mw_result_args(&copy, "d", &seconds), MW_ESTATE);
+    return 0;
+}
+
+/* A copy of an unrunnable task is refused once the task is gone, and its message is not read. */
+static void test_copy_of_an_unrunnable_task(void)
+{
+    run_farm(1, master_of_copied_unrunnable);
+}
+
 static int master_that_keeps_unrunnable(struct mwt_world *world, mw_master *master)
 {
     mw_sim_at(world->sim, SECOND, kill_first_slave, world);
@@ -600,6 +623,7 @@ int main(void)
         {"iterations", test_iterations},
         {"no slaves", test_no_slaves},
         {"unrunnable", test_unrunnable},
+        {"copy of an unrunnable task", test_copy_of_an_unrunnable_task},
         {"overrun", test_overrun},
         {"end with a result", test_end_with_a_result},
         {"end with tasks out", test_end_with_tasks_out},
