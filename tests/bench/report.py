@@ -171,10 +171,10 @@ def page(data, names):
     notes = NOTES.read_text("utf-8").strip() if NOTES.exists() else ""
     parts = [
         "# Performance",
-        "This page is written by `cmake --build build --target bench` (or `bench_full`), but for "
-        "[what limits it](#what-limits-it), which is `tests/bench/performance_notes.md`. What is "
-        "measured and how is in [tests/bench/README.md](../tests/bench/README.md). Ratios within "
-        "one run are what counts: the figures are those of this machine on that day.",
+        "`cmake --build build --target bench` (or `bench_full`) writes this page, except [what limits "
+        "it](#what-limits-it), which is `tests/bench/performance_notes.md`. "
+        "[tests/bench/README.md](../tests/bench/README.md) describes the workloads and the programs. "
+        "Compare only ratios within one run: the figures are those of this machine on that day.",
         machine_text(data), warning(results),
         "## Targets", targets,
         "Not measured:\n\n" + "\n".join(f"- {line}" for line in missing) if missing else "",
