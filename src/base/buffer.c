@@ -54,7 +54,7 @@ bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size)
     return true;
 }
 
-void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
+void mwi_buffer_append_growing(struct mwi_buffer *buffer, const void *data, size_t size)
 {
     if (size == 0 || buffer->has_failed || !mwi_buffer_reserve(buffer, size))
         return;
@@ -65,12 +65,6 @@ void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
 int mwi_buffer_write(void *buffer, const char *data, size_t size)
 {
     struct mwi_buffer *to = buffer;
-    /* A packer writes a few bytes at a time, and there is room for most of them. */
-    if (!to->has_failed && size > 0 && size <= to->capacity - to->size) {
-        memcpy(to->data + to->size, data, size);
-        to->size += size;
-        return 0;
-    }
     mwi_buffer_append(to, data, size);
     return to->has_failed ? -1 : 0;
 }

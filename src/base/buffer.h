@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct mwi_buffer {
     unsigned char *data; /* NULL while capacity is 0 */
@@ -27,9 +28,21 @@ void mwi_buffer_clear(struct mwi_buffer *buffer);
 /* Makes room for `size` more bytes. False, and has_failed, out of memory. */
 bool mwi_buffer_reserve(struct mwi_buffer *buffer, size_t size);
 
+/* mwi_buffer_append, if there is no room yet. */
+void mwi_buffer_append_growing(struct mwi_buffer *buffer, const void *data, size_t size);
+
 /* Appends a copy of the bytes, or nothing if has_failed is set. `data` may be NULL for a `size` of
- * 0. */
-void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size);
+ * 0. Inline, since messages are written a few bytes at a time and there is room for most of them.
+ */
+static inline void mwi_buffer_append(struct mwi_buffer *buffer, const void *data, size_t size)
+{
+    if (buffer->has_failed || size == 0 || size > buffer->capacity - buffer->size) {
+        mwi_buffer_append_growing(buffer, data, size);
+        return;
+    }
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+}
 
 /* The same in the form that a packer of msgpack-c calls: `buffer` is a struct mwi_buffer *. Returns
  * 0, or -1 if has_failed is set. */

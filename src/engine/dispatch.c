@@ -166,8 +166,7 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     mwi_stats_add_group(engine->groups, count);
     send_tasks(engine, slave, last->next);
     start_limit(engine, slave);
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_SENT, .count = count});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
     if (is_idle)
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
     mwi_dispatch_note_room(engine, slave);

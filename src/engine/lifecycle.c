@@ -141,12 +141,9 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
     if (!engine->effects.is_audited)
         return;
     struct mwi_text reason = {(const char *)text->data, text->size};
-    mwi_outgoing_audit(
-        engine, slave,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_TASK_FAILED,
-                                  .task = task->id,
-                                  .algorithm = mwi_outgoing_algorithm_name(engine, task),
-                                  .reason = mwi_outgoing_note_text(engine, reason)});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASK_FAILED, .task = task->id,
+                       .algorithm = mwi_outgoing_algorithm_name(engine, task),
+                       .reason = mwi_outgoing_note_text(engine, reason));
 }
 
 /* Takes the task off the slave's load, and learns how long it took. */

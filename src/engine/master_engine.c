@@ -34,10 +34,8 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
             mwi_slaves_lose(&engine->slaves, slave, MW_LOSS_CONNECTION);
         return;
     }
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_NEW_CLIENT,
-                                                 .transport = slave->transport,
-                                                 .address = slave->address});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_NEW_CLIENT, .transport = slave->transport,
+                       .address = slave->address);
     if (engine->is_shutting_down)
         mwi_membership_turn_away(engine, slave);
 }
@@ -106,10 +104,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     if (slave->load.sent_ns != 0)
         mwi_load_measure_trip(&slave->load, engine->now_ns, message_ns(message));
     mwi_block_unref(block);
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_RECEIVED,
-                                                 .count = taken_count,
-                                                 .failed = failed_count});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_RESULTS_RECEIVED, .count = taken_count,
+                       .failed = failed_count);
     if (taken_count < message->items_count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
                             "it sent a result of a task that it does not have");
@@ -123,9 +119,7 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entr
                          const struct mwi_message *message)
 {
     const char *reason = mwi_outgoing_note_text(engine, message->reason);
-    mwi_outgoing_audit(
-        engine, slave,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GOODBYE, .reason = reason});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GOODBYE, .reason = reason);
     mwi_effects_drop(&engine->effects, slave->peer);
     mwi_membership_part(engine, slave, MW_LOSS_GOODBYE, reason);
 }

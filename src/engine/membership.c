@@ -36,9 +36,7 @@ bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_tim
 static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
     if (slave->sid != MWI_NO_SID)
-        mwi_outgoing_audit(
-            engine, slave,
-            (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_STATE, .state = slave->state});
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_STATE, .state = slave->state);
 }
 
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -85,11 +83,8 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
     mwi_slaves_lose(&engine->slaves, slave, loss);
     audit_state(engine, slave);
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
-                                                 .transport = slave->transport,
-                                                 .address = slave->address,
-                                                 .reason = is_expected ? NULL : reason});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_EOF, .transport = slave->transport,
+                       .address = slave->address, .reason = is_expected ? NULL : reason);
     mwi_effects_lost(&engine->effects, slave->peer, was_useful);
 }
 
@@ -97,12 +92,9 @@ void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entr
                          mw_loss loss, const char *reason)
 {
     bool is_named = slave->sid != MWI_NO_SID;
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = is_named ? MWI_AUDIT_SLAVE_DROPPED
-                                                                  : MWI_AUDIT_CLIENT_REFUSED,
-                                                 .transport = slave->transport,
-                                                 .address = slave->address,
-                                                 .reason = reason});
+    MWI_OUTGOING_AUDIT(engine, slave,
+                       .kind = is_named ? MWI_AUDIT_SLAVE_DROPPED : MWI_AUDIT_CLIENT_REFUSED,
+                       .transport = slave->transport, .address = slave->address, .reason = reason);
     mwi_effects_drop(&engine->effects, slave->peer);
     mwi_membership_part(engine, slave, loss, reason);
 }
@@ -143,13 +135,10 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     mwi_timers_stop(&engine->timers, &slave->quiet);
     slave->frame_bytes_max = guest->frame_bytes_max;
     mwi_outgoing_send(engine, slave, welcome);
-    mwi_outgoing_audit(engine, slave,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GREETED,
-                                                 .transport = slave->transport,
-                                                 .address = slave->address,
-                                                 .member_id = engine->config.member_id,
-                                                 .state = MWI_SLAVE_CONNECTING,
-                                                 .group = slave->group});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GREETED,
+                       .transport = slave->transport, .address = slave->address,
+                       .member_id = engine->config.member_id, .state = MWI_SLAVE_CONNECTING,
+                       .group = slave->group);
     if (slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->connected, slave);
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
@@ -265,9 +254,7 @@ mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t si
         return MW_ESTATE;
     mwi_membership_deallocate(engine, slave->group, 1);
     mwi_slaves_regroup(&engine->slaves, slave, MWI_GROUP_UNORDERED);
-    mwi_outgoing_audit(
-        engine, slave,
-        (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_GROUP, .group = slave->group});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GROUP, .group = slave->group);
     mwi_lifecycle_return_ordered(engine, slave, "the slave takes no ordered tasks any more");
     mwi_slaves_update(&engine->slaves, slave);
     return MW_OK;
@@ -298,8 +285,7 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_IDLE)) != NULL ||
            (slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_BUSY)) != NULL) {
         tell_to_stop(engine, slave);
-        mwi_outgoing_audit(engine, slave,
-                           (struct mwi_audit_record){.kind = MWI_AUDIT_TRY_SHUTDOWN});
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TRY_SHUTDOWN);
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_SHUTTING_DOWN);
     }
     if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN,

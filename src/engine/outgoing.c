@@ -68,11 +68,7 @@ void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_ki
                              const struct mwi_slave_entry *slave, const struct mwi_task_entry *task,
                              const char *reason)
 {
-    mwi_outgoing_audit(
-        engine, slave,
-        (struct mwi_audit_record){.kind = kind,
-                                  .task = task->id,
-                                  .algorithm = mwi_outgoing_algorithm_name(engine, task),
-                                  .attempts = task->attempts,
-                                  .reason = reason});
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = kind, .task = task->id,
+                       .algorithm = mwi_outgoing_algorithm_name(engine, task),
+                       .attempts = task->attempts, .reason = reason);
 }

@@ -8,20 +8,19 @@
 
 #include "engine/master_state.h"
 
+/* Fills in the role, the time and the slave's number of the record, and leaves it. */
 void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave,
                                struct mwi_audit_record *record);
 
-/* Leaves an audit record about `slave`, which may be NULL; the record's strings are borrowed until
- * the effects of the step are carried out. Inline, so that nothing is spent on a record that no
- * trail wants. */
-static inline void mwi_outgoing_audit(struct mwi_master_engine *engine,
-                                      const struct mwi_slave_entry *slave,
-                                      struct mwi_audit_record record)
-{
-    if (engine->effects.is_audited)
-        mwi_outgoing_audit_record(engine, slave, &record);
-}
+/* Leaves an audit record about `slave`, which may be NULL. The other arguments are the fields of
+ * the record: `.kind = MWI_AUDIT_..., ...`; its strings are borrowed until the effects of the step
+ * are carried out. A macro, so that nothing is spent on a record that no trail wants. */
+#define MWI_OUTGOING_AUDIT(engine, slave, ...)                                                     \
+    do {                                                                                           \
+        if ((engine)->effects.is_audited)                                                          \
+            mwi_outgoing_audit_record(engine, slave, &(struct mwi_audit_record){__VA_ARGS__});     \
+    } while (0)
 
 /* Makes a text that lives until the effects of this step are carried out. Texts are cut at 199
  * bytes. Never NULL: out of memory gives a text that says so. */

@@ -26,13 +26,13 @@ static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
     mwi_effects_audit(&engine->effects, record);
 }
 
-/* Inline, so that a record that nobody wants is not even made. */
-static inline void audit(struct mwi_slave_engine *engine, int64_t now_ns,
-                         struct mwi_audit_record record)
-{
-    if (engine->effects.is_audited)
-        audit_record(engine, now_ns, &record);
-}
+/* Leaves an audit record with these fields. A macro, so that nothing is spent on a record that no
+ * trail wants. */
+#define AUDIT(engine, now_ns, ...)                                                                 \
+    do {                                                                                           \
+        if ((engine)->effects.is_audited)                                                          \
+            audit_record(engine, now_ns, &(struct mwi_audit_record){__VA_ARGS__});                 \
+    } while (0)
 
 static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
 {
@@ -86,11 +86,9 @@ static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int
     engine->phase = phase;
     forget_tasks(engine);
     mwi_results_stop(&engine->results);
-    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_CEOF});
-    audit(engine, now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_EOF,
-                                    .address = engine->address,
-                                    .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason});
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_CEOF);
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_EOF, .address = engine->address,
+          .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason);
 }
 
 /* The connection ends before the welcome: the shell may try again. */
@@ -98,10 +96,8 @@ static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int6
 {
     engine->phase = MWI_PHASE_APART;
     set_reason(engine, reason, strlen(reason));
-    audit(engine, now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECT_FAILED,
-                                    .address = engine->address,
-                                    .reason = engine->reason});
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_CONNECT_FAILED, .address = engine->address,
+          .reason = engine->reason);
 }
 
 /* Drops a master that broke the protocol, or with which this slave cannot go on. */
@@ -144,8 +140,7 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     engine->phase = MWI_PHASE_GREETING;
     snprintf(engine->address, sizeof engine->address, "%s", event->name);
     engine->greeting_deadline_ns = event->now_ns + config->client_timeout_ns;
-    audit(engine, event->now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_CONNECTED, .address = engine->address});
+    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_CONNECTED, .address = engine->address);
 }
 
 static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)
@@ -201,7 +196,7 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     }
     engine->sid = message->welcome.sid;
     engine->phase = MWI_PHASE_READY;
-    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SLAVE_ID});
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
 }
 
 /* Queues the tasks of a message. Their payloads point into the frame at `received`, whose bytes are
@@ -243,15 +238,13 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
     queue_items(engine, message, block, received, kept);
     mwi_results_expect(&engine->results, engine->tasks_count);
     mwi_block_unref(block);
-    audit(engine, event->now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_TASKS_RECEIVED,
-                                    .count = message->items_count,
-                                    .group_size = engine->results.master.group});
+    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_TASKS_RECEIVED, .count = message->items_count,
+          .group_size = engine->results.master.group);
 }
 
 static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
 {
-    audit(engine, now_ns, (struct mwi_audit_record){.kind = MWI_AUDIT_SHUTDOWN});
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_SHUTDOWN);
     mwi_effects_drop(&engine->effects, engine->peer);
     end(engine, MWI_PHASE_SHUTDOWN, now_ns);
 }
@@ -259,8 +252,7 @@ static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
 static void take_refusal(struct mwi_slave_engine *engine, struct mwi_text why, int64_t now_ns)
 {
     set_reason(engine, why.data, why.size);
-    audit(engine, now_ns,
-          (struct mwi_audit_record){.kind = MWI_AUDIT_REFUSED, .reason = engine->reason});
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_REFUSED, .reason = engine->reason);
     mwi_effects_drop(&engine->effects, engine->peer);
     end(engine, MWI_PHASE_REFUSED, now_ns);
 }

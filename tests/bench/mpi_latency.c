@@ -229,7 +229,7 @@ static void measure_idle(struct bench *bench, int64_t seconds)
     report(bench, "idle", 1, end(bench));
 }
 
-/* Frames one way. Rank 0 acknowledges each sixteenth, so that only so many are on their way. */
+/* Sends frames one way. Rank 0 acknowledges every sixteenth, which limits the frames on the way. */
 static void measure_stream(struct bench *bench, size_t size, uint64_t frames_count)
 {
     double seconds;
