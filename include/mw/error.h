@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All errors in one list, from which the enumerators and their texts are made; docs/guide.md has
- * the same list as a table. A function that can fail returns an mw_error. Its object keeps a
- * sentence for humans (mw_master_error, mw_slave_error, mw_options_error), or the function writes
- * it to an mw_reason.
+ * the same list as a table. A function that can fail returns an mw_error. A sentence for humans
+ * goes with it: the master, slave or options that the function works on keep it (mw_master_error,
+ * mw_slave_error, mw_options_error), or the function writes it to an mw_reason.
  */
 #ifndef MW_ERROR_H
 #define MW_ERROR_H

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The texts of the errors, made from the list in mw/error.h. A new error is a line of that list;
- * docs/guide.md has a row for each, which the test of documents checks.
+ * The names and texts of the errors, made from the list in mw/error.h, and the version of the
+ * library. Users call these functions, and every room that puts an error into a sentence.
+ *
+ * To add an error, add a line to that list and a row to the table in docs/guide.md. The test of
+ * documents fails if the row is missing.
  */
 #include <mw/error.h>
 #include <mw/version.h>

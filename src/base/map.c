@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Open addressing with linear probing: an entry lies in the slot that its key hashes to, or in the
- * first free one behind it. Key 0 marks a free slot. At most half of the slots are used, so a
- * search meets a free one soon. A removal moves later entries of the run back, so that no slot has
- * to be marked as deleted. The hash is the multiplication by 2^64 divided by the golden ratio
- * (Knuth, The Art of Computer Programming 3, 6.4): keys that count up spread evenly.
+ * first free slot behind it. The stores of tasks, slaves, hosts and policies find their entries
+ * with maps, and the tcp transport its peers.
+ *
+ * Invariants: key 0 marks a free slot; at most half of the slots are used, so a search meets a free
+ * slot soon. A removal moves later entries of the run back, so no slot has to be marked as deleted.
+ * The hash is the multiplication by 2^64 divided by the golden ratio (Knuth, The Art of Computer
+ * Programming 3, 6.4), which spreads keys that count up evenly.
  */
 #include "base/map.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Takes the options out of an argument vector. It reads the vector twice: first it sets the
- * options, and then, if all were right, it closes the gaps. So an error leaves the vector
- * untouched. The words behind "--" are the user's. mw_main calls this, and programs that embed a
- * farm.
+ * Takes the options out of an argument vector. mw_main calls this, and programs that embed a farm.
+ *
+ * Invariant: an error leaves the vector untouched. So the vector is read twice: the first pass sets
+ * the options, and only if all of them were right, the second pass removes them. The words behind
+ * "--" are the user's and are never read. A new option needs no change here: its row in table.c
+ * says whether it takes a value.
  */
 #include <string.h>
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checks the form of hosts only: an address of eight wrong groups passes, and fails when it is
- * looked up. The checks find mistakes that would be misread later, such as a port behind the host.
- * kind.c reads hosts with them; settings.c, address_book.c and the master join a host and its
- * ports.
+ * Checks the form of a host, and joins a host and its ports. kind.c checks the hosts that users
+ * write; settings.c, address_book.c and face/master_open.c join.
+ *
+ * Invariant: a valid host contains no port, so that "node1:7000" is refused as a host and never
+ * misread. Nothing more is certain: "1:2:3:4:5:6:7:8:9" has the form of an IPv6 address, and fails
+ * only when the transport looks it up. A new form of host needs a case in mwi_hostname_is_valid,
+ * and in transports/tcp/address.c, which reads addresses.
  */
 #include "options/hostname.h"
 

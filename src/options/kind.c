@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads the texts of option values strictly, and says which values are allowed. Numbers are read by
- * hand, because strtol and strtod accept blanks, signs, hexadecimal, "nan" and the locale's decimal
- * comma. A reader sets *value only if it accepts the whole text.
+ * Reads the texts of option values strictly, and says which values are allowed. options.c reads
+ * values here, address_book.c the values of a resource file; help.c and the sentences of options.c
+ * print what is allowed. Numbers are read by hand, because strtol and strtod accept blanks, signs,
+ * hexadecimal, "nan" and the locale's decimal comma.
  *
- * To add a kind: an enumerator in table.h, a field of struct mwi_option_value, and a row of the
- * table at the end of this file with a function that reads and one that describes.
+ * Invariant: a reader sets *value only if it accepts the whole text.
+ *
+ * To add a kind, add an enumerator in table.h, a field of struct mwi_option_value, and a row of the
+ * table at the end of this file, with a function that reads and one that describes.
  */
 #include "options/kind.h"
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Decides the mode of a process. The flags --mw-master, --mw-slave and --mw-local win over
- * --mw-transport, and that wins over the guess from the MPI launcher; check.c has refused
- * contradictions before. The public functions of face/ call this before they read settings.
+ * --mw-transport, and that wins over the guess from the MPI launcher. The public functions of face/
+ * call this before they read settings.
  *
- * A new mode is an enumerator in role.h, a line in mwi_role_mode, and a place in settings.c.
+ * Invariants: check.c has refused contradictory options before, so mwi_role_mode always finds a
+ * mode; the environment is read through `get` alone, so that a test can make it up.
+ *
+ * To add a mode, add an enumerator in role.h, a test in mwi_role_mode, and its settings in
+ * settings.c.
  */
 #include "options/role.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decides which part a process plays in a farm: by its options, and by what an MPI launcher left in
- * its environment. Pure: the environment is handed in.
+ * Decides which part a process plays in a farm, from its options and from the variables that an MPI
+ * launcher set in its environment. The functions here change nothing, and the caller hands the
+ * environment in.
  */
 #ifndef MWI_ROLE_H
 #define MWI_ROLE_H
@@ -30,8 +31,8 @@ struct mwi_world {
  * SLURM_STEP_NUM_TASKS (srun --mpi=pmix). `get` is getenv, or a test's. */
 struct mwi_world mwi_role_world(char *(*get)(const char *name));
 
-/* The mode of a program that is started as a whole, by mw_main. The options were checked, here and
- * below. */
+/* The mode of a program that mw_main runs. mwi_check_options must have accepted the options; this
+ * holds for the function below, too. */
 enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world);
 
 /* The mode of a master or slave that the user opens, as he says which. It may contradict is_slave:

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One table says everything about a kind of record: subject, event name, text, and the fields with
- * their JSON keys. Both forms are made from it without a system call or an allocation, since a busy
- * master writes several records a task. Strings may come from a peer and hold any bytes: what is
- * not printable is replaced in text and escaped in JSON, and a character is never cut in two.
+ * Formats audit records. audit_file.c calls it for each record. The table `forms` says everything
+ * about a kind of record: its subject, its event name, its text, and its fields with their JSON
+ * keys. Both forms of line are made from it.
+ *
+ * Invariants: no function makes a system call or allocates, since a busy master writes several
+ * records a task. A string may come from a peer and hold any bytes: text replaces those that are
+ * not printable, JSON escapes them, and no character is cut in two.
+ *
+ * A new kind of record is an enumerator in audit.h and a row of `forms`. A new field is a member of
+ * struct mwi_audit_record and a letter in field_value.
  */
 #include "record/audit.h"
 

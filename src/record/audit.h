@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit trail: typed records, and their form as a line of text (CL-MW's) or of JSON. This room
- * does no input or output: audit_file writes the lines, the engines make the records. A new kind
- * is a row of the list below and of the table in audit.c.
+ * The audit trail: typed records, and their form as a line, in text as CL-MW writes it or in JSON.
+ * This file does no input or output: audit_file writes the lines; the engines, the loop and the
+ * face make the records. A new kind is a row of the list below and of the table in audit.c.
  */
 #ifndef MWI_AUDIT_H
 #define MWI_AUDIT_H

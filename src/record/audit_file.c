@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The trail is in one of three states: nameless (the file's name is not complete, lines wait in
- * the buffer), writing, and stopped (nobody wants it, or it failed; the buffer stays empty). It
- * never goes back.
+ * Writes the audit trail. The loop writes records here and flushes around each wait; the face opens
+ * and closes the trail. audit.c formats the lines.
  *
- * Lines in the buffer are whole, each with its newline, so that one write() does not tear the
- * lines of other processes in the same file.
+ * Invariants: the trail is in one of three states, and never goes back. NAMELESS: the file's name
+ * is not complete, lines wait in the buffer. WRITING. STOPPED: nobody wants the trail, or it
+ * failed; the buffer stays empty. The buffer holds whole lines, each with its newline, so that one
+ * write() does not tear the lines of other processes in the same file.
+ *
+ * A new % of the pattern is a letter in check_pattern, in fail_usage and in print_expansion, and a
+ * sentence in the option's help.
  */
 #include "record/audit_file.h"
 

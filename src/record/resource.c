@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JSON of the resource file, by jansson. A parsed resource keeps the JSON values alive, since
- * its strings belong to them. Reading is strict: a slave that says which field is wrong is easier
- * to understand than one that starts on half of the facts. A new field is a member of the struct
- * and a line in both directions here.
+ * Reads and writes the JSON of the resource file with jansson. resource_file.c is the only caller.
+ *
+ * Invariants: a parsed resource keeps its JSON values alive (`owner`), since its strings belong to
+ * them. mwi_resource_parse reads every text that mwi_resource_format writes. Reading is strict: a
+ * slave that names the wrong field is easier to understand than one that starts on half of the
+ * facts.
+ *
+ * To add a field, add a member of struct mwi_resource, a line in get_fields, a line in put_fields,
+ * and its value in loop/announce.c. Slaves that do not know the field ignore it.
  */
 #include "record/resource.h"
 

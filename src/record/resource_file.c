@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file around a resource. A reader finds the old or the new file whole, since the new one is
- * renamed into its place. A master that is killed in between leaves at worst PATH.PID.tmp, which
- * no slave reads.
+ * Writes and reads the file around a resource. loop/announce writes it for a master,
+ * face/slave_open reads it for a slave. The form of the text belongs to resource.c.
+ *
+ * Invariants: a reader finds the whole old file or the whole new file, because the new one is
+ * written to PATH.PID.tmp and renamed into its place. A failure leaves the old file as it was. A
+ * master that is killed in between leaves at worst PATH.PID.tmp, which no slave reads.
+ *
+ * To publish a resource elsewhere, such as over HTTP, write a file beside this one that takes the
+ * text from mwi_resource_format.
  */
 #include "record/resource_file.h"
 

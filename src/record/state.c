@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tables behind state.h: a row for each state, and in it a bit for each state that may follow.
- * A new state gets a row, a name and a place in docs/states.dot.
+ * The tables behind state.h. Each state has a row, and in the row a bit for each state that may
+ * follow. slaves.c and tasks.c assert every move of theirs here; the audit trail prints the names.
+ *
+ * Invariant: a slave never leaves DISCONNECTED, and a task ends in FREE. A new state needs an
+ * enumerator, a row, a name if it is a slave's, and a place in docs/states.dot.
  */
 #include "record/state.h"
 

@@ -3,7 +3,10 @@
  * Walks over the headers of msgpack values without recursion and without memory. A container may
  * claim at most as many elements as bytes are left, because each element takes one byte at least. A
  * small stack holds, for each open container, the number of elements that are still to come.
- * Messages and the values of users are checked here before msgpack-c reads them.
+ *
+ * Invariant: msgpack-c never reads bytes that were not checked here. message.c and values.c check
+ * what peers sent; results.c and master_submit.c check values that users packed themselves. A new
+ * place that gives bytes to msgpack-c calls mwi_guard_check first.
  */
 #include "wire/guard.h"
 

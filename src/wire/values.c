@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Holds a sequence of values as msgpack-c's objects, and memory that lives as long as they do: for
- * the strings made from them, and for texts that a task algorithm formats. The bytes are checked
- * (wire/guard) before msgpack-c reads them. value_read.c and value_write.c are the formats' part.
+ * the strings that are made from them, and for texts that a task algorithm formats. Calls read
+ * arguments here, the master reads results.
+ *
+ * Invariant: mwi_values_load checks the bytes with guard before msgpack-c reads them, and the
+ * objects point into these bytes. value_write.c and value_read.c hold the other two functions of
+ * values.h; a new letter of the formats goes there.
  */
 #include "wire/values.h"
 
