@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of effects that a step leaves. The engines append, the loop carries out and empties.
+ * The list of effects that a step leaves. The engines append effects; the loop carries them out and
+ * empties the list.
  *
- * An engine need not ask after each effect whether memory sufficed: the list keeps the error, and
- * the step returns it. A new kind of effect is an enumerator in effects.h, a function here, and a
- * case in loop.c.
+ * Invariants: effects are carried out in the order in which they were appended. The first error
+ * stays in the list, and every later step returns it. So an engine need not ask after each effect
+ * whether memory sufficed.
+ *
+ * A new kind of effect is an enumerator in effects.h, a function here, and a case in loop.c.
  */
 #include "engine/effects.h"
 

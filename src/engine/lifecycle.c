@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moves tasks between the stores as events and the user demand. master_engine calls it for
- * results, membership for lost slaves, the public functions of the master for submitting,
- * cancelling and taking.
+ * Moves tasks between the stores. master_engine calls it for results, membership for lost slaves,
+ * and the public functions of the master for submitting, cancelling and taking.
  *
- * Invariants: every task that was submitted ends exactly once, as result, as unrunnable or
- * cancelled. A task ends with its first result; as long as other slaves have copies of it, it
- * stays in the store as CANCELLED. The rules for a lost task are those of mw_policy, asked in the
- * order of CL-MW.
+ * Invariants: every task that was submitted ends exactly once, as a result, as unrunnable or as
+ * cancelled. A task ends with its first result; as long as other slaves have copies of it, it stays
+ * in the store as CANCELLED. The rules for a lost task are those of mw_policy, asked in the order
+ * of CL-MW.
  *
- * A new rule on what becomes of a lost task goes into why_unrunnable. A second copy of a slow task
- * needs nothing here but a call that adds it.
+ * A new rule that makes a lost task unrunnable goes into why_unrunnable. A second copy of a slow
+ * task needs no change here: mwi_copies_add enters it, and the task ends with its first result.
  */
 #include "engine/lifecycle.h"
 

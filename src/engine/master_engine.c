@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The step: each kind of event has one function below, and every step ends with the timers that
- * are due and with dispatch, which sends waiting tasks.
+ * The step of the master's engine. The loop calls it for each event of a transport and at each
+ * turn. Each kind of event has one function below. Every step ends with the timers that are due,
+ * and with dispatch, which sends waiting tasks.
  *
- * Invariants: a step runs to its end and calls nothing outside of the core; nothing that a peer
- * sends is an assertion's business, a bad message drops the peer.
+ * Invariants: a step runs to its end and calls nothing above the engine; it leaves effects instead,
+ * which the loop carries out. Nothing that a peer sends may fail an assertion: a bad message drops
+ * the peer.
  *
- * A new message is a kind in wire/message.h, which checks its fields, and a case in take_frame. A
- * new timer is a purpose in membership.h and a case in fire_timers.
+ * A new message is a kind in wire/message.h, with a check of its fields in message.c, and a case in
+ * take_frame. A new timer is a purpose in membership.h and a case in fire_timers.
  */
 #include "engine/master_engine.h"
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one place where a master's engine appends effects for the outside. All rooms of the engine
- * call it; it counts messages and bytes.
+ * Appends the effects of a master's engine: messages to slaves, and audit records. All files of the
+ * engine call it, and no other file of the master's engine appends effects of these kinds. It
+ * counts messages and bytes.
  *
  * Invariant: texts lie in the decoder's zone, which the next step clears, so an audit record must
  * not keep one for longer.
+ *
+ * To send another message, write its bytes with a function of wire/message.h and call
+ * mwi_outgoing_send. Each kind of audit record that has a task is left by mwi_outgoing_audit_task,
+ * others by mwi_outgoing_audit.
  */
 #include "engine/outgoing.h"
 

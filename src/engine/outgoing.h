@@ -30,7 +30,8 @@ const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *form
 /* The same from a text that a peer sent. */
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text);
 
-/* Sends the bytes of the buffer to the slave, and ends the buffer. */
+/* Sends the bytes of the buffer to the slave as one message. The caller must not use the buffer
+ * afterwards: its memory became the frame. */
 void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_buffer *buffer);
 

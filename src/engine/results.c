@@ -5,8 +5,8 @@
  * - Offsets into the message are noted when it is written; nothing here decodes the message.
  * - start <= payload_start <= values_start <= the message's size, while a result is being built.
  * - No message is larger than message_bytes_max, but for a failure that says that a result was.
- * - After a failed allocation the message appends nothing. That is mended by a failure in place of
- *   the result, or, if not even its beginning could be written, told to the effects.
+ * - After a failed allocation the message appends nothing more. The result is then replaced by a
+ *   failure. If not even its beginning could be written, the effects get the error.
  *
  * The slave engine and the functions of a task algorithm (face/call) call this. A new form of
  * payload is a value of mwi_results_form, a function that leaves it, and a case in mwi_results_end;

@@ -135,7 +135,7 @@ static inline bool mwi_results_are_unsent(const struct mwi_results *results)
 bool mwi_results_are_pressing(const struct mwi_results *results, struct mwi_results_ahead ahead,
                               int64_t now_ns);
 
-/* The shell has polled the network: all messages until now have left. */
+/* Call this after polling the network: all messages until now have left. */
 void mwi_results_have_left(struct mwi_results *results);
 
 #endif

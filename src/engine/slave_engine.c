@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Steps the slave's phases and keeps its queue of tasks. Rules:
+ * Steps the slave's phases and keeps its queue of tasks. The loop steps it; face/slave begins and
+ * ends tasks, face/slave_open says when it connects. Rules:
  *
- * - A task's payload stays in the frame that brought it. A block counts the tasks in the frame.
+ * - A task's payload stays in the frame that brought it. Each task holds a reference to the frame's
+ *   block, so the last task frees it.
  * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
  *   take the results.
- * - Before the welcome a failure leads back to APART, and the shell may try again.
+ * - Before the welcome a failure leads back to APART, and the face may connect again.
  *
- * The loop steps it, the face begins and ends tasks. A new message of the master is a case in
- * take_message, or, if it belongs to the greeting, in engine/greeting.
+ * A new message of the master is a case in take_message, or, if it belongs to the greeting, in
+ * engine/greeting.
  */
 #include "engine/slave_engine.h"
 
@@ -91,7 +93,7 @@ static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int
           .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason);
 }
 
-/* The connection ends before the welcome: the shell may try again. */
+/* The connection ends before the welcome: the face may connect again. */
 static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
 {
     engine->phase = MWI_PHASE_APART;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The slave as a state machine. It greets a master, queues the tasks that the master sends, hands
- * them out one by one, and knows why it ends; engine/results builds and sends the results. The
- * shell runs the task algorithms, and connects again after a failure. docs/architecture.md draws
- * the phases.
+ * them out one by one, and knows why it ends; engine/results builds and sends the results. The face
+ * runs the task algorithms, and connects again after a failure. docs/architecture.md draws the
+ * phases.
  */
 #ifndef MWI_SLAVE_ENGINE_H
 #define MWI_SLAVE_ENGINE_H
@@ -12,8 +12,8 @@
 #include "engine/results.h"
 
 enum mwi_slave_phase {
-    MWI_PHASE_APART,      /* no connection; the shell may connect */
-    MWI_PHASE_CONNECTING, /* the shell connects */
+    MWI_PHASE_APART,      /* no connection; the face may connect */
+    MWI_PHASE_CONNECTING, /* the face has begun to connect */
     MWI_PHASE_GREETING,   /* HELLO is sent, the master is to answer */
     MWI_PHASE_READY,      /* welcome: tasks come, results go */
     MWI_PHASE_SHUTDOWN,   /* the end: the master told the slave to stop */
@@ -68,8 +68,8 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
                                const struct mwi_slave_engine_config *config);
 void mwi_slave_engine_fini(struct mwi_slave_engine *engine);
 
-/* The shell has begun to connect to `peer`, or could not even begin; only while APART. Strings are
- * copied. */
+/* Tell the engine that the caller has begun to connect to `peer`, or that it could not even begin.
+ * Call them only while APART. The strings are copied. */
 void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer,
                                  const char *address);
 void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char *reason);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A level is in the heap exactly while it has tasks. The heap has room for all levels, reserved
- * when a level is made, so putting a task back after its slave was lost never needs memory. Used by
- * tasks, which owns the links, and by policies, which takes a level for each policy in use.
+ * A heap of levels, each with a list of tasks. tasks calls it and owns the links of the lists;
+ * policies takes a level for each policy in use.
+ *
+ * Invariants: a level is in the heap exactly while it has tasks. Making a level reserves room for
+ * it in the heap, so putting a task back after its slave was lost never needs memory. To order
+ * tasks by something else than priority, change the key in enter_heap.
  */
 #include "farm/pool.h"
 

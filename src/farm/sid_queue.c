@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue is an array; its used part moves to the beginning when it has reached the end and at
- * least half of the array is free, so that pushing costs little. membership pushes, the public
- * functions of the master pop.
+ * A queue in an array. membership pushes, the public functions of the master pop.
+ *
+ * Invariant: the queue is items[first .. first + count). If the end of the array is reached and at
+ * least half of it is free, the queue moves to the beginning instead of growing, so pushing costs
+ * little on average. To tell the user of other slaves in turn, add another queue to struct
+ * mwi_master_engine.
  */
 #include "farm/sid_queue.h"
 

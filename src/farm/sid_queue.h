@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A queue of slaves' numbers. A master has two: of the ordered slaves that connected, and of those
- * that disconnected, since the user asked.
+ * A queue of slaves' numbers. A master has two: the slaves that connected, and those that
+ * disconnected, since the user last took one. Slaves of the unordered group enter neither.
  */
 #ifndef MWI_SID_QUEUE_H
 #define MWI_SID_QUEUE_H
