@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_main: turns a command line into options, these into settings, opens a master or a slave with
- * them, runs the user's algorithm, and returns an exit status. This is the only place of the
- * library that writes to standard output, when --mw-help or --mw-version-string asks for it, and to
- * standard error besides the audit trail. It is also the only user of signals.c.
+ * mw_main, which the user's main calls. It turns the command line into options, and the options
+ * into settings. It opens a master or a slave with the settings, runs the user's algorithm, closes,
+ * and returns the exit status.
+ *
+ * Invariants: this is the only place of the library that writes to standard output, for --mw-help
+ * and --mw-version-string alone, and the only one besides the audit trail that writes to standard
+ * error. Of the ranks of an MPI job, one prints a mistake that all find. mw_main is the one user of
+ * signals.c.
+ *
+ * Another option that prints and ends is a case in print_asked. A new way to be a master or a slave
+ * is a mode in options/role.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The small calls of the master algorithm: counts, slaves, groups and targets. master_submit.c,
- * master_results.c and master_loop.c have the others and stand on this room.
+ * The small calls of the master algorithm: counts, slaves, groups and targets. Users call them;
+ * master_submit.c, master_results.c and master_loop.c have the other calls, and use mwi_master_fail
+ * and the other shared functions from here.
+ *
+ * Invariant: a call that fails changes nothing, and leaves a sentence in master->error. A new call
+ * that only asks or sets something goes here, and is declared in mw/mw.h.
  */
 #include "face/master.h"
 

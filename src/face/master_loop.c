@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loops of the master algorithm: they turn the farm's loop until there is something to hand
- * out, and notice when the farm cannot go on.
+ * The loops of the master algorithm, which users call: they turn the farm's loop until there is
+ * something to hand out. mwi_master_turn makes every turn while the farm runs.
+ *
+ * Invariants: `broken` is set once and stays: the loop has failed, a signal came, or no slave is
+ * left and none can come. Results that are there are handed out even then, but not after a signal.
+ * A new reason to end is a case in check_farm; a new thing to wait for, a count in set_counts.
  */
 #include "face/master_loop.h"
 

@@ -7,7 +7,8 @@
 
 #include "face/master.h"
 
-/* One turn of the loop and of what goes with it; errors become `broken`. */
+/* Tells the resource file how many slaves are needed, and makes one turn of the loop. An error is
+ * kept in master->broken. Errors: those of mwi_loop_turn. */
 mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful);
 
 /* The exit status that mw_main returns for the algorithm's return value. */

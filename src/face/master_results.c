@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Handing out. One result or unrunnable task is out at a time; what holds its bytes is let go when
- * the next is asked for. mw_result names its master, so a copy of the struct reads the same values
- * while the original is out, and is refused later: task numbers are never used twice.
+ * Hands out results and unrunnable tasks to the user. One of them is out at a time; asking for the
+ * next one frees the memory that it lies in. mw_result names its master, so a copy of the struct
+ * reads the same values while the original is out, and is refused later: task numbers are never
+ * used twice.
  *
  * To hand out more about a task, add a field to mw_result, fill it here, and say in mw/mw.h how
  * long it lives.

@@ -7,7 +7,7 @@
 
 #include "face/master.h"
 
-/* Frees what the result lives in that was handed out last. */
+/* Frees the memory of the result that was handed out last; does nothing if no result is out. */
 void mwi_master_results_let_go(mw_master *master);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For a caller with an event loop of its own: the descriptor to wait for, and the longest time to
- * wait. Both come from the loop; after an error the time is 0, so that the caller learns of it at
- * once.
+ * For users with an event loop of their own: the descriptor to wait for, and the longest time to
+ * wait. Both come from loop.c.
+ *
+ * Invariant: after an error the time is 0, so that the user turns the loop, and learns of the
+ * error, at once.
  */
 #include "face/master.h"
 

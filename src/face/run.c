@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole master or slave inside a program of the caller's, and the question which of the two the
- * process is. These are mw_main's parts for programs that have no mw_main: without signals, without
- * options in argv, and without a word on standard error.
+ * For programs without mw_main: the functions that run a whole master or slave, and the one that
+ * says which of the two the process is. Users call them.
+ *
+ * Invariants: unlike mw_main, they install no signal handlers, read no argv, and print nothing:
+ * errors and their sentences stay in the options. A rank of an MPI communicator that cannot open
+ * its master or slave still makes the collective call (decline.c).
  */
 #include <stdlib.h>
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The functions that a slave algorithm calls: they wait for tasks, run them, and send results.
- * Between tasks the slave polls the network, but not between all of many short ones, since a poll
- * costs as much as several of them. A task algorithm runs here and nowhere else, one at a time; it
- * must not call these functions, which is checked.
+ * mw_main and mw_run_slave call the simple loop for programs without a slave algorithm. Between
+ * tasks the slave polls the network, but not between all of many short ones, since a poll costs as
+ * much as several of them.
+ *
+ * Invariants: a task algorithm runs here and nowhere else, one at a time, and must not call these
+ * functions, which is checked. Effects are carried out after every task. A new way to stop running
+ * tasks is a field of struct stretch.
  */
 #include "face/slave.h"
 

@@ -6,6 +6,9 @@
  * mw_main opens by settings, and a program that embeds a slave by options, which become settings
  * here first.
  *
+ * Invariants: a failed open closes everything that it has opened; mw_slave_close may be called in
+ * every phase of the engine.
+ *
  * To add a room to the slave: open it in open_parts with its settings, and close it in free_slave.
  */
 #include <stdio.h>
