@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keeps a master's resource file up to date. The strings in it are made when the room is opened;
- * each writing has a new time, status and number of slaves that are needed. The file is written
- * again when its interval has passed or that number has changed, but at the end only if no other
- * master has written it since.
+ * Keeps a master's resource file up to date. face/master_open opens and starts it, face/master_loop
+ * says how many slaves are needed, and the loop tends it as a chore. Most strings of the file are
+ * made when it is opened; each writing has a new time, status and number of needed slaves. The file
+ * is written again when its interval has passed or that number has changed.
  *
- * Invariant: once the file says that the farm has failed, or is finished, it is not written again.
- * A new field is a field of struct mwi_resource, which write_file fills.
+ * Invariants: once the file says that the farm has failed or is finished, it is not written again.
+ * If another master has written the file since, its last writing is left out. A new field is a
+ * field of struct mwi_resource, which write_file fills.
  */
 #include "loop/announce.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master's resource file, by which slaves find the master and batch systems start slaves: a chore
- * of the loop that fills it in, and writes it again and again.
+ * A master's resource file. Slaves find the master by it, and batch systems read it to start
+ * slaves. It is a chore of the loop (chores.h), which fills the file in and writes it again and
+ * again.
  */
 #ifndef MWI_ANNOUNCE_H
 #define MWI_ANNOUNCE_H

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starts a process for local.c, and finds out how it ended. The program may have threads: so
- * between fork and exec only functions are called that are safe in a signal handler. A pipe that
- * closes on exec says whether exec succeeded. A pidfd becomes readable when the process ends; Linux
- * has it since 5.3, and it may be forbidden: whoever uses end_fd can do without.
+ * Starts a process for local.c, and finds out how it ended. A pipe that closes on exec says whether
+ * exec succeeded. A pidfd becomes readable when the process ends; Linux has it since 5.3, and it
+ * may be forbidden, so local.c works without end_fd too.
+ *
+ * Invariants: between fork and exec only functions are called that are safe in a signal handler,
+ * since the program may have threads. A child that was started is reaped exactly once, by
+ * mwi_child_has_ended or mwi_child_kill. A new setting of the process goes between fork and exec.
  */
 #include "loop/child.h"
 

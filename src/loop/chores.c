@@ -2,7 +2,7 @@
  *
  * The table of chores of a loop. A chore is added when it is opened, and may use those that were
  * added before it until its own close has returned: so they are closed in reverse order. The loop
- * tends them and asks for their deadline, whoever closes the farm stops and closes them.
+ * tends them and asks for their deadlines; face/master_open stops and closes them.
  *
  * To add a chore, write a room like announce.c: its open ends with mwi_chores_add on the table of
  * its loop, and nothing else in the library needs to know of it.

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The set is an epoll instance, which is itself a descriptor that can be waited for. It reports a
- * watch as long as its descriptor is readable (level-triggered), so that nothing is lost when a
- * dispatch comes late or leaves some for the next.
+ * watch as long as its descriptor is readable (level-triggered). So nothing is lost if a dispatch
+ * comes late, or if more watches are ready than one dispatch calls.
  *
- * Invariant: `ready` holds the watches that a dispatch under way has still to call; one that is
- * removed meanwhile is taken out of it. The loop dispatches after its poll; see loop.c for when.
- * To wait until a descriptor can be written too, add the wanted events to mwi_watch.
+ * Invariant: `ready` holds the watches that a running dispatch has still to call. A watch that is
+ * removed meanwhile is taken out of `ready`. The loop dispatches after its poll; see loop.c for
+ * when. To wait until a descriptor can be written too, add the wanted events to mwi_watch.
  */
 #include "loop/descriptors.h"
 

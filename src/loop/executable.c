@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Finds the program that slaves run, for local.c, which starts it, and for announce.c, which writes
- * its path into the resource file. A path that the user asked for is taken as it is: whether it can
- * be run shows when it is run.
+ * its path into the resource file.
+ *
+ * Invariant: a path that the user asked for is passed on and not checked, since it may be a path of
+ * another machine; local.c reports if it cannot be run. Only Linux's /proc is known here: another
+ * system needs another way to find this program's own path.
  */
 #include "loop/executable.h"
 

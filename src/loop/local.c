@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Each slave has a place. A place is empty, running, ending (its slave is lost, its process not yet
- * reaped), or given up. Invariants:
+ * The slaves that a local master starts. face/master_open opens and starts them, the loop tends
+ * them as a chore. Each slave has a place. A place is empty, running, ending (its slave is lost,
+ * its process not yet reaped), or given up. Invariants:
  *
  * - A place is filled again only when its process is reaped, so that the audit trail says how it
  *   ended before it says that another one was started.

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A peer's number has its transport's index in the upper 8 bits, so that one number names it among
- * all. With one transport the loop waits in it; with several it looks at each in turn, and when
- * nothing happens backs off as a transport does that can only look, but naps in one that sleeps,
- * whose peers so need not wait for the end of the nap.
+ * The face opens a loop for each master and each slave, and turns it whenever the user waits.
+ * local.c, announce.c and signals.c use it too. A peer's number has the index of its transport in
+ * the upper 8 bits, so that it names the peer among those of all transports. With one transport the
+ * loop waits in it. With several it looks at each in turn, with pauses that grow (base/backoff); it
+ * sleeps through a pause in a transport that can sleep, whose events then end the pause.
+ *
+ * Invariants: after each step of the engine all its effects are carried out, in order, before the
+ * next step. If a frame cannot be queued, no later frame goes to that peer, and the peer is lost.
+ * The first error stays in loop->error. Descriptors and chores are served outside of a transport's
+ * events.
+ *
+ * A new effect is a case in carry_out_effect. Work that has times of its own is a chore (chores.h);
+ * a descriptor to wait for is a watch (descriptors.h).
  */
 #include "loop/loop.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Joins transports to an engine: waits for their events, steps the engine with them, and carries
- * out the effects. It holds one transport or several; the engine sees peers of all of them alike.
- * The clock is that of the first.
+ * out the effects. It holds one transport or several; the engine sees the peers of all of them
+ * alike. The clock of the loop is the clock of its first transport.
  */
 #ifndef MWI_LOOP_H
 #define MWI_LOOP_H
@@ -108,7 +108,7 @@ void mwi_loop_carry_out(struct mwi_loop *loop);
  * transport's clock. */
 void mwi_loop_set_wall_clock(struct mwi_loop *loop);
 
-/* Writes a record of the shell's own; its time is filled in. */
+/* Writes a record that the caller made, and not an engine; its time is filled in. */
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
 
 int64_t mwi_loop_now(const struct mwi_loop *loop);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads where this process runs. The boot id is Linux's: a random number that the kernel draws when
- * it starts, so two processes with one boot id share a kernel, whatever their hosts are called. The
- * face calls this once for each slave outside of a simulated world. To tell the master more of a
- * slave's machine, read it here and add it to HELLO (engine/greeting).
+ * Reads where this process runs. face/slave_open calls it once, when it opens a slave. The boot id
+ * is Linux's: a random number that the kernel draws when it starts, so two processes with one boot
+ * id share a kernel, whatever their hosts are called.
+ *
+ * Invariants: a simulated slave does not call this, since two runs of one seed would differ; every
+ * text ends with a NUL, and is empty if it is unknown. To tell the master more of a slave's
+ * machine, read it here and add it to HELLO (engine/greeting).
  */
 #include "loop/machine.h"
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_main installs the handlers before it opens a master or a slave, whose loops then watch a
- * pipe: the handler writes a byte into it, so that a wait ends. The caller that turns a loop asks
- * mwi_signals_caught after each turn. SIGPIPE and SIGXFSZ are ignored: the write that would raise
- * them fails instead, with its own error.
+ * mw_main installs the handlers before it opens a master or a slave, whose loop then watches a
+ * pipe: the handler writes a byte into it, which ends a wait. The face asks mwi_signals_caught
+ * after each turn of the loop. SIGPIPE and SIGXFSZ are ignored: the write that would raise them
+ * fails instead, with its own error.
+ *
+ * Invariants: at most one loop watches the pipe at a time; the handler calls only functions that
+ * are safe in a signal handler; mwi_signals_restore leaves the process as it was before. To catch
+ * another signal, add it to install, restore and mwi_signals_name.
  */
 #include "loop/signals.h"
 
