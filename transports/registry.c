@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds transports by their scheme: the built-in ones in a table, others in modules. Modules stay
- * loaded, because MPI libraries do not survive unloading; loading one again gives the same. A new
- * built-in transport is a row of the table.
+ * Finds transports by their scheme: the built-in ones in a table, others in modules. The face calls
+ * it when it opens a master or a slave.
+ *
+ * Invariant: a module stays loaded, because MPI libraries do not survive unloading, and loading one
+ * again gives the same table. A new built-in transport is a row of `built_in`; a transport that a
+ * build can leave out is a row of `optional` too, with the sentence for users who ask for it.
  */
 #include "registry.h"
 

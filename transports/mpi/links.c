@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Links live in an array of slots. A peer number is the slot and the number of times that the slot
- * was used, so that a link is found without a search and no peer number comes again.
+ * The links lie in an array of slots, and each rank has a list of its links. protocol.c and sends.c
+ * call this; mpi.c looks up the peers of its calls.
+ *
+ * Invariants: a peer number is made of the slot and of the number of times that the slot was used,
+ * so a link is found without a search and no peer number comes again. A slot is in the list of its
+ * rank or in the list of free slots. Facts about one connection are fields of struct mwi_mpi_link.
  */
 #include "links.h"
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The transport over MPI: the table of functions that the module exports, waiting, and closing.
- * One transport has two communicators of its own with the same ranks; its peers are links to these
- * ranks. MPI has no descriptor to sleep on, so a poll looks and naps.
+ * registry.c loads the module, and the loop calls the functions. One transport has two
+ * communicators of its own with the same ranks; its peers are links to these ranks. MPI has no
+ * descriptor to sleep on, so a poll looks and naps.
+ *
+ * Invariants: events are called in a poll and nowhere else. Every rank of the caller's communicator
+ * opens or declines, and closing waits for all ranks, so that no message is left in a communicator
+ * that is freed. Messages are protocol.c's, communicators ranks.c's.
  */
 #include "protocol.h"
 

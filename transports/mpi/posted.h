@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Receives that are posted before their messages come, from any rank. There are a few, each with a
- * small buffer. MPI gives the first message to the first receive and so on, so a look at one
- * receive tells whether there is any message. Only messages of at most MWI_MPI_SMALL_BYTES may be
- * sent to the communicator.
+ * A few receives, each with a small buffer, that are posted before their messages come, from any
+ * rank. MPI gives the first message to the first receive and the next message to the next one, so a
+ * look at one receive tells whether there is any message. Only messages of at most
+ * MWI_MPI_SMALL_BYTES may be sent to the communicator.
  */
 #ifndef MWI_MPI_POSTED_H
 #define MWI_MPI_POSTED_H
 
 #include "ranks.h"
 
-/* While one message is handled, the next ones find a place. */
+/* While the caller handles one message, the next ones are received into the other buffers. */
 #define MWI_MPI_POSTED_COUNT 8
 
 struct mwi_mpi_posted {
@@ -18,8 +18,8 @@ struct mwi_mpi_posted {
     bool is_waiting[MWI_MPI_POSTED_COUNT];      /* started, and its message has not come */
     unsigned char *buffers;
     unsigned first; /* the receive that was posted first */
-    bool is_there;  /* its message has come, and was not released */
-    bool was_there; /* at the last look, a message */
+    bool is_there;  /* the message of `first` has come, and was not released */
+    bool was_there; /* the last look found a message */
     MPI_Status status;
 };
 
@@ -34,8 +34,8 @@ struct mwi_mpi_message {
  * MW_ENETWORK. */
 mw_error mwi_mpi_posted_init(struct mwi_mpi_posted *posted, MPI_Comm comm, mw_reason *why);
 
-/* Sets *is_there to whether there is a message, and returns the same message until it is released.
- * Errors: MW_ENETWORK. */
+/* Sets *is_there to whether there is a message, and then *message. Further calls give the same
+ * message until the caller releases it. The data is borrowed until then. Errors: MW_ENETWORK. */
 mw_error mwi_mpi_posted_look(struct mwi_mpi_posted *posted, bool *is_there,
                              struct mwi_mpi_message *message, mw_reason *why);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Incoming messages. Small ones are handed on from the buffer of their receive. A note of a large
- * frame enters the queue of its rank, and so do all later messages of the rank, while the frame's
- * parts arrive as fast as its sender calls MPI. The parts are received side by side into one
- * block, which the receiver of the frame may keep.
+ * Incoming messages, which protocol.c looks for in each poll. Small ones are handed on from the
+ * buffer of their receive. A note of a large frame enters the queue of its rank, and so do all
+ * later messages of the rank, while the frame's parts arrive as fast as its sender calls MPI. The
+ * parts are received side by side into one block, which the receiver of the frame may keep.
  *
  * A rank's parts are asked for in the order of its notes, which is the order of sending, so each
  * receive is large enough for its part. The block belongs to the queue, even if the link ends

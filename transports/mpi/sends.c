@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Outstanding sends. MPI copies small messages, so most sends are done when MPI_Isend returns and
- * never enter the arrays. The others are tested a few dozen at a time, in turn, so that the work
- * of a poll does not grow with their number.
+ * Outstanding sends. protocol.c posts them and tests them in each poll. MPI copies small messages,
+ * so most sends are done when MPI_Isend returns and never enter the arrays. The others are tested a
+ * few dozen at a time, in turn, so that the work of a poll does not grow with their number.
+ *
+ * Invariants: `bytes` is the sum of the entries' sizes, and a link's backlog_bytes the sum of those
+ * of its link; memory is freed only when MPI has finished with it, after which the whole frame of
+ * several parts is freed with its last part.
  */
 #include "sends.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A heap by (time, order). The room of each event was reserved by its owner, so arranging one never
- * fails. Orders are counted by whoever arranges and not by put, because an item keeps the order of
- * the moment at which it set out, however often the event of its way is moved.
+ * A heap by (time, order). world.c takes the events; way.c, sim_host.c, sim_disk.c, net.c and
+ * mw_sim_at put them.
+ *
+ * Invariants: arranging an event never fails, since its owner has reserved room for it. The caller
+ * of put counts the order, and not put itself, because an item keeps the order of the moment at
+ * which it set out, however often the event of its way is moved. A new kind of event: see world.c.
  */
 #include "agenda.h"
 

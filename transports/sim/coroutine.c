@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines on mmap'd stacks with a guard page below; world.c makes one for each host. A stack is
- * entered once with makecontext and setcontext. From then on switches are _setjmp and _longjmp,
- * since swapcontext makes two system calls to keep signal masks that never differ here (measured:
- * 570 ns a round trip against 25 ns). A stack whose function has returned stays suspended in the
- * pool, and runs the next function from there. AddressSanitizer and valgrind are told of each
- * stack.
+ * Coroutines on mmap'd stacks with a guard page below; world.c makes one for each host, and
+ * sim_host.c switches. A stack is entered once with makecontext and setcontext. From then on
+ * switches are _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks
+ * that never differ here (measured: 570 ns a round trip against 25 ns).
+ *
+ * Invariants: all coroutines of a pool run in one thread, one at a time. A stack whose function has
+ * returned stays suspended in the pool, and runs the next function from there. AddressSanitizer and
+ * valgrind are told of each stack; another tool that follows stacks must be told beside them.
  */
 
 /* With _FORTIFY_SOURCE glibc checks longjmp, and takes a jump to another stack for an error. */

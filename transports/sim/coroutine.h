@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines: functions with a stack of their own that give way and go on later, all in one thread.
+ * Coroutines: functions, each with a stack of its own, that stop in the middle and go on later, all
+ * in one thread.
  */
 #ifndef MWI_SIM_COROUTINE_H
 #define MWI_SIM_COROUTINE_H

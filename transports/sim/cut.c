@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A cut is in the lists of both its places, at most once for two places. Finding one takes no
- * longer than the shorter list: a master that is cut off from thousands of slaves costs each of
- * them nothing.
+ * Lists of cuts, one in each place. net.c asks when a connection is made, fault.c makes and ends
+ * cuts, world.c destroys them.
+ *
+ * Invariants: a cut is in the lists of both its places, and two places have at most one cut.
+ * Finding one takes no longer than the shorter list, so a master that is cut off from thousands of
+ * slaves costs each of them nothing. A cut that lets something through is a field of struct
+ * mwi_sim_cut, which fault.c and net.c obey.
  */
 #include "cut.h"
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Places by name in an open hash table. Nodes are never removed before the world ends, because
- * connections and cuts point to them.
+ * Places by name in an open hash table. world.c enters the hosts, net.c looks up whom to connect
+ * to, cut.c keeps its lists here.
+ *
+ * Invariant: a node is never moved or removed before the world ends, because connections and cuts
+ * point to it. A fact that outlives the hosts of a place is a field of struct mwi_sim_node.
  */
 #include "node.h"
 

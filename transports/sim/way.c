@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Queues of items with times. Only the first item of a way is on the world's agenda, with the order
- * that it got when it set out. A way that is held or empty is not on the agenda at all. Each send,
- * and each unhold, draws one number of the world's chance: another draw changes all runs of a seed.
+ * Queues of items with times. net.c owns two for each connection, one in each direction. Only the
+ * first item of a way is on the world's agenda, with the order that it got when it set out. A way
+ * that is held or empty is not on the agenda at all. Each send, and each unhold, draws one number
+ * of the world's chance: another draw changes all runs of a seed.
  */
 #include "way.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of one connection, its reading and its writing.
+ * The life of one connection, its reading and its writing. tcp.c, listener.c, watch.c and ending.c
+ * call it; conn.h draws the states.
  *
  * Every event of the transport may drop this connection or any other. So after an event nothing of
  * a connection is used but its state, and its memory stays until the poll is over. One turn reads

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames to bytes, for conn.c. A large frame goes out from where it lies. Headers and tiny frames
- * are copied side by side into the batch's scratch, since the copy costs less than a piece of their
- * own costs in the kernel. `bytes` is always the sum of all headers and frames in the ring, less
- * `written`. The wire form is in README.md.
+ * Turns frames into bytes, for conn.c. A large frame is sent from the memory in which it lies.
+ * Headers and tiny frames are copied one behind the other into the batch's scratch, since copying
+ * them costs less than giving the kernel one more piece.
+ *
+ * Invariants: `bytes` is the sum of all headers and frames in the ring, less `written`; a frame is
+ * freed only when its last byte is out. The wire form is in README.md: a change of it goes into
+ * add_frame here, and into inbox.c.
  */
 #include "outbox.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of frames for one peer, and how they become the pieces of one system call. It knows no
- * sockets.
+ * The queue of frames for one peer, and the function that turns its front into the pieces of one
+ * system call. It knows no sockets.
  */
 #ifndef MWI_TCP_OUTBOX_H
 #define MWI_TCP_OUTBOX_H

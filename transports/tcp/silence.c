@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts the looks at a host that owes an answer. The last answer may be old because there was no
- * traffic, so its age alone says nothing: the silence begins with the first look that finds an
- * answer owed, or with an answer after that look. Called by watch.c for each connection.
+ * Decides whether a host is given up, from one look at its socket after the other. watch.c calls it
+ * for each connection.
+ *
+ * Invariant: the silence begins with the first look that finds an answer owed, or with an answer
+ * after that look. The age of the last answer alone says nothing: it may be old because there was
+ * no traffic. How long a silence may last is set here; how the kernel is asked, in watch.c.
  */
 #include "silence.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the kernel about each TCP connection and fails those that silence.c gives up.
+ * Asks the kernel about each TCP connection and fails those that silence.c gives up. tcp.c begins
+ * the watch with the transport; the event loop then calls it every few seconds.
  *
  * Keepalive sends no probes while there is something to be acknowledged, and then the kernel itself
  * gives up only after a quarter of an hour. TCP_USER_TIMEOUT shortens that, but it also counts the
