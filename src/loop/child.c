@@ -60,7 +60,7 @@ static void become_slave(const char *path, char **arguments, char **environment,
     _exit(127);
 }
 
-/* 0 if the child has begun to run the program, else what went wrong. */
+/* 0 if the child has begun to run the program, else the errno of its failure. */
 static int exec_error(int report)
 {
     int number = 0;
@@ -71,8 +71,8 @@ static int exec_error(int report)
     return size == (ssize_t)sizeof number ? number : 0;
 }
 
-/* The environment with MWI_CHILD_VARIABLE in front, where it is found first; one block. NULL out of
- * memory. */
+/* Copies the environment with MWI_CHILD_VARIABLE in front, which it writes to variable[0..size).
+ * One malloc'd block, whose strings are borrowed. NULL out of memory. */
 static char **make_environment(char *variable, size_t size)
 {
     size_t count = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One process that a local master starts: a slave at the other end of a socket that nobody else can
- * reach. It cannot outlive the process that started it.
+ * One process that a local master starts: a slave at the other end of a socket that no other
+ * process can reach. It is killed when the thread that started it ends.
  */
 #ifndef MWI_CHILD_H
 #define MWI_CHILD_H
@@ -18,7 +18,7 @@ struct mwi_child {
     int end_fd;  /* readable once the process has ended; -1: the kernel has no such descriptor */
 };
 
-/* The variable that tells a child the pid of the master that started it. */
+/* The environment variable by which a child knows the pid of the master that started it. */
 #define MWI_CHILD_VARIABLE "MW_STARTED_BY"
 
 /* Starts `path` with `arguments`, which end with NULL. arguments[channel_index] is replaced by

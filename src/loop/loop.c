@@ -32,13 +32,13 @@
 #define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
 /* After how many looks at the transports the descriptors are looked at. */
 #define LOOKS_PER_WAKE_CHECK 64
-/* Some of what a transport does comes with time alone; see mw_transport_api.fd. */
+/* A transport has work that comes with time alone; see mw_transport_api.fd. */
 #define TURN_EVERY_NS MWI_NS_PER_S
 /* A turn that did not wait in vain dispatches the descriptors only as often as this: it costs a
  * system call. */
 #define DISPATCH_EVERY_NS MWI_NS_PER_MS
 
-/* For this the heap's end is kept; see keep_heap. */
+/* The block that keep_heap frees. */
 #define KEPT_BLOCK_BYTES ((size_t)4 << 20)
 
 struct loop_transport {
@@ -65,9 +65,9 @@ struct mwi_loop {
     struct mwi_audit_file *audit;
     struct loop_transport transports[MWI_TRANSPORTS_MAX];
     size_t transports_count;
-    struct lost_peers unsendable; /* a frame for them could not be queued */
+    struct lost_peers unsendable; /* peers for which a frame could not be queued */
     uint64_t events_count;
-    struct mwi_backoff backoff; /* of a loop with several transports, or of its caller's loop */
+    struct mwi_backoff backoff;          /* for several transports, or for a caller's own loop */
     struct mwi_descriptors *descriptors; /* NULL: the loop waits for its transports only */
     int64_t dispatched_ns;
     struct mwi_chores chores;
@@ -83,11 +83,13 @@ struct mwi_loop {
 
 static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
 {
+    assert(peer > 0 && peer <= PEER_MASK);
     return (mw_peer)from->index << INDEX_SHIFT | peer;
 }
 
 static struct loop_transport *transport_of(struct mwi_loop *loop, mw_peer peer)
 {
+    assert(peer >> INDEX_SHIFT < loop->transports_count);
     return &loop->transports[peer >> INDEX_SHIFT];
 }
 
@@ -233,10 +235,10 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 static const mw_transport_events loop_events = {on_up, on_message, on_down};
 
-/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and a
- * moment later asks for it anew: for messages that come and go that costs more than to copy what is
- * in them. Once it has seen a large block freed, it keeps twice as much; nothing of the block is
- * ever touched. */
+/* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and asks
+ * for it again a moment later. For messages that come and go this costs more than copying their
+ * bytes. Once glibc has seen a large block freed, it keeps twice as much. The block itself is never
+ * touched. */
 static void keep_heap(void)
 {
     void *volatile block = malloc(KEPT_BLOCK_BYTES);
@@ -317,6 +319,7 @@ mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *
 mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
                          size_t size, mw_reason *why)
 {
+    assert(index < loop->transports_count);
     struct loop_transport *transport = &loop->transports[index];
     loop->is_due = true;
     return transport->api->listen(transport->transport, address, bound, size, why);
@@ -325,6 +328,7 @@ mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *addres
 mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
                           mw_reason *why)
 {
+    assert(index < loop->transports_count);
     struct loop_transport *transport = &loop->transports[index];
     loop->is_due = true;
     mw_error error = transport->api->connect(transport->transport, address, peer, why);
@@ -356,6 +360,7 @@ bool mwi_loop_is_complete(const struct mwi_loop *loop)
 
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
 {
+    assert(index < loop->transports_count);
     return loop->transports[index].api->scheme;
 }
 
@@ -455,6 +460,8 @@ struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop)
 static int64_t find_deadline(const struct mwi_loop *loop, int64_t deadline_ns)
 {
     deadline_ns = mwi_time_earlier(deadline_ns, loop->engine.deadline(loop->engine.engine));
+    if (loop->chores.count == 0)
+        return deadline_ns;
     return mwi_time_earlier(deadline_ns, mwi_chores_deadline(&loop->chores));
 }
 
@@ -493,7 +500,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     int64_t began_ns = mwi_loop_now(loop);
     begin_turn(loop, began_ns);
     step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = began_ns});
-    mwi_chores_tend(&loop->chores, began_ns);
+    if (loop->chores.count > 0)
+        mwi_chores_tend(&loop->chores, began_ns);
     deadline_ns = find_deadline(loop, deadline_ns);
     /* The user must look at a slave that a timer has thrown out, before waiting for more. */
     if (loop->events_count != before)

@@ -2,7 +2,9 @@
  *
  * Joins transports to an engine: waits for their events, steps the engine with them, and carries
  * out the effects. It holds one transport or several; the engine sees the peers of all of them
- * alike. The clock of the loop is the clock of its first transport.
+ * alike. The loop's clock is the clock of the first transport. Only mwi_loop_open,
+ * mwi_loop_open_descriptors, mwi_loop_add, mwi_loop_descriptors, mwi_loop_chores and mwi_loop_close
+ * may be called while there is no transport.
  */
 #ifndef MWI_LOOP_H
 #define MWI_LOOP_H
@@ -21,13 +23,13 @@ struct mwi_loop_engine {
     mw_error (*step)(void *engine, const struct mwi_event *event);
     int64_t (*deadline)(const void *engine);
     struct mwi_effects *effects;
-    /* Called for MWI_EFFECT_LOST, within a poll; may be NULL. */
+    /* Called for MWI_EFFECT_LOST, possibly within a poll; may be NULL. */
     void (*lost)(void *context, mw_peer peer, bool was_useful);
     void *lost_context;
 };
 
-/* MW_ENOMEM. `engine` is copied; `audit` is borrowed until close. `wait` is how the loop and its
- * transports wait. */
+/* Makes a loop without a transport at *loop. `engine` is copied; `audit` is borrowed until close.
+ * `wait` says how the loop and its transports wait. MW_ENOMEM. */
 mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit);
 
@@ -52,28 +54,30 @@ struct mwi_chores *mwi_loop_chores(struct mwi_loop *loop);
  * transport reported it. The turn that is under way does not wait, and is eventful. */
 void mwi_loop_rouse(struct mwi_loop *loop);
 
-/* Opens another transport; *index says which it is. Errors: those of its open; MW_EINVAL: there are
- * too many. */
+/* Opens another transport and sets *index to its number. `api` and `environment` are borrowed until
+ * close. Errors: those of its open; MW_EINVAL: there are too many. */
 mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max, size_t *index, mw_reason *why);
 
-/* As the transport's. */
+/* Call the function of transport `index`; see mw_transport_api. *peer is a number of the loop's. */
 mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
                          size_t size, mw_reason *why);
 mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
                           mw_reason *why);
 
-/* How many peers can ever come up on all of them, SIZE_MAX: no end of them. */
+/* The number of peers that can ever come up on all transports together; SIZE_MAX: no limit. */
 size_t mwi_loop_peers_max(const struct mwi_loop *loop);
 
-/* Whether all have come up that can, where that is known; where it is not, nobody is missing. */
+/* Whether all peers have come up, on those transports that have a limit of peers. */
 bool mwi_loop_is_complete(const struct mwi_loop *loop);
 
+/* The scheme of transport `index`, such as "tcp"; constant. */
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index);
 
-/* One turn: ticks the engine, waits until something happened or the deadline (or the engine's own)
- * has passed, carries out all effects. *is_eventful, if wanted, says whether a peer was heard of.
- */
+/* One turn: ticks the engine, tends the chores, waits until an event comes or the deadline, the
+ * engine's own or that of a chore has passed, and carries out all effects. Sets *is_eventful, which
+ * may be NULL, to whether an event came, a slave was lost or mwi_loop_rouse was called. Errors,
+ * after which the loop can only be closed: those of mw_transport_api.poll and of the engine. */
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why);
 
@@ -84,8 +88,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
 int mwi_loop_fd(struct mwi_loop *loop);
 int64_t mwi_loop_due(const struct mwi_loop *loop);
 
-/* When the last turn ended, or its last event came if there was one, which saves reading the clock;
- * 0 if there was none. */
+/* The time when the last turn ended, or when its last event came if it had one: this saves reading
+ * the clock. 0 before the first turn. */
 int64_t mwi_loop_turned(const struct mwi_loop *loop);
 
 /* Where the time since mwi_loop_add of the first transport went. */
@@ -101,7 +105,7 @@ struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop);
  * down. Not to be called from an event. */
 void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
 
-/* Carries out what a direct call of the engine has left. */
+/* Carries out the effects that a direct call of the engine has left. */
 void mwi_loop_carry_out(struct mwi_loop *loop);
 
 /* Stamps the records from now on with the time of day. Without this call they have the time of the
@@ -111,6 +115,7 @@ void mwi_loop_set_wall_clock(struct mwi_loop *loop);
 /* Writes a record that the caller made, and not an engine; its time is filled in. */
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record);
 
+/* The time of the loop's clock. */
 int64_t mwi_loop_now(const struct mwi_loop *loop);
 
 /* The time `timeout_s` seconds from now; INT64_MAX, that is never, if it is below 0 or too far
