@@ -9,6 +9,8 @@
  * - A process that has ended may have left its end of the socket to a child of its own, so that its
  *   connection stays up. So the end of the process is waited for as well: by its descriptor, or,
  *   where there is none (Linux below 5.3), by looking every LOOK_AT_RUNNING_NS.
+ * - Such a connection may still hold results, or a goodbye, that nobody has read. So the slave is
+ *   lost only if its connection stays up for UNREAD_NS more, in which the loop polls at least once.
  * - Once the farm has been told to stop, no place is filled, and no process is killed before close.
  *
  * To start slaves elsewhere, write a room beside this one, with child.c's calls replaced.
@@ -31,6 +33,8 @@
 /* How often a process is looked at whose end no descriptor reports. */
 #define LOOK_AT_ENDING_NS (2 * MWI_NS_PER_MS)
 #define LOOK_AT_RUNNING_NS (500 * MWI_NS_PER_MS)
+/* How long the connection of a process that has ended may still be read. */
+#define UNREAD_NS (20 * MWI_NS_PER_MS)
 /* How long a place waits that could not be filled. */
 #define RETRY_NS (500 * MWI_NS_PER_MS)
 /* The longest wait for a process at close before the clock is read again. */
@@ -46,7 +50,8 @@ struct place {
     mw_peer peer;
     int deaths_in_row;
     bool was_useful;
-    bool is_reaped; /* ending, and audited */
+    bool is_reaped;  /* running or ending: the process has ended, which is audited */
+    int64_t lose_ns; /* running and reaped: when the slave is lost; 0: not tended since */
     int64_t lost_ns;
     int64_t retry_ns;
 };
@@ -173,9 +178,15 @@ static void lose_slave(struct place *place)
         begin_ending(place, false);
 }
 
-static void look_at_running(struct place *place)
+static void look_at_running(struct place *place, int64_t now_ns)
 {
-    if (has_ended(place))
+    if (!place->is_reaped && place->child.end_fd < 0)
+        (void)has_ended(place);
+    if (!place->is_reaped)
+        return;
+    if (place->lose_ns == 0)
+        place->lose_ns = now_ns + UNREAD_NS;
+    else if (now_ns >= place->lose_ns)
         lose_slave(place);
 }
 
@@ -187,8 +198,6 @@ static void hear_end(void *context)
     place->local->due_ns = INT64_MIN;
     if (!has_ended(place))
         unwatch(place);
-    else if (place->state == PLACE_RUNNING)
-        lose_slave(place);
 }
 
 static void watch_end(struct place *place)
@@ -220,6 +229,7 @@ static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *wh
     watch_end(place);
     place->state = PLACE_RUNNING;
     place->is_reaped = false;
+    place->lose_ns = 0;
     error = mwi_loop_connect(local->loop, local->index, address, &place->peer, why);
     if (error != MW_OK) {
         kill_process(place, why->text);
@@ -267,8 +277,8 @@ static void refill(struct mwi_local *local, struct place *place, int64_t now_ns)
 
 static void tend_place(struct mwi_local *local, struct place *place, int64_t now_ns)
 {
-    if (place->state == PLACE_RUNNING && place->child.end_fd < 0)
-        look_at_running(place);
+    if (place->state == PLACE_RUNNING)
+        look_at_running(place, now_ns);
     if (place->state == PLACE_ENDING)
         reap(local, place, now_ns);
     if (place->state == PLACE_EMPTY && !local->is_stopped)
@@ -281,6 +291,8 @@ static int64_t place_due(const struct place *place, int64_t now_ns)
     bool is_watched = place->child.end_fd >= 0;
     switch (place->state) {
     case PLACE_RUNNING:
+        if (place->is_reaped)
+            return place->lose_ns;
         return is_watched ? INT64_MAX : now_ns + LOOK_AT_RUNNING_NS;
     case PLACE_ENDING:
         if (!is_watched)
@@ -321,7 +333,7 @@ static void stop(void *context, bool is_finished)
 
 static bool has_process(const struct place *place)
 {
-    return place->state == PLACE_RUNNING || (place->state == PLACE_ENDING && !place->is_reaped);
+    return (place->state == PLACE_RUNNING || place->state == PLACE_ENDING) && !place->is_reaped;
 }
 
 /* Ends one process, waiting for it until the deadline. */

@@ -19,6 +19,8 @@
 #include "mwt_run.h"
 
 #define MS INT64_C(1000000)
+/* How long the connection of a slave that has ended may still be read. */
+#define UNREAD_NS (20 * MS)
 #define PATIENCE_MS 60000
 
 /* A local farm of one slave. */
@@ -156,8 +158,8 @@ static size_t count_in_trail(struct farm *farm, const char *text)
     return count;
 }
 
-/* The end of a slave is noticed at once though its connection stays up, and it is replaced in the
- * next turn; until then nothing makes the loop look at it. */
+/* The end of a slave is noticed at once though its connection stays up, and it is replaced a moment
+ * later; until it ends nothing makes the loop look at it. */
 static void test_noticed_at_once(void)
 {
     static struct farm farm;
@@ -173,17 +175,40 @@ static void test_noticed_at_once(void)
     kill_slave(&farm);
     turn_when_woken(&farm);
 
-    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 killed by signal 9 (Killed)");
     CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 1);
+    turn(&farm, INT64_MAX);
     turn(&farm, INT64_MIN);
-    turn(&farm, INT64_MIN);
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 killed by signal 9 (Killed)");
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 2);
-    CU_ASSERT_TRUE(farm.loop.clock < 1 * MS);
+    CU_ASSERT_TRUE(farm.loop.clock < UNREAD_NS + 1 * MS);
     close(channel);
     channel = channel_of(&farm);
     end(&farm);
     close(channel);
+}
+
+/* A slave may end before the master has read all that it sent: results and a goodbye. Then its
+ * connection is read to its end, however late the master turns, and the slave is not lost. */
+static void test_read_to_the_end(void)
+{
+    static struct farm farm;
+    start(&farm, "hold", true);
+    int channel = channel_of(&farm);
+    turn(&farm, 1);
+    kill_slave(&farm);
+    turn_when_woken(&farm);
+
+    int64_t late_ns = farm.loop.clock + 10000 * MS;
+    mwt_fake_frame(&farm.loop.fakes[0], late_ns, 1, "goodbye");
+    mwt_fake_down(&farm.loop.fakes[0], late_ns, 1, "closed by the peer");
+    farm.loop.clock = late_ns;
+    turn(&farm, INT64_MIN);
+
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "frame 1 goodbye, down 1 closed by the peer");
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+    close(channel);
+    end(&farm);
 }
 
 /* Without such descriptors the slaves are looked at every half a second. */
@@ -199,8 +224,11 @@ static void test_looked_at(void)
 
     farm.loop.clock = look_ns - 1 * MS;
     turn(&farm, INT64_MIN);
-    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "");
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: "), 0);
     farm.loop.clock = look_ns;
+    turn(&farm, INT64_MIN);
+    CU_ASSERT_EQUAL(deadline(&farm), look_ns + UNREAD_NS);
+    farm.loop.clock = deadline(&farm);
     turn(&farm, INT64_MIN);
 
     CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 killed by signal 9 (Killed)");
@@ -281,6 +309,7 @@ static void test_given_up(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "exit status 5"));
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 4);
     CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: exit status 5"), 4);
+    turn(&farm, INT64_MIN);
     CU_ASSERT_EQUAL(deadline(&farm), INT64_MAX);
     end(&farm);
 }
@@ -328,6 +357,7 @@ int main(int argc, char **argv)
 {
     CU_TestInfo tests[] = {
         {"noticed at once", test_noticed_at_once},
+        {"read to the end", test_read_to_the_end},
         {"looked at", test_looked_at},
         {"stopped", test_stopped},
         {"helped along", test_helped_along},
