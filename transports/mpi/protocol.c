@@ -3,9 +3,9 @@
  * The order of messages between two ranks. The functions of mpi.c call it. A link begins with the
  * connecting rank's hello. The answer is a welcome, or a bye if the rank does not listen. A link
  * ends when each end has sent exactly one bye, so that counting them tells whether a message can
- * still be on its way. Messages between our bye and theirs are received and thrown away. All of
- * this is in the tags: only frames, and the notes of their sizes, have a body. A new kind of
- * message is a kind in tags.h and a case of the switch here.
+ * still be on its way. Messages that arrive after we sent our bye and before theirs are thrown
+ * away. All of this is in the tags: only frames, and the notes of their sizes, have a body. A new
+ * kind of message is a kind in tags.h and a case of the switch here.
  */
 #include "protocol.h"
 

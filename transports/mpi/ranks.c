@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opens and closes the communicators. The caller's things stay as they are: its communicator is
- * only read, its error handler stays, though it is called if MPI fails in the split, and only a
- * rank that initialised MPI finalises it.
+ * Opens and closes the communicators, for mpi.c.
+ *
+ * Invariants: the caller's communicator is only read. Its error handler stays, though MPI calls it
+ * if the split fails. Only a rank that initialised MPI here finalises it. To tell all ranks another
+ * fact of each rank, add an int64_t to struct mwi_mpi_card.
  *
  * Our communicator is made by MPI_Comm_split. MPI_Comm_dup would call the caller's attribute
  * functions, and no rank could stay out. The second communicator, for parts, is a duplicate of

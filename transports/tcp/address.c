@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Parses and prints addresses, for tcp.c, listener.c, dial.c and socket.c. Parsing is pure: names
- * are looked up in resolve.c. libevent's own parser refuses port 0, hence this one. A new form of
- * address is a value of mwi_tcp_address_kind, which dial.c and socket.c handle.
+ * Parses and prints addresses, for tcp.c, listener.c, dial.c and socket.c. Parsing looks up no
+ * names: resolve.c does. libevent's own parser cannot be used, since it refuses port 0. A new form
+ * of address is a value of mwi_tcp_address_kind, which dial.c and socket.c handle.
  */
 #include "address.h"
 

@@ -2,8 +2,8 @@
  *
  * Runs the event loop for up to a second so that a closing transport loses no queued frame. It does
  * not wait until the other ends close, as a linger does: it is enough that their kernels have
- * acknowledged all bytes, since a kernel hands those out before it reports a reset. Called by the
- * close of tcp.c, and by nobody else.
+ * acknowledged all bytes, since a kernel hands those out before it reports a reset. Only the
+ * close function of tcp.c calls it.
  */
 #include "ending.h"
 

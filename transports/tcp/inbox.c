@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes to frames, for conn.c. A whole frame is handed out where it lies in the shared buffer,
- * without a copy or an allocation. Only a frame that is cut off at the buffer's end gets a block of
- * its own, and the rest is received directly into it. The wire form is in README.md.
+ * Turns bytes into frames, for conn.c. A whole frame is handed out where it lies in the shared
+ * buffer, without a copy or an allocation. Only a frame that is cut off at the buffer's end gets a
+ * block of its own, and the rest is received directly into it.
  *
- * Memory follows the bytes that have come, not the size that was announced: a block begins with
- * 64 KiB or twice the largest frame that this sender has completed, and doubles as it fills.
+ * Invariant: memory follows the bytes that have come, not the size that was announced. A block
+ * begins with 64 KiB or twice the largest frame that this sender has completed, and doubles as it
+ * fills. The wire form is in README.md: a change of it goes into mwi_tcp_inbox_next here, and into
+ * outbox.c.
  */
 #include "inbox.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Accepts connections and hands them to conn.c. When descriptors or memory run out, the connection
- * that waits would keep the listening socket readable, and the loop would spin. So all listeners
- * rest for a moment, while the peers that are there go on working. tcp.c makes the listeners.
+ * Accepts connections and hands them to conn.c. tcp.c makes the listeners.
+ *
+ * Invariant: a connection that cannot be accepted never makes the event loop spin. If descriptors
+ * or memory run out, the connection that waits keeps the listening socket readable. So all
+ * listeners rest for a moment, while the peers that are there go on working. A check of a peer
+ * before it becomes a connection, such as a list of allowed addresses, goes here.
  */
 #include "listener.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keeps an epoll set in step with the sockets of a transport. Called by conn.c and listener.c
- * whenever they wait for something else, and by tcp.c. If the kernel refuses to enter a socket, it
- * is served late: in the poll that the caller makes once a second anyway.
+ * Keeps an epoll set in step with the sockets of a transport. conn.c and listener.c call it
+ * whenever they begin to wait for other events of a socket, tcp.c when the set is made.
+ *
+ * Invariant: once the set is made, it holds the sockets of the listeners and of the connections
+ * that are up. Other sockets, and one that the kernel refuses to enter, are served late: in the
+ * poll that the caller makes once a second anyway.
  */
 #include "mirror.h"
 

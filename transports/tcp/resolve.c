@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Numeric addresses need no look-up. Names are looked up with libevent's resolver, which reads
- * /etc/hosts and /etc/resolv.conf and never blocks. It does not know the other sources of names
- * that a machine may have (nsswitch.conf). So a name that it does not find is looked up once more
- * with getaddrinfo, which blocks, but only if the name servers have just answered: getaddrinfo
- * would otherwise wait for them. dial.c owns each resolve.
+ * Looks up a host, for dial.c, which owns each resolve. Numeric addresses need no look-up. Names
+ * are looked up with libevent's resolver, which reads /etc/hosts and /etc/resolv.conf and never
+ * blocks. It does not know the other sources of names that a machine may have (nsswitch.conf). So a
+ * name that it does not find is looked up once more with getaddrinfo, which blocks, but only if the
+ * name servers have just answered: getaddrinfo would otherwise wait for them. Another source of
+ * names goes between the two.
  */
 #include "resolve.h"
 

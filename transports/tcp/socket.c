@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sockets and their options: the only room that makes sockets or sets options. dial.c, listener.c,
- * linger.c and tcp.c call it.
+ * Sockets and their options. dial.c, listener.c, conn.c, linger.c, ending.c and tcp.c call it.
  *
- * Keepalive finds a host that dies while nothing is on its way to it. TCP_USER_TIMEOUT, its usual
- * companion, is not set: it also kills a connection whose other end is alive but does not read for
- * that long, such as a slave that computes. watch.c does its work instead.
+ * Invariants: no other file calls socket or setsockopt. Keepalive finds a host that dies while
+ * nothing is on its way to it. TCP_USER_TIMEOUT, its usual companion, is not set: it also kills a
+ * connection whose other end is alive but does not read for that long, such as a slave that
+ * computes. watch.c does its work instead. A new option of TCP goes into mwi_tcp_socket_tune.
  */
 #include "socket.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The transport's table of functions: reads addresses, looks up peers, and polls. Events are called
+ * The transport's table of functions, which the loop calls: reads addresses, looks up peers, and
+ * polls. Events are called
  * inside event_base_loop or the flush before it, both in poll_transport, and nowhere else.
  *
  * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. The
