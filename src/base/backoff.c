@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A nap is a fraction of the time already waited, up to a nap that costs next to nothing, so no
- * nap makes a wait much longer. By default the first nap comes late enough that two processes
- * which answer each other do not start to nap for each other, each waiting for the end of the
- * other's nap.
+ * Decides how long the next pause of a wait is. mpi.c and loop.c ask it after each look that found
+ * nothing.
  *
- * A large message over MPI moves only while both ends look. So naps stay away, or short, for the
- * time that it takes over a slow network, but not for ever: its other end may be busy computing.
- * docs/transports.md has the measurements.
+ * Invariants: a nap is a fraction of the time already waited, up to NAP_MAX_NS, so no nap makes a
+ * wait much longer. By default the first nap comes late enough that two processes which answer each
+ * other do not start to nap for each other, each waiting for the end of the other's nap.
+ *
+ * A large message over MPI moves only while both ends look. So there are no naps, or short ones,
+ * for the time that the message takes over a slow network. After that time naps return, since the
+ * other end may be busy computing. docs/transports.md has the measurements; measure again before
+ * you change a constant.
  */
 #include "backoff.h"
 

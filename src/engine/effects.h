@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What goes into an engine and what comes out. An engine is stepped with an event and leaves
- * effects behind; the loop carries them out before the next step. Engines never read a clock, a
- * socket or a file: all they know is in the events.
+ * Events go into an engine, and effects come out. The loop steps an engine with an event; the
+ * engine leaves effects, which the loop carries out before the next step. Engines never read a
+ * clock, a socket or a file: all that they know is in the events.
  */
 #ifndef MWI_EFFECTS_H
 #define MWI_EFFECTS_H

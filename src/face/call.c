@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The functions that a task algorithm calls. Arguments are read from where they were received; the
- * result is built in engine/results, and each one that is left replaces the one before it. So an
- * error of one of these functions fails the task with a sentence, unless the algorithm leaves
- * another result after it. face/slave runs calls. A new way to leave a result is a function here
- * over a new one of engine/results.
+ * The functions that a task algorithm calls. face/slave makes the call and runs the algorithm.
+ * Arguments are read from where they were received; the result is built in engine/results.
+ *
+ * Invariant: each result that the algorithm leaves replaces the one before it. So if one of these
+ * functions fails, the task fails with its sentence, unless the algorithm leaves another result
+ * afterwards. A new way to leave a result is a function here over a new one of engine/results.
  */
 #include "face/call.h"
 

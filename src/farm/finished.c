@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of results. lifecycle puts results in and takes them out for the user.
+ * The queue of results, a ring. lifecycle puts results in and takes them out for the user.
  *
- * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag;
- * whoever pops it has both. The ring doubles when it is full and never shrinks.
+ * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag; the
+ * caller that pops it takes over both. The ring doubles when it is full and never shrinks.
+ * Something more that the user is to learn with a result is a field of struct mwi_finished.
  */
 #include "farm/finished.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a slave knows of its master's whereabouts: the member id, host and port that the options
- * say, and those that a resource file says, which a slave reads again before each attempt to
- * connect.
+ * The whereabouts of a slave's master: the member id, host and port that the options say, and those
+ * that a resource file says, which a slave reads again before each attempt to connect.
  */
 #ifndef MWI_ADDRESS_BOOK_H
 #define MWI_ADDRESS_BOOK_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A file behind the table of base/disk.h. Appended bytes wait in a queue; sync writes the queue at
- * the end of the file and calls fdatasync.
+ * A file behind the table of base/disk.h. Nothing in the library opens one yet: a journal of the
+ * master's tasks would. Appended bytes wait in a queue; sync writes the queue at the end of the
+ * file and calls fdatasync. Invariants:
  *
  * - durable_bytes <= written_bytes; the queue follows behind the written bytes.
  * - The first failure stays. In particular a failed fdatasync is not tried again: the kernel may

@@ -18,6 +18,7 @@ enum mwi_slave_state {
     MWI_SLAVE_STATES_COUNT
 };
 
+/* The tasks that a slave takes: those of mw_group in mw/mw.h. */
 enum mwi_slave_group {
     MWI_GROUP_UNORDERED,
     MWI_GROUP_INTERMINGLE,

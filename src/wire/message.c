@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decodes and writes messages. A message is a flat array, so that a group of tasks is one array of
- * objects for msgpack-c and not a tree. Lengths and counts that are known only at the end are first
- * written in msgpack's widest form, and filled in later. A large payload follows the array.
+ * Decodes and writes messages. Both engines, results and greeting call this. A message is a flat
+ * array, so that a group of tasks is one array of objects for msgpack-c and not a tree. Lengths and
+ * counts that are known only at the end are first written in msgpack's widest form, and filled in
+ * later. A large payload follows the array.
  *
- * Frames come from strangers: mwi_guard_first checks the bytes before msgpack-c sees them, and
- * decode_fields checks the type of every field. A new kind of message needs a value of
- * mwi_message_kind, a case in decode_fields, a writer, and a row in docs/protocol.md. Tasks and
- * results are written by hand, because each task pays for it.
+ * Invariants: frames come from strangers, so mwi_guard_first checks the bytes before msgpack-c sees
+ * them, and decode_fields checks the type of every field. Tasks and results are written by hand and
+ * without msgpack-c, because each task pays for it.
+ *
+ * A new kind of message needs a value of mwi_message_kind, a case in decode_fields, a writer, and a
+ * row in docs/protocol.md.
  */
 #include "wire/message.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads values by a format, in three passes over it: the first checks every value, the second makes
- * the strings that need memory, the third sets the outputs. So an error leaves all outputs alone.
- * Arguments in the slave and results in the master are read here. A new letter needs a name in
- * letter_name, a case in object_fits and one in set_output.
+ * Reads values by a format: face/call reads the arguments of a task with it, face/master_results
+ * the values of a result. It walks over the format three times: the first walk checks every value,
+ * the second makes the strings that need memory, the third sets the outputs.
+ *
+ * Invariant: after an error all outputs are unchanged. A new letter needs a name in letter_name, a
+ * case in object_fits and one in set_output.
  */
 #include <assert.h>
 #include <limits.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes values by a format: arguments in the master and results in the slave. Named values become
- * one map behind the others. After an error the buffer holds the values before it; the caller cuts
- * them off. A new letter needs a case in write_value.
+ * Writes values by a format: face/master_submit writes the arguments of a task with it, face/call
+ * the values of a result. Named values become one map behind the others.
+ *
+ * Invariant: after an error the buffer holds the values that were written before it, and the caller
+ * cuts them off. A new letter needs a case in write_value.
  */
 #include <stdio.h>
 #include <string.h>
