@@ -4,6 +4,9 @@
  * addresses the resource file needs, to the local slaves; closing goes back. mw_main opens by
  * settings, and a program that embeds a master by options, which become settings here first.
  *
+ * Invariants: an open that fails closes everything that it has opened. Chores are stopped before
+ * the slaves are told to shut down, and closed while the loop still lives.
+ *
  * To add a room to the master: open it in open_parts with its settings, and close it in
  * mwi_master_close and free_master.
  */

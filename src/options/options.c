@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Keeps the value of each option of one mw_options, and who set it when. table.c says which options
- * there are, kind.c reads their texts, argv.c takes them out of argv.
+ * there are, kind.c reads their texts, argv.c takes them out of argv. mw_main and programs that
+ * embed a farm call the setters; role.c, check.c and settings.c call the readers.
+ *
+ * Invariants: kind.c has accepted the value of every option. A value that is refused leaves the
+ * option as it was, and a sentence in the object. A new option is a row in table.c and needs no
+ * change here.
  *
  * Each setting has a number, its sequence: all those from the environment have the first number,
  * those from argv and mw_options_set the following ones, in order. A later setting of an option

@@ -5,6 +5,9 @@
  * connection, the notice of a cut, or an act of mw_sim_at. To add a kind of event, embed a struct
  * mwi_sim_event in the object that it concerns and reserve room for it on the agenda.
  *
+ * Invariants: the clock never goes back; events of one time fire in the order in which they were
+ * arranged; only one host runs at a time. So a seed always gives the same run.
+ *
  * This is the top room of the simulator beside the transport: it may call all others.
  */
 #include <mw/sim.h>

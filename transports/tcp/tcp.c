@@ -4,6 +4,9 @@
  * polls. Events are called
  * inside event_base_loop or the flush before it, both in poll_transport, and nowhere else.
  *
+ * A new function of mw_transport_api is a function here and a row of the table at the end; what it
+ * does to one connection goes into conn.c.
+ *
  * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. The
  * timer is set only if a poll's deadline comes before the time that it is set to. The deadlines of
  * a busy loop move away, so a usual turn makes no system call for time.
