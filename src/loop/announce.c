@@ -6,7 +6,7 @@
  * is written again when its interval has passed or that number has changed.
  *
  * Invariants: once the file says that the farm has failed or is finished, it is not written again.
- * If another master has written the file since, its last writing is left out. A new field is a
+ * That last writing is left out if another master has written the file since. A new field is a
  * field of struct mwi_resource, which write_file fills.
  */
 #include "loop/announce.h"

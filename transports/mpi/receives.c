@@ -5,9 +5,9 @@
  * later messages of the rank, while the frame's parts arrive as fast as its sender calls MPI. The
  * parts are received side by side into one block, which the receiver of the frame may keep.
  *
- * A rank's parts are asked for in the order of its notes, which is the order of sending, so each
- * receive is large enough for its part. The block belongs to the queue, even if the link ends
- * meanwhile: MPI writes to it until all parts have arrived.
+ * Invariants: a rank's parts are asked for in the order of its notes, which is the order of
+ * sending, so each receive is large enough for its part. The block belongs to the queue, even if
+ * the link ends meanwhile: MPI writes to it until all parts have arrived.
  */
 #include "receives.h"
 
