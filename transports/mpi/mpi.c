@@ -7,8 +7,8 @@
  *
  * Invariants: events are called in a poll and nowhere else. Every rank of the caller's communicator
  * opens or declines, and closing waits for all ranks, so that no message is left in a communicator
- * that is freed. A new
- * kind of message goes into protocol.c; how communicators are made, into ranks.c.
+ * that is freed. A new kind of message goes into protocol.c; how communicators are made, into
+ * ranks.c.
  */
 #include "protocol.h"
 
