@@ -72,8 +72,8 @@ static void take_effect(struct mwt_outbox *outbox, struct mwi_effect_entry *effe
         add_text(outbox, outbox->events, sizeof outbox->events, "%sdrop %llu", comma, peer);
         break;
     case MWI_EFFECT_LOST:
-        add_text(outbox, outbox->events, sizeof outbox->events, "%slost %llu after %d", comma,
-                 peer, effect->was_useful);
+        add_text(outbox, outbox->events, sizeof outbox->events, "%slost %llu after %d", comma, peer,
+                 effect->was_useful);
         break;
     case MWI_EFFECT_AUDIT:
         take_record(outbox, &effect->record);
