@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents against the sources: documents.py SOURCE COMPILER [FLAG...]
 
-Examples compile, links lead somewhere, and what the documents say of errors, sentences, audit records
+Examples compile, links lead somewhere, files that are named exist, and what the documents say of errors, sentences, audit records
 and states is what the sources say.
 """
 import pathlib
@@ -34,7 +34,8 @@ def check_compiles(document, code):
 def check_examples():
     (readme,) = code_of("README.md", "c")
     check_compiles("README.md", readme)
-    headers = ["poll.h", "stdio.h", "stdlib.h", "string.h", "mw/embed.h", "mw/mw.h", "mw/sim.h"]
+    headers = ["poll.h", "stdio.h", "stdlib.h", "string.h", "mw/embed.h", "mw/mw.h", "mw/sim.h",
+               "mw/stats.h"]
     includes = "".join(f"#include <{header}>\n" for header in headers)
     check_compiles("docs/guide.md", includes + "".join(code_of("docs/guide.md", "c")))
 
@@ -44,6 +45,32 @@ def check_links():
         for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
             if "://" not in link and not (document.parent / link).exists():
                 problems.append(f"{document.relative_to(source)}: no such file: {link}")
+
+
+def prose(file):
+    """The text of a document, or the comments of a source, in lines as they stand in the file."""
+    text = file.read_text()
+    if file.suffix not in (".c", ".h"):
+        return text
+    parts = re.split(r"(/\*.*?\*/)", text, flags=re.S)
+    return "".join(part if part.startswith("/*") else "\n" * part.count("\n") for part in parts)
+
+
+def check_paths():
+    """A path that a document or a comment names is the end of a file's path; so is, in a comment, the bare
+    name of a .c or .py. NAME stands for any name."""
+    folders = ["docs", "examples", "include", "src", "tests", "transports"]
+    files = [file for folder in folders for file in sorted((source / folder).rglob("*")) if file.is_file()]
+    paths = {"/" + "/".join(file.relative_to(source).parts[start:]) for file in files
+             for start in range(len(file.relative_to(source).parts))}
+    readers = [file for file in [*source.glob("*.md"), *files]
+               if file.suffix in (".c", ".h", ".md", ".dot") or file.name == "CMakeLists.txt"]
+    for file in readers:
+        bare = "" if file.suffix == ".md" else r"|\w+\.(?:c|py)"
+        for number, line in enumerate(prose(file).split("\n"), 1):
+            for path in re.findall(rf"(?<![\w/.$}}*-])((?:\w[\w-]*/)+[\w-]+\.(?:c|h|py|md|dot){bare})\b", line):
+                if "NAME" not in path and "/" + path not in paths:
+                    problems.append(f"{file.relative_to(source)}:{number}: no such file: {path}")
 
 
 def check_errors():
@@ -134,6 +161,7 @@ def check_from_cl_mw():
 check_examples()
 check_from_cl_mw()
 check_links()
+check_paths()
 check_errors()
 check_sentences()
 check_audit()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The benchmark's task over Gearman, with libgearman's defaults. This process is the client, and
- * forks --workers processes. All talk to a gearmand on this host at --port, which peers.py starts.
+ * forks --workers processes. All talk to a gearmand on this host at --port, which farms.py starts.
  * For throughput the client adds up to --ahead tasks and runs them together.
  */
 #include <libgearman/gearman.h>
