@@ -4,7 +4,7 @@
  * of mw/stats.h.
  *
  * A new number is a field at the end of a struct there, counted by the function that changes what
- * it counts (tasks.c, slaves.c, loop.c), and copied here.
+ * it counts (tasks.c, slaves.c, outgoing.c, master_engine.c, loop.c), and copied here.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The counters of a master, in the form in which mw/stats.h shows them. tasks and slaves count in
- * the functions that move tasks and slaves, so that the numbers cannot differ from what happened;
- * nobody else writes them.
+ * The counters of a master, in the form in which mw/stats.h shows them. Each number is counted
+ * by the function that changes it, so that it cannot differ from what happened: tasks and slaves by
+ * tasks and slaves, messages and their groups by the master's engine.
  */
 #ifndef MWI_STATS_H
 #define MWI_STATS_H
