@@ -8,7 +8,8 @@
  *   ended before it says that another one was started.
  * - A process that has ended may have left its end of the socket to a child of its own, so that its
  *   connection stays up. So the end of the process is waited for as well: by its descriptor, or,
- *   where there is none (Linux below 5.3), by looking every LOOK_AT_RUNNING_NS.
+ *   where there is none (Linux below 5.3, or a very large farm), by looking every
+ *   LOOK_AT_RUNNING_NS.
  * - Such a connection may still hold results, or a goodbye, that nobody has read. So the slave is
  *   lost only if its connection stays up for UNREAD_NS more, in which the loop polls at least once.
  * - Once the farm has been told to stop, no place is filled, and no process is killed before close.
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -37,6 +39,9 @@
 #define UNREAD_NS (20 * MWI_NS_PER_MS)
 /* How long a place waits that could not be filled. */
 #define RETRY_NS (500 * MWI_NS_PER_MS)
+/* The ends of processes are waited for by descriptors in a farm that has at most one slave for this
+ * many descriptors that the process may open: so the slaves take half of them at most. */
+#define DESCRIPTORS_PER_SLAVE 4
 /* The longest wait for a process at close before the clock is read again. */
 #define WAIT_MS_MAX 1000
 
@@ -68,6 +73,7 @@ struct mwi_local {
     size_t given_up_count;
     int64_t due_ns; /* when a place must be looked at */
     bool is_stopped;
+    bool hears_ends; /* by descriptors, if the kernel has them */
     mw_reason last_end;
 };
 
@@ -103,6 +109,14 @@ static size_t slaves_wanted(const struct mwi_local_settings *settings)
         return settings->slaves_count;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors < 1 ? 1 : (size_t)processors;
+}
+
+/* A large farm needs its descriptors for the sockets of its slaves. */
+static bool can_hear_ends(size_t places_count)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           places_count <= limit.rlim_cur / DESCRIPTORS_PER_SLAVE;
 }
 
 static void free_local(struct mwi_local *local)
@@ -205,6 +219,11 @@ static void watch_end(struct place *place)
     struct mwi_descriptors *descriptors = mwi_loop_descriptors(place->local->loop);
     if (place->child.end_fd < 0)
         return;
+    if (!place->local->hears_ends) {
+        close(place->child.end_fd);
+        place->child.end_fd = -1;
+        return;
+    }
     place->end = (struct mwi_watch){.fd = place->child.end_fd, .ready = hear_end, .context = place};
     if (mwi_descriptors_add(descriptors, &place->end) == MW_OK)
         return;
@@ -387,6 +406,7 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     }
     assert(opened->arguments_count > CHANNEL_INDEX);
     opened->places_count = places_count;
+    opened->hears_ends = can_hear_ends(places_count);
     for (size_t i = 0; i < opened->places_count; i++)
         opened->places[i].local = opened;
     mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,13 +59,13 @@ static int be_slave(char **argv)
     return is_brief ? 5 : hold_channel(atoi(argv[2] + sizeof option - 1));
 }
 
-/* Starts the farm. `what` is the slave's argument: "hold" or "end". */
-static void start(struct farm *farm, char *what, bool has_descriptors)
+/* Starts a farm. `what` is the slaves' argument: "hold" or "end". */
+static void start_several(struct farm *farm, size_t slaves_count, char *what, bool has_descriptors)
 {
     char path[4096] = "", name[] = "test_local_slaves";
     char *argv[] = {name, what, NULL};
     struct mwi_local_settings settings = {
-        .slaves_count = 1, .executable = path, .argc = 2, .argv = argv};
+        .slaves_count = slaves_count, .executable = path, .argc = 2, .argv = argv};
     mw_reason why = {""};
     memset(farm, 0, sizeof *farm);
     mwt_folder_create(&farm->folder);
@@ -77,6 +78,11 @@ static void start(struct farm *farm, char *what, bool has_descriptors)
     farm->loop.clock = 0;
     CU_ASSERT_EQUAL_FATAL(mwi_local_open(&farm->local, &settings, farm->loop.loop, 0, &why), MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_local_start(farm->local, &why), MW_OK);
+}
+
+static void start(struct farm *farm, char *what, bool has_descriptors)
+{
+    start_several(farm, 1, what, has_descriptors);
 }
 
 static void end(struct farm *farm)
@@ -353,6 +359,27 @@ static void test_no_connection(void)
     close(channel);
 }
 
+/* A farm starts as many slaves as it has descriptors for their sockets; those for their ends do not
+ * stand in the way. */
+static void test_few_descriptors(void)
+{
+    static struct farm farm;
+    struct rlimit before, few;
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 48;
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &few), 0);
+
+    start_several(&farm, 24, "end", true);
+
+    turn(&farm, INT64_MIN);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 24);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (const char *at = farm.loop.fakes[0].calls; (at = strstr(at, "connect fd:")) != NULL; at++)
+        close(atoi(at + strlen("connect fd:")));
+    end(&farm);
+}
+
 int main(int argc, char **argv)
 {
     CU_TestInfo tests[] = {
@@ -364,6 +391,7 @@ int main(int argc, char **argv)
         {"given up", test_given_up},
         {"close", test_close},
         {"no connection", test_no_connection},
+        {"few descriptors", test_few_descriptors},
         CU_TEST_INFO_NULL,
     };
     if (argc > 2 && strcmp(argv[1], "--mw-slave") == 0)
