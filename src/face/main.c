@@ -84,7 +84,7 @@ static mw_error open_master(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
         return error;
     }
-    error = mwi_master_open(master, program, &settings, mwi_signals_fd(), &has_joined, why);
+    error = mwi_master_open(master, program, &settings, true, &has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
 }
@@ -129,8 +129,7 @@ static int run_slave(const mw_program *program, const mw_options *options,
     struct mwi_slave_settings settings;
     bool has_joined;
     mwi_settings_read_slave(&settings, options, mode);
-    mw_error error =
-        mwi_slave_open(&slave, program, &settings, mwi_signals_fd(), &has_joined, &reason);
+    mw_error error = mwi_slave_open(&slave, program, &settings, true, &has_joined, &reason);
     if (error == MW_EGONE && mode == MWI_MODE_TCP_SLAVE)
         return 0;
     if (error != MW_OK) {

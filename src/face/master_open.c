@@ -198,7 +198,7 @@ static mw_error open_places(mw_master *master, const struct mwi_master_settings 
 }
 
 static mw_error open_loop(mw_master *master, const struct mwi_master_settings *settings,
-                          int wake_fd, mw_reason *why)
+                          bool has_signals, mw_reason *why)
 {
     struct mwi_loop_engine engine = {.engine = &master->engine,
                                      .step = step_engine,
@@ -209,7 +209,7 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
     mw_error error = mwi_loop_open(&master->loop, &engine, settings->wait, master->trail);
     if (error == MW_OK)
         error = mwi_loop_open_descriptors(master->loop, why);
-    if (error == MW_OK && wake_fd >= 0)
+    if (error == MW_OK && has_signals)
         error = mwi_signals_watch(master->loop, why);
     return error;
 }
@@ -222,7 +222,7 @@ static mw_error start_slaves(mw_master *master, const struct mwi_local_settings 
 }
 
 static mw_error open_parts(mw_master *master, const struct mwi_master_settings *settings,
-                           int wake_fd, bool *has_joined, mw_reason *why)
+                           bool has_signals, bool *has_joined, mw_reason *why)
 {
     const mw_transport_api *apis[MWI_TRANSPORTS_MAX];
     mw_error error = find_transports(settings, apis, why);
@@ -231,7 +231,7 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     if (error != MW_OK)
         return error;
     master->engine.effects.is_audited = mwi_audit_file_wanted(master->trail);
-    error = open_loop(master, settings, wake_fd, why);
+    error = open_loop(master, settings, has_signals, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);
     if (error == MW_OK)
@@ -257,8 +257,8 @@ static void free_master(mw_master *master)
 }
 
 mw_error mwi_master_open(mw_master **master, const mw_program *program,
-                         const struct mwi_master_settings *settings, int wake_fd, bool *has_joined,
-                         mw_reason *why)
+                         const struct mwi_master_settings *settings, bool has_signals,
+                         bool *has_joined, mw_reason *why)
 {
     mw_master *opened;
     *has_joined = false;
@@ -270,9 +270,9 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "cannot make a master: %s", mw_error_text(error));
         return error;
     }
-    opened->has_signals = wake_fd >= 0;
+    opened->has_signals = has_signals;
     why->text[0] = '\0';
-    error = open_parts(opened, settings, wake_fd, has_joined, why);
+    error = open_parts(opened, settings, has_signals, has_joined, why);
     if (error != MW_OK) {
         /* The resource file may have promised a master already. */
         if (opened->loop != NULL)
@@ -300,7 +300,7 @@ static mw_error open_by_options(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
         return error;
     }
-    error = mwi_master_open(master, program, &settings, -1, has_joined, why);
+    error = mwi_master_open(master, program, &settings, false, has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
 }

@@ -7,13 +7,13 @@
 
 #include "face/master.h"
 
-/* Opens a master, as mw_master_open, by its settings, which are borrowed for the call. `wake_fd` is
- * readable once a signal came; -1 if signals are not ours. *has_joined is always set: whether the
- * collective call of the communicator was made, and need not be made up for. On failure the
- * sentence is in *why. */
+/* Opens a master, as mw_master_open, by its settings, which are borrowed for the call.
+ * `has_signals` says that mwi_signals_install was called: a signal then ends the farm. *has_joined
+ * is always set: whether the collective call of the communicator was made, and need not be made up
+ * for. On failure the sentence is in *why. */
 mw_error mwi_master_open(mw_master **master, const mw_program *program,
-                         const struct mwi_master_settings *settings, int wake_fd, bool *has_joined,
-                         mw_reason *why) MW_USE_RESULT;
+                         const struct mwi_master_settings *settings, bool has_signals,
+                         bool *has_joined, mw_reason *why) MW_USE_RESULT;
 
 /* Says how the farm ended, for the resource file: whether well. */
 void mwi_master_close(mw_master *master, bool is_finished);

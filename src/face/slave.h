@@ -32,8 +32,8 @@ struct mw_slave {
 /* Opens a slave, as mw_slave_open, by its settings, which are borrowed for the call; the rest as
  * mwi_master_open. */
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
-                        const struct mwi_slave_settings *settings, int wake_fd, bool *has_joined,
-                        mw_reason *why) MW_USE_RESULT;
+                        const struct mwi_slave_settings *settings, bool has_signals,
+                        bool *has_joined, mw_reason *why) MW_USE_RESULT;
 
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);

@@ -248,21 +248,21 @@ static mw_error open_trail(mw_slave *slave, const struct mwi_audit_settings *set
     return error;
 }
 
-static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *settings, int wake_fd,
-                          mw_reason *why)
+static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *settings,
+                          bool has_signals, mw_reason *why)
 {
     struct mwi_loop_engine engine = {.engine = &slave->engine,
                                      .step = step_engine,
                                      .deadline = engine_deadline,
                                      .effects = &slave->engine.effects};
     mw_error error = mwi_loop_open(&slave->loop, &engine, settings->wait, slave->trail);
-    if (error == MW_OK && wake_fd >= 0)
+    if (error == MW_OK && has_signals)
         error = mwi_signals_watch(slave->loop, why);
     return error;
 }
 
-static mw_error open_parts(mw_slave *slave, struct search *search, int wake_fd, bool *has_joined,
-                           mw_reason *why)
+static mw_error open_parts(mw_slave *slave, struct search *search, bool has_signals,
+                           bool *has_joined, mw_reason *why)
 {
     const struct mwi_slave_settings *settings = search->settings;
     const struct mwi_place_settings *place = &settings->place;
@@ -271,7 +271,7 @@ static mw_error open_parts(mw_slave *slave, struct search *search, int wake_fd, 
     if (error == MW_OK)
         error = open_trail(slave, &settings->audit, why);
     if (error == MW_OK)
-        error = open_loop(slave, settings, wake_fd, why);
+        error = open_loop(slave, settings, has_signals, why);
     if (error != MW_OK)
         return error;
     find_origin(&slave->origin, api, place->environment);
@@ -359,8 +359,8 @@ static void free_slave(mw_slave *slave)
 }
 
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
-                        const struct mwi_slave_settings *settings, int wake_fd, bool *has_joined,
-                        mw_reason *why)
+                        const struct mwi_slave_settings *settings, bool has_signals,
+                        bool *has_joined, mw_reason *why)
 {
     mw_slave *opened;
     struct search search = {.settings = settings, .address_book = settings->address_book};
@@ -373,9 +373,9 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
         snprintf(why->text, sizeof why->text, "cannot make a slave: %s", mw_error_text(error));
         return error;
     }
-    opened->has_signals = wake_fd >= 0;
+    opened->has_signals = has_signals;
     why->text[0] = '\0';
-    error = open_parts(opened, &search, wake_fd, has_joined, why);
+    error = open_parts(opened, &search, has_signals, has_joined, why);
     if (error != MW_OK) {
         free_slave(opened);
         if (why->text[0] == '\0')
@@ -402,7 +402,7 @@ static mw_error open_by_options(mw_slave **slave, const mw_program *program,
     if (mode != MWI_MODE_CUSTOM && !mwi_role_is_slave(mode))
         return mwi_role_fail_master(options, world, why);
     mwi_settings_read_slave(&settings, options, mode);
-    return mwi_slave_open(slave, program, &settings, -1, has_joined, why);
+    return mwi_slave_open(slave, program, &settings, false, has_joined, why);
 }
 
 mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)

@@ -73,7 +73,7 @@ struct mwi_local {
     size_t given_up_count;
     int64_t due_ns; /* when a place must be looked at */
     bool is_stopped;
-    bool hears_ends; /* by descriptors, if the kernel has them */
+    bool is_told_of_ends; /* by descriptors, if the kernel has them */
     mw_reason last_end;
 };
 
@@ -219,7 +219,7 @@ static void watch_end(struct place *place)
     struct mwi_descriptors *descriptors = mwi_loop_descriptors(place->local->loop);
     if (place->child.end_fd < 0)
         return;
-    if (!place->local->hears_ends) {
+    if (!place->local->is_told_of_ends) {
         close(place->child.end_fd);
         place->child.end_fd = -1;
         return;
@@ -406,7 +406,7 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     }
     assert(opened->arguments_count > CHANNEL_INDEX);
     opened->places_count = places_count;
-    opened->hears_ends = can_hear_ends(places_count);
+    opened->is_told_of_ends = can_hear_ends(places_count);
     for (size_t i = 0; i < opened->places_count; i++)
         opened->places[i].local = opened;
     mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,
