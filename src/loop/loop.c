@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The face opens a loop for each master and each slave, and turns it whenever the user waits.
- * local.c, announce.c and signals.c use it too. A peer's number has the index of its transport in
- * the upper 8 bits, so that it names the peer among those of all transports. With one transport the
- * loop waits in it. With several it looks at each in turn, with pauses that grow (base/backoff); it
- * sleeps through a pause in a transport that can sleep, whose events then end the pause.
+ * local.c, announce.c and signals.c use it too. carriers.c makes its transports look like one.
  *
  * Invariants: after each step of the engine all its effects are carried out, in order, before the
  * next step. If a frame cannot be queued, no later frame goes to that peer, and the peer is lost.
@@ -17,21 +14,14 @@
 #include "loop/loop.h"
 
 #include <assert.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/backoff.h"
 #include "base/body.h"
 #include "base/clock.h"
 #include "base/time.h"
-#include "options/options.h"
+#include "loop/carriers.h"
 
-#define INDEX_SHIFT 56
-#define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
-/* After how many looks at the transports the descriptors are looked at. */
-#define LOOKS_PER_WAKE_CHECK 64
 /* A transport has work that comes with time alone; see mw_transport_api.fd. */
 #define TURN_EVERY_NS MWI_NS_PER_S
 /* A turn that did not wait in vain dispatches the descriptors only as often as this: it costs a
@@ -40,14 +30,6 @@
 
 /* The block that keep_heap frees. */
 #define KEPT_BLOCK_BYTES ((size_t)4 << 20)
-
-struct loop_transport {
-    struct mwi_loop *loop;
-    size_t index;
-    const mw_transport_api *api;
-    void *transport;
-    size_t ups_count;
-};
 
 struct lost_peers {
     mw_peer *items;
@@ -63,11 +45,9 @@ struct outer_set {
 struct mwi_loop {
     struct mwi_loop_engine engine;
     struct mwi_audit_file *audit;
-    struct loop_transport transports[MWI_TRANSPORTS_MAX];
-    size_t transports_count;
+    struct mwi_carriers carriers;
     struct lost_peers unsendable; /* peers for which a frame could not be queued */
     uint64_t events_count;
-    struct mwi_backoff backoff;          /* for several transports, or for a caller's own loop */
     struct mwi_descriptors *descriptors; /* NULL: the loop waits for its transports only */
     int64_t dispatched_ns;
     struct mwi_chores chores;
@@ -80,18 +60,6 @@ struct mwi_loop {
     int64_t waited_ns; /* in a turn: when the last wait ended; it ends with the first event */
     int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
-
-static mw_peer global_peer(const struct loop_transport *from, mw_peer peer)
-{
-    assert(peer > 0 && peer <= PEER_MASK);
-    return (mw_peer)from->index << INDEX_SHIFT | peer;
-}
-
-static struct loop_transport *transport_of(struct mwi_loop *loop, mw_peer peer)
-{
-    assert(peer >> INDEX_SHIFT < loop->transports_count);
-    return &loop->transports[peer >> INDEX_SHIFT];
-}
 
 static void remember_unsendable(struct mwi_loop *loop, mw_peer peer)
 {
@@ -119,14 +87,12 @@ static bool is_unsendable(const struct mwi_loop *loop, mw_peer peer)
 
 static void send_frame(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 {
-    struct loop_transport *to = transport_of(loop, effect->peer);
     /* A frame that could not be queued is missing: none may follow it. */
     mw_error error = MW_EPEER;
-    mwi_backoff_active(&loop->backoff);
     loop->is_due = true;
     if (!is_unsendable(loop, effect->peer))
-        error = to->api->send(to->transport, effect->peer & PEER_MASK, effect->frame, effect->size,
-                              effect->body.release == NULL ? NULL : &effect->body);
+        error = mwi_carriers_send(&loop->carriers, effect->peer, effect->frame, effect->size,
+                                  effect->body.release == NULL ? NULL : &effect->body);
     if (error != MW_OK) {
         free(effect->frame);
         mwi_body_release(&effect->body);
@@ -139,9 +105,8 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 
 static void drop_peer(struct mwi_loop *loop, mw_peer peer)
 {
-    struct loop_transport *to = transport_of(loop, peer);
     loop->is_due = true;
-    to->api->drop(to->transport, peer & PEER_MASK);
+    mwi_carriers_drop(&loop->carriers, peer);
 }
 
 static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *effect)
@@ -203,37 +168,15 @@ void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason)
     lose_peer(loop, peer, reason, mwi_loop_now(loop));
 }
 
-static void on_event(struct loop_transport *from, struct mwi_event *event)
+static void on_event(void *context, struct mwi_event *event)
 {
-    struct mwi_loop *loop = from->loop;
+    struct mwi_loop *loop = context;
     loop->events_count++;
-    mwi_backoff_active(&loop->backoff);
-    event->now_ns = loop->turned_ns = mwi_loop_now(loop);
+    loop->turned_ns = event->now_ns;
     if (loop->waited_ns == 0)
         loop->waited_ns = event->now_ns;
-    event->transport = from->api->scheme;
-    event->peer = global_peer(from, event->peer);
     step(loop, event);
 }
-
-static void on_up(void *context, mw_peer peer, const char *name)
-{
-    ((struct loop_transport *)context)->ups_count++;
-    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_PEER_UP, .peer = peer, .name = name});
-}
-
-static void on_message(void *context, mw_peer peer, mw_frame *frame)
-{
-    on_event(context, &(struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = peer, .frame = frame});
-}
-
-static void on_down(void *context, mw_peer peer, const char *reason)
-{
-    on_event(context,
-             &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
-}
-
-static const mw_transport_events loop_events = {on_up, on_message, on_down};
 
 /* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and asks
  * for it again a moment later. For messages that come and go this costs more than copying their
@@ -256,7 +199,7 @@ mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *eng
     opened->audit = audit;
     opened->fd = -1;
     opened->is_due = true;
-    mwi_backoff_init(&opened->backoff, wait);
+    mwi_carriers_init(&opened->carriers, wait, on_event, opened);
     *loop = opened;
     return MW_OK;
 }
@@ -266,8 +209,7 @@ void mwi_loop_close(struct mwi_loop *loop)
     if (loop == NULL)
         return;
     mwi_chores_close(&loop->chores, INT64_MIN);
-    for (size_t i = loop->transports_count; i-- > 0;)
-        loop->transports[i].api->close(loop->transports[i].transport);
+    mwi_carriers_fini(&loop->carriers);
     mwi_descriptors_close(loop->outer.set);
     mwi_descriptors_close(loop->descriptors);
     free(loop->unsendable.items);
@@ -276,7 +218,7 @@ void mwi_loop_close(struct mwi_loop *loop)
 
 mw_error mwi_loop_open_descriptors(struct mwi_loop *loop, mw_reason *why)
 {
-    assert(loop->transports_count == 0);
+    assert(loop->carriers.count == 0);
     return loop->descriptors != NULL ? MW_OK : mwi_descriptors_open(&loop->descriptors, why);
 }
 
@@ -298,141 +240,38 @@ void mwi_loop_rouse(struct mwi_loop *loop)
 mw_error mwi_loop_add(struct mwi_loop *loop, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max, size_t *index, mw_reason *why)
 {
-    if (loop->transports_count == MWI_TRANSPORTS_MAX) {
-        snprintf(why->text, sizeof why->text, "more than %d transports", MWI_TRANSPORTS_MAX);
-        return MW_EINVAL;
-    }
-    struct loop_transport *added = &loop->transports[loop->transports_count];
-    mw_transport_config config = {.events = &loop_events,
-                                  .context = added,
-                                  .frame_bytes_max = frame_bytes_max,
-                                  .wake_fd = mwi_descriptors_fd(loop->descriptors),
-                                  .wait = loop->backoff.wait,
-                                  .environment = environment};
-    *added = (struct loop_transport){.loop = loop, .index = loop->transports_count, .api = api};
-    mw_error error = api->open(&added->transport, &config, why);
-    if (error == MW_OK)
-        *index = loop->transports_count++;
-    return error;
+    return mwi_carriers_add(&loop->carriers, api, environment, frame_bytes_max,
+                            mwi_descriptors_fd(loop->descriptors), index, why);
 }
 
 mw_error mwi_loop_listen(struct mwi_loop *loop, size_t index, const char *address, char *bound,
                          size_t size, mw_reason *why)
 {
-    assert(index < loop->transports_count);
-    struct loop_transport *transport = &loop->transports[index];
     loop->is_due = true;
-    return transport->api->listen(transport->transport, address, bound, size, why);
+    return mwi_carriers_listen(&loop->carriers, index, address, bound, size, why);
 }
 
 mw_error mwi_loop_connect(struct mwi_loop *loop, size_t index, const char *address, mw_peer *peer,
                           mw_reason *why)
 {
-    assert(index < loop->transports_count);
-    struct loop_transport *transport = &loop->transports[index];
     loop->is_due = true;
-    mw_error error = transport->api->connect(transport->transport, address, peer, why);
-    if (error == MW_OK)
-        *peer = global_peer(transport, *peer);
-    return error;
+    return mwi_carriers_connect(&loop->carriers, index, address, peer, why);
 }
 
 size_t mwi_loop_peers_max(const struct mwi_loop *loop)
 {
-    size_t total = 0;
-    for (size_t i = 0; i < loop->transports_count; i++) {
-        size_t count = loop->transports[i].api->peers_max(loop->transports[i].transport);
-        total = count < SIZE_MAX - total ? total + count : SIZE_MAX;
-    }
-    return total;
+    return mwi_carriers_peers_max(&loop->carriers);
 }
 
 bool mwi_loop_is_complete(const struct mwi_loop *loop)
 {
-    for (size_t i = 0; i < loop->transports_count; i++) {
-        const struct loop_transport *one = &loop->transports[i];
-        size_t count = one->api->peers_max(one->transport);
-        if (count != SIZE_MAX && one->ups_count < count)
-            return false;
-    }
-    return true;
+    return mwi_carriers_is_complete(&loop->carriers);
 }
 
 const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
 {
-    assert(index < loop->transports_count);
-    return loop->transports[index].api->scheme;
-}
-
-static mw_error look_at_all(struct mwi_loop *loop, mw_reason *why)
-{
-    mw_error error = MW_OK;
-    for (size_t i = 0; i < loop->transports_count && error == MW_OK; i++)
-        error = loop->transports[i].api->poll(loop->transports[i].transport, INT64_MIN, why);
-    return error;
-}
-
-static mw_error nap(struct mwi_loop *loop, int64_t until_ns, mw_reason *why)
-{
-    for (size_t i = 0; i < loop->transports_count; i++)
-        if (loop->transports[i].api->sleeps)
-            return loop->transports[i].api->poll(loop->transports[i].transport, until_ns, why);
-    return loop->transports[0].api->poll(loop->transports[0].transport, until_ns, why);
-}
-
-/* Whether a watched descriptor is readable: polling the transports without waiting does not report
- * that, so it is checked here. */
-static bool is_woken(const struct mwi_loop *loop)
-{
-    struct pollfd wake = {.fd = mwi_descriptors_fd(loop->descriptors), .events = POLLIN};
-    return wake.fd >= 0 && poll(&wake, 1, 0) > 0;
-}
-
-/* Waits a little, as the back-off says, but not beyond the deadline; *is_over says whether
- * something has ended the wait. */
-static mw_error wait_a_little(struct mwi_loop *loop, int64_t now_ns, int64_t deadline_ns,
-                              bool *is_over, mw_reason *why)
-{
-    mwi_backoff_quiet(&loop->backoff, now_ns);
-    int64_t nap_ns = mwi_backoff_next(&loop->backoff, now_ns, 0);
-    *is_over = false;
-    if (nap_ns == MWI_BACKOFF_YIELD) {
-        sched_yield();
-        mwi_backoff_yielded(&loop->backoff, now_ns, mwi_loop_now(loop));
-    }
-    if (nap_ns <= 0)
-        return MW_OK;
-    int64_t until_ns = mwi_time_earlier(deadline_ns, now_ns + nap_ns);
-    mw_error error = nap(loop, until_ns, why);
-    *is_over = mwi_loop_now(loop) < until_ns;
-    return error;
-}
-
-static mw_error poll_several(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
-{
-    uint64_t before = loop->events_count;
-    bool is_over = false;
-    for (unsigned looks_count = 1;; looks_count++) {
-        mw_error error = look_at_all(loop, why);
-        if (error != MW_OK || loop->events_count != before)
-            return error;
-        int64_t now_ns = mwi_loop_now(loop);
-        if (now_ns >= deadline_ns)
-            return MW_OK;
-        error = wait_a_little(loop, now_ns, deadline_ns, &is_over, why);
-        if (error != MW_OK || is_over || loop->events_count != before)
-            return error;
-        if (looks_count % LOOKS_PER_WAKE_CHECK == 0 && is_woken(loop))
-            return MW_OK;
-    }
-}
-
-static mw_error poll_transports(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
-{
-    struct loop_transport *only = &loop->transports[0];
-    if (loop->transports_count == 1)
-        return only->api->poll(only->transport, deadline_ns, why);
-    return poll_several(loop, deadline_ns, why);
+    assert(index < loop->carriers.count);
+    return loop->carriers.items[index].api->scheme;
 }
 
 /* All times are read anyway; the engine's own tick counts as waiting, which it is short beside. */
@@ -482,11 +321,12 @@ static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_r
 {
     uint64_t before = loop->events_count;
     bool can_wait = deadline_ns > loop->turned_ns;
-    mw_error error = poll_transports(loop, deadline_ns, why);
+    mw_error error =
+        mwi_carriers_poll(&loop->carriers, deadline_ns, mwi_descriptors_fd(loop->descriptors), why);
     bool is_quiet = loop->events_count == before;
     if (is_quiet) {
         loop->turned_ns = mwi_loop_now(loop);
-        mwi_backoff_quiet(&loop->backoff, loop->turned_ns);
+        mwi_carriers_note_quiet(&loop->carriers, loop->turned_ns);
     }
     if (error == MW_OK)
         dispatch_descriptors(loop, is_quiet && can_wait);
@@ -554,8 +394,7 @@ int mwi_loop_fd(struct mwi_loop *loop)
 {
     if (loop->is_fd_asked)
         return loop->fd;
-    for (size_t i = 0; i < loop->transports_count && loop->fd < 0; i++)
-        loop->fd = loop->transports[i].api->fd(loop->transports[i].transport);
+    loop->fd = mwi_carriers_fd(&loop->carriers);
     if (loop->fd >= 0 && loop->descriptors != NULL)
         loop->fd = join_descriptors(loop, loop->fd);
     loop->is_fd_asked = true;
@@ -568,11 +407,11 @@ int64_t mwi_loop_due(const struct mwi_loop *loop)
     if (loop->is_due)
         return now_ns;
     int64_t due_ns = find_deadline(loop, loop->turned_ns + TURN_EVERY_NS);
-    if (loop->fd >= 0 && loop->transports_count == 1)
+    if (loop->fd >= 0 && loop->carriers.count == 1)
         return due_ns;
     /* Counted from the last turn, so that to ask often does not put it off. */
-    int64_t nap_ns = mwi_backoff_next(&loop->backoff, loop->turned_ns, 0);
-    return nap_ns > 0 ? mwi_time_earlier(due_ns, loop->turned_ns + nap_ns) : now_ns;
+    int64_t pause_ns = mwi_carriers_pause_ns(&loop->carriers, loop->turned_ns);
+    return pause_ns > 0 ? mwi_time_earlier(due_ns, loop->turned_ns + pause_ns) : now_ns;
 }
 
 int64_t mwi_loop_turned(const struct mwi_loop *loop)
@@ -593,7 +432,7 @@ void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)
 
 int64_t mwi_loop_now(const struct mwi_loop *loop)
 {
-    return loop->transports[0].api->now(loop->transports[0].transport);
+    return mwi_carriers_now(&loop->carriers);
 }
 
 int64_t mwi_loop_deadline_after(const struct mwi_loop *loop, double timeout_s)
