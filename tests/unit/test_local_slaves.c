@@ -202,6 +202,12 @@ static void test_read_to_the_end(void)
     start(&farm, "hold", true);
     int channel = channel_of(&farm);
     turn(&farm, 1);
+    if (deadline(&farm) != INT64_MAX) {
+        printf("no pidfd here ");
+        end(&farm);
+        close(channel);
+        return;
+    }
     kill_slave(&farm);
     turn_when_woken(&farm);
 
