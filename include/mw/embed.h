@@ -73,9 +73,10 @@ MW_API const char *mw_options_error(const mw_options *options);
  * each transport that was added, and listens on `address`; mw_slave_open makes one of the first and
  * connects to `address`. `environment` becomes mw_transport_config.environment. Borrows `api` and
  * `environment` until the masters and slaves opened from the options are closed; copies `address`.
- * Errors, with a sentence in mw_options_error: MW_EINVAL for an api of another
- * MW_TRANSPORT_VERSION or without one of its functions, no address, or too many transports;
- * MW_ENOMEM. Options that have an MPI communicator too are refused by open with MW_EUSAGE. */
+ * Errors, with a sentence in mw_options_error: MW_EINVAL for an api of another MW_TRANSPORT_VERSION
+ * or without one of its functions, no address or one of more than 511 bytes, or too many
+ * transports; MW_ENOMEM. Options that have an MPI communicator too are refused by open with
+ * MW_EUSAGE. */
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 

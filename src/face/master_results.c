@@ -23,7 +23,7 @@
 
 void mwi_master_results_let_go(mw_master *master)
 {
-    if (master->result.master == NULL)
+    if (master->result.task == 0)
         return; /* nothing is out */
     if (master->has_values)
         mwi_values_clear(&master->values);
@@ -34,7 +34,6 @@ void mwi_master_results_let_go(mw_master *master)
     master->result_arguments = NULL;
     free(master->result_tag);
     master->result_tag = NULL;
-    master->result.master = NULL;
     master->result.task = 0;
 }
 
@@ -104,9 +103,11 @@ const mw_result *mw_master_next_unrunnable(mw_master *master)
     return &master->result;
 }
 
-/* Refuses a copy of a result whose original is gone, and with it all that the copy points to. */
+/* Refuses a result that is gone, or a copy of one, and with it all that it points to. */
 static mw_error check_out(mw_master *master, const mw_result *result)
 {
+    if (result->task == 0)
+        return mwi_master_fail(master, MW_ESTATE, "the result is gone: no other one has come");
     if (result->task == master->result.task)
         return MW_OK;
     return mwi_master_fail(master, MW_ESTATE,
@@ -154,10 +155,12 @@ mw_error mw_result_args(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
     mw_master *master = result->master;
-    if (result->outcome != MW_UNRUNNABLE)
-        return mwi_master_fail(master, MW_EFORMAT,
-                               "only an unrunnable task comes with its arguments");
-    mw_error error = load_values(master, result);
+    mw_error error = check_out(master, result);
+    if (error == MW_OK && result->outcome != MW_UNRUNNABLE)
+        error =
+            mwi_master_fail(master, MW_EFORMAT, "only an unrunnable task comes with its arguments");
+    if (error == MW_OK)
+        error = load_values(master, result);
     if (error != MW_OK)
         return error;
     va_start(arguments, format);

@@ -341,6 +341,10 @@ mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *a
 {
     if (api == NULL || address == NULL)
         return mwi_options_fail(options, MW_EINVAL, "a transport needs its api and an address");
+    if (strlen(address) >= MWI_PLACE_ADDRESS_BYTES)
+        return mwi_options_fail(options, MW_EINVAL,
+                                "the address of a transport has %zu bytes; %d is the most",
+                                strlen(address), MWI_PLACE_ADDRESS_BYTES - 1);
     mw_error error = check_transport(options, api);
     if (error != MW_OK)
         return error;

@@ -13,6 +13,9 @@
 
 #define MWI_TRANSPORTS_MAX 8
 
+/* Room for the address of a master, with its NUL. */
+#define MWI_PLACE_ADDRESS_BYTES 512
+
 /* Where a value came from. When two options contradict each other, a later enumerator wins. */
 enum mwi_option_source { MWI_SOURCE_DEFAULT, MWI_SOURCE_ENVIRONMENT, MWI_SOURCE_SET };
 

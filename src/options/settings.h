@@ -14,8 +14,6 @@
 #include "options/address_book.h"
 #include "options/role.h"
 
-#define MWI_PLACE_ADDRESS_BYTES 512
-
 /* For the engines of both sides. */
 struct mwi_engine_settings {
     size_t task_group, result_group; /* 0: the engine chooses */

@@ -136,16 +136,21 @@ static int master_of_copies(struct mwt_world *world, mw_master *master)
     CU_ASSERT_EQUAL(value, 7);
     CU_ASSERT_EQUAL(mw_result_values_count(&copy), 1);
     CU_ASSERT_PTR_NOT_NULL(mw_result_value(&copy, 0));
-    CU_ASSERT_EQUAL(mw_master_next(master)->task, 2);
+    const mw_result *second = mw_master_next(master);
+    CU_ASSERT_EQUAL(second->task, 2);
+    CU_ASSERT_EQUAL(mw_result_args(&copy, "i", &value), MW_ESTATE);
     CU_ASSERT_EQUAL(mw_result_get(&copy, "i", &value), MW_ESTATE);
     CU_ASSERT_STRING_EQUAL(mw_master_error(master),
                            "the result of task 1 is gone: another one was asked for since");
     CU_ASSERT_EQUAL(mw_result_values_count(&copy), 0);
     CU_ASSERT_PTR_NULL(mw_result_value(&copy, 0));
+    CU_ASSERT_PTR_NULL(mw_master_next(master));
+    CU_ASSERT_EQUAL(mw_result_get(second, "i", &value), MW_ESTATE);
     return 0;
 }
 
-/* A copy of a result is read like the result, and refused once the result is gone. */
+/* A copy of a result is read like the result, and refused once the result is gone; so is the result
+ * itself. */
 static void test_copies_of_a_result(void)
 {
     run_farm(1, master_of_copies);

@@ -280,6 +280,11 @@ static void test_use_transport_refuses(void)
         CU_ASSERT_EQUAL(mw_options_use_transport(options, &lacking[i], NULL, ""), MW_EINVAL);
         mwt_check_contains(mw_options_error(options), "lacks a function");
     }
+    char address[MWI_PLACE_ADDRESS_BYTES + 1];
+    memset(address, 'a', sizeof address - 1);
+    address[sizeof address - 1] = '\0';
+    CU_ASSERT_EQUAL(mw_options_use_transport(options, &other, NULL, address), MW_EINVAL);
+    mwt_check_contains(mw_options_error(options), "512 bytes; 511 is the most");
     other.version++;
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &other, NULL, ""), MW_EINVAL);
     mwt_check_contains(mw_options_error(options), "version 4");
