@@ -27,10 +27,10 @@ static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t size)
 }
 
 /* Never 0, which is no key of a map. The NUL between name and boot id is part of it. */
-static uint64_t hash_of(const char *name, size_t name_size, const char *boot_id)
+static uint64_t hash_of(const char *name, const char *boot_id)
 {
-    uint64_t hash = hash_bytes(HASH_BASIS, name, name_size);
-    return hash_bytes(hash_bytes(hash, "", 1), boot_id, strlen(boot_id)) | 1;
+    uint64_t hash = hash_bytes(HASH_BASIS, name, strlen(name) + 1);
+    return hash_bytes(hash, boot_id, strlen(boot_id)) | 1;
 }
 
 static void destroy_all(struct mwi_host_entry *host)
@@ -38,6 +38,7 @@ static void destroy_all(struct mwi_host_entry *host)
     while (host != NULL) {
         struct mwi_host_entry *next = host->next_same;
         free(host->name);
+        free(host->address);
         free(host->boot_id);
         free(host);
         host = next;
@@ -54,23 +55,25 @@ void mwi_hosts_fini(struct mwi_hosts *hosts)
 }
 
 static struct mwi_host_entry *find(const struct mwi_hosts *hosts, uint64_t hash, const char *name,
-                                   size_t name_size, const char *boot_id)
+                                   const char *boot_id)
 {
     struct mwi_host_entry *host = mwi_map_get(&hosts->by_hash, hash);
-    while (host != NULL &&
-           (strlen(host->name) != name_size || memcmp(host->name, name, name_size) != 0 ||
-            strcmp(host->boot_id, boot_id) != 0))
+    while (host != NULL && (strcmp(host->name, name) != 0 || strcmp(host->boot_id, boot_id) != 0))
         host = host->next_same;
     return host;
 }
 
+/* Takes `address`, also on failure. */
 static struct mwi_host_entry *add(struct mwi_hosts *hosts, uint64_t hash, const char *name,
-                                  size_t name_size, const char *boot_id)
+                                  const char *boot_id, char *address)
 {
     struct mwi_host_entry *host = calloc(1, sizeof *host);
-    if (host == NULL)
+    if (host == NULL) {
+        free(address);
         return NULL;
-    host->name = strndup(name, name_size);
+    }
+    host->name = strdup(name);
+    host->address = address;
     host->boot_id = strdup(boot_id);
     host->next_same = mwi_map_get(&hosts->by_hash, hash);
     if (host->name == NULL || host->boot_id == NULL || !mwi_map_set(&hosts->by_hash, hash, host)) {
@@ -85,16 +88,17 @@ static struct mwi_host_entry *add(struct mwi_hosts *hosts, uint64_t hash, const 
 struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
                                       const char *boot_id, const char *address)
 {
-    size_t name_size = strlen(name);
-    if (name_size == 0) {
-        const char *colon = strrchr(address, ':');
-        name = address;
-        name_size = colon == NULL ? strlen(address) : (size_t)(colon - address);
-    }
-    uint64_t hash = hash_of(name, name_size, boot_id);
-    struct mwi_host_entry *host = find(hosts, hash, name, name_size, boot_id);
+    const char *colon = strrchr(address, ':');
+    char *bare = strndup(address, colon == NULL ? strlen(address) : (size_t)(colon - address));
+    if (bare == NULL)
+        return NULL;
+    const char *known_as = name[0] == '\0' ? bare : name;
+    uint64_t hash = hash_of(known_as, boot_id);
+    struct mwi_host_entry *host = find(hosts, hash, known_as, boot_id);
     if (host == NULL)
-        host = add(hosts, hash, name, name_size, boot_id);
+        host = add(hosts, hash, known_as, boot_id, bare);
+    else
+        free(bare);
     if (host == NULL)
         return NULL;
     host->slaves_count++;

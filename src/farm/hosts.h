@@ -14,6 +14,7 @@
 
 struct mwi_host_entry {
     char *name;             /* as its slaves say; if they do not, the address that they come from */
+    char *address;          /* that its first slave came from, without the port */
     char *boot_id;          /* differs for each boot of a machine; "" if unknown */
     size_t slaves_count;    /* connected now */
     uint64_t joined_count;  /* slaves that ever greeted from here */

@@ -25,6 +25,7 @@ static void test_same_host(void)
     CU_ASSERT_EQUAL(hosts.count, 4);
     CU_ASSERT_EQUAL(first->slaves_count, 2);
     CU_ASSERT_STRING_EQUAL(first->name, "node1");
+    CU_ASSERT_STRING_EQUAL(first->address, "10.0.0.1");
     mwi_hosts_fini(&hosts);
 }
 
