@@ -92,7 +92,8 @@ static const struct expectation expectations[] = {
      "SLAVE-0 -> task 17 of \"hello\" failed: no name",
      "\"subject\":\"SLAVE-0\",\"event\":\"task-failed\",\"sid\":0,\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"no name\"}"},
-    {RECORD(TASK_REQUEUED, .task = 17, .algorithm = "hello", .attempts = 1, .reason = "connection reset"),
+    {RECORD(TASK_REQUEUED, .task = 17, .algorithm = "hello", .attempts = 1,
+            .reason = "connection reset"),
      "SLAVE-0 -> task 17 of \"hello\" requeued after attempt 1: connection reset",
      "\"subject\":\"SLAVE-0\",\"event\":\"task-requeued\",\"sid\":0,\"task\":17,\"attempts\":1,"
      "\"algorithm\":\"hello\",\"reason\":\"connection reset\"}"},
