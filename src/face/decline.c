@@ -8,18 +8,19 @@
 
 #include <stddef.h>
 
+#include "options/options.h"
 #include "transports/registry.h"
 
-bool mwi_decline(void *communicator, bool has_joined)
+void mwi_decline(mw_options *options, bool has_joined)
 {
     const mw_transport_api *api;
     void *transport = NULL;
     mw_reason why;
-    mw_transport_config config = {.wake_fd = -1, .environment = communicator};
-    if (communicator == NULL || has_joined)
-        return false;
-    if (mwi_registry_find("mpi", &api, &why) != MW_OK)
-        return true;
-    (void)api->open(&transport, &config, &why);
-    return false;
+    mw_transport_config config = {.wake_fd = -1, .environment = mwi_options_communicator(options)};
+    bool is_owed = config.environment != NULL && !has_joined;
+    if (is_owed && mwi_registry_find("mpi", &api, &why) == MW_OK) {
+        (void)api->open(&transport, &config, &why);
+        is_owed = false;
+    }
+    mwi_options_set_must_decline(options, is_owed);
 }

@@ -8,10 +8,11 @@
 
 #include <stdbool.h>
 
-/* Takes part in the collective call of a communicator (NULL: there is none, and nothing to do), so
- * that the other ranks are not left waiting. `has_joined` says that the call was made already.
- * Returns whether the call is still owed, because there is no mpi module that could make it: the
- * user must then make it, see mw_options_must_decline. */
-bool mwi_decline(void *communicator, bool has_joined);
+#include <mw/embed.h>
+
+/* Takes part in the collective call of the options' communicator, if they have one, so that the
+ * other ranks are not left waiting. `has_joined` says that the call was made already. If no mpi
+ * module is there to make it, the options say that the user must: see mw_options_must_decline. */
+void mwi_decline(mw_options *options, bool has_joined);
 
 #endif

@@ -316,8 +316,7 @@ mw_error mw_master_open(mw_master **master, const mw_program *program, mw_option
             mwi_options_fail(options, error, "%s", why.text);
     }
     if (error != MW_OK)
-        mwi_options_set_must_decline(options,
-                                     mwi_decline(mwi_options_communicator(options), has_joined));
+        mwi_decline(options, has_joined);
     return error;
 }
 

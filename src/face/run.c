@@ -40,8 +40,7 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
     mw_master *master;
     mwi_options_fail(options, MW_OK, "%s", "");
     if (program->master == NULL) {
-        bool is_owed = mwi_decline(mwi_options_communicator(options), false);
-        mwi_options_set_must_decline(options, is_owed);
+        mwi_decline(options, false);
         return mwi_options_fail(options, MW_EINVAL, "the program has no master algorithm");
     }
     mw_error error = mw_master_open(&master, program, options);
