@@ -36,7 +36,7 @@ def is_problem(condition, text):
 
 
 def room_of(path):
-    """src/farm/tasks.c -> farm/tasks, transports/tcp/conn.h -> tcp/conn, transports/registry.c as it is."""
+    """The folder and the name of a file in a folder of src or transports; else the whole path."""
     parts = path.with_suffix("").parts
     return "/".join(parts[1:] if len(parts) == 3 else parts)
 

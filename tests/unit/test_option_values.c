@@ -316,15 +316,15 @@ static void test_hostile_values_in_sentences(void)
     CU_ASSERT_EQUAL(mw_options_set(options, "master-port", "\033[2J\n\xff"), MW_EUSAGE);
     mwt_check_contains(mw_options_error(options), "--mw-master-port ?[2J??: must be");
 
-    memset(text, 'x', sizeof text);
+    memset(text, 'n', sizeof text);
     text[sizeof text - 1] = '\0';
     CU_ASSERT_EQUAL(mw_options_set(options, "master-port", text), MW_EUSAGE);
-    mwt_check_contains(mw_options_error(options), "xxx...: must be a whole number from 0 to 65535");
+    mwt_check_contains(mw_options_error(options), "nnn...: must be a whole number from 0 to 65535");
     CU_ASSERT_TRUE(strlen(mw_options_error(options)) < 160);
 
     memcpy(text, "--mw-\033", 6);
     CU_ASSERT_EQUAL(mwt_options_parse(options, MWT_ARGUMENTS(text)), MW_EUSAGE);
-    mwt_check_contains(mw_options_error(options), "--mw-?xxx");
+    mwt_check_contains(mw_options_error(options), "--mw-?nnn");
     CU_ASSERT_TRUE(strlen(mw_options_error(options)) < 160);
     mw_options_destroy(options);
 }
