@@ -74,6 +74,13 @@ static struct mwt_odd_plan good_plan(void)
     return (struct mwt_odd_plan){.read_bytes_max = SIZE_MAX, .write_bytes_max = SIZE_MAX};
 }
 
+static struct mwt_odd_plan greeting_plan(void)
+{
+    struct mwt_odd_plan plan = good_plan();
+    plan.has_greeting = true;
+    return plan;
+}
+
 static void open_side(struct side *side, int fd, bool is_server, struct mwt_odd_plan plan)
 {
     mw_transport_config config = {
@@ -163,12 +170,11 @@ static void check_all_arrived(const struct side *side)
     CU_ASSERT_EQUAL(side->frames_count, FRAMES_COUNT);
 }
 
-/* Frames arrive whole and in order, though each call passes one byte and the rest of the input lies
- * inside the stream, where no event tells of it. */
-static void test_one_byte_at_a_time(void)
+/* All frames of both sides arrive if both streams have this plan. */
+static void check_exchange(struct mwt_odd_plan plan)
 {
     struct pair pair;
-    open_pair(&pair, good_plan(), good_plan());
+    open_pair(&pair, plan, plan);
     send_all(&pair.client);
     send_all(&pair.server);
 
@@ -177,33 +183,27 @@ static void test_one_byte_at_a_time(void)
     check_all_arrived(&pair.client);
     check_all_arrived(&pair.server);
     close_pair(&pair);
+}
+
+/* Frames arrive whole and in order, though each call passes one byte and the rest of the input lies
+ * inside the stream, where no event tells of it. */
+static void test_one_byte_at_a_time(void)
+{
+    check_exchange(good_plan());
 }
 
 /* Frames that are queued before the greeting pass after it, on the side that has to write before it
  * can read, and on the one that has to read before it can write. */
 static void test_greeting(void)
 {
-    struct mwt_odd_plan plan = good_plan();
-    struct pair pair;
-    plan.has_greeting = true;
-    open_pair(&pair, plan, plan);
-    send_all(&pair.client);
-    send_all(&pair.server);
-
-    run(&pair);
-
-    check_all_arrived(&pair.client);
-    check_all_arrived(&pair.server);
-    close_pair(&pair);
+    check_exchange(greeting_plan());
 }
 
 /* The greeting passes although nobody has a frame to send, and a frame passes after it. */
 static void test_greeting_without_frames(void)
 {
-    struct mwt_odd_plan plan = good_plan();
     struct pair pair;
-    plan.has_greeting = true;
-    open_pair(&pair, plan, plan);
+    open_pair(&pair, greeting_plan(), greeting_plan());
     for (int i = 0; i < 50; i++) {
         turn(&pair.client);
         turn(&pair.server);
@@ -225,10 +225,8 @@ static void test_greeting_without_frames(void)
  * frames are queued and its socket is writable. */
 static void test_waits_quietly(void)
 {
-    struct mwt_odd_plan plan = good_plan();
     struct pair pair;
-    plan.has_greeting = true;
-    open_pair(&pair, plan, plan);
+    open_pair(&pair, greeting_plan(), greeting_plan());
     send_all(&pair.client);
 
     for (int i = 0; i < 100; i++)
@@ -314,10 +312,8 @@ static void test_breaks_writing(void)
 /* A transport that is closed in the middle of the greeting ends it and hands over its frames. */
 static void test_closes_in_greeting(void)
 {
-    struct mwt_odd_plan plan = good_plan();
     struct pair pair;
-    plan.has_greeting = true;
-    open_pair(&pair, plan, plan);
+    open_pair(&pair, greeting_plan(), greeting_plan());
     /* Few enough that the socket holds all their bytes, which come one by one. */
     send_one(&pair.client, 0);
     send_one(&pair.client, 1);
