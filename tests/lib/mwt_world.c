@@ -76,6 +76,16 @@ static int run_slave(mw_sim_host *host, void *context)
     return 0;
 }
 
+void mwt_world_spend(mw_call *call)
+{
+    double seconds;
+    const struct mwt_world *world = mw_call_user(call);
+    if (mw_call_args(call, "d", &seconds) != MW_OK)
+        return;
+    mw_sim_spend(world->sim, (int64_t)(seconds * 1e9));
+    mw_call_return(call, "d", seconds);
+}
+
 void mwt_world_start_slave(struct mwt_world *world)
 {
     char name[32];

@@ -38,6 +38,10 @@ struct mwt_world {
 /* Runs the world until all hosts have ended. Returns false if the world cannot be made. */
 bool mwt_world_run(struct mwt_world *world);
 
+/* A task algorithm that computes for as many seconds of the world as its argument says, and returns
+ * them. The program's user must be the world. */
+void mwt_world_spend(mw_call *call);
+
 /* Starts another slave now. A host may call it too. */
 void mwt_world_start_slave(struct mwt_world *world);
 

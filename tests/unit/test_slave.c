@@ -20,17 +20,8 @@ static void run_echo(mw_call *call)
     mw_call_return(call, "o", value);
 }
 
-/* Computes for as many seconds of the world as its argument says. */
-static void run_spend(mw_call *call)
-{
-    double seconds;
-    const struct mwt_world *world = mw_call_user(call);
-    if (mw_call_args(call, "d", &seconds) != MW_OK)
-        return;
-    mw_sim_spend(world->sim, (int64_t)(seconds * 1e9));
-}
-
-static const mw_algorithm algorithms[] = {{"echo", run_echo}, {"spend", run_spend}, {NULL, NULL}};
+static const mw_algorithm algorithms[] = {
+    {"echo", run_echo}, {"spend", mwt_world_spend}, {NULL, NULL}};
 static const mw_task echo = {.algorithm = "echo"};
 static const mw_task spend = {.algorithm = "spend"};
 

@@ -14,22 +14,13 @@
 
 #define SECOND MWT_WORLD_SECOND
 
-static void run_spend(mw_call *call)
-{
-    double seconds;
-    const struct mwt_world *world = mw_call_user(call);
-    if (mw_call_args(call, "d", &seconds) != MW_OK)
-        return;
-    mw_sim_spend(world->sim, (int64_t)(seconds * 1e9));
-    mw_call_return(call, "d", seconds);
-}
-
 static void run_fail(mw_call *call)
 {
     mw_call_fail(call, "as asked");
 }
 
-static const mw_algorithm algorithms[] = {{"spend", run_spend}, {"fail", run_fail}, {NULL, NULL}};
+static const mw_algorithm algorithms[] = {
+    {"spend", mwt_world_spend}, {"fail", run_fail}, {NULL, NULL}};
 
 static void run_farm(size_t slaves_count, int (*master)(struct mwt_world *world, mw_master *master))
 {
