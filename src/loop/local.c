@@ -216,16 +216,11 @@ static void hear_end(void *context)
 
 static void watch_end(struct place *place)
 {
-    struct mwi_descriptors *descriptors = mwi_loop_descriptors(place->local->loop);
     if (place->child.end_fd < 0)
         return;
-    if (!place->local->is_told_of_ends) {
-        close(place->child.end_fd);
-        place->child.end_fd = -1;
-        return;
-    }
     place->end = (struct mwi_watch){.fd = place->child.end_fd, .ready = hear_end, .context = place};
-    if (mwi_descriptors_add(descriptors, &place->end) == MW_OK)
+    if (place->local->is_told_of_ends &&
+        mwi_descriptors_add(mwi_loop_descriptors(place->local->loop), &place->end) == MW_OK)
         return;
     close(place->child.end_fd);
     place->child.end_fd = -1;

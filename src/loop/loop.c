@@ -274,7 +274,8 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
     return loop->carriers.items[index].api->scheme;
 }
 
-/* All times are read anyway; the engine's own tick counts as waiting, which it is short beside. */
+/* No clock is read for these times alone. So the tick of the engine, which is short, counts as
+ * waiting. */
 static void begin_turn(struct mwi_loop *loop, int64_t now_ns)
 {
     if (loop->turned_ns != 0)
