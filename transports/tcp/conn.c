@@ -265,14 +265,14 @@ static bool wait_to_write(struct mwi_tcp_conn *conn)
     return true;
 }
 
-static void on_held(evutil_socket_t fd, short what, void *context);
+static void on_readable(evutil_socket_t fd, short what, void *context);
 
 /* Reads in the next turn what the stream holds; others get their turn before. */
 static bool read_soon(struct mwi_tcp_conn *conn)
 {
     const struct timeval now = {0};
     if (conn->held_event == NULL)
-        conn->held_event = evtimer_new(conn->hub->base, on_held, conn);
+        conn->held_event = evtimer_new(conn->hub->base, on_readable, conn);
     return conn->held_event != NULL && event_add(conn->held_event, &now) == 0;
 }
 
@@ -364,11 +364,6 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         read_frames(conn);
     if (conn->state != MWI_TCP_CONN_DEAD)
         follow_stream(conn);
-}
-
-static void on_held(evutil_socket_t fd, short what, void *context)
-{
-    on_readable(fd, what, context);
 }
 
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
