@@ -15,22 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_BASIS UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
-
-/* FNV-1a, see http://www.isthe.com/chongo/tech/comp/fnv/. */
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * HASH_PRIME;
-    return hash;
-}
+#include "base/hash.h"
 
 /* Never 0, which is no key of a map. The NUL between name and boot id is part of it. */
 static uint64_t hash_of(const char *name, const char *boot_id)
 {
-    uint64_t hash = hash_bytes(HASH_BASIS, name, strlen(name) + 1);
-    return hash_bytes(hash, boot_id, strlen(boot_id)) | 1;
+    uint64_t hash = mwi_hash_bytes(MWI_HASH_EMPTY, name, strlen(name) + 1);
+    return mwi_hash_bytes(hash, boot_id, strlen(boot_id)) | 1;
 }
 
 static void destroy_all(struct mwi_host_entry *host)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The public functions by which a test makes faults: it kills a host, cuts two places off from each
- * other, and ends the cut. Faults of a
- * simulated disk are in sim_disk.c. A new fault belongs here if it is about hosts and their
- * connections; what it has to do to one connection belongs in net.c. A host that is killed itself
- * can cause no fault.
+ * The public functions by which a test makes faults: it kills a host, cuts two places off from
+ * each other, and ends the cut. Faults of a simulated disk are in sim_disk.c. A new fault belongs
+ * here if it is about hosts and their connections; the part that concerns one connection belongs in
+ * net.c. A host that is killed itself can cause no fault.
  */
 #include <mw/sim.h>
 

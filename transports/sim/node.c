@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 #define SLOTS_MIN 64
 
-/* FNV-1a, folded so that the lower bits depend on all of the name. */
+/* Folded so that the lower bits depend on all of the name. */
 static uint64_t hash_name(const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    uint64_t hash = mwi_hash_bytes(MWI_HASH_EMPTY, name, strlen(name));
     return hash ^ hash >> 32;
 }
 
