@@ -127,7 +127,7 @@ MW_API double mw_master_timeout(const mw_master *master);
 MW_API void mw_master_close(mw_master *master);
 
 /* Opens a slave at *slave, to be closed by mw_slave_close: looks for a master and waits until one
- * has accepted the slave, at most --mw-connect-timeout. Pointers and errors are as for
+ * has accepted the slave, at most --mw-connect-timeout over TCP. Pointers and errors are as for
  * mw_master_open (MW_EUSAGE also if the options do not make this process a slave), and:
  *   MW_ETIMEOUT  no master accepted the slave in time
  *   MW_EREFUSED  the master refused the slave

@@ -41,6 +41,8 @@ const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *form
 
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text)
 {
+    if (text.size == 0)
+        return MWI_MESSAGE_NO_REASON;
     return mwi_outgoing_note(engine, "%.*s", (int)(text.size < TEXT_SIZE ? text.size : TEXT_SIZE),
                              text.data);
 }

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
+
 static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
                          struct mwi_audit_record *record)
 {
@@ -36,8 +38,13 @@ static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
             audit_record(engine, now_ns, &(struct mwi_audit_record){__VA_ARGS__});                 \
     } while (0)
 
+/* Sentences end with the reason, so it is never empty. */
 static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
 {
+    if (size == 0) {
+        text = MWI_MESSAGE_NO_REASON;
+        size = strlen(text);
+    }
     snprintf(engine->reason, sizeof engine->reason, "%.*s",
              (int)(size < sizeof engine->reason ? size : sizeof engine->reason - 1), text);
 }
@@ -141,7 +148,7 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     send_buffer(engine, &hello);
     engine->phase = MWI_PHASE_GREETING;
     snprintf(engine->address, sizeof engine->address, "%s", event->name);
-    engine->greeting_deadline_ns = event->now_ns + config->client_timeout_ns;
+    engine->greeting_deadline_ns = mwi_time_after(event->now_ns, config->client_timeout_ns);
     AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_CONNECTED, .address = engine->address);
 }
 

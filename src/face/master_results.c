@@ -45,6 +45,14 @@ static const char *keep_text(mw_master *master, const void *text, size_t size)
     return kept == NULL ? NO_HISTORY : kept;
 }
 
+/* The message of a failed task. */
+static const char *keep_message(mw_master *master, const struct mwi_payload *payload)
+{
+    if (payload->size == 0)
+        return MWI_MESSAGE_NO_REASON;
+    return keep_text(master, payload->data, payload->size);
+}
+
 /* Begins handing out a task; the bytes of its tag go with it. */
 static void hand_out(mw_master *master, uint64_t task, uint16_t algorithm, uint32_t sid,
                      int64_t tag, struct mwi_tag *tag_bytes)
@@ -73,7 +81,7 @@ const mw_result *mw_master_next_result(mw_master *master)
     master->result.seconds = (double)finished.duration_ns / (double)MWI_NS_PER_S;
     if (finished.is_failed) {
         master->result.outcome = MW_FAILED;
-        master->result.message = keep_text(master, finished.payload.data, finished.payload.size);
+        master->result.message = keep_message(master, &finished.payload);
     } else {
         master->result.outcome = MW_DONE;
         master->result.data = finished.payload.data;

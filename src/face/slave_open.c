@@ -146,10 +146,11 @@ static mw_error begin_attempt(mw_slave *slave, struct search *search)
         mwi_slave_engine_connecting(&slave->engine, peer, address);
         return MW_OK;
     }
+    if (why.text[0] == '\0')
+        snprintf(why.text, sizeof why.text, "%s", mw_error_text(error));
     if (error == MW_EGONE || error == MW_EUSAGE || error == MW_EINVAL || error == MW_ENOMEM ||
         search->settings->mode == MWI_MODE_MPI_SLAVE)
-        return mwi_slave_fail(slave, error, "%s",
-                              why.text[0] == '\0' ? mw_error_text(error) : why.text);
+        return mwi_slave_fail(slave, error, "%s", why.text);
     mwi_slave_engine_cannot_connect(&slave->engine, why.text);
     return MW_OK;
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/time.h"
+#include "wire/message.h"
 
 #define INDEX_SHIFT 56
 #define PEER_MASK ((UINT64_C(1) << INDEX_SHIFT) - 1)
@@ -57,8 +58,11 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
     hand_on(context, &(struct mwi_event){.kind = MWI_EVENT_FRAME, .peer = peer, .frame = frame});
 }
 
+/* A transport of the user's may have no reason to tell. */
 static void on_down(void *context, mw_peer peer, const char *reason)
 {
+    if (reason == NULL || reason[0] == '\0')
+        reason = MWI_MESSAGE_NO_REASON;
     hand_on(context,
             &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
 }

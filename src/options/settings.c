@@ -198,13 +198,12 @@ static void read_address_book(struct mwi_address_book *book, const mw_options *o
     snprintf(book->host, sizeof book->host, "%s", host == NULL ? "" : host);
 }
 
-/* The master of a rank is known to be there, and may have much to do before it serves its slaves.
- */
-static int64_t connect_timeout_ns(const mw_options *options, enum mwi_mode mode)
+/* A local slave and a rank need not look for their master: it is known to be there, and may have
+ * much to do before it serves its slaves. Its end is reported by the socket or by MPI. */
+static void wait_for_ever(struct mwi_slave_settings *settings)
 {
-    if (mode == MWI_MODE_MPI_SLAVE && !mwi_options_is_set(options, MWI_OPTION_CONNECT_TIMEOUT))
-        return INT64_MAX;
-    return mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT);
+    settings->connect_timeout_ns = INT64_MAX;
+    settings->engine.client_timeout_ns = INT64_MAX;
 }
 
 void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_options *options,
@@ -214,8 +213,10 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     memset(settings, 0, sizeof *settings);
     settings->mode = mode;
     settings->wait = mwi_options_wait(options);
-    settings->connect_timeout_ns = connect_timeout_ns(options, mode);
+    settings->connect_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT);
     read_engine(&settings->engine, options);
+    if (mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE)
+        wait_for_ever(settings);
     read_audit(&settings->audit, options, mode, NULL);
     read_slave_place(settings, options);
     read_address_book(&settings->address_book, options);

@@ -53,6 +53,9 @@ enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
 #define MWI_MESSAGE_HOST_BYTES_MAX 255
 #define MWI_MESSAGE_BOOT_ID_BYTES_MAX 64
 
+/* Stands for a reason that a peer left empty, so that no sentence ends in nothing. */
+#define MWI_MESSAGE_NO_REASON "no reason was given"
+
 /* A text in a frame, not NUL-terminated. */
 struct mwi_text {
     const char *data;

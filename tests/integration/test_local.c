@@ -298,6 +298,21 @@ static void test_endless_task(void)
     mwt_crew_destroy(crew);
 }
 
+/* Time-outs that are meant for slaves of other hosts, of the environment for instance, are not
+ * those of local slaves: none is lost. */
+static void test_foreign_time_outs(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        start_farm(crew, "2", "echo:0", "50", MWT_ARGV("MW_CONNECT_TIMEOUT=0"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "started local slave"), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "the master is gone"), 0);
+    mwt_crew_destroy(crew);
+}
+
 /* A master algorithm may return while tasks are out. Waiting tasks are forgotten, running ones
  * finish. */
 static void test_hasty_master(void)
@@ -328,6 +343,7 @@ int main(void)
         {"second signal", test_second_signal},
         {"endless task", test_endless_task},
         {"hasty master", test_hasty_master},
+        {"foreign time-outs", test_foreign_time_outs},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("local", tests);

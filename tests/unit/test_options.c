@@ -140,7 +140,6 @@ static void test_inherited_vector(void)
 {
     static const char *const expected[] = {
         "--mw-member-id=--x y",
-        "--mw-connect-timeout=5",
         "--mw-slave-task-group=2",
         "--mw-slave-result-group=3",
         "--mw-max-write-buffer-size=1M",

@@ -194,15 +194,23 @@ static void test_channel(void)
     mw_options_destroy(options);
 }
 
-/* A rank waits for its master for ever, unless the user says how long; others have the default. */
+/* Only a slave that looks for its master over the network has time-outs for it. A local slave and a
+ * rank wait as long as their master lives, whatever the environment says. */
 static void test_connect_timeout(void)
 {
+    static const enum mwi_mode told[] = {MWI_MODE_CHANNEL_SLAVE, MWI_MODE_MPI_SLAVE};
     mw_options *options = mwt_options_make();
-
-    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_MPI_SLAVE).connect_timeout_ns, INT64_MAX);
+    set(options, "channel", "3");
     CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).connect_timeout_ns, 30 * MWT_SECOND);
-    set(options, "connect-timeout", "30");
-    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_MPI_SLAVE).connect_timeout_ns, 30 * MWT_SECOND);
+    set(options, "connect-timeout", "0");
+    set(options, "client-timeout", "1");
+
+    for (size_t i = 0; i < MWT_COUNT_OF(told); i++) {
+        struct mwi_slave_settings settings = read_slave(options, told[i]);
+        CU_ASSERT_EQUAL(settings.connect_timeout_ns, INT64_MAX);
+        CU_ASSERT_EQUAL(settings.engine.client_timeout_ns, INT64_MAX);
+    }
+    CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).connect_timeout_ns, 0);
 
     mw_options_destroy(options);
 }

@@ -167,6 +167,32 @@ static void test_cannot_connect(void)
     end(&slave);
 }
 
+/* A reason is never empty, since sentences end with it. */
+static void test_empty_reason(void)
+{
+    static struct mwt_slave slave;
+    start(&slave);
+
+    mwi_slave_engine_cannot_connect(&slave.engine, "");
+
+    CU_ASSERT_STRING_EQUAL(slave.engine.reason, "no reason was given");
+    end(&slave);
+}
+
+/* A slave without a time-out for the greeting waits for the answer for ever. */
+static void test_greeting_for_ever(void)
+{
+    static struct mwt_slave slave;
+    start(&slave);
+    slave.engine.config.client_timeout_ns = INT64_MAX;
+
+    mwt_slave_greet(&slave);
+
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_GREETING);
+    CU_ASSERT_EQUAL(mwi_slave_engine_deadline(&slave.engine), INT64_MAX);
+    end(&slave);
+}
+
 /* A connection that fails, at once or after the greeting, leaves the slave free to try again. */
 static void test_connection_fails(void)
 {
@@ -501,6 +527,8 @@ int main(void)
         {"welcome with an empty name", test_welcome_with_an_empty_name},
         {"trail of a whole run", test_trail_of_a_whole_run},
         {"cannot connect", test_cannot_connect},
+        {"empty reason", test_empty_reason},
+        {"greeting for ever", test_greeting_for_ever},
         {"connection fails", test_connection_fails},
         {"master does not answer", test_master_does_not_answer},
         {"refused", test_refused},
