@@ -35,7 +35,7 @@ static void give_way(mw_sim_host *host)
 {
     assert(host == host->sim->current);
     host->has_looked = false;
-    mwi_sim_coroutine_yield(host->coroutine);
+    mwi_coroutine_yield(host->coroutine);
     host->is_waiting = false;
 }
 

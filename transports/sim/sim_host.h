@@ -15,7 +15,7 @@
 #include <mw/sim.h>
 
 #include "agenda.h"
-#include "coroutine.h"
+#include "base/coroutine.h"
 #include "node.h"
 
 struct mwi_sim_transport;
@@ -26,7 +26,7 @@ struct mw_sim {
     int64_t now_ns;
     struct mwi_sim_agenda agenda;
     struct mwi_sim_node_table nodes;
-    struct mwi_sim_coroutine_pool coroutines;
+    struct mwi_coroutine_pool coroutines;
     uint64_t random;                    /* the state of mw_sim_random */
     int64_t delay_min_ns, delay_max_ns; /* how long a frame is under way */
     mw_sim_host *current;               /* the host that runs; NULL: the world itself does */
@@ -44,7 +44,7 @@ struct mw_sim_host {
     struct mwi_sim_node *node;
     mw_sim_main *main;
     void *context;                        /* of main, borrowed until it returns */
-    struct mwi_sim_coroutine *coroutine;  /* NULL when it has ended */
+    struct mwi_coroutine *coroutine;      /* NULL when it has ended */
     struct mwi_sim_transport *transports; /* those that it has opened; kept by sim.c */
     int64_t ghost_now_ns; /* the clock of a killed host, which has no part in the world's time */
     int status;           /* when it has ended */

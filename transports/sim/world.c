@@ -66,7 +66,7 @@ static void end_host(mw_sim_host *host)
     else
         mwi_sim_net_leave_host(host, "closed by the peer");
     host->has_ended = true;
-    mwi_sim_coroutine_put(&sim->coroutines, host->coroutine);
+    mwi_coroutine_put(&sim->coroutines, host->coroutine);
     host->coroutine = NULL;
     mwi_sim_agenda_release(&sim->agenda, 1);
     sim->running_count--;
@@ -81,7 +81,7 @@ static void take_turn(mw_sim *sim, struct mwi_sim_event *event)
     if (host->has_begun || !host->is_killed) {
         host->has_begun = true;
         sim->current = host;
-        goes_on = mwi_sim_coroutine_resume(host->coroutine);
+        goes_on = mwi_coroutine_resume(host->coroutine);
         sim->current = before;
     }
     if (!goes_on)
@@ -96,10 +96,10 @@ static mw_sim_host *make_host(mw_sim *sim, struct mwi_sim_node *node, mw_sim_mai
         return NULL;
     *host = (mw_sim_host){
         .turn.fire = take_turn, .sim = sim, .node = node, .main = run, .context = context};
-    host->coroutine = mwi_sim_coroutine_take(&sim->coroutines, run_main, host);
+    host->coroutine = mwi_coroutine_take(&sim->coroutines, run_main, host);
     if (host->coroutine == NULL || !mwi_sim_agenda_reserve(&sim->agenda, 1)) {
         if (host->coroutine != NULL)
-            mwi_sim_coroutine_put(&sim->coroutines, host->coroutine);
+            mwi_coroutine_put(&sim->coroutines, host->coroutine);
         free(host);
         return NULL;
     }
@@ -225,7 +225,7 @@ void mw_sim_destroy(mw_sim *sim)
     mwi_sim_net_fini(sim);
     mwi_sim_disk_fini(sim);
     free_acts(sim);
-    mwi_sim_coroutine_pool_fini(&sim->coroutines);
+    mwi_coroutine_pool_fini(&sim->coroutines);
     mwi_sim_cut_destroy_all(&sim->nodes);
     mwi_sim_node_fini(&sim->nodes);
     mwi_sim_agenda_fini(&sim->agenda);

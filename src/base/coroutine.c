@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines on mmap'd stacks with a guard page below; world.c makes one for each host, and
- * sim_host.c switches. A stack is entered once with makecontext and setcontext. From then on
- * switches are _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks
- * that never differ here (measured: 570 ns a round trip against 25 ns).
+ * Coroutines on mmap'd stacks with a guard page below. The world of transports/sim runs each host
+ * on one. A stack is entered once with makecontext and setcontext. From then on switches are
+ * _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks that never
+ * differ here (measured: 570 ns a round trip against 25 ns).
  *
  * Invariants: all coroutines of a pool run in one thread, one at a time. A stack whose function has
  * returned stays suspended in the pool, and runs the next function from there. AddressSanitizer and
@@ -13,7 +13,7 @@
 /* With _FORTIFY_SOURCE glibc checks longjmp, and takes a jump to another stack for an error. */
 #undef _FORTIFY_SOURCE
 
-#include "coroutine.h"
+#include "base/coroutine.h"
 
 #include <assert.h>
 #include <setjmp.h>
@@ -51,8 +51,8 @@
 #define FINISH_SWITCH(save, bottom, size) (void)(save)
 #endif
 
-struct mwi_sim_coroutine {
-    struct mwi_sim_coroutine *next;
+struct mwi_coroutine {
+    struct mwi_coroutine *next;
     void (*run)(void *context);
     void *context;
     bool is_entered; /* its stack has its bottom frame */
@@ -67,17 +67,17 @@ struct mwi_sim_coroutine {
     size_t outside_bytes;
 };
 
-static unsigned char *stack_bottom(const struct mwi_sim_coroutine *coroutine)
+static unsigned char *stack_bottom(const struct mwi_coroutine *coroutine)
 {
     return coroutine->mapping + coroutine->guard_bytes;
 }
 
-static size_t stack_bytes(const struct mwi_sim_coroutine *coroutine)
+static size_t stack_bytes(const struct mwi_coroutine *coroutine)
 {
     return coroutine->mapping_bytes - coroutine->guard_bytes;
 }
 
-static bool map_stack(struct mwi_sim_coroutine *coroutine, size_t bytes)
+static bool map_stack(struct mwi_coroutine *coroutine, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)
         return false;
@@ -97,9 +97,9 @@ static bool map_stack(struct mwi_sim_coroutine *coroutine, size_t bytes)
     return true;
 }
 
-static struct mwi_sim_coroutine *create_coroutine(size_t bytes)
+static struct mwi_coroutine *create_coroutine(size_t bytes)
 {
-    struct mwi_sim_coroutine *coroutine = calloc(1, sizeof *coroutine);
+    struct mwi_coroutine *coroutine = calloc(1, sizeof *coroutine);
     if (coroutine != NULL && !map_stack(coroutine, bytes)) {
         free(coroutine);
         return NULL;
@@ -107,17 +107,17 @@ static struct mwi_sim_coroutine *create_coroutine(size_t bytes)
     return coroutine;
 }
 
-static void destroy_coroutine(struct mwi_sim_coroutine *coroutine)
+static void destroy_coroutine(struct mwi_coroutine *coroutine)
 {
     VALGRIND_STACK_DEREGISTER(coroutine->valgrind_id);
     munmap(coroutine->mapping, coroutine->mapping_bytes);
     free(coroutine);
 }
 
-struct mwi_sim_coroutine *mwi_sim_coroutine_take(struct mwi_sim_coroutine_pool *pool,
-                                                 void (*run)(void *context), void *context)
+struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
+                                         void (*run)(void *context), void *context)
 {
-    struct mwi_sim_coroutine *coroutine = pool->idle;
+    struct mwi_coroutine *coroutine = pool->idle;
     if (coroutine != NULL)
         pool->idle = coroutine->next;
     else
@@ -130,17 +130,17 @@ struct mwi_sim_coroutine *mwi_sim_coroutine_take(struct mwi_sim_coroutine_pool *
     return coroutine;
 }
 
-void mwi_sim_coroutine_put(struct mwi_sim_coroutine_pool *pool, struct mwi_sim_coroutine *coroutine)
+void mwi_coroutine_put(struct mwi_coroutine_pool *pool, struct mwi_coroutine *coroutine)
 {
     assert(!coroutine->is_running || !coroutine->is_entered);
     coroutine->next = pool->idle;
     pool->idle = coroutine;
 }
 
-void mwi_sim_coroutine_pool_fini(struct mwi_sim_coroutine_pool *pool)
+void mwi_coroutine_pool_fini(struct mwi_coroutine_pool *pool)
 {
     while (pool->idle != NULL) {
-        struct mwi_sim_coroutine *coroutine = pool->idle;
+        struct mwi_coroutine *coroutine = pool->idle;
         pool->idle = coroutine->next;
         destroy_coroutine(coroutine);
     }
@@ -149,18 +149,18 @@ void mwi_sim_coroutine_pool_fini(struct mwi_sim_coroutine_pool *pool)
 /* The bottom frame of every stack. It is never left: between two functions it is suspended. */
 static void run_for_ever(unsigned high, unsigned low)
 {
-    struct mwi_sim_coroutine *coroutine = (void *)(uintptr_t)((uint64_t)high << 32 | low);
+    struct mwi_coroutine *coroutine = (void *)(uintptr_t)((uint64_t)high << 32 | low);
     FINISH_SWITCH(NULL, &coroutine->outside_bottom, &coroutine->outside_bytes);
     for (;;) {
         coroutine->run(coroutine->context);
         coroutine->is_running = false;
-        mwi_sim_coroutine_yield(coroutine);
+        mwi_coroutine_yield(coroutine);
     }
 }
 
 /* AddressSanitizer must not watch this function: setcontext leaves its frame without a return, and
  * the frame would stay guarded. */
-static UNCHECKED void enter_stack(struct mwi_sim_coroutine *coroutine)
+static UNCHECKED void enter_stack(struct mwi_coroutine *coroutine)
 {
     ucontext_t entry;
     getcontext(&entry);
@@ -174,7 +174,7 @@ static UNCHECKED void enter_stack(struct mwi_sim_coroutine *coroutine)
     setcontext(&entry);
 }
 
-bool mwi_sim_coroutine_resume(struct mwi_sim_coroutine *coroutine)
+bool mwi_coroutine_resume(struct mwi_coroutine *coroutine)
 {
     START_SWITCH(&coroutine->outside_fake, stack_bottom(coroutine), stack_bytes(coroutine));
     if (_setjmp(coroutine->outside) == 0) {
@@ -186,7 +186,7 @@ bool mwi_sim_coroutine_resume(struct mwi_sim_coroutine *coroutine)
     return coroutine->is_running;
 }
 
-void mwi_sim_coroutine_yield(struct mwi_sim_coroutine *coroutine)
+void mwi_coroutine_yield(struct mwi_coroutine *coroutine)
 {
     START_SWITCH(&coroutine->inside_fake, coroutine->outside_bottom, coroutine->outside_bytes);
     if (_setjmp(coroutine->inside) == 0)
