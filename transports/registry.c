@@ -17,6 +17,8 @@
 
 #include <mw/sim.h>
 
+#include "inproc/inproc.h"
+
 #ifdef MW_WITH_TCP
 #include "tcp/tcp.h"
 #endif
@@ -25,6 +27,7 @@
 
 static const mw_transport_api *const built_in[] = {
     &mw_sim_transport,
+    &mwi_inproc_transport,
 #ifdef MW_WITH_TCP
     &mwi_tcp_transport,
 #endif

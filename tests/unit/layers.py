@@ -15,7 +15,7 @@ import sys
 
 # From the ground up. A transport is a layer beside those above base: it uses base alone.
 LAYERS = ["base", "options", "wire", "record", "farm", "engine", "loop", "face"]
-SCHEMES = ["sim", "tcp", "mpi"]
+SCHEMES = ["sim", "inproc", "tcp", "mpi"]
 
 # The core below the loop may call none of these: they reach out of the process, or differ from run to run.
 OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket bind listen accept connect
