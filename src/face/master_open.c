@@ -153,7 +153,7 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
         name_options(why);
     if (error == MW_OK && index == 0)
         error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
-                                  place->scheme, is_tcp ? bound : "");
+                                  place->scheme, is_tcp ? bound : "", why);
     return error;
 }
 

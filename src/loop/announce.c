@@ -245,28 +245,36 @@ static void close_announce(void *context, int64_t deadline_ns)
     free_announce(announce);
 }
 
+static mw_error fail_memory(mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "%s", mw_error_text(MW_ENOMEM));
+    return MW_ENOMEM;
+}
+
 mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
                            const struct mwi_announce_settings *settings, const char *transport,
-                           const char *bound)
+                           const char *bound, mw_reason *why)
 {
     *announce = NULL;
     if (settings->path == NULL)
         return MW_OK;
     struct mwi_announce *opened = calloc(1, sizeof *opened);
     if (opened == NULL)
-        return MW_ENOMEM;
+        return fail_memory(why);
     opened->loop = loop;
     opened->due_ns = INT64_MAX;
-    opened->path = strdup(settings->path);
+    mw_error error = mwi_resource_file_locate(settings->path, &opened->path, why);
     opened->member_id = strdup(settings->member_id);
     opened->executable = mwi_executable_path(settings->executable);
     opened->transport = transport;
     dl_iterate_phdr(add_library, &opened->libraries);
     opened->interval_ns = settings->interval_ns;
-    if (opened->path == NULL || opened->member_id == NULL || opened->executable == NULL ||
-        !split_address(opened, bound) || opened->libraries.has_failed) {
+    if (opened->member_id == NULL || opened->executable == NULL || !split_address(opened, bound) ||
+        opened->libraries.has_failed)
+        error = error != MW_OK ? error : fail_memory(why);
+    if (error != MW_OK) {
         free_announce(opened);
-        return MW_ENOMEM;
+        return error;
     }
     make_arguments(opened, settings->has_member_id);
     mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,

@@ -5,7 +5,8 @@
  *
  * Invariants: a reader finds the whole old file or the whole new file, because the new one is
  * written to PATH.PID.tmp and renamed into its place. A failure leaves the old file as it was. A
- * master that is killed in between leaves at worst PATH.PID.tmp, which no slave reads.
+ * master that is killed in between leaves at worst PATH.PID.tmp, which no slave reads. A master
+ * finds its place once, so that all writings of a run meet in one file.
  *
  * To publish a resource elsewhere, such as over HTTP, write a file beside this one that takes the
  * text from mwi_resource_format.
@@ -14,12 +15,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/path.h"
+
+/* As many symbolic links as the kernel follows. */
+#define LINKS_MAX 40
 
 /* Reads at most `size` bytes and returns their number, -1 with errno set. */
 static ssize_t read_whole(int fd, char *data, size_t size)
@@ -118,16 +125,71 @@ static int write_temporary(const char *path, const char *text)
 }
 
 /* Renaming over a device or a folder would do harm, or fail late. */
-static bool is_replaceable(const char *path)
+static mw_error check_replaceable(const char *path, mw_reason *why)
 {
     struct stat status;
-    return stat(path, &status) != 0 || S_ISREG(status.st_mode);
+    if (stat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return MW_OK;
+    return mwi_resource_fail(why, MW_EIO, path, "it is there, and not a regular file");
+}
+
+/* Reads a symbolic link into the malloc'd *target; NULL for any other file. Another user's link
+ * could make this user write where that user may not. */
+static mw_error read_link(const char *path, char **target, mw_reason *why)
+{
+    struct stat status;
+    char text[PATH_MAX];
+    *target = NULL;
+    if (lstat(path, &status) != 0 || !S_ISLNK(status.st_mode))
+        return MW_OK;
+    if (status.st_uid != geteuid() && status.st_uid != 0)
+        return mwi_resource_fail(why, MW_EIO, path, "it is a symbolic link of another user");
+    ssize_t size = readlink(path, text, sizeof text - 1);
+    if (size < 0)
+        return mwi_resource_fail(why, MW_EIO, path, "%s", strerror(errno));
+    text[size] = '\0';
+    *target = mwi_path_beside(path, text);
+    return *target == NULL ? mwi_resource_fail(why, MW_ENOMEM, path, "out of memory") : MW_OK;
+}
+
+/* Replaces the malloc'd *path by what it leads to, link by link. */
+static mw_error follow_links(char **path, mw_reason *why)
+{
+    for (int i = 0; i < LINKS_MAX; i++) {
+        char *target;
+        mw_error error = read_link(*path, &target, why);
+        if (error != MW_OK || target == NULL)
+            return error;
+        free(*path);
+        *path = target;
+    }
+    return mwi_resource_fail(why, MW_EIO, *path, "%s", strerror(ELOOP));
+}
+
+mw_error mwi_resource_file_locate(const char *path, char **located, mw_reason *why)
+{
+    mw_error error = check_replaceable(path, why);
+    if (error != MW_OK)
+        return error;
+    char *followed = mwi_path_absolute(path);
+    if (followed == NULL)
+        return mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");
+    error = follow_links(&followed, why);
+    char *settled = error == MW_OK ? mwi_path_settled(followed) : NULL;
+    free(followed);
+    if (error != MW_OK)
+        return error;
+    if (settled == NULL)
+        return mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");
+    *located = settled;
+    return MW_OK;
 }
 
 static mw_error replace_file(const char *path, const char *text, mw_reason *why)
 {
-    if (!is_replaceable(path))
-        return mwi_resource_fail(why, MW_EIO, path, "it is there, and not a regular file");
+    mw_error replaceable = check_replaceable(path, why);
+    if (replaceable != MW_OK)
+        return replaceable;
     char *temporary;
     if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
         return mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");

@@ -7,8 +7,15 @@
 
 #include "record/resource.h"
 
+/* Finds where the resource file that the user calls `path` is to be written, once for the whole
+ * run: an absolute path without links, so that neither a change of the working directory nor one
+ * of a link moves the file. If `path` is a symbolic link, the place is that of the link's target,
+ * which need not exist yet. *located is malloc'd. Errors, with a sentence: MW_EIO if a link is
+ * neither this user's own nor root's, or the file is there and not a regular file; MW_ENOMEM. */
+mw_error mwi_resource_file_locate(const char *path, char **located, mw_reason *why) MW_USE_RESULT;
+
 /* Replaces the file at `path` by a file of mode 0644. Readers see the old or the new file, nothing
- * between. If `path` is a symbolic link, the file replaces the link and not the file behind it.
+ * between. `path` is from mwi_resource_file_locate: a symbolic link would be replaced itself.
  * Everything is borrowed for the call. On failure the old file is as it was and nothing else is
  * left behind. Errors, with a sentence that names the file: MW_EIO, and those of
  * mwi_resource_format. */

@@ -48,8 +48,10 @@ static void end(struct place *place)
 static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
 {
     struct mwi_announce *announce = NULL;
+    mw_reason why = {""};
     CU_ASSERT_EQUAL_FATAL(
-        mwi_announce_open(&announce, place->loop.loop, &place->settings, transport, bound), MW_OK);
+        mwi_announce_open(&announce, place->loop.loop, &place->settings, transport, bound, &why),
+        MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
 }
@@ -110,8 +112,9 @@ static void test_no_file(void)
     start(&place);
     place.settings.path = NULL;
 
-    CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.loop.loop, &place.settings, "tcp", "host:1"),
-                    MW_OK);
+    CU_ASSERT_EQUAL(
+        mwi_announce_open(&announce, place.loop.loop, &place.settings, "tcp", "host:1", &why),
+        MW_OK);
 
     CU_ASSERT_PTR_NULL(announce);
     CU_ASSERT_EQUAL(mwi_announce_start(NULL, &why), MW_OK);
@@ -245,6 +248,30 @@ static void test_tend(void)
     end(&place);
 }
 
+/* A relative path is one of the folder in which the farm was opened, wherever the master goes. */
+static void test_other_folder(void)
+{
+    struct place place;
+    struct mwi_resource resource;
+    char *before = getcwd(NULL, 0);
+    start(&place);
+    place.settings.path = "m.rsc";
+    CU_ASSERT_EQUAL_FATAL(chdir(place.folder.path), 0);
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+
+    CU_ASSERT_EQUAL(chdir("/"), 0);
+    write_file(announce);
+    end_farm(&place, true);
+
+    resource = read_file(&place);
+    CU_ASSERT_EQUAL(resource.computation_status, MWI_COMPUTATION_FINISHED);
+    CU_ASSERT_NOT_EQUAL(access("/m.rsc", F_OK), 0);
+    mwi_resource_fini(&resource);
+    CU_ASSERT_EQUAL(chdir(before), 0);
+    free(before);
+    end(&place);
+}
+
 /* At first a file that cannot be written is an error. Later it leaves a record, and is tried again
  * an interval later: the farm goes on. */
 static void test_trouble(void)
@@ -367,6 +394,7 @@ int main(void)
         {"settings that were set", test_settings_that_were_set},
         {"addresses", test_addresses},
         {"tend", test_tend},
+        {"other folder", test_other_folder},
         {"trouble", test_trouble},
         {"end", test_end},
         {"while it ends", test_while_it_ends},

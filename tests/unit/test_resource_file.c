@@ -5,6 +5,7 @@
  */
 #include "record/resource_file.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -200,6 +201,84 @@ static void test_replacement(void)
     CU_ASSERT_EQUAL(status.st_mode & 07777, 0644);
     CU_ASSERT_EQUAL(mwt_folder_files(&folder, 0), 1);
     umask(mask);
+    mwt_folder_destroy(&folder);
+}
+
+/* Locates `path`, which must succeed, and returns the place in `located`. */
+static void locate(const char *path, char located[384])
+{
+    char *found = NULL;
+    mw_reason why = {""};
+    CU_ASSERT_EQUAL_FATAL(mwi_resource_file_locate(path, &found, &why), MW_OK);
+    snprintf(located, 384, "%s", found);
+    free(found);
+}
+
+/* The place of a relative path is settled once: it does not follow the working directory. */
+static void test_place_of_relative_path(void)
+{
+    struct mwt_folder folder;
+    char located[384];
+    mwt_folder_create(&folder);
+    char *before = getcwd(NULL, 0);
+    CU_ASSERT_EQUAL_FATAL(chdir(folder.path), 0);
+
+    locate("master.rsc", located);
+
+    CU_ASSERT_STRING_EQUAL(located, mwt_folder_file(&folder, "master.rsc"));
+    CU_ASSERT_EQUAL(chdir(before), 0);
+    free(before);
+    mwt_folder_destroy(&folder);
+}
+
+/* A link is followed, and so is a chain of links, whether the file is there yet or not; links that
+ * run in a circle are refused. */
+static void test_place_behind_links(void)
+{
+    struct mwt_folder folder;
+    char located[384], link[384];
+    char *found;
+    mw_reason why = {""};
+    struct mwi_resource resource = sample_resource();
+    mwt_folder_create(&folder);
+    CU_ASSERT_EQUAL(symlink("target", mwt_folder_file(&folder, "second")), 0);
+    CU_ASSERT_EQUAL(symlink("loop", mwt_folder_file(&folder, "loop")), 0);
+    snprintf(link, sizeof link, "%s", mwt_folder_file(&folder, "first"));
+    CU_ASSERT_EQUAL(symlink(mwt_folder_file(&folder, "second"), link), 0);
+
+    locate(link, located);
+    CU_ASSERT_STRING_EQUAL(located, mwt_folder_file(&folder, "target"));
+    CU_ASSERT_EQUAL(mwi_resource_file_write(located, &resource, &why), MW_OK);
+    locate(link, located);
+
+    struct stat status;
+    CU_ASSERT_STRING_EQUAL(located, mwt_folder_file(&folder, "target"));
+    CU_ASSERT_TRUE(lstat(link, &status) == 0 && S_ISLNK(status.st_mode));
+    CU_ASSERT_TRUE(stat(link, &status) == 0 && status.st_size > 0);
+    CU_ASSERT_EQUAL(mwi_resource_file_locate(mwt_folder_file(&folder, "loop"), &found, &why),
+                    MW_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "Too many levels of symbolic links"));
+    CU_ASSERT_EQUAL(mwi_resource_file_locate("/dev/null", &found, &why), MW_EIO);
+    mwt_folder_destroy(&folder);
+}
+
+/* Another user's link is refused. Only root can give a link away. */
+static void test_links_of_others(void)
+{
+    struct mwt_folder folder;
+    char *found;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    const char *link = mwt_folder_file(&folder, "link");
+    CU_ASSERT_EQUAL(symlink("target", link), 0);
+
+    if (lchown(link, geteuid() + 12345, (gid_t)-1) == 0) {
+        CU_ASSERT_EQUAL(mwi_resource_file_locate(link, &found, &why), MW_EIO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "it is a symbolic link of another user"));
+    } else {
+        CU_ASSERT_EQUAL(errno, EPERM);
+    }
+
     mwt_folder_destroy(&folder);
 }
 
@@ -509,6 +588,9 @@ int main(void)
         {"without address", test_without_address},
         {"other protocol version", test_other_protocol_version},
         {"replacement", test_replacement},
+        {"place of a relative path", test_place_of_relative_path},
+        {"place behind links", test_place_behind_links},
+        {"links of others", test_links_of_others},
         {"failed write", test_failed_write},
         {"unwritable", test_unwritable},
         {"unwritable values", test_unwritable_values},
