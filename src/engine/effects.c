@@ -101,7 +101,7 @@ void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful
 
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record)
 {
-    if (!effects->is_audited)
+    if (!mwi_effects_wants(effects, record->kind))
         return;
     struct mwi_effect_entry *effect = append_effect(effects, MWI_EFFECT_AUDIT, 0);
     if (effect != NULL)

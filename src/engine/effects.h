@@ -51,8 +51,9 @@ struct mwi_effects {
     struct mwi_effect_entry *items;
     size_t count;
     size_t capacity;
-    bool is_audited; /* set by the owner if somebody wants audit records */
-    mw_error error;  /* why the engine cannot go on, MW_OK if it can; see mwi_effects_fail */
+    uint64_t audited_kinds; /* the kinds of audit records that are wanted: 1 << kind; set by the
+                               owner */
+    mw_error error;         /* why the engine cannot go on, MW_OK if it can; see mwi_effects_fail */
 };
 
 void mwi_effects_init(struct mwi_effects *effects);
@@ -73,7 +74,17 @@ void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *fram
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
 void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful);
 
-/* Copies the record; its strings are borrowed until the effects are carried out. */
+/* Whether somebody wants audit records of this kind. */
+static inline bool mwi_effects_wants(const struct mwi_effects *effects, enum mwi_audit_kind kind)
+{
+    return (effects->audited_kinds >> kind & 1) != 0;
+}
+
+/* The kind of a record whose fields begin with `.kind = ...`. Other fields are not evaluated. */
+#define MWI_EFFECTS_KIND(first, ...) (((const struct mwi_audit_record){first}).kind)
+
+/* Copies the record, if its kind is wanted; its strings are borrowed until the effects are carried
+ * out. */
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record);
 
 #endif

@@ -137,7 +137,7 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
                                  const struct mwi_slave_entry *slave,
                                  const struct mwi_task_entry *task, const struct mwi_payload *text)
 {
-    if (!engine->effects.is_audited)
+    if (!mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_FAILED))
         return;
     struct mwi_text reason = {(const char *)text->data, text->size};
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASK_FAILED, .task = task->id,

@@ -35,8 +35,12 @@ bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_tim
 
 static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
-    if (slave->sid != MWI_NO_SID)
+    if (slave->sid == MWI_NO_SID)
+        return;
+    if (slave->state == MWI_SLAVE_IDLE || slave->state == MWI_SLAVE_BUSY)
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_STATE, .state = slave->state);
+    else
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_ENDING, .state = slave->state);
 }
 
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -72,6 +76,9 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
      * attempts are limited already. */
     bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
+    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
+    if (slave->sid != MWI_NO_SID && loss == MW_LOSS_CONNECTION && !is_expected)
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LOST, .reason = reason);
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     note_host(slave, loss);
@@ -80,7 +87,6 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_lifecycle_return_ordered(engine, slave, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->disconnected, slave);
-    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
     mwi_slaves_lose(&engine->slaves, slave, loss);
     audit_state(engine, slave);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_EOF, .transport = slave->transport,
@@ -91,10 +97,11 @@ void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entr
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason)
 {
-    bool is_named = slave->sid != MWI_NO_SID;
-    MWI_OUTGOING_AUDIT(engine, slave,
-                       .kind = is_named ? MWI_AUDIT_SLAVE_DROPPED : MWI_AUDIT_CLIENT_REFUSED,
-                       .transport = slave->transport, .address = slave->address, .reason = reason);
+    enum mwi_audit_kind kind = slave->sid != MWI_NO_SID   ? MWI_AUDIT_SLAVE_DROPPED
+                               : engine->is_shutting_down ? MWI_AUDIT_CLIENT_LATE
+                                                          : MWI_AUDIT_CLIENT_REFUSED;
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = kind, .transport = slave->transport,
+                       .address = slave->address, .reason = reason);
     mwi_effects_drop(&engine->effects, slave->peer);
     mwi_membership_part(engine, slave, loss, reason);
 }

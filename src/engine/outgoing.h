@@ -14,11 +14,12 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                struct mwi_audit_record *record);
 
 /* Leaves an audit record about `slave`, which may be NULL. The other arguments are the fields of
- * the record: `.kind = MWI_AUDIT_..., ...`; its strings are borrowed until the effects of the step
- * are carried out. A macro, so that nothing is spent on a record that no trail wants. */
+ * the record, its kind first: `.kind = MWI_AUDIT_..., ...`; its strings are borrowed until the
+ * effects of the step are carried out. A macro, so that nothing is spent on a record that no trail
+ * wants. */
 #define MWI_OUTGOING_AUDIT(engine, slave, ...)                                                     \
     do {                                                                                           \
-        if ((engine)->effects.is_audited)                                                          \
+        if (mwi_effects_wants(&(engine)->effects, MWI_EFFECTS_KIND(__VA_ARGS__, 0)))               \
             mwi_outgoing_audit_record(engine, slave, &(struct mwi_audit_record){__VA_ARGS__});     \
     } while (0)
 

@@ -212,7 +212,7 @@ mw_error mwi_results_share_bytes(struct mwi_results *results, struct mwi_block *
 static void audit_sent(struct mwi_results *results, size_t count, int64_t now_ns)
 {
     struct mwi_effects *effects = results->effects;
-    if (effects->is_audited)
+    if (mwi_effects_wants(effects, MWI_AUDIT_RESULTS_SENT))
         mwi_effects_audit(effects, &(struct mwi_audit_record){.kind = MWI_AUDIT_RESULTS_SENT,
                                                               .role = MWI_ROLE_SLAVE,
                                                               .time_ns = now_ns,

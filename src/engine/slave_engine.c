@@ -30,11 +30,11 @@ static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
     mwi_effects_audit(&engine->effects, record);
 }
 
-/* Leaves an audit record with these fields. A macro, so that nothing is spent on a record that no
- * trail wants. */
+/* Leaves an audit record with these fields, its kind first. A macro, so that nothing is spent on a
+ * record that no trail wants. */
 #define AUDIT(engine, now_ns, ...)                                                                 \
     do {                                                                                           \
-        if ((engine)->effects.is_audited)                                                          \
+        if (mwi_effects_wants(&(engine)->effects, MWI_EFFECTS_KIND(__VA_ARGS__, 0)))               \
             audit_record(engine, now_ns, &(struct mwi_audit_record){__VA_ARGS__});                 \
     } while (0)
 
@@ -89,14 +89,16 @@ static void forget_tasks(struct mwi_slave_engine *engine)
         mwi_block_unref(task.block);
 }
 
-static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase, int64_t now_ns)
+/* `eof` is the kind of record that tells of the end of the connection. */
+static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase,
+                enum mwi_audit_kind eof, int64_t now_ns)
 {
     assert(engine->phase < MWI_PHASE_SHUTDOWN && phase >= MWI_PHASE_SHUTDOWN);
     engine->phase = phase;
     forget_tasks(engine);
     mwi_results_stop(&engine->results);
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_CEOF);
-    AUDIT(engine, now_ns, .kind = MWI_AUDIT_EOF, .address = engine->address,
+    AUDIT(engine, now_ns, .kind = eof, .address = engine->address,
           .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason);
 }
 
@@ -118,7 +120,7 @@ static void give_up(struct mwi_slave_engine *engine, const char *reason, int64_t
         return;
     }
     set_reason(engine, reason, strlen(reason));
-    end(engine, MWI_PHASE_GONE, now_ns);
+    end(engine, MWI_PHASE_GONE, MWI_AUDIT_MASTER_LOST, now_ns);
 }
 
 /* Sends the buffer's bytes and empties it. */
@@ -255,7 +257,7 @@ static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SHUTDOWN);
     mwi_effects_drop(&engine->effects, engine->peer);
-    end(engine, MWI_PHASE_SHUTDOWN, now_ns);
+    end(engine, MWI_PHASE_SHUTDOWN, MWI_AUDIT_EOF, now_ns);
 }
 
 static void take_refusal(struct mwi_slave_engine *engine, struct mwi_text why, int64_t now_ns)
@@ -263,7 +265,7 @@ static void take_refusal(struct mwi_slave_engine *engine, struct mwi_text why, i
     set_reason(engine, why.data, why.size);
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_REFUSED, .reason = engine->reason);
     mwi_effects_drop(&engine->effects, engine->peer);
-    end(engine, MWI_PHASE_REFUSED, now_ns);
+    end(engine, MWI_PHASE_REFUSED, MWI_AUDIT_EOF, now_ns);
 }
 
 static void greet(struct mwi_slave_engine *engine, const struct mwi_message *message,
@@ -344,7 +346,7 @@ static void peer_down(struct mwi_slave_engine *engine, const struct mwi_event *e
         return;
     }
     set_reason(engine, event->reason, strlen(event->reason));
-    end(engine, MWI_PHASE_GONE, event->now_ns);
+    end(engine, MWI_PHASE_GONE, MWI_AUDIT_MASTER_LOST, event->now_ns);
 }
 
 mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event)
@@ -458,5 +460,5 @@ void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason,
     mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
     send_buffer(engine, &buffer);
     set_reason(engine, reason, strlen(reason));
-    end(engine, MWI_PHASE_GONE, now_ns);
+    end(engine, MWI_PHASE_GONE, MWI_AUDIT_EOF, now_ns);
 }

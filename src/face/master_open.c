@@ -230,7 +230,7 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
         error = mwi_audit_file_open(&master->trail, &settings->audit, why);
     if (error != MW_OK)
         return error;
-    master->engine.effects.is_audited = mwi_audit_file_wanted(master->trail);
+    master->engine.effects.audited_kinds = mwi_audit_file_kinds(master->trail);
     error = open_loop(master, settings, has_signals, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);

@@ -245,7 +245,7 @@ static mw_error open_trail(mw_slave *slave, const struct mwi_audit_settings *set
 {
     mw_error error = mwi_audit_file_open(&slave->trail, settings, why);
     if (error == MW_OK)
-        slave->engine.effects.is_audited = mwi_audit_file_wanted(slave->trail);
+        slave->engine.effects.audited_kinds = mwi_audit_file_kinds(slave->trail);
     return error;
 }
 

@@ -290,9 +290,14 @@ struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option op
 }
 
 /* The table lists the words in the order of mw_wait. */
+size_t mwi_options_word(const mw_options *options, enum mwi_option option)
+{
+    return (size_t)value_of(options, option, MWI_OPTION_IS_WORD)->word_index;
+}
+
 mw_wait mwi_options_wait(const mw_options *options)
 {
-    return (mw_wait)value_of(options, MWI_OPTION_WAIT, MWI_OPTION_IS_WORD)->word_index;
+    return (mw_wait)mwi_options_word(options, MWI_OPTION_WAIT);
 }
 
 enum mwi_option_source mwi_options_source(const mw_options *options, enum mwi_option option)

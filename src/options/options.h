@@ -32,6 +32,8 @@ bool mwi_options_flag(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_integer(const mw_options *options, enum mwi_option option);
 int64_t mwi_options_duration_ns(const mw_options *options, enum mwi_option option);
 struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option option);
+/* The index of the word in the `words` of the option's row. */
+size_t mwi_options_word(const mw_options *options, enum mwi_option option);
 mw_wait mwi_options_wait(const mw_options *options);
 /* The number of tasks or results in a group; 0 for "auto". */
 size_t mwi_options_group_size(const mw_options *options, enum mwi_option option);

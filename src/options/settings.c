@@ -40,6 +40,15 @@ static bool has_own_file(const char *pattern)
     return percent != NULL;
 }
 
+/* The level that the options ask for. --mw-quiet limits standard error alone. */
+static enum mwi_audit_level audit_level(const mw_options *options, bool is_for_standard_error)
+{
+    enum mwi_audit_level level =
+        (enum mwi_audit_level)mwi_options_word(options, MWI_OPTION_AUDIT_LEVEL);
+    bool is_quiet = is_for_standard_error && mwi_options_flag(options, MWI_OPTION_QUIET);
+    return is_quiet && level < MWI_AUDIT_LEVEL_PROBLEMS ? MWI_AUDIT_LEVEL_PROBLEMS : level;
+}
+
 static bool is_simulated(const mw_options *options, enum mwi_mode mode)
 {
     size_t count;
@@ -59,7 +68,7 @@ static void read_audit(struct mwi_audit_settings *audit, const mw_options *optio
         .pattern = is_silent ? NULL : pattern,
         .node = node,
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
-        .is_quiet = is_silent || mwi_options_flag(options, MWI_OPTION_QUIET),
+        .level = is_silent ? MWI_AUDIT_LEVEL_NONE : audit_level(options, pattern == NULL),
         .is_json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
         .is_simulated = is_simulated(options, mode),
     };

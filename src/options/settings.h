@@ -24,6 +24,14 @@ struct mwi_engine_settings {
     int64_t shutdown_timeout_ns;
 };
 
+/* How much the audit trail tells. Each level leaves out more than the one before. */
+enum mwi_audit_level {
+    MWI_AUDIT_LEVEL_ALL,
+    MWI_AUDIT_LEVEL_EVENTS,   /* not those that come with every message */
+    MWI_AUDIT_LEVEL_PROBLEMS, /* only what went wrong */
+    MWI_AUDIT_LEVEL_NONE
+};
+
 /* For record/audit_file. */
 struct mwi_audit_settings {
     /* The file's path with %n (node), %p (pid), %h (host), %m (member id, its "/" as "_") and %%;
@@ -32,7 +40,7 @@ struct mwi_audit_settings {
     /* The text for %n, "master" or "SLAVE-3"; NULL: not known yet, see mwi_audit_file_name. */
     const char *node;
     const char *member_id;
-    bool is_quiet;     /* no trail on standard error: without a pattern there is no trail at all */
+    enum mwi_audit_level level;
     bool is_json;      /* lines of JSON in place of text */
     bool is_simulated; /* virtual time, which begins in 1970: stamps of text are in UTC, else in
                           local time, so that a run gives the same bytes everywhere */

@@ -29,6 +29,8 @@ static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp
 /* In the order of mw_wait. */
 static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
+/* In the order of enum mwi_audit_level. */
+static const char *const audit_levels[] = {"all", "events", "problems", "none", NULL};
 
 const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
     [MWI_OPTION_HELP] =
@@ -293,6 +295,19 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "The form of the audit trail: text writes lines for people, json writes one "
                     "JSON object a line.",
         },
+    [MWI_OPTION_AUDIT_LEVEL] =
+        {
+            .name = "audit-level",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .words = audit_levels,
+            .metavariable = "T",
+            .default_value = "all",
+            .help = "Which records the audit trail has: all of them; events, that is all but one "
+                    "or two for each message between master and slave; problems, such as a lost "
+                    "slave or an unrunnable task; or none.",
+        },
     [MWI_OPTION_QUIET] =
         {
             .name = "quiet",
@@ -300,8 +315,8 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .section = MWI_OPTIONS_AUDIT,
             .is_inherited = true,
             .default_value = "0",
-            .help = "Do not write the audit trail to standard error. A file that --mw-audit-file "
-                    "names is still written.",
+            .help = "Write only the problems of the audit trail to standard error. A file that "
+                    "--mw-audit-file names is written as --mw-audit-level says.",
         },
     [MWI_OPTION_RESOURCE_FILE] =
         {

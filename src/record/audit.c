@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Formats audit records. audit_file.c calls it for each record. The table `forms` says everything
- * about a kind of record: its subject, its event name, its text, and its fields with their JSON
- * keys. Both forms of line are made from it.
+ * about a kind of record: its level, its subject, its event name, its text, and its fields with
+ * their JSON keys. Both forms of line are made from it.
  *
  * Invariants: no function makes a system call or allocates, since a busy master writes several
  * records a task. A string may come from a peer and hold any bytes: text replaces those that are
@@ -30,12 +30,16 @@ struct field {
 /* In `subject` and `text`, "%x" is the field of letter x, see field_value, and a part in braces is
  * left out if its field is 0, NULL or empty. The line is "STAMP [A] SUBJECT TEXT". */
 struct form {
+    enum mwi_audit_level level; /* the last one that includes the kind */
     const char *subject;
     const char *event;
     const char *text;
     struct field fields[FIELDS_MAX];
 };
 
+#define ALL MWI_AUDIT_LEVEL_ALL
+#define EVENTS MWI_AUDIT_LEVEL_EVENTS
+#define PROBLEMS MWI_AUDIT_LEVEL_PROBLEMS
 #define SLAVE_N "SLAVE-%s"
 /* clang-format off */
 #define SID {'s', "sid"}
@@ -57,61 +61,77 @@ struct form {
 #define HOW {'h', "how"}
 
 static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
-    [MWI_AUDIT_VERSION] = {"VERSION", "version", "MW: Version %v", {VERSION}},
-    [MWI_AUDIT_INIT] = {"INIT", "init", "%R \"%m\"", {ROLE, MEMBER_ID}},
-    [MWI_AUDIT_MASTER_READY] = {"MASTER", "master-ready", "READY %a", {TRANSPORT, ADDRESS}},
-    [MWI_AUDIT_NO_MASTER] = {"MASTER", "no-master", "No master algorithm is defined", {{0}}},
+    [MWI_AUDIT_VERSION] = {EVENTS, "VERSION", "version", "MW: Version %v", {VERSION}},
+    [MWI_AUDIT_INIT] = {EVENTS, "INIT", "init", "%R \"%m\"", {ROLE, MEMBER_ID}},
+    [MWI_AUDIT_MASTER_READY] = {EVENTS, "MASTER", "master-ready", "READY %a", {TRANSPORT, ADDRESS}},
+    [MWI_AUDIT_NO_MASTER] = {PROBLEMS, "MASTER", "no-master", "No master algorithm is defined", {{0}}},
     [MWI_AUDIT_RESFILE_WRITTEN] =
-        {"RESFILE", "resfile-written", "Generated resource file: \"%p\"", {PATH}},
+        {EVENTS, "RESFILE", "resfile-written", "Generated resource file: \"%p\"", {PATH}},
     [MWI_AUDIT_RESFILE_LOADING] =
-        {"RESFILE", "resfile-loading", "Loading resource file: \"%p\"", {PATH}},
-    [MWI_AUDIT_RESFILE_PROBLEM] = {"RESFILE", "resfile-problem", "%r", {PATH, REASON}},
-    [MWI_AUDIT_NEW_CLIENT] = {"NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
+        {EVENTS, "RESFILE", "resfile-loading", "Loading resource file: \"%p\"", {PATH}},
+    [MWI_AUDIT_RESFILE_PROBLEM] = {PROBLEMS, "RESFILE", "resfile-problem", "%r", {PATH, REASON}},
+    [MWI_AUDIT_NEW_CLIENT] = {EVENTS, "NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_CLIENT_REFUSED] =
-        {"NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
+        {PROBLEMS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
+    [MWI_AUDIT_CLIENT_LATE] =
+        {EVENTS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_GREETED] =
-        {SLAVE_N, "slave-greeted", "%a -> [\"%m\"] %S [%G]",
+        {EVENTS, SLAVE_N, "slave-greeted", "%a -> [\"%m\"] %S [%G]",
          {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID}},
-    [MWI_AUDIT_SLAVE_STATE] = {SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
-    [MWI_AUDIT_SLAVE_GROUP] = {SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
-    [MWI_AUDIT_TASKS_SENT] = {SLAVE_N, "tasks-sent", "<- %c tasks", {SID, COUNT}},
+    [MWI_AUDIT_SLAVE_STATE] = {ALL, SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
+    [MWI_AUDIT_SLAVE_ENDING] = {EVENTS, SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
+    [MWI_AUDIT_SLAVE_GROUP] = {EVENTS, SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
+    [MWI_AUDIT_TASKS_SENT] = {ALL, SLAVE_N, "tasks-sent", "<- %c tasks", {SID, COUNT}},
     [MWI_AUDIT_RESULTS_RECEIVED] =
-        {SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
+        {ALL, SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
          {SID, COUNT, {'f', "failed"}}},
     [MWI_AUDIT_TASK_FAILED] =
-        {SLAVE_N, "task-failed", "-> task %k of \"%n\" failed: %r",
+        {EVENTS, SLAVE_N, "task-failed", "-> task %k of \"%n\" failed: %r",
          {SID, TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_REQUEUED] =
-        {SLAVE_N, "task-requeued", "-> task %k of \"%n\" requeued after attempt %A: %r",
+        {EVENTS, SLAVE_N, "task-requeued", "-> task %k of \"%n\" requeued after attempt %A: %r",
          {SID, TASK, ATTEMPTS, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_UNRUNNABLE] =
-        {"MASTER", "task-unrunnable", "task %k of \"%n\" is unrunnable: %r",
+        {PROBLEMS, "MASTER", "task-unrunnable", "task %k of \"%n\" is unrunnable: %r",
          {TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_CANCELLED] =
-        {"MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
-    [MWI_AUDIT_TRY_SHUTDOWN] = {SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
-    [MWI_AUDIT_SLAVE_GOODBYE] = {SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
-    [MWI_AUDIT_SLAVE_DROPPED] = {SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
-    [MWI_AUDIT_EOF] = {"EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
-    [MWI_AUDIT_LOCAL_STARTED] = {"MASTER", "local-started", "started local slave, pid %P", {PID}},
+        {EVENTS, "MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
+    [MWI_AUDIT_TRY_SHUTDOWN] = {EVENTS, SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
+    [MWI_AUDIT_SLAVE_GOODBYE] = {EVENTS, SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_DROPPED] = {PROBLEMS, SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_LOST] = {PROBLEMS, SLAVE_N, "slave-lost", "lost: %r", {SID, REASON}},
+    [MWI_AUDIT_EOF] = {EVENTS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
+    [MWI_AUDIT_LOCAL_STARTED] = {EVENTS, "MASTER", "local-started", "started local slave, pid %P", {PID}},
     [MWI_AUDIT_LOCAL_ENDED] =
-        {"MASTER", "local-ended", "local slave, pid %P, ended: %r", {PID, REASON}},
+        {EVENTS, "MASTER", "local-ended", "local slave, pid %P, ended: %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_FAILED] =
-        {"MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
-    [MWI_AUDIT_SIGNAL] = {"%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
-    [MWI_AUDIT_CONNECTED] = {"MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
+        {PROBLEMS, "MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
+    [MWI_AUDIT_SIGNAL] = {EVENTS, "%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
+    [MWI_AUDIT_CONNECTED] = {EVENTS, "MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
     [MWI_AUDIT_CONNECT_FAILED] =
-        {"MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
-    [MWI_AUDIT_SLAVE_ID] = {"MASTER", "slave-id", "-> ID " SLAVE_N, {SID}},
-    [MWI_AUDIT_REFUSED] = {"MASTER", "refused", "-> REFUSED: %r", {REASON}},
+        {EVENTS, "MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
+    [MWI_AUDIT_SLAVE_ID] = {EVENTS, "MASTER", "slave-id", "-> ID " SLAVE_N, {SID}},
+    [MWI_AUDIT_REFUSED] = {PROBLEMS, "MASTER", "refused", "-> REFUSED: %r", {REASON}},
     [MWI_AUDIT_TASKS_RECEIVED] =
-        {"MASTER", "tasks-received", "-> %c tasks (%g grouping)", {COUNT, {'g', "group_size"}}},
-    [MWI_AUDIT_RESULTS_SENT] = {"MASTER", "results-sent", "<- %c results", {COUNT}},
-    [MWI_AUDIT_SHUTDOWN] = {"MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
-    [MWI_AUDIT_CEOF] = {"MASTER", "ceof", "-> CEOF", {{0}}},
-    [MWI_AUDIT_FINI] = {"FINI", "fini", "%h \"%m\"", {HOW, MEMBER_ID}},
+        {ALL, "MASTER", "tasks-received", "-> %c tasks (%g grouping)", {COUNT, {'g', "group_size"}}},
+    [MWI_AUDIT_RESULTS_SENT] = {ALL, "MASTER", "results-sent", "<- %c results", {COUNT}},
+    [MWI_AUDIT_SHUTDOWN] = {EVENTS, "MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
+    [MWI_AUDIT_CEOF] = {EVENTS, "MASTER", "ceof", "-> CEOF", {{0}}},
+    [MWI_AUDIT_MASTER_LOST] = {PROBLEMS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
+    [MWI_AUDIT_FINI] = {EVENTS, "FINI", "fini", "%h \"%m\"", {HOW, MEMBER_ID}},
 };
 /* clang-format on */
+
+static_assert(MWI_AUDIT_KINDS_COUNT <= 64, "the kinds are the bits of a number");
+
+uint64_t mwi_audit_kinds(enum mwi_audit_level level)
+{
+    uint64_t kinds = 0;
+    for (unsigned i = 0; i < MWI_AUDIT_KINDS_COUNT; i++)
+        if (forms[i].level >= level)
+            kinds |= UINT64_C(1) << i;
+    return kinds;
+}
 
 /* A field's value: a number, a word of ours, or a string that may hold anything, or be NULL. */
 enum value_type { VALUE_NUMBER, VALUE_WORD, VALUE_STRING };

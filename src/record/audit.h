@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "options/settings.h"
 #include "record/state.h"
 
 /* Every kind of record, and the fields of struct mwi_audit_record that it uses. audit.c holds the
@@ -24,8 +25,10 @@ enum mwi_audit_kind {
     MWI_AUDIT_RESFILE_PROBLEM,  /* path, reason */
     MWI_AUDIT_NEW_CLIENT,       /* transport, address */
     MWI_AUDIT_CLIENT_REFUSED,   /* transport, address, reason: a client that is no slave yet */
+    MWI_AUDIT_CLIENT_LATE,      /* the same for a client that came while the master ends */
     MWI_AUDIT_SLAVE_GREETED,    /* sid, state, group, transport, address, member_id */
-    MWI_AUDIT_SLAVE_STATE,      /* sid, state: its new one */
+    MWI_AUDIT_SLAVE_STATE,      /* sid, state: its new one, idle or busy */
+    MWI_AUDIT_SLAVE_ENDING,     /* sid, state: the same for shutting down and disconnected */
     MWI_AUDIT_SLAVE_GROUP,      /* sid, group: its new one */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
     MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed */
@@ -36,6 +39,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
     MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by the master */
+    MWI_AUDIT_SLAVE_LOST,       /* sid, reason: its connection ended, though nobody asked for it */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */
     MWI_AUDIT_LOCAL_STARTED,    /* pid */
     MWI_AUDIT_LOCAL_ENDED,      /* pid, reason */
@@ -50,6 +54,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_RESULTS_SENT,   /* count */
     MWI_AUDIT_SHUTDOWN,       /* none */
     MWI_AUDIT_CEOF,           /* none: the connection is closed */
+    MWI_AUDIT_MASTER_LOST,    /* the fields of EOF: the connection ended too early */
     /* In both: */
     MWI_AUDIT_FINI, /* how, member_id */
     MWI_AUDIT_KINDS_COUNT
@@ -87,6 +92,9 @@ struct mwi_audit_record {
     const char *member_id;
     const char *reason;
 };
+
+/* The kinds of records that the level includes, as bits: 1 << kind. */
+uint64_t mwi_audit_kinds(enum mwi_audit_level level);
 
 /* Room for a line of either form with the usual strings in full. */
 #define MWI_AUDIT_LINE_BYTES 1024

@@ -32,6 +32,7 @@ enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
 
 struct mwi_audit_file {
     enum trail_state state;
+    uint64_t kinds;
     int fd;
     bool is_json;
     bool is_simulated;
@@ -170,7 +171,7 @@ static mw_error set_up_file(struct mwi_audit_file *file, const struct mwi_audit_
 static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_settings *settings,
                        mw_reason *why)
 {
-    if (settings->pattern == NULL && settings->is_quiet) {
+    if (file->kinds == 0) {
         file->state = TRAIL_STOPPED;
         return MW_OK;
     }
@@ -212,6 +213,7 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
         return fail_memory(why);
     *opened = (struct mwi_audit_file){
         .state = TRAIL_NAMELESS,
+        .kinds = mwi_audit_kinds(settings->level),
         .fd = -1,
         .is_json = settings->is_json,
         .is_simulated = settings->is_simulated,
@@ -270,9 +272,9 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node)
     }
 }
 
-bool mwi_audit_file_wanted(const struct mwi_audit_file *file)
+uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file)
 {
-    return file->state != TRAIL_STOPPED;
+    return file->state == TRAIL_STOPPED ? 0 : file->kinds;
 }
 
 /* Standard error is shared, and another process may have made it non-blocking. */
@@ -359,7 +361,9 @@ static size_t format_text(struct mwi_audit_file *file, const struct mwi_audit_re
 
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record)
 {
-    if (BUFFER_BYTES - file->used < MWI_AUDIT_LINE_BYTES)
+    if ((file->kinds >> record->kind & 1) == 0)
+        return;
+    if (file->state != TRAIL_STOPPED && BUFFER_BYTES - file->used < MWI_AUDIT_LINE_BYTES)
         flush_anyway(file);
     if (file->state == TRAIL_STOPPED)
         return;

@@ -34,11 +34,12 @@ void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_
  * warning on standard error and no trail. Has no effect once the file is open. */
 void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
 
-/* Whether lines are still written: false if nobody wants them or writing failed. Then the caller
- * need not make records. */
-bool mwi_audit_file_wanted(const struct mwi_audit_file *file);
+/* The kinds of records that are written, as bits: 1 << kind. 0 if nobody wants any. The caller need
+ * not make others. */
+uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file);
 
-/* Formats a record into the buffer, and borrows nothing after that. A full buffer is flushed, with
+/* Formats a record into the buffer, and borrows nothing after that. Does nothing if its kind is not
+ * wanted. A full buffer is flushed, with
  * "slave-HOST-PID" for %n if the node is not known yet. */
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 

@@ -364,7 +364,7 @@ static void test_unwritable_file(void)
     mwt_crew_destroy(crew);
 }
 
-/* Quiet is silent, but an audit file is still written. */
+/* Quiet is silent while nothing goes wrong, but an audit file is still written. */
 static void test_quiet(void)
 {
     struct pair pair;
@@ -381,6 +381,44 @@ static void test_quiet(void)
     CU_ASSERT_EQUAL(access(mwt_path(crew, "trail-master"), R_OK), 0);
     CU_ASSERT_EQUAL(access(mwt_path(crew, "trail-SLAVE-0"), R_OK), 0);
     mwt_crew_destroy(pair.crew);
+    mwt_crew_destroy(crew);
+}
+
+/* Quiet still tells of a lost slave and of an unrunnable task, and of nothing else. */
+static void test_quiet_problems(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FARM, "--mw-local", "1", "--mw-quiet",
+                                               "crash,echo", "2", "1", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 3);
+
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "SLAVE-0 lost: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "of \"crash\" is unrunnable: "));
+    CU_ASSERT_PTR_NULL(strstr(trail, "INIT"));
+    CU_ASSERT_PTR_NULL(strstr(trail, " tasks"));
+    mwt_crew_destroy(crew);
+}
+
+/* Level events has no record that comes with every message, and level none has no record. */
+static void test_levels(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *events = mwt_run_program(crew, MWT_FARM, "--mw-local", "1",
+                                                 "--mw-audit-level", "events", "echo", "5", NULL);
+    struct mwt_process *none = mwt_run_program(crew, MWT_FARM, "--mw-local", "1",
+                                               "--mw-audit-level=none", "crash,echo", "2", "1", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(events), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(none), 3);
+
+    const char *trail = mwt_output(events, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "SLAVE-0 -> :disconnected"));
+    CU_ASSERT_PTR_NULL(strstr(trail, " tasks"));
+    CU_ASSERT_PTR_NULL(strstr(trail, " results"));
+    CU_ASSERT_PTR_NULL(strstr(trail, ":busy"));
+    CU_ASSERT_STRING_EQUAL(mwt_output(none, MWT_ERR), "");
     mwt_crew_destroy(crew);
 }
 
@@ -428,6 +466,8 @@ int main(void)
         {"unwritable file", test_unwritable_file},
         {"printable errors", test_printable_errors},
         {"quiet", test_quiet},
+        {"problems of a quiet farm", test_quiet_problems},
+        {"levels", test_levels},
         {"promptness", test_promptness},
         CU_TEST_INFO_NULL,
     };

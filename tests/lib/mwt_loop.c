@@ -75,14 +75,15 @@ bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wai
     struct mwi_audit_settings settings = {.pattern = audit_path,
                                           .node = "master",
                                           .member_id = "farm",
-                                          .is_quiet = true,
+                                          .level = audit_path == NULL ? MWI_AUDIT_LEVEL_NONE
+                                                                      : MWI_AUDIT_LEVEL_ALL,
                                           .is_simulated = true};
     mw_reason why;
     memset(loop, 0, sizeof *loop);
     loop->clock = 100;
     loop->deadline_ns = INT64_MAX;
     mwi_effects_init(&loop->effects);
-    loop->effects.is_audited = audit_path != NULL;
+    loop->effects.audited_kinds = audit_path != NULL ? UINT64_MAX : 0;
     struct mwi_loop_engine engine = {.engine = loop,
                                      .step = step_engine,
                                      .deadline = engine_deadline,

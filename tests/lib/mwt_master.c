@@ -36,7 +36,7 @@ bool mwt_master_start(struct mwt_master *master, const struct mwi_master_engine_
     if (!mwt_outbox_init(&master->outbox) || !mwt_outbox_init(&master->tasks) ||
         mwi_master_engine_init(&master->engine, config == NULL ? &usual : config) != MW_OK)
         return false;
-    master->engine.effects.is_audited = true;
+    master->engine.effects.audited_kinds = mwi_audit_kinds(MWI_AUDIT_LEVEL_ALL);
     return true;
 }
 

@@ -38,7 +38,7 @@ bool mwt_slave_start(struct mwt_slave *slave, const struct mwi_slave_engine_conf
     if (!mwt_outbox_init(&slave->outbox) ||
         mwi_slave_engine_init(&slave->engine, config == NULL ? &usual : config) != MW_OK)
         return false;
-    slave->engine.effects.is_audited = true;
+    slave->engine.effects.audited_kinds = mwi_audit_kinds(MWI_AUDIT_LEVEL_ALL);
     return true;
 }
 

@@ -24,7 +24,7 @@ static mw_options *make_options(const struct mwt_world *world, mw_sim_host *host
     mw_options *options;
     if (mw_options_create(&options) != MW_OK)
         return NULL;
-    if (mw_options_set(options, "quiet", "1") == MW_OK &&
+    if (mw_options_set(options, "audit-level", "none") == MW_OK &&
         mw_options_use_transport(options, &mw_sim_transport, host, address) == MW_OK) {
         apply(options, world->settings);
         return options;

@@ -132,7 +132,7 @@ static bool make_options(mw_options **options, mw_sim_host *host, const char *ad
 {
     if (mw_options_create(options) != MW_OK)
         return false;
-    mw_options_set(*options, "quiet", "1");
+    mw_options_set(*options, "audit-level", "none");
     mw_options_set(*options, "connect-timeout", "1000");
     return mw_options_use_transport(*options, &mw_sim_transport, host, address) == MW_OK;
 }
@@ -328,8 +328,10 @@ static int master_main(mw_sim_host *host, void *context)
     set_group(options, "slave-task-group", farm->plan.task_group);
     set_group(options, "slave-result-group", farm->plan.result_group);
     mw_options_set(options, "client-timeout", "5");
-    if (farm->plan.audit_path != NULL)
+    if (farm->plan.audit_path != NULL) {
+        mw_options_set(options, "audit-level", "all");
         mw_options_set(options, "audit-file", farm->plan.audit_path);
+    }
     if (mw_master_open(&master, &program, options) != MW_OK) {
         fprintf(stderr, "%s\n", mw_options_error(options));
         mw_options_destroy(options);

@@ -68,15 +68,22 @@ static const struct expectation expectations[] = {
      "NEW-CLIENT 127.0.0.1:39950 refused: protocol version 9",
      "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
      "\"address\":\"127.0.0.1:39950\",\"reason\":\"protocol version 9\"}"},
+    {RECORD(CLIENT_LATE, .transport = "tcp", .address = ADDRESS, .reason = "the master ends"),
+     "NEW-CLIENT 127.0.0.1:39950 refused: the master ends",
+     "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
+     "\"address\":\"127.0.0.1:39950\",\"reason\":\"the master ends\"}"},
     {RECORD(SLAVE_GREETED, .transport = "tcp", .address = ADDRESS, .member_id = MEMBER_ID),
      "SLAVE-0 127.0.0.1:39950 -> [\"default-member-id\"] :connecting [:unordered]",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-greeted\",\"sid\":0,\"state\":\"connecting\","
      "\"group\":\"unordered\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:39950\","
      "\"member_id\":\"default-member-id\"}"},
-    {RECORD(SLAVE_STATE, .sid = 12, .state = MWI_SLAVE_SHUTTING_DOWN),
+    {RECORD(SLAVE_STATE, .sid = 12, .state = MWI_SLAVE_BUSY),
+     "SLAVE-12 -> :busy",
+     "\"subject\":\"SLAVE-12\",\"event\":\"slave-state\",\"sid\":12,\"state\":\"busy\"}"},
+    {RECORD(SLAVE_ENDING, .sid = 12, .state = MWI_SLAVE_SHUTTING_DOWN),
      "SLAVE-12 -> :shutting-down",
      "\"subject\":\"SLAVE-12\",\"event\":\"slave-state\",\"sid\":12,\"state\":\"shutting-down\"}"},
-    {RECORD(SLAVE_STATE, .state = MWI_SLAVE_DISCONNECTED),
+    {RECORD(SLAVE_ENDING, .state = MWI_SLAVE_DISCONNECTED),
      "SLAVE-0 -> :disconnected",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-state\",\"sid\":0,\"state\":\"disconnected\"}"},
     {RECORD(TASKS_SENT, .sid = 4294967295, .count = 1),
@@ -116,6 +123,9 @@ static const struct expectation expectations[] = {
     {RECORD(SLAVE_DROPPED, .reason = "silent for 60 s"),
      "SLAVE-0 dropped: silent for 60 s",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-dropped\",\"sid\":0,\"reason\":\"silent for 60 s\"}"},
+    {RECORD(SLAVE_LOST, .sid = 3, .reason = "connection reset"),
+     "SLAVE-3 lost: connection reset",
+     "\"subject\":\"SLAVE-3\",\"event\":\"slave-lost\",\"sid\":3,\"reason\":\"connection reset\"}"},
     {RECORD(EOF, .address = ADDRESS),
      "EOF -> 127.0.0.1:39950",
      "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":null}"},
@@ -162,6 +172,9 @@ static const struct expectation expectations[] = {
     {RECORD(CEOF, .sid = 0),
      "MASTER -> CEOF",
      "\"subject\":\"MASTER\",\"event\":\"ceof\"}"},
+    {RECORD(MASTER_LOST, .address = ADDRESS, .reason = "connection reset"),
+     "EOF -> 127.0.0.1:39950 (connection reset)",
+     "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":\"connection reset\"}"},
     {RECORD(FINI, .how = "SHUTDOWN", .member_id = MEMBER_ID),
      "FINI SHUTDOWN \"default-member-id\"",
      "\"subject\":\"FINI\",\"event\":\"fini\",\"how\":\"SHUTDOWN\",\"member_id\":\"default-member-id\"}"},
@@ -223,6 +236,37 @@ static void test_json_of_every_kind(void)
     }
 }
 
+static bool includes(enum mwi_audit_level level, enum mwi_audit_kind kind)
+{
+    return (mwi_audit_kinds(level) >> kind & 1) != 0;
+}
+
+/* Each level leaves out more: first what comes with each message, then all that went well. */
+static void test_levels(void)
+{
+    static const enum mwi_audit_kind per_message[] = {
+        MWI_AUDIT_TASKS_SENT, MWI_AUDIT_RESULTS_RECEIVED, MWI_AUDIT_SLAVE_STATE,
+        MWI_AUDIT_TASKS_RECEIVED, MWI_AUDIT_RESULTS_SENT};
+    static const enum mwi_audit_kind problems[] = {
+        MWI_AUDIT_SLAVE_LOST,   MWI_AUDIT_SLAVE_DROPPED,  MWI_AUDIT_TASK_UNRUNNABLE,
+        MWI_AUDIT_LOCAL_FAILED, MWI_AUDIT_CLIENT_REFUSED, MWI_AUDIT_MASTER_LOST};
+    static const enum mwi_audit_kind events[] = {MWI_AUDIT_SLAVE_GREETED, MWI_AUDIT_SLAVE_ENDING,
+                                                 MWI_AUDIT_CLIENT_LATE,   MWI_AUDIT_TASK_REQUEUED,
+                                                 MWI_AUDIT_EOF,           MWI_AUDIT_FINI};
+
+    for (size_t i = 0; i < sizeof per_message / sizeof per_message[0]; i++)
+        CU_ASSERT_FALSE(includes(MWI_AUDIT_LEVEL_EVENTS, per_message[i]));
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+        CU_ASSERT_TRUE(includes(MWI_AUDIT_LEVEL_PROBLEMS, problems[i]));
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        CU_ASSERT_TRUE(includes(MWI_AUDIT_LEVEL_EVENTS, events[i]));
+        CU_ASSERT_FALSE(includes(MWI_AUDIT_LEVEL_PROBLEMS, events[i]));
+    }
+    CU_ASSERT_EQUAL(mwi_audit_kinds(MWI_AUDIT_LEVEL_ALL),
+                    (UINT64_C(1) << MWI_AUDIT_KINDS_COUNT) - 1);
+    CU_ASSERT_EQUAL(mwi_audit_kinds(MWI_AUDIT_LEVEL_NONE), 0);
+}
+
 /* A time before 1970, which a clock that is not set may give, is a negative number. */
 static void test_json_of_an_early_time(void)
 {
@@ -268,8 +312,8 @@ static void test_master_trail_of_cl_mw(void)
         {RECORD(RESULTS_RECEIVED, .count = 1), "SLAVE-0 -> 1 results"},
         {RECORD(SLAVE_STATE, .state = MWI_SLAVE_IDLE), "SLAVE-0 -> :idle"},
         {RECORD(TRY_SHUTDOWN, .sid = 0), "SLAVE-0 <- TRY-SHUTDOWN"},
-        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_SHUTTING_DOWN), "SLAVE-0 -> :shutting-down"},
-        {RECORD(SLAVE_STATE, .state = MWI_SLAVE_DISCONNECTED), "SLAVE-0 -> :disconnected"},
+        {RECORD(SLAVE_ENDING, .state = MWI_SLAVE_SHUTTING_DOWN), "SLAVE-0 -> :shutting-down"},
+        {RECORD(SLAVE_ENDING, .state = MWI_SLAVE_DISCONNECTED), "SLAVE-0 -> :disconnected"},
         {RECORD(EOF, .address = ADDRESS), "EOF -> 127.0.0.1:39950"},
         {RECORD(RESFILE_WRITTEN, .path = "master.rsc"),
          "RESFILE Generated resource file: \"master.rsc\""},
@@ -514,6 +558,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"text of every kind", test_text_of_every_kind},
         {"json of every kind", test_json_of_every_kind},
+        {"levels", test_levels},
         {"json of an early time", test_json_of_an_early_time},
         {"master trail of CL-MW", test_master_trail_of_cl_mw},
         {"slave trail of CL-MW", test_slave_trail_of_cl_mw},

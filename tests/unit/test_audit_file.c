@@ -187,7 +187,7 @@ static void test_deferred_name(void)
 
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_flush(file);
-    CU_ASSERT_TRUE(mwi_audit_file_wanted(file));
+    CU_ASSERT_NOT_EQUAL(mwi_audit_file_kinds(file), 0);
     CU_ASSERT_EQUAL(mwt_folder_files(&folder, 0), 0);
     mwi_audit_file_name(file, "SLAVE-7");
     mwi_audit_file_write(file, &shutdown_record);
@@ -259,7 +259,7 @@ static void test_unwritable_deferred_name(void)
     mwi_audit_file_name(file, "SLAVE-7");
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_flush(file);
-    bool is_wanted = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_kinds(file) != 0;
     mwi_audit_file_close(file);
 
     CU_ASSERT_FALSE(is_wanted);
@@ -298,14 +298,14 @@ static void test_full_disk(void)
     char text[1024];
     int saved = open_packets(ends);
     struct mwi_audit_file *file = open_pattern("/dev/full");
-    bool was_wanted = mwi_audit_file_wanted(file);
+    bool was_wanted = mwi_audit_file_kinds(file) != 0;
 
     for (int i = 0; i < 5000; i++) {
         mwi_audit_file_write(file, &ceof_record);
         if (i % 10 == 0)
             mwi_audit_file_flush(file);
     }
-    bool is_wanted = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_kinds(file) != 0;
     mwi_audit_file_name(file, "master");
     mwi_audit_file_close(file);
 
@@ -414,7 +414,7 @@ static void test_closed_pipe(void)
 
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_flush(file);
-    bool is_wanted = mwi_audit_file_wanted(file);
+    bool is_wanted = mwi_audit_file_kinds(file) != 0;
     mwi_audit_file_write(file, &ceof_record);
     mwi_audit_file_close(file);
 
@@ -423,30 +423,28 @@ static void test_closed_pipe(void)
     CU_ASSERT_FALSE(is_wanted);
 }
 
-/* Quiet means nothing on standard error, but a file is a file. */
-static void test_quiet(void)
+/* A trail has the records of its level only, and one of level none has no file. */
+static void test_levels(void)
 {
     struct mwt_folder folder;
     mwt_folder_create(&folder);
-    int ends[2];
-    char text[1024];
-    int saved = open_packets(ends);
-    struct mwi_audit_settings settings = settings_for(NULL);
-    settings.is_quiet = true;
+    const struct mwi_audit_record sent = {.kind = MWI_AUDIT_TASKS_SENT, .count = 3};
+    struct mwi_audit_settings settings = settings_for(mwt_folder_file(&folder, "a"));
+    settings.level = MWI_AUDIT_LEVEL_NONE;
     struct mwi_audit_file *nowhere = open_trail(&settings);
-    settings.pattern = mwt_folder_file(&folder, "a");
-    struct mwi_audit_file *somewhere = open_trail(&settings);
-
-    CU_ASSERT_FALSE(mwi_audit_file_wanted(nowhere));
-    CU_ASSERT_TRUE(mwi_audit_file_wanted(somewhere));
+    CU_ASSERT_EQUAL(mwi_audit_file_kinds(nowhere), 0);
     mwi_audit_file_write(nowhere, &ceof_record);
-    mwi_audit_file_write(somewhere, &ceof_record);
     mwi_audit_file_close(nowhere);
+    CU_ASSERT_NOT_EQUAL(access(folder.file, F_OK), 0);
+
+    settings.level = MWI_AUDIT_LEVEL_EVENTS;
+    struct mwi_audit_file *somewhere = open_trail(&settings);
+    CU_ASSERT_EQUAL(mwi_audit_file_kinds(somewhere), mwi_audit_kinds(MWI_AUDIT_LEVEL_EVENTS));
+    mwi_audit_file_write(somewhere, &ceof_record);
+    mwi_audit_file_write(somewhere, &sent);
     mwi_audit_file_close(somewhere);
 
-    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
     check_file(folder.file, CEOF_LINE);
-    close_packets(ends, saved);
     mwt_folder_destroy(&folder);
 }
 
@@ -567,7 +565,7 @@ int main(void)
         {"full buffer", test_full_buffer},
         {"short writes", test_short_writes},
         {"closed pipe", test_closed_pipe},
-        {"quiet", test_quiet},
+        {"levels", test_levels},
         {"json lines", test_json_lines},
         {"stamps", test_stamps},
         {"local time", test_local_time},

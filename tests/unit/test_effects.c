@@ -22,7 +22,7 @@ static void test_order(void)
     struct mwi_effects effects;
     struct mwi_audit_record record = {.kind = MWI_AUDIT_TASKS_SENT, .sid = 4, .count = 9};
     mwi_effects_init(&effects);
-    effects.is_audited = true;
+    effects.audited_kinds = mwi_audit_kinds(MWI_AUDIT_LEVEL_ALL);
 
     mwi_effects_send(&effects, 1, frame_of("frame"), 5);
     mwi_effects_drop(&effects, 2);

@@ -488,7 +488,7 @@ static void test_no_audit_when_nobody_listens(void)
 {
     static struct mwt_master master;
     start(&master);
-    master.engine.effects.is_audited = false;
+    master.engine.effects.audited_kinds = 0;
 
     mwt_master_greet(&master, PEER);
     mwt_master_submit(&master, "a b");

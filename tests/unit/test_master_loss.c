@@ -57,6 +57,7 @@ static void test_trail_of_a_loss(void)
 
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
+        "SLAVE-0 lost: connection reset\n"
         "SLAVE-0 -> task 2 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> task 1 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> :disconnected\n"
@@ -118,7 +119,7 @@ static void test_loss_of_an_idle_slave(void)
 
     mwt_master_down(&master, 1, "gone");
 
-    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 -> :disconnected\nEOF -> host:1 (gone)\n");
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 lost: gone\nSLAVE-0 -> :disconnected\nEOF -> host:1 (gone)\n");
     end(&master);
 }
 
@@ -162,6 +163,7 @@ static void test_max_attempts(void)
                                     "SLAVE-2 was lost with it (killed 3); "
                                     "its policy allows 3 attempts");
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
+                           "SLAVE-2 lost: killed 3\n"
                            "MASTER task 1 of \"alpha\" is unrunnable: "
                            "SLAVE-0 was lost with it (killed 1); "
                            "SLAVE-1 was lost with it (killed 2); "

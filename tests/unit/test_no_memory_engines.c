@@ -230,7 +230,7 @@ static enum mwt_outcome run_engines(void)
     memset(&farm, 0, sizeof farm);
     if (mwi_master_engine_init(&farm.master, &master_config) != MW_OK)
         return MWT_TOLD;
-    farm.master.effects.is_audited = true;
+    farm.master.effects.audited_kinds = mwi_audit_kinds(MWI_AUDIT_LEVEL_ALL);
     while (slaves_count < SLAVES_COUNT &&
            mwi_slave_engine_init(&farm.slaves[slaves_count], &slave_config) == MW_OK)
         slaves_count++;

@@ -39,6 +39,7 @@ static void test_defaults(void)
         {"max-read-buffer-size", "64M", {.size_bytes = 67108864}},
         {"audit-file", NULL, {0}},
         {"audit-format", "text", {.word_index = 0}},
+        {"audit-level", "all", {.word_index = 0}},
         {"quiet", "0", {.is_on = false}},
         {"resource-file", NULL, {0}},
         {"resource-file-update-interval", "300", {.duration_ns = 300 * MWT_SECOND}},

@@ -222,7 +222,8 @@ static bool keeps_trail(const char *pattern, enum mwi_mode mode)
     if (pattern != NULL)
         set(options, "audit-file", pattern);
     struct mwi_audit_settings audit = read_slave(options, mode).audit;
-    bool is_kept = audit.pattern != NULL || !audit.is_quiet;
+    bool is_kept = audit.level != MWI_AUDIT_LEVEL_NONE;
+    CU_ASSERT_TRUE(is_kept || audit.pattern == NULL);
     if (audit.pattern != NULL)
         CU_ASSERT_STRING_EQUAL(audit.pattern, pattern);
     CU_ASSERT_PTR_NULL(audit.node);
@@ -263,10 +264,35 @@ static void test_trail_of_master(void)
     CU_ASSERT_STRING_EQUAL(audit.pattern, "one.log");
     CU_ASSERT_STRING_EQUAL(audit.node, "master");
     CU_ASSERT_STRING_EQUAL(audit.member_id, "default-member-id");
-    CU_ASSERT_TRUE(audit.is_quiet);
+    CU_ASSERT_EQUAL(audit.level, MWI_AUDIT_LEVEL_ALL);
     CU_ASSERT_TRUE(audit.is_json);
     CU_ASSERT_FALSE(audit.is_simulated);
     mw_options_destroy(options);
+}
+
+/* How much a master's trail tells if `level` is chosen, with or without quiet and a file. */
+static enum mwi_audit_level level_of(const char *level, bool is_quiet, const char *pattern)
+{
+    mw_options *options = mwt_options_make();
+    set(options, "audit-level", level);
+    set(options, "quiet", is_quiet ? "1" : "0");
+    if (pattern != NULL)
+        set(options, "audit-file", pattern);
+    enum mwi_audit_level chosen = read_master(options, MWI_MODE_TCP_MASTER).audit.level;
+    mw_options_destroy(options);
+    return chosen;
+}
+
+/* The level is what --mw-audit-level says. Quiet allows no more than problems on standard error. */
+static void test_levels(void)
+{
+    CU_ASSERT_EQUAL(level_of("all", false, NULL), MWI_AUDIT_LEVEL_ALL);
+    CU_ASSERT_EQUAL(level_of("events", false, NULL), MWI_AUDIT_LEVEL_EVENTS);
+    CU_ASSERT_EQUAL(level_of("problems", false, NULL), MWI_AUDIT_LEVEL_PROBLEMS);
+    CU_ASSERT_EQUAL(level_of("none", false, NULL), MWI_AUDIT_LEVEL_NONE);
+    CU_ASSERT_EQUAL(level_of("all", true, NULL), MWI_AUDIT_LEVEL_PROBLEMS);
+    CU_ASSERT_EQUAL(level_of("none", true, NULL), MWI_AUDIT_LEVEL_NONE);
+    CU_ASSERT_EQUAL(level_of("events", true, "file"), MWI_AUDIT_LEVEL_EVENTS);
 }
 
 static void take(struct mwi_address_book *book, const char *member_id, const char *host, int port)
@@ -361,6 +387,7 @@ int main(void)
         {"connect timeout", test_connect_timeout},
         {"trail of companions", test_trail_of_companions},
         {"trail of master", test_trail_of_master},
+        {"levels of the trail", test_levels},
         {"order of the resource file", test_order_of_the_resource_file},
         {"order with two resource files", test_order_with_two_resource_files},
         {"order of a resource file of the environment",

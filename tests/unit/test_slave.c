@@ -507,7 +507,8 @@ static void test_trail(void)
 {
     struct mwt_folder folder;
     char pattern[400];
-    const char *const settings[][2] = {{"audit-file", pattern}, {NULL, NULL}};
+    const char *const settings[][2] = {
+        {"audit-level", "all"}, {"audit-file", pattern}, {NULL, NULL}};
     struct mwt_world world = world_of(1, master_of_ten, NULL);
     mwt_folder_create(&folder);
     snprintf(pattern, sizeof pattern, "%s", mwt_folder_file(&folder, "%n"));

@@ -507,7 +507,7 @@ static void test_no_audit_when_nobody_listens(void)
 {
     static struct mwt_slave slave;
     start(&slave);
-    slave.engine.effects.is_audited = false;
+    slave.engine.effects.audited_kinds = 0;
 
     mwt_slave_join(&slave, 1, 4096);
     mwt_slave_give(&slave, "a");
