@@ -187,31 +187,46 @@ static void open_closed_streams(void)
         close(fd);
 }
 
-int mw_main(const mw_program *program, int argc, char **argv)
+/* Takes our options out of launch->argv, and runs the program by them. */
+static int run_by_argv(const mw_program *program, mw_options *options, struct launch *launch)
 {
-    mw_options *options;
-    int status = 0;
-    struct launch launch = {.world = mwi_role_world(getenv), .argc = argc, .argv = argv};
-    open_closed_streams();
-    if (mw_options_create(&options) != MW_OK) {
-        complain(&launch, mw_error_text(MW_ENOMEM));
-        return STATUS_FAILURE;
-    }
     mw_error error = mw_options_environment(options);
     if (error == MW_OK)
-        error = mw_options_parse(options, &launch.argc, argv);
-    if (error == MW_OK && print_asked(options, &launch)) {
-        mw_options_destroy(options);
+        error = mw_options_parse(options, &launch->argc, launch->argv);
+    if (error == MW_OK && print_asked(options, launch))
         return 0;
-    }
     if (error == MW_OK)
         error = mwi_check_options(options);
-    if (error != MW_OK) {
-        complain(&launch, mw_options_error(options));
-        status = error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;
+    if (error == MW_OK)
+        return run(program, options, launch);
+    complain(launch, mw_options_error(options));
+    return error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;
+}
+
+/* A copy of the array, not of its strings: the caller may use his own once more. NULL out of
+ * memory. */
+static char **copy_arguments(int argc, char **argv)
+{
+    char **copy = calloc((size_t)argc + 1, sizeof *copy);
+    if (copy != NULL && argc > 0)
+        memcpy(copy, argv, (size_t)argc * sizeof *copy);
+    return copy;
+}
+
+int mw_main(const mw_program *program, int argc, char **argv)
+{
+    mw_options *options = NULL;
+    int status = STATUS_FAILURE;
+    struct launch launch = {.world = mwi_role_world(getenv), .argc = argc, .argv = argv};
+    open_closed_streams();
+    char **copy = copy_arguments(argc, argv);
+    if (copy == NULL || mw_options_create(&options) != MW_OK) {
+        complain(&launch, mw_error_text(MW_ENOMEM));
     } else {
-        status = run(program, options, &launch);
+        launch.argv = copy;
+        status = run_by_argv(program, options, &launch);
     }
     mw_options_destroy(options);
+    free(copy);
     return status;
 }
