@@ -89,7 +89,8 @@ typedef struct mw_program {
  * runs in every slave too: so open files, and do all else that must happen once, in the master
  * algorithm.
  *
- * It takes the --mw-* options out of argv, in place. It returns an exit status:
+ * The algorithms get the arguments without the --mw-* options. The caller's array stays as it was,
+ * so mw_main can be called with it once more. mw_main returns an exit status:
  *
  *   master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that
  *           the master algorithm returned, but 255 instead of 0 if the farm broke or a submission
@@ -103,8 +104,13 @@ typedef struct mw_program {
  * Errors are printed on standard error. Only --mw-help and --mw-version-string make the library
  * print on standard output.
  *
- * While mw_main runs it handles SIGINT and SIGTERM and ignores SIGPIPE and SIGXFSZ; before it
- * returns it restores the former handlers. One mw_main at a time may run in a process.
+ * While mw_main runs it handles SIGTERM, even if the signal was ignored or blocked, and SIGINT
+ * unless it was ignored. It catches SIGPIPE and SIGXFSZ, so that a write fails with an error
+ * instead, unless they were caught or ignored already. Other signals stay as they were, SIGHUP for
+ * instance. Before mw_main returns it restores the signals. Programs that an algorithm starts, and
+ * processes that it forks off, get the signals as mw_main has found them. There is one exception: a
+ * SIGTERM that was ignored or blocked is neither in a program started by system, popen or
+ * posix_spawn; fork restores that, too. One mw_main at a time may run in a process.
  *
  * mpi: collective over MPI_COMM_WORLD. If MPI is not initialised, mw_main initialises it, and
  * finalises it before it returns. */

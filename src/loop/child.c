@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/signals.h"
+
 /* How long a process is left alone whose end no descriptor reports. */
 #define LOOK_MS 2
 
@@ -41,16 +43,12 @@ static mw_error fail(mw_reason *why, const char *path, int number)
 static void become_slave(const char *path, char **arguments, char **environment, pid_t parent,
                          int channel, int report)
 {
-    sigset_t none;
-    sigemptyset(&none);
     int null = open("/dev/null", O_RDONLY);
     if (null > STDIN_FILENO) {
         dup2(null, STDIN_FILENO);
         close(null);
     }
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGXFSZ, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    mwi_signals_hand_on();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
         fcntl(channel, F_SETFD, 0) == 0)
         execve(path, arguments, environment);

@@ -2,72 +2,207 @@
  *
  * mw_main installs the handlers before it opens a master or a slave, whose loop then watches a
  * pipe: the handler writes a byte into it, which ends a wait. The face asks mwi_signals_caught
- * after each turn of the loop. SIGPIPE and SIGXFSZ are ignored: the write that would raise them
- * fails instead, with its own error.
+ * after each turn of the loop.
  *
- * Invariants: at most one loop watches the pipe at a time; the handler calls only functions that
- * are safe in a signal handler; mwi_signals_restore leaves the process as it was before. To catch
- * another signal, add it to install, restore and mwi_signals_name.
+ * Programs that tasks start inherit ignored and blocked signals, and most cannot undo that. So no
+ * signal is ignored or blocked here: SIGPIPE and SIGXFSZ, which would end the process, get a
+ * handler that does nothing, and exec takes it away. A process that only forks is given back what
+ * mw_main has found.
+ *
+ * Invariants: at most one loop watches the pipe at a time; the handlers and let_go_in_child call
+ * only functions that are safe in a signal handler; only the process that called
+ * mwi_signals_install writes into the pipe; mwi_signals_restore leaves the process as it was
+ * before. To catch another signal, add it to `numbers`, handler_for and mwi_signals_name.
  */
 #include "loop/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
+static const int numbers[] = {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
+
+#define NUMBERS_COUNT (sizeof numbers / sizeof numbers[0])
+
+/* The signals as mwi_signals_install has found them. */
+struct found {
+    sigset_t mask;
+    struct sigaction actions[NUMBERS_COUNT]; /* of `numbers` */
+};
+
 static volatile sig_atomic_t caught;
+static volatile pid_t owner; /* the process that has installed the handlers; 0: none has */
 static int wake_pipe[2] = {-1, -1};
 static struct mwi_watch watch; /* in the one loop that is open */
-static struct sigaction saved_int, saved_term, saved_pipe, saved_file_size;
+static struct found found;
+static pthread_once_t is_registered = PTHREAD_ONCE_INIT;
 
+static const struct sigaction *found_action(int number)
+{
+    size_t i = 0;
+    while (numbers[i] != number)
+        i++;
+    return &found.actions[i];
+}
+
+static bool is_found_ignored(int number)
+{
+    const struct sigaction *action = found_action(number);
+    return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == SIG_IGN;
+}
+
+/* In a process that was forked off by other means than fork(), the signal has its old meaning. */
 static void on_signal(int number)
 {
     int error = errno;
-    if (caught != 0) {
+    if (owner != getpid()) {
+        sigaction(number, found_action(number), NULL);
+        raise(number);
+    } else if (caught != 0) {
         signal(number, SIG_DFL);
         raise(number);
+    } else {
+        caught = number;
+        ssize_t written = write(wake_pipe[1], "", 1);
+        (void)written;
     }
-    caught = number;
-    ssize_t written = write(wake_pipe[1], "", 1);
-    (void)written;
     errno = error;
 }
 
-static void ignore_signal(int number)
+static void pass_over(int number)
 {
     (void)number;
 }
 
-mw_error mwi_signals_install(bool is_local_slave)
+/* The handler for a signal that was found as in `action`; NULL: it stays as it is. A shell ignores
+ * SIGINT for a program in the background, and means it. But a farm that nobody can end is of use to
+ * nobody. */
+static void (*handler_for(int number, const struct sigaction *action, bool is_local_slave))(int)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    struct sigaction nothing = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-        return MW_EIO;
-    caught = 0;
+    bool is_plain = (action->sa_flags & SA_SIGINFO) == 0;
+    if (number == SIGTERM)
+        return on_signal;
+    if (number == SIGINT)
+        return is_plain && action->sa_handler == SIG_IGN ? NULL
+               : is_local_slave                          ? pass_over
+                                                         : on_signal;
+    return is_plain && action->sa_handler == SIG_DFL ? pass_over : NULL;
+}
+
+static void find_signals(void)
+{
+    for (size_t i = 0; i < NUMBERS_COUNT; i++)
+        sigaction(numbers[i], NULL, &found.actions[i]);
+    pthread_sigmask(SIG_SETMASK, NULL, &found.mask);
+}
+
+static void set_handlers(bool is_local_slave)
+{
+    struct sigaction action = {.sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGINT);
     sigaddset(&action.sa_mask, SIGTERM);
-    sigaction(SIGINT, is_local_slave ? &nothing : &action, &saved_int);
-    sigaction(SIGTERM, &action, &saved_term);
-    sigaction(SIGPIPE, &ignore, &saved_pipe);
-    sigaction(SIGXFSZ, &ignore, &saved_file_size);
+    for (size_t i = 0; i < NUMBERS_COUNT; i++) {
+        action.sa_handler = handler_for(numbers[i], &found.actions[i], is_local_slave);
+        if (action.sa_handler != NULL)
+            sigaction(numbers[i], &action, NULL);
+    }
+}
+
+/* The program may have been started with the signals blocked that end it. */
+static void unblock(void)
+{
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    if (!is_found_ignored(SIGINT))
+        sigaddset(&ending, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &ending, NULL);
+}
+
+static void block_again(void)
+{
+    sigset_t ending;
+    sigemptyset(&ending);
+    if (sigismember(&found.mask, SIGTERM) == 1)
+        sigaddset(&ending, SIGTERM);
+    if (sigismember(&found.mask, SIGINT) == 1)
+        sigaddset(&ending, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ending, NULL);
+}
+
+static void close_pipe(void)
+{
+    if (wake_pipe[0] >= 0) {
+        close(wake_pipe[0]);
+        close(wake_pipe[1]);
+    }
+    wake_pipe[0] = wake_pipe[1] = -1;
+}
+
+/* Puts a signal back, unless the program has set a handler of its own meanwhile. */
+static void put_back_ours(size_t i)
+{
+    struct sigaction now;
+    sigaction(numbers[i], NULL, &now);
+    if (now.sa_handler == on_signal || now.sa_handler == pass_over)
+        sigaction(numbers[i], &found.actions[i], NULL);
+}
+
+/* In a forked process: the signals are as they were found, and the pipe is the parent's alone. */
+static void let_go_in_child(void)
+{
+    if (owner == 0 || owner == getpid())
+        return;
+    for (size_t i = 0; i < NUMBERS_COUNT; i++)
+        put_back_ours(i);
+    block_again();
+    close_pipe();
+}
+
+static void register_child(void)
+{
+    (void)pthread_atfork(NULL, NULL, let_go_in_child);
+}
+
+mw_error mwi_signals_install(bool is_local_slave)
+{
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        return MW_EIO;
+    (void)pthread_once(&is_registered, register_child);
+    caught = 0;
+    find_signals();
+    owner = getpid();
+    set_handlers(is_local_slave);
+    unblock();
     return MW_OK;
 }
 
 void mwi_signals_restore(void)
 {
-    sigaction(SIGINT, &saved_int, NULL);
-    sigaction(SIGTERM, &saved_term, NULL);
-    sigaction(SIGPIPE, &saved_pipe, NULL);
-    sigaction(SIGXFSZ, &saved_file_size, NULL);
-    close(wake_pipe[0]);
-    close(wake_pipe[1]);
-    wake_pipe[0] = wake_pipe[1] = -1;
+    if (owner != getpid())
+        return;
+    block_again();
+    for (size_t i = 0; i < NUMBERS_COUNT; i++)
+        sigaction(numbers[i], &found.actions[i], NULL);
+    owner = 0;
+    close_pipe();
+}
+
+void mwi_signals_hand_on(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    let_go_in_child();
+    if (owner == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGXFSZ, SIG_DFL);
+    }
+    sigprocmask(SIG_SETMASK, owner == 0 ? &none : &found.mask, NULL);
 }
 
 int mwi_signals_fd(void)
@@ -75,11 +210,18 @@ int mwi_signals_fd(void)
     return wake_pipe[0];
 }
 
+static void empty_pipe(void)
+{
+    char byte;
+    while (read(wake_pipe[0], &byte, 1) > 0)
+        ;
+}
+
 /* Empties the pipe, so that it does not end the next wait too. */
 static void hear_signal(void *context)
 {
     (void)context;
-    (void)mwi_signals_caught();
+    empty_pipe();
 }
 
 mw_error mwi_signals_watch(struct mwi_loop *loop, mw_reason *why)
@@ -96,10 +238,8 @@ mw_error mwi_signals_watch(struct mwi_loop *loop, mw_reason *why)
 
 int mwi_signals_caught(void)
 {
-    char byte;
     if (caught != 0)
-        while (read(wake_pipe[0], &byte, 1) > 0)
-            ;
+        empty_pipe();
     return caught;
 }
 

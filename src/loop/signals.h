@@ -2,7 +2,7 @@
  *
  * SIGINT and SIGTERM while mw_main runs. The first one asks the program to end. The second one ends
  * it at once, as if there were no handler. A signal handler can reach global variables only: this
- * room holds the one piece of global state of the library, and mw_main is its one user.
+ * room has state of the whole process, and mw_main is its one user.
  */
 #ifndef MWI_SIGNALS_H
 #define MWI_SIGNALS_H
@@ -13,12 +13,20 @@
 
 #include "loop/loop.h"
 
-/* Installs the handlers, and ignores SIGPIPE and SIGXFSZ. A local slave ignores SIGINT too: the
- * terminal sends it to all processes, and the master will tell its slaves. MW_EIO. */
+/* Installs the handlers. SIGTERM asks the program to end in any case, even if it was ignored or
+ * blocked. SIGINT does so unless it was ignored. A local slave takes no notice of SIGINT: the
+ * terminal sends it to all processes, and the master will tell its slaves. If SIGPIPE and SIGXFSZ
+ * would end the process, they are caught and have no effect. MW_EIO. */
 mw_error mwi_signals_install(bool is_local_slave);
 
-/* Puts back the handlers that were there. The loops that watch signals are closed by then. */
+/* Puts back the signals as they were, blocked or not. The loops that watch signals are closed by
+ * then. Does nothing in a process that was forked off meanwhile. */
 void mwi_signals_restore(void);
+
+/* Between fork and exec: the program that is started gets signals and mask as mwi_signals_install
+ * has found them. If the handlers are not installed it gets SIGPIPE and SIGXFSZ as usual, and no
+ * signal blocked. Safe in a signal handler. */
+void mwi_signals_hand_on(void);
 
 /* A descriptor that is readable after a signal, until mwi_signals_caught is called. */
 int mwi_signals_fd(void);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/signals.h"
 #include "mwt_run.h"
 
 /* Writes the descriptors that are open, or would be after an exec: "0 1 2 5 ". */
@@ -327,6 +328,27 @@ static void test_signals(void)
     check_end(&child, "exit status 7");
 }
 
+/* Under mw_main a child gets the signals as mw_main has found them. */
+static void test_found_signals(void)
+{
+    struct mwi_child child;
+    char text[64];
+    sigset_t some, before;
+    sigemptyset(&some);
+    sigaddset(&some, SIGTERM);
+    sigprocmask(SIG_BLOCK, &some, &before);
+    signal(SIGPIPE, SIG_IGN);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+
+    start(&child, "signals");
+
+    mwi_signals_restore();
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "blocked ignored default");
+    check_end(&child, "exit status 7");
+}
+
 /* A child knows that it is one; others that have the variable of theirs do not believe it. */
 static void test_is_one(void)
 {
@@ -387,6 +409,7 @@ int main(int argc, char **argv)
         {"descriptors", test_descriptors},
         {"input", test_input},
         {"signals", test_signals},
+        {"found signals", test_found_signals},
         {"is one", test_is_one},
         {"dies with its master", test_dies_with_its_master},
         CU_TEST_INFO_NULL,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SIGINT and SIGTERM while a farm runs: the first is a request that wakes the loop, the second ends
- * the program, and all is put back at the end.
+ * the program, and all is put back at the end. Processes that are started meanwhile get the signals
+ * as they were found.
  */
 #include "loop/signals.h"
 
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +88,172 @@ static void test_restore(void)
     CU_ASSERT_EQUAL(sigaction(SIGXFSZ, NULL, &found), 0);
     CU_ASSERT_TRUE(found.sa_handler == SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+}
+
+static void block(int number, int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(how, &set, NULL);
+}
+
+static bool is_blocked(int number)
+{
+    sigset_t set;
+    sigprocmask(SIG_SETMASK, NULL, &set);
+    return sigismember(&set, number) == 1;
+}
+
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* SIGTERM is heeded although it was ignored and blocked, and is both again afterwards. */
+static void test_stubborn_start(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    block(SIGTERM, SIG_BLOCK);
+
+    check_signal(SIGTERM);
+
+    CU_ASSERT_TRUE(is_ignored(SIGTERM));
+    CU_ASSERT_TRUE(is_blocked(SIGTERM));
+    CU_ASSERT_FALSE(is_blocked(SIGINT));
+    block(SIGTERM, SIG_UNBLOCK);
+    signal(SIGTERM, SIG_DFL);
+}
+
+/* SIGINT is heeded although it was blocked, but stays ignored in a program that a shell has started
+ * in the background. */
+static void test_background(void)
+{
+    block(SIGINT, SIG_BLOCK);
+    check_signal(SIGINT);
+    CU_ASSERT_TRUE(is_blocked(SIGINT));
+    signal(SIGINT, SIG_IGN);
+
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_TRUE(is_ignored(SIGINT));
+    CU_ASSERT_TRUE(is_blocked(SIGINT));
+    mwi_signals_restore();
+
+    block(SIGINT, SIG_UNBLOCK);
+    signal(SIGINT, SIG_DFL);
+}
+
+/* The lines of a command's /proc/self/status that say which signals it ignores and blocks. */
+static void read_command(char *lines, size_t size)
+{
+    FILE *command = popen("grep -E '^Sig(Ign|Blk)' /proc/self/status", "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(command);
+    size_t length = fread(lines, 1, size - 1, command);
+    lines[length] = '\0';
+    CU_ASSERT_EQUAL(pclose(command), 0);
+}
+
+/* A program that is started finds the signals as they were before. */
+static void check_command(void)
+{
+    char before[128], during[128];
+    read_command(before, sizeof before);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+
+    read_command(during, sizeof during);
+
+    mwi_signals_restore();
+    CU_ASSERT_STRING_EQUAL(during, before);
+}
+
+/* Programs that are started find those signals ignored that were so before, and no others. */
+static void test_commands(void)
+{
+    check_command();
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    block(SIGUSR1, SIG_BLOCK);
+
+    check_command();
+
+    block(SIGUSR1, SIG_UNBLOCK);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+}
+
+/* Returns 0 if a forked process finds all as it was before. */
+static int look_in_child(void)
+{
+    static const int numbers[] = {SIGINT, SIGPIPE, SIGXFSZ};
+    struct sigaction action;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+            return 1;
+    if (mwi_signals_fd() != -1)
+        return 2;
+    return is_ignored(SIGTERM) && is_blocked(SIGTERM) ? 0 : 3;
+}
+
+/* A process that only forks finds the signals as they were before, and its end changes nothing. */
+static void test_fork(void)
+{
+    int status = -1;
+    signal(SIGTERM, SIG_IGN);
+    block(SIGTERM, SIG_BLOCK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(look_in_child());
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_EQUAL(status, 0);
+
+    block(SIGTERM, SIG_UNBLOCK);
+    raise(SIGTERM);
+    CU_ASSERT_EQUAL(mwi_signals_caught(), SIGTERM);
+    mwi_signals_restore();
+    block(SIGTERM, SIG_UNBLOCK);
+    signal(SIGTERM, SIG_DFL);
+}
+
+/* A forked process keeps the handlers that the task algorithm has set itself. */
+static void test_fork_keeps_own_handlers(void)
+{
+    int status = -1;
+    struct sigaction action;
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    signal(SIGPIPE, count_hit);
+
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == count_hit ? 0 : 1);
+
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_EQUAL(status, 0);
+    mwi_signals_restore();
+}
+
+/* A process that is made past fork() dies of a signal, and does not wake its parent's loop. */
+static void test_bare_process(void)
+{
+    int status = 0;
+    struct rlimit no_core = {0, 0};
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        setrlimit(RLIMIT_CORE, &no_core);
+        kill((pid_t)syscall(SYS_getpid), SIGTERM);
+        _exit(1);
+    }
+
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    CU_ASSERT_FALSE(is_readable(mwi_signals_fd()));
+    mwi_signals_restore();
 }
 
 /* A local slave leaves SIGINT to its master, and heeds SIGTERM. */
@@ -199,6 +368,12 @@ int main(void)
         {"signals", test_signals},
         {"broken pipe", test_broken_pipe},
         {"restore", test_restore},
+        {"stubborn start", test_stubborn_start},
+        {"background", test_background},
+        {"commands", test_commands},
+        {"fork", test_fork},
+        {"fork keeps own handlers", test_fork_keeps_own_handlers},
+        {"bare process", test_bare_process},
         {"local slave", test_local_slave},
         {"second signal", test_second_signal},
         {"watch", test_watch},
