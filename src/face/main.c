@@ -32,6 +32,8 @@
 /* The process as its launcher started it. */
 struct launch {
     struct mwi_world world;
+    int given_argc; /* the arguments of main */
+    char **given_argv;
     int argc; /* the user's arguments: those that are not ours */
     char **argv;
 };
@@ -84,6 +86,8 @@ static mw_error open_master(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
         return error;
     }
+    settings.executable.argc = launch->given_argc;
+    settings.executable.argv = launch->given_argv;
     error = mwi_master_open(master, program, &settings, true, &has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
@@ -217,7 +221,11 @@ int mw_main(const mw_program *program, int argc, char **argv)
 {
     mw_options *options = NULL;
     int status = STATUS_FAILURE;
-    struct launch launch = {.world = mwi_role_world(getenv), .argc = argc, .argv = argv};
+    struct launch launch = {.world = mwi_role_world(getenv),
+                            .given_argc = argc,
+                            .given_argv = argv,
+                            .argc = argc,
+                            .argv = argv};
     open_closed_streams();
     char **copy = copy_arguments(argc, argv);
     if (copy == NULL || mw_options_create(&options) != MW_OK) {

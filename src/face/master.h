@@ -20,9 +20,10 @@ struct mw_master {
     struct mwi_master_engine engine;
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
-    struct mwi_local *local;       /* a chore of the loop; NULL unless in local mode */
-    struct mwi_announce *announce; /* a chore of the loop; NULL without a resource file */
-    size_t slaves_max;             /* how many can ever come; SIZE_MAX: no end of them */
+    struct mwi_executable *executable; /* that slaves run; NULL until it is found */
+    struct mwi_local *local;           /* a chore of the loop; NULL unless in local mode */
+    struct mwi_announce *announce;     /* a chore of the loop; NULL without a resource file */
+    size_t slaves_max;                 /* how many can ever come; SIZE_MAX: no end of them */
     size_t slaves_lost_count;
     int64_t clocked_ns;     /* when mw_master_next last read the clock */
     bool is_next_unclocked; /* the next result is handed out without that */

@@ -153,7 +153,7 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
         name_options(why);
     if (error == MW_OK && index == 0)
         error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
-                                  place->scheme, is_tcp ? bound : "", why);
+                                  master->executable, place->scheme, is_tcp ? bound : "", why);
     return error;
 }
 
@@ -217,7 +217,8 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
 static mw_error start_slaves(mw_master *master, const struct mwi_local_settings *settings,
                              mw_reason *why)
 {
-    mw_error error = mwi_local_open(&master->local, settings, master->loop, 0, why);
+    mw_error error =
+        mwi_local_open(&master->local, settings, master->executable, master->loop, 0, why);
     return error == MW_OK ? mwi_local_start(master->local, why) : error;
 }
 
@@ -231,7 +232,9 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     if (error != MW_OK)
         return error;
     master->engine.effects.audited_kinds = mwi_audit_file_kinds(master->trail);
-    error = open_loop(master, settings, has_signals, why);
+    error = mwi_executable_open(&master->executable, &settings->executable);
+    if (error == MW_OK)
+        error = open_loop(master, settings, has_signals, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);
     if (error == MW_OK)
@@ -245,6 +248,7 @@ static void free_master(mw_master *master)
 {
     mwi_loop_close(master->loop);
     mwi_audit_file_close(master->trail);
+    mwi_executable_close(master->executable);
     mwi_master_engine_fini(&master->engine);
     mwi_values_fini(&master->values);
     mwi_block_unref(master->result_block);

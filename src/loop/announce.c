@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "base/time.h"
-#include "loop/executable.h"
 #include "record/resource_file.h"
 
+/* The arguments besides the words of the executable. */
 #define ARGUMENTS_MAX 7
 
 /* The program's own libraries, as the loader has them. */
@@ -36,11 +36,11 @@ struct mwi_announce {
     struct mwi_loop *loop;
     char *path;
     char *member_id;
-    char *executable;
+    const struct mwi_executable *executable;
     char *host; /* NULL if the transport has no address */
     char port[8];
-    const char *arguments[ARGUMENTS_MAX];
-    size_t arguments_count;
+    const char **arguments; /* borrowed from this struct and the executable */
+    size_t arguments_count, arguments_max;
     const char *transport;
     int64_t interval_ns;
     int64_t due_ns;
@@ -108,12 +108,20 @@ static bool split_address(struct mwi_announce *announce, const char *bound)
 
 static void add_argument(struct mwi_announce *announce, const char *argument)
 {
-    assert(announce->arguments_count < ARGUMENTS_MAX);
+    assert(announce->arguments_count < announce->arguments_max);
     announce->arguments[announce->arguments_count++] = argument;
 }
 
-static void make_arguments(struct mwi_announce *announce, bool has_member_id)
+static bool make_arguments(struct mwi_announce *announce, bool has_member_id)
 {
+    size_t words_count;
+    char *const *words = mwi_executable_words(announce->executable, &words_count);
+    announce->arguments_max = words_count + ARGUMENTS_MAX;
+    announce->arguments = calloc(announce->arguments_max, sizeof *announce->arguments);
+    if (announce->arguments == NULL)
+        return false;
+    for (size_t i = 1; i < words_count; i++)
+        add_argument(announce, words[i]);
     add_argument(announce, "--mw-slave");
     if (announce->host != NULL) {
         add_argument(announce, "--mw-master-host");
@@ -125,6 +133,7 @@ static void make_arguments(struct mwi_announce *announce, bool has_member_id)
         add_argument(announce, "--mw-member-id");
         add_argument(announce, announce->member_id);
     }
+    return true;
 }
 
 static int own_port(const struct mwi_announce *announce)
@@ -142,7 +151,7 @@ static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_s
         .update_interval_s = mwi_time_to_seconds(announce->interval_ns),
         .slaves_needed =
             status == MWI_COMPUTATION_IN_PROGRESS ? (int64_t)announce->slaves_needed : 0,
-        .slave_executable = announce->executable,
+        .slave_executable = mwi_executable_path(announce->executable),
         .shared_libraries = announce->libraries.paths,
         .shared_libraries_count = announce->libraries.count,
         .slave_arguments = announce->arguments,
@@ -230,7 +239,7 @@ static void free_announce(struct mwi_announce *announce)
 {
     free(announce->path);
     free(announce->member_id);
-    free(announce->executable);
+    free(announce->arguments);
     free(announce->host);
     free_libraries(&announce->libraries);
     free(announce);
@@ -252,7 +261,8 @@ static mw_error fail_memory(mw_reason *why)
 }
 
 mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
-                           const struct mwi_announce_settings *settings, const char *transport,
+                           const struct mwi_announce_settings *settings,
+                           const struct mwi_executable *executable, const char *transport,
                            const char *bound, mw_reason *why)
 {
     *announce = NULL;
@@ -265,18 +275,17 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
     opened->due_ns = INT64_MAX;
     mw_error error = mwi_resource_file_locate(settings->path, &opened->path, why);
     opened->member_id = strdup(settings->member_id);
-    opened->executable = mwi_executable_path(settings->executable);
+    opened->executable = executable;
     opened->transport = transport;
     dl_iterate_phdr(add_library, &opened->libraries);
     opened->interval_ns = settings->interval_ns;
-    if (opened->member_id == NULL || opened->executable == NULL || !split_address(opened, bound) ||
-        opened->libraries.has_failed)
+    if (opened->member_id == NULL || !split_address(opened, bound) ||
+        opened->libraries.has_failed || !make_arguments(opened, settings->has_member_id))
         error = error != MW_OK ? error : fail_memory(why);
     if (error != MW_OK) {
         free_announce(opened);
         return error;
     }
-    make_arguments(opened, settings->has_member_id);
     mwi_chores_add(mwi_loop_chores(loop), &(struct mwi_chore_entry){.context = opened,
                                                                     .tend = tend,
                                                                     .deadline = deadline,

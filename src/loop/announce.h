@@ -7,6 +7,7 @@
 #ifndef MWI_ANNOUNCE_H
 #define MWI_ANNOUNCE_H
 
+#include "loop/executable.h"
 #include "loop/loop.h"
 #include "options/settings.h"
 #include "record/resource.h"
@@ -15,11 +16,12 @@ struct mwi_announce;
 
 /* Prepares the resource file that the settings name, at *announce, and adds it to the chores of
  * `loop`, which owns it from now on. *announce is NULL if the settings name no file. The settings
- * are copied; where the file is written is settled now, see mwi_resource_file_locate. `transport`
- * is borrowed until close. `bound` is copied: "HOST:PORT", or "" if the transport has no address.
- * Errors: those of mwi_resource_file_locate. */
+ * are copied; where the file is written is settled now, see mwi_resource_file_locate. The
+ * executable and `transport` are borrowed until close. `bound` is copied: "HOST:PORT", or "" if the
+ * transport has no address. Errors: those of mwi_resource_file_locate. */
 mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
-                           const struct mwi_announce_settings *settings, const char *transport,
+                           const struct mwi_announce_settings *settings,
+                           const struct mwi_executable *executable, const char *transport,
                            const char *bound, mw_reason *why) MW_USE_RESULT;
 
 /* Writes the file for the first time. From now on it is written again at each interval; a failure

@@ -41,7 +41,7 @@ static mw_error fail(mw_reason *why, const char *path, int number)
 }
 
 static void become_slave(const char *path, char **arguments, char **environment, pid_t parent,
-                         int channel, int report)
+                         int folder, int channel, int report)
 {
     int null = open("/dev/null", O_RDONLY);
     if (null > STDIN_FILENO) {
@@ -50,7 +50,7 @@ static void become_slave(const char *path, char **arguments, char **environment,
     }
     mwi_signals_hand_on();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        fcntl(channel, F_SETFD, 0) == 0)
+        fcntl(channel, F_SETFD, 0) == 0 && (folder < 0 || fchdir(folder) == 0))
         execve(path, arguments, environment);
     int number = errno;
     ssize_t written = write(report, &number, sizeof number);
@@ -87,7 +87,7 @@ static char **make_environment(char *variable, size_t size)
     return environment;
 }
 
-static mw_error fork_slave(struct mwi_child *child, const char *path, char **arguments,
+static mw_error fork_slave(struct mwi_child *child, const char *path, char **arguments, int folder,
                            const int sockets[2], const int report[2], mw_reason *why)
 {
     char variable[64];
@@ -95,7 +95,7 @@ static mw_error fork_slave(struct mwi_child *child, const char *path, char **arg
     char **environment = make_environment(variable, sizeof variable);
     child->pid = environment == NULL ? -1 : fork();
     if (child->pid == 0)
-        become_slave(path, arguments, environment, parent, sockets[1], report[1]);
+        become_slave(path, arguments, environment, parent, folder, sockets[1], report[1]);
     int number = child->pid < 0 ? errno : 0;
     free(environment);
     close(report[1]);
@@ -109,7 +109,7 @@ static mw_error fork_slave(struct mwi_child *child, const char *path, char **arg
 }
 
 mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
-                         size_t channel_index, mw_reason *why)
+                         size_t channel_index, int folder, mw_reason *why)
 {
     int sockets[2], report[2];
     char channel[40];
@@ -124,7 +124,7 @@ mw_error mwi_child_start(struct mwi_child *child, const char *path, char **argum
     snprintf(channel, sizeof channel, "--mw-channel=%d", sockets[1]);
     char *before = arguments[channel_index];
     arguments[channel_index] = channel;
-    mw_error error = fork_slave(child, path, arguments, sockets, report, why);
+    mw_error error = fork_slave(child, path, arguments, folder, sockets, report, why);
     arguments[channel_index] = before;
     close(report[0]);
     close(sockets[1]);

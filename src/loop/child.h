@@ -22,11 +22,12 @@ struct mwi_child {
 #define MWI_CHILD_VARIABLE "MW_STARTED_BY"
 
 /* Starts `path` with `arguments`, which end with NULL. arguments[channel_index] is replaced by
- * "--mw-channel=N" for the time of the call. The child reads nothing from the terminal, and is
- * killed when the thread that started it ends. All is borrowed for the call. Errors: MW_EIO with a
- * sentence. */
+ * "--mw-channel=N" for the time of the call. The child runs in the folder of the descriptor
+ * `folder`, or, if that is -1, in this process's working directory. It reads nothing from the
+ * terminal, and is killed when the thread that started it ends. All is borrowed for the call.
+ * Errors: MW_EIO with a sentence. */
 mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
-                         size_t channel_index, mw_reason *why);
+                         size_t channel_index, int folder, mw_reason *why);
 
 /* Whether this very process was started by mwi_child_start. */
 bool mwi_child_is_one(void);

@@ -1,19 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The path of the program that slaves run: the one that the user asked for, or this program's own.
+ * The program that slaves run: the one that the user asks for, or this program itself, started as
+ * it was started. It is found when a master is opened and stays the same, whatever becomes of its
+ * file and of the working directory.
  */
 #ifndef MWI_EXECUTABLE_H
 #define MWI_EXECUTABLE_H
 
-/* The path under which others find the program. `asked` is copied if it is not NULL; otherwise it
- * is the path of this process's program, "" if the system does not tell. Malloc'd, to be freed;
- * NULL out of memory. */
-char *mwi_executable_path(const char *asked);
+#include <stddef.h>
 
-/* The path with which this process can start the program. It differs from mwi_executable_path only
- * if this process's own file was moved or replaced since it started: then the system still has the
- * file, under a name that is good for this process alone. Malloc'd, to be freed; NULL out of
- * memory. */
-char *mwi_executable_to_start(const char *asked);
+#include <mw/error.h>
+
+#include "options/settings.h"
+
+struct mwi_executable;
+
+/* Finds the program. The settings are copied. MW_ENOMEM. A program that cannot be found is an error
+ * of mwi_executable_to_start. */
+mw_error mwi_executable_open(struct mwi_executable **executable,
+                             const struct mwi_executable_settings *settings) MW_USE_RESULT;
+
+/* NULL is legal. */
+void mwi_executable_close(struct mwi_executable *executable);
+
+/* The absolute path under which others find the program; "" if the system does not tell. Borrowed
+ * until close. */
+const char *mwi_executable_path(const struct mwi_executable *executable);
+
+/* The *count words of the command line that stand before a slave's options. The first is the
+ * program's name as it was called, and mostly the only one. Others follow if a loader runs the
+ * program, or an interpreter a script with its options. Borrowed until close. */
+char *const *mwi_executable_words(const struct mwi_executable *executable, size_t *count);
+
+/* The path with which this process can start the program now, borrowed until close. It differs from
+ * mwi_executable_path if this process's own file was moved or replaced since it started: then the
+ * system still has the file, under a name that is good for this process alone. MW_EIO, with a
+ * sentence: the program cannot be found, or only another one in its place. */
+mw_error mwi_executable_to_start(const struct mwi_executable *executable, const char **path,
+                                 mw_reason *why) MW_USE_RESULT;
+
+/* Puts the option in front of the sentence if the user asked for this program. */
+void mwi_executable_name_option(const struct mwi_executable *executable, mw_reason *why);
 
 #endif

@@ -19,6 +19,7 @@
 #include "loop/local.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,6 @@
 
 #include "base/time.h"
 #include "loop/child.h"
-#include "loop/executable.h"
 
 /* A process whose slave is lost is killed after this. */
 #define PATIENCE_NS MWI_NS_PER_S
@@ -64,10 +64,11 @@ struct place {
 struct mwi_local {
     struct mwi_loop *loop;
     size_t index;
-    char *path;
-    bool is_path_asked; /* by --mw-slave-executable */
-    char **arguments;   /* each an own string */
+    const struct mwi_executable *executable;
+    char **arguments; /* each an own string */
     size_t arguments_count;
+    size_t channel_index; /* of the argument that names a slave's channel */
+    int folder;           /* the working directory when the farm was opened; -1: none */
     struct place *places;
     size_t places_count;
     size_t given_up_count;
@@ -77,8 +78,6 @@ struct mwi_local {
     mw_reason last_end;
 };
 
-#define CHANNEL_INDEX 2
-
 static bool add_argument(struct mwi_local *local, const char *argument)
 {
     char *copy = strdup(argument);
@@ -87,15 +86,19 @@ static bool add_argument(struct mwi_local *local, const char *argument)
     return copy != NULL;
 }
 
-/* The program, "--mw-slave", the channel, the inherited options, and the user's own arguments. */
+/* The words in front, "--mw-slave", the channel, the inherited options, and the user's own
+ * arguments. */
 static bool make_arguments(struct mwi_local *local, const struct mwi_local_settings *settings)
 {
-    size_t user_count = settings->argc > 0 ? (size_t)settings->argc - 1 : 0;
-    local->arguments = calloc(settings->inherited_count + user_count + 4, sizeof(char *));
-    if (local->arguments == NULL)
-        return false;
-    bool is_made = add_argument(local, settings->argc > 0 ? settings->argv[0] : local->path) &&
-                   add_argument(local, "--mw-slave") && add_argument(local, "--mw-channel");
+    size_t user_count = settings->argc > 0 ? (size_t)settings->argc - 1 : 0, words_count;
+    char *const *words = mwi_executable_words(local->executable, &words_count);
+    size_t all_count = words_count + settings->inherited_count + user_count;
+    local->channel_index = words_count + 1;
+    local->arguments = calloc(all_count + 3, sizeof(char *));
+    bool is_made = local->arguments != NULL;
+    for (size_t i = 0; i < words_count && is_made; i++)
+        is_made = add_argument(local, words[i]);
+    is_made = is_made && add_argument(local, "--mw-slave") && add_argument(local, "--mw-channel");
     for (size_t i = 0; i < settings->inherited_count && is_made; i++)
         is_made = add_argument(local, settings->inherited[i]);
     for (size_t i = 0; i < user_count && is_made; i++)
@@ -127,15 +130,9 @@ static void free_local(struct mwi_local *local)
     for (size_t i = 0; i < local->arguments_count; i++)
         free(local->arguments[i]);
     free(local->arguments);
-    free(local->path);
+    if (local->folder >= 0)
+        close(local->folder);
     free(local);
-}
-
-static void name_option(mw_reason *why)
-{
-    mw_reason named;
-    snprintf(named.text, sizeof named.text, "--mw-slave-executable: %.450s", why->text);
-    *why = named;
 }
 
 static void audit_end(struct mwi_local *local, const struct place *place, const char *how)
@@ -226,17 +223,25 @@ static void watch_end(struct place *place)
     place->child.end_fd = -1;
 }
 
+static mw_error start_process(struct mwi_local *local, struct mwi_child *child, mw_reason *why)
+{
+    const char *path;
+    mw_error error = mwi_executable_to_start(local->executable, &path, why);
+    if (error == MW_OK)
+        error = mwi_child_start(child, path, local->arguments, local->channel_index, local->folder,
+                                why);
+    if (error != MW_OK)
+        mwi_executable_name_option(local->executable, why);
+    return error;
+}
+
 static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *why)
 {
     char address[32];
     assert(place->state == PLACE_EMPTY);
-    mw_error error =
-        mwi_child_start(&place->child, local->path, local->arguments, CHANNEL_INDEX, why);
-    if (error != MW_OK) {
-        if (local->is_path_asked)
-            name_option(why);
+    mw_error error = start_process(local, &place->child, why);
+    if (error != MW_OK)
         return error;
-    }
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
                                                           .pid = (uint64_t)place->child.pid});
     snprintf(address, sizeof address, "fd:%d", place->child.channel);
@@ -374,7 +379,8 @@ static void close_local(void *context, int64_t deadline_ns)
 }
 
 mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
-                        struct mwi_loop *loop, size_t index, mw_reason *why)
+                        const struct mwi_executable *executable, struct mwi_loop *loop,
+                        size_t index, mw_reason *why)
 {
     if (mwi_child_is_one()) {
         /* It would start slaves that start slaves, without end. */
@@ -389,17 +395,16 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     if (opened != NULL) {
         opened->loop = loop;
         opened->index = index;
-        opened->path = mwi_executable_to_start(settings->executable);
-        opened->is_path_asked = settings->executable != NULL;
+        opened->executable = executable;
+        opened->folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         opened->places = calloc(places_count, sizeof *opened->places);
     }
-    if (opened == NULL || opened->path == NULL || opened->places == NULL ||
-        !make_arguments(opened, settings)) {
+    if (opened == NULL || opened->places == NULL || !make_arguments(opened, settings)) {
         free_local(opened);
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
-    assert(opened->arguments_count > CHANNEL_INDEX);
+    assert(opened->arguments_count > opened->channel_index);
     opened->places_count = places_count;
     opened->is_told_of_ends = can_hear_ends(places_count);
     for (size_t i = 0; i < opened->places_count; i++)

@@ -81,7 +81,6 @@ static void read_announce(struct mwi_announce_settings *announce, const mw_optio
         .interval_ns = mwi_options_duration_ns(options, MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL),
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
         .has_member_id = mwi_options_is_set(options, MWI_OPTION_MEMBER_ID),
-        .executable = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE),
     };
 }
 
@@ -90,7 +89,6 @@ static mw_error read_local(struct mwi_local_settings *local, const mw_options *o
 {
     *local = (struct mwi_local_settings){
         .slaves_count = (size_t)mwi_options_integer(options, MWI_OPTION_LOCAL),
-        .executable = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE),
         .argc = argc,
         .argv = argv,
     };
@@ -160,6 +158,11 @@ mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw
     read_places(settings, options);
     if (mode != MWI_MODE_CUSTOM)
         settings->advertised_host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
+    settings->executable = (struct mwi_executable_settings){
+        .asked = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE),
+        .argc = argc,
+        .argv = argv,
+    };
     read_announce(&settings->announce, options);
     return mode == MWI_MODE_LOCAL ? read_local(&settings->local, options, argc, argv) : MW_OK;
 }

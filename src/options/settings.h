@@ -51,15 +51,22 @@ struct mwi_announce_settings {
     const char *path; /* of the resource file; NULL: none is written */
     int64_t interval_ns;
     const char *member_id;
-    bool has_member_id;     /* the user chose it, so slaves must be told */
-    const char *executable; /* the path that slaves run; NULL: this program's own */
+    bool has_member_id; /* the user chose it, so slaves must be told */
+};
+
+/* For loop/executable. */
+struct mwi_executable_settings {
+    const char *asked; /* the path of the program that slaves run; NULL: this program */
+    /* The arguments of main with our options, argv[0] first, by which the command line is read; 0:
+     * not known. */
+    int argc;
+    char **argv;
 };
 
 /* For loop/local. */
 struct mwi_local_settings {
-    size_t slaves_count;    /* 0: one per processor */
-    const char *executable; /* as above */
-    int argc;               /* the user's arguments, argv[0] first; 0: there are none */
+    size_t slaves_count; /* 0: one per processor */
+    int argc;            /* the user's arguments, argv[0] first; 0: there are none */
     char **argv;
     char **inherited; /* options for the slaves, "--mw-quiet=1"; NULL if not in local mode */
     size_t inherited_count;
@@ -86,6 +93,7 @@ struct mwi_master_settings {
     size_t places_count;
     const char *advertised_host; /* in place of the host of the first place, if that is tcp; or
                                     NULL */
+    struct mwi_executable_settings executable;
     struct mwi_announce_settings announce;
     struct mwi_local_settings local;
 };
@@ -103,7 +111,8 @@ struct mwi_slave_settings {
 };
 
 /* Reads the settings of a master in this mode from options that were checked. `argc` and `argv` are
- * the user's arguments for local slaves. MW_ENOMEM; *settings needs no fini then. */
+ * the user's arguments for local slaves, which are taken for main's own: a caller that knows those
+ * with our options sets settings->executable. MW_ENOMEM; *settings needs no fini then. */
 mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw_options *options,
                                   enum mwi_mode mode, int argc, char **argv) MW_USE_RESULT;
 

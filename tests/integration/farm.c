@@ -182,6 +182,19 @@ static void descriptors_of_child(mw_call *call)
         pclose(child);
 }
 
+/* Returns the slave's working directory. */
+static void where(mw_call *call)
+{
+    int64_t tag, argument;
+    char folder[LIST_SIZE];
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    if (getcwd(folder, sizeof folder) == NULL)
+        mw_call_fail(call, "no working directory");
+    else
+        mw_call_return(call, "ls", tag, folder);
+}
+
 /* Prints to both streams. */
 static void say(mw_call *call)
 {
@@ -285,6 +298,12 @@ static int master(mw_master *farm, int argc, char **argv)
     return bad_count > 0 ? 1 : outcomes[MW_DONE] < tasks_count ? 3 : 0;
 }
 
+/* Changes its working directory first. */
+static int wandering_master(mw_master *farm, int argc, char **argv)
+{
+    return chdir("/") == 0 ? master(farm, argc, argv) : 1;
+}
+
 /* Returns before all its results have come. */
 static int hasty_master(mw_master *farm, int argc, char **argv)
 {
@@ -305,11 +324,14 @@ static mw_master_fn *find_master(const char *kind)
 {
     if (strcmp(kind, "no-master") == 0)
         return NULL;
+    if (strcmp(kind, "wander") == 0)
+        return wandering_master;
     return strcmp(kind, "hasty") == 0 ? hasty_master : master;
 }
 
 /* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
- * result. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun. */
+ * result. FARM=wander: with one that changes its working directory. FARM=other: with other task
+ * algorithms. FARM=die: a slave ends before it has begun. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},
@@ -324,6 +346,7 @@ int main(int argc, char **argv)
                                               {"descriptors", descriptors},
                                               {"descriptors_of_child", descriptors_of_child},
                                               {"say", say},
+                                              {"where", where},
                                               {0}};
     static const mw_algorithm other_algorithms[] = {{"reverse", echo}, {"echo", echo}, {0}};
     const char *kind = getenv("FARM") == NULL ? "" : getenv("FARM");

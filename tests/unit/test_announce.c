@@ -23,12 +23,15 @@ struct place {
     struct mwt_folder folder;
     struct mwt_loop loop;
     struct mwi_announce_settings settings;
+    struct mwi_executable *executable;
     char path[384];
     char trail[384];
 };
 
-static void start(struct place *place)
+/* `asked` is the program that slaves run; NULL: this one. */
+static void start_with(struct place *place, const char *asked)
 {
+    struct mwi_executable_settings executable = {.asked = asked};
     mwt_folder_create(&place->folder);
     snprintf(place->path, sizeof place->path, "%s", mwt_folder_file(&place->folder, "m.rsc"));
     snprintf(place->trail, sizeof place->trail, "%s", mwt_folder_file(&place->folder, "trail"));
@@ -37,11 +40,18 @@ static void start(struct place *place)
     place->loop.clock = 0;
     place->settings = (struct mwi_announce_settings){
         .path = place->path, .interval_ns = 300 * SECOND, .member_id = "default-member-id"};
+    CU_ASSERT_EQUAL_FATAL(mwi_executable_open(&place->executable, &executable), MW_OK);
+}
+
+static void start(struct place *place)
+{
+    start_with(place, NULL);
 }
 
 static void end(struct place *place)
 {
     mwt_loop_close(&place->loop);
+    mwi_executable_close(place->executable);
     mwt_folder_destroy(&place->folder);
 }
 
@@ -49,9 +59,9 @@ static struct mwi_announce *open_as(struct place *place, const char *transport, 
 {
     struct mwi_announce *announce = NULL;
     mw_reason why = {""};
-    CU_ASSERT_EQUAL_FATAL(
-        mwi_announce_open(&announce, place->loop.loop, &place->settings, transport, bound, &why),
-        MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, place->loop.loop, &place->settings,
+                                            place->executable, transport, bound, &why),
+                          MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
 }
@@ -112,9 +122,9 @@ static void test_no_file(void)
     start(&place);
     place.settings.path = NULL;
 
-    CU_ASSERT_EQUAL(
-        mwi_announce_open(&announce, place.loop.loop, &place.settings, "tcp", "host:1", &why),
-        MW_OK);
+    CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.loop.loop, &place.settings, place.executable,
+                                      "tcp", "host:1", &why),
+                    MW_OK);
 
     CU_ASSERT_PTR_NULL(announce);
     CU_ASSERT_EQUAL(mwi_announce_start(NULL, &why), MW_OK);
@@ -162,15 +172,13 @@ static void test_settings_that_were_set(void)
         "--mw-slave", "--mw-master-host", "host",   "--mw-master-port",
         "7",          "--mw-member-id",   "meadow", NULL};
     struct place place;
-    char bound[] = "host:7", member_id[] = "meadow", executable[] = "/opt/slave program";
-    start(&place);
+    char bound[] = "host:7", member_id[] = "meadow";
+    start_with(&place, "/opt/slave program");
     place.settings.member_id = member_id;
     place.settings.has_member_id = true;
-    place.settings.executable = executable;
     struct mwi_announce *announce = open_as(&place, "tcp", bound);
     memset(bound, '?', sizeof bound - 1);
     memset(member_id, '?', sizeof member_id - 1);
-    memset(executable, '?', sizeof executable - 1);
     memset(&place.settings, 0, sizeof place.settings);
 
     write_file(announce);

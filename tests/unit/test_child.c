@@ -108,7 +108,7 @@ static mw_error start_path(struct mwi_child *child, const char *path, const char
     char name[] = "test_child", mark[] = "as-child", channel[] = "channel", copy[32];
     char *arguments[] = {name, mark, copy, channel, NULL};
     snprintf(copy, sizeof copy, "%s", what);
-    mw_error error = mwi_child_start(child, path, arguments, 3, why);
+    mw_error error = mwi_child_start(child, path, arguments, 3, -1, why);
     CU_ASSERT_PTR_EQUAL(arguments[3], channel);
     CU_ASSERT_STRING_EQUAL(channel, "channel");
     return error;

@@ -28,6 +28,7 @@
 struct farm {
     struct mwt_folder folder;
     struct mwt_loop loop;
+    struct mwi_executable *executable;
     struct mwi_local *local;
     char trail[384];
 };
@@ -64,8 +65,8 @@ static void start_several(struct farm *farm, size_t slaves_count, char *what, bo
 {
     char path[4096] = "", name[] = "test_local_slaves";
     char *argv[] = {name, what, NULL};
-    struct mwi_local_settings settings = {
-        .slaves_count = slaves_count, .executable = path, .argc = 2, .argv = argv};
+    struct mwi_local_settings settings = {.slaves_count = slaves_count, .argc = 2, .argv = argv};
+    struct mwi_executable_settings executable = {.asked = path, .argc = 2, .argv = argv};
     mw_reason why = {""};
     memset(farm, 0, sizeof *farm);
     mwt_folder_create(&farm->folder);
@@ -76,7 +77,9 @@ static void start_several(struct farm *farm, size_t slaves_count, char *what, bo
         CU_ASSERT_EQUAL_FATAL(mwi_loop_open_descriptors(farm->loop.loop, &why), MW_OK);
     CU_ASSERT_TRUE_FATAL(mwt_loop_add(&farm->loop, 0, &mwt_fake_sleeping));
     farm->loop.clock = 0;
-    CU_ASSERT_EQUAL_FATAL(mwi_local_open(&farm->local, &settings, farm->loop.loop, 0, &why), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_executable_open(&farm->executable, &executable), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, &why), MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_local_start(farm->local, &why), MW_OK);
 }
 
@@ -88,6 +91,7 @@ static void start(struct farm *farm, char *what, bool has_descriptors)
 static void end(struct farm *farm)
 {
     mwt_loop_close(&farm->loop);
+    mwi_executable_close(farm->executable);
     mwt_folder_destroy(&farm->folder);
 }
 

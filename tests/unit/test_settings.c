@@ -68,12 +68,12 @@ static void test_announce(void)
 
     CU_ASSERT_PTR_NULL(before.announce.path);
     CU_ASSERT_FALSE(before.announce.has_member_id);
-    CU_ASSERT_PTR_NULL(before.announce.executable);
+    CU_ASSERT_PTR_NULL(before.executable.asked);
     CU_ASSERT_STRING_EQUAL(settings.announce.path, "m.rsc");
     CU_ASSERT_EQUAL(settings.announce.interval_ns, 85 * MWT_SECOND / 2);
     CU_ASSERT_STRING_EQUAL(settings.announce.member_id, "default-member-id");
     CU_ASSERT_TRUE(settings.announce.has_member_id);
-    CU_ASSERT_STRING_EQUAL(settings.announce.executable, "/opt/slave");
+    CU_ASSERT_STRING_EQUAL(settings.executable.asked, "/opt/slave");
     mw_options_destroy(options);
 }
 
@@ -93,6 +93,7 @@ static void test_local(void)
     CU_ASSERT_EQUAL(settings.local.slaves_count, 3);
     CU_ASSERT_EQUAL(settings.local.argc, 2);
     CU_ASSERT_PTR_EQUAL(settings.local.argv, argv);
+    CU_ASSERT_PTR_EQUAL(settings.executable.argv, argv);
     CU_ASSERT_EQUAL_FATAL(settings.local.inherited_count, 1);
     CU_ASSERT_STRING_EQUAL(settings.local.inherited[0], "--mw-quiet=1");
     mwi_settings_fini_master(&settings);
