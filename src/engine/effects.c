@@ -92,11 +92,13 @@ void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)
     append_effect(effects, MWI_EFFECT_DROP, peer);
 }
 
-void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful)
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful, mw_loss loss)
 {
     struct mwi_effect_entry *effect = append_effect(effects, MWI_EFFECT_LOST, peer);
-    if (effect != NULL)
-        effect->was_useful = was_useful;
+    if (effect == NULL)
+        return;
+    effect->was_useful = was_useful;
+    effect->loss = loss;
 }
 
 void mwi_effects_audit(struct mwi_effects *effects, const struct mwi_audit_record *record)

@@ -7,6 +7,7 @@
 #ifndef MWI_EFFECTS_H
 #define MWI_EFFECTS_H
 
+#include <mw/stats.h>
 #include <mw/transport.h>
 
 #include "record/audit.h"
@@ -26,13 +27,14 @@ struct mwi_event {
     const char *transport; /* up: the scheme */
     const char *name;      /* up */
     const char *reason;    /* down */
+    bool is_process_end;   /* down: see mwi_loop_lose */
     mw_frame *frame;       /* frame */
 };
 
 enum mwi_effect_kind {
     MWI_EFFECT_SEND, /* frame, size and body: the transport takes them */
     MWI_EFFECT_DROP,
-    MWI_EFFECT_LOST, /* master: the peer is no slave any more; see was_useful */
+    MWI_EFFECT_LOST, /* master: the peer is no slave any more; see was_useful and loss */
     MWI_EFFECT_AUDIT
 };
 
@@ -42,6 +44,7 @@ struct mwi_effect_entry {
     void *frame;
     size_t size;
     bool was_useful; /* lost: the slave has returned a result, or had a task */
+    mw_loss loss;    /* lost: why */
     mw_body body;    /* all zero: none */
     struct mwi_audit_record record;
 };
@@ -72,7 +75,7 @@ void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, si
 void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
                            const mw_body *body);
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
-void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful);
+void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful, mw_loss loss);
 
 /* Whether somebody wants audit records of this kind. */
 static inline bool mwi_effects_wants(const struct mwi_effects *effects, enum mwi_audit_kind kind)

@@ -45,16 +45,14 @@ static const char *why_unrunnable(struct mwi_master_engine *engine,
 
 /* Counts a lost attempt, if it is one, and says why a task that has come back cannot be run again;
  * NULL if it can, or if its result is not wanted any more. */
-static const char *verdict_of(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
-                              struct mwi_task_entry *task, bool is_attempt, const char *reason)
+static const char *verdict_of(struct mwi_master_engine *engine, struct mwi_task_entry *task,
+                              bool is_attempt, const char *fate)
 {
     if (task->state == MWI_TASK_CANCELLED)
         return NULL;
     if (is_attempt) {
         task->attempts++;
-        mwi_tasks_add_history(&engine->tasks, task,
-                              mwi_outgoing_note(engine, "SLAVE-%u was lost with it (%s)",
-                                                (unsigned)slave->sid, reason));
+        mwi_tasks_add_history(&engine->tasks, task, fate);
     }
     return why_unrunnable(engine, task, is_attempt);
 }
@@ -85,7 +83,7 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
         struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
         next = link->next;
-        const char *verdict = verdict_of(engine, slave, task, false, reason);
+        const char *verdict = verdict_of(engine, task, false, NULL);
         if (verdict != NULL)
             give_up_task(engine, task, verdict);
     }
@@ -96,16 +94,15 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
 /* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task
  * is to be run again; a task that another slave has, too, goes on there. */
 static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
-                       const char *reason)
+                       const char *fate)
 {
     struct mwi_task_entry *task = copy->task;
-    const struct mwi_slave_entry *slave = copy->slave;
     bool is_elsewhere = task->copies != copy || copy->next_of_task != NULL;
     if (is_elsewhere) {
         mwi_copies_remove(&engine->copies, copy);
         return;
     }
-    const char *verdict = verdict_of(engine, slave, task, is_attempt, reason);
+    const char *verdict = verdict_of(engine, task, is_attempt, fate);
     if (task->state == MWI_TASK_RUNNING && verdict == NULL)
         return;
     mwi_copies_remove(&engine->copies, copy);
@@ -113,7 +110,7 @@ static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, 
 }
 
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                                 bool is_loss, const char *reason)
+                                 bool is_loss, const char *reason, const char *fate)
 {
     struct mwi_list *list = &slave->copies;
     /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
@@ -123,7 +120,7 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
         struct mwi_copy *copy = mwi_copies_of_link(link);
         next = link->next;
         copy->task->is_suspect = copy->task->is_suspect || is_loss;
-        judge_copy(engine, copy, is_attempt, reason);
+        judge_copy(engine, copy, is_attempt, fate);
     }
     while (!mwi_list_is_empty(list)) {
         struct mwi_copy *copy = mwi_copies_of_link(list->prev);

@@ -10,9 +10,10 @@
 
 /* The tasks that the slave has, or (ordered) that wait for it, come back, by its loss or otherwise:
  * first those that are given up, in order, then the others, from the last to the first because each
- * goes to the front of the pool. A task that another slave has, too, goes on there. */
+ * goes to the front of the pool. A task that another slave has, too, goes on there. `fate` says who
+ * was lost and how; it goes into the history of each task for which that counts as an attempt. */
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                                 bool is_loss, const char *reason);
+                                 bool is_loss, const char *reason, const char *fate);
 void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                   const char *reason);
 

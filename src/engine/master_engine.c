@@ -31,7 +31,7 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
     if (slave == NULL || !mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
                                                      engine->config.client_timeout_ns)) {
         mwi_effects_drop(&engine->effects, event->peer);
-        mwi_effects_lost(&engine->effects, event->peer, false);
+        mwi_effects_lost(&engine->effects, event->peer, false, MW_LOSS_CONNECTION);
         if (slave != NULL)
             mwi_slaves_lose(&engine->slaves, slave, MW_LOSS_CONNECTION);
         return;
@@ -46,9 +46,9 @@ static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *
 {
     struct mwi_slave_entry *slave = mwi_slaves_find(&engine->slaves, event->peer);
     if (slave != NULL)
-        mwi_membership_part(engine, slave, MW_LOSS_CONNECTION, event->reason);
+        mwi_membership_lose(engine, slave, event->reason, event->is_process_end);
     else
-        mwi_effects_lost(&engine->effects, event->peer, false);
+        mwi_effects_lost(&engine->effects, event->peer, false, MW_LOSS_CONNECTION);
 }
 
 /* Takes results until one is not for a task of this slave; returns how many were good. */

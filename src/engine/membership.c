@@ -13,6 +13,7 @@
  */
 #include "engine/membership.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -70,28 +71,69 @@ static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
     slave->host = NULL;
 }
 
-void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         mw_loss loss, const char *reason)
+/* Parts as mwi_membership_part. The history of its tasks gets `fate`, which names the slave. */
+static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss,
+                 const char *reason, const char *fate)
 {
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
      * attempts are limited already. */
     bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
-    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
-    if (slave->sid != MWI_NO_SID && loss == MW_LOSS_CONNECTION && !is_expected)
-        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LOST, .reason = reason);
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     note_host(slave, loss);
-    mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason);
+    mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason, fate);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->disconnected, slave);
+    bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
     mwi_slaves_lose(&engine->slaves, slave, loss);
     audit_state(engine, slave);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_EOF, .transport = slave->transport,
                        .address = slave->address, .reason = is_expected ? NULL : reason);
-    mwi_effects_lost(&engine->effects, slave->peer, was_useful);
+    mwi_effects_lost(&engine->effects, slave->peer, was_useful, loss);
+}
+
+static const char *host_of(const struct mwi_slave_entry *slave)
+{
+    return slave->host == NULL ? "" : slave->host->name;
+}
+
+/* "SLAVE-3 (pid 4711 on node7) was lost: ...", where `what` is "was lost: ...". */
+static const char *tell_fate(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                             const char *what)
+{
+    unsigned sid = slave->sid;
+    const char *host = host_of(slave);
+    if (slave->pid != 0)
+        return mwi_outgoing_note(engine, "SLAVE-%u (pid %u on %.64s) %s", sid, (unsigned)slave->pid,
+                                 host, what);
+    if (host[0] != '\0')
+        return mwi_outgoing_note(engine, "SLAVE-%u (on %.64s) %s", sid, host, what);
+    return mwi_outgoing_note(engine, "SLAVE-%u %s", sid, what);
+}
+
+static const char *tell_loss(struct mwi_master_engine *engine, const char *reason)
+{
+    return mwi_outgoing_note(engine, "was lost: %s", reason);
+}
+
+void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         mw_loss loss, const char *reason)
+{
+    part(engine, slave, loss, reason, tell_fate(engine, slave, tell_loss(engine, reason)));
+}
+
+void mwi_membership_lose(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const char *reason, bool is_process_end)
+{
+    const char *what = is_process_end ? reason : tell_loss(engine, reason);
+    if (is_process_end)
+        reason = mwi_outgoing_note(engine, "it %s", reason);
+    if (slave->sid != MWI_NO_SID && slave->state != MWI_SLAVE_SHUTTING_DOWN)
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LOST, .pid = slave->pid,
+                           .host = host_of(slave), .reason = what);
+    part(engine, slave, MW_LOSS_CONNECTION, reason, tell_fate(engine, slave, what));
 }
 
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -145,7 +187,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GREETED,
                        .transport = slave->transport, .address = slave->address,
                        .member_id = engine->config.member_id, .state = MWI_SLAVE_CONNECTING,
-                       .group = slave->group);
+                       .group = slave->group, .pid = slave->pid, .host = host->name);
     if (slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->connected, slave);
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);

@@ -28,6 +28,11 @@ void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slav
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason);
 
+/* The connection of a client or slave has ended for this reason, or its process, as the reason then
+ * says ("was killed by signal 9 (Killed)"): it parts, which the trail tells. */
+void mwi_membership_lose(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const char *reason, bool is_process_end);
+
 /* Drops a client or slave that misbehaves or does not answer, for the reason `loss`, told as
  * `reason`. */
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,

@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define TEXT_SIZE 200
+#define TEXT_SIZE 320
 
 void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave, struct mwi_audit_record *record)

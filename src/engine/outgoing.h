@@ -23,7 +23,7 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
             mwi_outgoing_audit_record(engine, slave, &(struct mwi_audit_record){__VA_ARGS__});     \
     } while (0)
 
-/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 199
+/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 319
  * bytes. Never NULL: out of memory gives a text that says so. */
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
     MW_PRINTF(2, 3);

@@ -35,12 +35,18 @@ static int64_t engine_deadline(const void *engine)
     return mwi_master_engine_deadline(engine);
 }
 
-static void slave_lost(void *context, mw_peer peer, bool was_useful)
+static void slave_lost(void *context, mw_peer peer, bool was_useful, mw_loss loss)
 {
     mw_master *master = context;
     master->slaves_lost_count++;
     if (master->local != NULL)
-        mwi_local_lost(master->local, peer, was_useful);
+        mwi_local_lost(master->local, peer, was_useful, loss);
+}
+
+static bool withhold_end(void *context, mw_peer peer, const char *reason)
+{
+    mw_master *master = context;
+    return master->local != NULL && mwi_local_withhold(master->local, peer, reason);
 }
 
 static mw_error init_engine(mw_master *master, const struct mwi_engine_settings *settings)
@@ -205,6 +211,7 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
                                      .deadline = engine_deadline,
                                      .effects = &master->engine.effects,
                                      .lost = slave_lost,
+                                     .withhold = withhold_end,
                                      .lost_context = master};
     mw_error error = mwi_loop_open(&master->loop, &engine, settings->wait, master->trail);
     if (error == MW_OK)

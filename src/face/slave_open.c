@@ -182,9 +182,12 @@ static bool is_under_way(const mw_slave *slave)
     return slave->engine.phase == MWI_PHASE_CONNECTING || slave->engine.phase == MWI_PHASE_GREETING;
 }
 
+/* Whether a master has welcomed the slave. It may have gone since: the slave algorithm hears that.
+ */
 static bool has_found(const mw_slave *slave)
 {
-    return slave->engine.phase == MWI_PHASE_READY || slave->engine.phase == MWI_PHASE_SHUTDOWN;
+    return slave->engine.phase == MWI_PHASE_READY || slave->engine.phase == MWI_PHASE_SHUTDOWN ||
+           slave->engine.phase == MWI_PHASE_GONE;
 }
 
 /* Lets the attempt take its course, and pauses if it failed. MW_OK: it succeeded, or another may be
@@ -200,11 +203,13 @@ static mw_error await_outcome(mw_slave *slave, const struct search *search)
         mw_error error = mwi_loop_turn(slave->loop, until_ns, NULL, &why);
         if (error != MW_OK)
             return mwi_slave_fail(slave, error, "%s", why.text);
+        if (has_found(slave))
+            return MW_OK;
         error = mwi_slave_check(slave);
         if (error != MW_OK)
             return error;
         until_ns = is_under_way(slave) ? search->deadline_ns : pause_end_ns;
-    } while (!has_found(slave) && mwi_loop_now(slave->loop) < until_ns);
+    } while (mwi_loop_now(slave->loop) < until_ns);
     return MW_OK;
 }
 

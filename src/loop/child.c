@@ -27,6 +27,8 @@
 
 /* How long a process is left alone whose end no descriptor reports. */
 #define LOOK_MS 2
+/* How often a killed process is looked at before it is left alone. */
+#define KILLED_LOOKS 500
 
 /* Headers older than Linux 5.3 lack the number, which is the same on all machines but alpha. */
 #ifndef SYS_pidfd_open
@@ -153,22 +155,24 @@ void mwi_child_wait(const struct mwi_child *child, int timeout_ms)
 void mwi_child_kill(const struct mwi_child *child)
 {
     kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    for (int i = 0; i < KILLED_LOOKS && waitpid(child->pid, NULL, WNOHANG) == 0; i++)
+        mwi_child_wait(child, LOOK_MS);
 }
 
-bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why)
+bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end)
 {
     int status;
+    mw_reason *how = &end->how;
     pid_t got = waitpid(child->pid, &status, WNOHANG);
     if (got == 0)
         return false;
+    end->signal = got > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     if (got < 0)
-        snprintf(why->text, sizeof why->text, "somebody else has waited for it");
-    else if (WIFSIGNALED(status))
-        snprintf(why->text, sizeof why->text, "killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        snprintf(how->text, sizeof how->text, "ended, and somebody else has waited for it");
+    else if (end->signal != 0)
+        snprintf(how->text, sizeof how->text, "was killed by signal %d (%s)", end->signal,
+                 strsignal(end->signal));
     else
-        snprintf(why->text, sizeof why->text, "exit status %d", WEXITSTATUS(status));
+        snprintf(how->text, sizeof how->text, "exited with status %d", WEXITSTATUS(status));
     return true;
 }

@@ -32,14 +32,20 @@ mw_error mwi_child_start(struct mwi_child *child, const char *path, char **argum
 /* Whether this very process was started by mwi_child_start. */
 bool mwi_child_is_one(void);
 
-/* Whether the process has ended. Then it is reaped, and *why says how it ended: do not call it
- * again. Never waits. */
-bool mwi_child_has_ended(const struct mwi_child *child, mw_reason *why);
+/* How a process has ended. */
+struct mwi_child_end {
+    mw_reason how; /* "was killed by signal 9 (Killed)", "exited with status 3" */
+    int signal;    /* that killed it; 0: none, or nobody knows */
+};
+
+/* Whether the process has ended. Then it is reaped, and *end is set: do not call it again. Never
+ * waits. */
+bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end);
 
 /* Waits until the process has ended, but at most `timeout_ms`; may return early. */
 void mwi_child_wait(const struct mwi_child *child, int timeout_ms);
 
-/* Kills the process, and reaps it. */
+/* Kills the process, and reaps it, unless it hangs in the kernel for longer than a second. */
 void mwi_child_kill(const struct mwi_child *child);
 
 #endif

@@ -12,7 +12,10 @@
  *   LOOK_AT_RUNNING_NS.
  * - Such a connection may still hold results, or a goodbye, that nobody has read. So the slave is
  *   lost only if its connection stays up for UNREAD_NS more, in which the loop polls at least once.
- * - Once the farm has been told to stop, no place is filled, and no process is killed before close.
+ * - A connection that ends before the process is not reported to the engine until the process is
+ *   reaped, so that all hear how it ended; but after UNREAPED_NS the slave is lost anyway.
+ * - Once the farm has been told to stop, no place is filled, no end of a connection is withheld,
+ *   and no process is killed before close but those whose tasks overran their time limit.
  *
  * To start slaves elsewhere, write a room beside this one, with child.c's calls replaced.
  */
@@ -37,6 +40,8 @@
 #define LOOK_AT_RUNNING_NS (500 * MWI_NS_PER_MS)
 /* How long the connection of a process that has ended may still be read. */
 #define UNREAD_NS (20 * MWI_NS_PER_MS)
+/* How long a process may live on without its connection before its slave is lost. */
+#define UNREAPED_NS (100 * MWI_NS_PER_MS)
 /* How long a place waits that could not be filled. */
 #define RETRY_NS (500 * MWI_NS_PER_MS)
 /* The ends of processes are waited for by descriptors in a farm that has at most one slave for this
@@ -55,8 +60,12 @@ struct place {
     mw_peer peer;
     int deaths_in_row;
     bool was_useful;
-    bool is_reaped;  /* running or ending: the process has ended, which is audited */
-    int64_t lose_ns; /* running and reaped: when the slave is lost; 0: not tended since */
+    bool is_reaped;   /* running or ending: the process has ended, as `fate` says and the trail */
+    bool is_down;     /* running: the connection has ended, which the engine has not heard */
+    int64_t lose_ns;  /* running, and reaped or down: when the slave is lost; 0: not tended since */
+    mw_reason fate;   /* reaped: how the process ended */
+    mw_reason parted; /* down: why */
+    const char *why_killed; /* running or ending: why it was sent SIGKILL; NULL: it was not */
     int64_t lost_ns;
     int64_t retry_ns;
 };
@@ -156,19 +165,35 @@ static void unwatch(struct place *place)
 static bool has_ended(struct place *place)
 {
     struct mwi_local *local = place->local;
-    if (!mwi_child_has_ended(&place->child, &local->last_end))
+    struct mwi_child_end end;
+    if (!mwi_child_has_ended(&place->child, &end))
         return false;
     unwatch(place);
     place->is_reaped = true;
-    audit_end(local, place, local->last_end.text);
+    if (end.signal == SIGKILL && place->why_killed != NULL)
+        snprintf(place->fate.text, sizeof place->fate.text, "was killed: %s", place->why_killed);
+    else
+        place->fate = end.how;
+    local->last_end = place->fate;
+    audit_end(local, place, place->fate.text);
     return true;
 }
 
+/* Sends SIGKILL; the process is reaped later. */
+static void send_kill(struct place *place, const char *why)
+{
+    place->why_killed = why;
+    kill(place->child.pid, SIGKILL);
+}
+
+/* Ends the process before this returns. */
 static void kill_process(struct place *place, const char *why)
 {
+    mw_reason end;
+    snprintf(end.text, sizeof end.text, "was killed: %.400s", why);
     mwi_child_kill(&place->child);
     unwatch(place);
-    audit_end(place->local, place, why);
+    audit_end(place->local, place, end.text);
 }
 
 static void begin_ending(struct place *place, bool was_useful)
@@ -184,7 +209,8 @@ static void begin_ending(struct place *place, bool was_useful)
  */
 static void lose_slave(struct place *place)
 {
-    mwi_loop_lose(place->local->loop, place->peer, place->local->last_end.text);
+    const char *reason = place->is_reaped ? place->fate.text : place->parted.text;
+    mwi_loop_lose(place->local->loop, place->peer, reason, place->is_reaped);
     if (place->state == PLACE_RUNNING)
         begin_ending(place, false);
 }
@@ -193,10 +219,12 @@ static void look_at_running(struct place *place, int64_t now_ns)
 {
     if (!place->is_reaped && place->child.end_fd < 0)
         (void)has_ended(place);
-    if (!place->is_reaped)
+    if (!place->is_reaped && !place->is_down)
         return;
-    if (place->lose_ns == 0)
-        place->lose_ns = now_ns + UNREAD_NS;
+    if (place->is_reaped && place->is_down)
+        lose_slave(place);
+    else if (place->lose_ns == 0)
+        place->lose_ns = now_ns + (place->is_down ? UNREAPED_NS : UNREAD_NS);
     else if (now_ns >= place->lose_ns)
         lose_slave(place);
 }
@@ -248,7 +276,9 @@ static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *wh
     watch_end(place);
     place->state = PLACE_RUNNING;
     place->is_reaped = false;
+    place->is_down = false;
     place->lose_ns = 0;
+    place->why_killed = NULL;
     error = mwi_loop_connect(local->loop, local->index, address, &place->peer, why);
     if (error != MW_OK) {
         kill_process(place, why->text);
@@ -274,7 +304,7 @@ static void count_death(struct mwi_local *local, struct place *place)
 static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
 {
     if (!place->is_reaped && !local->is_stopped && now_ns - place->lost_ns >= PATIENCE_NS)
-        kill(place->child.pid, SIGKILL);
+        send_kill(place, "it went on for a second after the farm had given it up");
     if (!place->is_reaped && !has_ended(place))
         return;
     if (local->is_stopped)
@@ -310,8 +340,10 @@ static int64_t place_due(const struct place *place, int64_t now_ns)
     bool is_watched = place->child.end_fd >= 0;
     switch (place->state) {
     case PLACE_RUNNING:
-        if (place->is_reaped)
+        if (place->is_reaped || (place->is_down && is_watched))
             return place->lose_ns;
+        if (place->is_down)
+            return now_ns + LOOK_AT_ENDING_NS;
         return is_watched ? INT64_MAX : now_ns + LOOK_AT_RUNNING_NS;
     case PLACE_ENDING:
         if (!is_watched)
@@ -355,13 +387,22 @@ static bool has_process(const struct place *place)
     return (place->state == PLACE_RUNNING || place->state == PLACE_ENDING) && !place->is_reaped;
 }
 
+/* Why a process is killed at close. A farm that has never opened does not wait for anybody. */
+static const char *why_closed(const struct place *place, int64_t deadline_ns)
+{
+    if (place->why_killed != NULL)
+        return place->why_killed;
+    return deadline_ns == INT64_MIN ? "the farm could not be opened"
+                                    : "it did not end within --mw-shutdown-timeout";
+}
+
 /* Ends one process, waiting for it until the deadline. */
 static void close_place(struct mwi_local *local, struct place *place, int64_t deadline_ns)
 {
     while (!has_ended(place)) {
         int64_t now_ns = mwi_loop_now(local->loop);
         if (now_ns >= deadline_ns) {
-            kill_process(place, "killed, it did not end within --mw-shutdown-timeout");
+            kill_process(place, why_closed(place, deadline_ns));
             return;
         }
         int64_t left_ms = (deadline_ns - now_ns) / MWI_NS_PER_MS + 1;
@@ -426,13 +467,35 @@ mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
     return error;
 }
 
-void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful)
+/* The place whose slave is `peer`; NULL if there is none, or none any more. */
+static struct place *find_place(struct mwi_local *local, mw_peer peer)
 {
-    for (size_t i = 0; i < local->places_count; i++) {
-        struct place *place = &local->places[i];
-        if (place->state == PLACE_RUNNING && place->peer == peer)
-            begin_ending(place, was_useful);
-    }
+    for (size_t i = 0; i < local->places_count; i++)
+        if (local->places[i].state == PLACE_RUNNING && local->places[i].peer == peer)
+            return &local->places[i];
+    return NULL;
+}
+
+void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful, mw_loss loss)
+{
+    struct place *place = find_place(local, peer);
+    if (place == NULL)
+        return;
+    begin_ending(place, was_useful);
+    if (loss == MW_LOSS_TIME_LIMIT && !place->is_reaped)
+        send_kill(place, "its task overran its time limit");
+}
+
+bool mwi_local_withhold(struct mwi_local *local, mw_peer peer, const char *reason)
+{
+    struct place *place = find_place(local, peer);
+    if (place == NULL || local->is_stopped)
+        return false;
+    snprintf(place->parted.text, sizeof place->parted.text, "%s", reason);
+    place->is_down = true;
+    place->lose_ns = 0;
+    local->due_ns = INT64_MIN;
+    return true;
 }
 
 bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why)

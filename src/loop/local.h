@@ -7,6 +7,8 @@
 #ifndef MWI_LOCAL_H
 #define MWI_LOCAL_H
 
+#include <mw/stats.h>
+
 #include "loop/executable.h"
 #include "loop/loop.h"
 #include "options/settings.h"
@@ -29,9 +31,14 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
  * and tried again a little later. Errors: MW_EIO, MW_ENOMEM, MW_ENETWORK. */
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why);
 
-/* `peer` is no slave any more. `was_useful`: it has returned a result, or had a task. May be called
- * from an event; a peer that is no local slave is passed over. */
-void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful);
+/* `peer` is no slave any more, for the reason `loss`. `was_useful`: it has returned a result, or
+ * had a task. If a task overran its time limit the process is killed at once. May be called from an
+ * event; a peer that is no local slave is passed over. */
+void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful, mw_loss loss);
+
+/* The connection of `peer` has ended, for this reason. True if it is a slave whose process is about
+ * to end, too: a moment later mwi_loop_lose is called with the word of how it ended. */
+bool mwi_local_withhold(struct mwi_local *local, mw_peer peer, const char *reason);
 
 /* Whether every place is given up; then *why says what became of the last slave. */
 bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why);

@@ -121,7 +121,8 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *eff
     case MWI_EFFECT_LOST:
         loop->events_count++;
         if (loop->engine.lost != NULL)
-            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->was_useful);
+            loop->engine.lost(loop->engine.lost_context, effect->peer, effect->was_useful,
+                              effect->loss);
         break;
     case MWI_EFFECT_AUDIT:
         mwi_audit_file_write(loop->audit, &effect->record);
@@ -146,12 +147,15 @@ static void step_once(struct mwi_loop *loop, const struct mwi_event *event)
     mwi_loop_carry_out(loop);
 }
 
-static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, int64_t now_ns)
+static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, bool is_process_end,
+                      int64_t now_ns)
 {
     drop_peer(loop, peer);
-    step_once(loop,
-              &(struct mwi_event){
-                  .kind = MWI_EVENT_PEER_DOWN, .now_ns = now_ns, .peer = peer, .reason = reason});
+    step_once(loop, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
+                                        .now_ns = now_ns,
+                                        .peer = peer,
+                                        .reason = reason,
+                                        .is_process_end = is_process_end});
 }
 
 static void step(struct mwi_loop *loop, const struct mwi_event *event)
@@ -159,13 +163,20 @@ static void step(struct mwi_loop *loop, const struct mwi_event *event)
     step_once(loop, event);
     while (loop->unsendable.count > 0) {
         mw_peer peer = loop->unsendable.items[--loop->unsendable.count];
-        lose_peer(loop, peer, "a message to it could not be queued", event->now_ns);
+        lose_peer(loop, peer, "a message to it could not be queued", false, event->now_ns);
     }
 }
 
-void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason)
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason, bool is_process_end)
 {
-    lose_peer(loop, peer, reason, mwi_loop_now(loop));
+    lose_peer(loop, peer, reason, is_process_end, mwi_loop_now(loop));
+}
+
+static bool is_withheld(const struct mwi_loop *loop, const struct mwi_event *event)
+{
+    const struct mwi_loop_engine *engine = &loop->engine;
+    return event->kind == MWI_EVENT_PEER_DOWN && engine->withhold != NULL &&
+           engine->withhold(engine->lost_context, event->peer, event->reason);
 }
 
 static void on_event(void *context, struct mwi_event *event)
@@ -175,7 +186,8 @@ static void on_event(void *context, struct mwi_event *event)
     loop->turned_ns = event->now_ns;
     if (loop->waited_ns == 0)
         loop->waited_ns = event->now_ns;
-    step(loop, event);
+    if (!is_withheld(loop, event))
+        step(loop, event);
 }
 
 /* glibc gives the end of its heap back to the system as soon as 128 KiB are free there, and asks

@@ -24,8 +24,11 @@ struct mwi_loop_engine {
     int64_t (*deadline)(const void *engine);
     struct mwi_effects *effects;
     /* Called for MWI_EFFECT_LOST, possibly within a poll; may be NULL. */
-    void (*lost)(void *context, mw_peer peer, bool was_useful);
-    void *lost_context;
+    void (*lost)(void *context, mw_peer peer, bool was_useful, mw_loss loss);
+    /* Called, within a poll, when the connection of a peer has ended. True: the engine does not
+     * hear of that until mwi_loop_lose is called for the peer. May be NULL. */
+    bool (*withhold)(void *context, mw_peer peer, const char *reason);
+    void *lost_context; /* of both */
 };
 
 /* Makes a loop without a transport at *loop. `engine` is copied; `audit` is borrowed until close.
@@ -101,9 +104,10 @@ struct mwi_loop_times {
 
 struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop);
 
-/* Drops a peer that is known to be gone from another source, as if its transport had reported a
- * down. Not to be called from an event. */
-void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason);
+/* Drops a peer that is known to be gone from another source, or whose end was withheld, as if its
+ * transport had reported a down. With is_process_end the reason says how its process ended, such as
+ * "was killed by signal 9 (Killed)". Not to be called from an event. */
+void mwi_loop_lose(struct mwi_loop *loop, mw_peer peer, const char *reason, bool is_process_end);
 
 /* Carries out the effects that a direct call of the engine has left. */
 void mwi_loop_carry_out(struct mwi_loop *loop);

@@ -19,7 +19,7 @@
 
 #include "base/utf8.h"
 
-#define FIELDS_MAX 6
+#define FIELDS_MAX 8
 
 /* A field of a record, by the letter that stands for it in a form. */
 struct field {
@@ -57,6 +57,7 @@ struct form {
 #define ALGORITHM {'n', "algorithm"}
 #define ATTEMPTS {'A', "attempts"}
 #define PID {'P', "pid"}
+#define HOST {'H', "host"}
 #define SIGNAL {'i', "signal"}
 #define HOW {'h', "how"}
 
@@ -76,8 +77,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_CLIENT_LATE] =
         {EVENTS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_GREETED] =
-        {EVENTS, SLAVE_N, "slave-greeted", "%a -> [\"%m\"] %S [%G]",
-         {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID}},
+        {EVENTS, SLAVE_N, "slave-greeted", "%a -> [\"%m\"] %S [%G]{ (pid %P on %H)}",
+         {SID, STATE, GROUP, TRANSPORT, ADDRESS, MEMBER_ID, PID, HOST}},
     [MWI_AUDIT_SLAVE_STATE] = {ALL, SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
     [MWI_AUDIT_SLAVE_ENDING] = {EVENTS, SLAVE_N, "slave-state", "-> %S", {SID, STATE}},
     [MWI_AUDIT_SLAVE_GROUP] = {EVENTS, SLAVE_N, "slave-group", "-> [%G]", {SID, GROUP}},
@@ -99,11 +100,12 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TRY_SHUTDOWN] = {EVENTS, SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
     [MWI_AUDIT_SLAVE_GOODBYE] = {EVENTS, SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_DROPPED] = {PROBLEMS, SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
-    [MWI_AUDIT_SLAVE_LOST] = {PROBLEMS, SLAVE_N, "slave-lost", "lost: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_LOST] =
+        {PROBLEMS, SLAVE_N, "slave-lost", "{(pid %P on %H) }%r", {SID, PID, HOST, REASON}},
     [MWI_AUDIT_EOF] = {EVENTS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
     [MWI_AUDIT_LOCAL_STARTED] = {EVENTS, "MASTER", "local-started", "started local slave, pid %P", {PID}},
     [MWI_AUDIT_LOCAL_ENDED] =
-        {EVENTS, "MASTER", "local-ended", "local slave, pid %P, ended: %r", {PID, REASON}},
+        {EVENTS, "MASTER", "local-ended", "local slave, pid %P, %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_FAILED] =
         {PROBLEMS, "MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
     [MWI_AUDIT_SIGNAL] = {EVENTS, "%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
@@ -202,6 +204,8 @@ static struct value field_value(const struct mwi_audit_record *record, char lett
         return string_value(record->signal);
     case 'h':
         return string_value(record->how);
+    case 'H':
+        return string_value(record->host);
     default:
         assert(letter == 'r');
         return string_value(record->reason);

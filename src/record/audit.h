@@ -26,7 +26,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_NEW_CLIENT,       /* transport, address */
     MWI_AUDIT_CLIENT_REFUSED,   /* transport, address, reason: a client that is no slave yet */
     MWI_AUDIT_CLIENT_LATE,      /* the same for a client that came while the master ends */
-    MWI_AUDIT_SLAVE_GREETED,    /* sid, state, group, transport, address, member_id */
+    MWI_AUDIT_SLAVE_GREETED,    /* sid, state, group, transport, address, member_id, pid, host */
     MWI_AUDIT_SLAVE_STATE,      /* sid, state: its new one, idle or busy */
     MWI_AUDIT_SLAVE_ENDING,     /* sid, state: the same for shutting down and disconnected */
     MWI_AUDIT_SLAVE_GROUP,      /* sid, group: its new one */
@@ -39,7 +39,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
     MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by the master */
-    MWI_AUDIT_SLAVE_LOST,       /* sid, reason: its connection ended, though nobody asked for it */
+    MWI_AUDIT_SLAVE_LOST,       /* sid, pid, host, reason: "was lost: ...", or how it ended */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */
     MWI_AUDIT_LOCAL_STARTED,    /* pid */
     MWI_AUDIT_LOCAL_ENDED,      /* pid, reason */
@@ -86,6 +86,7 @@ struct mwi_audit_record {
         const char *algorithm;
         const char *signal; /* its name */
         const char *how;    /* the process ends */
+        const char *host;   /* of a slave */
     };
     const char *transport; /* its scheme */
     const char *address;

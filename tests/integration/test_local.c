@@ -96,8 +96,7 @@ static void test_killed_slaves(void)
         mwt_kill(slaves[victim], SIGKILL);
         kills_count++;
         if (mwt_await_line_or_end(farm, MWT_ERR,
-                                  mwt_format(crew,
-                                             "local slave, pid %ld, ended: killed by signal 9",
+                                  mwt_format(crew, "local slave, pid %ld, was killed by signal 9",
                                              (long)mwt_pid(slaves[victim]))) == NULL)
             break;
         slaves[victim] = await_slave_or_end(crew, farm);
@@ -109,14 +108,14 @@ static void test_killed_slaves(void)
         strstr(mwt_output(farm, MWT_OUT), "farm: 1000 done, 0 failed, 0 unrunnable, 0 lost"));
     /* The last one may have been killed as the farm ended anyway. */
     const char *trail = mwt_output(farm, MWT_ERR);
-    CU_ASSERT(mwt_count(trail, "ended: killed by signal 9") + 1 >= kills_count);
+    CU_ASSERT(mwt_count(trail, "was killed by signal 9") + 1 >= kills_count);
     CU_ASSERT(mwt_count(trail, "started local slave") + 1 >= SLAVES_COUNT + kills_count);
     printf("%zu kills ", kills_count);
     mwt_crew_destroy(crew);
 }
 
-/* A task that kills each of its slaves is given up after three, and its message names the end of
- * each. */
+/* A task that kills each of its slaves is given up after three. Its message and the trail name each
+ * slave, and say how it ended. */
 static void check_crash(const char *spec, const char *how)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -126,12 +125,16 @@ static void check_crash(const char *spec, const char *how)
     CU_ASSERT_EQUAL(mwt_await_end(farm), 3);
     const char *line = mwt_await_line(farm, MWT_OUT, "task 0 unrunnable");
     if (line != NULL) {
-        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-0 was lost"));
-        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-1 was lost"));
-        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-2 was lost"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-0 (pid "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-1 (pid "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "SLAVE-2 (pid "));
+        CU_ASSERT_EQUAL(mwt_count(line, mwt_format(crew, ") %s", how)), 3);
     }
     const char *trail = mwt_output(farm, MWT_ERR);
-    CU_ASSERT_EQUAL(mwt_count(trail, how), 3);
+    CU_ASSERT_EQUAL(mwt_count(trail, "MASTER local slave, pid"), 4);
+    CU_ASSERT_EQUAL(mwt_count(trail, mwt_format(crew, ", %s", how)), 3);
+    for (unsigned sid = 0; sid < 3; sid++)
+        CU_ASSERT_EQUAL(mwt_count(trail, mwt_format(crew, "[A] SLAVE-%u (pid ", sid)), 1);
     CU_ASSERT_EQUAL(mwt_count(trail, "requeued after attempt"), 2);
     CU_ASSERT_EQUAL(mwt_count(trail, "is unrunnable"), 1);
     mwt_crew_destroy(crew);
@@ -139,9 +142,9 @@ static void check_crash(const char *spec, const char *how)
 
 static void test_crashing_task(void)
 {
-    check_crash("crash:11", "ended: killed by signal 11");
-    check_crash("crash:6", "ended: killed by signal 6");
-    check_crash("crash:0", "ended: exit status 3");
+    check_crash("crash:11", "was killed by signal 11 (Segmentation fault)");
+    check_crash("crash:6", "was killed by signal 6 (Aborted)");
+    check_crash("crash:0", "exited with status 3");
 }
 
 /* The other tasks of a farm with one task that kills its slaves are all done. */
@@ -168,9 +171,9 @@ static void test_stillborn_slaves(void)
     CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
     const char *trail = mwt_output(farm, MWT_ERR);
     CU_ASSERT_EQUAL(mwt_count(trail, "started local slave"), 8);
-    CU_ASSERT_EQUAL(mwt_count(trail, "ended: exit status 3"), 8);
+    CU_ASSERT_EQUAL(mwt_count(trail, ", exited with status 3"), 8);
     CU_ASSERT_PTR_NOT_NULL(strstr(trail, "\nmwt_farm: every local slave ended"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "the last: exit status 3"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "the last: exited with status 3"));
     check_status(mwt_path(crew, "farm.rsc"), "failed");
     mwt_crew_destroy(crew);
 }
@@ -293,8 +296,7 @@ static void test_endless_task(void)
     mwt_kill(farm, SIGTERM);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGTERM);
-    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "ended: killed, it did not end within"),
-                    2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "was killed: it did not end within"), 2);
     mwt_crew_destroy(crew);
 }
 
@@ -324,7 +326,7 @@ static void test_hasty_master(void)
     CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
     const char *trail = mwt_output(farm, MWT_ERR);
     CU_ASSERT(mwt_count(trail, "runs, pid") < 10);
-    CU_ASSERT_EQUAL(mwt_count(trail, "ended: exit status 0"), 3);
+    CU_ASSERT_EQUAL(mwt_count(trail, "exited with status 0"), 3);
     check_status(mwt_path(crew, "farm.rsc"), "finished");
     mwt_crew_destroy(crew);
 }

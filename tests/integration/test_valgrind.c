@@ -42,7 +42,7 @@ static void test_local(void)
 
         CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
         check_hello(farm, 1, 2);
-        CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "ended: exit status 0"), 2);
+        CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "exited with status 0"), 2);
         CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "=="), 0);
     }
     mwt_crew_destroy(crew);

@@ -63,11 +63,18 @@ static int64_t engine_deadline(const void *engine)
     return ((const struct mwt_loop *)engine)->deadline_ns;
 }
 
-static void on_lost(void *context, mw_peer peer, bool was_useful)
+static void on_lost(void *context, mw_peer peer, bool was_useful, mw_loss loss)
 {
     struct mwt_loop *loop = context;
+    (void)loss;
     write_down(loop->lost, sizeof loop->lost, "lost %llu after %d", (unsigned long long)peer,
                was_useful);
+}
+
+static bool on_down(void *context, mw_peer peer, const char *reason)
+{
+    const struct mwt_loop *loop = context;
+    return loop->withhold != NULL && loop->withhold(loop->withhold_context, peer, reason);
 }
 
 bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wait wait)
@@ -89,6 +96,7 @@ bool mwt_loop_open_waiting(struct mwt_loop *loop, const char *audit_path, mw_wai
                                      .deadline = engine_deadline,
                                      .effects = &loop->effects,
                                      .lost = on_lost,
+                                     .withhold = on_down,
                                      .lost_context = loop};
     return mwi_audit_file_open(&loop->audit, &settings, &why) == MW_OK &&
            mwi_loop_open(&loop->loop, &engine, wait, loop->audit) == MW_OK;

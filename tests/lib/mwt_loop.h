@@ -24,6 +24,9 @@ struct mwt_loop {
     char lost[256]; /* "lost 1 after 5" */
     /* Called in each step after it was written down; may be NULL. */
     void (*react)(struct mwt_loop *loop, const struct mwi_event *event);
+    /* mwi_loop_engine.withhold, with this context; may be NULL. */
+    bool (*withhold)(void *context, mw_peer peer, const char *reason);
+    void *withhold_context;
 };
 
 /* Opens a loop at time 100 with an engine and no transport. The audit trail goes to the file, or

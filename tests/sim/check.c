@@ -126,7 +126,7 @@ static void read_line(struct account *account, const struct mwt_farm *farm, cons
         read_requeued(account, farm, sid, id, attempt);
     } else if (strstr(text, " is unrunnable: ") != NULL) {
         account->unrunnable++;
-        account->given_up_sent += strstr(text, "was lost with it") != NULL;
+        account->given_up_sent += strstr(text, " was lost: ") != NULL;
     }
 }
 

@@ -188,7 +188,7 @@ static void take(struct mwt_farm *farm, const mw_result *result)
         break;
     case MW_UNRUNNABLE:
         task->unrunnable++;
-        for (const char *at = result->message; (at = strstr(at, "was lost with it")) != NULL; at++)
+        for (const char *at = result->message; (at = strstr(at, " was lost: ")) != NULL; at++)
             task->losses++;
         if (mw_result_args(result, "l|y", &value, &bytes, &size) != MW_OK || value != tag)
             task->is_wrong = true;

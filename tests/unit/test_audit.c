@@ -72,11 +72,13 @@ static const struct expectation expectations[] = {
      "NEW-CLIENT 127.0.0.1:39950 refused: the master ends",
      "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
      "\"address\":\"127.0.0.1:39950\",\"reason\":\"the master ends\"}"},
-    {RECORD(SLAVE_GREETED, .transport = "tcp", .address = ADDRESS, .member_id = MEMBER_ID),
-     "SLAVE-0 127.0.0.1:39950 -> [\"default-member-id\"] :connecting [:unordered]",
+    {RECORD(SLAVE_GREETED, .transport = "tcp", .address = ADDRESS, .member_id = MEMBER_ID,
+            .pid = 4711, .host = "node7"),
+     "SLAVE-0 127.0.0.1:39950 -> [\"default-member-id\"] :connecting [:unordered] "
+     "(pid 4711 on node7)",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-greeted\",\"sid\":0,\"state\":\"connecting\","
-     "\"group\":\"unordered\",\"transport\":\"tcp\",\"address\":\"127.0.0.1:39950\","
-     "\"member_id\":\"default-member-id\"}"},
+     "\"group\":\"unordered\",\"pid\":4711,\"transport\":\"tcp\",\"address\":\"127.0.0.1:39950\","
+     "\"member_id\":\"default-member-id\",\"host\":\"node7\"}"},
     {RECORD(SLAVE_STATE, .sid = 12, .state = MWI_SLAVE_BUSY),
      "SLAVE-12 -> :busy",
      "\"subject\":\"SLAVE-12\",\"event\":\"slave-state\",\"sid\":12,\"state\":\"busy\"}"},
@@ -123,9 +125,14 @@ static const struct expectation expectations[] = {
     {RECORD(SLAVE_DROPPED, .reason = "silent for 60 s"),
      "SLAVE-0 dropped: silent for 60 s",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-dropped\",\"sid\":0,\"reason\":\"silent for 60 s\"}"},
-    {RECORD(SLAVE_LOST, .sid = 3, .reason = "connection reset"),
-     "SLAVE-3 lost: connection reset",
-     "\"subject\":\"SLAVE-3\",\"event\":\"slave-lost\",\"sid\":3,\"reason\":\"connection reset\"}"},
+    {RECORD(SLAVE_LOST, .pid = 4711, .host = "node7", .reason = "was killed by signal 9 (Killed)"),
+     "SLAVE-0 (pid 4711 on node7) was killed by signal 9 (Killed)",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-lost\",\"sid\":0,\"pid\":4711,\"host\":\"node7\","
+     "\"reason\":\"was killed by signal 9 (Killed)\"}"},
+    {RECORD(SLAVE_LOST, .host = "node7", .reason = "was lost: gone"),
+     "SLAVE-0 was lost: gone",
+     "\"subject\":\"SLAVE-0\",\"event\":\"slave-lost\",\"sid\":0,\"pid\":0,\"host\":\"node7\","
+     "\"reason\":\"was lost: gone\"}"},
     {RECORD(EOF, .address = ADDRESS),
      "EOF -> 127.0.0.1:39950",
      "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":null}"},
@@ -135,9 +142,9 @@ static const struct expectation expectations[] = {
     {RECORD(LOCAL_STARTED, .pid = 4711),
      "MASTER started local slave, pid 4711",
      "\"subject\":\"MASTER\",\"event\":\"local-started\",\"pid\":4711}"},
-    {RECORD(LOCAL_ENDED, .pid = 4711, .reason = "killed by signal 9"),
-     "MASTER local slave, pid 4711, ended: killed by signal 9",
-     "\"subject\":\"MASTER\",\"event\":\"local-ended\",\"pid\":4711,\"reason\":\"killed by signal 9\"}"},
+    {RECORD(LOCAL_ENDED, .pid = 4711, .reason = "was killed by signal 9"),
+     "MASTER local slave, pid 4711, was killed by signal 9",
+     "\"subject\":\"MASTER\",\"event\":\"local-ended\",\"pid\":4711,\"reason\":\"was killed by signal 9\"}"},
     {RECORD(LOCAL_FAILED, .reason = "permission denied"),
      "MASTER could not start a local slave: permission denied",
      "\"subject\":\"MASTER\",\"event\":\"local-failed\",\"reason\":\"permission denied\"}"},

@@ -135,10 +135,11 @@ static const char *listen_to(const struct mwi_child *child, char *text, size_t s
 static void check_end(const struct mwi_child *child, const char *how)
 {
     siginfo_t info;
-    mw_reason why = {""};
+    struct mwi_child_end end = {{""}, -1};
     CU_ASSERT_EQUAL(waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT), 0);
-    CU_ASSERT_TRUE(mwi_child_has_ended(child, &why));
-    CU_ASSERT_STRING_EQUAL(why.text, how);
+    CU_ASSERT_TRUE(mwi_child_has_ended(child, &end));
+    CU_ASSERT_STRING_EQUAL(end.how.text, how);
+    CU_ASSERT_EQUAL(end.signal, info.si_code == CLD_EXITED ? 0 : info.si_status);
     CU_ASSERT_EQUAL(kill(child->pid, 0), -1);
     close(child->channel);
     close(child->end_fd);
@@ -161,7 +162,7 @@ static void test_channel(void)
     CU_ASSERT_TRUE(child.pid > 0);
     CU_ASSERT_TRUE((fcntl(child.channel, F_GETFD) & FD_CLOEXEC) != 0);
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "hello");
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* While a child runs, it has not ended; nobody waits for that. A child sees when its master closes
@@ -169,15 +170,15 @@ static void test_channel(void)
 static void test_running(void)
 {
     struct mwi_child child;
-    mw_reason why = {"untouched"};
+    struct mwi_child_end end = {{"untouched"}, -1};
     start(&child, "wait");
 
-    CU_ASSERT_FALSE(mwi_child_has_ended(&child, &why));
-    CU_ASSERT_STRING_EQUAL(why.text, "untouched");
+    CU_ASSERT_FALSE(mwi_child_has_ended(&child, &end));
+    CU_ASSERT_STRING_EQUAL(end.how.text, "untouched");
     CU_ASSERT_EQUAL(close(child.channel), 0);
     child.channel = -1;
 
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* The descriptor of its end is readable once a child has ended, and closes on exec; where the
@@ -185,7 +186,7 @@ static void test_running(void)
 static void test_end_descriptor(void)
 {
     struct mwi_child child;
-    mw_reason why;
+    struct mwi_child_end end;
     start(&child, "pause");
     if (child.end_fd >= 0) {
         CU_ASSERT_TRUE((fcntl(child.end_fd, F_GETFD) & FD_CLOEXEC) != 0);
@@ -197,10 +198,10 @@ static void test_end_descriptor(void)
         mwi_child_wait(&child, 1000);
     close(child.end_fd);
     child.end_fd = -1;
-    while (!mwi_child_has_ended(&child, &why))
+    while (!mwi_child_has_ended(&child, &end))
         mwi_child_wait(&child, 1000);
 
-    CU_ASSERT_STRING_EQUAL(why.text, "killed by signal 9 (Killed)");
+    CU_ASSERT_STRING_EQUAL(end.how.text, "was killed by signal 9 (Killed)");
     close(child.channel);
 }
 
@@ -211,20 +212,21 @@ static void test_killed(void)
     start(&child, "pause");
 
     kill(child.pid, SIGKILL);
-    check_end(&child, "killed by signal 9 (Killed)");
+    check_end(&child, "was killed by signal 9 (Killed)");
 }
 
 /* That somebody else has reaped the child is an end like others. */
 static void test_reaped_by_another(void)
 {
     struct mwi_child child;
-    mw_reason why = {""};
+    struct mwi_child_end end = {{""}, -1};
     start(&child, "hello");
     CU_ASSERT_EQUAL(waitpid(child.pid, NULL, 0), child.pid);
 
-    CU_ASSERT_TRUE(mwi_child_has_ended(&child, &why));
+    CU_ASSERT_TRUE(mwi_child_has_ended(&child, &end));
 
-    CU_ASSERT_STRING_EQUAL(why.text, "somebody else has waited for it");
+    CU_ASSERT_EQUAL(end.signal, 0);
+    CU_ASSERT_STRING_EQUAL(end.how.text, "ended, and somebody else has waited for it");
     close(child.channel);
 }
 
@@ -289,10 +291,10 @@ static void test_descriptors(void)
     start(&second, "descriptors");
 
     CU_ASSERT_STRING_EQUAL(listen_to(&second, text, sizeof text), expected);
-    check_end(&second, "exit status 7");
+    check_end(&second, "exited with status 7");
     close(first.channel);
     first.channel = -1;
-    check_end(&first, "exit status 7");
+    check_end(&first, "exited with status 7");
 }
 
 /* A child does not take what is typed for its master. */
@@ -304,7 +306,7 @@ static void test_input(void)
     start(&child, "input");
 
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "null");
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* Signals that the master blocks or ignores are the child's as usual. */
@@ -325,7 +327,7 @@ static void test_signals(void)
     signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, &before, NULL);
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "free default default");
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* Under mw_main a child gets the signals as mw_main has found them. */
@@ -346,7 +348,7 @@ static void test_found_signals(void)
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &before, NULL);
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "blocked ignored default");
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* A child knows that it is one; others that have the variable of theirs do not believe it. */
@@ -362,7 +364,7 @@ static void test_is_one(void)
     CU_ASSERT_FALSE(mwi_child_is_one());
     unsetenv(MWI_CHILD_VARIABLE);
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "yes");
-    check_end(&child, "exit status 7");
+    check_end(&child, "exited with status 7");
 }
 
 /* A master that starts a child and is then killed. */

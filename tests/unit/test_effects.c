@@ -26,7 +26,7 @@ static void test_order(void)
 
     mwi_effects_send(&effects, 1, frame_of("frame"), 5);
     mwi_effects_drop(&effects, 2);
-    mwi_effects_lost(&effects, 3, true);
+    mwi_effects_lost(&effects, 3, true, MW_LOSS_SILENCE);
     mwi_effects_audit(&effects, &record);
     record.count = 0;
 
@@ -37,6 +37,7 @@ static void test_order(void)
     CU_ASSERT_TRUE(effects.items[1].kind == MWI_EFFECT_DROP && effects.items[1].peer == 2);
     CU_ASSERT_TRUE(effects.items[2].kind == MWI_EFFECT_LOST && effects.items[2].peer == 3);
     CU_ASSERT_TRUE(effects.items[2].was_useful);
+    CU_ASSERT_EQUAL(effects.items[2].loss, MW_LOSS_SILENCE);
     CU_ASSERT_EQUAL(effects.items[3].kind, MWI_EFFECT_AUDIT);
     CU_ASSERT_TRUE(effects.items[3].record.sid == 4 && effects.items[3].record.count == 9);
     mwi_effects_fini(&effects);

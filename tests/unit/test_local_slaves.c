@@ -22,6 +22,8 @@
 #define MS INT64_C(1000000)
 /* How long the connection of a slave that has ended may still be read. */
 #define UNREAD_NS (20 * MS)
+/* How long a slave may live on without its connection. */
+#define UNREAPED_NS (100 * MS)
 #define PATIENCE_MS 60000
 
 /* A local farm of one slave. */
@@ -81,6 +83,13 @@ static void start_several(struct farm *farm, size_t slaves_count, char *what, bo
     CU_ASSERT_EQUAL_FATAL(
         mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, &why), MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_local_start(farm->local, &why), MW_OK);
+}
+
+/* mwi_loop_engine.withhold. */
+static bool withhold(void *context, mw_peer peer, const char *reason)
+{
+    struct farm *farm = context;
+    return mwi_local_withhold(farm->local, peer, reason);
 }
 
 static void start(struct farm *farm, char *what, bool has_descriptors)
@@ -185,11 +194,11 @@ static void test_noticed_at_once(void)
     kill_slave(&farm);
     turn_when_woken(&farm);
 
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed by signal 9"), 1);
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 1);
     turn(&farm, INT64_MAX);
     turn(&farm, INT64_MIN);
-    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 killed by signal 9 (Killed)");
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 was killed by signal 9 (Killed)");
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 2);
     CU_ASSERT_TRUE(farm.loop.clock < UNREAD_NS + 1 * MS);
     close(channel);
@@ -222,9 +231,107 @@ static void test_read_to_the_end(void)
     turn(&farm, INT64_MIN);
 
     CU_ASSERT_STRING_EQUAL(farm.loop.steps, "frame 1 goodbye, down 1 closed by the peer");
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed by signal 9"), 1);
     close(channel);
     end(&farm);
+}
+
+/* The connection of a slave usually ends a moment before its process is reaped. The engine hears of
+ * both at once, with the word of how the process ended. */
+static void test_connection_ends_first(void)
+{
+    for (int has_descriptors = 0; has_descriptors < 2; has_descriptors++) {
+        static struct farm farm;
+        start(&farm, "hold", has_descriptors);
+        int channel = channel_of(&farm);
+        farm.loop.withhold = withhold;
+        farm.loop.withhold_context = &farm;
+        turn(&farm, 1);
+
+        mwt_fake_down(&farm.loop.fakes[0], farm.loop.clock, 77, "reset by another peer");
+        mwt_fake_down(&farm.loop.fakes[0], farm.loop.clock, 1, "reset by the peer");
+        turn(&farm, INT64_MIN);
+        CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 77 reset by another peer");
+        kill_slave(&farm);
+        for (int i = 0; i < 50 && count_in_trail(&farm, "started local slave") < 2; i++)
+            turn(&farm, farm.loop.clock + 1 * MS);
+
+        CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 77 reset by another peer, "
+                                                "down 1 was killed by signal 9 (Killed)");
+        close(channel);
+        channel = channel_of(&farm);
+        end(&farm);
+        close(channel);
+    }
+}
+
+/* A slave that closes its connection and lives on is lost all the same, a little later. */
+static void test_connection_ends_alone(void)
+{
+    static struct farm farm;
+    start(&farm, "hold", true);
+    int channel = channel_of(&farm);
+    farm.loop.withhold = withhold;
+    farm.loop.withhold_context = &farm;
+    turn(&farm, 1);
+
+    mwt_fake_down(&farm.loop.fakes[0], farm.loop.clock, 1, "closed by the peer");
+    turn(&farm, INT64_MIN);
+    turn(&farm, INT64_MIN);
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "");
+    farm.loop.clock += UNREAPED_NS;
+    turn(&farm, INT64_MIN);
+
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 closed by the peer");
+    end(&farm);
+    close(channel);
+}
+
+/* A slave whose task overran its time limit is killed at once, also while the farm ends, and the
+ * trail says why. */
+static void test_overrun(void)
+{
+    for (int is_stopped = 0; is_stopped < 2; is_stopped++) {
+        static struct farm farm;
+        start(&farm, "hold", true);
+        int channel = channel_of(&farm);
+        (void)slave_of(&farm);
+        turn(&farm, 1);
+        int64_t began_ns = farm.loop.clock;
+        if (is_stopped)
+            mwi_chores_stop(mwi_loop_chores(farm.loop.loop), true);
+
+        mwi_local_lost(farm.local, 1, true, MW_LOSS_TIME_LIMIT);
+        turn_after_end(&farm);
+        farm.loop.clock = began_ns;
+        turn(&farm, INT64_MIN);
+
+        CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed: its task overran its time limit"), 1);
+        CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), is_stopped ? 1 : 2);
+        close(channel);
+        channel = channel_of(&farm);
+        end(&farm);
+        close(channel);
+    }
+}
+
+/* A killed slave that is not reaped yet when the farm closes is not said to have missed the
+ * time-out. */
+static void test_overrun_at_close(void)
+{
+    static struct farm farm;
+    start(&farm, "hold", true);
+    int channel = channel_of(&farm);
+    (void)slave_of(&farm);
+
+    mwi_local_lost(farm.local, 1, true, MW_LOSS_TIME_LIMIT);
+    mwi_chores_close(mwi_loop_chores(farm.loop.loop), farm.loop.clock);
+    turn(&farm, INT64_MIN);
+
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed: its task overran its time limit"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "--mw-shutdown-timeout"), 0);
+    end(&farm);
+    close(channel);
 }
 
 /* Without such descriptors the slaves are looked at every half a second. */
@@ -240,15 +347,15 @@ static void test_looked_at(void)
 
     farm.loop.clock = look_ns - 1 * MS;
     turn(&farm, INT64_MIN);
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: "), 0);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "MASTER local slave, pid"), 0);
     farm.loop.clock = look_ns;
     turn(&farm, INT64_MIN);
     CU_ASSERT_EQUAL(deadline(&farm), look_ns + UNREAD_NS);
     farm.loop.clock = deadline(&farm);
     turn(&farm, INT64_MIN);
 
-    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 killed by signal 9 (Killed)");
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+    CU_ASSERT_STRING_EQUAL(farm.loop.steps, "down 1 was killed by signal 9 (Killed)");
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed by signal 9"), 1);
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 2);
     close(channel);
     channel = channel_of(&farm);
@@ -267,16 +374,16 @@ static void test_stopped(void)
         turn(&farm, 1);
 
         mwi_chores_stop(mwi_loop_chores(farm.loop.loop), true);
-        mwi_local_lost(farm.local, 1, true);
+        mwi_local_lost(farm.local, 1, true, MW_LOSS_SILENCE);
         farm.loop.clock = 10000 * MS;
         turn(&farm, INT64_MIN);
-        CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: "), 0);
+        CU_ASSERT_EQUAL(count_in_trail(&farm, "MASTER local slave, pid"), 0);
         kill_slave(&farm);
-        for (int i = 0; i < 1000 && count_in_trail(&farm, "ended: ") == 0; i++)
+        for (int i = 0; i < 1000 && count_in_trail(&farm, "MASTER local slave, pid") == 0; i++)
             turn(&farm, farm.loop.clock + 2 * MS);
         turn(&farm, INT64_MIN);
 
-        CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+        CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed by signal 9"), 1);
         CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 1);
         CU_ASSERT_EQUAL(deadline(&farm), INT64_MAX);
         end(&farm);
@@ -291,8 +398,8 @@ static void test_helped_along(void)
     start(&farm, "hold", true);
     int channel = channel_of(&farm);
     (void)slave_of(&farm);
-    mwi_local_lost(farm.local, 77, true);
-    mwi_local_lost(farm.local, 1, true);
+    mwi_local_lost(farm.local, 77, true, MW_LOSS_TIME_LIMIT);
+    mwi_local_lost(farm.local, 1, true, MW_LOSS_SILENCE);
     turn(&farm, 1);
     CU_ASSERT_TRUE(deadline(&farm) <= 1000 * MS);
 
@@ -301,7 +408,7 @@ static void test_helped_along(void)
     for (int i = 0; i < 10 && count_in_trail(&farm, "started local slave") < 2; i++)
         turn_after_end(&farm);
 
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: killed by signal 9"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed: it went on for a second after"), 1);
     close(channel);
     channel = channel_of(&farm);
     end(&farm);
@@ -322,9 +429,9 @@ static void test_given_up(void)
 
     CU_ASSERT_TRUE(is_told);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "ended 4 times in a row"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "exit status 5"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "exited with status 5"));
     CU_ASSERT_EQUAL(count_in_trail(&farm, "started local slave"), 4);
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: exit status 5"), 4);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "exited with status 5"), 4);
     turn(&farm, INT64_MIN);
     CU_ASSERT_EQUAL(deadline(&farm), INT64_MAX);
     end(&farm);
@@ -342,8 +449,8 @@ static void test_close(void)
 
     CU_ASSERT_EQUAL(kill(pid, 0), -1);
     turn(&farm, INT64_MIN);
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "killed, it did not end within --mw-shutdown-timeout"),
-                    1);
+    CU_ASSERT_EQUAL(
+        count_in_trail(&farm, "was killed: it did not end within --mw-shutdown-timeout"), 1);
     end(&farm);
     close(channel);
 }
@@ -362,7 +469,7 @@ static void test_no_connection(void)
         turn(&farm, farm.loop.clock + 100 * MS);
 
     CU_ASSERT_EQUAL(count_in_trail(&farm, "could not start a local slave: fake trouble"), 2);
-    CU_ASSERT_EQUAL(count_in_trail(&farm, "ended: fake trouble"), 2);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed: fake trouble"), 2);
     CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
     CU_ASSERT_FALSE(mwi_local_is_exhausted(farm.local, &why));
     end(&farm);
@@ -395,6 +502,10 @@ int main(int argc, char **argv)
     CU_TestInfo tests[] = {
         {"noticed at once", test_noticed_at_once},
         {"read to the end", test_read_to_the_end},
+        {"connection ends first", test_connection_ends_first},
+        {"connection ends alone", test_connection_ends_alone},
+        {"overrun", test_overrun},
+        {"overrun at close", test_overrun_at_close},
         {"looked at", test_looked_at},
         {"stopped", test_stopped},
         {"helped along", test_helped_along},

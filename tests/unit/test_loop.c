@@ -147,7 +147,7 @@ static void answer_and_drop(struct mwt_loop *loop, const struct mwi_event *event
     mwt_loop_send(loop, event->peer, "one");
     mwt_loop_send(loop, event->peer, "two");
     mwi_effects_drop(&loop->effects, event->peer);
-    mwi_effects_lost(&loop->effects, event->peer, true);
+    mwi_effects_lost(&loop->effects, event->peer, true, MW_LOSS_CONNECTION);
 }
 
 /* The effects of a step are carried out in order, before the next step. */
@@ -417,7 +417,7 @@ static void drop_it(struct mwt_loop *loop)
 
 static void lose_it(struct mwt_loop *loop)
 {
-    mwi_loop_lose(loop->loop, 1, "gone");
+    mwi_loop_lose(loop->loop, 1, "gone", false);
 }
 
 /* Work that the descriptor does not report is due now: before the first look, after an event, and

@@ -57,7 +57,7 @@ static void test_trail_of_a_loss(void)
 
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
-        "SLAVE-0 lost: connection reset\n"
+        "SLAVE-0 was lost: connection reset\n"
         "SLAVE-0 -> task 2 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> task 1 of \"alpha\" requeued after attempt 1: connection reset\n"
         "SLAVE-0 -> :disconnected\n"
@@ -119,7 +119,9 @@ static void test_loss_of_an_idle_slave(void)
 
     mwt_master_down(&master, 1, "gone");
 
-    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "SLAVE-0 lost: gone\nSLAVE-0 -> :disconnected\nEOF -> host:1 (gone)\n");
+    CU_ASSERT_STRING_EQUAL(
+        master.outbox.trail,
+        "SLAVE-0 was lost: gone\nSLAVE-0 -> :disconnected\nEOF -> host:1 (gone)\n");
     end(&master);
 }
 
@@ -158,16 +160,16 @@ static void test_max_attempts(void)
 
     const struct mwi_task_entry *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->attempts, 3);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (killed 1); "
-                                    "SLAVE-1 was lost with it (killed 2); "
-                                    "SLAVE-2 was lost with it (killed 3); "
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 (on host) was lost: killed 1; "
+                                    "SLAVE-1 (on host) was lost: killed 2; "
+                                    "SLAVE-2 (on host) was lost: killed 3; "
                                     "its policy allows 3 attempts");
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
-                           "SLAVE-2 lost: killed 3\n"
+                           "SLAVE-2 was lost: killed 3\n"
                            "MASTER task 1 of \"alpha\" is unrunnable: "
-                           "SLAVE-0 was lost with it (killed 1); "
-                           "SLAVE-1 was lost with it (killed 2); "
-                           "SLAVE-2 was lost with it (killed 3); its policy allows 3 attempts\n"
+                           "SLAVE-0 (on host) was lost: killed 1; "
+                           "SLAVE-1 (on host) was lost: killed 2; "
+                           "SLAVE-2 (on host) was lost: killed 3; its policy allows 3 attempts\n"
                            "SLAVE-2 -> :disconnected\n"
                            "EOF -> host:3 (killed 3)\n");
     mwt_master_greet(&master, 4);
@@ -210,7 +212,7 @@ static void test_no_retry(void)
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
     const struct mwi_task_entry *task = first_unrunnable(&master, &history);
     CU_ASSERT_EQUAL(task->tag, 1);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (gone); its policy allows no retry");
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 (on host) was lost: gone; its policy allows no retry");
     CU_ASSERT_EQUAL(task->size, 4);
     CU_ASSERT_EQUAL(memcmp(task->data, "once", 4), 0);
     end(&master);
@@ -242,7 +244,7 @@ static void test_dropping_is_an_attempt(void)
     mwt_master_bytes(&master, 1, "?", 1);
 
     first_unrunnable(&master, &history);
-    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 was lost with it (a frame that is no message); "
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 (on host) was lost: a frame that is no message; "
                                     "its policy allows no retry");
     end(&master);
 }

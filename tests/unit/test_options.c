@@ -139,14 +139,10 @@ static void test_inherited_nothing(void)
 static void test_inherited_vector(void)
 {
     static const char *const expected[] = {
-        "--mw-member-id=--x y",
-        "--mw-slave-task-group=2",
-        "--mw-slave-result-group=3",
-        "--mw-max-write-buffer-size=1M",
-        "--mw-max-read-buffer-size=64M",
-        "--mw-audit-file=%n.log",
-        "--mw-audit-format=json",
-        "--mw-quiet=1",
+        "--mw-member-id=--x y",          "--mw-slave-task-group=2",
+        "--mw-slave-result-group=3",     "--mw-max-write-buffer-size=1M",
+        "--mw-max-read-buffer-size=64M", "--mw-audit-file=%n.log",
+        "--mw-audit-format=json",        "--mw-quiet=1",
     };
     mw_options *options = mwt_options_make();
     size_t count = 0;
