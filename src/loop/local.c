@@ -32,6 +32,7 @@
 
 #include "base/time.h"
 #include "loop/child.h"
+#include "loop/processors.h"
 
 /* A process whose slave is lost is killed after this. */
 #define PATIENCE_NS MWI_NS_PER_S
@@ -119,8 +120,7 @@ static size_t slaves_wanted(const struct mwi_local_settings *settings)
 {
     if (settings->slaves_count > 0)
         return settings->slaves_count;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return processors < 1 ? 1 : (size_t)processors;
+    return mwi_processors_usable();
 }
 
 /* A large farm needs its descriptors for the sockets of its slaves. */

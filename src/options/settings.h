@@ -65,7 +65,7 @@ struct mwi_executable_settings {
 
 /* For loop/local. */
 struct mwi_local_settings {
-    size_t slaves_count; /* 0: one per processor */
+    size_t slaves_count; /* 0: one per processor that may be used */
     int argc;            /* the user's arguments, argv[0] first; 0: there are none */
     char **argv;
     char **inherited; /* options for the slaves, "--mw-quiet=1"; NULL if not in local mode */

@@ -79,7 +79,7 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .min = 1,
             .max = 4096,
             .metavariable = "N",
-            .default_words = "one slave per processor when the farm is local",
+            .default_words = "one slave per processor that the program may use, when the farm is local",
             .help = "Run a whole farm on this machine: a master that starts N slaves.",
         },
     [MWI_OPTION_TRANSPORT] =

@@ -315,6 +315,23 @@ static void test_foreign_time_outs(void)
     mwt_crew_destroy(crew);
 }
 
+/* A farm that may use one processor has one slave, however many the machine has. */
+static void test_bound_farm(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv =
+        MWT_ARGV("sh", "-c",
+                 "exec taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') \"$0\" "
+                 "echo:0 20",
+                 MWT_FARM);
+
+    struct mwt_process *farm = mwt_start(crew, &(struct mwt_start){.argv = argv});
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "started local slave"), 1);
+    mwt_crew_destroy(crew);
+}
+
 /* A master algorithm may return while tasks are out. Waiting tasks are forgotten, running ones
  * finish. */
 static void test_hasty_master(void)
@@ -345,6 +362,7 @@ int main(void)
         {"second signal", test_second_signal},
         {"endless task", test_endless_task},
         {"hasty master", test_hasty_master},
+        {"bound farm", test_bound_farm},
         {"foreign time-outs", test_foreign_time_outs},
         CU_TEST_INFO_NULL,
     };
