@@ -309,7 +309,8 @@ MW_API const char *mw_master_format(mw_master *master, const char *format, ...) 
 /* How a task ended. */
 typedef enum mw_outcome {
     MW_DONE,       /* the task algorithm left a result: read it with mw_result_get */
-    MW_FAILED,     /* the task algorithm failed: `message` says why */
+    MW_FAILED,     /* the task algorithm failed, or the task is too large for all slaves: `message`
+                      says why */
     MW_UNRUNNABLE, /* no slave could run the task under its policy: `message` says why; read its
                       arguments with mw_result_args */
 } mw_outcome;

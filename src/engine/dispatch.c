@@ -14,26 +14,14 @@
 #include "engine/dispatch.h"
 
 #include <assert.h>
-#include <stdio.h>
 
-#include "engine/lifecycle.h"
 #include "engine/membership.h"
+#include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "farm/schedule.h"
 
 /* A group grows to at most this payload, so that a slave does not wait long for one message. */
 #define GROUP_BYTES_MAX ((size_t)1 << 20)
-
-/* Fails a task that is larger than any message that the slave accepts. */
-static void fail_oversized(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                           struct mwi_task_entry *task)
-{
-    char text[160];
-    snprintf(text, sizeof text,
-             "the task's %zu bytes are over the slave's --mw-max-read-buffer-size of %zu",
-             task->size, slave->frame_bytes_max);
-    mwi_lifecycle_fail_task(engine, slave, task, text);
-}
 
 /* Moves a task to the slave; false out of memory. */
 static bool give(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -62,9 +50,10 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
     struct mwi_task_entry *task;
     while (engine->effects.error == MW_OK &&
            (task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
-        if (task->size + 2 * MWI_MESSAGE_OVERHEAD_BYTES > slave->frame_bytes_max) {
-            fail_oversized(engine, slave, task);
+        if (!mwi_fit_is_met(task, slave)) {
             group = before;
+            if (!mwi_misfits_pass_over(engine, slave, task))
+                break;
             continue;
         }
         if (!give(engine, slave, task))
@@ -151,15 +140,24 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
+/* The slave gets nothing now. One that has tasks is considered again when it has returned some; an
+ * idle one when a task comes that fits it, or in the next step if this one has done enough. */
+static void pass_slave_over(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    slave->load.has_room = false;
+    if (slave->state == MWI_SLAVE_IDLE && !engine->is_behind && engine->effects.error == MW_OK)
+        mwi_slaves_set_unfit(&engine->slaves, slave, true);
+    else
+        mwi_slaves_update(&engine->slaves, slave);
+}
+
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     struct mwi_list *last = slave->copies.prev;
     bool is_idle = slave->load.tasks_count == 0;
     size_t count = choose_group(engine, slave);
     if (count == 0) {
-        /* Nothing fits the slave now. It is considered again when it has returned a task. */
-        slave->load.has_room = false;
-        mwi_slaves_update(&engine->slaves, slave);
+        pass_slave_over(engine, slave);
         return;
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
@@ -183,19 +181,32 @@ void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_e
     mwi_slaves_update(&engine->slaves, slave);
 }
 
-struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine)
+/* The slave that is sent tasks next; NULL if nothing waits, or no slave can be sent a task. */
+static struct mwi_slave_entry *next_ready(const struct mwi_master_engine *engine)
 {
     struct mwi_slave_entry *first = mwi_slaves_first_ready(&engine->slaves.with_ordered);
-    if (first != NULL || mwi_tasks_first_waiting(&engine->tasks) == NULL)
+    if (first != NULL || mwi_tasks_waiting_count(&engine->tasks) == 0)
         return first;
     struct mwi_slave_entry *idle = mwi_slaves_first_ready(&engine->slaves.idle);
     return idle != NULL ? idle : mwi_slaves_first_ready(&engine->slaves.with_room);
 }
 
+bool mwi_dispatch_has_work(const struct mwi_master_engine *engine)
+{
+    return engine->is_behind || next_ready(engine) != NULL || mwi_misfits_can_sort(engine);
+}
+
 void mwi_dispatch_all(struct mwi_master_engine *engine)
 {
-    struct mwi_slave_entry *slave;
-    while (!engine->is_shutting_down && engine->effects.error == MW_OK &&
-           (slave = mwi_dispatch_next_ready(engine)) != NULL)
-        send_group(engine, slave);
+    engine->moves_left = MWI_MISFITS_MOVES_MAX;
+    engine->is_behind = false;
+    while (!engine->is_shutting_down && engine->effects.error == MW_OK && !engine->is_behind) {
+        struct mwi_slave_entry *slave = next_ready(engine);
+        if (slave != NULL)
+            send_group(engine, slave);
+        else if (!mwi_misfits_can_sort(engine) || !mwi_misfits_sort_next(engine))
+            break;
+    }
+    if (engine->tasks.counts[MWI_TASK_ASIDE] > 0 && !engine->is_shutting_down)
+        mwi_misfits_end_step(engine);
 }

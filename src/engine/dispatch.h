@@ -7,15 +7,16 @@
 
 #include "engine/master_state.h"
 
-/* The slave that is sent tasks next; NULL if nothing waits, or no slave can be sent a task. */
-struct mwi_slave_entry *mwi_dispatch_next_ready(const struct mwi_master_engine *engine);
+/* Whether mwi_dispatch_all has something to do. */
+bool mwi_dispatch_has_work(const struct mwi_master_engine *engine);
 
 /* Works out whether the slave can be sent more while it has tasks. Call it when it has returned
  * some.
  */
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* Sends tasks until nothing waits or no slave can be sent a task. */
+/* Sends tasks until nothing waits or no slave can be sent a task. If many tasks do not fit, it does
+ * a part of the work, and engine->is_behind says so. */
 void mwi_dispatch_all(struct mwi_master_engine *engine);
 
 #endif

@@ -13,6 +13,7 @@
  */
 #include "engine/lifecycle.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "engine/outgoing.h"
@@ -163,7 +164,7 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
                                     .block = block,
                                     .payload = item->payload,
                                     .duration_ns = item->duration_ns,
-                                    .sid = slave->sid,
+                                    .sid = slave == NULL ? MWI_NO_SID : slave->sid,
                                     .algorithm = task->algorithm,
                                     .is_failed = item->status == MWI_RESULT_FAILED,
                                     .has_tag_bytes = task->has_tag_bytes};
@@ -197,6 +198,14 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     return true;
 }
 
+void mwi_lifecycle_unbind_task(struct mwi_master_engine *engine,
+                               const struct mwi_slave_entry *slave, struct mwi_task_entry *task,
+                               const char *reason)
+{
+    assert(task->state == MWI_TASK_ORDERED);
+    requeue(engine, slave, task, reason);
+}
+
 void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                              struct mwi_task_entry *task, const char *text)
 {
@@ -207,7 +216,10 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
-    mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+    if (slave == NULL)
+        mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNFIT, NULL, task, text);
+    else
+        mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
     engine->ended_count++;
     if (push_result(engine, slave, task, block, &item))
         mwi_tasks_end(&engine->tasks, task, false, 0);
@@ -244,7 +256,9 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
                               const struct mwi_lifecycle_task *submission, uint64_t *id)
 {
     const size_t *counts = engine->tasks.counts;
-    if (counts[MWI_TASK_WAITING] + counts[MWI_TASK_ORDERED] + counts[MWI_TASK_RUNNING] == 0)
+    if (mwi_tasks_waiting_count(&engine->tasks) + counts[MWI_TASK_ORDERED] +
+            counts[MWI_TASK_RUNNING] ==
+        0)
         engine->ended_count = 0;
     struct mwi_task_entry *task = mwi_tasks_add(&engine->tasks, &submission->policy);
     if (task == NULL)
@@ -282,7 +296,7 @@ size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algo
     const struct mwi_tasks *tasks = &engine->tasks;
     if (algorithm != MWI_TARGET_GENERAL)
         return tasks->by_algorithm[algorithm].waiting;
-    return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ORDERED];
+    return mwi_tasks_waiting_count(tasks) + tasks->counts[MWI_TASK_ORDERED];
 }
 
 size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine)

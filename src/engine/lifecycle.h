@@ -28,8 +28,13 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
 bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item);
 
-/* A task that waits can never be sent to `slave`, which would have got it next: it ends as failed
- * with this text. */
+/* An ordered task that waits for the slave goes to the pool, for this reason. */
+void mwi_lifecycle_unbind_task(struct mwi_master_engine *engine,
+                               const struct mwi_slave_entry *slave, struct mwi_task_entry *task,
+                               const char *reason);
+
+/* A task that waits can never be sent to `slave`, which would have got it next, or (NULL) to any:
+ * it ends as failed with this text, a note of outgoing.h. */
 void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                              struct mwi_task_entry *task, const char *text);
 

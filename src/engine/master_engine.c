@@ -18,6 +18,7 @@
 #include "engine/dispatch.h"
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
+#include "engine/misfits.h"
 #include "engine/outgoing.h"
 
 /* A greeting may be this large: a later version may add fields. */
@@ -194,6 +195,9 @@ static void fire_timers(struct mwi_master_engine *engine)
             mwi_membership_end_overrun(engine,
                                        MWI_LIST_ENTRY(timer, struct mwi_slave_entry, limit));
             break;
+        case MWI_TIMER_FIT:
+            mwi_misfits_end_part(engine);
+            break;
         }
     }
 }
@@ -223,7 +227,7 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
 
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine)
 {
-    bool can_send = !engine->is_shutting_down && mwi_dispatch_next_ready(engine) != NULL;
+    bool can_send = !engine->is_shutting_down && mwi_dispatch_has_work(engine);
     return can_send ? INT64_MIN : mwi_timers_deadline(&engine->timers);
 }
 

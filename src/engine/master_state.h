@@ -10,6 +10,7 @@
 #include "engine/effects.h"
 #include "farm/copies.h"
 #include "farm/finished.h"
+#include "farm/fit.h"
 #include "farm/hosts.h"
 #include "farm/pace.h"
 #include "farm/sid_queue.h"
@@ -28,6 +29,7 @@ struct mwi_master_engine_config {
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;
     int64_t shutdown_timeout_ns;
+    int64_t fit_timeout_ns; /* how long a task waits for a slave that it fits */
 };
 
 struct mwi_master_engine {
@@ -40,6 +42,12 @@ struct mwi_master_engine {
     struct mwi_finished_queue finished;
     struct mwi_timers timers;
     struct mwi_timer_entry shutdown;
+    struct mwi_timer_entry fit_timer;
+    struct mwi_fit fit;
+    size_t misfit_bytes; /* tasks set aside that need larger messages fail; SIZE_MAX: none */
+    size_t moves_left;   /* of tasks that do not fit, in this step */
+    bool is_behind;      /* the last step left some of those */
+    bool is_closed;      /* no more slaves, or none of another kind, can come; set from above */
     struct mwi_decoder decoder;
     struct mwi_targets targets;
     struct mwi_pace pace;

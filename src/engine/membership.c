@@ -188,6 +188,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
                        .transport = slave->transport, .address = slave->address,
                        .member_id = engine->config.member_id, .state = MWI_SLAVE_CONNECTING,
                        .group = slave->group, .pid = slave->pid, .host = host->name);
+    mwi_fit_note_slave(&engine->fit, slave);
     if (slave->group != MWI_GROUP_UNORDERED)
         note_sid(engine, &engine->connected, slave);
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
@@ -303,6 +304,7 @@ mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t si
         return MW_ESTATE;
     mwi_membership_deallocate(engine, slave->group, 1);
     mwi_slaves_regroup(&engine->slaves, slave, MWI_GROUP_UNORDERED);
+    mwi_fit_note_slave(&engine->fit, slave);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GROUP, .group = slave->group);
     mwi_lifecycle_return_ordered(engine, slave, "the slave takes no ordered tasks any more");
     mwi_slaves_update(&engine->slaves, slave);

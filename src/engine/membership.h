@@ -12,7 +12,8 @@
 enum mwi_membership_timer {
     MWI_TIMER_SHUTDOWN,
     MWI_TIMER_QUIET, /* a client does not greet, or a slave without a task does not answer */
-    MWI_TIMER_LIMIT  /* a task overruns its time limit */
+    MWI_TIMER_LIMIT, /* a task overruns its time limit */
+    MWI_TIMER_FIT    /* a part of the time-out of tasks that fit no slave is over */
 };
 
 /* Starts a timer; false out of memory. */

@@ -46,7 +46,7 @@ void mwi_master_carry_out(mw_master *master)
 size_t mwi_master_runnable_count(const mw_master *master)
 {
     const struct mwi_tasks *tasks = &master->engine.tasks;
-    return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ORDERED] +
+    return mwi_tasks_waiting_count(tasks) + tasks->counts[MWI_TASK_ORDERED] +
            tasks->counts[MWI_TASK_RUNNING];
 }
 

@@ -44,10 +44,20 @@ static bool is_deserted(mw_master *master)
     return mwi_master_runnable_count(master) > 0 && has_no_slaves(master);
 }
 
+/* Whether slaves may come that differ from those that are there. Local slaves are all alike. */
+static bool can_others_come(const mw_master *master)
+{
+    size_t ready_count = mwi_slaves_ready_count(&master->engine.slaves);
+    if (master->local != NULL)
+        return ready_count == 0;
+    return ready_count + master->slaves_lost_count < master->slaves_max;
+}
+
 mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful)
 {
     mw_reason why = {""};
     mwi_announce_need(master->announce, mwi_slaves_needed(&master->engine.slaves));
+    master->engine.is_closed = !can_others_come(master);
     mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
     if (error != MW_OK) {
         master->error = why;

@@ -48,9 +48,14 @@ static struct mwi_pool_level *make_level(struct mwi_pool *pool, int32_t priority
     return level;
 }
 
+struct mwi_pool_level *mwi_pool_find_level(const struct mwi_pool *pool, int32_t priority)
+{
+    return mwi_map_get(&pool->levels, level_key(priority));
+}
+
 struct mwi_pool_level *mwi_pool_take_level(struct mwi_pool *pool, int32_t priority)
 {
-    struct mwi_pool_level *level = mwi_map_get(&pool->levels, level_key(priority));
+    struct mwi_pool_level *level = mwi_pool_find_level(pool, priority);
     if (level == NULL)
         level = make_level(pool, priority);
     if (level != NULL)
@@ -93,6 +98,13 @@ void mwi_pool_remove(struct mwi_pool *pool, struct mwi_pool_level *level, struct
     mwi_list_remove(link);
     if (mwi_list_is_empty(&level->tasks))
         mwi_heap_remove(&pool->waiting, &level->node);
+}
+
+const struct mwi_list *mwi_pool_level(const struct mwi_pool *pool, size_t place)
+{
+    if (place >= pool->waiting.count)
+        return NULL;
+    return &((const struct mwi_pool_level *)pool->waiting.entries[place].node)->tasks;
 }
 
 struct mwi_list *mwi_pool_first(const struct mwi_pool *pool)

@@ -38,6 +38,9 @@ void mwi_pool_fini(struct mwi_pool *pool);
 struct mwi_pool_level *mwi_pool_take_level(struct mwi_pool *pool, int32_t priority);
 void mwi_pool_put_level(struct mwi_pool *pool, struct mwi_pool_level *level);
 
+/* The level of a priority that was taken; NULL if it was not. */
+struct mwi_pool_level *mwi_pool_find_level(const struct mwi_pool *pool, int32_t priority);
+
 /* Puts a link at the end or at the front of a level, and borrows it until it is removed. These
  * cannot fail. */
 void mwi_pool_append(struct mwi_pool *pool, struct mwi_pool_level *level, struct mwi_list *link);
@@ -45,6 +48,10 @@ void mwi_pool_prepend(struct mwi_pool *pool, struct mwi_pool_level *level, struc
 
 /* Removes a link from its level. */
 void mwi_pool_remove(struct mwi_pool *pool, struct mwi_pool_level *level, struct mwi_list *link);
+
+/* The links of a level that has tasks. Place 0 has the highest priority, the places after it are in
+ * no order. NULL behind the last place. */
+const struct mwi_list *mwi_pool_level(const struct mwi_pool *pool, size_t place);
 
 /* The link of the task whose turn it is; NULL if the pool is empty. */
 struct mwi_list *mwi_pool_first(const struct mwi_pool *pool);

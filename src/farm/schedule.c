@@ -19,6 +19,7 @@
 
 #include <assert.h>
 
+#include "farm/fit.h"
 #include "wire/message.h"
 
 /* How much work a slave has ahead: this much and two trips, but not more than the maximum. */
@@ -51,7 +52,9 @@ static struct mwi_task_entry *candidate(const struct mwi_tasks *tasks,
 {
     if (!mwi_list_is_empty(&slave->ordered))
         return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task_entry, link);
-    return slave->group == MWI_GROUP_ORDERED ? NULL : mwi_tasks_first_waiting(tasks);
+    if (slave->group == MWI_GROUP_ORDERED)
+        return NULL;
+    return mwi_tasks_next_for(tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
 }
 
 static bool must_go_alone(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
@@ -135,7 +138,7 @@ static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_load *loa
                        const struct mwi_schedule_limits *limits, int64_t task_ns)
 {
     size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
-    size_t waiting_count = tasks->counts[MWI_TASK_WAITING];
+    size_t waiting_count = mwi_tasks_waiting_count(tasks);
     size_t part = (waiting_count + tasks->counts[MWI_TASK_RUNNING]) / (SHARE_PART * slaves_count);
     size_t undivided = undivided_count(load, limits, waiting_count, task_ns);
     if (part < undivided)
@@ -179,7 +182,7 @@ static struct mwi_task_entry *next_by_time(const struct mwi_tasks *tasks,
         return NULL;
     if (group->chosen.count == 0)
         group->share = share_of(tasks, load, limits, task_ns);
-    if (task->state == MWI_TASK_WAITING && group->chosen.count >= group->share)
+    if (task->state != MWI_TASK_ORDERED && group->chosen.count >= group->share)
         return NULL;
     if (!is_first && !may_follow(load, &group->chosen, task, task_ns,
                                  mwi_pace_samples(limits->pace, task->algorithm)))

@@ -4,9 +4,9 @@
  * tasks.
  *
  * Invariants: a slave is in exactly one list by state, and the counts go with the lists; it is in
- * at most one of the lists of those that can be sent tasks (with_ordered, idle, with_room), which
- * one mwi_slaves_update says. A disconnected slave stays in its list until it is reaped, because
- * audit records of the same step still point to its address.
+ * at most one of the lists of those that can be sent tasks (with_ordered, idle, with_room) and the
+ * heap `unfit`, which one mwi_slaves_update says. A disconnected slave stays in its list until it
+ * is reaped, because audit records of the same step still point to its address.
  *
  * Facts of a slave's host belong to hosts.c, the work that it has ahead to load.c.
  */
@@ -28,17 +28,71 @@ static void enter(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     slaves->counts[slave->state]++;
 }
 
+/* Slaves that accept the largest messages come first. */
+static void enter_heap(struct mwi_heap *heap, struct mwi_heap_node *node,
+                       const struct mwi_slave_entry *slave)
+{
+    mwi_heap_put(heap, node, -(int64_t)slave->frame_bytes_max, slave->sid);
+}
+
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
     bool has_room = slave->state == MWI_SLAVE_BUSY && slave->load.has_room;
     mwi_list_remove(&slave->ready_link);
+    if (slave->unfit_node.position > 0)
+        mwi_heap_remove(&slaves->unfit, &slave->unfit_node);
     if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->with_ordered, &slave->ready_link);
-    else if (is_idle && slave->group != MWI_GROUP_ORDERED)
+    else if (slave->group == MWI_GROUP_ORDERED)
+        return;
+    else if (is_idle && slave->is_unfit)
+        enter_heap(&slaves->unfit, &slave->unfit_node, slave);
+    else if (is_idle)
         mwi_list_append(&slaves->idle, &slave->ready_link);
-    else if (has_room && slave->group != MWI_GROUP_ORDERED)
+    else if (has_room)
         mwi_list_append(&slaves->with_room, &slave->ready_link);
+}
+
+static bool is_ready(enum mwi_slave_state state)
+{
+    return state == MWI_SLAVE_IDLE || state == MWI_SLAVE_BUSY;
+}
+
+/* The slave takes tasks from the pool, or does so no more. */
+static void keep_taker(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    bool is_taker = is_ready(slave->state) && slave->group != MWI_GROUP_ORDERED;
+    if (!is_taker)
+        mwi_heap_remove(&slaves->takers, &slave->taker);
+    else if (slave->taker.position == 0)
+        enter_heap(&slaves->takers, &slave->taker, slave);
+}
+
+void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_unfit)
+{
+    assert(slave->state == MWI_SLAVE_IDLE);
+    slave->is_unfit = is_unfit;
+    mwi_slaves_update(slaves, slave);
+}
+
+/* Nodes of different members of a slave lie in these heaps, so the sid says whose a node is. */
+static struct mwi_slave_entry *first_of(const struct mwi_slaves *slaves,
+                                        const struct mwi_heap *heap)
+{
+    const struct mwi_heap_entry *first = mwi_heap_first(heap);
+    return first == NULL ? NULL : mwi_slaves_by_sid(slaves, (uint32_t)first->order);
+}
+
+struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves)
+{
+    return first_of(slaves, &slaves->unfit);
+}
+
+size_t mwi_slaves_largest(const struct mwi_slaves *slaves)
+{
+    const struct mwi_slave_entry *largest = first_of(slaves, &slaves->takers);
+    return largest == NULL ? 0 : largest->frame_bytes_max;
 }
 
 void mwi_slaves_init(struct mwi_slaves *slaves)
@@ -50,6 +104,8 @@ void mwi_slaves_init(struct mwi_slaves *slaves)
     mwi_list_init(&slaves->with_ordered);
     mwi_list_init(&slaves->idle);
     mwi_list_init(&slaves->with_room);
+    mwi_heap_init(&slaves->unfit);
+    mwi_heap_init(&slaves->takers);
 }
 
 static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
@@ -70,6 +126,8 @@ void mwi_slaves_fini(struct mwi_slaves *slaves)
     for (uint32_t sid = 0; sid < slaves->records_count; sid++)
         free(slaves->records[sid].name);
     free(slaves->records);
+    mwi_heap_fini(&slaves->unfit);
+    mwi_heap_fini(&slaves->takers);
     mwi_map_fini(&slaves->by_peer);
 }
 
@@ -115,6 +173,9 @@ bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     uint32_t count = slaves->records_count;
     char name[24];
+    if (!mwi_heap_reserve(&slaves->unfit, slaves->by_peer.used_count) ||
+        !mwi_heap_reserve(&slaves->takers, slaves->by_peer.used_count))
+        return false;
     if ((count & (count - 1)) == 0) {
         size_t capacity = count == 0 ? 1 : (size_t)count * 2;
         struct mwi_slave_record *records = realloc(slaves->records, capacity * sizeof *records);
@@ -149,6 +210,7 @@ void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave
     slaves->acquired[slave->group]--;
     slave->group = group;
     slaves->acquired[group]++;
+    keep_taker(slaves, slave);
     mwi_slaves_update(slaves, slave);
 }
 
@@ -164,7 +226,8 @@ static void forget(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 static void change_state(struct mwi_slaves *slaves, struct mwi_slave_entry *slave,
                          enum mwi_slave_state state)
 {
-    assert(mwi_state_slave_may_move(slave->state, state));
+    enum mwi_slave_state from = slave->state;
+    assert(mwi_state_slave_may_move(from, state));
     mwi_list_remove(&slave->link);
     assert(slaves->counts[slave->state] > 0);
     slaves->counts[slave->state]--;
@@ -173,7 +236,10 @@ static void change_state(struct mwi_slaves *slaves, struct mwi_slave_entry *slav
     if (state == MWI_SLAVE_BUSY)
         slave->busy_since_ns = slaves->now_ns;
     slave->state = state;
+    slave->is_unfit = false;
     enter(slaves, slave);
+    if (is_ready(from) != is_ready(state))
+        keep_taker(slaves, slave);
     mwi_slaves_update(slaves, slave);
 }
 

@@ -11,6 +11,7 @@
 
 #include <mw/transport.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timers.h"
@@ -23,17 +24,19 @@
 struct mwi_slave_entry {
     struct mwi_list link;       /* in the registry's list of its state */
     struct mwi_list ready_link; /* in one of the registry's lists of those that can be sent tasks */
+    struct mwi_heap_node taker, unfit_node; /* in the registry's heaps of these names */
     mw_peer peer;
     const char *transport; /* constant */
     char *address;
     uint32_t sid; /* MWI_NO_SID until it has greeted */
     enum mwi_slave_state state;
     enum mwi_slave_group group;
+    bool is_unfit;           /* idle, and nothing that waits fits it */
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
     struct mwi_load load;
     enum mwi_greeting_stage greeting_stage; /* kept for the engine */
-    size_t frame_bytes_max;                 /* what it accepts */
+    size_t frame_bytes_max; /* what it accepts; set before it is idle, and constant then */
     /* Where it runs, as it said in its greeting; NULL and 0 before. */
     struct mwi_host_entry *host;       /* NULL until it has greeted */
     uint32_t pid;                      /* 0 if unknown */
@@ -64,6 +67,8 @@ struct mwi_slaves {
     struct mwi_list with_ordered;     /* idle or with room, and ordered tasks wait for them */
     struct mwi_list idle;             /* idle, and their group takes tasks from the pool */
     struct mwi_list with_room;        /* busy with room for more, and of such a group */
+    struct mwi_heap unfit;            /* idle, of such a group, and nothing that waits fits them */
+    struct mwi_heap takers;           /* all that are idle or busy and of such a group */
     struct mwi_slave_record *records; /* by sid */
     uint32_t records_count;
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
@@ -101,6 +106,15 @@ void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave
  * slave's list of ordered tasks has become empty or is empty no more, or load.has_room has changed;
  * changes of state and group do it themselves. */
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
+
+/* Says whether nothing that waits fits an idle slave. A change of its state takes that back. */
+void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_unfit);
+
+/* Of the slaves that nothing fits, one that accepts the largest messages; NULL if there is none. */
+struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves);
+
+/* The largest message that a slave accepts which takes tasks from the pool; 0 if there is none. */
+size_t mwi_slaves_largest(const struct mwi_slaves *slaves);
 
 /* The first slave of with_ordered, idle or with_room; NULL if that list is empty. */
 struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);

@@ -18,6 +18,8 @@
 #include <string.h>
 
 #define CHUNK_TASKS ((size_t)1024)
+/* At how many priorities of a class of sizes a search looks, and at how many tasks of each. */
+#define LOOKS_MAX 8
 
 static struct mwi_task_entry *task_of(struct mwi_list *link)
 {
@@ -30,6 +32,7 @@ static void clear(struct mwi_tasks *tasks)
     mwi_list_init(&tasks->free);
     mwi_list_init(&tasks->unrunnable);
     mwi_pool_init(&tasks->pool);
+    mwi_aside_init(&tasks->aside);
     mwi_policies_init(&tasks->policies);
     mwi_map_init(&tasks->histories);
 }
@@ -73,6 +76,7 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     mwi_task_index_fini(&tasks->index);
     mwi_policies_fini(&tasks->policies);
     mwi_pool_fini(&tasks->pool);
+    mwi_aside_fini(&tasks->aside);
     free(tasks->by_algorithm);
     clear(tasks);
 }
@@ -227,6 +231,11 @@ static void leave_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
         mwi_list_remove(&task->link);
         stats->waiting--;
         break;
+    case MWI_TASK_ASIDE:
+        mwi_aside_remove(&tasks->aside, task->size, mwi_tasks_policy(tasks, task)->priority,
+                         &task->link);
+        stats->waiting--;
+        break;
     case MWI_TASK_UNRUNNABLE:
         mwi_list_remove(&task->link);
         break;
@@ -265,6 +274,11 @@ static void enter_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
         mwi_list_append(list, &task->link);
         stats->waiting++;
         break;
+    case MWI_TASK_ASIDE:
+        mwi_aside_append(&tasks->aside, task->size, mwi_tasks_policy(tasks, task)->priority,
+                         &task->link);
+        stats->waiting++;
+        break;
     case MWI_TASK_RUNNING:
         note_sent(tasks, task, stats);
         break;
@@ -295,6 +309,82 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
     }
     tasks->counts[state]++;
     enter_state(tasks, task, from, list, stats);
+}
+
+bool mwi_tasks_set_aside(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    assert(task->state == MWI_TASK_WAITING);
+    if (!mwi_aside_reserve(&tasks->aside, task->size, mwi_tasks_policy(tasks, task)->priority))
+        return false;
+    mwi_tasks_move(tasks, task, MWI_TASK_ASIDE, NULL);
+    return true;
+}
+
+/* Whether a task comes before another, which may be NULL. */
+static bool is_before(const struct mwi_tasks *tasks, const struct mwi_task_entry *task,
+                      const struct mwi_task_entry *other)
+{
+    if (other == NULL)
+        return true;
+    int32_t priority = mwi_tasks_policy(tasks, task)->priority;
+    int32_t other_priority = mwi_tasks_policy(tasks, other)->priority;
+    return priority != other_priority ? priority > other_priority : task->id < other->id;
+}
+
+/* The first of the next tasks of a level that is over `size`, or that is not. */
+static struct mwi_task_entry *search_level(const struct mwi_list *list, size_t size, bool is_over)
+{
+    struct mwi_list *link = list->next;
+    for (int i = 0; i < LOOKS_MAX && link != list; i++, link = link->next)
+        if ((task_of(link)->size > size) == is_over)
+            return task_of(link);
+    return NULL;
+}
+
+/* The same among all levels of a class. */
+static struct mwi_task_entry *search_class(const struct mwi_tasks *tasks, unsigned size_class,
+                                           size_t size, bool is_over)
+{
+    struct mwi_task_entry *found = NULL;
+    const struct mwi_list *list;
+    for (size_t i = 0;
+         i < LOOKS_MAX && (list = mwi_aside_level(&tasks->aside, size_class, i)) != NULL; i++) {
+        struct mwi_task_entry *task = search_level(list, size, is_over);
+        if (task != NULL && is_before(tasks, task, found))
+            found = task;
+    }
+    return found;
+}
+
+static struct mwi_task_entry *search_aside(const struct mwi_tasks *tasks, uint64_t classes,
+                                           size_t size, bool is_over)
+{
+    struct mwi_task_entry *found = NULL;
+    for (classes &= tasks->aside.used; classes != 0; classes &= classes - 1) {
+        unsigned size_class = (unsigned)__builtin_ctzll(classes);
+        struct mwi_task_entry *task = search_class(tasks, size_class, size, is_over);
+        if (task != NULL && is_before(tasks, task, found))
+            found = task;
+    }
+    return found;
+}
+
+struct mwi_task_entry *mwi_tasks_first_aside(const struct mwi_tasks *tasks, size_t size)
+{
+    uint64_t up_to = UINT64_MAX >> (MWI_ASIDE_CLASSES - 1 - mwi_aside_class(size));
+    return search_aside(tasks, up_to, size, false);
+}
+
+struct mwi_task_entry *mwi_tasks_first_aside_over(const struct mwi_tasks *tasks, size_t size)
+{
+    return search_aside(tasks, UINT64_MAX << mwi_aside_class(size), size, true);
+}
+
+struct mwi_task_entry *mwi_tasks_choose_for(const struct mwi_tasks *tasks, size_t size)
+{
+    struct mwi_task_entry *first = mwi_tasks_first_waiting(tasks);
+    struct mwi_task_entry *aside = mwi_tasks_first_aside(tasks, size);
+    return aside != NULL && is_before(tasks, aside, first) ? aside : first;
 }
 
 /* The task is over for the user; its copies may still be out. */

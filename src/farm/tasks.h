@@ -12,6 +12,7 @@
 #include "base/block.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "farm/aside.h"
 #include "farm/policies.h"
 #include "farm/pool.h"
 #include "farm/stats.h"
@@ -26,7 +27,8 @@ struct mwi_copy;
 
 struct mwi_task_entry {
     union {
-        struct mwi_list link;    /* in the pool, a slave's ordered list, the unrunnable, the free */
+        struct mwi_list link;    /* in the pool, set aside, a slave's ordered list, the unrunnable,
+                                    the free */
         struct mwi_copy *copies; /* running or cancelled: at the slaves, see copies.h */
     };
     union {
@@ -72,6 +74,7 @@ struct mwi_tasks {
     uint64_t last_id; /* 0: no task was added yet */
     struct mwi_task_index index;
     struct mwi_pool pool;
+    struct mwi_aside aside;
     struct mwi_list unrunnable;
     struct mwi_policies policies;
     size_t counts[MWI_TASK_STATES_COUNT];
@@ -102,8 +105,34 @@ struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task);
 /* The task of an id; NULL if there is none any more, or never was. */
 struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);
 
+/* How many tasks wait for any slave, those that were set aside included. */
+static inline size_t mwi_tasks_waiting_count(const struct mwi_tasks *tasks)
+{
+    return tasks->counts[MWI_TASK_WAITING] + tasks->counts[MWI_TASK_ASIDE];
+}
+
 /* The next of the pool, NULL if it is empty. */
 struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks);
+
+/* Sets the first task of the pool aside. False out of memory, with nothing changed. */
+bool mwi_tasks_set_aside(struct mwi_tasks *tasks, struct mwi_task_entry *task);
+
+/* The first task that was set aside and has at most `size` bytes, or (over) the first that has
+ * more; NULL if none was found. The search is bounded: among tasks of about that size it may miss
+ * one that stands behind many others. */
+struct mwi_task_entry *mwi_tasks_first_aside(const struct mwi_tasks *tasks, size_t size);
+struct mwi_task_entry *mwi_tasks_first_aside_over(const struct mwi_tasks *tasks, size_t size);
+
+/* The task that comes next for a slave that takes tasks of up to `size` bytes: the first of the
+ * pool, which may be larger, or one that was set aside. NULL if there is neither. */
+struct mwi_task_entry *mwi_tasks_choose_for(const struct mwi_tasks *tasks, size_t size);
+
+/* The same, quickly if nothing was set aside. */
+static inline struct mwi_task_entry *mwi_tasks_next_for(const struct mwi_tasks *tasks, size_t size)
+{
+    return tasks->counts[MWI_TASK_ASIDE] == 0 ? mwi_tasks_first_waiting(tasks)
+                                              : mwi_tasks_choose_for(tasks, size);
+}
 
 /* The unrunnable task that has waited longest to be taken, NULL if there is none. */
 struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks);
@@ -112,7 +141,8 @@ struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
  * task is new, else at the front, since it is older than those that wait there. ORDERED: to the end
  * of `list`, a slave's, which is NULL for all other states. RUNNING: it has no copy yet, copies.h
  * adds one. UNRUNNABLE: to the end of the store's list. FREE: the task is gone, with all that it
- * owns; its copies must have gone before. CANCELLED: its result is not wanted any more. */
+ * owns; its copies must have gone before. CANCELLED: its result is not wanted any more.
+ * Only mwi_tasks_set_aside moves to ASIDE. */
 void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum mwi_task_state state,
                     struct mwi_list *list);
 

@@ -22,6 +22,7 @@ struct mwi_engine_settings {
     size_t frame_bytes_max; /* the larger of the two, which the transports must carry */
     int64_t client_timeout_ns;
     int64_t shutdown_timeout_ns;
+    int64_t fit_timeout_ns; /* how long a task waits for a slave that accepts it */
 };
 
 /* How much the audit trail tells. Each level leaves out more than the one before. */

@@ -163,15 +163,17 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
         {
             .name = "connect-timeout",
             .kind = MWI_OPTION_IS_DURATION,
-            .role = MWI_OPTION_FOR_SLAVE,
             .section = MWI_OPTIONS_NETWORK,
             .min = 0,
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "30",
-            .help = "How many seconds a slave tries to reach a master over the network. It also "
-                    "waits that long for the master or the resource file to appear. Slaves that a "
-                    "master starts itself, and the ranks of an MPI job, have no such limit.",
+            .help =
+                "How many seconds a slave tries to reach a master over the network. It also "
+                "waits that long for the master or the resource file to appear. Slaves that a "
+                "master starts itself, and the ranks of an MPI job, have no such limit. A master "
+                "waits that long for a slave that accepts messages of the size of a waiting "
+                "task, while slaves are there that do not.",
         },
     [MWI_OPTION_CLIENT_TIMEOUT] =
         {

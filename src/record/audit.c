@@ -95,6 +95,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TASK_UNRUNNABLE] =
         {PROBLEMS, "MASTER", "task-unrunnable", "task %k of \"%n\" is unrunnable: %r",
          {TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_UNFIT] =
+        {PROBLEMS, "MASTER", "task-unfit", "task %k of \"%n\" failed: %r",
+         {TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_CANCELLED] =
         {EVENTS, "MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
     [MWI_AUDIT_TRY_SHUTDOWN] = {EVENTS, SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},

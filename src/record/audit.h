@@ -35,6 +35,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
+    MWI_AUDIT_TASK_UNFIT,       /* task, algorithm, reason: it failed, and fits no slave */
     MWI_AUDIT_TASK_CANCELLED,   /* task, algorithm */
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */

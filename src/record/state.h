@@ -40,6 +40,7 @@ enum mwi_task_state {
     MWI_TASK_RUNNING,    /* sent to a slave */
     MWI_TASK_CANCELLED,  /* sent to a slave, and its result is not wanted any more */
     MWI_TASK_UNRUNNABLE, /* not taken by the user yet */
+    MWI_TASK_ASIDE,      /* waits for a slave that accepts larger messages than others */
     MWI_TASK_STATES_COUNT
 };
 

@@ -110,6 +110,10 @@ static const struct expectation expectations[] = {
      "MASTER task 17 of \"hello\" is unrunnable: 3 attempts failed",
      "\"subject\":\"MASTER\",\"event\":\"task-unrunnable\",\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"3 attempts failed\"}"},
+    {RECORD(TASK_UNFIT, .task = 17, .algorithm = "hello", .reason = "too large"),
+     "MASTER task 17 of \"hello\" failed: too large",
+     "\"subject\":\"MASTER\",\"event\":\"task-unfit\",\"task\":17,\"algorithm\":\"hello\","
+     "\"reason\":\"too large\"}"},
     {RECORD(SLAVE_GROUP, .sid = 3, .group = MWI_GROUP_INTERMINGLE),
      "SLAVE-3 -> [:intermingle]",
      "\"subject\":\"SLAVE-3\",\"event\":\"slave-group\",\"sid\":3,\"group\":\"intermingle\"}"},

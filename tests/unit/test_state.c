@@ -48,10 +48,11 @@ static void test_slave_moves(void)
 static void test_task_moves(void)
 {
     static const char *const allowed[MWI_TASK_STATES_COUNT] = {
-        /*                         free, waiting, ordered, running, cancelled, unrunnable */
-        [MWI_TASK_FREE] = "-wo--u",      [MWI_TASK_WAITING] = "f--r--",
-        [MWI_TASK_ORDERED] = "fw-r-u",   [MWI_TASK_RUNNING] = "fw--cu",
-        [MWI_TASK_CANCELLED] = "f-----", [MWI_TASK_UNRUNNABLE] = "f-----",
+        /*                         free, waiting, ordered, running, cancelled, unrunnable, aside */
+        [MWI_TASK_FREE] = "-wo--u-",      [MWI_TASK_WAITING] = "f--r--a",
+        [MWI_TASK_ORDERED] = "fw-r-u-",   [MWI_TASK_RUNNING] = "fw--cu-",
+        [MWI_TASK_CANCELLED] = "f------", [MWI_TASK_UNRUNNABLE] = "f------",
+        [MWI_TASK_ASIDE] = "f--r---",
     };
 
     for (int from = 0; from < MWI_TASK_STATES_COUNT; from++)

@@ -296,7 +296,11 @@ static void test_counts_after_any_moves(void)
             mwi_tasks_find(&store.tasks, ids[mwt_random_below(&random, COUNT)]);
         enum mwi_task_state to =
             (enum mwi_task_state)mwt_random_below(&random, MWI_TASK_STATES_COUNT);
-        if (task != NULL && mwi_state_task_may_move((enum mwi_task_state)task->state, to))
+        if (task == NULL || !mwi_state_task_may_move((enum mwi_task_state)task->state, to))
+            continue;
+        if (to == MWI_TASK_ASIDE)
+            CU_ASSERT_TRUE(mwi_tasks_set_aside(&store.tasks, task))
+        else
             mwi_tasks_move(&store.tasks, task, to, to == MWI_TASK_ORDERED ? &ordered : NULL);
     }
 
