@@ -13,6 +13,7 @@
  * is a mode in options/role.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,11 @@
 #include "loop/signals.h"
 #include "options/check.h"
 #include "options/settings.h"
+#include "record/outlet.h"
 
 #define STATUS_USAGE 2
 #define STATUS_FAILURE 255
+#define FLUSH_WAIT_MS 500
 
 /* The process as its launcher started it. */
 struct launch {
@@ -60,7 +63,7 @@ static void print_sentence(const struct launch *launch, const char *sentence)
     char line[256 + sizeof(mw_reason)];
     snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
     make_printable(line);
-    fprintf(stderr, "%s\n", line);
+    mwi_outlet_say(line);
 }
 
 /* Every rank of an MPI job finds the same mistake, and one of them tells. */
@@ -93,6 +96,15 @@ static mw_error open_master(mw_master **master, const mw_program *program,
     return error;
 }
 
+/* The output of the master shall stand before the output of slaves that end. If nobody reads it, it
+ * stays where it is, so that the farm ends. */
+static void flush_output(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (poll(&output, 1, FLUSH_WAIT_MS) > 0)
+        fflush(stdout);
+}
+
 static int run_master(const mw_program *program, const mw_options *options,
                       const struct launch *launch, enum mwi_mode mode)
 {
@@ -110,8 +122,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     } else {
         returned = program->master(master, launch->argc, launch->argv);
     }
-    /* The output of the master shall stand before the output of slaves that end. */
-    fflush(stdout);
+    flush_output();
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
     if (is_broken || (status == STATUS_FAILURE && returned == 0))

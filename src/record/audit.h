@@ -57,7 +57,8 @@ enum mwi_audit_kind {
     MWI_AUDIT_CEOF,           /* none: the connection is closed */
     MWI_AUDIT_MASTER_LOST,    /* the fields of EOF: the connection ended too early */
     /* In both: */
-    MWI_AUDIT_FINI, /* how, member_id */
+    MWI_AUDIT_RECORDS_LOST, /* count: of records that could not be written */
+    MWI_AUDIT_FINI,         /* how, member_id */
     MWI_AUDIT_KINDS_COUNT
 };
 

@@ -1,61 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Writes the audit trail. The loop writes records here and flushes around each wait; the face opens
- * and closes the trail. audit.c formats the lines.
+ * and closes the trail. audit.c formats the lines, and outlet.c writes them without blocking.
  *
  * Invariants: the trail is in one of three states, and never goes back. NAMELESS: the file's name
- * is not complete, lines wait in the buffer. WRITING. STOPPED: nobody wants the trail, or it
- * failed; the buffer stays empty. The buffer holds whole lines, each with its newline, so that one
- * write() does not tear the lines of other processes in the same file.
+ * is not complete, lines wait in the buffer. WRITING. STOPPED: nobody wants the trail, or nobody
+ * can get it any more; the buffer stays empty. The buffer holds whole lines, each with its newline;
+ * `begun` bytes of the first may be written already. A line that finds the buffer full is lost and
+ * counted; as soon as there is room, a record tells how many were.
  *
- * A new % of the pattern is a letter in check_pattern, in fail_usage and in print_expansion, and a
- * sentence in the option's help.
+ * Once a second, by the times of the records, the file is looked for by its path. So a file that
+ * was renamed or removed is opened anew, and after an error, such as a full disk, it is tried
+ * again.
  */
 #include "record/audit_file.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/time.h"
+#include "record/file_pattern.h"
+#include "record/outlet.h"
 
 #define OPTION "--mw-audit-file"
 #define BUFFER_BYTES 65536
-#define HOST_BYTES 256
+#define LOOK_EVERY_NS MWI_NS_PER_S
 
 enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
 
 struct mwi_audit_file {
     enum trail_state state;
     uint64_t kinds;
-    int fd;
     bool is_json;
     bool is_simulated;
     int64_t wall_offset_ns;
-    /* The values that complete the name, and the name; NULL for standard error. */
-    char *pattern;
-    char *member_id;
-    char *path;
+    struct mwi_file_pattern pattern;
+    struct mwi_outlet outlet;
+    bool is_failing; /* the last write ended in an error; the next is tried with the next look */
+    int64_t now_ns;  /* of the last record */
+    int64_t look_ns; /* when to look for the file again */
+    uint64_t lost_count; /* records that were lost and not told of yet */
     /* The stamp of the last line's second. Making one takes longer than the rest of a line. */
     int64_t stamp_second;
     char stamp[32];
     size_t used;
+    size_t begun; /* bytes of the first line that are written */
     char *buffer;
 };
-
-static mw_error fail_usage(mw_reason *why, const char *pattern, const char *at)
-{
-    snprintf(why->text, sizeof why->text,
-             OPTION " %.120s: \"%.2s\" is none of %%n (node), %%p (pid), %%h (host), %%m (member "
-                    "id) and %%%%",
-             pattern, at);
-    return MW_EUSAGE;
-}
 
 static mw_error fail_memory(mw_reason *why)
 {
@@ -63,88 +58,14 @@ static mw_error fail_memory(mw_reason *why)
     return MW_ENOMEM;
 }
 
-/* Checks the pattern, and finds out whether it has a %n. */
-static mw_error check_pattern(const char *pattern, bool *has_node, mw_reason *why)
-{
-    *has_node = false;
-    for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at + 2, '%')) {
-        if (at[1] == '\0' || strchr("nphm%", at[1]) == NULL)
-            return fail_usage(why, pattern, at);
-        *has_node = *has_node || at[1] == 'n';
-    }
-    return MW_OK;
-}
-
-static void get_host(char host[HOST_BYTES])
-{
-    host[HOST_BYTES - 1] = '\0';
-    if (gethostname(host, HOST_BYTES - 1) != 0 || host[0] == '\0')
-        strcpy(host, "unknown");
-}
-
-static void print_host(FILE *stream)
-{
-    char host[HOST_BYTES];
-    get_host(host);
-    fputs(host, stream);
-}
-
-static void print_member_id(FILE *stream, const char *member_id)
-{
-    for (; *member_id != '\0'; member_id++)
-        putc(*member_id == '/' ? '_' : *member_id, stream);
-}
-
-static void print_expansion(FILE *stream, const struct mwi_audit_file *file, char letter,
-                            const char *node)
-{
-    switch (letter) {
-    case 'n':
-        fputs(node, stream);
-        break;
-    case 'p':
-        fprintf(stream, "%ld", (long)getpid());
-        break;
-    case 'h':
-        print_host(stream);
-        break;
-    case 'm':
-        print_member_id(stream, file->member_id);
-        break;
-    default:
-        putc('%', stream);
-    }
-}
-
-/* Makes a path from the pattern, which was checked. The path is malloc'd; NULL out of memory. */
-static char *expand_pattern(const struct mwi_audit_file *file, const char *node)
-{
-    char *path = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&path, &size);
-    if (stream == NULL)
-        return NULL;
-    for (const char *at = file->pattern; *at != '\0'; at++) {
-        if (*at == '%')
-            print_expansion(stream, file, *++at, node);
-        else
-            putc(*at, stream);
-    }
-    bool has_failed = ferror(stream) != 0;
-    if (fclose(stream) == 0 && !has_failed)
-        return path;
-    free(path);
-    return NULL;
-}
-
 static mw_error open_path(struct mwi_audit_file *file, const char *node, mw_reason *why)
 {
-    file->path = expand_pattern(file, node);
-    if (file->path == NULL)
+    char *path = mwi_file_pattern_expand(&file->pattern, node);
+    if (path == NULL)
         return fail_memory(why);
-    file->fd = open(file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-    if (file->fd < 0) {
-        snprintf(why->text, sizeof why->text, OPTION " %.120s: %s", file->path, strerror(errno));
+    if (!mwi_outlet_open(&file->outlet, path)) {
+        snprintf(why->text, sizeof why->text, OPTION " %.300s: %s", file->outlet.path,
+                 strerror(file->outlet.error));
         return MW_EIO;
     }
     file->state = TRAIL_WRITING;
@@ -154,16 +75,10 @@ static mw_error open_path(struct mwi_audit_file *file, const char *node, mw_reas
 static mw_error set_up_file(struct mwi_audit_file *file, const struct mwi_audit_settings *settings,
                             mw_reason *why)
 {
-    bool has_node;
-    mw_error error = check_pattern(settings->pattern, &has_node, why);
-    if (error != MW_OK)
+    mw_error error =
+        mwi_file_pattern_init(&file->pattern, OPTION, settings->pattern, settings->member_id, why);
+    if (error != MW_OK || (file->pattern.has_node && settings->node == NULL))
         return error;
-    file->pattern = strdup(settings->pattern);
-    file->member_id = strdup(settings->member_id != NULL ? settings->member_id : "");
-    if (file->pattern == NULL || file->member_id == NULL)
-        return fail_memory(why);
-    if (has_node && settings->node == NULL)
-        return MW_OK;
     return open_path(file, settings->node, why);
 }
 
@@ -180,27 +95,15 @@ static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_setti
         return fail_memory(why);
     if (settings->pattern != NULL)
         return set_up_file(file, settings, why);
-    file->fd = STDERR_FILENO;
+    mwi_outlet_open_error(&file->outlet);
     file->state = TRAIL_WRITING;
     return MW_OK;
 }
 
-/* Returns the result of close(), since an error of writing may come this late. */
-static int close_fd(struct mwi_audit_file *file)
-{
-    int status = 0;
-    if (file->path != NULL && file->fd >= 0)
-        status = close(file->fd);
-    file->fd = -1;
-    return status;
-}
-
 static void destroy_file(struct mwi_audit_file *file)
 {
-    close_fd(file);
-    free(file->pattern);
-    free(file->member_id);
-    free(file->path);
+    mwi_outlet_close(&file->outlet);
+    mwi_file_pattern_fini(&file->pattern);
     free(file->buffer);
     free(file);
 }
@@ -214,9 +117,10 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
     *opened = (struct mwi_audit_file){
         .state = TRAIL_NAMELESS,
         .kinds = mwi_audit_kinds(settings->level),
-        .fd = -1,
         .is_json = settings->is_json,
         .is_simulated = settings->is_simulated,
+        .outlet = {.fd = -1},
+        .look_ns = INT64_MIN,
         .stamp_second = INT64_MIN,
     };
     mw_error error = set_up(opened, settings, why);
@@ -233,27 +137,13 @@ void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_
     file->wall_offset_ns = wall_offset_ns;
 }
 
-/* A warning that cannot be written is lost: there is no other place for it. */
-static void warn(const char *line, int length)
+/* Ends the trail. */
+static void stop(struct mwi_audit_file *file)
 {
-    ssize_t ignored = write(STDERR_FILENO, line, (size_t)length);
-    (void)ignored;
-}
-
-/* Ends the trail. If standard error failed, a warning there would fail too. */
-static void stop(struct mwi_audit_file *file, int error)
-{
-    if (file->path != NULL) {
-        char line[512];
-        int length = snprintf(line, sizeof line,
-                              "mw: audit file %.300s: %s; the audit trail stops here, the farm "
-                              "goes on\n",
-                              file->path, strerror(error));
-        warn(line, length);
-    }
-    close_fd(file);
+    (void)mwi_outlet_shut(&file->outlet);
     file->state = TRAIL_STOPPED;
     file->used = 0;
+    file->begun = 0;
 }
 
 void mwi_audit_file_name(struct mwi_audit_file *file, const char *node)
@@ -263,12 +153,10 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node)
 
     mw_reason why;
     if (open_path(file, node, &why) != MW_OK) {
-        char line[512];
-        int length = snprintf(line, sizeof line,
-                              "mw: %s; there is no audit trail, the farm goes on\n", why.text);
-        warn(line, length);
-        file->state = TRAIL_STOPPED;
-        file->used = 0;
+        char line[sizeof why + 64];
+        snprintf(line, sizeof line, "mw: %s; there is no audit trail, the farm goes on", why.text);
+        mwi_outlet_say(line);
+        stop(file);
     }
 }
 
@@ -277,67 +165,87 @@ uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file)
     return file->state == TRAIL_STOPPED ? 0 : file->kinds;
 }
 
-/* Standard error is shared, and another process may have made it non-blocking. */
-static void wait_for_room(int fd)
+/* Takes what is written out of the buffer, up to `end`. A line that is written in part stays. */
+static void take_out(struct mwi_audit_file *file, size_t end)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-    int ignored = poll(&poll_fd, 1, -1);
-    (void)ignored;
+    assert(end <= file->used);
+    const char *newline = end == 0 ? NULL : memrchr(file->buffer, '\n', end);
+    size_t first = newline == NULL ? 0 : (size_t)(newline - file->buffer) + 1;
+    memmove(file->buffer, file->buffer + first, file->used - first);
+    file->used -= first;
+    file->begun = end - first;
 }
 
-/* Writes some of the bytes and returns their number, 0 to try again; -1 with errno set. */
-static ssize_t write_some(int fd, const char *bytes, size_t size)
+/* Whether writing may succeed again, once there is room on the disk or the file can be opened. A
+ * standard error that is gone does not come back. */
+static bool can_recover(const struct mwi_audit_file *file)
 {
-    ssize_t written = write(fd, bytes, size);
-    if (written > 0)
-        return written;
-    if (written == 0)
-        errno = EIO;
-    else if (errno == EINTR)
-        return 0;
-    else if (errno == EAGAIN) {
-        wait_for_room(fd);
-        return 0;
+    int error = file->outlet.error;
+    return file->outlet.path != NULL || error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+/* Tells of the first of several errors, if there is a place for that. */
+static void fail(struct mwi_audit_file *file)
+{
+    const char *path = file->outlet.path;
+    if (!can_recover(file)) {
+        stop(file);
+        return;
     }
-    return -1;
+    if (path != NULL && !file->is_failing) {
+        char line[512];
+        snprintf(line, sizeof line,
+                 "mw: audit file %.300s: %s; records are lost until it can be written, the farm "
+                 "goes on",
+                 path, strerror(file->outlet.error));
+        mwi_outlet_say(line);
+    }
+    file->is_failing = true;
+    if (path != NULL)
+        (void)mwi_outlet_shut(&file->outlet);
+}
+
+static void look(struct mwi_audit_file *file)
+{
+    file->look_ns = mwi_time_after(file->now_ns, LOOK_EVERY_NS);
+    if (mwi_outlet_look(&file->outlet))
+        file->begun = 0;
 }
 
 static void write_buffer(struct mwi_audit_file *file)
 {
-    size_t done = 0;
-    while (done < file->used) {
-        ssize_t written = write_some(file->fd, file->buffer + done, file->used - done);
-        if (written < 0) {
-            stop(file, errno);
-            return;
-        }
-        done += (size_t)written;
-    }
-    file->used = 0;
+    bool must_look = file->now_ns >= file->look_ns;
+    if (must_look)
+        look(file);
+    else if (file->is_failing)
+        return;
+    size_t rest = file->used - file->begun;
+    size_t written = mwi_outlet_write(&file->outlet, file->buffer + file->begun, rest);
+    take_out(file, file->begun + written);
+    if (file->outlet.error != 0)
+        fail(file);
+    else
+        file->is_failing = file->is_failing && written < rest;
 }
 
 void mwi_audit_file_flush(struct mwi_audit_file *file)
 {
+    if (file->state != TRAIL_WRITING || file->used == 0)
+        return;
+    mwi_outlet_renew(&file->outlet);
+    write_buffer(file);
+}
+
+/* Writes what there is, even if the name is not complete. */
+static void write_anyway(struct mwi_audit_file *file)
+{
+    char node[MWI_NODE_BYTES];
+    if (file->state == TRAIL_NAMELESS) {
+        mwi_file_pattern_own_node(node);
+        mwi_audit_file_name(file, node);
+    }
     if (file->state == TRAIL_WRITING && file->used > 0)
         write_buffer(file);
-}
-
-/* Uses the name of a slave without a number from a master: several such slaves must not share a
- * file. */
-static void take_own_name(struct mwi_audit_file *file)
-{
-    char host[HOST_BYTES], node[HOST_BYTES + 32];
-    get_host(host);
-    snprintf(node, sizeof node, "slave-%s-%ld", host, (long)getpid());
-    mwi_audit_file_name(file, node);
-}
-
-/* Flushes even if the name is not complete. */
-static void flush_anyway(struct mwi_audit_file *file)
-{
-    if (file->state == TRAIL_NAMELESS)
-        take_own_name(file);
-    mwi_audit_file_flush(file);
 }
 
 static void make_stamp(struct mwi_audit_file *file, int64_t second)
@@ -359,21 +267,85 @@ static size_t format_text(struct mwi_audit_file *file, const struct mwi_audit_re
     return mwi_audit_text(record, file->stamp, line, MWI_AUDIT_LINE_BYTES);
 }
 
-void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record)
+static void append(struct mwi_audit_file *file, const struct mwi_audit_record *record)
 {
-    if ((file->kinds >> record->kind & 1) == 0)
-        return;
-    if (file->state != TRAIL_STOPPED && BUFFER_BYTES - file->used < MWI_AUDIT_LINE_BYTES)
-        flush_anyway(file);
-    if (file->state == TRAIL_STOPPED)
-        return;
-
     int64_t wall_ns = record->time_ns + file->wall_offset_ns;
     char *line = file->buffer + file->used;
+    assert(BUFFER_BYTES - file->used >= MWI_AUDIT_LINE_BYTES);
     size_t length = file->is_json ? mwi_audit_json(record, wall_ns, line, MWI_AUDIT_LINE_BYTES)
                                   : format_text(file, record, wall_ns, line);
     line[length] = '\n'; /* in place of the NUL */
     file->used += length + 1;
+}
+
+/* The record of the lost ones needs room, too. */
+static bool has_room(const struct mwi_audit_file *file)
+{
+    size_t lines = file->lost_count > 0 ? 2 : 1;
+    return BUFFER_BYTES - file->used >= lines * MWI_AUDIT_LINE_BYTES;
+}
+
+static void tell_lost(struct mwi_audit_file *file)
+{
+    if (file->lost_count == 0)
+        return;
+    append(file, &(struct mwi_audit_record){.kind = MWI_AUDIT_RECORDS_LOST,
+                                            .time_ns = file->now_ns,
+                                            .count = file->lost_count});
+    file->lost_count = 0;
+}
+
+void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record)
+{
+    if (file->state == TRAIL_STOPPED || (file->kinds >> record->kind & 1) == 0)
+        return;
+    file->now_ns = record->time_ns;
+    if (!has_room(file))
+        write_anyway(file);
+    if (file->state == TRAIL_STOPPED)
+        return;
+    if (!has_room(file)) {
+        file->lost_count++;
+        return;
+    }
+    tell_lost(file);
+    append(file, record);
+}
+
+static uint64_t count_lines(const struct mwi_audit_file *file)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < file->used; i++)
+        count += file->buffer[i] == '\n';
+    return count;
+}
+
+/* The last attempt to write what is left. */
+static void write_rest(struct mwi_audit_file *file)
+{
+    file->look_ns = INT64_MIN;
+    if (file->lost_count > 0 && has_room(file))
+        tell_lost(file);
+    mwi_outlet_renew(&file->outlet);
+    write_anyway(file);
+}
+
+/* Tells on standard error of records that could not be written, unless the trail itself goes there.
+ * Some file systems report that only when a file is closed. */
+static void tell_losses(struct mwi_audit_file *file)
+{
+    char line[512] = "";
+    uint64_t lost_count = file->lost_count + count_lines(file);
+    const char *path = file->outlet.path;
+    if (path == NULL)
+        return;
+    if (!mwi_outlet_shut(&file->outlet))
+        snprintf(line, sizeof line, "mw: audit file %.300s: %s", path, strerror(errno));
+    else if (lost_count > 0)
+        snprintf(line, sizeof line, "mw: audit file %.300s: the last %llu records are lost", path,
+                 (unsigned long long)lost_count);
+    if (line[0] != '\0')
+        mwi_outlet_say(line);
 }
 
 void mwi_audit_file_close(struct mwi_audit_file *file)
@@ -381,9 +353,9 @@ void mwi_audit_file_close(struct mwi_audit_file *file)
     if (file == NULL)
         return;
 
-    if (file->used > 0)
-        flush_anyway(file);
-    if (close_fd(file) != 0 && errno != EINTR)
-        stop(file, errno);
+    if (file->state != TRAIL_STOPPED && file->used > 0)
+        write_rest(file);
+    if (file->state == TRAIL_WRITING)
+        tell_losses(file);
     destroy_file(file);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The place where the audit trail goes. Records become lines in a buffer, and a flush writes them
- * with one system call, to a file or to standard error. This is the only room of the trail that
- * touches files. It never fails the farm: after opening, an error of writing costs one warning,
- * and the trail.
+ * with one system call, to a file or to standard error. It never fails the farm and never holds it
+ * up for longer than a moment: records that cannot be written are lost, and the trail says how many
+ * as soon as it can be written again.
  */
 #ifndef MWI_AUDIT_FILE_H
 #define MWI_AUDIT_FILE_H
@@ -20,8 +20,9 @@ struct mwi_audit_file;
 
 /* Opens the trail at *file; a file is made with mode 0644 and appended to. The settings are
  * borrowed for the call. While %n of the pattern is not known, nothing is opened and lines are kept
- * in memory. On failure *file is untouched. Errors, with a sentence that names --mw-audit-file:
- * MW_EUSAGE for an unknown % in the pattern, MW_EIO for a file that cannot be opened, MW_ENOMEM. */
+ * in memory. A relative name is one of the current folder. On failure *file is untouched. Errors,
+ * with a sentence that names --mw-audit-file: MW_EUSAGE for an unknown % in the pattern, MW_EIO for
+ * a file that cannot be opened, MW_ENOMEM. */
 mw_error mwi_audit_file_open(struct mwi_audit_file **file,
                              const struct mwi_audit_settings *settings,
                              mw_reason *why) MW_USE_RESULT;
@@ -44,7 +45,8 @@ uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file);
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 
 /* Writes all lines since the last flush with one write(), more only if the system takes less at a
- * time. Nothing happens while the name is not known. */
+ * time. Waits less than half a second for a reader; lines that it does not take wait for the
+ * next flush. Nothing happens while the name is not known. */
 void mwi_audit_file_flush(struct mwi_audit_file *file);
 
 /* Flushes, with "slave-HOST-PID" for %n if that is not known yet, and frees all. NULL is legal. */

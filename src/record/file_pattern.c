@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Completes the names of files: of the audit trail, and of the output of slaves. Invariant: a
+ * pattern that was accepted can be expanded at any time, and the result does not depend on a
+ * chdir() in between.
+ *
+ * A new % is a letter in check_pattern, in fail_usage and in print_expansion, and a sentence in the
+ * help of the options.
+ */
+#include "record/file_pattern.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOST_BYTES 256
+
+static mw_error fail_usage(mw_reason *why, const char *option, const char *text, const char *at)
+{
+    snprintf(why->text, sizeof why->text,
+             "%s %.120s: \"%.2s\" is none of %%n (node), %%p (pid), %%h (host), %%m (member id) "
+             "and %%%%",
+             option, text, at);
+    return MW_EUSAGE;
+}
+
+/* Checks the pattern, and finds out whether it has a %n. */
+static mw_error check_pattern(struct mwi_file_pattern *pattern, const char *option,
+                              const char *text, mw_reason *why)
+{
+    for (const char *at = strchr(text, '%'); at != NULL; at = strchr(at + 2, '%')) {
+        if (at[1] == '\0' || strchr("nphm%", at[1]) == NULL)
+            return fail_usage(why, option, text, at);
+        pattern->has_node = pattern->has_node || at[1] == 'n';
+    }
+    return MW_OK;
+}
+
+/* The current folder with a slash at its end. A relative name is used as it is if the folder has no
+ * path any more. */
+static char *find_folder(const char *text)
+{
+    char *current = text[0] == '/' || text[0] == '\0' ? NULL : getcwd(NULL, 0);
+    if (current == NULL)
+        return strdup("");
+    size_t size = strlen(current) + 2;
+    char *folder = malloc(size);
+    if (folder != NULL)
+        snprintf(folder, size, "%s/", current);
+    free(current);
+    return folder;
+}
+
+mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *option,
+                               const char *text, const char *member_id, mw_reason *why)
+{
+    *pattern = (struct mwi_file_pattern){0};
+    mw_error error = check_pattern(pattern, option, text, why);
+    if (error != MW_OK)
+        return error;
+    pattern->folder = find_folder(text);
+    pattern->pattern = strdup(text);
+    pattern->member_id = strdup(member_id == NULL ? "" : member_id);
+    if (pattern->folder != NULL && pattern->pattern != NULL && pattern->member_id != NULL)
+        return MW_OK;
+    mwi_file_pattern_fini(pattern);
+    snprintf(why->text, sizeof why->text, "%s: out of memory", option);
+    return MW_ENOMEM;
+}
+
+void mwi_file_pattern_fini(struct mwi_file_pattern *pattern)
+{
+    free(pattern->folder);
+    free(pattern->pattern);
+    free(pattern->member_id);
+    *pattern = (struct mwi_file_pattern){0};
+}
+
+static void get_host(char host[HOST_BYTES])
+{
+    host[HOST_BYTES - 1] = '\0';
+    if (gethostname(host, HOST_BYTES - 1) != 0 || host[0] == '\0')
+        strcpy(host, "unknown");
+}
+
+static void print_host(FILE *stream)
+{
+    char host[HOST_BYTES];
+    get_host(host);
+    fputs(host, stream);
+}
+
+static void print_member_id(FILE *stream, const char *member_id)
+{
+    for (; *member_id != '\0'; member_id++)
+        putc(*member_id == '/' ? '_' : *member_id, stream);
+}
+
+static void print_expansion(FILE *stream, const struct mwi_file_pattern *pattern, char letter,
+                            const char *node)
+{
+    switch (letter) {
+    case 'n':
+        assert(node != NULL);
+        fputs(node, stream);
+        break;
+    case 'p':
+        fprintf(stream, "%ld", (long)getpid());
+        break;
+    case 'h':
+        print_host(stream);
+        break;
+    case 'm':
+        print_member_id(stream, pattern->member_id);
+        break;
+    default:
+        putc('%', stream);
+    }
+}
+
+char *mwi_file_pattern_expand(const struct mwi_file_pattern *pattern, const char *node)
+{
+    char *path = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&path, &size);
+    if (stream == NULL)
+        return NULL;
+    fputs(pattern->folder, stream);
+    for (const char *at = pattern->pattern; *at != '\0'; at++) {
+        if (*at == '%')
+            print_expansion(stream, pattern, *++at, node);
+        else
+            putc(*at, stream);
+    }
+    bool has_failed = ferror(stream) != 0;
+    if (fclose(stream) == 0 && !has_failed)
+        return path;
+    free(path);
+    return NULL;
+}
+
+void mwi_file_pattern_own_node(char node[MWI_NODE_BYTES])
+{
+    char host[HOST_BYTES];
+    get_host(host);
+    snprintf(node, MWI_NODE_BYTES, "slave-%s-%ld", host, (long)getpid());
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Names of files with placeholders: %n is the node, %p the process id, %h the host, %m the member
+ * id with "_" in place of "/", and %% is a %. The node of a slave is known only when its master has
+ * accepted it, so a pattern is kept until then. A name that is no absolute path is one of the
+ * folder that was the current one at init.
+ */
+#ifndef MWI_FILE_PATTERN_H
+#define MWI_FILE_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <mw/error.h>
+
+#define MWI_NODE_BYTES 288
+
+struct mwi_file_pattern {
+    char *folder; /* in front of the name: "" or "/some/folder/" */
+    char *pattern;
+    char *member_id;
+    bool has_node; /* it has a %n */
+};
+
+/* Copies the strings; `option` names the option in sentences, and member_id may be NULL. On failure
+ * there is nothing to free. Errors: MW_EUSAGE, with a sentence, for an unknown %; MW_ENOMEM. */
+mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *option,
+                               const char *text, const char *member_id,
+                               mw_reason *why) MW_USE_RESULT;
+
+/* Frees the strings. All zero is legal. */
+void mwi_file_pattern_fini(struct mwi_file_pattern *pattern);
+
+/* Makes the path, which the caller frees. `node` may be NULL if there is no %n. NULL out of
+ * memory. */
+char *mwi_file_pattern_expand(const struct mwi_file_pattern *pattern, const char *node);
+
+/* Writes the node of a slave that has no number from a master: "slave-HOST-PID". Several such
+ * slaves must not share a file. */
+void mwi_file_pattern_own_node(char node[MWI_NODE_BYTES]);
+
+#endif
