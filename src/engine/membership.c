@@ -76,8 +76,9 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
                  const char *reason, const char *fate)
 {
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
-     * attempts are limited already. */
-    bool was_useful = slave->done_count + slave->failed_count > 0 || slave->load.tasks_count > 0;
+     * attempts are limited already. One that says goodbye costs the task no attempt. */
+    bool has_died_with_task = slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
+    bool was_useful = slave->done_count + slave->failed_count > 0 || has_died_with_task;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     note_host(slave, loss);

@@ -265,7 +265,7 @@ static void test_goodbye(void)
         say_goodbye(&master, peer, "the host is wanted back");
     }
 
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 1");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 0");
     CU_ASSERT_STRING_EQUAL(
         master.outbox.trail,
         "SLAVE-9 -> GOODBYE: the host is wanted back\n"
