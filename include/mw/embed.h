@@ -87,7 +87,9 @@ MW_API bool mw_options_must_decline(const mw_options *options);
 
 /* Opens a master at *master, to be closed by mw_master_close: starts to listen, or in local mode
  * starts the slaves. The program's master algorithm is not called; the caller uses the master in
- * its place. Borrows `options` for the call, `program` until the master is closed.
+ * its place. Borrows `options` for the call, `program` until the master is closed. With the option
+ * "local" at 0 the slave runs in this thread: every function on the master that serves slaves, also
+ * with a timeout of 0, may run a task to its end, and the slave algorithm gets no arguments.
  *
  * The kernel kills a local slave when the thread that started it ends. So in local mode the thread
  * that opens the master is the one that uses it, and must live until the master is closed.

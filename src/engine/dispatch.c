@@ -135,7 +135,7 @@ static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
 {
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
     int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
-    if (limit_ns > 0 &&
+    if (limit_ns > 0 && !engine->config.is_untimed &&
         !mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }

@@ -30,6 +30,7 @@ struct mwi_master_engine_config {
     int64_t client_timeout_ns;
     int64_t shutdown_timeout_ns;
     int64_t fit_timeout_ns; /* how long a task waits for a slave that it fits */
+    bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
 };
 
 struct mwi_master_engine {

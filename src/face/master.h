@@ -8,6 +8,7 @@
 #define MWI_MASTER_H
 
 #include "engine/master_engine.h"
+#include "face/serial.h"
 #include "loop/announce.h"
 #include "loop/local.h"
 #include "loop/loop.h"
@@ -22,6 +23,7 @@ struct mw_master {
     struct mwi_loop *loop;
     struct mwi_executable *executable; /* that slaves run; NULL until it is found */
     struct mwi_local *local;           /* a chore of the loop; NULL unless in local mode */
+    struct mwi_serial *serial;         /* NULL unless a slave runs in this process */
     struct mwi_announce *announce;     /* a chore of the loop; NULL without a resource file */
     size_t slaves_max;                 /* how many can ever come; SIZE_MAX: no end of them */
     size_t slaves_lost_count;

@@ -32,6 +32,8 @@ static bool has_no_slaves(mw_master *master)
         return false;
     if (master->local != NULL)
         return mwi_local_is_exhausted(master->local, &master->error);
+    if (master->serial != NULL)
+        return mwi_serial_is_exhausted(master->serial, &master->error);
     if (master->slaves_lost_count < master->slaves_max)
         return false;
     mwi_master_fail(master, MW_ENOSLAVES, "all %zu slaves are gone", master->slaves_max);

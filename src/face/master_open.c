@@ -41,6 +41,8 @@ static void slave_lost(void *context, mw_peer peer, bool was_useful, mw_loss los
     master->slaves_lost_count++;
     if (master->local != NULL)
         mwi_local_lost(master->local, peer, was_useful, loss);
+    if (master->serial != NULL)
+        mwi_serial_lost(master->serial, was_useful);
 }
 
 static bool withhold_end(void *context, mw_peer peer, const char *reason)
@@ -130,6 +132,23 @@ static void name_options(mw_reason *why)
              " (see --mw-master-host and --mw-master-port)");
 }
 
+/* Listens, unless the slaves are handed to the transport one by one. */
+static mw_error listen_at(mw_master *master, const struct mwi_master_settings *settings,
+                          const struct mwi_place_settings *place, size_t index,
+                          char bound[MWI_PLACE_ADDRESS_BYTES], mw_reason *why)
+{
+    bool is_by_options = place->api == NULL && strcmp(place->scheme, "tcp") == 0;
+    const char *host = index == 0 && is_by_options ? settings->advertised_host : NULL;
+    if (settings->mode == MWI_MODE_LOCAL)
+        return MW_OK;
+    if (settings->mode == MWI_MODE_SERIAL)
+        return mwi_loop_listen(master->loop, index, "", bound, MWI_PLACE_ADDRESS_BYTES, why);
+    mw_error error = listen_on(master, index, place->address, host, bound, why);
+    if (error == MW_ENETWORK && is_by_options)
+        name_options(why);
+    return error;
+}
+
 /* A transport to open for a master. */
 struct opening {
     const struct mwi_master_settings *settings;
@@ -145,19 +164,16 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
     const struct mwi_master_settings *settings = opening->settings;
     const struct mwi_place_settings *place = opening->place;
     bool is_tcp = strcmp(place->scheme, "tcp") == 0;
-    bool is_by_options = is_tcp && place->api == NULL;
+    void *environment = settings->mode == MWI_MODE_SERIAL ? mwi_serial_environment(master->serial)
+                                                          : place->environment;
     size_t index;
-    mw_error error = mwi_loop_add(master->loop, opening->api, place->environment,
+    mw_error error = mwi_loop_add(master->loop, opening->api, environment,
                                   settings->engine.frame_bytes_max, &index, why);
     if (error != MW_OK)
         return error;
     if (index == 0)
         begin_trail(master, settings->audit.is_simulated);
-    const char *host = index == 0 && is_by_options ? settings->advertised_host : NULL;
-    if (settings->mode != MWI_MODE_LOCAL)
-        error = listen_on(master, index, place->address, host, bound, why);
-    if (error == MW_ENETWORK && is_by_options)
-        name_options(why);
+    error = listen_at(master, settings, place, index, bound, why);
     if (error == MW_OK && index == 0)
         error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
                                   master->executable, place->scheme, is_tcp ? bound : "", why);
@@ -222,6 +238,14 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
     return error;
 }
 
+/* A task that runs in this process cannot be ended while it runs. */
+static mw_error prepare_serial(mw_master *master, const struct mwi_serial_settings *settings,
+                               mw_reason *why)
+{
+    master->engine.config.is_untimed = true;
+    return mwi_serial_create(&master->serial, master->program, settings, master->loop, why);
+}
+
 static mw_error start_slaves(mw_master *master, const struct mwi_local_settings *settings,
                              mw_reason *why)
 {
@@ -243,6 +267,8 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     error = mwi_executable_open(&master->executable, &settings->executable);
     if (error == MW_OK)
         error = open_loop(master, settings, has_signals, why);
+    if (error == MW_OK && settings->mode == MWI_MODE_SERIAL)
+        error = prepare_serial(master, &settings->serial, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);
     if (error == MW_OK)
@@ -255,6 +281,7 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
 static void free_master(mw_master *master)
 {
     mwi_loop_close(master->loop);
+    mwi_serial_destroy(master->serial);
     mwi_audit_file_close(master->trail);
     mwi_executable_close(master->executable);
     mwi_master_engine_fini(&master->engine);
@@ -298,9 +325,10 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
     return MW_OK;
 }
 
-/* Opens a master by options that were checked. */
+/* Opens a master by options that were checked. A slave in this process gets the arguments. */
 static mw_error open_by_options(mw_master **master, const mw_program *program,
-                                const mw_options *options, bool *has_joined, mw_reason *why)
+                                const mw_options *options, int argc, char **argv, bool *has_joined,
+                                mw_reason *why)
 {
     struct mwi_world world = mwi_role_world(getenv);
     struct mwi_master_settings settings;
@@ -312,24 +340,32 @@ static mw_error open_by_options(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
         return error;
     }
+    settings.serial.argc = argc;
+    settings.serial.argv = argv;
     error = mwi_master_open(master, program, &settings, false, has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
 }
 
-mw_error mw_master_open(mw_master **master, const mw_program *program, mw_options *options)
+mw_error mwi_master_open_by_options(mw_master **master, const mw_program *program,
+                                    mw_options *options, int argc, char **argv)
 {
     mw_reason why;
     bool has_joined = false;
     mw_error error = mwi_check_options(options);
     if (error == MW_OK) {
-        error = open_by_options(master, program, options, &has_joined, &why);
+        error = open_by_options(master, program, options, argc, argv, &has_joined, &why);
         if (error != MW_OK)
             mwi_options_fail(options, error, "%s", why.text);
     }
     if (error != MW_OK)
         mwi_decline(options, has_joined);
     return error;
+}
+
+mw_error mw_master_open(mw_master **master, const mw_program *program, mw_options *options)
+{
+    return mwi_master_open_by_options(master, program, options, 0, NULL);
 }
 
 /* Whether somebody is still to be told that the farm ends: a slave that was told and has not gone,

@@ -15,6 +15,11 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
                          const struct mwi_master_settings *settings, bool has_signals,
                          bool *has_joined, mw_reason *why) MW_USE_RESULT;
 
+/* As mw_master_open. `argc` and `argv` are for the algorithm of a slave that runs in this process;
+ * they are borrowed until the master is closed. */
+mw_error mwi_master_open_by_options(mw_master **master, const mw_program *program,
+                                    mw_options *options, int argc, char **argv) MW_USE_RESULT;
+
 /* Says how the farm ended, for the resource file: whether well. */
 void mwi_master_close(mw_master *master, bool is_finished);
 

@@ -43,7 +43,7 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
         mwi_decline(options, false);
         return mwi_options_fail(options, MW_EINVAL, "the program has no master algorithm");
     }
-    mw_error error = mw_master_open(&master, program, options);
+    mw_error error = mwi_master_open_by_options(&master, program, options, argc, argv);
     if (error != MW_OK)
         return error;
     *status = mwi_master_status(master, program->master(master, argc, argv));

@@ -224,7 +224,7 @@ static mw_error search_master(mw_slave *slave, struct search *search)
         if (error != MW_OK || has_found(slave))
             return error;
         /* A descriptor has one other end; a rank that does not listen has done with it. */
-        if (mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE)
+        if (mode != MWI_MODE_TCP_SLAVE && mode != MWI_MODE_CUSTOM)
             return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
         if (mwi_loop_now(slave->loop) >= search->deadline_ns)
             return time_is_up(slave, search);

@@ -57,7 +57,8 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
     if (is_master || (!is_mpi && mwi_options_names_transport(options, "tcp")))
         return MWI_MODE_TCP_MASTER;
     if (mwi_options_is_set(options, MWI_OPTION_LOCAL))
-        return MWI_MODE_LOCAL;
+        return mwi_options_integer(options, MWI_OPTION_LOCAL) == 0 ? MWI_MODE_SERIAL
+                                                                   : MWI_MODE_LOCAL;
     if (is_mpi || (is_auto && world.size > 1))
         return world.rank == 0 ? mpi_master_mode(options) : MWI_MODE_MPI_SLAVE;
     return MWI_MODE_LOCAL;
@@ -76,7 +77,7 @@ enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_world
 bool mwi_role_is_slave(enum mwi_mode mode)
 {
     return mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_CHANNEL_SLAVE ||
-           mode == MWI_MODE_MPI_SLAVE;
+           mode == MWI_MODE_MPI_SLAVE || mode == MWI_MODE_SERIAL_SLAVE;
 }
 
 mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, mw_reason *why)
@@ -97,7 +98,8 @@ mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, 
 mw_error mwi_role_fail_master(const mw_options *options, struct mwi_world world, mw_reason *why)
 {
     enum mwi_mode mode = mwi_role_mode(options, world);
-    if (world.size > 1 && mode != MWI_MODE_LOCAL && mode != MWI_MODE_TCP_MASTER)
+    if (world.size > 1 && mode != MWI_MODE_LOCAL && mode != MWI_MODE_SERIAL &&
+        mode != MWI_MODE_TCP_MASTER)
         snprintf(why->text, sizeof why->text,
                  "the MPI launcher makes this process rank 0 of %d, which is the master: open it "
                  "with mw_master_open",

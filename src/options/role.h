@@ -10,7 +10,9 @@
 #include "options/options.h"
 
 enum mwi_mode {
-    MWI_MODE_LOCAL, /* master, starts its slaves itself */
+    MWI_MODE_LOCAL,        /* master, starts its slaves itself */
+    MWI_MODE_SERIAL,       /* master, whose only slave runs in its own process */
+    MWI_MODE_SERIAL_SLAVE, /* that slave; no process has this mode alone */
     MWI_MODE_TCP_MASTER,
     MWI_MODE_TCP_SLAVE,
     MWI_MODE_CHANNEL_SLAVE, /* started by a local master */

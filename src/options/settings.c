@@ -32,11 +32,12 @@ static void read_engine(struct mwi_engine_settings *engine, const mw_options *op
     };
 }
 
-/* Whether the pattern has %n or %p. The "%%n" of a file named "%n" is neither. */
-static bool has_own_file(const char *pattern)
+/* Whether the pattern gives each node a file of its own: by %n, or by %p if each is a process. The
+ * "%%n" of a file named "%n" is neither. */
+static bool has_own_file(const char *pattern, bool is_process)
 {
     const char *percent = pattern == NULL ? NULL : strchr(pattern, '%');
-    while (percent != NULL && percent[1] != 'n' && percent[1] != 'p')
+    while (percent != NULL && percent[1] != 'n' && !(is_process && percent[1] == 'p'))
         percent = percent[1] == '\0' ? NULL : strchr(percent + 2, '%');
     return percent != NULL;
 }
@@ -57,14 +58,16 @@ static bool is_simulated(const mw_options *options, enum mwi_mode mode)
     return mode == MWI_MODE_CUSTOM && strcmp(custom[0].api->scheme, "sim") == 0;
 }
 
-/* Slaves that were started together with their master (local, mpi) keep a trail only if each has a
- * file of its own: the master's trail tells the same, and theirs would be mixed into it. */
+/* Slaves that were started together with their master (local, serial, mpi) keep a trail only if
+ * each has a file of its own: the trail of the master tells the same, and theirs would be mixed
+ * into it. */
 static void read_audit(struct mwi_audit_settings *audit, const mw_options *options,
                        enum mwi_mode mode, const char *node)
 {
     const char *pattern = mwi_options_text(options, MWI_OPTION_AUDIT_FILE);
-    bool is_companion = mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE;
-    bool is_silent = is_companion && !has_own_file(pattern);
+    bool is_serial = mode == MWI_MODE_SERIAL_SLAVE;
+    bool is_companion = is_serial || mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE;
+    bool is_silent = is_companion && !has_own_file(pattern, !is_serial);
     *audit = (struct mwi_audit_settings){
         .pattern = is_silent ? NULL : pattern,
         .node = node,
@@ -135,6 +138,8 @@ static void read_places(struct mwi_master_settings *settings, const mw_options *
     if (settings->mode == MWI_MODE_CUSTOM) {
         for (; count < custom_count; count++)
             set_custom_place(&settings->places[count], &custom[count]);
+    } else if (settings->mode == MWI_MODE_SERIAL) {
+        settings->places[count++] = (struct mwi_place_settings){.scheme = "inproc"};
     } else {
         if (settings->mode != MWI_MODE_MPI_MASTER)
             set_tcp_place(&settings->places[count++], options);
@@ -143,35 +148,6 @@ static void read_places(struct mwi_master_settings *settings, const mw_options *
     }
     assert(count > 0 && count <= MWI_TRANSPORTS_MAX);
     settings->places_count = count;
-}
-
-mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw_options *options,
-                                  enum mwi_mode mode, int argc, char **argv)
-{
-    assert(!mwi_role_is_slave(mode));
-    memset(settings, 0, sizeof *settings);
-    settings->mode = mode;
-    settings->member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID);
-    settings->has_communicator = mwi_options_communicator(options) != NULL;
-    settings->wait = mwi_options_wait(options);
-    read_engine(&settings->engine, options);
-    read_audit(&settings->audit, options, mode, "master");
-    read_places(settings, options);
-    if (mode != MWI_MODE_CUSTOM)
-        settings->advertised_host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
-    settings->executable = (struct mwi_executable_settings){
-        .asked = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE),
-        .argc = argc,
-        .argv = argv,
-    };
-    read_announce(&settings->announce, options);
-    return mode == MWI_MODE_LOCAL ? read_local(&settings->local, options, argc, argv) : MW_OK;
-}
-
-void mwi_settings_fini_master(struct mwi_master_settings *settings)
-{
-    free(settings->local.inherited);
-    settings->local.inherited = NULL;
 }
 
 static void read_slave_place(struct mwi_slave_settings *settings, const mw_options *options)
@@ -184,6 +160,9 @@ static void read_slave_place(struct mwi_slave_settings *settings, const mw_optio
         break;
     case MWI_MODE_CUSTOM:
         set_custom_place(place, mwi_options_transports(options, &count));
+        break;
+    case MWI_MODE_SERIAL_SLAVE:
+        place->scheme = "inproc";
         break;
     case MWI_MODE_CHANNEL_SLAVE:
         place->scheme = "tcp";
@@ -228,9 +207,48 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     settings->wait = mwi_options_wait(options);
     settings->connect_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT);
     read_engine(&settings->engine, options);
-    if (mode == MWI_MODE_CHANNEL_SLAVE || mode == MWI_MODE_MPI_SLAVE)
+    if (mode != MWI_MODE_TCP_SLAVE && mode != MWI_MODE_CUSTOM)
         wait_for_ever(settings);
     read_audit(&settings->audit, options, mode, NULL);
     read_slave_place(settings, options);
     read_address_book(&settings->address_book, options);
+}
+
+static void read_serial(struct mwi_serial_settings *serial, const mw_options *options, int argc,
+                        char **argv)
+{
+    mwi_settings_read_slave(&serial->slave, options, MWI_MODE_SERIAL_SLAVE);
+    serial->argc = argc;
+    serial->argv = argv;
+}
+
+mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw_options *options,
+                                  enum mwi_mode mode, int argc, char **argv)
+{
+    assert(!mwi_role_is_slave(mode));
+    memset(settings, 0, sizeof *settings);
+    settings->mode = mode;
+    settings->member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID);
+    settings->has_communicator = mwi_options_communicator(options) != NULL;
+    settings->wait = mwi_options_wait(options);
+    read_engine(&settings->engine, options);
+    read_audit(&settings->audit, options, mode, "master");
+    read_places(settings, options);
+    if (mode != MWI_MODE_CUSTOM)
+        settings->advertised_host = mwi_options_text(options, MWI_OPTION_ADVERTISE);
+    settings->executable = (struct mwi_executable_settings){
+        .asked = mwi_options_text(options, MWI_OPTION_SLAVE_EXECUTABLE),
+        .argc = argc,
+        .argv = argv,
+    };
+    read_announce(&settings->announce, options);
+    if (mode == MWI_MODE_SERIAL)
+        read_serial(&settings->serial, options, argc, argv);
+    return mode == MWI_MODE_LOCAL ? read_local(&settings->local, options, argc, argv) : MW_OK;
+}
+
+void mwi_settings_fini_master(struct mwi_master_settings *settings)
+{
+    free(settings->local.inherited);
+    settings->local.inherited = NULL;
 }

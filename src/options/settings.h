@@ -81,6 +81,25 @@ struct mwi_place_settings {
     char address[MWI_PLACE_ADDRESS_BYTES];
 };
 
+struct mwi_slave_settings {
+    enum mwi_mode mode;
+    mw_wait wait;
+    int64_t connect_timeout_ns; /* INT64_MAX: for ever */
+    struct mwi_engine_settings engine;
+    struct mwi_audit_settings audit;
+    struct mwi_place_settings place;
+    /* In mode MWI_MODE_TCP_SLAVE the address of the place is empty, and the book has it. */
+    struct mwi_address_book address_book;
+    const char *resource_file; /* to be read into the book; or NULL */
+};
+
+/* For face/serial. */
+struct mwi_serial_settings {
+    struct mwi_slave_settings slave;
+    int argc; /* the user's arguments, as above */
+    char **argv;
+};
+
 struct mwi_master_settings {
     enum mwi_mode mode;
     const char *member_id;
@@ -97,18 +116,7 @@ struct mwi_master_settings {
     struct mwi_executable_settings executable;
     struct mwi_announce_settings announce;
     struct mwi_local_settings local;
-};
-
-struct mwi_slave_settings {
-    enum mwi_mode mode;
-    mw_wait wait;
-    int64_t connect_timeout_ns; /* INT64_MAX: for ever */
-    struct mwi_engine_settings engine;
-    struct mwi_audit_settings audit;
-    struct mwi_place_settings place;
-    /* In mode MWI_MODE_TCP_SLAVE the address of the place is empty, and the book has it. */
-    struct mwi_address_book address_book;
-    const char *resource_file; /* to be read into the book; or NULL */
+    struct mwi_serial_settings serial; /* of a slave that runs in the master's process, if any */
 };
 
 /* Reads the settings of a master in this mode from options that were checked. `argc` and `argv` are

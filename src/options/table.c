@@ -76,11 +76,14 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .kind = MWI_OPTION_IS_INTEGER,
             .role = MWI_OPTION_FOR_MASTER,
             .section = MWI_OPTIONS_ROLE,
-            .min = 1,
+            .min = 0,
             .max = 4096,
             .metavariable = "N",
-            .default_words = "one slave per processor that the program may use, when the farm is local",
-            .help = "Run a whole farm on this machine: a master that starts N slaves.",
+            .default_words =
+                "one slave per processor that the program may use, when the farm is local",
+            .help = "Run a whole farm on this machine: a master that starts N slaves. With 0 it "
+                    "starts none, and runs the slave in its own process, one task after the "
+                    "other: for debuggers and tests. Then no task has a time limit.",
         },
     [MWI_OPTION_TRANSPORT] =
         {

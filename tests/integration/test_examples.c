@@ -217,8 +217,23 @@ static void run_mpi(const struct example *example)
 #endif
 }
 
+/* Master and slave in one process, where a slave cannot crash alone. */
+static void run_serial(const struct example *example)
+{
+    if (example->crashes_count > 0)
+        return;
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start(crew, MWT_ARGV(NULL), example, MWT_ARGV("--mw-local", "0"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    example->check(farm, 1);
+    mwt_crew_destroy(crew);
+}
+
 static void run_everywhere(const struct example *example)
 {
+    run_serial(example);
     run_local(example, 1);
     run_local(example, 3);
     run_tcp(example);

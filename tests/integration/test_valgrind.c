@@ -48,6 +48,21 @@ static void test_local(void)
     mwt_crew_destroy(crew);
 }
 
+/* Master and slave in one process, on two stacks. */
+static void test_serial(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    if (is_usable(crew)) {
+        struct mwt_process *farm =
+            mwt_run_program(crew, VALGRIND, MWT_HELLO_WORLD, "--mw-local", "0", NULL);
+
+        CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+        check_hello(farm, 1, 1);
+        CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "=="), 0);
+    }
+    mwt_crew_destroy(crew);
+}
+
 /* A master and a slave over TCP. */
 static void test_tcp(void)
 {
@@ -91,10 +106,8 @@ static void test_trouble(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"local", test_local},
-        {"tcp", test_tcp},
-        {"trouble", test_trouble},
-        CU_TEST_INFO_NULL,
+        {"local", test_local},     {"serial", test_serial}, {"tcp", test_tcp},
+        {"trouble", test_trouble}, CU_TEST_INFO_NULL,
     };
     return mwt_run("valgrind", tests);
 }

@@ -94,7 +94,7 @@ static void test_values_allowed(void)
         const char *name, *text;
         struct mwi_option_value value;
     } allowed[] = {
-        {"local", "1", {.number = 1}},
+        {"local", "0", {.number = 0}},
         {"local", "4096", {.number = 4096}},
         {"wait", "auto", {.word_index = MW_WAIT_AUTO}},
         {"wait", "spin", {.word_index = MW_WAIT_SPIN}},
@@ -170,8 +170,8 @@ static void test_values_refused(void)
         {"help", "2", "must be 1, 0, true or false"},
         {"quiet", "yes", "must be 1, 0, true or false"},
         {"quiet", "True", "must be 1, 0, true or false"},
-        {"local", "0", "must be a whole number from 1 to 4096"},
-        {"local", "4097", "must be a whole number from 1 to 4096"},
+        {"local", "-1", "must be a whole number from 0 to 4096"},
+        {"local", "4097", "must be a whole number from 0 to 4096"},
         {"wait", "sleep", "must be auto, spin, yield or nap"},
         {"transport", "sim", "must be auto, local, tcp, mpi or mpi,tcp"},
         {"transport", "tcp,mpi", "must be auto, local, tcp, mpi or mpi,tcp"},

@@ -23,6 +23,8 @@ struct expectation {
 static const struct expectation expectations[] = {
     {{{NULL}}, {1, 0}, MWI_MODE_LOCAL},
     {{{"local", "3"}}, {1, 0}, MWI_MODE_LOCAL},
+    {{{"local", "0"}}, {1, 0}, MWI_MODE_SERIAL},
+    {{{"local", "0"}, {"transport", "local"}}, {1, 0}, MWI_MODE_SERIAL},
     {{{"transport", "local"}}, {1, 0}, MWI_MODE_LOCAL},
     {{{"master", "1"}}, {1, 0}, MWI_MODE_TCP_MASTER},
     {{{"transport", "tcp"}}, {1, 0}, MWI_MODE_TCP_MASTER},
@@ -43,6 +45,7 @@ static const struct expectation expectations[] = {
     /* The user's options win over the launcher. */
     {{{"transport", "local"}}, {4, 2}, MWI_MODE_LOCAL},
     {{{"local", "3"}}, {4, 2}, MWI_MODE_LOCAL},
+    {{{"local", "0"}}, {4, 2}, MWI_MODE_SERIAL},
     {{{"master", "1"}}, {4, 2}, MWI_MODE_TCP_MASTER},
     {{{"slave", "1"}}, {4, 0}, MWI_MODE_TCP_SLAVE},
     {{{"slave", "1"}, {"channel", "5"}}, {4, 0}, MWI_MODE_CHANNEL_SLAVE},
@@ -72,7 +75,9 @@ static void test_slaves(void)
     CU_ASSERT_TRUE(mwi_role_is_slave(MWI_MODE_TCP_SLAVE));
     CU_ASSERT_TRUE(mwi_role_is_slave(MWI_MODE_CHANNEL_SLAVE));
     CU_ASSERT_TRUE(mwi_role_is_slave(MWI_MODE_MPI_SLAVE));
+    CU_ASSERT_TRUE(mwi_role_is_slave(MWI_MODE_SERIAL_SLAVE));
     CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_LOCAL));
+    CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_SERIAL));
     CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_TCP_MASTER));
     CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_MPI_MASTER));
     CU_ASSERT_FALSE(mwi_role_is_slave(MWI_MODE_MIXED_MASTER));

@@ -199,7 +199,8 @@ static void test_channel(void)
  * rank wait as long as their master lives, whatever the environment says. */
 static void test_connect_timeout(void)
 {
-    static const enum mwi_mode told[] = {MWI_MODE_CHANNEL_SLAVE, MWI_MODE_MPI_SLAVE};
+    static const enum mwi_mode told[] = {MWI_MODE_CHANNEL_SLAVE, MWI_MODE_SERIAL_SLAVE,
+                                         MWI_MODE_MPI_SLAVE};
     mw_options *options = mwt_options_make();
     set(options, "channel", "3");
     CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).connect_timeout_ns, 30 * MWT_SECOND);
@@ -213,6 +214,27 @@ static void test_connect_timeout(void)
     }
     CU_ASSERT_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).connect_timeout_ns, 0);
 
+    mw_options_destroy(options);
+}
+
+/* A serial master has the settings of its slave, and neither of them an address. */
+static void test_serial(void)
+{
+    char *argv[] = {"program", "word", NULL};
+    mw_options *options = mwt_options_make();
+    struct mwi_master_settings settings;
+    set(options, "max-read-buffer-size", "5000");
+
+    CU_ASSERT_EQUAL(mwi_settings_read_master(&settings, options, MWI_MODE_SERIAL, 2, argv), MW_OK);
+
+    CU_ASSERT_EQUAL(settings.places_count, 1);
+    CU_ASSERT_STRING_EQUAL(settings.places[0].scheme, "inproc");
+    CU_ASSERT_EQUAL(settings.serial.slave.mode, MWI_MODE_SERIAL_SLAVE);
+    CU_ASSERT_STRING_EQUAL(settings.serial.slave.place.scheme, "inproc");
+    CU_ASSERT_EQUAL(settings.serial.slave.engine.frame_read_bytes_max, 5000);
+    CU_ASSERT_EQUAL(settings.serial.argc, 2);
+    CU_ASSERT_PTR_EQUAL(settings.serial.argv, argv);
+    mwi_settings_fini_master(&settings);
     mw_options_destroy(options);
 }
 
@@ -247,6 +269,9 @@ static void test_trail_of_companions(void)
         CU_ASSERT_TRUE(keeps_trail("%h-%p", companions[i]));
         CU_ASSERT_TRUE(keeps_trail("%%%n", companions[i]));
     }
+    CU_ASSERT_TRUE(keeps_trail("%n", MWI_MODE_SERIAL_SLAVE));
+    CU_ASSERT_FALSE(keeps_trail("%h-%p", MWI_MODE_SERIAL_SLAVE));
+    CU_ASSERT_FALSE(keeps_trail(NULL, MWI_MODE_SERIAL_SLAVE));
     CU_ASSERT_TRUE(keeps_trail(NULL, MWI_MODE_TCP_SLAVE));
     CU_ASSERT_TRUE(keeps_trail("one.log", MWI_MODE_TCP_SLAVE));
 }
@@ -386,6 +411,7 @@ int main(void)
         {"custom places", test_custom_places},
         {"channel", test_channel},
         {"connect timeout", test_connect_timeout},
+        {"serial", test_serial},
         {"trail of companions", test_trail_of_companions},
         {"trail of master", test_trail_of_master},
         {"levels of the trail", test_levels},
