@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Formats each of PAGES with GROFF, with all warnings on; any output on standard error is an error.
-# Checks that the pages in FOLDER show how their programs are compiled, and that mw(7) names them all.
+# Checks that the pages in FOLDER show how their programs are compiled, that mw(7) names them all, and
+# that each function of LIBRARY, as NM shows it, and each of INLINE has a page that declares it.
 foreach(page ${PAGES})
     execute_process(COMMAND ${GROFF} -man -Tutf8 -P-c -P-b -P-u -ww ${page}
         OUTPUT_VARIABLE text ERROR_VARIABLE warnings RESULT_VARIABLE status)
@@ -29,3 +30,24 @@ foreach(page ${PAGES})
         check_says(mw.7 "${name}(3)")
     endif()
 endforeach()
+
+execute_process(COMMAND ${NM} -D --defined-only --format=posix ${LIBRARY} OUTPUT_VARIABLE lines
+    COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "mw_[a-z0-9_]+ T" functions "${lines}")
+list(TRANSFORM functions REPLACE " T$" "")
+foreach(function ${functions} ${INLINE})
+    set(page ${FOLDER}/${function}.3)
+    if(EXISTS ${page})
+        file(READ ${page} text)
+        if(text MATCHES "^\\.so man3/(.*)\n$")
+            file(READ ${FOLDER}/${CMAKE_MATCH_1} text)
+        endif()
+        string(FIND "${text}" "${function}(" place)
+    endif()
+    if(NOT EXISTS ${page} OR place EQUAL -1)
+        message(SEND_ERROR "man ${function} does not lead to a page that declares it")
+    endif()
+endforeach()
+if(NOT functions)
+    message(SEND_ERROR "${LIBRARY} has no functions")
+endif()

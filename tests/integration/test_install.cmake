@@ -20,9 +20,15 @@ run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 file(RENAME ${WORK}/prefix ${prefix})
 foreach(file include/mw/mw.h include/mw/embed.h include/mw/sim.h include/mw/transport.h
         ${LIBDIR}/libmw.so ${LIBDIR}/libmw.a ${LIBDIR}/cmake/mw/mw-config.cmake
-        ${LIBDIR}/pkgconfig/mw.pc share/man/man3/mw.3 share/man/man7/mw.7)
+        ${LIBDIR}/pkgconfig/mw.pc share/man/man3/mw.3 share/man/man3/mw_master_submit.3
+        share/man/man7/mw.7 ${DOCDIR}/LICENSE ${DOCDIR}/README.md ${DOCDIR}/docs/guide.md
+        ${DOCDIR}/docs/batch.md ${DOCDIR}/examples/ping.c ${DOCDIR}/examples/batch/master.sbatch)
     check_file(${prefix}/${file})
 endforeach()
+# The function's page leads to one that is there.
+file(READ ${prefix}/share/man/man3/mw_master_submit.3 text)
+string(REGEX REPLACE "^\\.so (.*)\n$" "\\1" page "${text}")
+check_file(${prefix}/share/man/${page})
 
 run(${CMAKE_COMMAND} -S ${source} -B ${WORK}/consumer -G ${GENERATOR} -DCMAKE_C_COMPILER=${CC}
     "-DCMAKE_C_FLAGS=${flags}" -DCMAKE_PREFIX_PATH=${prefix})
@@ -40,7 +46,26 @@ execute_process(COMMAND pkg-config --cflags --libs mw COMMAND_ERROR_IS_FATAL ANY
     OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
 separate_arguments(words UNIX_COMMAND "${words}")
 run(${CC} -std=c11 ${flags} -o ${WORK}/by_pkg_config ${source}/consumer.c ${words})
+# An installed example is built as its README.md says, and so is a static program.
+run(${CC} -std=c11 ${flags} -o ${WORK}/hello_world ${prefix}/${DOCDIR}/examples/hello_world.c
+    ${words})
 set(ENV{LD_LIBRARY_PATH} ${lib})
+check(0 "Hello World" ${WORK}/hello_world --mw-local 2)
+if(NOT SANITIZE)
+    execute_process(COMMAND pkg-config --static --cflags --libs mw COMMAND_ERROR_IS_FATAL ANY
+        OUTPUT_VARIABLE static_words OUTPUT_STRIP_TRAILING_WHITESPACE)
+    separate_arguments(static_words UNIX_COMMAND "${static_words}")
+    run(${CC} -std=c11 -static -o ${WORK}/static_by_pkg_config ${source}/consumer.c ${static_words})
+    check(0 ${good} ${WORK}/static_by_pkg_config --mw-local 2)
+endif()
+# A program with the shared library needs no package files but those of mw and msgpack-c.
+file(GLOB_RECURSE packages /usr/lib*/msgpack*.pc /usr/share/pkgconfig/msgpack*.pc
+    /usr/local/lib/msgpack*.pc)
+if(packages)
+    file(COPY ${packages} ${lib}/pkgconfig/mw.pc DESTINATION ${WORK}/packages)
+    run(${CMAKE_COMMAND} -E env --unset=PKG_CONFIG_PATH PKG_CONFIG_LIBDIR=${WORK}/packages
+        pkg-config --cflags --libs mw)
+endif()
 check(0 ${good} ${WORK}/by_pkg_config --mw-local 2)
 check(0 ${lib}/libmw.so ldd ${WORK}/by_pkg_config)
 

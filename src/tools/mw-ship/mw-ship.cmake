@@ -24,8 +24,4 @@ function(mw_ship target folder)
     add_custom_target(ship_${target}
         COMMAND mw::ship $<TARGET_FILE:${target}> ${folder} ${options} VERBATIM)
     add_dependencies(ship_${target} ${target})
-    # In a project that has mw inside, nothing else asks for the module.
-    if(TARGET mw_mpi)
-        add_dependencies(ship_${target} mw_mpi)
-    endif()
 endfunction()
