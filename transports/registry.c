@@ -10,6 +10,7 @@
 #include "registry.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,10 @@ static void own_folder(char *folder, size_t size)
     folder[0] = '\0';
     if (dladdr(built_in, &info) == 0 || info.dli_fname == NULL)
         return;
-    char *path = realpath(info.dli_fname, NULL);
+    /* A program that contains this code bears the name by which it was called: without a slash if
+     * it was found through PATH. */
+    bool is_name_only = strchr(info.dli_fname, '/') == NULL;
+    char *path = realpath(is_name_only ? "/proc/self/exe" : info.dli_fname, NULL);
     char *slash = path == NULL ? NULL : strrchr(path, '/');
     if (slash != NULL)
         snprintf(folder, size, "%.*s/mw", (int)(slash - path), path);
