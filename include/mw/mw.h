@@ -189,8 +189,8 @@ MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size
 
 /* A msgpack-c packer that writes the values of the result, any number of them, straight into the
  * message to the master, in place of a result left before. Borrowed until the algorithm returns or
- * leaves another result. Never NULL. Out of memory, or values that are not whole, fail the task
- * when the algorithm returns. */
+ * leaves another result. Never NULL. Out of memory, or values that are not whole or nested more
+ * than 32 arrays and maps deep, fail the task when the algorithm returns. */
 MW_API msgpack_packer *mw_call_packer(mw_call *call);
 
 /* Fails the task, in place of a result left before, with a message made as printf makes it. The
@@ -279,7 +279,8 @@ typedef uint64_t mw_task_id;
 MW_API mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...);
 
 /* The same with arguments that the caller has packed with msgpack-c: `size` bytes of `data` that
- * are whole msgpack values, one after the other; anything else is MW_EINVAL. Copies. */
+ * are whole msgpack values, one after the other, nested at most 32 arrays and maps deep; anything
+ * else is MW_EINVAL. Copies. */
 MW_API mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,
                                         size_t size);
 
@@ -385,7 +386,8 @@ typedef struct mw_master_counts {
  *   MW_ENOSLAVES     no slave is left and none can come, and there are tasks to run or the wait
  *                    would be for ever
  *   MW_ENETWORK      a transport broke
- *   MW_ENOMEM        out of memory */
+ *   MW_ENOMEM        out of memory
+ * MW_EINVAL, for a timeout_s that is not a number, changes nothing. */
 MW_API mw_error mw_master_loop(mw_master *master, double timeout_s,
                                mw_master_counts *counts) MW_USE_RESULT;
 
@@ -494,6 +496,7 @@ MW_API int mw_slave_loop_simple(mw_slave *slave);
  *   MW_EREFUSED      the master refused this slave
  *   MW_EINTERRUPTED  a signal asked the program to end
  *   MW_ESTATE        a task algorithm called it
+ *   MW_EINVAL        timeout_s is not a number
  *   MW_ENETWORK      the transport broke
  *   MW_ENOMEM        out of memory */
 MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,

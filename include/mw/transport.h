@@ -65,7 +65,8 @@ typedef struct mw_body {
  * borrowed until the event returns. */
 typedef struct mw_transport_events {
     /* A peer is connected: it connected to a listening end, or a connect of this side succeeded.
-     * `name` is for humans: "127.0.0.1:39950", "rank 3". */
+     * `name` is for humans: "127.0.0.1:39950", "rank 3". If this side has connected, the address of
+     * its own end may follow: "127.0.0.1:36107 from 127.0.0.1:39950". */
     void (*up)(void *context, mw_peer peer, const char *name);
     /* A whole frame of 0 to frame_bytes_max bytes has arrived. */
     void (*message)(void *context, mw_peer peer, mw_frame *frame);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/time.h"
 #include "engine/greeting.h"
 #include "engine/lifecycle.h"
@@ -281,13 +282,15 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
 
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
+    char seconds[MWI_DECIMAL_BYTES];
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
-    mwi_membership_drop(
-        engine, slave, MW_LOSS_TIME_LIMIT,
-        mwi_outgoing_note(
-            engine, "task %llu of \"%.60s\" overran its time limit of %g s",
-            (unsigned long long)task->id, mwi_outgoing_algorithm_name(engine, task),
-            mwi_time_to_seconds(mwi_tasks_policy(&engine->tasks, task)->time_limit_ns)));
+    int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
+    mwi_decimal_write(seconds, mwi_time_to_seconds(limit_ns));
+    mwi_membership_drop(engine, slave, MW_LOSS_TIME_LIMIT,
+                        mwi_outgoing_note(engine,
+                                          "task %llu of \"%.60s\" overran its time limit of %s s",
+                                          (unsigned long long)task->id,
+                                          mwi_outgoing_algorithm_name(engine, task), seconds));
 }
 
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)

@@ -140,6 +140,17 @@ static void send_bare(struct mwi_slave_engine *engine, enum mwi_message_kind kin
     send_buffer(engine, &buffer);
 }
 
+/* Divides the name of the master's connection, "ADDRESS from OWN-ADDRESS", and returns the second
+ * part; NULL if there is none. */
+static const char *split_name(struct mwi_slave_engine *engine, const char *name)
+{
+    static const char word[] = " from ";
+    const char *own = strstr(name, word);
+    size_t size = own == NULL ? strlen(name) : (size_t)(own - name);
+    snprintf(engine->address, sizeof engine->address, "%.*s", (int)size, name);
+    return own == NULL ? NULL : own + strlen(word);
+}
+
 static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_event *event)
 {
     const struct mwi_slave_engine_config *config = &engine->config;
@@ -149,9 +160,10 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
                        config->origin, &hello);
     send_buffer(engine, &hello);
     engine->phase = MWI_PHASE_GREETING;
-    snprintf(engine->address, sizeof engine->address, "%s", event->name);
+    const char *from = split_name(engine, event->name);
     engine->greeting_deadline_ns = mwi_time_after(event->now_ns, config->client_timeout_ns);
-    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_CONNECTED, .address = engine->address);
+    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_CONNECTED, .address = engine->address,
+          .from = from);
 }
 
 static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)

@@ -9,6 +9,8 @@
  */
 #include "face/master_loop.h"
 
+#include <math.h>
+
 #include "base/time.h"
 #include "face/master_results.h"
 #include "loop/signals.h"
@@ -97,8 +99,17 @@ static bool is_something(const mw_master_counts *counts)
            counts->disconnected > 0;
 }
 
+/* The time-out is no number. Nothing has happened, and the farm is as it was. */
+static mw_error refuse_timeout(mw_master *master, mw_master_counts *counts)
+{
+    set_counts(master, counts);
+    return mwi_master_fail(master, MW_EINVAL, "timeout_s is not a number");
+}
+
 mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_counts *counts)
 {
+    if (isnan(timeout_s))
+        return refuse_timeout(master, counts);
     mw_error error = check_farm(master);
     if (error == MW_OK) {
         set_counts(master, counts);
@@ -114,6 +125,8 @@ mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_c
 
 mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *counts)
 {
+    if (isnan(timeout_s))
+        return refuse_timeout(master, counts);
     int64_t deadline_ns = mwi_loop_deadline_after(master->loop, timeout_s);
     mw_error error = mw_master_loop_iterate(master, 0, counts);
     while (error == MW_OK && !is_something(counts) && mwi_loop_now(master->loop) < deadline_ns) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/time.h"
 #include "engine/lifecycle.h"
 #include "wire/guard.h"
@@ -73,6 +74,14 @@ static mw_error check_task(mw_master *master, const mw_task *task, size_t size)
     return MW_OK;
 }
 
+static mw_error fail_time_limit(mw_master *master, double limit_s)
+{
+    char limit[MWI_DECIMAL_BYTES], limit_max[MWI_DECIMAL_BYTES];
+    return mwi_master_fail(master, MW_EINVAL, "time_limit_s of %s is not in 0..%s",
+                           mwi_decimal_write(limit, limit_s),
+                           mwi_decimal_write(limit_max, TIME_LIMIT_MAX_S));
+}
+
 static mw_error make_policy(mw_master *master, const mw_policy *from,
                             struct mwi_task_policy *policy)
 {
@@ -83,8 +92,7 @@ static mw_error make_policy(mw_master *master, const mw_policy *from,
         return mwi_master_fail(master, MW_EINVAL, "max_attempts of %u is over %d",
                                from->max_attempts, MWI_ATTEMPTS_MAX);
     if (!(from->time_limit_s >= 0 && from->time_limit_s <= TIME_LIMIT_MAX_S))
-        return mwi_master_fail(master, MW_EINVAL, "time_limit_s of %g is not in 0..%g",
-                               from->time_limit_s, TIME_LIMIT_MAX_S);
+        return fail_time_limit(master, from->time_limit_s);
     *policy = (struct mwi_task_policy){
         .sid = MWI_NO_SID,
         .priority = from->priority,
@@ -194,6 +202,11 @@ mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *fo
 mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const void *data,
                                  size_t size)
 {
+    if (mwi_guard_is_too_deep(data, size))
+        return refuse(master, mwi_master_fail(master, MW_EINVAL,
+                                              "the arguments have a value that is nested deeper "
+                                              "than %d arrays and maps",
+                                              MWI_GUARD_DEPTH_MAX));
     if (!mwi_guard_check(data, size, NULL))
         return refuse(master, mwi_master_fail(master, MW_EINVAL,
                                               "the arguments are not whole msgpack values"));

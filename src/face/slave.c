@@ -11,6 +11,7 @@
  */
 #include "face/slave.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -136,6 +137,10 @@ static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *s
     if (slave->is_running) {
         set_counts(slave, counts);
         return mwi_slave_fail(slave, MW_ESTATE, "a slave's loop was called by a task algorithm");
+    }
+    if (isnan(timeout_s)) {
+        set_counts(slave, counts);
+        return mwi_slave_fail(slave, MW_EINVAL, "timeout_s is not a number");
     }
     int64_t deadline_ns = mwi_loop_deadline_after(slave->loop, timeout_s);
     while (slave->engine.tasks_count == 0 && !is_over(slave)) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/time.h"
 #include "face/decline.h"
 #include "face/program.h"
@@ -170,10 +171,11 @@ static const char *obstacle(const mw_slave *slave)
 
 static mw_error time_is_up(mw_slave *slave, const struct search *search)
 {
-    double seconds = mwi_time_to_seconds(search->settings->connect_timeout_ns);
+    char seconds[MWI_DECIMAL_BYTES];
+    mwi_decimal_write(seconds, mwi_time_to_seconds(search->settings->connect_timeout_ns));
     return mwi_slave_fail(
         slave, MW_ETIMEOUT,
-        "no master accepted this slave within --mw-connect-timeout of %g s: %s%s%s", seconds,
+        "no master accepted this slave within --mw-connect-timeout of %s s: %s%s%s", seconds,
         slave->engine.address, slave->engine.address[0] == '\0' ? "" : ": ", obstacle(slave));
 }
 

@@ -60,6 +60,7 @@ struct form {
 #define HOST {'H', "host"}
 #define SIGNAL {'i', "signal"}
 #define HOW {'h', "how"}
+#define FROM {'F', "from"}
 
 static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_VERSION] = {EVENTS, "VERSION", "version", "MW: Version %v", {VERSION}},
@@ -112,7 +113,7 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_LOCAL_FAILED] =
         {PROBLEMS, "MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
     [MWI_AUDIT_SIGNAL] = {EVENTS, "%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
-    [MWI_AUDIT_CONNECTED] = {EVENTS, "MASTER", "connected", "<- CONNECTED TO %a", {ADDRESS}},
+    [MWI_AUDIT_CONNECTED] = {EVENTS, "MASTER", "connected", "<- CONNECTED TO %a{ FROM %F}", {ADDRESS, FROM}},
     [MWI_AUDIT_CONNECT_FAILED] =
         {EVENTS, "MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_ID] = {EVENTS, "MASTER", "slave-id", "-> ID " SLAVE_N, {SID}},
@@ -209,6 +210,8 @@ static struct value field_value(const struct mwi_audit_record *record, char lett
         return string_value(record->signal);
     case 'h':
         return string_value(record->how);
+    case 'F':
+        return string_value(record->from);
     case 'H':
         return string_value(record->host);
     default:
@@ -274,6 +277,8 @@ static void put_text_field(struct out *out, const struct mwi_audit_record *recor
     struct value value = field_value(record, letter);
     if (letter == 'a' && is_empty(&value))
         value = field_value(record, 'T');
+    if (letter == 'g' && is_empty(&value))
+        value = word_value("auto");
 
     if (value.type == VALUE_NUMBER)
         put_number(out, value.number);

@@ -47,7 +47,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_LOCAL_FAILED,     /* reason */
     MWI_AUDIT_SIGNAL,           /* role, signal */
     /* In a slave's trail: */
-    MWI_AUDIT_CONNECTED,      /* address (the master's) */
+    MWI_AUDIT_CONNECTED,      /* address (the master's), from (may be NULL) */
     MWI_AUDIT_CONNECT_FAILED, /* address, reason */
     MWI_AUDIT_SLAVE_ID,       /* sid */
     MWI_AUDIT_REFUSED,        /* reason */
@@ -88,6 +88,7 @@ struct mwi_audit_record {
         const char *algorithm;
         const char *signal; /* its name */
         const char *how;    /* the process ends */
+        const char *from;   /* the address of this end of a connection */
         const char *host;   /* of a slave */
     };
     const char *transport; /* its scheme */
@@ -104,8 +105,8 @@ uint64_t mwi_audit_kinds(enum mwi_audit_level level);
 
 /* Writes the record as one line without a newline to line[0..size), cut off if it does not fit,
  * always NUL-terminated; bytes that are no printable UTF-8 (a peer's, say) come out as "?". An
- * empty address is replaced by the transport's name. Returns the length. `stamp` is the time as
- * "MM/DD/YYYY HH:MM:SS". */
+ * empty address is replaced by the transport's name, and a group size of 0 by "auto". Returns the
+ * length. `stamp` is the time as "MM/DD/YYYY HH:MM:SS". */
 size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, char *line,
                       size_t size);
 

@@ -10,9 +10,6 @@
  */
 #include "wire/guard.h"
 
-/* msgpack-c 4.0 refuses more nested containers. */
-#define DEPTH_MAX 32
-
 struct header {
     uint64_t skip;     /* bytes to skip: the header itself and data that holds no elements */
     uint64_t children; /* elements that follow */
@@ -73,26 +70,28 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     return true;
 }
 
-/* Walks over up to `values_max` values. If they are whole, returns true and sets *values_count and
- * *left_bytes, the number of bytes behind them. */
-static bool walk(const void *data, size_t size, size_t values_max, size_t *values_count,
-                 size_t *left_bytes)
+enum verdict { WHOLE, BROKEN, TOO_DEEP };
+
+/* Walks over up to `values_max` values. If they are WHOLE, sets *values_count and *left_bytes, the
+ * number of bytes behind them. */
+static enum verdict walk(const void *data, size_t size, size_t values_max, size_t *values_count,
+                         size_t *left_bytes)
 {
     const unsigned char *at = data;
     size_t left = size, count = 0, depth = 0;
-    size_t remaining[DEPTH_MAX];
+    size_t remaining[MWI_GUARD_DEPTH_MAX];
     while (left > 0 && (depth > 0 || count < values_max)) {
         struct header header;
         if (!read_header(at, left, &header) || header.skip > left ||
             header.children > left - header.skip)
-            return false;
+            return BROKEN;
         at += (size_t)header.skip;
         left -= (size_t)header.skip;
         if (depth == 0)
             count++;
         if (header.children > 0) {
-            if (depth == DEPTH_MAX)
-                return false;
+            if (depth == MWI_GUARD_DEPTH_MAX)
+                return TOO_DEEP;
             remaining[depth++] = (size_t)header.children;
             continue;
         }
@@ -100,22 +99,28 @@ static bool walk(const void *data, size_t size, size_t values_max, size_t *value
             depth--;
     }
     if (depth > 0)
-        return false;
+        return BROKEN;
     *values_count = count;
     *left_bytes = left;
-    return true;
+    return WHOLE;
 }
 
 bool mwi_guard_check(const void *data, size_t size, size_t *values_count)
 {
     size_t count, left;
-    return walk(data, size, SIZE_MAX, values_count != NULL ? values_count : &count, &left);
+    return walk(data, size, SIZE_MAX, values_count != NULL ? values_count : &count, &left) == WHOLE;
+}
+
+bool mwi_guard_is_too_deep(const void *data, size_t size)
+{
+    size_t count, left;
+    return walk(data, size, SIZE_MAX, &count, &left) == TOO_DEEP;
 }
 
 bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes)
 {
     size_t count, left;
-    if (!walk(data, size, 1, &count, &left) || count != 1)
+    if (walk(data, size, 1, &count, &left) != WHOLE || count != 1)
         return false;
     *first_bytes = size - left;
     return true;

@@ -12,10 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* msgpack-c 4.0 refuses values that are nested deeper. */
+#define MWI_GUARD_DEPTH_MAX 32
+
 /* Whether the bytes are whole msgpack values one after the other, nested no deeper than msgpack-c
  * can read. *values_count, which may be NULL, is set to their number if they are. No bytes are 0
  * values. `data` is borrowed for the call, and may be NULL if size is 0. */
 bool mwi_guard_check(const void *data, size_t size, size_t *values_count);
+
+/* Whether mwi_guard_check refuses the bytes because a value is nested deeper than that. */
+bool mwi_guard_is_too_deep(const void *data, size_t size);
 
 /* Whether the bytes begin with such a value. *first_bytes is set to its size if they do. */
 bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/guard.h"
 #include "wire/value_format.h"
 #include "wire/values.h"
 
@@ -102,7 +103,8 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
     if (text == NULL)
         text = "";
     struct mwi_value_format format = {.at = text};
-    bool is_in_map = false;
+    bool is_in_map = false, has_object = false;
+    size_t begin = buffer->size;
     va_list rest;
     mw_error error = mwi_value_format_check(text, why);
     msgpack_packer_init(&packer, buffer, mwi_buffer_write);
@@ -118,6 +120,7 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
         }
         if (format.is_named)
             msgpack_pack_str_with_body(&packer, format.name, format.name_size);
+        has_object = has_object || format.letter == 'o';
         error = write_value(&packer, format.letter, &rest);
         if (error != MW_OK)
             refuse(why, error, text,
@@ -130,5 +133,8 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
+    if (error == MW_OK && has_object &&
+        mwi_guard_is_too_deep(buffer->data + begin, buffer->size - begin))
+        return refuse(why, MW_EINVAL, text, "was given an object that is nested too deep");
     return error;
 }

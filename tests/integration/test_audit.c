@@ -98,10 +98,10 @@ static const char master_after[] = STAMP
     "SLAVE-0 <- TRY-SHUTDOWN\n" STAMP "SLAVE-0 -> :shutting-down\n" STAMP
     "SLAVE-0 -> :disconnected\n" STAMP "EOF -> 127.0.0.1:PORT\n" STAMP
     "RESFILE Generated resource file: \"FILE\"\n" STAMP "FINI SHUTDOWN \"default-member-id\"\n";
-static const char slave_before[] =
-    STAMP "RESFILE Loading resource file: \"FILE\"\n" STAMP "VERSION MW: Version " MW_VERSION_STRING
-          "\n" STAMP "INIT SLAVE \"default-member-id\"\n" STAMP
-          "MASTER <- CONNECTED TO 127.0.0.1:PORT\n" STAMP "MASTER -> ID SLAVE-0\n";
+static const char slave_before[] = STAMP
+    "RESFILE Loading resource file: \"FILE\"\n" STAMP "VERSION MW: Version " MW_VERSION_STRING
+    "\n" STAMP "INIT SLAVE \"default-member-id\"\n" STAMP
+    "MASTER <- CONNECTED TO 127.0.0.1:PORT FROM 127.0.0.1:PORT\n" STAMP "MASTER -> ID SLAVE-0\n";
 static const char slave_task[] =
     STAMP "MASTER -> 1 tasks (1 grouping)\n" STAMP "MASTER <- 1 results\n";
 static const char slave_after[] =

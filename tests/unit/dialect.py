@@ -37,6 +37,11 @@ def problem(file, line, what):
     problems.append((str(file.path), line, what))
 
 
+# A number with a fraction in a format, as "%.1f".
+FRACTION = re.compile(r'"[^"]*%[-+ #0]*[0-9*]*(?:\.[0-9*]+)?[aefgAEFG](?!\w)')
+# The room that writes such numbers, and a table whose letters mean something else.
+MAY_WRITE_FRACTIONS = {"src/base/decimal.c", "src/record/audit.c"}
+
 # Rules of the text.
 
 def check_lines(file, tree):
@@ -47,6 +52,15 @@ def check_lines(file, tree):
             problem(file, i, "spaces at the end of the line")
         if "\t" in line:
             problem(file, i, "a tab")
+
+
+def check_fractions(file, tree):
+    """The library's sentences have a decimal point in every locale."""
+    if file.path.parts[0] not in ("src", "transports") or str(file.path) in MAY_WRITE_FRACTIONS:
+        return
+    for i, line in enumerate(file.lines, 1):
+        if file.path.suffix == ".c" and FRACTION.search(line):
+            problem(file, i, "a number with a fraction, which base/decimal writes")
 
 
 def check_comments(file, tree):
@@ -206,7 +220,7 @@ def check_symbols(file, tree):
             problem(file, file.line_of(function.token), f"{function.name} does not begin with {prefixes[0]}_")
 
 
-RULES = [check_lines, check_comments, check_riddles, check_opening, check_guard, check_first_declarations,
+RULES = [check_lines, check_fractions, check_comments, check_riddles, check_opening, check_guard, check_first_declarations,
          check_sizeof, check_conditions, check_letters, check_booleans, check_symbols]
 
 

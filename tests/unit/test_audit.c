@@ -158,9 +158,13 @@ static const struct expectation expectations[] = {
     {RECORD(SIGNAL, .role = MWI_ROLE_SLAVE, .signal = "SIGTERM"),
      "SLAVE SIGNAL SIGTERM",
      "\"subject\":\"SLAVE\",\"event\":\"signal\",\"role\":\"SLAVE\",\"signal\":\"SIGTERM\"}"},
-    {RECORD(CONNECTED, .address = "127.0.0.1:36107"),
-     "MASTER <- CONNECTED TO 127.0.0.1:36107",
-     "\"subject\":\"MASTER\",\"event\":\"connected\",\"address\":\"127.0.0.1:36107\"}"},
+    {RECORD(CONNECTED, .address = "rank 0"),
+     "MASTER <- CONNECTED TO rank 0",
+     "\"subject\":\"MASTER\",\"event\":\"connected\",\"address\":\"rank 0\",\"from\":null}"},
+    {RECORD(CONNECTED, .address = "127.0.0.1:36107", .from = ADDRESS),
+     "MASTER <- CONNECTED TO 127.0.0.1:36107 FROM 127.0.0.1:39950",
+     "\"subject\":\"MASTER\",\"event\":\"connected\",\"address\":\"127.0.0.1:36107\","
+     "\"from\":\"127.0.0.1:39950\"}"},
     {RECORD(CONNECT_FAILED, .address = "127.0.0.1:36107", .reason = "connection refused"),
      "MASTER <- CONNECT FAILED 127.0.0.1:36107: connection refused",
      "\"subject\":\"MASTER\",\"event\":\"connect-failed\",\"address\":\"127.0.0.1:36107\","
@@ -174,6 +178,9 @@ static const struct expectation expectations[] = {
     {RECORD(TASKS_RECEIVED, .count = 1, .group_size = 1),
      "MASTER -> 1 tasks (1 grouping)",
      "\"subject\":\"MASTER\",\"event\":\"tasks-received\",\"count\":1,\"group_size\":1}"},
+    {RECORD(TASKS_RECEIVED, .count = 1),
+     "MASTER -> 1 tasks (auto grouping)",
+     "\"subject\":\"MASTER\",\"event\":\"tasks-received\",\"count\":1,\"group_size\":0}"},
     {RECORD(RESULTS_SENT, .count = 1),
      "MASTER <- 1 results",
      "\"subject\":\"MASTER\",\"event\":\"results-sent\",\"count\":1}"},
@@ -338,7 +345,7 @@ static void test_master_trail_of_cl_mw(void)
     check_trail(lines, sizeof lines / sizeof lines[0]);
 }
 
-/* A slave's trail of hello-world is CL-MW's too; ours does not say from which port it connected. */
+/* A slave's trail of hello-world is CL-MW's too. */
 static void test_slave_trail_of_cl_mw(void)
 {
     static const struct trail_line lines[] = {
@@ -347,7 +354,8 @@ static void test_slave_trail_of_cl_mw(void)
         {RECORD(VERSION, .version = "0.4"), "VERSION MW: Version 0.4"},
         {RECORD(INIT, .role = MWI_ROLE_SLAVE, .member_id = MEMBER_ID),
          "INIT SLAVE \"default-member-id\""},
-        {RECORD(CONNECTED, .address = "127.0.0.1:36107"), "MASTER <- CONNECTED TO 127.0.0.1:36107"},
+        {RECORD(CONNECTED, .address = "127.0.0.1:36107", .from = ADDRESS),
+         "MASTER <- CONNECTED TO 127.0.0.1:36107 FROM 127.0.0.1:39950"},
         {RECORD(SLAVE_ID, .sid = 0), "MASTER -> ID SLAVE-0"},
         {RECORD(TASKS_RECEIVED, .count = 1, .group_size = 1), "MASTER -> 1 tasks (1 grouping)"},
         {RECORD(RESULTS_SENT, .count = 1), "MASTER <- 1 results"},

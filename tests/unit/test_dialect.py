@@ -27,6 +27,7 @@ FAULTS = [
     ("tests/unit/test_x.c", "/* " + 96 * "a" + " */\n", [(6, "more than 100 columns")]),
     ("tests/unit/test_x.c", "/* Counts them.\n * What is left is wrong. */\n", [(7, '"What is left is wrong"')]),
     ("tests/unit/test_x.c", "/* The name, NULL of one that\n * is none. */\n", [(7, '"is none"')]),
+    ("src/base/x.c", "static void f(double number)\n{\n    g(\"%s: %.1f s\", number);\n}\n", [(8, "base/decimal")]),
     ("src/base/x.h", "#ifndef X_H\n#define X_H\n#endif\n", [(1, "guard is not MWI_X_H")]),
     ("transports/tcp/x.h", "#ifndef MWI_X_H\n#define MWI_X_H\n#endif\n", [(1, "guard is not MWI_TCP_X_H")]),
     ("src/base/x.c", "static void f(void)\n{\n    int number = 1;\n\n    g(number);\n}\n", [(9, "a blank line")]),
@@ -49,6 +50,8 @@ FAULTS = [
 ]
 
 GOOD = [
+    ("src/base/x.c", "/* As %g. */\nstatic void f(int number)\n{\n    g(\"%d %zu %.200s 5%%\", number);\n}\n"),
+    ("tests/unit/test_x.c", "static void f(double number)\n{\n    g(\"%g\", number);\n}\n"),
     ("src/base/x.h", "#ifndef MWI_X_H\n#define MWI_X_H\n/* False if there is none. What then? */\n#endif\n"),
     ("include/mw/x.h", "#ifndef MW_X_H\n#define MW_X_H\n#endif\n"),
     ("transports/tcp/tcp.h", "#ifndef MWI_TCP_H\n#define MWI_TCP_H\n#endif\n"),

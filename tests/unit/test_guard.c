@@ -225,7 +225,12 @@ static void test_depth(void)
             CU_ASSERT_EQUAL(is_valid(value, size), msgpack_reads(value, size));
             deepest = is_valid(value, size) ? depth : deepest;
         }
-        CU_ASSERT_TRUE(deepest >= 16 && deepest < 59);
+        CU_ASSERT_EQUAL(deepest, MWI_GUARD_DEPTH_MAX);
+        size_t size = nest(value, containers[i] + 1, containers[i][0], deepest);
+        CU_ASSERT_FALSE(mwi_guard_is_too_deep(value, size));
+        CU_ASSERT_FALSE(mwi_guard_is_too_deep(value, size - 1));
+        size = nest(value, containers[i] + 1, containers[i][0], deepest + 1);
+        CU_ASSERT_TRUE(mwi_guard_is_too_deep(value, size));
     }
 }
 

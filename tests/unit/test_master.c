@@ -6,6 +6,7 @@
 #include "face/master_loop.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include <mw/sim.h>
@@ -193,6 +194,11 @@ static int master_of_bad_tasks(struct mwt_world *world, mw_master *master)
                   "the format \"s\" was given a string or object that is NULL");
     check_refused(master, mw_master_submit_values(master, &echo, "\x92\x01", 2), MW_EINVAL,
                   "the arguments are not whole msgpack values");
+    char nested[41];
+    memset(nested, 0x91, 40);
+    nested[40] = 1;
+    check_refused(master, mw_master_submit_values(master, &echo, nested, sizeof nested), MW_EINVAL,
+                  "the arguments have a value that is nested deeper than 32 arrays and maps");
     check_refused(master, mw_master_submit_bytes(master, &echo, large, sizeof large), MW_ETOOBIG,
                   "the arguments' 5000 bytes are over --mw-max-write-buffer-size of 4096, of which "
                   "the message itself takes 128");
@@ -319,6 +325,9 @@ static int master_of_counts(struct mwt_world *world, mw_master *master)
     mw_master_counts counts;
     int64_t begin_ns = mw_sim_now(world->sim);
     CU_ASSERT_PTR_NULL(mw_master_next_result(master));
+    CU_ASSERT_EQUAL(mw_master_loop(master, NAN, &counts), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_master_loop_iterate(master, NAN, &counts), MW_EINVAL);
+    CU_ASSERT_STRING_EQUAL(mw_master_error(master), "timeout_s is not a number");
     CU_ASSERT_EQUAL(mw_master_loop(master, 0, &counts), MW_OK);
     CU_ASSERT_TRUE(mw_sim_now(world->sim) - begin_ns < SECOND / 100);
     CU_ASSERT_EQUAL(mw_master_loop(master, 2, &counts), MW_OK);

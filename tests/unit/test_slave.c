@@ -3,6 +3,7 @@
  * The slave as its user holds it: how it finds a master, why it does not, its loops, and its end.
  * The farms are simulated, so waiting takes no time.
  */
+#include <math.h>
 #include <string.h>
 
 #include "mwt_folder.h"
@@ -206,6 +207,9 @@ static int slave_with_timeouts(struct mwt_world *world, mw_slave *slave)
 {
     mw_slave_counts counts;
     int64_t begin_ns = mw_sim_now(world->sim);
+    CU_ASSERT_EQUAL(mw_slave_loop(slave, NAN, &counts), MW_EINVAL);
+    CU_ASSERT_EQUAL(mw_slave_loop_iterate(slave, NAN, &counts), MW_EINVAL);
+    CU_ASSERT_STRING_EQUAL(mw_slave_error(slave), "timeout_s is not a number");
     CU_ASSERT_EQUAL(mw_slave_loop(slave, 0, &counts), MW_OK);
     CU_ASSERT_TRUE(mw_sim_now(world->sim) - begin_ns < SECOND / 100);
     CU_ASSERT_EQUAL(mw_slave_loop(slave, 2.5, &counts), MW_OK);

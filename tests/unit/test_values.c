@@ -600,6 +600,26 @@ static void test_strings_beside_values(void)
     end(&way);
 }
 
+/* An object that msgpack-c could not read again is refused when it is written. */
+static void test_nested_object(void)
+{
+    msgpack_object nested[40] = {{.type = MSGPACK_OBJECT_NIL}};
+    struct way way;
+    for (int i = 1; i < 40; i++) {
+        nested[i].type = MSGPACK_OBJECT_ARRAY;
+        nested[i].via.array.size = 1;
+        nested[i].via.array.ptr = &nested[i - 1];
+    }
+    start(&way);
+
+    CU_ASSERT_EQUAL(write_values(&way, "io", 1, &nested[32]), MW_OK);
+    CU_ASSERT_EQUAL(write_values(&way, "io", 1, &nested[33]), MW_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(way.why.text, "nested too deep"));
+    CU_ASSERT_EQUAL(write_values(&way, "{name:o}", &nested[32]), MW_EINVAL);
+
+    end(&way);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -626,6 +646,7 @@ int main(void)
         {"load anew", test_load_anew},
         {"clear", test_clear},
         {"strings beside values", test_strings_beside_values},
+        {"nested object", test_nested_object},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("values", tests);

@@ -188,3 +188,16 @@ void mwi_tcp_address_peer_name(int fd, char *text, size_t size)
     if (text[0] == '\0')
         snprintf(text, size, "fd:%d", fd);
 }
+
+void mwi_tcp_address_dialled_name(int fd, char *text, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    char own[128] = "";
+    mwi_tcp_address_peer_name(fd, text, size);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) == 0 && length > 0)
+        mwi_tcp_address_format((struct sockaddr *)&address, own, sizeof own);
+    size_t used = strlen(text);
+    if (own[0] != '\0')
+        snprintf(text + used, size - used, " from %s", own);
+}

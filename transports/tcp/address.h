@@ -43,4 +43,8 @@ void mwi_tcp_address_format_bound(const struct sockaddr *address, char *text, si
  * none. */
 void mwi_tcp_address_peer_name(int fd, char *text, size_t size);
 
+/* The same for a connection that this end has made, with the address of this end behind it:
+ * "127.0.0.1:36107 from 127.0.0.1:39950". */
+void mwi_tcp_address_dialled_name(int fd, char *text, size_t size);
+
 #endif

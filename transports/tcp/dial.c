@@ -53,10 +53,10 @@ void mwi_tcp_dial_destroy(struct mwi_tcp_dial *dial)
 static void succeed(struct mwi_tcp_dial *dial)
 {
     assert(dial->fd >= 0);
-    char name[128];
+    char name[256];
     int fd = dial->fd;
     dial->fd = -1;
-    mwi_tcp_address_peer_name(fd, name, sizeof name);
+    mwi_tcp_address_dialled_name(fd, name, sizeof name);
     dial->done(dial->context, fd, name);
 }
 
