@@ -16,8 +16,8 @@ static void test_farm(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *farm = mwt_run_program(crew, MWT_FORTRAN_FARM, "--mw-quiet", "--mw-local",
-                                               "1", "a b ", "", "end", NULL);
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FORTRAN_FARM, "--mw-audit-level=none",
+                                               "--mw-local", "1", "a b ", "", "end", NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
     CU_ASSERT_STRING_EQUAL(mwt_output(farm, MWT_ERR), "");
