@@ -18,11 +18,12 @@
  * MPI_ERRORS_RETURN the farm's functions return the failure. The library neither initialises nor
  * finalises nor aborts MPI here.
  *
- * Threads: initialise MPI with MPI_Init_thread and at least MPI_THREAD_FUNNELED. A lower level,
- * such as that of MPI_Init, is MW_EUNAVAILABLE. With MPI_THREAD_FUNNELED only the thread that
- * initialised MPI may call these functions and use the master and the slave. With
- * MPI_THREAD_SERIALIZED any thread may, but no other thread may call MPI at the same time: every
- * function on a master, a slave or a call may call MPI.
+ * Threads: below MPI_THREAD_SERIALIZED only the thread that initialised MPI may call these
+ * functions and use the master and the slave; for another thread they fail with MW_EUNAVAILABLE.
+ * MPI_Init and MPI_THREAD_SINGLE are enough for a program that has no other threads; MPI asks
+ * programs that have some for MPI_THREAD_FUNNELED. With MPI_THREAD_SERIALIZED any thread may, but
+ * no other thread may call MPI at the same time: every function on a master, a slave or a call may
+ * call MPI.
  *
  * The functions are inline so that the library need not be linked with MPI. A program that uses
  * them is linked with MPI.
@@ -55,19 +56,16 @@ static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_ra
 
 /* Takes part in the collective call that begins a farm, but not in the farm. A rank calls it in
  * place of mw_mpi_run, and need not wait for the end of the farm. Collective over `comm`. Errors:
- *   MW_EUNAVAILABLE  MPI is not initialised, or at too low a thread level
+ *   MW_EUNAVAILABLE  MPI is not initialised
  *   MW_EINVAL        MPI_COMM_NULL or an inter-communicator
  *   MW_ENETWORK      MPI failed */
 static inline mw_error mw_mpi_decline(MPI_Comm comm)
 {
-    int is_initialized = 0, is_finalized = 0, level = MPI_THREAD_SINGLE, is_inter = 0;
+    int is_initialized = 0, is_finalized = 0, is_inter = 0;
     MPI_Comm none;
     MPI_Initialized(&is_initialized);
     MPI_Finalized(&is_finalized);
     if (!is_initialized || is_finalized)
-        return MW_EUNAVAILABLE;
-    MPI_Query_thread(&level);
-    if (level < MPI_THREAD_FUNNELED)
         return MW_EUNAVAILABLE;
     if (comm == MPI_COMM_NULL)
         return MW_EINVAL;
@@ -88,8 +86,8 @@ static inline mw_error mw_mpi_decline(MPI_Comm comm)
  * rank that fails early still takes part in the collective call, so that no other rank waits for
  * it. If that rank was the master, the slaves get MW_EUNAVAILABLE, or MW_EGONE if the master had
  * joined them; if it was a slave, the farm runs without it. Particular to MPI are:
- *   MW_EUNAVAILABLE  MPI is not initialised, or at too low a thread level; or no other rank, or not
- *                    the master's, takes part
+ *   MW_EUNAVAILABLE  MPI is not initialised, or must not be called by this thread; or no other
+ *                    rank, or not the master's, takes part
  *   MW_EINVAL        MPI_COMM_NULL, an inter-communicator, or a `master_rank` that `comm` has not
  */
 static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_program *program,

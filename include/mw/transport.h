@@ -28,7 +28,7 @@
 #include <mw/export.h>
 
 /* The version of this interface. It is raised when transports or their callers must change. */
-#define MW_TRANSPORT_VERSION 4
+#define MW_TRANSPORT_VERSION 5
 
 /* The largest frame_bytes_max, in bytes: far more than a machine's memory. */
 #define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
@@ -90,12 +90,30 @@ typedef enum mw_wait {
     MW_WAIT_NAP
 } mw_wait;
 
-/* The environment of the mpi transport. `comm` is an `MPI_Comm *` whose ranks take part; it is only
- * read. `master_rank` is the rank that will listen, or -1 for any: if two ranks give different
- * numbers, open fails on all. Borrowed until open returns. */
+/* When a close of the mpi transport ends the job: MPI_Abort, with `status`, if another rank has not
+ * come to its close by the time `deadline_ns` on the clock of now(). INT64_MAX: never. */
+typedef struct mw_mpi_ending {
+    int64_t deadline_ns;
+    int status;
+    /* Called before the job is ended, to say so; or NULL. */
+    void (*late)(void *context);
+    void *context;
+} mw_mpi_ending;
+
+/* The environment of the mpi transport, borrowed until open returns, but `ending` until close.
+ * Members that are 0 or NULL have the values of a NULL environment, except `master_rank`. */
 typedef struct mw_mpi_environment {
+    /* An `MPI_Comm *` whose ranks take part; it is only read. NULL: all ranks of MPI_COMM_WORLD,
+     * and MPI is initialised if it is not. */
     void *comm;
+    /* The rank that will listen, or -1 for any: if two ranks give different numbers, open fails on
+     * all. */
     int master_rank;
+    /* The MPI that `comm` is of, "Open MPI" or "MPICH"; NULL: the one that the module was built
+     * for. open fails with MW_EUNAVAILABLE if the two differ, and does not read `comm`. */
+    const char *kind;
+    /* Read at close, so the caller may change it until then; NULL: close waits for ever. */
+    const mw_mpi_ending *ending;
 } mw_mpi_environment;
 
 /* How a transport object is made. open copies the struct, and borrows `events` and `context` until
@@ -114,14 +132,36 @@ typedef struct mw_transport_config {
     int wake_fd;
     /* How a poll waits. A transport may ignore it, as sim does, where the world moves time. */
     mw_wait wait;
-    /* For the transport alone. tcp: not used. mpi: an mw_mpi_environment; NULL means all ranks of
-     * MPI_COMM_WORLD, and initialises MPI if it is not. sim: the mw_sim_host that the transport
-     * belongs to; must not be NULL. */
+    /* For the transport alone. tcp: not used. mpi: an mw_mpi_environment, or NULL. sim: the
+     * mw_sim_host that the transport belongs to; must not be NULL. */
     void *environment;
 } mw_transport_config;
 
-/* The functions of a transport. Every member must be set. A function that fails writes a sentence
- * to *why, which must not be NULL. */
+/* This process as one of a job, the processes that a launcher such as mpirun started together. */
+typedef struct mw_mpi_job {
+    int rank;         /* its number, from 0 */
+    int size;         /* the number of processes */
+    bool must_stop;   /* start has started the network, so stop is owed */
+    char library[96]; /* what the network is, for sentences: "Open MPI v4.1.4" */
+} mw_mpi_job;
+
+/* The functions of a transport whose network starts all processes together and knows their ranks.
+ * mw_main uses them before it knows whether the process is a master or a slave. mpi: all processes
+ * of MPI_COMM_WORLD. */
+typedef struct mw_mpi_job_api {
+    /* Starts the network, unless that was done, and fills *job. Collective. May end the process:
+     * MPI calls exit if it cannot start. Errors: MW_EUNAVAILABLE, MW_ENETWORK. */
+    mw_error (*start)(mw_mpi_job *job, mw_reason *why);
+
+    /* Ends the network if `job` owes it. Collective. All transports must be closed. */
+    void (*stop)(mw_mpi_job *job);
+
+    /* Ends all processes of the job at once, with this exit status. Does not return. */
+    void (*abort)(int status);
+} mw_mpi_job_api;
+
+/* The functions of a transport. Every member but `job` must be set. A function that fails writes a
+ * sentence to *why, which must not be NULL. */
 typedef struct mw_transport_api {
     /* MW_TRANSPORT_VERSION of the header that the transport was compiled with; the library checks
      * it before use. */
@@ -200,6 +240,9 @@ typedef struct mw_transport_api {
      * Calls no event. NULL is legal. mpi: collective over the communicator; it returns when every
      * rank closes, so that no message is still under way. */
     void (*close)(void *transport);
+
+    /* mpi: the job. NULL in other transports. */
+    const mw_mpi_job_api *job;
 } mw_transport_api;
 
 /* The symbol of a transport in a module. Such a transport is a shared object `mw_SCHEME.so` that

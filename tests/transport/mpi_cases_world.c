@@ -289,13 +289,46 @@ static void *open_in_thread(void *context)
     return NULL;
 }
 
-/* A thread that may not call MPI gets an error. */
-void mwt_mpi_refuse_other_thread(struct mwt_mpi_rank *self)
+/* A transport that is open, and the rank that opened it. */
+struct opened {
+    struct mwt_mpi_rank *rank;
+    struct mwt_mpi_end *end;
+};
+
+static void *use_in_thread(void *context)
+{
+    const struct opened *opened = context;
+    struct mwt_mpi_end *end = opened->end;
+    char bound[16];
+    mw_peer peer;
+
+    MWT_MPI_CHECK(opened->rank, end->api->poll(end->transport, 0, &end->why) == MW_EUNAVAILABLE);
+    MWT_MPI_CHECK(opened->rank, strstr(end->why.text, "another thread") != NULL);
+    MWT_MPI_CHECK(opened->rank, end->api->listen(end->transport, "", bound, sizeof bound,
+                                                 &end->why) == MW_EUNAVAILABLE);
+    MWT_MPI_CHECK(opened->rank,
+                  end->api->connect(end->transport, "0", &peer, &end->why) == MW_EUNAVAILABLE);
+    return NULL;
+}
+
+static void run_in_thread(struct mwt_mpi_rank *self, void *(*run)(void *), void *context)
 {
     pthread_t thread;
 
-    MWT_MPI_CHECK(self, pthread_create(&thread, NULL, open_in_thread, self) == 0);
+    MWT_MPI_CHECK(self, pthread_create(&thread, NULL, run, context) == 0);
     pthread_join(thread, NULL);
+}
+
+/* A thread that may not call MPI gets an error, whether it opens a transport or uses one. */
+void mwt_mpi_refuse_other_thread(struct mwt_mpi_rank *self)
+{
+    struct mwt_mpi_end end;
+    struct opened opened = {self, &end};
+
+    run_in_thread(self, open_in_thread, self);
+    mwt_mpi_open_world(self, &end);
+    run_in_thread(self, use_in_thread, &opened);
+    mwt_mpi_close_end(self, &end);
 }
 
 /* Bad arguments are refused before any other rank is needed. */

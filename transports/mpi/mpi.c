@@ -65,15 +65,17 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
         return mwi_mpi_ranks_decline(config->environment, why);
     if (config->frame_bytes_max > MW_FRAME_BYTES_MAX) {
         (void)mwi_mpi_ranks_decline(config->environment, why);
-        return mwi_mpi_ranks_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
-                                  config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
+        return mwi_mpi_why_fail(why, MW_EINVAL, "mpi: a frame limit of %zu is over %llu",
+                                config->frame_bytes_max, (unsigned long long)MW_FRAME_BYTES_MAX);
     }
     mpi = calloc(1, sizeof *mpi);
     if (mpi == NULL) {
         (void)mwi_mpi_ranks_decline(config->environment, why);
-        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_why_fail(why, MW_ENOMEM, "out of memory");
     }
+    const mw_mpi_environment *environment = config->environment;
     mpi->config = *config;
+    mpi->ending = environment == NULL ? NULL : environment->ending;
     mwi_backoff_init(&mpi->backoff, config->wait);
     error = open_transport(mpi, why);
     if (error != MW_OK)
@@ -101,13 +103,15 @@ static mw_error mpi_listen(void *transport, const char *address, char *bound, si
 {
     struct mwi_mpi_transport *mpi = transport;
     int length;
+    if (!mwi_mpi_start_may_call(&mpi->ranks.threads))
+        return mwi_mpi_start_fail_thread(why);
     if (address[0] != '\0' && read_rank(address) != (int)mpi->ranks.own.parent_rank)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL,
-                                  "\"%.100s\" is no address to listen at: this process is rank %d",
-                                  address, (int)mpi->ranks.own.parent_rank);
+        return mwi_mpi_why_fail(why, MW_EINVAL,
+                                "\"%.100s\" is no address to listen at: this process is rank %d",
+                                address, (int)mpi->ranks.own.parent_rank);
     length = snprintf(bound, size, RANK_PREFIX "%d", (int)mpi->ranks.own.parent_rank);
     if (length < 0 || (size_t)length >= size)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL, "no room for the address");
+        return mwi_mpi_why_fail(why, MW_EINVAL, "no room for the address");
     mpi->is_listening = true;
     return MW_OK;
 }
@@ -117,13 +121,15 @@ static mw_error mpi_connect(void *transport, const char *address, mw_peer *peer,
     struct mwi_mpi_transport *mpi = transport;
     int parent_rank = read_rank(address);
     int rank = mwi_mpi_ranks_find(&mpi->ranks, parent_rank);
+    if (!mwi_mpi_start_may_call(&mpi->ranks.threads))
+        return mwi_mpi_start_fail_thread(why);
     if (parent_rank < 0 || parent_rank >= mpi->ranks.parent_size)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d",
-                                  address, mpi->ranks.parent_size - 1);
+        return mwi_mpi_why_fail(why, MW_EINVAL, "\"%.100s\" is no rank: they are 0 to %d", address,
+                                mpi->ranks.parent_size - 1);
     if (rank < 0)
-        return mwi_mpi_ranks_fail(why, MW_EUNAVAILABLE, "rank %d does not take part", parent_rank);
+        return mwi_mpi_why_fail(why, MW_EUNAVAILABLE, "rank %d does not take part", parent_rank);
     if (rank == mpi->ranks.rank)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL, "rank %d is this process itself", parent_rank);
+        return mwi_mpi_why_fail(why, MW_EINVAL, "rank %d is this process itself", parent_rank);
     return mwi_mpi_protocol_connect(mpi, rank, peer, why);
 }
 
@@ -181,6 +187,8 @@ static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
     struct mwi_mpi_transport *mpi = transport;
     uint64_t events_count = mpi->events_count;
     size_t done_count = 0;
+    if (!mwi_mpi_start_may_call(&mpi->ranks.threads))
+        return mwi_mpi_start_fail_thread(why);
     for (unsigned looks_count = 1;; looks_count++) {
         mw_error error = mwi_mpi_protocol_look(mpi, &done_count, why);
         int64_t now_ns;
@@ -200,6 +208,19 @@ static mw_error mpi_poll(void *transport, int64_t deadline, mw_reason *why)
     }
 }
 
+/* Ends the job if the caller wants that for ranks that are late. Returns the time until which they
+ * are waited for. */
+static int64_t check_ending(const struct mwi_mpi_transport *mpi, int64_t now_ns)
+{
+    const mw_mpi_ending *ending = mpi->ending;
+    if (ending == NULL || now_ns < ending->deadline_ns)
+        return ending == NULL ? INT64_MAX : ending->deadline_ns;
+    if (ending->late != NULL)
+        ending->late(ending->context);
+    MPI_Abort(mpi->ranks.comm, ending->status);
+    return INT64_MAX;
+}
+
 /* Looks until every rank has come to its close and no message is on its way to or from us. A rank
  * enters the barrier only when all its links have ended. After that it makes no new link, and
  * answers here the late ends of other ranks' links. */
@@ -214,15 +235,16 @@ static mw_error part(struct mwi_mpi_transport *mpi, mw_reason *why)
     while (error == MW_OK && !(is_passed && mwi_mpi_protocol_quiet(mpi))) {
         error = mwi_mpi_protocol_look(mpi, &done_count, why);
         if (error == MW_OK && !is_entered && mwi_mpi_protocol_quiet(mpi)) {
-            error =
-                mwi_mpi_ranks_check(MPI_Ibarrier(mpi->ranks.comm, &barrier), "MPI_Ibarrier", why);
+            error = mwi_mpi_why_check(MPI_Ibarrier(mpi->ranks.comm, &barrier), "MPI_Ibarrier", why);
             is_entered = true;
         }
         if (error == MW_OK && is_entered && !is_passed)
-            error = mwi_mpi_ranks_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE),
-                                        "MPI_Test", why);
+            error = mwi_mpi_why_check(MPI_Test(&barrier, &is_passed, MPI_STATUS_IGNORE), "MPI_Test",
+                                      why);
+        int64_t now_ns = mwi_clock_monotonic_ns();
+        int64_t deadline_ns = is_passed ? INT64_MAX : check_ending(mpi, now_ns);
         if (!is_passed)
-            wait_a_little(mpi, -1, mwi_clock_monotonic_ns(), INT64_MAX);
+            wait_a_little(mpi, -1, now_ns, deadline_ns);
     }
     return error;
 }
@@ -247,12 +269,40 @@ static void mpi_close(void *transport)
     if (mpi == NULL)
         return;
     mpi->is_listening = false;
-    if (mwi_mpi_ranks_are_usable()) {
+    if (mwi_mpi_start_is_usable()) {
         mwi_mpi_protocol_leave_all(mpi);
         (void)part(mpi, &why);
     }
     free_transport(mpi);
 }
+
+static mw_error start_job(mw_mpi_job *job, mw_reason *why)
+{
+    bool must_stop;
+    mw_error error = mwi_mpi_start(true, &must_stop, why);
+    if (error != MW_OK)
+        return error;
+    *job = (mw_mpi_job){.must_stop = must_stop};
+    mwi_mpi_start_name(job->library, sizeof job->library);
+    error = mwi_mpi_why_check(MPI_Comm_rank(MPI_COMM_WORLD, &job->rank), "MPI_Comm_rank", why);
+    if (error == MW_OK)
+        error = mwi_mpi_why_check(MPI_Comm_size(MPI_COMM_WORLD, &job->size), "MPI_Comm_size", why);
+    return error;
+}
+
+static void stop_job(mw_mpi_job *job)
+{
+    if (job->must_stop && mwi_mpi_start_is_usable())
+        MPI_Finalize();
+    job->must_stop = false;
+}
+
+static void abort_job(int status)
+{
+    MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+static const mw_mpi_job_api job_api = {.start = start_job, .stop = stop_job, .abort = abort_job};
 
 const mw_transport_api mw_transport_module = {
     .version = MW_TRANSPORT_VERSION,
@@ -268,4 +318,5 @@ const mw_transport_api mw_transport_module = {
     .fd = mpi_fd,
     .now = mpi_now,
     .close = mpi_close,
+    .job = &job_api,
 };

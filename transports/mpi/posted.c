@@ -22,7 +22,7 @@ static unsigned char *buffer_of(const struct mwi_mpi_posted *posted, unsigned i)
 
 static mw_error start(struct mwi_mpi_posted *posted, unsigned i, mw_reason *why)
 {
-    mw_error error = mwi_mpi_ranks_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
+    mw_error error = mwi_mpi_why_check(MPI_Start(&posted->requests[i]), "MPI_Start", why);
     posted->is_waiting[i] = error == MW_OK;
     return error;
 }
@@ -35,12 +35,12 @@ mw_error mwi_mpi_posted_init(struct mwi_mpi_posted *posted, MPI_Comm comm, mw_re
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT; i++)
         posted->requests[i] = MPI_REQUEST_NULL;
     if (posted->buffers == NULL)
-        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_why_fail(why, MW_ENOMEM, "out of memory");
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT && error == MW_OK; i++) {
-        error = mwi_mpi_ranks_check(MPI_Recv_init(buffer_of(posted, i), (int)MWI_MPI_SMALL_BYTES,
-                                                  MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, comm,
-                                                  &posted->requests[i]),
-                                    "MPI_Recv_init", why);
+        error = mwi_mpi_why_check(MPI_Recv_init(buffer_of(posted, i), (int)MWI_MPI_SMALL_BYTES,
+                                                MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, comm,
+                                                &posted->requests[i]),
+                                  "MPI_Recv_init", why);
         if (error == MW_OK)
             error = start(posted, i, why);
     }
@@ -54,14 +54,14 @@ mw_error mwi_mpi_posted_look(struct mwi_mpi_posted *posted, bool *is_there,
     int size = 0;
     mw_error error = MW_OK;
     if (flag == 0)
-        error = mwi_mpi_ranks_check(
+        error = mwi_mpi_why_check(
             MPI_Test(&posted->requests[posted->first], &flag, &posted->status), "MPI_Test", why);
     *is_there = posted->is_there = posted->was_there = error == MW_OK && flag != 0;
     if (!*is_there)
         return error;
     posted->is_waiting[posted->first] = false;
     error =
-        mwi_mpi_ranks_check(MPI_Get_count(&posted->status, MPI_BYTE, &size), "MPI_Get_count", why);
+        mwi_mpi_why_check(MPI_Get_count(&posted->status, MPI_BYTE, &size), "MPI_Get_count", why);
     *message = (struct mwi_mpi_message){.rank = posted->status.MPI_SOURCE,
                                         .tag = posted->status.MPI_TAG,
                                         .data = buffer_of(posted, posted->first),
@@ -88,7 +88,7 @@ static void take_back(struct mwi_mpi_posted *posted, unsigned i)
 
 void mwi_mpi_posted_fini(struct mwi_mpi_posted *posted)
 {
-    if (posted->buffers == NULL || !mwi_mpi_ranks_are_usable())
+    if (posted->buffers == NULL || !mwi_mpi_start_is_usable())
         return;
     for (unsigned i = 0; i < MWI_MPI_POSTED_COUNT; i++)
         if (posted->requests[i] != MPI_REQUEST_NULL)

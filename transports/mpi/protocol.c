@@ -39,7 +39,7 @@ mw_error mwi_mpi_protocol_connect(struct mwi_mpi_transport *mpi, int rank, mw_pe
     struct mwi_mpi_link_entry *link =
         mwi_mpi_links_add(&mpi->links, rank, next_number(mpi, rank), true);
     if (link == NULL)
-        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_why_fail(why, MW_ENOMEM, "out of memory");
     if (!signal_link(mpi, link, MWI_MPI_HELLO)) {
         mwi_mpi_links_remove(&mpi->links, link);
         *why = mpi->sends.failure;

@@ -13,6 +13,7 @@
 
 struct mwi_mpi_transport {
     mw_transport_config config;
+    const mw_mpi_ending *ending; /* or NULL */
     struct mwi_mpi_ranks ranks;
     struct mwi_mpi_links links;
     struct mwi_mpi_sends sends;

@@ -14,95 +14,18 @@
  */
 #include "ranks.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-mw_error mwi_mpi_ranks_fail(mw_reason *why, mw_error error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why->text, sizeof why->text, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
-mw_error mwi_mpi_ranks_explain(int code, const char *call, mw_reason *why)
-{
-    char text[MPI_MAX_ERROR_STRING] = "unknown error";
-    int length;
-    MPI_Error_string(code, text, &length);
-    return mwi_mpi_ranks_fail(why, MW_ENETWORK, "%s: %.200s", call, text);
-}
-
-bool mwi_mpi_ranks_are_usable(void)
-{
-    int initialized = 0;
-    int finalized = 0;
-    MPI_Initialized(&initialized);
-    MPI_Finalized(&finalized);
-    return initialized != 0 && finalized == 0;
-}
-
-static mw_error initialize(struct mwi_mpi_ranks *ranks, mw_reason *why)
-{
-    int provided;
-    mw_error error = mwi_mpi_ranks_check(
-        MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "MPI_Init", why);
-    ranks->must_finalize = error == MW_OK;
-    return error;
-}
-
-/* The standard asks a program that may have other threads for MPI_THREAD_FUNNELED, and a program
- * that embeds a farm does not know the threads of its libraries. Below MPI_THREAD_SERIALIZED only
- * the thread that initialised MPI may call it. */
-static mw_error check_thread(mw_reason *why)
-{
-    int provided = MPI_THREAD_SINGLE;
-    int is_main = 0;
-    mw_error error = mwi_mpi_ranks_check(MPI_Query_thread(&provided), "MPI_Query_thread", why);
-    if (error == MW_OK)
-        error = mwi_mpi_ranks_check(MPI_Is_thread_main(&is_main), "MPI_Is_thread_main", why);
-    if (error == MW_OK && provided < MPI_THREAD_FUNNELED)
-        return mwi_mpi_ranks_fail(
-            why, MW_EUNAVAILABLE,
-            "MPI was initialised with MPI_THREAD_SINGLE, as MPI_Init does: call "
-            "MPI_Init_thread and ask for MPI_THREAD_FUNNELED");
-    if (error == MW_OK && !is_main && provided < MPI_THREAD_SERIALIZED)
-        return mwi_mpi_ranks_fail(
-            why, MW_EUNAVAILABLE,
-            "MPI was initialised by another thread, at a level that lets no other "
-            "thread call it: ask MPI_Init_thread for MPI_THREAD_SERIALIZED");
-    return error;
-}
-
-static mw_error start_mpi(struct mwi_mpi_ranks *ranks, bool may_initialize, mw_reason *why)
-{
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized != 0)
-        return mwi_mpi_ranks_fail(
-            why, MW_EUNAVAILABLE,
-            "MPI was already finalised: it cannot be used again in this process");
-    if (mwi_mpi_ranks_are_usable())
-        return check_thread(why);
-    if (!may_initialize)
-        return mwi_mpi_ranks_fail(why, MW_EUNAVAILABLE,
-                                  "a communicator is given, but MPI is not initialised");
-    return initialize(ranks, why);
-}
 
 static mw_error check_parent(MPI_Comm parent, mw_reason *why)
 {
     int is_inter = 0;
     mw_error error;
     if (parent == MPI_COMM_NULL)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL,
-                                  "the communicator is MPI_COMM_NULL: this process is not in it");
-    error = mwi_mpi_ranks_check(MPI_Comm_test_inter(parent, &is_inter), "MPI_Comm_test_inter", why);
+        return mwi_mpi_why_fail(why, MW_EINVAL,
+                                "the communicator is MPI_COMM_NULL: this process is not in it");
+    error = mwi_mpi_why_check(MPI_Comm_test_inter(parent, &is_inter), "MPI_Comm_test_inter", why);
     if (error == MW_OK && is_inter)
-        return mwi_mpi_ranks_fail(why, MW_EINVAL, "the communicator is an inter-communicator");
+        return mwi_mpi_why_fail(why, MW_EINVAL, "the communicator is an inter-communicator");
     return error;
 }
 
@@ -111,28 +34,27 @@ static mw_error split(MPI_Comm parent, bool takes_part, MPI_Comm *comm, mw_reaso
 {
     mw_error error = check_parent(parent, why);
     if (error == MW_OK)
-        error = mwi_mpi_ranks_check(MPI_Comm_split(parent, takes_part ? 0 : MPI_UNDEFINED, 0, comm),
-                                    "MPI_Comm_split", why);
+        error = mwi_mpi_why_check(MPI_Comm_split(parent, takes_part ? 0 : MPI_UNDEFINED, 0, comm),
+                                  "MPI_Comm_split", why);
     return error;
 }
 
 static mw_error measure(struct mwi_mpi_ranks *ranks, MPI_Comm parent, mw_reason *why)
 {
     int parent_rank = 0;
-    mw_error error = mwi_mpi_ranks_check(MPI_Comm_set_errhandler(ranks->comm, MPI_ERRORS_RETURN),
-                                         "MPI_Comm_set_errhandler", why);
+    mw_error error = mwi_mpi_why_check(MPI_Comm_set_errhandler(ranks->comm, MPI_ERRORS_RETURN),
+                                       "MPI_Comm_set_errhandler", why);
     if (error == MW_OK)
         error =
-            mwi_mpi_ranks_check(MPI_Comm_dup(ranks->comm, &ranks->parts_comm), "MPI_Comm_dup", why);
+            mwi_mpi_why_check(MPI_Comm_dup(ranks->comm, &ranks->parts_comm), "MPI_Comm_dup", why);
     if (error == MW_OK)
-        error = mwi_mpi_ranks_check(MPI_Comm_size(ranks->comm, &ranks->size), "MPI_Comm_size", why);
+        error = mwi_mpi_why_check(MPI_Comm_size(ranks->comm, &ranks->size), "MPI_Comm_size", why);
     if (error == MW_OK)
-        error = mwi_mpi_ranks_check(MPI_Comm_rank(ranks->comm, &ranks->rank), "MPI_Comm_rank", why);
+        error = mwi_mpi_why_check(MPI_Comm_rank(ranks->comm, &ranks->rank), "MPI_Comm_rank", why);
     if (error == MW_OK)
-        error = mwi_mpi_ranks_check(MPI_Comm_rank(parent, &parent_rank), "MPI_Comm_rank", why);
+        error = mwi_mpi_why_check(MPI_Comm_rank(parent, &parent_rank), "MPI_Comm_rank", why);
     if (error == MW_OK)
-        error =
-            mwi_mpi_ranks_check(MPI_Comm_size(parent, &ranks->parent_size), "MPI_Comm_size", why);
+        error = mwi_mpi_why_check(MPI_Comm_size(parent, &ranks->parent_size), "MPI_Comm_size", why);
     ranks->own.parent_rank = parent_rank;
     return error;
 }
@@ -143,7 +65,7 @@ static mw_error read_tag_max(struct mwi_mpi_ranks *ranks, mw_reason *why)
 {
     int *value = NULL;
     int found = 0;
-    mw_error error = mwi_mpi_ranks_check(
+    mw_error error = mwi_mpi_why_check(
         MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &value, &found), "MPI_Comm_get_attr", why);
     ranks->tag_max = found != 0 ? *value : 32767;
     return error;
@@ -159,10 +81,25 @@ static mw_error join(struct mwi_mpi_ranks *ranks, MPI_Comm parent, mw_reason *wh
     return error;
 }
 
-/* Without an environment the parent is MPI_COMM_WORLD. */
+static bool has_communicator(const mw_mpi_environment *environment)
+{
+    return environment != NULL && environment->comm != NULL;
+}
+
 static MPI_Comm parent_of(const mw_mpi_environment *environment)
 {
-    return environment == NULL ? MPI_COMM_WORLD : *(MPI_Comm *)environment->comm;
+    return has_communicator(environment) ? *(MPI_Comm *)environment->comm : MPI_COMM_WORLD;
+}
+
+static mw_error start(struct mwi_mpi_ranks *ranks, const mw_mpi_environment *environment,
+                      bool may_initialize, mw_reason *why)
+{
+    mw_error error = mwi_mpi_start_check_kind(environment == NULL ? NULL : environment->kind, why);
+    if (error == MW_OK)
+        error = mwi_mpi_start(may_initialize, &ranks->must_finalize, why);
+    if (error == MW_OK)
+        error = mwi_mpi_start_threads(&ranks->threads, why);
+    return error;
 }
 
 mw_error mwi_mpi_ranks_open(struct mwi_mpi_ranks *ranks, const mw_mpi_environment *environment,
@@ -171,7 +108,7 @@ mw_error mwi_mpi_ranks_open(struct mwi_mpi_ranks *ranks, const mw_mpi_environmen
     mw_error error;
     *ranks = (struct mwi_mpi_ranks){.comm = MPI_COMM_NULL, .parts_comm = MPI_COMM_NULL};
     ranks->own.master_rank = environment == NULL ? -1 : environment->master_rank;
-    error = start_mpi(ranks, environment == NULL, why);
+    error = start(ranks, environment, !has_communicator(environment), why);
     if (error == MW_OK)
         error = join(ranks, parent_of(environment), why);
     return error;
@@ -180,7 +117,7 @@ mw_error mwi_mpi_ranks_open(struct mwi_mpi_ranks *ranks, const mw_mpi_environmen
 mw_error mwi_mpi_ranks_decline(const mw_mpi_environment *environment, mw_reason *why)
 {
     MPI_Comm none = MPI_COMM_NULL;
-    mw_error error = start_mpi(&(struct mwi_mpi_ranks){0}, false, why);
+    mw_error error = start(&(struct mwi_mpi_ranks){0}, environment, false, why);
     return error == MW_OK ? split(parent_of(environment), false, &none, why) : error;
 }
 
@@ -200,7 +137,7 @@ static mw_error check_masters(const struct mwi_mpi_ranks *ranks, mw_reason *why)
         if (card->master_rank < 0)
             continue;
         if (first != NULL && card->master_rank != first->master_rank)
-            return mwi_mpi_ranks_fail(
+            return mwi_mpi_why_fail(
                 why, MW_EINVAL,
                 "the ranks name different masters: rank %lld says %lld, rank %lld "
                 "says %lld",
@@ -223,24 +160,23 @@ mw_error mwi_mpi_ranks_agree(struct mwi_mpi_ranks *ranks, bool is_ready, int64_t
     ranks->cards = calloc((size_t)ranks->size, sizeof *ranks->cards);
     if (ranks->cards == NULL)
         own = 0;
-    error = mwi_mpi_ranks_check(MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, ranks->comm),
-                                "MPI_Allreduce", why);
+    error = mwi_mpi_why_check(MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, ranks->comm),
+                              "MPI_Allreduce", why);
     if (error == MW_OK && own == 0)
-        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_why_fail(why, MW_ENOMEM, "out of memory");
     if (error == MW_OK && all == 0)
-        return mwi_mpi_ranks_fail(why, MW_ENETWORK,
-                                  "another process has no memory for its transport");
+        return mwi_mpi_why_fail(why, MW_ENETWORK,
+                                "another process has no memory for its transport");
     if (error == MW_OK)
-        error =
-            mwi_mpi_ranks_check(MPI_Allgather(&ranks->own, CARD_COUNT, MPI_INT64_T, ranks->cards,
-                                              CARD_COUNT, MPI_INT64_T, ranks->comm),
-                                "MPI_Allgather", why);
+        error = mwi_mpi_why_check(MPI_Allgather(&ranks->own, CARD_COUNT, MPI_INT64_T, ranks->cards,
+                                                CARD_COUNT, MPI_INT64_T, ranks->comm),
+                                  "MPI_Allgather", why);
     return error == MW_OK ? check_masters(ranks, why) : error;
 }
 
 void mwi_mpi_ranks_close(struct mwi_mpi_ranks *ranks)
 {
-    if (mwi_mpi_ranks_are_usable()) {
+    if (mwi_mpi_start_is_usable()) {
         if (ranks->parts_comm != MPI_COMM_NULL)
             MPI_Comm_free(&ranks->parts_comm);
         if (ranks->comm != MPI_COMM_NULL)

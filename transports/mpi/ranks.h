@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The communicators of a transport. This room starts MPI if nobody else has, makes two
- * communicators from the caller's, and exchanges the ranks' cards once, at open.
+ * The communicators of a transport. This room makes two communicators from the caller's, and
+ * exchanges the ranks' cards once, at open.
  */
 #ifndef MWI_MPI_RANKS_H
 #define MWI_MPI_RANKS_H
@@ -12,6 +12,9 @@
 #include <mpi.h>
 
 #include <mw/transport.h>
+
+#include "start.h"
+#include "why.h"
 
 /* The facts that each rank sends to all others. */
 struct mwi_mpi_card {
@@ -30,6 +33,7 @@ struct mwi_mpi_ranks {
     struct mwi_mpi_card own, *cards; /* of this rank, and of all by rank */
     int tag_max;
     bool must_finalize; /* we initialised MPI */
+    struct mwi_mpi_threads threads;
 };
 
 /* Opens the communicators, over MPI_COMM_WORLD if `environment` is NULL. Collective. The caller
@@ -53,22 +57,5 @@ mw_error mwi_mpi_ranks_agree(struct mwi_mpi_ranks *ranks, bool is_ready, int64_t
 
 /* Closes the communicators. Collective. No message may be in flight. */
 void mwi_mpi_ranks_close(struct mwi_mpi_ranks *ranks);
-
-/* Whether MPI can be called: it is initialised and not finalised. */
-bool mwi_mpi_ranks_are_usable(void);
-
-/* Writes a sentence to `why` and returns `error`. */
-mw_error mwi_mpi_ranks_fail(mw_reason *why, mw_error error, const char *format, ...)
-    MW_PRINTF(3, 4);
-
-/* Writes `call` and MPI's text for the code to `why`. Returns MW_ENETWORK. */
-mw_error mwi_mpi_ranks_explain(int code, const char *call, mw_reason *why);
-
-/* Returns MW_OK for MPI_SUCCESS, and explains other codes. It is inline because it is around each
- * call of a look. */
-static inline mw_error mwi_mpi_ranks_check(int code, const char *call, mw_reason *why)
-{
-    return code == MPI_SUCCESS ? MW_OK : mwi_mpi_ranks_explain(code, call, why);
-}
 
 #endif

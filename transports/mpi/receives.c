@@ -52,7 +52,7 @@ mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, const struct m
     receives->queues = calloc(ranks_count, sizeof *receives->queues);
     receives->waiting = calloc(ranks_count, sizeof *receives->waiting);
     if (receives->queues == NULL || receives->waiting == NULL)
-        return mwi_mpi_ranks_fail(why, MW_ENOMEM, "out of memory");
+        return mwi_mpi_why_fail(why, MW_ENOMEM, "out of memory");
     return mwi_mpi_posted_init(&receives->posted, ranks->comm, why);
 }
 
@@ -67,8 +67,7 @@ void mwi_mpi_receives_fini(struct mwi_mpi_receives *receives)
 
 static mw_error out_of_memory(const struct look *look, size_t size)
 {
-    return mwi_mpi_ranks_fail(look->why, MW_ENOMEM, "out of memory for a message of %zu bytes",
-                              size);
+    return mwi_mpi_why_fail(look->why, MW_ENOMEM, "out of memory for a message of %zu bytes", size);
 }
 
 static void append(struct mwi_mpi_receives *receives, struct mwi_mpi_receive_entry *receive)
@@ -107,7 +106,7 @@ static mw_error expect_parts(const struct look *look, const struct mwi_mpi_messa
     size_t noted = is_note ? message->size - MWI_MPI_NUMBER_BYTES : 0;
     uint64_t size = is_note ? mwi_mpi_get_number(message->data) : 0;
     if (!is_note || size > MW_FRAME_BYTES_MAX || size < noted)
-        return mwi_mpi_ranks_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
+        return mwi_mpi_why_fail(look->why, MW_ENETWORK, "a malformed note of a large frame");
     struct mwi_mpi_receive_entry *receive = make_receive(message, noted);
     if (receive == NULL)
         return out_of_memory(look, message->size);
@@ -175,8 +174,8 @@ static mw_error test(const struct look *look, struct mwi_mpi_receive_entry *rece
     *is_done = true;
     if (receive->request == MPI_REQUEST_NULL)
         return MW_OK;
-    error = mwi_mpi_ranks_check(MPI_Test(&receive->request, &flag, MPI_STATUS_IGNORE), "MPI_Test",
-                                look->why);
+    error = mwi_mpi_why_check(MPI_Test(&receive->request, &flag, MPI_STATUS_IGNORE), "MPI_Test",
+                              look->why);
     *is_done = error == MW_OK && flag != 0;
     look->receives->parts_count += *is_done;
     return error;
@@ -201,10 +200,10 @@ static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive_entry *re
     mw_error error = need_block(look, receive);
     if (error != MW_OK)
         return error;
-    error = mwi_mpi_ranks_check(MPI_Irecv(receive->block + receive->asked, (int)size, MPI_BYTE,
-                                          receive->rank, mwi_mpi_tag_as(receive->tag, MWI_MPI_PART),
-                                          look->ranks->parts_comm, &receive->request),
-                                "MPI_Irecv", look->why);
+    error = mwi_mpi_why_check(MPI_Irecv(receive->block + receive->asked, (int)size, MPI_BYTE,
+                                        receive->rank, mwi_mpi_tag_as(receive->tag, MWI_MPI_PART),
+                                        look->ranks->parts_comm, &receive->request),
+                              "MPI_Irecv", look->why);
     receive->asked += size;
     look->bytes += size;
     return error;

@@ -89,7 +89,7 @@ static bool post_part(struct mwi_mpi_sends *sends, struct mwi_mpi_link_entry *li
     MPI_Request request;
     bool is_done;
     int code = post(data, size, link->rank, tag, comm, &request, &is_done);
-    if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
+    if (mwi_mpi_why_check(code, "MPI_Isend", &sends->failure) != MW_OK) {
         link->has_failed = true;
         return false;
     }
@@ -158,7 +158,7 @@ static mw_error post_small(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
         keep(sends, request, (struct mwi_mpi_send_entry){link->peer, data, size, NULL});
         return MW_OK;
     }
-    if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
+    if (mwi_mpi_why_check(code, "MPI_Isend", &sends->failure) != MW_OK)
         link->has_failed = true;
     free(data);
     return MW_OK;
@@ -185,14 +185,14 @@ bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_rank
         else
             code = MPI_Wait(&request, MPI_STATUS_IGNORE);
     }
-    return mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) == MW_OK;
+    return mwi_mpi_why_check(code, "MPI_Isend", &sends->failure) == MW_OK;
 }
 
 static void finish(struct mwi_mpi_sends *sends, size_t i, int code, struct mwi_mpi_links *links)
 {
     struct mwi_mpi_link_entry *link = mwi_mpi_links_of_peer(links, sends->entries[i].peer);
     if (link != NULL) {
-        if (mwi_mpi_ranks_check(code, "MPI_Isend", &sends->failure) != MW_OK)
+        if (mwi_mpi_why_check(code, "MPI_Isend", &sends->failure) != MW_OK)
             link->has_failed = true;
     }
     sends->bytes -= sends->entries[i].size;
