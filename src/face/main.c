@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "face/job.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
 #include "face/slave.h"
@@ -32,9 +34,13 @@
 #define STATUS_FAILURE 255
 #define FLUSH_WAIT_MS 500
 
-/* The process as its launcher started it. */
+/* A launcher ends the job when the first rank has failed. The others give it this time to tell. */
+#define TELLING_NS INT64_C(200000000)
+
+/* The process as it was started. */
 struct launch {
-    struct mwi_world world;
+    struct mwi_launch launcher;
+    struct mwi_job job;
     int given_argc; /* the arguments of main */
     char **given_argv;
     int argc; /* the user's arguments: those that are not ours */
@@ -66,11 +72,23 @@ static void print_sentence(const struct launch *launch, const char *sentence)
     mwi_outlet_say(line);
 }
 
+static bool is_first(const struct launch *launch)
+{
+    return (launch->job.api != NULL ? launch->job.self.rank : launch->launcher.rank) <= 0;
+}
+
 /* Every rank of an MPI job finds the same mistake, and one of them tells. */
 static void complain(const struct launch *launch, const char *sentence)
 {
-    if (launch->world.rank == 0)
+    if (is_first(launch))
         print_sentence(launch, sentence);
+    else
+        nanosleep(&(struct timespec){.tv_nsec = TELLING_NS}, NULL);
+}
+
+static void give_up(void *launch, const char *sentence)
+{
+    complain(launch, sentence);
 }
 
 static int status_of(mw_error error)
@@ -80,10 +98,10 @@ static int status_of(mw_error error)
 
 static mw_error open_master(mw_master **master, const mw_program *program,
                             const mw_options *options, const struct launch *launch,
-                            enum mwi_mode mode, mw_reason *why)
+                            enum mwi_mode mode, bool *has_joined, mw_reason *why)
 {
     struct mwi_master_settings settings;
-    bool has_joined;
+    *has_joined = false;
     mw_error error = mwi_settings_read_master(&settings, options, mode, launch->argc, launch->argv);
     if (error != MW_OK) {
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
@@ -91,7 +109,7 @@ static mw_error open_master(mw_master **master, const mw_program *program,
     }
     settings.executable.argc = launch->given_argc;
     settings.executable.argv = launch->given_argv;
-    error = mwi_master_open(master, program, &settings, true, &has_joined, why);
+    error = mwi_master_open(master, program, &settings, true, has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
 }
@@ -105,20 +123,31 @@ static void flush_output(void)
         fflush(stdout);
 }
 
+/* The status of a process that cannot open its master or slave. Other ranks of an MPI job wait for
+ * it in vain unless it has joined them, so it ends the job. */
+static int fail_open(const struct launch *launch, mw_error error, bool has_joined,
+                     const char *sentence)
+{
+    int status = status_of(error);
+    print_sentence(launch, sentence);
+    if (!has_joined)
+        mwi_job_abort(&launch->job, status);
+    return status;
+}
+
 static int run_master(const mw_program *program, const mw_options *options,
                       const struct launch *launch, enum mwi_mode mode)
 {
     mw_master *master;
     mw_reason why = {""};
-    mw_error error = open_master(&master, program, options, launch, mode, &why);
-    if (error != MW_OK) {
-        complain(launch, why.text);
-        return status_of(error);
-    }
+    bool has_joined;
+    mw_error error = open_master(&master, program, options, launch, mode, &has_joined, &why);
+    if (error != MW_OK)
+        return fail_open(launch, error, has_joined, why.text);
     int returned = STATUS_FAILURE;
     if (program->master == NULL) {
         mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
-        complain(launch, "the program has no master algorithm");
+        print_sentence(launch, "the program has no master algorithm");
     } else {
         returned = program->master(master, launch->argc, launch->argv);
     }
@@ -126,7 +155,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
     if (is_broken || (status == STATUS_FAILURE && returned == 0))
-        complain(launch, master->fault.text);
+        print_sentence(launch, master->fault.text);
     if (mwi_signals_caught() != 0)
         mwi_loop_audit(master->loop,
                        (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,
@@ -147,10 +176,8 @@ static int run_slave(const mw_program *program, const mw_options *options,
     mw_error error = mwi_slave_open(&slave, program, &settings, true, &has_joined, &reason);
     if (error == MW_EGONE && mode == MWI_MODE_TCP_SLAVE)
         return 0;
-    if (error != MW_OK) {
-        print_sentence(launch, reason.text);
-        return status_of(error);
-    }
+    if (error != MW_OK)
+        return fail_open(launch, error, has_joined, reason.text);
     int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
                                           : program->slave(slave, launch->argc, launch->argv);
     mw_error why = mwi_slave_check(slave);
@@ -160,11 +187,11 @@ static int run_slave(const mw_program *program, const mw_options *options,
     return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
 }
 
-static int run(const mw_program *program, const mw_options *options, const struct launch *launch)
+static int run_mode(const mw_program *program, const mw_options *options,
+                    const struct launch *launch, enum mwi_mode mode)
 {
-    enum mwi_mode mode = mwi_role_mode(options, launch->world);
     if (mwi_signals_install(mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
-        complain(launch, "cannot handle signals: no descriptors are left");
+        print_sentence(launch, "cannot handle signals: no descriptors are left");
         return STATUS_FAILURE;
     }
     int status = mwi_role_is_slave(mode) ? run_slave(program, options, launch, mode)
@@ -173,17 +200,45 @@ static int run(const mw_program *program, const mw_options *options, const struc
     return status;
 }
 
+/* MPI starts before signals are handled: one that comes while ranks wait for each other ends the
+ * process. */
+static int run_rank(const mw_program *program, const mw_options *options, struct launch *launch)
+{
+    mw_reason why;
+    mw_error error =
+        mwi_job_start(&launch->job, launch->launcher, give_up, launch, STATUS_USAGE, &why);
+    if (error != MW_OK) {
+        complain(launch, why.text);
+        return status_of(error);
+    }
+    enum mwi_mode mode = mwi_role_mode_of_rank(options, launch->job.self.rank);
+    if (mwi_role_is_alone(options, launch->launcher, launch->job.self.size)) {
+        mwi_job_end(&launch->job);
+        mode = MWI_MODE_LOCAL;
+    }
+    int status = run_mode(program, options, launch, mode);
+    mwi_job_end(&launch->job);
+    return status;
+}
+
+static int run(const mw_program *program, const mw_options *options, struct launch *launch)
+{
+    enum mwi_mode mode = mwi_role_mode(options, launch->launcher);
+    mwi_job_mark();
+    return mode == MWI_MODE_RANK ? run_rank(program, options, launch)
+                                 : run_mode(program, options, launch, mode);
+}
+
 /* Prints the help or the version, if the options ask for it; returns whether they do. */
 static bool print_asked(const mw_options *options, const struct launch *launch)
 {
-    bool is_first = launch->world.rank == 0;
     if (mwi_options_flag(options, MWI_OPTION_HELP)) {
-        if (is_first)
+        if (is_first(launch))
             mw_options_print_help(stdout, launch->argc > 0 ? launch->argv[0] : "PROGRAM");
         return true;
     }
     if (mwi_options_flag(options, MWI_OPTION_VERSION_STRING)) {
-        if (is_first)
+        if (is_first(launch))
             printf("mw %s\n", mw_version());
         return true;
     }
@@ -232,7 +287,7 @@ int mw_main(const mw_program *program, int argc, char **argv)
 {
     mw_options *options = NULL;
     int status = STATUS_FAILURE;
-    struct launch launch = {.world = mwi_role_world(getenv),
+    struct launch launch = {.launcher = mwi_job_launch(),
                             .given_argc = argc,
                             .given_argv = argv,
                             .argc = argc,

@@ -17,6 +17,7 @@
 
 #include "engine/membership.h"
 #include "face/decline.h"
+#include "face/job.h"
 #include "face/master_open.h"
 #include "face/master_results.h"
 #include "face/program.h"
@@ -330,11 +331,11 @@ static mw_error open_by_options(mw_master **master, const mw_program *program,
                                 const mw_options *options, int argc, char **argv, bool *has_joined,
                                 mw_reason *why)
 {
-    struct mwi_world world = mwi_role_world(getenv);
+    struct mwi_launch launch = mwi_job_launch();
     struct mwi_master_settings settings;
-    enum mwi_mode mode = mwi_role_mode_embedded(options, world, false);
+    enum mwi_mode mode = mwi_role_mode_embedded(options, launch, false);
     if (mwi_role_is_slave(mode))
-        return mwi_role_fail_slave(options, world, why);
+        return mwi_role_fail_slave(options, launch, why);
     mw_error error = mwi_settings_read_master(&settings, options, mode, 0, NULL);
     if (error != MW_OK) {
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "face/decline.h"
+#include "face/job.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
 #include "face/slave.h"
@@ -28,9 +29,13 @@ mw_error mw_options_is_slave(mw_options *options, bool *is_slave)
                                 "are slaves: ask MPI for the rank",
                                 mwi_options_master_rank(options));
     mwi_options_transports(options, &custom_count);
-    *is_slave = custom_count > 0
-                    ? mwi_options_flag(options, MWI_OPTION_SLAVE)
-                    : mwi_role_is_slave(mwi_role_mode(options, mwi_role_world(getenv)));
+    if (custom_count > 0) {
+        *is_slave = mwi_options_flag(options, MWI_OPTION_SLAVE);
+        return MW_OK;
+    }
+    struct mwi_launch launch = mwi_job_launch();
+    enum mwi_mode mode = mwi_role_mode(options, launch);
+    *is_slave = mode == MWI_MODE_RANK ? launch.rank > 0 : mwi_role_is_slave(mode);
     return MW_OK;
 }
 

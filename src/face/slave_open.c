@@ -18,6 +18,7 @@
 #include "base/decimal.h"
 #include "base/time.h"
 #include "face/decline.h"
+#include "face/job.h"
 #include "face/program.h"
 #include "face/slave.h"
 #include "loop/machine.h"
@@ -404,11 +405,11 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
 static mw_error open_by_options(mw_slave **slave, const mw_program *program,
                                 const mw_options *options, bool *has_joined, mw_reason *why)
 {
-    struct mwi_world world = mwi_role_world(getenv);
+    struct mwi_launch launch = mwi_job_launch();
     struct mwi_slave_settings settings;
-    enum mwi_mode mode = mwi_role_mode_embedded(options, world, true);
+    enum mwi_mode mode = mwi_role_mode_embedded(options, launch, true);
     if (mode != MWI_MODE_CUSTOM && !mwi_role_is_slave(mode))
-        return mwi_role_fail_master(options, world, why);
+        return mwi_role_fail_master(options, launch, why);
     mwi_settings_read_slave(&settings, options, mode);
     return mwi_slave_open(slave, program, &settings, false, has_joined, why);
 }

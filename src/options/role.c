@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Decides the mode of a process. The flags --mw-master, --mw-slave and --mw-local win over
- * --mw-transport, and that wins over the guess from the MPI launcher. The public functions of face/
- * call this before they read settings.
+ * --mw-transport, and that wins over the launcher, which says only that there are several
+ * processes: which of them is the master is for MPI to say. The public functions of face/ call this
+ * before they read settings.
  *
- * Invariants: check.c has refused contradictory options before, so mwi_role_mode always finds a
- * mode; the environment is read through `get` alone, so that a test can make it up.
+ * Invariant: check.c has refused contradictory options before, so mwi_role_mode always finds a
+ * mode.
  *
  * To add a mode, add an enumerator in role.h, a test in mwi_role_mode, and its settings in
  * settings.c.
@@ -13,28 +14,6 @@
 #include "options/role.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-/* The number in the text; `otherwise` if it is no number or out of range. */
-static int to_number(const char *text, int otherwise)
-{
-    char *end;
-    if (text == NULL || text[0] == '\0')
-        return otherwise;
-    long number = strtol(text, &end, 10);
-    return *end == '\0' && number >= 0 && number <= INT32_MAX ? (int)number : otherwise;
-}
-
-struct mwi_world mwi_role_world(char *(*get)(const char *name))
-{
-    if (get("OMPI_COMM_WORLD_SIZE") != NULL)
-        return (struct mwi_world){to_number(get("OMPI_COMM_WORLD_SIZE"), 1),
-                                  to_number(get("OMPI_COMM_WORLD_RANK"), 0)};
-    if (get("PMIX_RANK") != NULL && get("SLURM_STEP_NUM_TASKS") != NULL)
-        return (struct mwi_world){to_number(get("SLURM_STEP_NUM_TASKS"), 1),
-                                  to_number(get("PMIX_RANK"), 0)};
-    return (struct mwi_world){1, 0};
-}
 
 /* With a communicator, "tcp" alone comes from the environment and is meant for other programs. */
 static enum mwi_mode mpi_master_mode(const mw_options *options)
@@ -44,7 +23,7 @@ static enum mwi_mode mpi_master_mode(const mw_options *options)
     return is_mixed ? MWI_MODE_MIXED_MASTER : MWI_MODE_MPI_MASTER;
 }
 
-enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
+enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_launch launch)
 {
     bool is_auto = mwi_options_names_transport(options, "auto");
     bool is_mpi = mwi_options_names_transport(options, "mpi");
@@ -59,19 +38,38 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_world world)
     if (mwi_options_is_set(options, MWI_OPTION_LOCAL))
         return mwi_options_integer(options, MWI_OPTION_LOCAL) == 0 ? MWI_MODE_SERIAL
                                                                    : MWI_MODE_LOCAL;
-    if (is_mpi || (is_auto && world.size > 1))
-        return world.rank == 0 ? mpi_master_mode(options) : MWI_MODE_MPI_SLAVE;
-    return MWI_MODE_LOCAL;
+    return is_mpi || (is_auto && launch.size != 1) ? MWI_MODE_RANK : MWI_MODE_LOCAL;
 }
 
-enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_world world,
+enum mwi_mode mwi_role_mode_of_rank(const mw_options *options, int rank)
+{
+    return rank == 0 ? mpi_master_mode(options) : MWI_MODE_MPI_SLAVE;
+}
+
+bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int size)
+{
+    return size == 1 && launch.size < 2 && launch.rank < 1 &&
+           mwi_options_names_transport(options, "auto");
+}
+
+/* MPI is asked by open; until then the launcher's word counts, or the user's if it says nothing. */
+static enum mwi_mode guess_rank(const mw_options *options, struct mwi_launch launch, bool is_slave)
+{
+    int rank = is_slave ? 1 : 0;
+    return mwi_role_mode_of_rank(options, launch.rank >= 0 ? launch.rank : rank);
+}
+
+enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_launch launch,
                                      bool is_slave)
 {
     size_t custom_count;
     mwi_options_transports(options, &custom_count);
     if (mwi_options_communicator(options) != NULL)
         return is_slave ? MWI_MODE_MPI_SLAVE : mpi_master_mode(options);
-    return custom_count > 0 ? MWI_MODE_CUSTOM : mwi_role_mode(options, world);
+    if (custom_count > 0)
+        return MWI_MODE_CUSTOM;
+    enum mwi_mode mode = mwi_role_mode(options, launch);
+    return mode == MWI_MODE_RANK ? guess_rank(options, launch, is_slave) : mode;
 }
 
 bool mwi_role_is_slave(enum mwi_mode mode)
@@ -80,7 +78,7 @@ bool mwi_role_is_slave(enum mwi_mode mode)
            mode == MWI_MODE_MPI_SLAVE || mode == MWI_MODE_SERIAL_SLAVE;
 }
 
-mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, mw_reason *why)
+mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_launch launch, mw_reason *why)
 {
     enum mwi_option_source source = mwi_options_source(options, MWI_OPTION_SLAVE);
     if (mwi_options_flag(options, MWI_OPTION_SLAVE))
@@ -89,21 +87,18 @@ mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_world world, 
                  source == MWI_SOURCE_ENVIRONMENT ? "MW_SLAVE=1" : "--mw-slave");
     else
         snprintf(why->text, sizeof why->text,
-                 "the MPI launcher makes this process rank %d of %d, which is a slave: open it "
-                 "with mw_slave_open",
-                 world.rank, world.size);
+                 "%s makes this process rank %d, which is a slave: open it with mw_slave_open",
+                 launch.name, launch.rank);
     return MW_EUSAGE;
 }
 
-mw_error mwi_role_fail_master(const mw_options *options, struct mwi_world world, mw_reason *why)
+mw_error mwi_role_fail_master(const mw_options *options, struct mwi_launch launch, mw_reason *why)
 {
-    enum mwi_mode mode = mwi_role_mode(options, world);
-    if (world.size > 1 && mode != MWI_MODE_LOCAL && mode != MWI_MODE_SERIAL &&
-        mode != MWI_MODE_TCP_MASTER)
+    enum mwi_mode mode = mwi_role_mode(options, launch);
+    if (launch.size != 1 && mode == MWI_MODE_RANK)
         snprintf(why->text, sizeof why->text,
-                 "the MPI launcher makes this process rank 0 of %d, which is the master: open it "
-                 "with mw_master_open",
-                 world.size);
+                 "%s makes this process rank 0, which is the master: open it with mw_master_open",
+                 launch.name);
     else
         snprintf(why->text, sizeof why->text,
                  "the options do not make this process a slave: set \"slave\"");

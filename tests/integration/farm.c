@@ -195,6 +195,23 @@ static void where(mw_call *call)
         mw_call_return(call, "ls", tag, folder);
 }
 
+/* Returns the first line that the command in FARM_COMMAND prints. */
+static void command(mw_call *call)
+{
+    int64_t tag, argument;
+    char line[LIST_SIZE] = "";
+    const char *text = getenv("FARM_COMMAND");
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    FILE *child = text == NULL ? NULL : popen(text, "r");
+    if (child == NULL || fgets(line, sizeof line, child) == NULL)
+        mw_call_fail(call, "the command prints nothing");
+    line[strcspn(line, "\n")] = '\0';
+    mw_call_return(call, "ls", tag, line);
+    if (child != NULL)
+        pclose(child);
+}
+
 /* Prints to both streams. */
 static void say(mw_call *call)
 {
@@ -345,6 +362,7 @@ int main(int argc, char **argv)
                                               {"big", big},
                                               {"descriptors", descriptors},
                                               {"descriptors_of_child", descriptors_of_child},
+                                              {"command", command},
                                               {"say", say},
                                               {"where", where},
                                               {0}};

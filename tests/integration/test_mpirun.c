@@ -16,15 +16,22 @@
 /* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
-/* Starts mpirun with `ranks_count` ranks of a program and its arguments. */
-static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
-                                  const char *const *program)
+/* Starts mpirun with `ranks_count` ranks of a program and its arguments, and with the variable in
+ * their environment if it is not NULL. */
+static struct mwt_process *mpirun_with(struct mwt_crew *crew, const char *ranks_count,
+                                       const char *variable, const char *const *program)
 {
     const char *argv[24] = {MWT_MPIEXEC, "-n", ranks_count};
     for (size_t i = 3; *program != NULL && i < 23; i++)
         argv[i] = *program++;
-    return mwt_start(crew,
-                     &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK)});
+    return mwt_start(
+        crew, &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK, variable)});
+}
+
+static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
+                                  const char *const *program)
+{
+    return mpirun_with(crew, ranks_count, NULL, program);
 }
 
 /* The same unchanged program is a farm: rank 0 is the master, the others are slaves. */
@@ -55,6 +62,71 @@ static void test_local_under_launcher(void)
 
     check_hello(one, 1, 2);
     check_hello(two, 2, 2);
+    mwt_crew_destroy(crew);
+}
+
+/* A program that a task starts inherits the launcher's variables, but it is no rank: it is a farm
+ * on its own. */
+static void test_started_by_task(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *inner = mwt_format(
+        crew, "FARM_COMMAND=%s --mw-quiet --mw-local 2 echo 5 2>&1 | grep farm:", MWT_FARM);
+    const char *guess =
+        mwt_format(crew, "FARM_COMMAND=%s --mw-quiet echo 5 2>&1 | grep farm:", MWT_FARM);
+
+    struct mwt_process *chosen =
+        mpirun_with(crew, "3", inner, MWT_ARGV(MWT_FARM, "--mw-quiet", "command", "2"));
+    CU_ASSERT_EQUAL(mwt_await_end(chosen), 0);
+    struct mwt_process *automatic =
+        mpirun_with(crew, "3", guess, MWT_ARGV(MWT_FARM, "--mw-quiet", "command", "2"));
+    CU_ASSERT_EQUAL(mwt_await_end(automatic), 0);
+    /* Slaves of a local farm under a launcher start programs, too. */
+    struct mwt_process *local = mpirun_with(
+        crew, "2", guess, MWT_ARGV(MWT_FARM, "--mw-quiet", "--mw-local", "1", "command", "1"));
+    CU_ASSERT_EQUAL(mwt_await_end(local), 0);
+
+    const char *line = ": farm: 5 done, 0 failed, 0 unrunnable, 0 lost";
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(chosen, MWT_OUT), line), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(automatic, MWT_OUT), line), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(local, MWT_OUT), line), 2);
+    mwt_crew_destroy(crew);
+}
+
+/* A launcher of another MPI starts several processes that this MPI does not join. They end with a
+ * sentence, unless their options say what each of them is. */
+static void test_foreign_launcher(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const variables[] = {NO_LEAK_CHECK, "MV2_COMM_WORLD_SIZE=3",
+                                     "MV2_COMM_WORLD_RANK=0", NULL};
+    const char *const of_second[] = {NO_LEAK_CHECK, "MV2_COMM_WORLD_SIZE=3",
+                                     "MV2_COMM_WORLD_RANK=1", NULL};
+
+    struct mwt_process *first = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD), .environment = variables});
+    struct mwt_process *second = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD, "--mw-transport", "mpi"),
+                                  .environment = of_second});
+    struct mwt_process *local =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD, "--mw-local", "1"),
+                                            .environment = variables});
+    struct mwt_process *slave = mwt_start(
+        crew,
+        &(struct mwt_start){.argv = MWT_ARGV(MWT_HELLO_WORLD, "--mw-slave", "--mw-connect-timeout",
+                                             "0.01", "--mw-resource-file", mwt_path(crew, "m.rsc")),
+                            .environment = of_second});
+
+    CU_ASSERT_EQUAL(mwt_await_end(first), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(first, MWT_ERR),
+                                  "hello_world: mpirun_rsh started 3 processes, but for "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(first, MWT_ERR), "each of them is alone"));
+    CU_ASSERT_EQUAL(mwt_await_end(second), 2);
+    CU_ASSERT_STRING_EQUAL(mwt_output(second, MWT_ERR), "");
+    CU_ASSERT_EQUAL(mwt_await_end(local), 0);
+    check_hello(local, 1, 1);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(slave, MWT_ERR), "no master accepted this slave"));
     mwt_crew_destroy(crew);
 }
 
@@ -191,6 +263,8 @@ int main(void)
     CU_TestInfo tests[] = {
         {"ranks", test_ranks},
         {"local under a launcher", test_local_under_launcher},
+        {"started by a task", test_started_by_task},
+        {"foreign launcher", test_foreign_launcher},
         {"many tasks", test_many_tasks},
         {"exit status", test_exit_status},
         {"wrong usage", test_wrong_usage},

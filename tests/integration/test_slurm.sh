@@ -219,6 +219,30 @@ test_mpi_commands() {
     check_hello salloc.out 3
 }
 
+# Without a way for MPI to join the processes that srun starts, there are sentences and no farms; with
+# options that say what each process is there is no MPI.
+test_plain_srun() {
+    local status
+    srun --mpi=none -n 3 "$hello" >plain.out 2>plain.log </dev/null
+    status=$?
+    [ $status -eq 2 ] || fail "a plain srun exits with $status"
+    check "one sentence" has_lines 1 '^hello_world: srun started 3 processes, but ' plain.log
+    check "no farm" has_lines 0 . plain.out
+
+    srun --mpi=none -n 2 "$hello" --mw-local 1 >own.out 2>own.log </dev/null ||
+        fail "srun of local farms exits with $?"
+    check "two farms" has_lines 2 '^Master algo cleanup form.$' own.out
+
+    rm -f farm.rsc
+    "$farm" nap:20 100 --mw-master --mw-master-host 127.0.0.1 --mw-resource-file farm.rsc \
+        >own-master.out 2>own-master.log </dev/null &
+    srun --mpi=none -n 3 "$farm" --mw-slave --mw-resource-file farm.rsc </dev/null ||
+        fail "srun of slaves exits with $?"
+    wait $! || fail "their master exits with $?"
+    check "all tasks" has_line '^farm: 100 done, 0 failed, 0 unrunnable, 0 lost or wrong$' \
+        own-master.out
+}
+
 # A farm over MPI in one batch job; what is run without arguments; and a job that loses a rank ends.
 test_mpi_batch() {
     submit -o mpi.out "$batch/mpi.sbatch" "$hello"
@@ -335,6 +359,7 @@ export MW_CONNECT_TIMEOUT=$patience_s MW_SHUTDOWN_TIMEOUT=$patience_s
 
 if [ -n "$mpiexec" ]; then
     test_mpi_commands
+    test_plain_srun
     test_mpi_batch
     test_mixed
 else

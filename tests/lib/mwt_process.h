@@ -52,9 +52,9 @@ const char *mwt_format(struct mwt_crew *crew, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 const char *mwt_path(struct mwt_crew *crew, const char *name);
 
-/* Starts a program. The variables MW_*, OMPI_* and PMIX_* of the test itself are not handed on; the
- * variables that Open MPI needs on a small machine, and as root, are set. The process ends when the
- * test program does. Never NULL. */
+/* Starts a program. The variables of mw and of launchers that the test itself has are not handed
+ * on; the variables that Open MPI needs on a small machine, and as root, are set. The process ends
+ * when the test program does. Never NULL. */
 struct mwt_process *mwt_start(struct mwt_crew *crew, const struct mwt_start *start);
 
 /* The same with arguments only: mwt_run_program(crew, "ls", "-l", NULL). */

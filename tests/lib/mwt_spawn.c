@@ -18,8 +18,11 @@
 
 static bool is_foreign(const char *variable)
 {
-    return strncmp(variable, "MW_", 3) == 0 || strncmp(variable, "OMPI_", 5) == 0 ||
-           strncmp(variable, "PMIX_", 5) == 0;
+    static const char *const prefixes[] = {"MW_", "OMPI_", "PMIX_", "PMI_", "SLURM_STEP"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
 }
 
 static void set_environment(const char *const *added)

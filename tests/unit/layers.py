@@ -24,8 +24,8 @@ OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
 # Files that are written and read below the loop, and the clock, which only transports, loop and face may read.
 MAY_REACH_OUT = {"base/clock", "record/disk_file", "record/outlet", "record/resource_file"}
-# A signal handler reaches nothing but what is global.
-MAY_BE_GLOBAL = {"loop/signals"}
+# A signal handler and an exit handler reach nothing but what is global.
+MAY_BE_GLOBAL = {"loop/signals", "face/job"}
 
 problems = []
 

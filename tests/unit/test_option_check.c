@@ -15,7 +15,7 @@
 #include "options/role.h"
 
 /* No MPI launcher. */
-static const struct mwi_world alone = {1, 0};
+static const struct mwi_launch alone = {.size = 1};
 
 /* Command lines, and their sentences; NULL for a command line without contradiction. */
 static void test_contradictions(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The role of a process, which follows from its options and its launcher. A new launcher gets its
- * variables in the last test.
+ * The role of a process, which follows from its options, its launcher and its rank. A new mode gets
+ * lines in `expectations`.
  */
 #include "options/role.h"
 
@@ -12,43 +12,42 @@
 
 #include "mwt_run.h"
 
-/* The options that are set, the size of the world and the rank in it; and the resulting mode or
- * sentence. */
+/* The options that are set, the number of processes that a launcher started, 0 if it does not say;
+ * and the resulting mode. */
 struct expectation {
     const char *settings[3][2];
-    struct mwi_world world;
+    int size;
     enum mwi_mode mode;
 };
 
 static const struct expectation expectations[] = {
-    {{{NULL}}, {1, 0}, MWI_MODE_LOCAL},
-    {{{"local", "3"}}, {1, 0}, MWI_MODE_LOCAL},
-    {{{"local", "0"}}, {1, 0}, MWI_MODE_SERIAL},
-    {{{"local", "0"}, {"transport", "local"}}, {1, 0}, MWI_MODE_SERIAL},
-    {{{"transport", "local"}}, {1, 0}, MWI_MODE_LOCAL},
-    {{{"master", "1"}}, {1, 0}, MWI_MODE_TCP_MASTER},
-    {{{"transport", "tcp"}}, {1, 0}, MWI_MODE_TCP_MASTER},
-    {{{"transport", "tcp"}, {"master", "1"}}, {1, 0}, MWI_MODE_TCP_MASTER},
-    {{{"slave", "1"}}, {1, 0}, MWI_MODE_TCP_SLAVE},
-    {{{"transport", "tcp"}, {"slave", "1"}}, {1, 0}, MWI_MODE_TCP_SLAVE},
-    {{{"slave", "1"}, {"channel", "5"}}, {1, 0}, MWI_MODE_CHANNEL_SLAVE},
-    {{{"slave", "1"}, {"channel", "0"}}, {1, 0}, MWI_MODE_CHANNEL_SLAVE},
-    {{{"transport", "mpi"}}, {1, 0}, MWI_MODE_MPI_MASTER},
-    /* Under an MPI launcher. */
-    {{{NULL}}, {4, 0}, MWI_MODE_MPI_MASTER},
-    {{{NULL}}, {4, 1}, MWI_MODE_MPI_SLAVE},
-    {{{NULL}}, {4, 3}, MWI_MODE_MPI_SLAVE},
-    {{{"transport", "mpi"}}, {4, 0}, MWI_MODE_MPI_MASTER},
-    {{{"transport", "mpi"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
-    {{{"transport", "mpi,tcp"}}, {4, 0}, MWI_MODE_MIXED_MASTER},
-    {{{"transport", "mpi,tcp"}}, {4, 2}, MWI_MODE_MPI_SLAVE},
+    {{{NULL}}, 1, MWI_MODE_LOCAL},
+    {{{"local", "3"}}, 1, MWI_MODE_LOCAL},
+    {{{"local", "0"}}, 1, MWI_MODE_SERIAL},
+    {{{"local", "0"}, {"transport", "local"}}, 1, MWI_MODE_SERIAL},
+    {{{"transport", "local"}}, 1, MWI_MODE_LOCAL},
+    {{{"master", "1"}}, 1, MWI_MODE_TCP_MASTER},
+    {{{"transport", "tcp"}}, 1, MWI_MODE_TCP_MASTER},
+    {{{"transport", "tcp"}, {"master", "1"}}, 1, MWI_MODE_TCP_MASTER},
+    {{{"slave", "1"}}, 1, MWI_MODE_TCP_SLAVE},
+    {{{"transport", "tcp"}, {"slave", "1"}}, 1, MWI_MODE_TCP_SLAVE},
+    {{{"slave", "1"}, {"channel", "5"}}, 1, MWI_MODE_CHANNEL_SLAVE},
+    {{{"slave", "1"}, {"channel", "0"}}, 1, MWI_MODE_CHANNEL_SLAVE},
+    {{{"transport", "mpi"}}, 1, MWI_MODE_RANK},
+    /* Under a launcher only MPI knows. */
+    {{{NULL}}, 4, MWI_MODE_RANK},
+    {{{NULL}}, 0, MWI_MODE_RANK},
+    {{{"transport", "mpi"}}, 4, MWI_MODE_RANK},
+    {{{"transport", "mpi,tcp"}}, 4, MWI_MODE_RANK},
     /* The user's options win over the launcher. */
-    {{{"transport", "local"}}, {4, 2}, MWI_MODE_LOCAL},
-    {{{"local", "3"}}, {4, 2}, MWI_MODE_LOCAL},
-    {{{"local", "0"}}, {4, 2}, MWI_MODE_SERIAL},
-    {{{"master", "1"}}, {4, 2}, MWI_MODE_TCP_MASTER},
-    {{{"slave", "1"}}, {4, 0}, MWI_MODE_TCP_SLAVE},
-    {{{"slave", "1"}, {"channel", "5"}}, {4, 0}, MWI_MODE_CHANNEL_SLAVE},
+    {{{"transport", "local"}}, 4, MWI_MODE_LOCAL},
+    {{{"local", "3"}}, 4, MWI_MODE_LOCAL},
+    {{{"local", "0"}}, 4, MWI_MODE_SERIAL},
+    {{{"master", "1"}}, 4, MWI_MODE_TCP_MASTER},
+    {{{"slave", "1"}}, 4, MWI_MODE_TCP_SLAVE},
+    {{{"transport", "tcp"}}, 4, MWI_MODE_TCP_MASTER},
+    {{{"slave", "1"}}, 0, MWI_MODE_TCP_SLAVE},
+    {{{"slave", "1"}, {"channel", "5"}}, 4, MWI_MODE_CHANNEL_SLAVE},
 };
 
 /* Role flags win over --mw-transport, and that over guesses. */
@@ -63,10 +62,46 @@ static void test_modes(void)
                 mw_options_set(options, is_expected->settings[j][0], is_expected->settings[j][1]),
                 MW_OK);
 
-        CU_ASSERT_EQUAL(mwi_role_mode(options, is_expected->world), is_expected->mode);
+        struct mwi_launch launch = {.size = is_expected->size, .rank = 2, .name = "mpirun"};
+        CU_ASSERT_EQUAL(mwi_role_mode(options, launch), is_expected->mode);
 
         mw_options_destroy(options);
     }
+}
+
+/* Rank 0 is the master, and listens for TCP slaves too if it is told to. */
+static void test_ranks(void)
+{
+    mw_options *options;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+
+    CU_ASSERT_EQUAL(mwi_role_mode_of_rank(options, 0), MWI_MODE_MPI_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_of_rank(options, 1), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mw_options_set(options, "transport", "mpi,tcp"), MW_OK);
+    CU_ASSERT_EQUAL(mwi_role_mode_of_rank(options, 0), MWI_MODE_MIXED_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_of_rank(options, 3), MWI_MODE_MPI_SLAVE);
+
+    mw_options_destroy(options);
+}
+
+/* A process that MPI finds alone is a local farm only if the launcher does not say that it has
+ * started others, and the options do not ask for MPI. */
+static void test_alone(void)
+{
+    const struct mwi_launch unknown = {.size = 0, .rank = 0, .name = "prun"};
+    const struct mwi_launch second = {.size = 0, .rank = 1, .name = "prun"};
+    const struct mwi_launch several = {.size = 2, .rank = 0, .name = "srun"};
+    mw_options *options;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+
+    CU_ASSERT_TRUE(mwi_role_is_alone(options, unknown, 1));
+    CU_ASSERT_FALSE(mwi_role_is_alone(options, unknown, 2));
+    CU_ASSERT_FALSE(mwi_role_is_alone(options, second, 1));
+    CU_ASSERT_FALSE(mwi_role_is_alone(options, several, 1));
+    CU_ASSERT_EQUAL(mw_options_set(options, "transport", "mpi"), MW_OK);
+    CU_ASSERT_FALSE(mwi_role_is_alone(options, unknown, 1));
+
+    mw_options_destroy(options);
 }
 
 /* The modes that are slaves. */
@@ -86,12 +121,18 @@ static void test_slaves(void)
 /* A program that opens a master or a slave itself, on a communicator, has chosen its role. */
 static void test_embedded(void)
 {
-    const struct mwi_world alone = {1, 0};
+    const struct mwi_launch alone = {.size = 1};
+    const struct mwi_launch second = {.size = 2, .rank = 1, .name = "mpirun"};
+    const struct mwi_launch unknown = {.size = 2, .rank = -1, .name = "mpirun"};
     int comm = 0;
     mw_options *options;
     CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
 
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_LOCAL);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, second, true), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, second, false), MWI_MODE_MPI_SLAVE);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, unknown, false), MWI_MODE_MPI_MASTER);
+    CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, unknown, true), MWI_MODE_MPI_SLAVE);
     mw_options_set_communicator(options, &comm, 1);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
@@ -165,10 +206,10 @@ static void test_wrong_role(void)
 
     set_world("4", "2");
     CU_ASSERT_EQUAL(mw_master_open(&master, &program, options), MW_EUSAGE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "launcher makes this process rank 2"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "mpirun makes this process rank 2"));
     set_world("4", "0");
     CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, options), MW_EUSAGE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "launcher makes this process rank 0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "mpirun makes this process rank 0"));
     CU_ASSERT_EQUAL(mw_options_set(options, "local", "2"), MW_OK);
     CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, options), MW_EUSAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "set \"slave\""));
@@ -187,100 +228,12 @@ static void test_wrong_role(void)
     unsetenv("OMPI_COMM_WORLD_RANK");
 }
 
-static char *get_nothing(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-static char *find(const char *const variables[][2], const char *name)
-{
-    static char value[64];
-    for (; variables[0][0] != NULL; variables++)
-        if (strcmp(variables[0][0], name) == 0)
-            return strcpy(value, variables[0][1]);
-    return NULL;
-}
-
-static char *get_of_mpirun(const char *name)
-{
-    static const char *const variables[][2] = {
-        {"OMPI_COMM_WORLD_SIZE", "16"}, {"OMPI_COMM_WORLD_RANK", "7"}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-static char *get_of_srun(const char *name)
-{
-    static const char *const variables[][2] = {
-        {"PMIX_RANK", "3"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_PROCID", "5"}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-/* mpirun inside a batch job: mpirun's variables count, not the job's. */
-static char *get_of_mpirun_in_slurm(const char *name)
-{
-    static const char *const variables[][2] = {{"OMPI_COMM_WORLD_SIZE", "4"},
-                                               {"OMPI_COMM_WORLD_RANK", "2"},
-                                               {"PMIX_RANK", "1"},
-                                               {"SLURM_STEP_NUM_TASKS", "9"},
-                                               {NULL, NULL}};
-    return find(variables, name);
-}
-
-/* A job of Slurm's that was not started by its PMIx. */
-static char *get_of_plain_srun(const char *name)
-{
-    static const char *const variables[][2] = {{"SLURM_STEP_NUM_TASKS", "9"}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-static char *get_of_plain_pmix(const char *name)
-{
-    static const char *const variables[][2] = {{"PMIX_RANK", "2"}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-static char *get_nonsense(const char *name)
-{
-    static const char *const variables[][2] = {
-        {"OMPI_COMM_WORLD_SIZE", "many"}, {"OMPI_COMM_WORLD_RANK", "-1"}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-static char *get_huge(const char *name)
-{
-    static const char *const variables[][2] = {
-        {"OMPI_COMM_WORLD_SIZE", "99999999999"}, {"OMPI_COMM_WORLD_RANK", ""}, {NULL, NULL}};
-    return find(variables, name);
-}
-
-/* Each launcher has its own variables; without one, or with nonsense in them, there is one process.
- */
-static void test_worlds(void)
-{
-    static const struct {
-        char *(*get)(const char *name);
-        struct mwi_world world;
-    } cases[] = {
-        {get_nothing, {1, 0}},       {get_of_mpirun, {16, 7}},
-        {get_of_srun, {8, 3}},       {get_of_mpirun_in_slurm, {4, 2}},
-        {get_of_plain_srun, {1, 0}}, {get_of_plain_pmix, {1, 0}},
-        {get_nonsense, {1, 0}},      {get_huge, {1, 0}},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct mwi_world world = mwi_role_world(cases[i].get);
-        CU_ASSERT_EQUAL(world.size, cases[i].world.size);
-        CU_ASSERT_EQUAL(world.rank, cases[i].world.rank);
-    }
-}
-
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"modes", test_modes},       {"slaves", test_slaves},         {"embedded", test_embedded},
-        {"is slave", test_is_slave}, {"wrong role", test_wrong_role}, {"worlds", test_worlds},
-        CU_TEST_INFO_NULL,
+        {"modes", test_modes},           {"ranks", test_ranks},       {"alone", test_alone},
+        {"slaves", test_slaves},         {"embedded", test_embedded}, {"is slave", test_is_slave},
+        {"wrong role", test_wrong_role}, CU_TEST_INFO_NULL,
     };
     return mwt_run("launch", tests);
 }
