@@ -465,12 +465,17 @@ bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t
 void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
 {
     struct mwi_buffer buffer;
-    if (engine->phase != MWI_PHASE_READY)
+    bool is_ready = engine->phase == MWI_PHASE_READY;
+    if (!is_ready && engine->phase != MWI_PHASE_GREETING)
         return;
-    mwi_results_flush(&engine->results, now_ns);
+    if (is_ready)
+        mwi_results_flush(&engine->results, now_ns);
     mwi_buffer_init(&buffer);
     mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
     send_buffer(engine, &buffer);
     set_reason(engine, reason, strlen(reason));
-    end(engine, MWI_PHASE_GONE, MWI_AUDIT_EOF, now_ns);
+    if (is_ready)
+        end(engine, MWI_PHASE_GONE, MWI_AUDIT_EOF, now_ns);
+    else
+        engine->phase = MWI_PHASE_APART;
 }

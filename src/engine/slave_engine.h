@@ -97,7 +97,8 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave
 /* Whether results were sent that must leave before the next task begins, which may take long. */
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns);
 
-/* Sends the results that wait and a goodbye; the phase is then GONE. */
+/* Sends the results that wait and a goodbye; the phase is then GONE. Before the welcome, which the
+ * master may have sent with tasks behind it, only the goodbye; the phase is then APART. */
 void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns);
 
 #endif

@@ -434,9 +434,9 @@ void mw_slave_close(mw_slave *slave)
     if (slave == NULL)
         return;
     slave->has_left = slave->engine.phase == MWI_PHASE_READY;
+    bool has_returned = slave->has_left && slave->broken != MW_EINTERRUPTED;
     mwi_slave_engine_leave(&slave->engine,
-                           slave->broken == MW_EINTERRUPTED ? slave->error.text
-                                                            : "the slave algorithm has returned",
+                           has_returned ? "the slave algorithm has returned" : slave->error.text,
                            mwi_loop_now(slave->loop));
     mwi_loop_carry_out(slave->loop);
     audit(slave, (struct mwi_audit_record){
