@@ -120,7 +120,7 @@ static size_t slaves_wanted(const struct mwi_local_settings *settings)
 {
     if (settings->slaves_count > 0)
         return settings->slaves_count;
-    return mwi_processors_usable();
+    return mwi_processors_usable(getenv);
 }
 
 /* A large farm needs its descriptors for the sockets of its slaves. */

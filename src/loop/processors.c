@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Counts the processors that this process may use, for local.c, which starts a slave for each. The
- * affinity of the process covers taskset, cpusets and batch systems that bind; a quota of a control
- * group limits time on all processors together. A quota holds for all groups below, so the group of
- * the process and all above it are asked.
+ * affinity of the process covers taskset, cpusets and batch systems that bind; Slurm need not bind,
+ * and tells a job's share in the environment. A quota of a control group limits time on all
+ * processors together. A quota holds for all groups below, so the group of the process and all
+ * above it are asked.
  *
  * Invariant: a file that is missing or strange means no limit. The control groups are expected
  * where all distributions mount them, below /sys/fs/cgroup. In a container its files may be those
- * of the container's own group, which is then found on the way up.
- */
+ * of the container's own group, which is then found on the way up. */
 #include "loop/processors.h"
 
 #include <fcntl.h>
@@ -149,13 +149,26 @@ static size_t count_bound(void)
     return 0;
 }
 
-size_t mwi_processors_usable(void)
+/* SIZE_MAX: this is no job of Slurm. */
+static size_t count_of_job(char *(*get)(const char *name))
+{
+    const char *text = get("SLURM_CPUS_ON_NODE");
+    long count = text == NULL ? 0 : strtol(text, NULL, 10);
+    return count > 0 ? (size_t)count : SIZE_MAX;
+}
+
+static size_t smaller(size_t count, size_t other)
+{
+    return count < other ? count : other;
+}
+
+size_t mwi_processors_usable(char *(*get)(const char *name))
 {
     size_t count = count_bound();
     if (count == 0) {
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         count = online < 1 ? 1 : (size_t)online;
     }
-    size_t quota = mwi_processors_quota(read_file, NULL);
-    return quota < count ? quota : count;
+    count = smaller(count, mwi_processors_quota(read_file, NULL));
+    return smaller(count, count_of_job(get));
 }

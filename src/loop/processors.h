@@ -14,8 +14,9 @@
 typedef bool mwi_processors_reader(void *context, const char *path, char *text, size_t size);
 
 /* The processors on which the system lets the calling thread run, but no more than the quotas of
- * its control groups amount to, rounded up. At least 1. */
-size_t mwi_processors_usable(void);
+ * its control groups amount to, rounded up, and no more than Slurm has given the job on this node:
+ * `get` reads the environment. At least 1. */
+size_t mwi_processors_usable(char *(*get)(const char *name));
 
 /* The processors that the smallest quota of this process's control groups amounts to, rounded up;
  * SIZE_MAX if there is no quota. At least 1. */

@@ -243,6 +243,12 @@ test_plain_srun() {
         own-master.out
 }
 
+# A local farm has as many slaves as its job has processors, though this Slurm does not bind it.
+test_share() {
+    srun --mpi=none -n 1 "$hello" >share.out 2>share.log </dev/null || fail "srun exits with $?"
+    check_hello share.out 1
+}
+
 # A farm over MPI in one batch job; what is run without arguments; and a job that loses a rank ends.
 test_mpi_batch() {
     submit -o mpi.out "$batch/mpi.sbatch" "$hello"
@@ -365,6 +371,7 @@ if [ -n "$mpiexec" ]; then
 else
     echo "NOT TESTED: MPI, since this is a build without"
 fi
+test_share
 test_farm
 test_farm_by_default
 test_cancel

@@ -114,6 +114,32 @@ static void test_first_version(void)
     check_quota(cpuset_only, SIZE_MAX);
 }
 
+static char *no_variable(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+/* A job of Slurm with one processor of its node. */
+static char *one_of_job(const char *name)
+{
+    static char one[] = "1";
+    return strcmp(name, "SLURM_CPUS_ON_NODE") == 0 ? one : NULL;
+}
+
+static char *strange_job(const char *name)
+{
+    static char text[] = "4(x2)", negative[] = "-1";
+    return strcmp(name, "SLURM_CPUS_ON_NODE") == 0 ? negative : text;
+}
+
+/* A job of Slurm uses its share of the node, though Slurm may not bind it to that. */
+static void test_job(void)
+{
+    CU_ASSERT_EQUAL(mwi_processors_usable(one_of_job), 1);
+    CU_ASSERT_EQUAL(mwi_processors_usable(strange_job), mwi_processors_usable(no_variable));
+}
+
 /* A process that is bound to one processor may use one. */
 static void test_bound(void)
 {
@@ -125,9 +151,9 @@ static void test_bound(void)
     CPU_ZERO(&one);
     CPU_SET(first, &one);
 
-    size_t all = mwi_processors_usable();
+    size_t all = mwi_processors_usable(no_variable);
     CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof one, &one), 0);
-    size_t bound = mwi_processors_usable();
+    size_t bound = mwi_processors_usable(no_variable);
 
     CU_ASSERT_TRUE(all >= 1 && all <= (size_t)CPU_COUNT(&before));
     CU_ASSERT_EQUAL(bound, 1);
@@ -142,6 +168,7 @@ int main(void)
         {"groups above", test_groups_above},
         {"container", test_container},
         {"first version", test_first_version},
+        {"job", test_job},
         {"bound", test_bound},
         CU_TEST_INFO_NULL,
     };
