@@ -243,8 +243,9 @@ typedef struct mw_policy {
     /* Among the waiting unordered tasks, a higher priority is sent first; within one priority, the
      * task that was submitted first. */
     int priority;
-    /* In seconds, at most 1e9: a slave that has had the task for longer is dropped, and the task
-     * counts as lost with it. 0: no limit. */
+    /* In seconds, at most 1e9: a slave that has run the task for longer is dropped, and the task
+     * counts as lost with it. Time in which the master serves no slaves does not count. 0: no
+     * limit. */
     double time_limit_s;
 } mw_policy;
 

@@ -77,7 +77,7 @@ static bool is_large(const struct mwi_task_entry *task)
 
 /* Sends a large task in a message of its own, its arguments from where they lie. */
 static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                       struct mwi_task_entry *task)
+                       struct mwi_task_entry *task, bool is_timed)
 {
     struct mwi_buffer buffer;
     struct mwi_block *block = mwi_tasks_share(task);
@@ -86,7 +86,7 @@ static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry 
         return;
     }
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_task(&buffer, task->id, task->algorithm, task->is_bytes);
+    mwi_message_begin_large_task(&buffer, task->id, task->algorithm, task->is_bytes, is_timed);
     mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
     mwi_outgoing_send_body(engine, slave, &buffer, &body);
 }
@@ -122,7 +122,7 @@ static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry 
 {
     while (link != &slave->copies && engine->effects.error == MW_OK) {
         if (is_large(task_of(link))) {
-            send_large(engine, slave, task_of(link));
+            send_large(engine, slave, task_of(link), false);
             link = link->next;
         } else {
             link = send_small(engine, slave, link);
@@ -130,14 +130,27 @@ static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
 }
 
-/* Starts the clock of a task with a time limit, which is sent alone. */
-static void start_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+static bool has_limit(const struct mwi_master_engine *engine, const struct mwi_task_entry *task)
 {
-    const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
-    int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
-    if (limit_ns > 0 && !engine->config.is_untimed &&
-        !mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, limit_ns))
-        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+    return mwi_tasks_policy(&engine->tasks, task)->time_limit_ns > 0 && !engine->config.is_untimed;
+}
+
+/* Sends a task with a time limit, which is sent alone. */
+static void send_timed(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                       struct mwi_task_entry *task)
+{
+    struct mwi_buffer buffer;
+    assert(slave->load.is_alone);
+    if (is_large(task)) {
+        send_large(engine, slave, task, true);
+    } else {
+        mwi_buffer_init(&buffer);
+        mwi_message_write_timed_task(
+            &buffer, task->id, task->algorithm,
+            &(struct mwi_payload){mwi_tasks_data(task), task->size, task->is_bytes});
+        mwi_outgoing_send(engine, slave, &buffer);
+    }
+    mwi_membership_await_begin(engine, slave);
 }
 
 /* The slave gets nothing now. One that has tasks is considered again when it has returned some; an
@@ -162,8 +175,10 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
     mwi_stats_add_group(engine->groups, count);
-    send_tasks(engine, slave, last->next);
-    start_limit(engine, slave);
+    if (has_limit(engine, task_of(last->next)))
+        send_timed(engine, slave, task_of(last->next));
+    else
+        send_tasks(engine, slave, last->next);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
     if (is_idle)
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);

@@ -29,6 +29,10 @@ struct mwi_event {
     const char *reason;    /* down */
     bool is_process_end;   /* down: see mwi_loop_lose */
     mw_frame *frame;       /* frame */
+    /* Tick: for how long nobody looked at the network since the tick before, if that was long; and
+     * whether all that had arrived was handed to the engine. */
+    int64_t away_ns;
+    bool is_caught_up;
 };
 
 enum mwi_effect_kind {

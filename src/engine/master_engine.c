@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 
+#include "base/time.h"
 #include "engine/dispatch.h"
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
@@ -24,6 +25,11 @@
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
 #define GREETING_FIELDS_MAX 16
+#define OVERDUE_NS MWI_NS_PER_S
+/* The trail tells that slaves waited for the master when they did so for TELL_NS in all, and not
+ * again for TELL_PAUSE_NS. */
+#define TELL_NS MWI_NS_PER_S
+#define TELL_PAUSE_NS (60 * MWI_NS_PER_S)
 
 static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *event)
 {
@@ -172,6 +178,8 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
         mwi_membership_take_attentive(engine, slave);
     else if (message.kind == MWI_MESSAGE_PONG)
         slave->is_pinged = false;
+    else if (message.kind == MWI_MESSAGE_BEGUN)
+        mwi_membership_take_begun(engine, slave, message.begun);
     else if (message.kind == MWI_MESSAGE_GOODBYE)
         take_goodbye(engine, slave, &message);
     else
@@ -179,10 +187,14 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
                             "it sent a message that only a master sends");
 }
 
-static void fire_timers(struct mwi_master_engine *engine)
+/* A timer fires only when all messages that had arrived have been read. While messages arrive
+ * without a pause, a timer waits for OVERDUE_NS: those that had arrived when it was due have been
+ * read by then. */
+static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
 {
     struct mwi_timer_entry *timer;
-    while ((timer = mwi_timers_due(&engine->timers, engine->now_ns)) != NULL) {
+    int64_t due_ns = mwi_master_state_looked(engine) - (is_caught_up ? 0 : OVERDUE_NS);
+    while ((timer = mwi_timers_due(&engine->timers, due_ns)) != NULL) {
         switch ((enum mwi_membership_timer)timer->kind) {
         case MWI_TIMER_SHUTDOWN:
             mwi_membership_drop_stragglers(engine);
@@ -202,6 +214,26 @@ static void fire_timers(struct mwi_master_engine *engine)
     }
 }
 
+static void tick(struct mwi_master_engine *engine, const struct mwi_event *event)
+{
+    engine->away_ns += event->away_ns;
+    engine->gap_ns = event->is_caught_up ? 0 : engine->gap_ns + event->away_ns;
+    fire_timers(engine, event->is_caught_up);
+}
+
+/* A slave spoke or came while nobody looked. */
+static void tell_of_gap(struct mwi_master_engine *engine)
+{
+    engine->unheard_ns += engine->gap_ns;
+    engine->gap_ns = 0;
+    if (engine->unheard_ns < TELL_NS || engine->now_ns < engine->may_tell_ns)
+        return;
+    MWI_OUTGOING_AUDIT(engine, NULL, .kind = MWI_AUDIT_MASTER_AWAY,
+                       .count = (uint64_t)(engine->unheard_ns / MWI_NS_PER_MS));
+    engine->unheard_ns = 0;
+    engine->may_tell_ns = engine->now_ns + TELL_PAUSE_NS;
+}
+
 mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event)
 {
     mwi_slaves_reap(&engine->slaves);
@@ -218,9 +250,11 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
         take_frame(engine, event);
         break;
     case MWI_EVENT_TICK:
+        tick(engine, event);
         break;
     }
-    fire_timers(engine);
+    if (engine->gap_ns > 0 && event->kind != MWI_EVENT_TICK)
+        tell_of_gap(engine);
     mwi_dispatch_all(engine);
     return engine->effects.error;
 }
@@ -228,7 +262,8 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine)
 {
     bool can_send = !engine->is_shutting_down && mwi_dispatch_has_work(engine);
-    return can_send ? INT64_MIN : mwi_timers_deadline(&engine->timers);
+    return can_send ? INT64_MIN
+                    : mwi_time_after(mwi_timers_deadline(&engine->timers), engine->away_ns);
 }
 
 mw_error mwi_master_engine_init(struct mwi_master_engine *engine,

@@ -54,12 +54,23 @@ struct mwi_master_engine {
     struct mwi_pace pace;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
+    int64_t away_ns;     /* of that, for how long nobody looked at the network */
+    int64_t gap_ns;      /* the last time of that, until it is known whether a slave waited */
+    int64_t unheard_ns;  /* for how long slaves waited meanwhile, since the trail told of it */
+    int64_t may_tell_ns; /* when the trail may tell of it again */
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */
     uint16_t algorithms_count;
     bool is_shutting_down;
 };
+
+/* The clock of all timers: it stands still while nobody looks at the network, so that such time
+ * counts against no slave. */
+static inline int64_t mwi_master_state_looked(const struct mwi_master_engine *engine)
+{
+    return engine->now_ns - engine->away_ns;
+}
 
 /* The time of the step that begins. */
 static inline void mwi_master_state_set_time(struct mwi_master_engine *engine, int64_t now_ns)

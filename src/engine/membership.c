@@ -29,10 +29,9 @@
 bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
                                 enum mwi_membership_timer kind, int64_t after_ns)
 {
-    int64_t left_ns = INT64_MAX - engine->now_ns;
     timer->kind = (int)kind;
     return mwi_timers_start(&engine->timers, timer,
-                            engine->now_ns + (after_ns < left_ns ? after_ns : left_ns));
+                            mwi_time_after(mwi_master_state_looked(engine), after_ns));
 }
 
 static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
@@ -234,7 +233,7 @@ void mwi_membership_greet(struct mwi_master_engine *engine, struct mwi_slave_ent
 
 void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    slave->idle_since_ns = engine->now_ns;
+    slave->idle_since_ns = mwi_master_state_looked(engine);
     slave->is_pinged = false;
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
 }
@@ -246,7 +245,7 @@ static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
 
 void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    slave->idle_since_ns = engine->now_ns;
+    slave->idle_since_ns = mwi_master_state_looked(engine);
     if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
                                     ping_interval_ns(engine)))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
@@ -255,7 +254,7 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     int64_t interval_ns = ping_interval_ns(engine);
-    int64_t idle_ns = engine->now_ns - slave->idle_since_ns;
+    int64_t idle_ns = mwi_master_state_looked(engine) - slave->idle_since_ns;
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
     struct mwi_buffer buffer;
     if (slave->state == MWI_SLAVE_CONNECTING) {
@@ -280,10 +279,46 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
+void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    slave->is_limit_running = false;
+    slave->has_begun = false;
+    if (!mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
+                                    engine->config.client_timeout_ns))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
+static void begin_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                        const struct mwi_task_entry *task)
+{
+    slave->is_limit_running = true;
+    if (!mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
+                                    mwi_tasks_policy(&engine->tasks, task)->time_limit_ns))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
+void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               uint64_t id)
+{
+    const struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, id);
+    if (copy == NULL || copy->task->id != id || slave->has_begun ||
+        mwi_tasks_policy(&engine->tasks, copy->task)->time_limit_ns == 0) {
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it began a task that it does not have, or is not to tell of");
+        return;
+    }
+    slave->has_begun = true;
+    begin_limit(engine, slave, copy->task);
+}
+
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     char seconds[MWI_DECIMAL_BYTES];
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
+    if (!slave->is_limit_running) {
+        begin_limit(engine, slave, task);
+        return;
+    }
     int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
     mwi_decimal_write(seconds, mwi_time_to_seconds(limit_ns));
     mwi_membership_drop(engine, slave, MW_LOSS_TIME_LIMIT,

@@ -12,11 +12,11 @@
 enum mwi_membership_timer {
     MWI_TIMER_SHUTDOWN,
     MWI_TIMER_QUIET, /* a client does not greet, or a slave without a task does not answer */
-    MWI_TIMER_LIMIT, /* a task overruns its time limit */
+    MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
     MWI_TIMER_FIT    /* a part of the time-out of tasks that fit no slave is over */
 };
 
-/* Starts a timer; false out of memory. */
+/* Starts a timer, on the clock of mwi_master_state_looked; false out of memory. */
 bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
                                 enum mwi_membership_timer kind, int64_t after_ns);
 
@@ -58,7 +58,15 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
 /* The quiet timer fired: drops the slave if it should have spoken, else pings it or waits on. */
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* Drops the slave, whose task has overrun its time limit. */
+/* The slave was sent a task with a time limit, and is to say when it begins it. A slave that does
+ * not say so within client_timeout_ns is taken to have begun it then. */
+void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* The slave says that it begins the task; its limit counts from now on. */
+void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               uint64_t id);
+
+/* The timer of the slave's task fired: drops the slave, whose task has overrun its time limit. */
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
 /* Drops the slaves that were told to stop and did not within --mw-shutdown-timeout. */

@@ -161,7 +161,8 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     send_buffer(engine, &hello);
     engine->phase = MWI_PHASE_GREETING;
     const char *from = split_name(engine, event->name);
-    engine->greeting_deadline_ns = mwi_time_after(event->now_ns, config->client_timeout_ns);
+    engine->greeting_deadline_ns =
+        mwi_time_after(event->now_ns - engine->away_ns, config->client_timeout_ns);
     AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_CONNECTED, .address = engine->address,
           .from = from);
 }
@@ -241,7 +242,8 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
                                     .run = is_known ? engine->runs[item.algorithm] : NULL,
                                     .name = is_known ? engine->names[item.algorithm] : "?",
                                     .payload = item.payload,
-                                    .block = block};
+                                    .block = block,
+                                    .is_timed = message->is_timed};
         mwi_block_ref(block);
     }
 }
@@ -361,6 +363,16 @@ static void peer_down(struct mwi_slave_engine *engine, const struct mwi_event *e
     end(engine, MWI_PHASE_GONE, MWI_AUDIT_MASTER_LOST, event->now_ns);
 }
 
+/* An answer that has arrived is heard first. */
+static void tick(struct mwi_slave_engine *engine, const struct mwi_event *event)
+{
+    engine->away_ns += event->away_ns;
+    if (event->is_caught_up && engine->phase == MWI_PHASE_GREETING &&
+        event->now_ns - engine->away_ns >= engine->greeting_deadline_ns)
+        give_up(engine, "the master did not answer the greeting within --mw-client-timeout",
+                event->now_ns);
+}
+
 mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi_event *event)
 {
     if (event->kind != MWI_EVENT_TICK && (!has_peer(engine) || event->peer != engine->peer))
@@ -376,9 +388,7 @@ mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi
         take_frame(engine, event);
         break;
     case MWI_EVENT_TICK:
-        if (engine->phase == MWI_PHASE_GREETING && event->now_ns >= engine->greeting_deadline_ns)
-            give_up(engine, "the master did not answer the greeting within --mw-client-timeout",
-                    event->now_ns);
+        tick(engine, event);
         break;
     }
     return engine->effects.error;
@@ -386,7 +396,9 @@ mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi
 
 int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine)
 {
-    return engine->phase == MWI_PHASE_GREETING ? engine->greeting_deadline_ns : INT64_MAX;
+    return engine->phase == MWI_PHASE_GREETING
+               ? mwi_time_after(engine->greeting_deadline_ns, engine->away_ns)
+               : INT64_MAX;
 }
 
 mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
@@ -430,6 +442,19 @@ void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
         return;
     engine->is_attentive = true;
     send_bare(engine, MWI_MESSAGE_ATTENTIVE);
+}
+
+bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)
+{
+    struct mwi_buffer buffer;
+    if (engine->tasks_count == 0 || !engine->ring[engine->ring_first].is_timed)
+        return false;
+    struct mwi_slave_task *task = &engine->ring[engine->ring_first];
+    task->is_timed = false;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_begun(&buffer, task->id);
+    send_buffer(engine, &buffer);
+    return true;
 }
 
 bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)

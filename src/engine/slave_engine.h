@@ -39,6 +39,7 @@ struct mwi_slave_task {
     const char *name; /* as the master calls the algorithm; borrowed from the engine */
     struct mwi_payload payload;
     struct mwi_block *block;
+    bool is_timed; /* the master is to be told when it begins */
 };
 
 struct mwi_slave_engine {
@@ -48,8 +49,9 @@ struct mwi_slave_engine {
     enum mwi_slave_phase phase;
     mw_peer peer;
     enum mwi_greeting_stage greeting_stage;
-    int64_t greeting_deadline_ns;
-    char address[128]; /* of the master, for audit records */
+    int64_t greeting_deadline_ns; /* on a clock that stands still while nobody looks */
+    int64_t away_ns;              /* by which that clock is behind */
+    char address[128];            /* of the master, for audit records */
     char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
     uint32_t sid;      /* UINT32_MAX until the welcome */
     bool is_attentive; /* it has said ATTENTIVE */
@@ -84,6 +86,10 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
 /* Tells the master, once, that this slave listens whenever it has no task, so that its silence
  * means that something is wrong. */
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
+
+/* Tells the master that the next task begins, if it wants to know. Returns whether it does. Then
+ * let the message leave before the task is begun. */
+bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine);
 
 /* Takes the next task out of the queue and begins its result; false if no task waits. The caller
  * runs the task, leaves the payload of the result in engine->results, and calls end_task before it

@@ -94,6 +94,17 @@ static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_
     mwi_slave_engine_end_task(&slave->engine, task, (uint64_t)(*now_ns - began_ns), *now_ns);
 }
 
+/* Tells the master that a task with a time limit begins; false if the slave cannot go on. */
+static bool tell_of_task(mw_slave *slave, int64_t *now_ns)
+{
+    if (!mwi_slave_engine_tell_of_task(&slave->engine))
+        return true;
+    if (turn(slave, INT64_MIN) != MW_OK || is_over(slave))
+        return false;
+    *now_ns = mwi_loop_now(slave->loop);
+    return true;
+}
+
 /* Where running tasks ends. */
 struct stretch {
     size_t tasks_max;
@@ -119,6 +130,8 @@ static void run_tasks(mw_slave *slave, const struct stretch *stretch)
     struct mwi_slave_task task;
     int64_t now_ns = mwi_loop_now(slave->loop);
     for (size_t i = 0; i < stretch->tasks_max && !is_over(slave); i++) {
+        if (!tell_of_task(slave, &now_ns))
+            return;
         if (!mwi_slave_engine_begin_task(&slave->engine, &task))
             return;
         run_task(slave, &task, &now_ns);

@@ -33,7 +33,7 @@ struct mwi_schedule_group {
  * pool's.
  *
  * Some tasks are sent alone: one that was at a slave that was lost, so that it is known which task
- * brings the next one down; and one with a time limit, whose clock then starts when it is sent.
+ * brings the next one down; and one with a time limit, whose beginning the slave tells.
  *
  * With fixed groups (task_group > 0) a slave gets the next group when it has returned the last.
  *

@@ -50,7 +50,9 @@ struct mwi_slave_entry {
     bool is_pinged; /* and has not answered yet */
     struct mwi_timer_entry
         quiet; /* greeting; when idle and attentive, the next ping or its answer */
-    struct mwi_timer_entry limit; /* of the task that it runs */
+    struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */
+    bool is_limit_running;        /* `limit` is the task's */
+    bool has_begun;               /* it has said that it began the task */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

@@ -28,6 +28,10 @@
  * system call. */
 #define DISPATCH_EVERY_NS MWI_NS_PER_MS
 
+/* A caller that does not turn the loop for this long does not look at the network meanwhile; nor
+ * does a process that is stopped for so long. */
+#define AWAY_NS (50 * MWI_NS_PER_MS)
+
 /* The block that keep_heap frees. */
 #define KEPT_BLOCK_BYTES ((size_t)4 << 20)
 
@@ -290,15 +294,45 @@ const char *mwi_loop_scheme(const struct mwi_loop *loop, size_t index)
  * waiting. */
 static void begin_turn(struct mwi_loop *loop, int64_t now_ns)
 {
-    if (loop->turned_ns != 0)
-        loop->times.caller_ns += now_ns - loop->turned_ns;
+    int64_t caller_ns = loop->turned_ns != 0 ? now_ns - loop->turned_ns : 0;
+    loop->times.caller_ns += caller_ns;
     loop->turned_ns = now_ns;
     loop->waited_ns = 0;
+    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK,
+                                   .now_ns = now_ns,
+                                   .away_ns = caller_ns > AWAY_NS ? caller_ns : 0});
+}
+
+/* When the wait of this turn ended. */
+static int64_t wait_end(const struct mwi_loop *loop)
+{
+    return loop->waited_ns == 0 ? loop->turned_ns : loop->waited_ns;
+}
+
+/* For how long a wait has gone on after its deadline, if that was long: the process was stopped. */
+static int64_t late_ns(const struct mwi_loop *loop, int64_t began_ns, int64_t deadline_ns)
+{
+    int64_t due_ns = deadline_ns > began_ns ? deadline_ns : began_ns;
+    int64_t ended_ns = wait_end(loop);
+    return ended_ns > due_ns && ended_ns - due_ns > AWAY_NS ? ended_ns - due_ns : 0;
+}
+
+/* After a poll that found nothing, the engine may act on what it has not heard. */
+static void tick_after_poll(struct mwi_loop *loop, int64_t began_ns, int64_t deadline_ns,
+                            bool is_quiet)
+{
+    int64_t away_ns = late_ns(loop, began_ns, deadline_ns);
+    bool is_due = is_quiet && loop->engine.deadline(loop->engine.engine) <= loop->turned_ns;
+    if (away_ns > 0 || is_due)
+        step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK,
+                                       .now_ns = loop->turned_ns,
+                                       .away_ns = away_ns,
+                                       .is_caught_up = is_quiet && away_ns == 0});
 }
 
 static void end_turn(struct mwi_loop *loop, int64_t began_ns)
 {
-    int64_t waited_ns = loop->waited_ns == 0 ? loop->turned_ns : loop->waited_ns;
+    int64_t waited_ns = wait_end(loop);
     loop->times.waiting_ns += waited_ns - began_ns;
     loop->times.serving_ns += loop->turned_ns - waited_ns;
 }
@@ -332,6 +366,7 @@ static void dispatch_descriptors(struct mwi_loop *loop, bool has_waited_in_vain)
 /* Polls the transports, and then hears the descriptors. */
 static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
 {
+    int64_t began_ns = loop->turned_ns;
     uint64_t before = loop->events_count;
     bool can_wait = deadline_ns > loop->turned_ns;
     mw_error error =
@@ -341,9 +376,11 @@ static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_r
         loop->turned_ns = mwi_loop_now(loop);
         mwi_carriers_note_quiet(&loop->carriers, loop->turned_ns);
     }
-    if (error == MW_OK)
-        dispatch_descriptors(loop, is_quiet && can_wait);
-    return error;
+    if (error != MW_OK)
+        return error;
+    tick_after_poll(loop, began_ns, deadline_ns, is_quiet);
+    dispatch_descriptors(loop, is_quiet && can_wait);
+    return MW_OK;
 }
 
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
@@ -352,7 +389,6 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     uint64_t before = loop->events_count;
     int64_t began_ns = mwi_loop_now(loop);
     begin_turn(loop, began_ns);
-    step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK, .now_ns = began_ns});
     if (loop->chores.count > 0)
         mwi_chores_tend(&loop->chores, began_ns);
     deadline_ns = find_deadline(loop, deadline_ns);

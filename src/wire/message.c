@@ -23,6 +23,7 @@
 #define ZONE_CHUNK_BYTES 8192
 #define HELLO_FIELDS 7
 #define TASK_FIELDS 3
+#define TIMED_TASK_FIELDS (TASK_FIELDS + 1)
 #define LARGE_FIELDS 3
 /* The first bytes of msgpack's types; the longer forms of UINT8, BIN8 and EXT8 follow them. */
 #define UINT8 0xcc
@@ -144,15 +145,19 @@ static mw_error decode_reason(struct mwi_message *message, mw_reason *why)
 
 static mw_error decode_tasks(struct mwi_message *message, mw_reason *why)
 {
-    if (message->fields_count == 0 || message->fields_count % TASK_FIELDS != 0)
+    size_t count = message->fields_count;
+    message->is_timed = count == TIMED_TASK_FIELDS && is_number(&message->fields[TASK_FIELDS], 1);
+    if (message->is_timed)
+        count = TASK_FIELDS;
+    if (count == 0 || count % TASK_FIELDS != 0)
         return fail(why, "a malformed message of tasks");
-    for (size_t i = 0; i < message->fields_count; i += TASK_FIELDS) {
+    for (size_t i = 0; i < count; i += TASK_FIELDS) {
         const msgpack_object *fields = message->fields + i;
         if (!is_number(&fields[0], UINT64_MAX) || !is_number(&fields[1], UINT32_MAX) ||
             !is_payload(&fields[2]))
             return fail(why, "a malformed task");
     }
-    message->items_count = message->fields_count / TASK_FIELDS;
+    message->items_count = count / TASK_FIELDS;
     return MW_OK;
 }
 
@@ -185,10 +190,19 @@ static mw_error decode_large(struct mwi_message *message, mw_reason *why)
     bool is_task = message->kind == MWI_MESSAGE_LARGE_TASK;
     if (message->fields_count != LARGE_FIELDS || !is_number(&fields[0], UINT64_MAX) ||
         !is_number(&fields[1], is_task ? UINT32_MAX : UINT64_MAX) ||
-        !is_number(&fields[2], MWI_PAYLOAD_BYTES))
+        !is_number(&fields[2], is_task ? MWI_PAYLOAD_BYTES | MWI_PAYLOAD_TIMED : MWI_PAYLOAD_BYTES))
         return fail(why, is_task ? "a malformed large task" : "a malformed large result");
-    message->large.is_bytes = fields[2].via.u64 == MWI_PAYLOAD_BYTES;
+    message->large.is_bytes = (fields[2].via.u64 & MWI_PAYLOAD_BYTES) != 0;
+    message->is_timed = (fields[2].via.u64 & MWI_PAYLOAD_TIMED) != 0;
     message->items_count = 1;
+    return MW_OK;
+}
+
+static mw_error decode_begun(struct mwi_message *message, mw_reason *why)
+{
+    if (message->fields_count != 1 || !is_number(&message->fields[0], UINT64_MAX))
+        return fail(why, "a malformed message that a task begins");
+    message->begun = message->fields[0].via.u64;
     return MW_OK;
 }
 
@@ -209,6 +223,8 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_LARGE_TASK:
     case MWI_MESSAGE_LARGE_RESULT:
         return decode_large(message, why);
+    case MWI_MESSAGE_BEGUN:
+        return decode_begun(message, why);
     case MWI_MESSAGE_SHUTDOWN:
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
@@ -430,6 +446,21 @@ void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t alg
     mwi_buffer_append(buffer, payload->data, payload->size);
 }
 
+void mwi_message_write_timed_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+                                  const struct mwi_payload *payload)
+{
+    static const unsigned char one = 1;
+    begin_message(buffer, MWI_MESSAGE_TASKS, TIMED_TASK_FIELDS);
+    mwi_message_write_task(buffer, id, algorithm, payload);
+    mwi_buffer_append(buffer, &one, sizeof one);
+}
+
+void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id)
+{
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_BEGUN, 1);
+    msgpack_pack_uint64(&packer, id);
+}
+
 void mwi_message_begin_results(struct mwi_buffer *buffer)
 {
     unsigned char header[ARRAY32_HEADER_BYTES + 1] = {ARRAY32, 0, 0, 0, 0, MWI_MESSAGE_RESULTS};
@@ -490,15 +521,16 @@ void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
 /* The numbers of both heads are written wider than they need be, so that a head is a multiple of 16
  * bytes long and the payload behind it is aligned as the frame is. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
-                                  bool is_bytes)
+                                  bool is_bytes, bool is_timed)
 {
+    unsigned form = is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES;
     msgpack_packer packer;
     msgpack_packer_init(&packer, buffer, mwi_buffer_write);
     msgpack_pack_array(&packer, LARGE_FIELDS + 1);
     msgpack_pack_fix_uint8(&packer, MWI_MESSAGE_LARGE_TASK);
     msgpack_pack_fix_uint64(&packer, id);
     msgpack_pack_fix_uint16(&packer, algorithm);
-    msgpack_pack_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
+    msgpack_pack_uint8(&packer, (uint8_t)(is_timed ? form | MWI_PAYLOAD_TIMED : form));
 }
 
 void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,

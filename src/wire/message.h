@@ -20,7 +20,8 @@ enum mwi_message_kind {
                                  host, boot id, pid] */
     MWI_MESSAGE_WELCOME = 2,   /* master: [sid, result group, frame_bytes_max, names...] */
     MWI_MESSAGE_REFUSE = 3,    /* master: [reason] */
-    MWI_MESSAGE_TASKS = 4,     /* master: [id, algorithm, payload]... */
+    MWI_MESSAGE_TASKS = 4,     /* master: [id, algorithm, payload]..., or of one task that is timed
+                                  [id, algorithm, payload, 1] */
     MWI_MESSAGE_RESULTS = 5,   /* slave: [id, payload, status, nanoseconds]... */
     MWI_MESSAGE_SHUTDOWN = 6,  /* master: [] */
     MWI_MESSAGE_GOODBYE = 7,   /* slave: [reason]: it leaves; the tasks that it has not returned go
@@ -30,16 +31,17 @@ enum mwi_message_kind {
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
     /* The payload follows the array in the frame, without a header: no length of msgpack limits it,
      * and it can be handed out, or sent, where it lies. */
-    MWI_MESSAGE_LARGE_TASK = 11,  /* master: [id, algorithm, form] payload */
-    MWI_MESSAGE_LARGE_RESULT = 12 /* slave: [id, nanoseconds, form] payload */
+    MWI_MESSAGE_LARGE_TASK = 11,   /* master: [id, algorithm, form] payload */
+    MWI_MESSAGE_LARGE_RESULT = 12, /* slave: [id, nanoseconds, form] payload */
+    MWI_MESSAGE_BEGUN = 13         /* slave: [id]: it begins this task, which is timed */
 };
 
 /* A payload is an ext of this type holding a sequence of values, a bin holding raw bytes, or, in a
  * failed result, a str holding the message. */
 #define MWI_MESSAGE_EXT_VALUES 1
 
-/* The form of a large payload. */
-enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1 };
+/* The form of a large payload, and, added to that of a task, that the task is timed. */
+enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1, MWI_PAYLOAD_TIMED = 2 };
 
 /* A payload of this size or more goes in a message of its own, in which it need not be copied. */
 #define MWI_MESSAGE_LARGE_BYTES ((size_t)32 << 10)
@@ -110,7 +112,11 @@ struct mwi_message {
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
         struct mwi_text reason; /* refuse, goodbye */
-        size_t items_count;     /* tasks, results; 1 if it is large */
+        uint64_t begun;         /* begun: the id */
+        struct {
+            size_t items_count; /* tasks, results; 1 if it is large */
+            bool is_timed;      /* the one task: the slave is to say when it begins it */
+        };
     };
     struct mwi_payload large;     /* large task, large result: the payload */
     const msgpack_object *fields; /* the array's elements behind the kind */
@@ -159,10 +165,16 @@ void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind k
 /* `kind`: SHUTDOWN, ATTENTIVE, PING or PONG. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
-/* Appends a message of tasks: begin_tasks, then write_task for each of the `tasks_count` tasks. */
+/* Appends a message of tasks: begin_tasks, then write_task for each of the `tasks_count` tasks; or,
+ * by write_timed_task alone, a message of one task that is timed. */
 void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count);
 void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
                             const struct mwi_payload *payload);
+void mwi_message_write_timed_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
+                                  const struct mwi_payload *payload);
+
+/* Appends the message that the slave begins a task. */
+void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id);
 
 /* Appends a message of results whose number is not known at first: begin_results; for each result
  * begin_result, a payload, end_result; at last end_results with the number. A payload is written by
@@ -182,7 +194,7 @@ void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
 /* Appends all of a large task or result but the payload. The caller appends the payload or sends it
  * as the frame's body; it then begins at a multiple of 16 bytes. */
 void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
-                                  bool is_bytes);
+                                  bool is_bytes, bool is_timed);
 void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
                                     bool is_bytes);
 

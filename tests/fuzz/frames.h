@@ -57,10 +57,17 @@ static inline struct mwi_payload mwt_frames_payload(struct mwt_input *input, uns
 static inline void mwt_frames_tasks(struct mwt_input *input, struct mwi_buffer *buffer)
 {
     unsigned char bytes[256];
-    size_t count = mwt_input_byte(input) % 8u + 1u;
+    size_t count = mwt_input_byte(input) % 9u;
+    struct mwi_payload payload;
+    if (count == 0) {
+        payload = mwt_frames_payload(input, bytes);
+        mwi_message_write_timed_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
+                                     &payload);
+        return;
+    }
     mwi_message_begin_tasks(buffer, count);
     for (size_t i = 0; i < count; i++) {
-        struct mwi_payload payload = mwt_frames_payload(input, bytes);
+        payload = mwt_frames_payload(input, bytes);
         mwi_message_write_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
                                &payload);
     }
@@ -90,7 +97,7 @@ static inline void mwt_frames_large_task(struct mwt_input *input, struct mwi_buf
     unsigned char bytes[256];
     struct mwi_payload payload = mwt_frames_payload(input, bytes);
     mwi_message_begin_large_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
-                                 payload.is_bytes);
+                                 payload.is_bytes, payload.size % 5 == 0);
     mwi_buffer_append(buffer, payload.data, payload.size);
 }
 
@@ -127,13 +134,16 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
     unsigned char bytes[256];
     struct mwi_payload payload;
-    switch (mwt_input_byte(input) % 12 + 1) {
+    switch (mwt_input_byte(input) % 13 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
     case MWI_MESSAGE_WELCOME:
         mwi_message_write_welcome(buffer, 1, mwt_input_byte(input) % 8u + 1u,
                                   mwt_input_number(input, 2), algorithms);
+        break;
+    case MWI_MESSAGE_BEGUN:
+        mwi_message_write_begun(buffer, mwt_input_byte(input) % 32u);
         break;
     case MWI_MESSAGE_REFUSE:
         mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");

@@ -200,7 +200,7 @@ static void happen(struct farm *farm, struct mwt_input *input)
         break;
     case 3:
         farm->now_ns += (int64_t)mwt_input_byte(input) * 100000000;
-        step(farm, (struct mwi_event){.kind = MWI_EVENT_TICK});
+        step(farm, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
         break;
     case 4:
     case 5:

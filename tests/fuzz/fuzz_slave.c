@@ -151,7 +151,7 @@ static void happen(struct life *life, struct mwt_input *input)
         break;
     case 4:
         life->now_ns += (int64_t)mwt_input_byte(input) * 100000000;
-        step(life, (struct mwi_event){.kind = MWI_EVENT_TICK});
+        step(life, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
         break;
     case 5:
         if (what == 0x2d)

@@ -118,7 +118,8 @@ static bool wait_until(struct mwt_fake *fake, int64_t deadline)
         until = fake->events[fake->events_done].at_ns;
     if (until == INT64_MAX)
         return false;
-    *fake->clock = until;
+    *fake->clock = until + fake->stop_ns;
+    fake->stop_ns = 0;
     return true;
 }
 

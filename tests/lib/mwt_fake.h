@@ -25,6 +25,7 @@ struct mwt_fake {
     size_t events_count, events_done;
     mw_peer peers_count; /* connect counts them up */
     bool is_woken;       /* polls return at once */
+    int64_t stop_ns;     /* for so long the next poll goes on after its deadline */
     size_t peers_max;    /* 0: no limit */
     int fd;              /* 0: none */
     size_t fd_asked_count;

@@ -45,6 +45,8 @@ static void write_step(struct mwt_loop *loop, const struct mwi_event *event)
     case MWI_EVENT_TICK:
         loop->ticks_count++;
         loop->last_tick_ns = event->now_ns;
+        loop->away_ns += event->away_ns;
+        loop->caught_up_count += event->is_caught_up;
         break;
     }
 }

@@ -21,7 +21,9 @@ struct mwt_loop {
     char steps[4096];
     size_t ticks_count;
     int64_t last_tick_ns;
-    char lost[256]; /* "lost 1 after 5" */
+    int64_t away_ns;        /* all that ticks have told */
+    size_t caught_up_count; /* ticks that said so */
+    char lost[256];         /* "lost 1 after 5" */
     /* Called in each step after it was written down; may be NULL. */
     void (*react)(struct mwt_loop *loop, const struct mwi_event *event);
     /* mwi_loop_engine.withhold, with this context; may be NULL. */

@@ -103,7 +103,14 @@ void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason
 void mwt_master_tick(struct mwt_master *master, int64_t now_ns)
 {
     master->now_ns = now_ns;
-    step(master, (struct mwi_event){.kind = MWI_EVENT_TICK});
+    step(master, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
+    take(master);
+}
+
+void mwt_master_tick_back(struct mwt_master *master, int64_t now_ns, int64_t away_ns)
+{
+    master->now_ns = now_ns;
+    step(master, (struct mwi_event){.kind = MWI_EVENT_TICK, .away_ns = away_ns});
     take(master);
 }
 

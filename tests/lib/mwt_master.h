@@ -44,6 +44,8 @@ void mwt_master_forget(struct mwt_master *master);
 void mwt_master_up(struct mwt_master *master, mw_peer peer);
 void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason);
 void mwt_master_tick(struct mwt_master *master, int64_t now_ns);
+/* The same when nobody had looked for the last away_ns; what has arrived may be unread. */
+void mwt_master_tick_back(struct mwt_master *master, int64_t now_ns, int64_t away_ns);
 void mwt_master_frame(struct mwt_master *master, mw_peer peer, struct mwi_buffer *frame);
 void mwt_master_bytes(struct mwt_master *master, mw_peer peer, const void *data, size_t size);
 

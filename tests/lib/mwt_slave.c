@@ -85,7 +85,7 @@ void mwt_slave_down(struct mwt_slave *slave, const char *reason)
 void mwt_slave_tick(struct mwt_slave *slave, int64_t now_ns)
 {
     slave->now_ns = now_ns;
-    step(slave, (struct mwi_event){.kind = MWI_EVENT_TICK});
+    step(slave, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
     take(slave);
 }
 

@@ -114,6 +114,9 @@ static const struct expectation expectations[] = {
      "MASTER task 17 of \"hello\" failed: too large",
      "\"subject\":\"MASTER\",\"event\":\"task-unfit\",\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"too large\"}"},
+    {RECORD(MASTER_AWAY, .count = 1400),
+     "MASTER did not look at its slaves for 1400 ms, while they waited",
+     "\"subject\":\"MASTER\",\"event\":\"master-away\",\"milliseconds\":1400}"},
     {RECORD(SLAVE_GROUP, .sid = 3, .group = MWI_GROUP_INTERMINGLE),
      "SLAVE-3 -> [:intermingle]",
      "\"subject\":\"SLAVE-3\",\"event\":\"slave-group\",\"sid\":3,\"group\":\"intermingle\"}"},

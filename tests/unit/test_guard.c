@@ -249,7 +249,7 @@ static void test_depth_of_siblings(void)
  * refused. */
 static void test_first(void)
 {
-    static const unsigned char bytes[] = "\x93\x01\xa2mw\x02\xc1\xdd\xff\xff";
+    static const unsigned char bytes[] = "\x93\x01\xa2mw\x03\xc1\xdd\xff\xff";
     size_t first_bytes = 0;
 
     CU_ASSERT_TRUE(mwi_guard_first(bytes, sizeof bytes - 1, &first_bytes));

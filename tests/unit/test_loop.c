@@ -94,6 +94,67 @@ static void test_listen_and_connect(void)
     mwt_loop_close(&loop);
 }
 
+/* When the engine's deadline has come, what has arrived is handed to it first; the poll that finds
+ * nothing any more tells it so. */
+static void test_caught_up(void)
+{
+    static struct mwt_loop loop;
+    start(&loop);
+    mwt_fake_frame(&loop.fakes[0], 100, 1, "late");
+    loop.deadline_ns = 100;
+
+    turn(&loop, 500);
+    CU_ASSERT_STRING_EQUAL(loop.steps, "frame 1 late");
+    CU_ASSERT_EQUAL(loop.caught_up_count, 0);
+    turn(&loop, 500);
+
+    CU_ASSERT_EQUAL(loop.caught_up_count, 1);
+    mwt_loop_close(&loop);
+}
+
+/* The engine is told for how long the caller did not turn the loop, if that was long. */
+static void test_away(void)
+{
+    static struct mwt_loop loop;
+    start(&loop);
+    turn(&loop, INT64_MIN);
+    loop.clock += SECOND_NS / 1000;
+    turn(&loop, INT64_MIN);
+    CU_ASSERT_EQUAL(loop.away_ns, 0);
+
+    loop.clock += SECOND_NS;
+    turn(&loop, INT64_MIN);
+
+    CU_ASSERT_EQUAL(loop.away_ns, SECOND_NS);
+    mwt_loop_close(&loop);
+}
+
+/* Stops the process for a second while a poll waits. */
+static void stop_process(struct mwt_loop *loop, const struct mwi_event *event)
+{
+    if (event->kind == MWI_EVENT_TICK && loop->ticks_count == 1)
+        loop->fakes[0].stop_ns = SECOND_NS;
+}
+
+/* A wait that goes on for long after its deadline was not a look: the engine is told how long that
+ * was, and judges nobody before the next poll. */
+static void test_stopped(void)
+{
+    static struct mwt_loop loop;
+    start(&loop);
+    loop.react = stop_process;
+    loop.deadline_ns = 500;
+
+    turn(&loop, INT64_MAX);
+    CU_ASSERT_EQUAL(loop.away_ns, SECOND_NS);
+    CU_ASSERT_EQUAL(loop.caught_up_count, 0);
+    turn(&loop, INT64_MAX);
+
+    CU_ASSERT_EQUAL(loop.away_ns, SECOND_NS);
+    CU_ASSERT_EQUAL(loop.caught_up_count, 1);
+    mwt_loop_close(&loop);
+}
+
 /* A turn ticks the engine, and then waits until its deadline or the engine's. */
 static void test_deadlines(void)
 {
@@ -108,6 +169,7 @@ static void test_deadlines(void)
     loop.deadline_ns = 800;
     turn(&loop, 900);
     CU_ASSERT_EQUAL(loop.fakes[0].polls[1], 800);
+    loop.deadline_ns = INT64_MAX;
     turn(&loop, INT64_MIN);
 
     CU_ASSERT_EQUAL(loop.fakes[0].polls[2], INT64_MIN);
@@ -452,6 +514,9 @@ int main(void)
         {"add", test_add},
         {"add fails", test_add_fails},
         {"listen and connect", test_listen_and_connect},
+        {"caught up", test_caught_up},
+        {"away", test_away},
+        {"stopped", test_stopped},
         {"deadlines", test_deadlines},
         {"events", test_events},
         {"effects", test_effects},

@@ -246,10 +246,10 @@ static const struct garbage garbage[] = {
     {BYTES("\x95\x01\xa2xx\x01\xa4"
            "farm\x64"),
      "a greeting that is not one of mw"},
-    {BYTES("\x94\x01\xa2mw\x02\xa4"
+    {BYTES("\x94\x01\xa2mw\x03\xa4"
            "farm"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa4"
+    {BYTES("\x98\x01\xa2mw\x03\xa4"
            "farm\xff\xa0\xa0\x07"),
      "a malformed greeting"},
     {BYTES("\x91\x05"), "a malformed message of results"},

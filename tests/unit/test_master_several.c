@@ -13,7 +13,7 @@
 
 /* ["mw", protocol 2, member id, 32767, "", "", 7]: a greeting without a NUL. */
 #define HELLO                                                                                      \
-    "\x98\x01\xa2mw\x02\xb1"                                                                       \
+    "\x98\x01\xa2mw\x03\xb1"                                                                       \
     "default-member-id\xcd\x7f\xff\xa0\xa0\x07"
 
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};

@@ -69,7 +69,7 @@ static bool is_inside(const struct way *way, const unsigned char *data, size_t s
 /* A greeting keeps its form in every version, so that other versions can answer it. */
 static void test_hello(void)
 {
-    static const char expected[] = "\x98\x01\xa2mw\x02\xa4"
+    static const char expected[] = "\x98\x01\xa2mw\x03\xa4"
                                    "farm\xce\x04\x00\x00\x00\xa4node\xa4"
                                    "boot\x07";
     struct way way;
@@ -102,7 +102,7 @@ static mw_error decode_hello_of_lengths(size_t host_bytes, size_t boot_id_bytes)
     struct way way;
     msgpack_packer packer;
     start(&way);
-    mwi_buffer_append(&way.buffer, BYTES("\x98\x01\xa2mw\x02\xa1x\x07"));
+    mwi_buffer_append(&way.buffer, BYTES("\x98\x01\xa2mw\x03\xa1x\x07"));
     msgpack_packer_init(&packer, &way.buffer, mwi_buffer_write);
     msgpack_pack_str_with_body(&packer, letters, host_bytes);
     msgpack_pack_str_with_body(&packer, letters, boot_id_bytes);
@@ -218,6 +218,32 @@ static void test_shutdown(void)
     end(&way);
 }
 
+/* A task that is timed comes alone, small or large, and the answer to it names it. */
+static void test_timed(void)
+{
+    unsigned char data[] = "\x01\x02";
+    struct mwi_message_item item;
+    struct way way;
+    start(&way);
+
+    mwi_message_write_timed_task(&way.buffer, 300, 1, &(struct mwi_payload){data, 2, false});
+    read_back(&way, MWI_MESSAGE_TASKS);
+    CU_ASSERT_EQUAL(way.message.items_count, 1);
+    CU_ASSERT_TRUE(way.message.is_timed);
+    mwi_message_task(&way.message, 0, &item);
+    CU_ASSERT_TRUE(item.id == 300 && item.algorithm == 1);
+    CU_ASSERT_TRUE(payload_is(&item.payload, "\x01\x02", 2, false));
+    mwi_buffer_clear(&way.buffer);
+    mwi_message_begin_large_task(&way.buffer, 300, 1, true, true);
+    read_back(&way, MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_TRUE(way.message.is_timed && way.message.large.is_bytes);
+    mwi_buffer_clear(&way.buffer);
+    mwi_message_write_begun(&way.buffer, 300);
+    read_back(&way, MWI_MESSAGE_BEGUN);
+    CU_ASSERT_EQUAL(way.message.begun, 300);
+    end(&way);
+}
+
 /* Tasks come with their payloads in place, values and raw bytes, empty ones too. */
 static void test_tasks(void)
 {
@@ -310,7 +336,7 @@ static void test_large_task(void)
     struct way way;
     start(&way);
 
-    mwi_message_begin_large_task(&way.buffer, UINT64_MAX, UINT16_MAX, true);
+    mwi_message_begin_large_task(&way.buffer, UINT64_MAX, UINT16_MAX, true, false);
     CU_ASSERT_EQUAL(way.buffer.size, 16);
     mwi_buffer_append(&way.buffer, payload, sizeof payload);
 
@@ -388,7 +414,7 @@ static const struct {
     {BYTES("\x91\xff"), "a frame that is no message"},
     {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
     {BYTES("\x91\x00"), "a message of an unknown kind"},
-    {BYTES("\x91\x0d"), "a message of an unknown kind"},
+    {BYTES("\x91\x0f"), "a message of an unknown kind"},
     {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
     {BYTES("\x91\x01"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
@@ -397,25 +423,25 @@ static const struct {
     {BYTES("\x93\x01\xa2mw\xff"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\xa2mw\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
      "a greeting that is not one of mw"},
-    {BYTES("\x93\x01\xa2mw\x02"), "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x02\xa1x\x07"), "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\x07\x07\xa1h\xa1"
+    {BYTES("\x93\x01\xa2mw\x03"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x03\xa1x\x07"), "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x03\x07\x07\xa1h\xa1"
            "b\x07"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa1x\xff\xa1h\xa1"
+    {BYTES("\x98\x01\xa2mw\x03\xa1x\xff\xa1h\xa1"
            "b\x07"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\x07\xa1"
+    {BYTES("\x98\x01\xa2mw\x03\xa1x\x07\x07\xa1"
            "b\x07"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xc0\x07"), "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+    {BYTES("\x98\x01\xa2mw\x03\xa1x\x07\xa1h\xc0\x07"), "a malformed greeting"},
+    {BYTES("\x98\x01\xa2mw\x03\xa1x\x07\xa1h\xa1"
            "b\xff"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+    {BYTES("\x98\x01\xa2mw\x03\xa1x\x07\xa1h\xa1"
            "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x02\xa1x\x07\xa1h\xa1"
+    {BYTES("\x99\x01\xa2mw\x03\xa1x\x07\xa1h\xa1"
            "b\x07\x07"),
      "a malformed greeting"},
     {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
@@ -430,6 +456,11 @@ static const struct {
     {BYTES("\x94\x04\xff\x00\xc4\x00"), "a malformed task"},
     {BYTES("\x94\x04\x00\xff\xc4\x00"), "a malformed task"},
     {BYTES("\x94\x04\x00\x00\xa0"), "a malformed task"},
+    {BYTES("\x95\x04\x00\x00\xa0\x01"), "a malformed task"},
+    {BYTES("\x95\x04\x00\x00\xc4\x00\x02"), "a malformed message of tasks"},
+    {BYTES("\x91\x0d"), "a malformed message that a task begins"},
+    {BYTES("\x92\x0d\xa0"), "a malformed message that a task begins"},
+    {BYTES("\x93\x0d\x01\x01"), "a malformed message that a task begins"},
     {BYTES("\x94\x04\x00\x00\xc7\x00\x02"), "a malformed task"},
     {BYTES("\x91\x05"), "a malformed message of results"},
     {BYTES("\x94\x05\x00\xc4\x00\x00"), "a malformed message of results"},
@@ -445,7 +476,7 @@ static const struct {
     {BYTES("\x94\x0b\xff\x00\x00payload"), "a malformed large task"},
     {BYTES("\x94\x0b\x00\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00payload"),
      "a malformed large task"},
-    {BYTES("\x94\x0b\x00\x00\x02payload"), "a malformed large task"},
+    {BYTES("\x94\x0b\x00\x00\x04payload"), "a malformed large task"},
     {BYTES("\x94\x0b\x00\x00"), "a frame that is not one msgpack value"},
     {BYTES("\x93\x0c\x00\x00payload"), "a malformed large result"},
     {BYTES("\x94\x0c\xc0\x00\x00payload"), "a malformed large result"},
@@ -495,7 +526,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
         mwi_message_end_results(buffer, 1);
         break;
     case 4:
-        mwi_message_begin_large_task(buffer, 300, 7000, true);
+        mwi_message_begin_large_task(buffer, 300, 7000, true, false);
         break;
     case 5:
         mwi_message_begin_large_result(buffer, 300, 70000, false);
@@ -646,6 +677,7 @@ int main(void)
         {"goodbye", test_goodbye},
         {"welcome", test_welcome},
         {"shutdown", test_shutdown},
+        {"timed", test_timed},
         {"tasks", test_tasks},
         {"results", test_results},
         {"result of no values", test_result_of_no_values},

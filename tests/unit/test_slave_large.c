@@ -113,7 +113,7 @@ static void give_large(struct mwt_slave *slave, uint16_t algorithm, size_t size,
     struct mwi_buffer buffer;
     unsigned char *bytes = make_bytes(size, letter);
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_task(&buffer, slave->ids_count++, algorithm, true);
+    mwi_message_begin_large_task(&buffer, slave->ids_count++, algorithm, true, false);
     mwi_buffer_append(&buffer, bytes, size);
     mwt_slave_frame(slave, &buffer);
     free(bytes);

@@ -48,6 +48,37 @@ static void test_tasks(void)
     end(&slave);
 }
 
+/* The master is told once that a timed task begins, before it does; it is not told of others. */
+static void test_timed_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    struct mwi_buffer message;
+    unsigned char data[] = "x";
+    start(&slave, 1);
+    mwt_slave_give(&slave, "first");
+    mwi_buffer_init(&message);
+    mwi_message_write_timed_task(&message, 300, 1, &(struct mwi_payload){data, 1, true});
+    mwt_slave_frame(&slave, &message);
+
+    CU_ASSERT_FALSE(mwi_slave_engine_tell_of_task(&slave.engine));
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 1), 1);
+    mwt_slave_forget(&slave);
+    CU_ASSERT_TRUE(mwi_slave_engine_tell_of_task(&slave.engine));
+    CU_ASSERT_FALSE(mwi_slave_engine_tell_of_task(&slave.engine));
+
+    mwt_slave_tick(&slave, 0);
+    const struct mwi_message *told = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told);
+    CU_ASSERT_EQUAL(told->kind, MWI_MESSAGE_BEGUN);
+    CU_ASSERT_EQUAL(told->begun, 300);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    CU_ASSERT_EQUAL(task.id, 300);
+    mwi_results_fail(&slave.engine.results, "x");
+    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    end(&slave);
+}
+
 /* Without a task a slave cannot begin one. */
 static void test_no_task(void)
 {
@@ -163,6 +194,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"tasks", test_tasks},
+        {"timed task", test_timed_task},
         {"no task", test_no_task},
         {"algorithms by name", test_algorithms_by_name},
         {"queue", test_queue},
