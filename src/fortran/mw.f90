@@ -19,10 +19,13 @@
 ! of one. Arrays of other types, and of rank 2 and more, go through transfer() or reshape(). The tag
 ! of a task is an integer(int64): for a default integer i, write int(i, int64).
 !
-! The module lacks the msgpack values of C and their functions, mw/embed.h, mw/mpi.h, mw/event.h,
-! mw/sim.h and mw/stats.h, tags of bytes, mw_call_slave, mw_master_free_slave, mw_master_free_group,
-! mw_master_target, mw_master_pending, mw_master_submit_bytes_take and mw_call_return_bytes_take. To
-! use them, write a C function and a bind(c) interface for it: mw_master and mw_slave are those of C.
+! A program that uses MPI makes farms of its ranks with the module mw_mpi, see mw_mpi.f90.
+!
+! The modules lack the msgpack values of C and their functions, mw/event.h, mw/sim.h and mw/stats.h,
+! everything in mw/embed.h and mw/mpi.h that mw_mpi.f90 does not name, tags of bytes, mw_call_slave,
+! mw_master_free_slave, mw_master_free_group, mw_master_target, mw_master_pending,
+! mw_master_submit_bytes_take and mw_call_return_bytes_take. To use them, write a C function and a
+! bind(c) interface for it: mw_master and mw_slave are those of C.
 !
 ! A procedure whose error the caller must check is a function that returns MW_OK or the error. If the
 ! library remembers the error, the procedure is a subroutine with an optional argument `error`.
@@ -35,11 +38,11 @@
 ! One with strings, arrays or structures gets an interface mw_c_NAME there, and a wrapper in
 ! mw_master_side.f90, mw_slave_side.f90 or here.
 module mw
-    use, intrinsic :: iso_c_binding, only: c_char, c_funloc, c_int, c_loc, c_null_char, &
-        c_null_funptr, c_null_ptr, c_ptr
+    use, intrinsic :: iso_c_binding, only: c_int, c_ptr
     use mw_bytes
     use mw_c
     use mw_master_side
+    use mw_program_parts
     use mw_slave_side
     implicit none
     private
@@ -64,12 +67,6 @@ module mw
         MW_INTERMINGLE, MW_ORDERED
     public :: MW_NAME_LENGTH
 
-    ! A task algorithm and its name: mw_algorithm('square', square). Trailing blanks are ignored.
-    type :: mw_algorithm
-        character(len=MW_NAME_LENGTH) :: name
-        procedure(mw_task_procedure), pointer, nopass :: run
-    end type
-
 contains
 
     ! Runs the program with the arguments of the command line. End the program with its result, by
@@ -81,44 +78,10 @@ contains
         procedure(mw_slave_procedure), optional :: slave
         type(c_ptr), intent(in), optional :: user
         integer :: status
-        type(mw_c_program) :: program
-        type(mw_c_algorithm), target :: table(size(algorithms) + 1)
-        character(len=MW_NAME_LENGTH + 1, kind=c_char), target :: names(size(algorithms))
-        procedure(mw_task_procedure), pointer :: task
-        integer :: i, length, longest
+        type(program_parts), target :: parts
 
-        do i = 1, size(algorithms)
-            names(i) = trim(algorithms(i)%name) // c_null_char
-            task => algorithms(i)%run
-            table(i) = mw_c_algorithm(c_loc(names(i)), c_funloc(task))
-        end do
-        table(size(table)) = mw_c_algorithm(c_null_ptr, c_null_funptr)
-        program = mw_c_program(c_loc(table), c_funloc(master), c_null_funptr, c_null_ptr)
-        if (present(slave)) program%slave = c_funloc(slave)
-        if (present(user)) program%user = user
-        longest = 0
-        do i = 0, command_argument_count()
-            call get_command_argument(i, length=length)
-            longest = max(longest, length)
-        end do
-        status = run(program, longest)
-    end function
-
-    function run(program, longest) result(status)
-        type(mw_c_program), intent(in) :: program
-        integer, intent(in) :: longest
-        integer :: status
-        character(len=longest + 1, kind=c_char), target :: arguments(command_argument_count() + 1)
-        type(c_ptr) :: argv(size(arguments) + 1)
-        integer :: i, length
-
-        do i = 1, size(arguments)
-            call get_command_argument(i - 1, arguments(i), length)
-            arguments(i)(length + 1:length + 1) = c_null_char
-            argv(i) = c_loc(arguments(i))
-        end do
-        argv(size(argv)) = c_null_ptr
-        status = mw_c_main(program, size(arguments), argv)
+        call gather_parts(parts, algorithms, master, slave, user)
+        status = mw_c_main(parts%program, size(parts%argv) - 1, parts%argv)
     end function
 
     ! Ends the program with an exit status, and closes files, as `stop` does, but prints nothing.

@@ -112,6 +112,32 @@ static void test_example(void)
     mwt_crew_destroy(crew);
 }
 
+/* The same holds for the example in Fortran. */
+static void test_fortran_example(void)
+{
+#ifdef MWT_POISSON_MPI
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *output = NULL;
+    for (int i = 2; i <= 4; i++) {
+        struct mwt_process *job =
+            mpirun(crew, mwt_format(crew, "%d", i), MWT_POISSON_MPI, NULL, NULL);
+        CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+        if (output == NULL)
+            output = mwt_format(crew, "%s", mwt_output(job, MWT_OUT));
+        CU_ASSERT_STRING_EQUAL(mwt_output(job, MWT_OUT), output);
+    }
+    CU_ASSERT_EQUAL(mwt_count(output, "\n"), 4);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(output, "round 4: charge at 100 92 longest line 124.80, potential 3.62352983E-01"));
+    struct mwt_process *wrong = mpirun(crew, "2", MWT_POISSON_MPI, "--speed", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(wrong), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(wrong, MWT_ERR), "poisson_mpi: wrong: --speed"), 1);
+    mwt_crew_destroy(crew);
+#else
+    mwt_not_run("poisson_mpi", "this build has no Fortran module for MPI");
+#endif
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -125,6 +151,7 @@ int main(void)
         {"pumped", test_pumped},
         {"mixed", test_mixed},
         {"example", test_example},
+        {"example in Fortran", test_fortran_example},
         CU_TEST_INFO_NULL,
     };
 

@@ -87,6 +87,22 @@ else()
         -DCMAKE_C_COMPILER=${CC})
 endif()
 
+# A Fortran program with MPI, by MPI's own compiler.
+if(MPIFC AND FC)
+    execute_process(COMMAND pkg-config --cflags --libs mw-fortran-mpi COMMAND_ERROR_IS_FATAL ANY
+        OUTPUT_VARIABLE words OUTPUT_STRIP_TRAILING_WHITESPACE)
+    separate_arguments(words UNIX_COMMAND "${words}")
+    run(${MPIFC} ${flags} -J ${WORK} -o ${WORK}/poisson_mpi
+        ${CMAKE_CURRENT_LIST_DIR}/../../examples/poisson_mpi.f90 ${words} -Wl,-rpath,${lib})
+    check(0 "round 4" ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0
+        ${MPIEXEC} -n 3 ${WORK}/poisson_mpi --points 30 --sweeps 50)
+    set(source ${CMAKE_CURRENT_LIST_DIR}/consumer_fortran)
+    run(${CMAKE_COMMAND} -S ${source} -B ${WORK}/consumer_fortran_mpi -G ${GENERATOR}
+        -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_Fortran_COMPILER=${MPIFC}
+        "-DCMAKE_Fortran_FLAGS=${flags}" -DPROGRAM=${CMAKE_CURRENT_LIST_DIR}/../../examples/poisson_mpi.f90)
+    run(${CMAKE_COMMAND} --build ${WORK}/consumer_fortran_mpi)
+endif()
+
 if(MPIEXEC)
     set(ENV{ASAN_OPTIONS} detect_leaks=0)
     check_file(${lib}/mw/mw_mpi.so)

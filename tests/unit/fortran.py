@@ -17,13 +17,13 @@ source = pathlib.Path(sys.argv[1])
 problems = []
 
 # In an order in which they can be compiled.
-MODULES = ["mw_c", "mw_bytes", "mw_slave_side", "mw_master_side", "mw"]
+MODULES = ["mw_c", "mw_bytes", "mw_program_parts", "mw_slave_side", "mw_master_side", "mw", "mw_mpi"]
 # Of C -> of the module.
 STRUCTURES = {"mw_result": "mw_result", "mw_master_counts": "mw_master_counts",
               "mw_slave_counts": "mw_slave_counts", "mw_algorithm": "mw_c_algorithm",
               "mw_program": "mw_c_program", "mw_policy": "mw_c_policy", "mw_task": "mw_c_task"}
 ENUMERATIONS = ["mw_outcome", "mw_choice", "mw_group"]
-NOT_OF_MW = {"strlen", "exit", "mw_fortran_call_fail"}
+NOT_OF_MW = {"strlen", "exit", "mw_fortran_call_fail", "mw_fortran_mpi_run", "mw_fortran_mpi_decline"}
 
 SCALARS = {"int": "integer(c_int)", "unsigned": "integer(c_int)", "mw_error": "integer(c_int)",
            "mw_outcome": "integer(c_int)", "mw_choice": "integer(c_int)", "mw_group": "integer(c_int)",
@@ -36,17 +36,17 @@ def read_header(name):
     return re.sub(r"/\*.*?\*/", "", (source / "include/mw" / name).read_text(), flags=re.S)
 
 
-def read_fortran():
-    text = re.sub(r"!.*", "", (source / "src/fortran/mw_c.f90").read_text())
+def read_fortran(module):
+    text = re.sub(r"!.*", "", (source / f"src/fortran/{module}.f90").read_text())
     return re.sub(r"\s*&\n\s*", " ", text)
 
 
-header = read_header("mw.h") + read_header("error.h") + read_header("version.h")
-fortran = read_fortran()
+header = "".join(read_header(name) for name in ["mw.h", "error.h", "version.h", "embed.h"])
+fortran = read_fortran("mw_c")
 
 
-def say(problem):
-    problems.append(f"src/fortran/mw_c.f90: {problem}")
+def say(problem, module="mw_c"):
+    problems.append(f"src/fortran/{module}.f90: {problem}")
 
 
 def split_declaration(declaration):
@@ -109,25 +109,32 @@ def parameter_type(kind, is_passed_by_value):
     target = kind[:-1].strip()
     if not is_passed_by_value:
         return {"type(c_ptr)"}
-    references = {"void *": "type(c_ptr)", "char *": "type(c_ptr)"}
+    references = {"void *": "type(c_ptr)", "char *": "type(c_ptr)", "mw_options *": "type(c_ptr)"}
+    if target == "char":
+        return {"type(c_ptr), value", "character(c_char)"}
     of_c = STRUCTURES.get(target, target)
     return {"type(c_ptr), value", f"type({of_c})",
             SCALARS.get(target) or references.get(target, f"type({of_c})")}
 
 
-def check_functions():
+def interfaces_of(module):
+    """What stands in the interface blocks, but for the abstract ones."""
+    return "".join(re.findall(r"^    interface\n(.*?)^    end interface", read_fortran(module), re.S | re.M))
+
+
+def check_functions(module):
     known = c_functions()
     procedures = re.findall(r"^ {8}(function|subroutine) (\w+)\((.*?)\)(.*?)\n(.*?)^ {8}end \1",
-                            fortran.partition("end interface")[2], re.S | re.M)
+                            interfaces_of(module), re.S | re.M)
     if not procedures:
-        say("tests/unit/fortran.py does not understand it any more")
+        say("tests/unit/fortran.py does not understand it any more", module)
     for _, name, parameters, suffix, body in procedures:
         bound = re.search(r"name='(\w+)'", suffix)
         c_name = bound.group(1) if bound else name
         if c_name in NOT_OF_MW:
             continue
         if c_name not in known:
-            say(f"{c_name} is not in the headers")
+            say(f"{c_name} is not in the headers", module)
             continue
         result = re.search(r"result\((\w+)\)", suffix)
         types = {}
@@ -139,10 +146,10 @@ def check_functions():
         found = [types[parameter.strip()] for parameter in parameters.split(",") if parameter]
         wanted = [parameter_type(kind, True) for kind in c_parameters]
         if len(found) != len(wanted) or any(f not in w for f, w in zip(found, wanted)):
-            say(f"{name} takes {found}, but C {c_parameters}")
+            say(f"{name} takes {found}, but C {c_parameters}", module)
         found_result = types[result.group(1)] if result else ""
         if found_result not in parameter_type(c_result, False):
-            say(f"{name} returns {found_result}, but C {c_result}")
+            say(f"{name} returns {found_result}, but C {c_result}", module)
 
 
 def write_guide(folder):
@@ -169,7 +176,8 @@ def check_standard(compiler):
 
 check_structures()
 check_enumerations()
-check_functions()
+check_functions("mw_c")
+check_functions("mw_mpi")
 if len(sys.argv) > 2:
     check_standard(sys.argv[2])
 print("\n".join(problems) or "the Fortran module agrees with the headers")
