@@ -248,10 +248,10 @@ static mw_error prepare_serial(mw_master *master, const struct mwi_serial_settin
 }
 
 static mw_error start_slaves(mw_master *master, const struct mwi_local_settings *settings,
-                             mw_reason *why)
+                             bool has_own_process, mw_reason *why)
 {
-    mw_error error =
-        mwi_local_open(&master->local, settings, master->executable, master->loop, 0, why);
+    mw_error error = mwi_local_open(&master->local, settings, master->executable, master->loop, 0,
+                                    has_own_process, why);
     return error == MW_OK ? mwi_local_start(master->local, why) : error;
 }
 
@@ -275,7 +275,7 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     if (error == MW_OK)
         error = mwi_announce_start(master->announce, why);
     if (error == MW_OK && settings->mode == MWI_MODE_LOCAL)
-        error = start_slaves(master, &settings->local, why);
+        error = start_slaves(master, &settings->local, has_signals, why);
     return error;
 }
 

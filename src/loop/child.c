@@ -23,12 +23,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/family.h"
 #include "loop/signals.h"
 
 /* How long a process is left alone whose end no descriptor reports. */
 #define LOOK_MS 2
 /* How often a killed process is looked at before it is left alone. */
 #define KILLED_LOOKS 500
+/* Room for the marks of farms in farms; those of the outermost are cut off. */
+#define VARIABLE_SIZE 1024
 
 /* Headers older than Linux 5.3 lack the number, which is the same on all machines but alpha. */
 #ifndef SYS_pidfd_open
@@ -42,8 +45,8 @@ static mw_error fail(mw_reason *why, const char *path, int number)
     return MW_EIO;
 }
 
-static void become_slave(const char *path, char **arguments, char **environment, pid_t parent,
-                         int folder, int channel, int report)
+static void become_slave(const struct mwi_child_plan *plan, char **environment, pid_t parent,
+                         int channel, int report)
 {
     int null = open("/dev/null", O_RDONLY);
     if (null > STDIN_FILENO) {
@@ -51,9 +54,11 @@ static void become_slave(const char *path, char **arguments, char **environment,
         close(null);
     }
     mwi_signals_hand_on();
+    if (plan->has_own_session)
+        (void)setsid();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        fcntl(channel, F_SETFD, 0) == 0 && (folder < 0 || fchdir(folder) == 0))
-        execve(path, arguments, environment);
+        fcntl(channel, F_SETFD, 0) == 0 && (plan->folder < 0 || fchdir(plan->folder) == 0))
+        execve(plan->path, plan->arguments, environment);
     int number = errno;
     ssize_t written = write(report, &number, sizeof number);
     (void)written;
@@ -71,12 +76,15 @@ static int exec_error(int report)
     return size == (ssize_t)sizeof number ? number : 0;
 }
 
-/* Copies the environment with MWI_CHILD_VARIABLE in front, which it writes to variable[0..size).
- * One malloc'd block, whose strings are borrowed. NULL out of memory. */
-static char **make_environment(char *variable, size_t size)
+/* Copies the environment with MWI_FAMILY_VARIABLE in front, which it writes to variable[0..size):
+ * the mark, and behind it the marks of the farms whose task this process is. One malloc'd block,
+ * whose strings are borrowed. NULL out of memory. */
+static char **make_environment(char *variable, size_t size, const char *mark)
 {
     size_t count = 0;
-    snprintf(variable, size, MWI_CHILD_VARIABLE "=%ld", (long)getpid());
+    const char *others = getenv(MWI_FAMILY_VARIABLE);
+    snprintf(variable, size, MWI_FAMILY_VARIABLE "=%s%s%s", mark, others == NULL ? "" : " ",
+             others == NULL ? "" : others);
     while (environ != NULL && environ[count] != NULL)
         count++;
     char **environment = calloc(count + 2, sizeof *environment);
@@ -84,20 +92,21 @@ static char **make_environment(char *variable, size_t size)
         return NULL;
     environment[0] = variable;
     for (size_t i = 0, kept = 1; i < count; i++)
-        if (strncmp(environ[i], MWI_CHILD_VARIABLE "=", sizeof MWI_CHILD_VARIABLE) != 0)
+        if (strncmp(environ[i], MWI_FAMILY_VARIABLE "=", sizeof MWI_FAMILY_VARIABLE) != 0)
             environment[kept++] = environ[i];
     return environment;
 }
 
-static mw_error fork_slave(struct mwi_child *child, const char *path, char **arguments, int folder,
+static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan *plan,
                            const int sockets[2], const int report[2], mw_reason *why)
 {
-    char variable[64];
+    char variable[VARIABLE_SIZE];
     pid_t parent = getpid();
-    char **environment = make_environment(variable, sizeof variable);
+    char **environment = make_environment(variable, sizeof variable, plan->mark);
+    child->has_own_session = plan->has_own_session;
     child->pid = environment == NULL ? -1 : fork();
     if (child->pid == 0)
-        become_slave(path, arguments, environment, parent, folder, sockets[1], report[1]);
+        become_slave(plan, environment, parent, sockets[1], report[1]);
     int number = child->pid < 0 ? errno : 0;
     free(environment);
     close(report[1]);
@@ -107,27 +116,26 @@ static mw_error fork_slave(struct mwi_child *child, const char *path, char **arg
         return MW_OK;
     if (child->pid > 0)
         waitpid(child->pid, NULL, 0);
-    return fail(why, path, number);
+    return fail(why, plan->path, number);
 }
 
-mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
-                         size_t channel_index, int folder, mw_reason *why)
+mw_error mwi_child_start(struct mwi_child *child, const struct mwi_child_plan *plan, mw_reason *why)
 {
     int sockets[2], report[2];
     char channel[40];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
-        return fail(why, path, errno);
+        return fail(why, plan->path, errno);
     if (pipe2(report, O_CLOEXEC) != 0) {
         int number = errno;
         close(sockets[0]);
         close(sockets[1]);
-        return fail(why, path, number);
+        return fail(why, plan->path, number);
     }
     snprintf(channel, sizeof channel, "--mw-channel=%d", sockets[1]);
-    char *before = arguments[channel_index];
-    arguments[channel_index] = channel;
-    mw_error error = fork_slave(child, path, arguments, folder, sockets, report, why);
-    arguments[channel_index] = before;
+    char *before = plan->arguments[plan->channel_index];
+    plan->arguments[plan->channel_index] = channel;
+    mw_error error = fork_slave(child, plan, sockets, report, why);
+    plan->arguments[plan->channel_index] = before;
     close(report[0]);
     close(sockets[1]);
     if (error != MW_OK)
@@ -139,7 +147,7 @@ mw_error mwi_child_start(struct mwi_child *child, const char *path, char **argum
 
 bool mwi_child_is_one(void)
 {
-    const char *starter = getenv(MWI_CHILD_VARIABLE);
+    const char *starter = getenv(MWI_FAMILY_VARIABLE);
     return starter != NULL && strtol(starter, NULL, 10) == (long)getppid();
 }
 
@@ -152,16 +160,33 @@ void mwi_child_wait(const struct mwi_child *child, int timeout_ms)
     (void)ignored;
 }
 
+void mwi_child_send_kill(const struct mwi_child *child)
+{
+    kill(child->has_own_session ? -child->pid : child->pid, SIGKILL);
+}
+
 void mwi_child_kill(const struct mwi_child *child)
 {
-    kill(child->pid, SIGKILL);
+    mwi_child_send_kill(child);
     for (int i = 0; i < KILLED_LOOKS && waitpid(child->pid, NULL, WNOHANG) == 0; i++)
         mwi_child_wait(child, LOOK_MS);
+}
+
+/* Kills what is in the group of a child that has ended. The number of the group is not another's as
+ * long as the child is not reaped. */
+static void kill_remains(const struct mwi_child *child)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == child->pid)
+        kill(-child->pid, SIGKILL);
 }
 
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end)
 {
     int status;
+    if (child->has_own_session)
+        kill_remains(child);
     mw_reason *how = &end->how;
     pid_t got = waitpid(child->pid, &status, WNOHANG);
     if (got == 0)

@@ -7,6 +7,7 @@
 #define MWI_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include <mw/error.h>
@@ -16,18 +17,23 @@ struct mwi_child {
     /* Both close on exec, and whoever has started the child closes them. */
     int channel; /* our end of the socket */
     int end_fd;  /* readable once the process has ended; -1: the kernel has no such descriptor */
+    bool has_own_session;
 };
 
-/* The environment variable by which a child knows the pid of the master that started it. */
-#define MWI_CHILD_VARIABLE "MW_STARTED_BY"
+struct mwi_child_plan {
+    const char *path;
+    char **arguments;     /* end with NULL; arguments[channel_index] is replaced by */
+    size_t channel_index; /* "--mw-channel=N" for the time of the call */
+    int folder;           /* the working directory; -1: this process's */
+    const char *mark;     /* the newest of its marks, see loop/family.h */
+    bool has_own_session; /* a session of its own, with a group; whatever is in the group when the
+                             child has ended is killed */
+};
 
-/* Starts `path` with `arguments`, which end with NULL. arguments[channel_index] is replaced by
- * "--mw-channel=N" for the time of the call. The child runs in the folder of the descriptor
- * `folder`, or, if that is -1, in this process's working directory. It reads nothing from the
- * terminal, and is killed when the thread that started it ends. All is borrowed for the call.
- * Errors: MW_EIO with a sentence. */
-mw_error mwi_child_start(struct mwi_child *child, const char *path, char **arguments,
-                         size_t channel_index, int folder, mw_reason *why);
+/* Starts a process as planned. It reads nothing from the terminal, and is killed when the thread
+ * that started it ends. The plan is borrowed for the call. Errors: MW_EIO with a sentence. */
+mw_error mwi_child_start(struct mwi_child *child, const struct mwi_child_plan *plan,
+                         mw_reason *why);
 
 /* Whether this very process was started by mwi_child_start. */
 bool mwi_child_is_one(void);
@@ -44,6 +50,9 @@ bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *en
 
 /* Waits until the process has ended, but at most `timeout_ms`; may return early. */
 void mwi_child_wait(const struct mwi_child *child, int timeout_ms);
+
+/* Sends SIGKILL to the process, which is reaped later, and to its group if it leads one. */
+void mwi_child_send_kill(const struct mwi_child *child);
 
 /* Kills the process, and reaps it, unless it hangs in the kernel for longer than a second. */
 void mwi_child_kill(const struct mwi_child *child);

@@ -32,7 +32,9 @@
 
 #include "base/time.h"
 #include "loop/child.h"
+#include "loop/family.h"
 #include "loop/processors.h"
+#include "loop/warden.h"
 
 /* A process whose slave is lost is killed after this. */
 #define PATIENCE_NS MWI_NS_PER_S
@@ -85,6 +87,10 @@ struct mwi_local {
     int64_t due_ns; /* when a place must be looked at */
     bool is_stopped;
     bool is_told_of_ends; /* by descriptors, if the kernel has them */
+    bool has_own_process;
+    struct mwi_warden *warden; /* NULL: there is none */
+    char name[MWI_FAMILY_NAME_BYTES];
+    uint64_t serial; /* of the mark of the last slave */
     mw_reason last_end;
 };
 
@@ -151,6 +157,11 @@ static void audit_end(struct mwi_local *local, const struct place *place, const 
                                                           .reason = how});
 }
 
+static size_t index_of(const struct place *place)
+{
+    return (size_t)(place - place->local->places);
+}
+
 /* The descriptor must be open while its watch is removed. */
 static void unwatch(struct place *place)
 {
@@ -169,6 +180,7 @@ static bool has_ended(struct place *place)
     if (!mwi_child_has_ended(&place->child, &end))
         return false;
     unwatch(place);
+    mwi_warden_release(local->warden, index_of(place));
     place->is_reaped = true;
     if (end.signal == SIGKILL && place->why_killed != NULL)
         snprintf(place->fate.text, sizeof place->fate.text, "was killed: %s", place->why_killed);
@@ -183,7 +195,7 @@ static bool has_ended(struct place *place)
 static void send_kill(struct place *place, const char *why)
 {
     place->why_killed = why;
-    kill(place->child.pid, SIGKILL);
+    mwi_child_send_kill(&place->child);
 }
 
 /* Ends the process before this returns. */
@@ -193,6 +205,7 @@ static void kill_process(struct place *place, const char *why)
     snprintf(end.text, sizeof end.text, "was killed: %.400s", why);
     mwi_child_kill(&place->child);
     unwatch(place);
+    mwi_warden_release(place->local->warden, index_of(place));
     audit_end(place->local, place, end.text);
 }
 
@@ -253,11 +266,17 @@ static void watch_end(struct place *place)
 
 static mw_error start_process(struct mwi_local *local, struct mwi_child *child, mw_reason *why)
 {
-    const char *path;
-    mw_error error = mwi_executable_to_start(local->executable, &path, why);
+    char mark[MWI_FAMILY_NAME_BYTES + 24];
+    struct mwi_child_plan plan = {.arguments = local->arguments,
+                                  .channel_index = local->channel_index,
+                                  .folder = local->folder,
+                                  .mark = mark,
+                                  .has_own_session = local->has_own_process};
+    local->serial++;
+    snprintf(mark, sizeof mark, "%s:%llu", local->name, (unsigned long long)local->serial);
+    mw_error error = mwi_executable_to_start(local->executable, &plan.path, why);
     if (error == MW_OK)
-        error = mwi_child_start(child, path, local->arguments, local->channel_index, local->folder,
-                                why);
+        error = mwi_child_start(child, &plan, why);
     if (error != MW_OK)
         mwi_executable_name_option(local->executable, why);
     return error;
@@ -270,6 +289,7 @@ static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *wh
     mw_error error = start_process(local, &place->child, why);
     if (error != MW_OK)
         return error;
+    mwi_warden_guard(local->warden, index_of(place), place->child.pid, local->serial);
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
                                                           .pid = (uint64_t)place->child.pid});
     snprintf(address, sizeof address, "fd:%d", place->child.channel);
@@ -416,12 +436,13 @@ static void close_local(void *context, int64_t deadline_ns)
     for (size_t i = 0; i < local->places_count; i++)
         if (has_process(&local->places[i]))
             close_place(local, &local->places[i], deadline_ns);
+    mwi_warden_close(local->warden);
     free_local(local);
 }
 
 mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
                         const struct mwi_executable *executable, struct mwi_loop *loop,
-                        size_t index, mw_reason *why)
+                        size_t index, bool has_own_process, mw_reason *why)
 {
     if (mwi_child_is_one()) {
         /* It would start slaves that start slaves, without end. */
@@ -436,6 +457,8 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     if (opened != NULL) {
         opened->loop = loop;
         opened->index = index;
+        opened->has_own_process = has_own_process;
+        mwi_family_make_name(opened->name);
         opened->executable = executable;
         opened->folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         opened->places = calloc(places_count, sizeof *opened->places);
@@ -459,9 +482,19 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     return MW_OK;
 }
 
+static void open_warden(struct mwi_local *local)
+{
+    mw_reason why;
+    if (mwi_warden_open(&local->warden, local->name, local->places_count, &why) != MW_OK)
+        mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_UNGUARDED,
+                                                              .reason = why.text});
+}
+
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
 {
     mw_error error = MW_OK;
+    if (local->has_own_process)
+        open_warden(local);
     for (size_t i = 0; i < local->places_count && error == MW_OK; i++)
         error = fill(local, &local->places[i], why);
     return error;

@@ -19,13 +19,14 @@
 struct mwi_local;
 
 /* Prepares the slaves that the settings ask for, which are copied, at *local; the executable is
- * borrowed until the chores are closed. Adds them to the
- * chores of `loop`, which owns *local from now on: mwi_chores_close waits for the slaves to end,
- * kills those that do not, and frees *local. The slaves' transport is number `index` of the loop.
- * MW_ENOMEM; MW_EUSAGE in a process that is itself a local slave. */
+ * borrowed until the chores are closed. Adds them to the chores of `loop`, which owns *local from
+ * now on: mwi_chores_close waits for the slaves to end, kills those that do not, and frees *local.
+ * The slaves' transport is number `index` of the loop. `has_own_process`: the process is the
+ * farm's, as under mw_main, so that what slaves have started is ended with them. MW_ENOMEM;
+ * MW_EUSAGE in a process that is itself a local slave. */
 mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_settings *settings,
                         const struct mwi_executable *executable, struct mwi_loop *loop,
-                        size_t index, mw_reason *why);
+                        size_t index, bool has_own_process, mw_reason *why);
 
 /* Starts them all. From now on dead ones are replaced; a slave that cannot be started is audited,
  * and tried again a little later. Errors: MW_EIO, MW_ENOMEM, MW_ENETWORK. */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +114,20 @@ static void token(mw_call *call)
         mw_call_return(call, "l", tag);
     if (fd >= 0)
         close(fd);
+}
+
+/* Prints a line, and runs the command that FARM_COMMAND names. */
+static void shell(mw_call *call)
+{
+    int64_t tag, argument;
+    const char *line = getenv("FARM_COMMAND");
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    fprintf(stderr, "task %d runs, pid %ld\n", (int)tag, (long)getpid());
+    if (line == NULL || system(line) != 0)
+        mw_call_fail(call, "the command has failed");
+    else
+        mw_call_return(call, "l", tag);
 }
 
 /* Ends the slave by the signal that its argument names, or by an exit with status 3. */
@@ -321,6 +336,25 @@ static int wandering_master(mw_master *farm, int argc, char **argv)
     return chdir("/") == 0 ? master(farm, argc, argv) : 1;
 }
 
+/* Has a child of its own, which must be left alone, in a session of its own. */
+static int parental_master(mw_master *farm, int argc, char **argv)
+{
+    int child_status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+    int status = master(farm, argc, argv);
+    bool is_left_alone = system("exit 3") == 3 << 8 && waitpid(child, NULL, WNOHANG) == 0;
+    kill(child, SIGTERM);
+    is_left_alone = is_left_alone && waitpid(child, &child_status, 0) == child &&
+                    WIFSIGNALED(child_status) && WTERMSIG(child_status) == SIGTERM;
+    printf("farm: its child was %s\n", is_left_alone ? "left alone" : "touched");
+    return status;
+}
+
 /* Returns before all its results have come. */
 static int hasty_master(mw_master *farm, int argc, char **argv)
 {
@@ -343,12 +377,14 @@ static mw_master_fn *find_master(const char *kind)
         return NULL;
     if (strcmp(kind, "wander") == 0)
         return wandering_master;
+    if (strcmp(kind, "parent") == 0)
+        return parental_master;
     return strcmp(kind, "hasty") == 0 ? hasty_master : master;
 }
 
 /* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
- * result. FARM=wander: with one that changes its working directory. FARM=other: with other task
- * algorithms. FARM=die: a slave ends before it has begun. */
+ * result. FARM=wander: with one that changes its working directory. FARM=parent: with one that has
+ * a child. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},
@@ -356,6 +392,7 @@ int main(int argc, char **argv)
                                               {"doze", doze},
                                               {"gate", gate},
                                               {"token", token},
+                                              {"shell", shell},
                                               {"crash", crash},
                                               {"fail", fail},
                                               {"mismatch", mismatch},

@@ -82,8 +82,8 @@ static void test_time_limit(void)
     }
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "task 0 unrunnable by SLAVE-"));
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(master, MWT_OUT), "its policy allows 2 attempts"));
-    CU_ASSERT_EQUAL(
-        mwt_count(mwt_output(master, MWT_OUT), ") was lost: task 1 of \"nap\" overran"), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_OUT), ") was lost: task 1 of \"nap\" overran"),
+                    2);
     mwt_crew_destroy(crew);
 }
 
@@ -99,7 +99,8 @@ static void test_time_limit_in_local_mode(void)
     check_steps(farm);
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_OUT), "task 0 unrunnable by SLAVE-1"));
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_OUT), "task 1 done by SLAVE-2"));
-    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "was killed: its task overran its time limit"), 2);
+    CU_ASSERT_EQUAL(
+        mwt_count(mwt_output(farm, MWT_ERR), "was killed: its task overran its time limit"), 2);
     mwt_crew_destroy(crew);
 }
 

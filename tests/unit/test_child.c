@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loop/family.h"
 #include "loop/signals.h"
 #include "mwt_run.h"
 
@@ -75,6 +76,16 @@ static void tell_signals(int channel)
     tell(channel, file_size_action.sa_handler == SIG_DFL ? "default" : "ignored");
 }
 
+/* Leaves a child in the group of this process, and says whether this process leads it. */
+static void leave_child(int channel)
+{
+    bool is_leader = getpgrp() == getpid() && getsid(0) == getpid();
+    if (fork() == 0)
+        for (;;)
+            pause();
+    tell(channel, is_leader ? "leader" : "member");
+}
+
 /* The work of this program as a child: `what` says for which case it was started. */
 static int be_child(const char *what, const char *channel_option)
 {
@@ -91,6 +102,10 @@ static int be_child(const char *what, const char *channel_option)
         tell_input(channel);
     else if (strcmp(what, "signals") == 0)
         tell_signals(channel);
+    else if (strcmp(what, "leave") == 0)
+        leave_child(channel);
+    else if (strcmp(what, "marks") == 0)
+        tell(channel, getenv(MWI_FAMILY_VARIABLE));
     else if (strcmp(what, "started") == 0)
         tell(channel, mwi_child_is_one() ? "yes" : "no");
     else if (strcmp(what, "wait") == 0)
@@ -102,13 +117,21 @@ static int be_child(const char *what, const char *channel_option)
     return 7;
 }
 
+/* Starts `path`; if `what` is "leave" with a session of its own. */
 static mw_error start_path(struct mwi_child *child, const char *path, const char *what,
                            mw_reason *why)
 {
-    char name[] = "test_child", mark[] = "as-child", channel[] = "channel", copy[32];
-    char *arguments[] = {name, mark, copy, channel, NULL};
+    char name[] = "test_child", as_child[] = "as-child", channel[] = "channel", copy[32], mark[32];
+    char *arguments[] = {name, as_child, copy, channel, NULL};
+    const struct mwi_child_plan plan = {.path = path,
+                                        .arguments = arguments,
+                                        .channel_index = 3,
+                                        .folder = -1,
+                                        .mark = mark,
+                                        .has_own_session = strcmp(what, "leave") == 0};
     snprintf(copy, sizeof copy, "%s", what);
-    mw_error error = mwi_child_start(child, path, arguments, 3, -1, why);
+    snprintf(mark, sizeof mark, "%ld-farm:1", (long)getpid());
+    mw_error error = mwi_child_start(child, &plan, why);
     CU_ASSERT_PTR_EQUAL(arguments[3], channel);
     CU_ASSERT_STRING_EQUAL(channel, "channel");
     return error;
@@ -357,13 +380,46 @@ static void test_is_one(void)
     struct mwi_child child;
     char text[64];
     CU_ASSERT_FALSE(mwi_child_is_one());
-    setenv(MWI_CHILD_VARIABLE, "1", 1);
+    setenv(MWI_FAMILY_VARIABLE, "1", 1);
 
     start(&child, "started");
 
     CU_ASSERT_FALSE(mwi_child_is_one());
-    unsetenv(MWI_CHILD_VARIABLE);
+    unsetenv(MWI_FAMILY_VARIABLE);
     CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "yes");
+    check_end(&child, "exited with status 7");
+}
+
+/* A child that leads a session takes its group with it. The group holds the channel open until it
+ * has ended. */
+static void test_session(void)
+{
+    struct mwi_child child;
+    struct mwi_child_end how;
+    char text[64];
+    start(&child, "leave");
+    while (!mwi_child_has_ended(&child, &how))
+        mwi_child_wait(&child, 1000);
+
+    CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), "leader");
+
+    CU_ASSERT_STRING_EQUAL(how.how.text, "exited with status 7");
+    close(child.channel);
+    close(child.end_fd);
+}
+
+/* The marks of the farms whose task this process is are handed on behind its own. */
+static void test_marks(void)
+{
+    struct mwi_child child;
+    char text[128], expected[128];
+    setenv(MWI_FAMILY_VARIABLE, "77-outer:5", 1);
+    snprintf(expected, sizeof expected, "%ld-farm:1 77-outer:5", (long)getpid());
+
+    start(&child, "marks");
+
+    unsetenv(MWI_FAMILY_VARIABLE);
+    CU_ASSERT_STRING_EQUAL(listen_to(&child, text, sizeof text), expected);
     check_end(&child, "exited with status 7");
 }
 
@@ -413,6 +469,8 @@ int main(int argc, char **argv)
         {"signals", test_signals},
         {"found signals", test_found_signals},
         {"is one", test_is_one},
+        {"session", test_session},
+        {"marks", test_marks},
         {"dies with its master", test_dies_with_its_master},
         CU_TEST_INFO_NULL,
     };

@@ -81,7 +81,7 @@ static void start_several(struct farm *farm, size_t slaves_count, char *what, bo
     farm->loop.clock = 0;
     CU_ASSERT_EQUAL_FATAL(mwi_executable_open(&farm->executable, &executable), MW_OK);
     CU_ASSERT_EQUAL_FATAL(
-        mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, &why), MW_OK);
+        mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, false, &why), MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_local_start(farm->local, &why), MW_OK);
 }
 

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads /proc for the warden, which has forked off a process that may have threads, and for a
+ * signal handler. So nothing here allocates, locks or uses stdio: directories are read by their
+ * system call, and texts are taken apart by hand.
+ *
+ * Invariant: a process is killed only in the pass that has looked at it, so that its number cannot
+ * have become another's. To know more of a process, add a field to struct mwi_family_process.
+ */
+#include "loop/family.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATH_SIZE 48
+
+/* An entry of a directory, as the system call writes it. */
+struct entry {
+    uint64_t inode;
+    int64_t next;
+    uint16_t size;
+    unsigned char type;
+    char name[];
+};
+
+/* Where reading an environment stands. */
+struct search {
+    const char *wanted; /* the variable's name, with "="; then the farm's name, with ":" */
+    size_t matched;     /* bytes of it; SIZE_MAX: this part is another's */
+    enum { IN_NAME, IN_MARKS, IN_SERIAL } stage;
+    uint64_t serial;
+};
+
+void mwi_family_make_name(char name[MWI_FAMILY_NAME_BYTES])
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(name, MWI_FAMILY_NAME_BYTES, "%ld-%llx", (long)getpid(),
+             (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec);
+}
+
+/* Writes "/proc/PID/FILE". */
+static void write_path(char path[PATH_SIZE], pid_t pid, const char *file)
+{
+    char digits[20];
+    size_t first = sizeof digits, length = 6;
+    memcpy(path, "/proc/", length);
+    do {
+        digits[--first] = (char)('0' + pid % 10);
+        pid /= 10;
+    } while (pid > 0);
+    memcpy(path + length, digits + first, sizeof digits - first);
+    length += sizeof digits - first;
+    path[length++] = '/';
+    memcpy(path + length, file, strlen(file) + 1);
+}
+
+static int open_file(pid_t pid, const char *file)
+{
+    char path[PATH_SIZE];
+    write_path(path, pid, file);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static ssize_t read_some(int fd, char *bytes, size_t size)
+{
+    ssize_t got;
+    do
+        got = read(fd, bytes, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* The number at *text, which moves behind it. */
+static uint64_t take_number(const char **text)
+{
+    uint64_t number = 0;
+    while (**text >= '0' && **text <= '9')
+        number = number * 10 + (uint64_t)(*(*text)++ - '0');
+    return number;
+}
+
+/* The number that stands `fields_count` spaces behind `text`; 0 if none does. */
+static uint64_t number_behind(const char *text, int fields_count)
+{
+    while (fields_count > 0 && *text != '\0')
+        fields_count -= *text++ == ' ';
+    return take_number(&text);
+}
+
+bool mwi_family_read(pid_t pid, struct mwi_family_process *process)
+{
+    char text[512];
+    int fd = open_file(pid, "stat");
+    if (fd < 0)
+        return false;
+    ssize_t size = read_some(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    /* The text is "PID (NAME) STATE PARENT GROUP SESSION ...", and NAME may hold any character. */
+    const char *name_end = strrchr(text, ')');
+    if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0')
+        return false;
+    *process = (struct mwi_family_process){.pid = pid,
+                                           .parent = (pid_t)number_behind(name_end, 2),
+                                           .session = (pid_t)number_behind(name_end, 4),
+                                           .start = number_behind(name_end, 20),
+                                           .state = name_end[2]};
+    return true;
+}
+
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* Takes a byte of a mark's serial; whether the mark ends well with it. */
+static bool take_serial(struct search *search, char byte)
+{
+    if (is_digit(byte))
+        search->serial = search->serial * 10 + (uint64_t)(byte - '0');
+    return byte == ' ' || byte == '\0';
+}
+
+/* Compares a byte with the next one that is wanted; whether all of it has been seen. */
+static bool match(struct search *search, char byte)
+{
+    if (search->matched == SIZE_MAX || search->wanted[search->matched] != byte) {
+        search->matched = SIZE_MAX;
+        return false;
+    }
+    return search->wanted[++search->matched] == '\0';
+}
+
+/* Takes the next byte of an environment; whether a mark of the farm ends with it. */
+static bool take_byte(struct search *search, const char *name, char byte)
+{
+    if (search->stage == IN_SERIAL && take_serial(search, byte))
+        return true;
+    if (byte == '\0') {
+        *search = (struct search){.wanted = MWI_FAMILY_VARIABLE "=", .stage = IN_NAME};
+    } else if (search->stage == IN_NAME && match(search, byte)) {
+        *search = (struct search){.wanted = name, .stage = IN_MARKS};
+    } else if (search->stage == IN_MARKS && byte == ' ') {
+        search->matched = 0;
+    } else if (search->stage == IN_MARKS && byte == ':' && search->matched != SIZE_MAX &&
+               name[search->matched] == '\0') {
+        search->stage = IN_SERIAL;
+        search->serial = 0;
+    } else if (search->stage == IN_MARKS) {
+        (void)match(search, byte);
+    }
+    return false;
+}
+
+bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial)
+{
+    char bytes[2048];
+    ssize_t size;
+    bool is_found = false;
+    struct search search = {.wanted = MWI_FAMILY_VARIABLE "=", .stage = IN_NAME};
+    int fd = open_file(pid, "environ");
+    if (fd < 0)
+        return false;
+    while (!is_found && (size = read_some(fd, bytes, sizeof bytes)) > 0)
+        for (ssize_t i = 0; i < size && !is_found; i++)
+            is_found = take_byte(&search, name, bytes[i]);
+    close(fd);
+    if (is_found)
+        *serial = search.serial;
+    return is_found;
+}
+
+/* Judges the process of a directory's entry, and kills it if it is to be; whether it was. */
+static bool judge_entry(const struct entry *entry, mwi_family_judge_fn *judge, void *context)
+{
+    struct mwi_family_process process;
+    const char *at = entry->name;
+    if (!is_digit(*at))
+        return false;
+    pid_t pid = (pid_t)take_number(&at);
+    if (*at != '\0' || pid <= 1 || pid == getpid() || !mwi_family_read(pid, &process))
+        return false;
+    bool is_alive = process.state != 'Z' && process.state != 'X';
+    return is_alive && judge(context, &process) && kill(pid, SIGKILL) == 0;
+}
+
+size_t mwi_family_kill(mwi_family_judge_fn *judge, void *context)
+{
+    _Alignas(struct entry) char bytes[4096];
+    size_t count = 0;
+    long size;
+    int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return 0;
+    while ((size = syscall(SYS_getdents64, directory, bytes, sizeof bytes)) > 0)
+        for (long at = 0; at < size;) {
+            const struct entry *entry = (const struct entry *)(bytes + at);
+            count += judge_entry(entry, judge, context);
+            at += entry->size;
+        }
+    close(directory);
+    return count;
+}

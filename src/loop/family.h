@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The processes of this machine as /proc shows them: whose children they are, and which farm has
+ * started them. A farm writes a mark into the environment of the processes that it starts, and what
+ * those start inherits it; so a process is known even if it has left its group, its session and its
+ * parent. The warden and the commands of a slave use this to end what is left.
+ *
+ * Every function but mwi_family_make_mark is safe in a signal handler. Where there is no /proc
+ * nothing is found.
+ */
+#ifndef MWI_FAMILY_H
+#define MWI_FAMILY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The environment variable with the marks of a process, separated by spaces, the newest first. A
+ * mark is "FARM:SERIAL"; a farm's name begins with the pid of the process that writes the mark. */
+#define MWI_FAMILY_VARIABLE "MW_STARTED_BY"
+
+#define MWI_FAMILY_NAME_BYTES 48
+
+/* Makes the name of a farm of this process, which no other farm has. */
+void mwi_family_make_name(char name[MWI_FAMILY_NAME_BYTES]);
+
+struct mwi_family_process {
+    pid_t pid;
+    pid_t parent;
+    pid_t session;  /* 0: of the kernel's own */
+    uint64_t start; /* when it began, in ticks since the machine did */
+    char state;     /* as in /proc/PID/stat: 'T' stopped, 'Z' ended and not yet reaped */
+};
+
+/* Reads about one process; false if there is none. */
+bool mwi_family_read(pid_t pid, struct mwi_family_process *process);
+
+/* Whether the process has a mark of the farm in its environment, as it was when the process began
+ * to run its program; then *serial is that of the mark. */
+bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial);
+
+/* Whether a process is to be killed. */
+typedef bool mwi_family_judge_fn(void *context, const struct mwi_family_process *process);
+
+/* Kills the processes of the machine that `judge` chooses, but not this one. Processes that have
+ * ended are not judged. Returns how many were killed. New ones may have come meanwhile: call it
+ * again until there are none. */
+size_t mwi_family_kill(mwi_family_judge_fn *judge, void *context);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What /proc says of processes, and killing those that are chosen by it.
+ */
+#include "loop/family.h"
+
+#include <string.h>
+
+#include "mwt_marked.h"
+#include "mwt_run.h"
+
+/* A process is read with its parent and session; one that does not exist is not. */
+static void test_read(void)
+{
+    struct mwi_family_process process = {0};
+    struct mwt_marked child;
+    mwt_marked_start(&child, "1-a:1", true);
+
+    CU_ASSERT_TRUE(mwi_family_read(child.pid, &process));
+    CU_ASSERT_EQUAL(process.pid, child.pid);
+    CU_ASSERT_EQUAL(process.parent, getpid());
+    CU_ASSERT_EQUAL(process.session, child.pid);
+    uint64_t start = process.start;
+    kill(child.pid, SIGSTOP);
+    while (mwi_family_read(child.pid, &process) && process.state != 'T')
+        usleep(1000);
+    CU_ASSERT_EQUAL(process.state, 'T');
+    CU_ASSERT_TRUE(mwi_family_read(getpid(), &process));
+    CU_ASSERT_EQUAL(process.parent, getppid());
+    CU_ASSERT_EQUAL(process.session, getsid(0));
+    CU_ASSERT_TRUE(process.start > 0 && process.start <= start);
+
+    mwt_marked_end(&child);
+    CU_ASSERT_FALSE(mwi_family_read(child.pid, &process));
+}
+
+/* A mark is found wherever it stands among others, and no other name is taken for it. */
+static void test_marks(void)
+{
+    static const struct {
+        const char *marks;
+        bool is_marked;
+        uint64_t serial;
+    } cases[] = {
+        {"77-abc:5", true, 5},       {"77-abc:12 8-d:1", true, 12},
+        {"8-d:1 77-abc:6", true, 6}, {"8-d:1 177-abc:6", false, 0},
+        {"77-abcd:6", false, 0},     {"77-ab:6", false, 0},
+        {"77-abc", false, 0},        {"77-ab:1 77-abc:18446744073709551615", true, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mwt_marked child;
+        uint64_t serial = 0;
+        mwt_marked_start(&child, cases[i].marks, false);
+
+        CU_ASSERT_EQUAL(mwi_family_is_marked(child.pid, "77-abc", &serial), cases[i].is_marked);
+        CU_ASSERT_EQUAL(serial, cases[i].serial);
+
+        mwt_marked_end(&child);
+    }
+}
+
+/* Names of farms differ, and begin with the pid. */
+static void test_names(void)
+{
+    char first[MWI_FAMILY_NAME_BYTES], second[MWI_FAMILY_NAME_BYTES];
+
+    mwi_family_make_name(first);
+    usleep(1);
+    mwi_family_make_name(second);
+
+    CU_ASSERT_EQUAL(atol(first), (long)getpid());
+    CU_ASSERT_STRING_NOT_EQUAL(first, second);
+}
+
+static bool is_of_farm(void *context, const struct mwi_family_process *process)
+{
+    uint64_t serial;
+    return mwi_family_is_marked(process->pid, context, &serial) && serial == 3;
+}
+
+/* All those, and only those, are killed of which it is said. */
+static void test_kill(void)
+{
+    char name[MWI_FAMILY_NAME_BYTES], marks[4][64];
+    struct mwt_marked children[4];
+    mwi_family_make_name(name);
+    for (int i = 0; i < 4; i++) {
+        snprintf(marks[i], sizeof marks[i], "%s:%d", name, i < 2 ? 3 : i + 2);
+        mwt_marked_start(&children[i], marks[i], i % 2 == 0);
+    }
+
+    CU_ASSERT_EQUAL(mwi_family_kill(is_of_farm, name), 2);
+
+    mwt_marked_await(&children[0]);
+    mwt_marked_await(&children[1]);
+    CU_ASSERT_EQUAL(mwi_family_kill(is_of_farm, name), 0);
+    for (int i = 2; i < 4; i++) {
+        CU_ASSERT_TRUE(mwt_marked_is_alive(&children[i]));
+        mwt_marked_end(&children[i]);
+    }
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"read", test_read}, {"marks", test_marks}, {"names", test_names},
+        {"kill", test_kill}, CU_TEST_INFO_NULL,
+    };
+    return mwt_run("family", tests);
+}
