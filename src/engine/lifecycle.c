@@ -23,6 +23,7 @@ static void give_up_task(struct mwi_master_engine *engine, struct mwi_task_entry
                          const char *reason)
 {
     mwi_tasks_add_history(&engine->tasks, task, reason);
+    mwi_outgoing_audit_end(engine, task, &(struct mwi_outgoing_end){.outcome = "unrunnable"});
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_UNRUNNABLE, NULL);
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNRUNNABLE, NULL, task,
                             mwi_tasks_history(&engine->tasks, task));
@@ -181,11 +182,26 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
     return true;
 }
 
+/* For a master that was asked for the records of tasks. Only a task that runs ends here. */
+static void audit_result(struct mwi_master_engine *engine, const struct mwi_copy *copy,
+                         const struct mwi_message_item *item)
+{
+    uint64_t later_ns = (uint64_t)engine->later_ns;
+    const char *outcome = item->status == MWI_RESULT_DONE ? "done" : "failed";
+    engine->later_ns = (int64_t)(item->duration_ns < later_ns ? later_ns - item->duration_ns : 0);
+    if (copy->task->state == MWI_TASK_RUNNING)
+        mwi_outgoing_audit_end(
+            engine, copy->task,
+            &(struct mwi_outgoing_end){.outcome = outcome, .copy = copy, .item = item});
+}
+
 bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item)
 {
     struct mwi_task_entry *task = copy->task;
     struct mwi_slave_entry *slave = copy->slave;
+    if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
+        audit_result(engine, copy, item);
     if (task->state == MWI_TASK_RUNNING && !push_result(engine, slave, task, block, item))
         return false;
     engine->ended_count++;
@@ -221,6 +237,8 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
     else
         mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
     engine->ended_count++;
+    mwi_outgoing_audit_end(engine, task,
+                           &(struct mwi_outgoing_end){.outcome = "failed", .item = &item});
     if (push_result(engine, slave, task, block, &item))
         mwi_tasks_end(&engine->tasks, task, false, 0);
     mwi_block_unref(block);
@@ -285,6 +303,10 @@ mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
     bool is_ordered = task->state == MWI_TASK_ORDERED;
     uint32_t sid = task->sid;
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_CANCELLED, NULL, task, NULL);
+    mwi_outgoing_audit_end(
+        engine, task,
+        &(struct mwi_outgoing_end){.outcome = "cancelled",
+                                   .copy = task->state == MWI_TASK_RUNNING ? task->copies : NULL});
     mwi_tasks_cancel(&engine->tasks, task);
     if (is_ordered)
         mwi_slaves_update(&engine->slaves, mwi_slaves_by_sid(&engine->slaves, sid));

@@ -58,6 +58,20 @@ static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *
         mwi_effects_lost(&engine->effects, event->peer, false, MW_LOSS_CONNECTION);
 }
 
+/* How long the tasks of a message ran, as the slave says. */
+static int64_t message_ns(const struct mwi_message *message)
+{
+    int64_t total_ns = 0;
+    for (size_t i = 0; i < message->items_count; i++) {
+        struct mwi_message_item item;
+        mwi_message_result(message, i, &item);
+        if (item.duration_ns > (uint64_t)(INT64_MAX - total_ns))
+            return INT64_MAX;
+        total_ns += (int64_t)item.duration_ns;
+    }
+    return total_ns;
+}
+
 /* Takes results until one is not for a task of this slave; returns how many were good. */
 static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message, struct mwi_block *block,
@@ -83,20 +97,6 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
     return i;
 }
 
-/* How long the tasks of a message ran, as the slave says. */
-static int64_t message_ns(const struct mwi_message *message)
-{
-    int64_t total_ns = 0;
-    for (size_t i = 0; i < message->items_count; i++) {
-        struct mwi_message_item item;
-        mwi_message_result(message, i, &item);
-        if (item.duration_ns > (uint64_t)(INT64_MAX - total_ns))
-            return INT64_MAX;
-        total_ns += (int64_t)item.duration_ns;
-    }
-    return total_ns;
-}
-
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message, const struct mwi_event *event)
 {
@@ -108,6 +108,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
+    if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
+        engine->later_ns = message_ns(message);
     size_t taken_count =
         take_items(engine, slave, message, block, frame_data, kept_data, &failed_count);
     if (slave->load.sent_ns != 0)

@@ -61,6 +61,7 @@ struct mwi_master_engine {
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */
+    int64_t later_ns; /* how long the tasks ran whose results follow in the message at work */
     uint16_t algorithms_count;
     bool is_shutting_down;
 };

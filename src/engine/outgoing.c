@@ -15,6 +15,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXT_SIZE 320
 
@@ -78,4 +79,63 @@ void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_ki
     MWI_OUTGOING_AUDIT(engine, slave, .kind = kind, .task = task->id,
                        .algorithm = mwi_outgoing_algorithm_name(engine, task),
                        .attempts = task->attempts, .reason = reason);
+}
+
+static void copy_tag(struct mwi_audit_task *ended, const struct mwi_task_entry *task)
+{
+    ended->has_tag_bytes = task->has_tag_bytes;
+    if (!task->has_tag_bytes) {
+        ended->tag = task->tag;
+        return;
+    }
+    size_t size = task->tag_bytes->size;
+    ended->tag_size = size < MWI_AUDIT_TAG_BYTES ? size : MWI_AUDIT_TAG_BYTES;
+    memcpy(ended->tag_bytes, task->tag_bytes->bytes, ended->tag_size);
+}
+
+/* When the result was ready, as far as the master knows: the tasks whose results follow in the same
+ * message ran after it. No time is before the one when the task was sent. */
+static void set_times(const struct mwi_master_engine *engine, struct mwi_audit_task *ended,
+                      const struct mwi_outgoing_end *end)
+{
+    ended->ended_ns = engine->now_ns;
+    if (end->copy == NULL)
+        return;
+    int64_t sent_ns = end->copy->sent_ns;
+    int64_t most_ns = engine->now_ns - sent_ns;
+    ended->sent_ns = sent_ns;
+    if (end->item == NULL)
+        return;
+    int64_t later_ns = engine->later_ns < most_ns ? engine->later_ns : most_ns;
+    ended->ended_ns = engine->now_ns - later_ns;
+    most_ns -= later_ns;
+    bool is_credible = end->item->duration_ns <= (uint64_t)most_ns;
+    ended->duration_ns = is_credible ? (int64_t)end->item->duration_ns : most_ns;
+    ended->begun_ns = ended->ended_ns - ended->duration_ns;
+}
+
+void mwi_outgoing_audit_end(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                            const struct mwi_outgoing_end *end)
+{
+    if (!mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
+        return;
+    struct mwi_audit_task *ended = msgpack_zone_malloc(&engine->decoder.zone, sizeof *ended);
+    if (ended == NULL)
+        return;
+    *ended = (struct mwi_audit_task){
+        .id = task->id,
+        .algorithm = mwi_outgoing_algorithm_name(engine, task),
+        .has_slave = end->copy != NULL || (task->was_sent && task->sid != MWI_NO_SID),
+        .sid = end->copy != NULL ? end->copy->slave->sid : task->sid,
+        .submitted_ns = mwi_tasks_submitted_ns(&engine->tasks, task),
+        .sent_ns = MWI_AUDIT_NEVER,
+        .begun_ns = MWI_AUDIT_NEVER,
+        .duration_ns = MWI_AUDIT_NEVER,
+        .outcome = end->outcome,
+        .bytes = task->size,
+        .result_bytes = end->item == NULL ? 0 : end->item->payload.size,
+    };
+    copy_tag(ended, task);
+    set_times(engine, ended, end);
+    MWI_OUTGOING_AUDIT(engine, NULL, .kind = MWI_AUDIT_TASK_ENDED, .ended = ended);
 }

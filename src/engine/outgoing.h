@@ -44,6 +44,17 @@ void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_e
 const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,
                                         const struct mwi_task_entry *task);
 
+/* How a task has ended, for mwi_outgoing_audit_end. */
+struct mwi_outgoing_end {
+    const char *outcome;
+    const struct mwi_copy *copy;         /* the one that ended it; NULL: it was at no slave */
+    const struct mwi_message_item *item; /* its result; NULL: there is none */
+};
+
+/* Leaves the record of a task that has ended, if it is wanted. */
+void mwi_outgoing_audit_end(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                            const struct mwi_outgoing_end *end);
+
 /* Leaves an audit record about a task and its attempts; `slave` may be NULL. */
 void mwi_outgoing_audit_task(struct mwi_master_engine *engine, enum mwi_audit_kind kind,
                              const struct mwi_slave_entry *slave, const struct mwi_task_entry *task,

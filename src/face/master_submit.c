@@ -124,6 +124,13 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
     return MW_OK;
 }
 
+/* Records of tasks have the time of each call, not that of the last turn. */
+static void tell_time(mw_master *master)
+{
+    if (mwi_effects_wants(&master->engine.effects, MWI_AUDIT_TASK_ENDED))
+        mwi_master_state_set_time(&master->engine, mwi_loop_now(master->loop));
+}
+
 /* Enters a task that check_task has let pass. Takes `data` on success. */
 static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
                            bool is_bytes)
@@ -135,6 +142,7 @@ static mw_error enter_task(mw_master *master, const mw_task *task, void *data, s
     if (error != MW_OK)
         return error;
     submission.algorithm = master->last_algorithm;
+    tell_time(master);
     error = mwi_lifecycle_submit(&master->engine, &submission, &master->last_task);
     mwi_master_carry_out(master);
     if (error == MW_OK)
@@ -232,6 +240,7 @@ mw_task_id mw_master_last_task(const mw_master *master)
 
 mw_error mw_master_cancel(mw_master *master, mw_task_id task)
 {
+    tell_time(master);
     mw_error error = mwi_lifecycle_cancel(&master->engine, task);
     mwi_master_carry_out(master);
     if (error == MW_OK)

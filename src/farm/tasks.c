@@ -206,6 +206,12 @@ static uint32_t tick_of(const struct mwi_tasks *tasks)
     return (uint32_t)(uint64_t)(tasks->now_ns / MWI_TASKS_TICK_NS);
 }
 
+int64_t mwi_tasks_submitted_ns(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
+{
+    uint32_t ticks_ago = tick_of(tasks) - task->submitted_at;
+    return (tasks->now_ns / MWI_TASKS_TICK_NS - ticks_ago) * MWI_TASKS_TICK_NS;
+}
+
 static void enter_pool(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_new)
 {
     if (is_new)

@@ -96,6 +96,9 @@ struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_t
 const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                                const struct mwi_task_entry *task);
 
+/* When it was submitted, a millisecond too early at most, and at most 52 days ago. */
+int64_t mwi_tasks_submitted_ns(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
+
 /* Its arguments; borrowed for as long as the task lives. */
 unsigned char *mwi_tasks_data(const struct mwi_task_entry *task);
 

@@ -73,6 +73,7 @@ static void read_audit(struct mwi_audit_settings *audit, const mw_options *optio
         .node = node,
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
         .level = is_silent ? MWI_AUDIT_LEVEL_NONE : audit_level(options, pattern == NULL),
+        .has_milliseconds = mwi_options_word(options, MWI_OPTION_AUDIT_TIME) == 1,
         .is_json = strcmp(mwi_options_text(options, MWI_OPTION_AUDIT_FORMAT), "json") == 0,
         .is_simulated = is_simulated(options, mode),
     };
@@ -233,6 +234,7 @@ mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw
     settings->wait = mwi_options_wait(options);
     read_engine(&settings->engine, options);
     read_audit(&settings->audit, options, mode, "master");
+    settings->audit.has_tasks = mwi_options_flag(options, MWI_OPTION_AUDIT_TASKS);
     read_places(settings, options);
     if (mode != MWI_MODE_CUSTOM)
         settings->advertised_host = mwi_options_text(options, MWI_OPTION_ADVERTISE);

@@ -42,8 +42,10 @@ struct mwi_audit_settings {
     const char *node;
     const char *member_id;
     enum mwi_audit_level level;
-    bool is_json;      /* lines of JSON in place of text */
-    bool is_simulated; /* virtual time, which begins in 1970: stamps of text are in UTC, else in
+    bool has_tasks;        /* a record for each task that has ended, whatever the level is */
+    bool has_milliseconds; /* in the times of lines of text */
+    bool is_json;          /* lines of JSON in place of text */
+    bool is_simulated;     /* virtual time, which begins in 1970: stamps of text are in UTC, else in
                           local time, so that a run gives the same bytes everywhere */
 };
 

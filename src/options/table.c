@@ -29,6 +29,7 @@ static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp
 /* In the order of mw_wait. */
 static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
+static const char *const audit_times[] = {"s", "ms", NULL};
 /* In the order of enum mwi_audit_level. */
 static const char *const audit_levels[] = {"all", "events", "problems", "none", NULL};
 
@@ -312,6 +313,29 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "Which records the audit trail has: all of them; events, that is all but one "
                     "or two for each message between master and slave; problems, such as a lost "
                     "slave or an unrunnable task; or none.",
+        },
+    [MWI_OPTION_AUDIT_TASKS] =
+        {
+            .name = "audit-tasks",
+            .kind = MWI_OPTION_IS_FLAG,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_AUDIT,
+            .default_value = "0",
+            .help = "Add a line of JSON to the audit trail for each task that has ended: its tag, "
+                    "algorithm and slave, when it was submitted, sent, begun and ended, its "
+                    "outcome and its sizes. --mw-audit-level has no influence on these lines.",
+        },
+    [MWI_OPTION_AUDIT_TIME] =
+        {
+            .name = "audit-time",
+            .kind = MWI_OPTION_IS_WORD,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .words = audit_times,
+            .metavariable = "T",
+            .default_value = "s",
+            .help = "The times of an audit trail in text: s has whole seconds, ms also "
+                    "milliseconds. JSON always has nanoseconds.",
         },
     [MWI_OPTION_QUIET] =
         {

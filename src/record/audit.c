@@ -19,7 +19,11 @@
 
 #include "base/utf8.h"
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 12
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static const char hexadecimal[] = "0123456789abcdef";
 
 /* A field of a record, by the letter that stands for it in a form. */
 struct field {
@@ -87,6 +91,11 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_RESULTS_RECEIVED] =
         {ALL, SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
          {SID, COUNT, {'f', "failed"}}},
+    [MWI_AUDIT_TASK_ENDED] =
+        {ALL, "TASK", "task", "(always JSON)",
+         {{'I', "id"}, {'t', "tag"}, {'N', "algorithm"}, {'L', "slave"}, {'1', "submitted"},
+          {'2', "sent"}, {'3', "begun"}, {'4', "ended"}, {'5', "seconds"}, {'o', "outcome"},
+          {'b', "bytes"}, {'B', "result_bytes"}}},
     [MWI_AUDIT_TASK_FAILED] =
         {EVENTS, SLAVE_N, "task-failed", "-> task %k of \"%n\" failed: %r",
          {SID, TASK, ALGORITHM, REASON}},
@@ -141,17 +150,30 @@ uint64_t mwi_audit_kinds(enum mwi_audit_level level)
 {
     uint64_t kinds = 0;
     for (unsigned i = 0; i < MWI_AUDIT_KINDS_COUNT; i++)
-        if (forms[i].level >= level)
+        if (forms[i].level >= level && i != MWI_AUDIT_TASK_ENDED)
             kinds |= UINT64_C(1) << i;
     return kinds;
 }
 
-/* A field's value: a number, a word of ours, or a string that may hold anything, or be NULL. */
-enum value_type { VALUE_NUMBER, VALUE_WORD, VALUE_STRING };
+/* A field's value: a number, nanoseconds that are written as seconds, nothing, a word of ours, a
+ * string that may hold anything, or be NULL, or bytes that are written in hexadecimal. */
+enum value_type {
+    VALUE_NUMBER,
+    VALUE_SIGNED,
+    VALUE_TIME,
+    VALUE_NULL,
+    VALUE_WORD,
+    VALUE_STRING,
+    VALUE_BYTES
+};
 
 struct value {
     enum value_type type;
-    uint64_t number;
+    union {
+        uint64_t number;
+        int64_t integer;
+        size_t size;
+    };
     const char *string;
 };
 
@@ -176,8 +198,57 @@ static struct value string_value(const char *string)
     return (struct value){.type = VALUE_STRING, .string = string};
 }
 
+static struct value time_value(int64_t time_ns)
+{
+    if (time_ns == MWI_AUDIT_NEVER)
+        return (struct value){.type = VALUE_NULL};
+    return (struct value){.type = VALUE_TIME, .integer = time_ns};
+}
+
+static struct value tag_value(const struct mwi_audit_task *task)
+{
+    if (!task->has_tag_bytes)
+        return (struct value){.type = VALUE_SIGNED, .integer = task->tag};
+    return (struct value){
+        .type = VALUE_BYTES, .size = task->tag_size, .string = (const char *)task->tag_bytes};
+}
+
+/* A field of a task that has ended. */
+static struct value task_value(const struct mwi_audit_task *task, char letter)
+{
+    switch (letter) {
+    case 'I':
+        return number_value(task->id);
+    case 't':
+        return tag_value(task);
+    case 'N':
+        return string_value(task->algorithm);
+    case 'L':
+        return task->has_slave ? number_value(task->sid) : (struct value){.type = VALUE_NULL};
+    case '1':
+        return time_value(task->submitted_ns);
+    case '2':
+        return time_value(task->sent_ns);
+    case '3':
+        return time_value(task->begun_ns);
+    case '4':
+        return time_value(task->ended_ns);
+    case '5':
+        return time_value(task->duration_ns);
+    case 'o':
+        return word_value(task->outcome);
+    case 'b':
+        return number_value(task->bytes);
+    default:
+        assert(letter == 'B');
+        return number_value(task->result_bytes);
+    }
+}
+
 static struct value field_value(const struct mwi_audit_record *record, char letter)
 {
+    if (record->kind == MWI_AUDIT_TASK_ENDED)
+        return task_value(record->ended, letter);
     switch (letter) {
     case 's':
         return number_value(record->sid);
@@ -332,7 +403,6 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
  * text becomes the replacement character, because JSON has no other form for it. */
 static size_t escape_character(const char *bytes, size_t length, uint32_t code, char *piece)
 {
-    static const char digits[] = "0123456789abcdef";
     if (length == 0)
         code = 0xfffd;
     if (length != 0 && mwi_utf8_is_printable(code) && code != '"' && code != '\\') {
@@ -346,7 +416,7 @@ static size_t escape_character(const char *bytes, size_t length, uint32_t code, 
     }
     piece[1] = 'u';
     for (unsigned i = 0; i < 4; i++)
-        piece[2 + i] = digits[code >> (12 - 4 * i) & 0xf];
+        piece[2 + i] = hexadecimal[code >> (12 - 4 * i) & 0xf];
     return 6;
 }
 
@@ -383,13 +453,57 @@ static void put_json_word(struct out *out, const char *word)
     put_char(out, '"');
 }
 
-static void put_json_bounded(struct out *out, const char *key, const struct value *value)
+static void put_integer(struct out *out, int64_t number)
 {
-    put_json_key(out, key);
-    if (value->type == VALUE_NUMBER)
+    if (number < 0)
+        put_char(out, '-');
+    put_number(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+/* Writes nanoseconds as seconds with all their digits. */
+static void put_seconds(struct out *out, int64_t time_ns)
+{
+    uint64_t size_ns = time_ns < 0 ? 0 - (uint64_t)time_ns : (uint64_t)time_ns;
+    if (time_ns < 0)
+        put_char(out, '-');
+    put_number(out, size_ns / NS_PER_S);
+    put_char(out, '.');
+    for (uint64_t unit = NS_PER_S / 10; unit > 0; unit /= 10)
+        put_char(out, (char)('0' + size_ns / unit % 10));
+}
+
+static void put_hexadecimal(struct out *out, const char *bytes, size_t size)
+{
+    put_char(out, '"');
+    for (size_t i = 0; i < size; i++) {
+        put_char(out, hexadecimal[(unsigned char)bytes[i] >> 4]);
+        put_char(out, hexadecimal[bytes[i] & 0xf]);
+    }
+    put_char(out, '"');
+}
+
+/* A value of bounded length. */
+static void put_json_bounded(struct out *out, const struct value *value)
+{
+    switch (value->type) {
+    case VALUE_NUMBER:
         put_number(out, value->number);
-    else
+        break;
+    case VALUE_SIGNED:
+        put_integer(out, value->integer);
+        break;
+    case VALUE_TIME:
+        put_seconds(out, value->integer);
+        break;
+    case VALUE_NULL:
+        put_word(out, "null");
+        break;
+    case VALUE_BYTES:
+        put_hexadecimal(out, value->string, value->size);
+        break;
+    default:
         put_json_word(out, value->string);
+    }
 }
 
 static void put_json_unbounded(struct out *out, const char *key, const char *string, size_t room)
@@ -413,7 +527,8 @@ static void put_json_fields(struct out *out, const struct mwi_audit_record *reco
     for (size_t i = 0; i < FIELDS_MAX && fields[i].letter != '\0'; i++) {
         struct value value = field_value(record, fields[i].letter);
         if (value.type != VALUE_STRING) {
-            put_json_bounded(out, fields[i].key, &value);
+            put_json_key(out, fields[i].key);
+            put_json_bounded(out, &value);
             continue;
         }
         strings[count] = value;
@@ -428,15 +543,29 @@ static void put_json_fields(struct out *out, const struct mwi_audit_record *reco
 static void put_json_time(struct out *out, int64_t wall_ns)
 {
     put_word(out, "{\"time_ns\":");
-    if (wall_ns < 0)
-        put_char(out, '-');
-    put_number(out, wall_ns < 0 ? 0 - (uint64_t)wall_ns : (uint64_t)wall_ns);
+    put_integer(out, wall_ns);
 }
 
-size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
-                      size_t size)
+static int64_t shift(int64_t time_ns, int64_t offset_ns)
 {
-    assert(record->kind < MWI_AUDIT_KINDS_COUNT);
+    return time_ns == MWI_AUDIT_NEVER ? time_ns
+                                      : (int64_t)((uint64_t)time_ns + (uint64_t)offset_ns);
+}
+
+/* The same task with times since 1970. */
+static struct mwi_audit_task shift_times(const struct mwi_audit_task *task, int64_t offset_ns)
+{
+    struct mwi_audit_task shifted = *task;
+    shifted.submitted_ns = shift(task->submitted_ns, offset_ns);
+    shifted.sent_ns = shift(task->sent_ns, offset_ns);
+    shifted.begun_ns = shift(task->begun_ns, offset_ns);
+    shifted.ended_ns = shift(task->ended_ns, offset_ns);
+    return shifted;
+}
+
+static size_t write_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
+                         size_t size)
+{
     const struct form *form = &forms[record->kind];
     struct out out = {.at = line, .end = line + size - 1};
     put_json_time(&out, wall_ns);
@@ -450,4 +579,17 @@ size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, ch
     put_char(&out, '}');
     *out.at = '\0';
     return (size_t)(out.at - line);
+}
+
+size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
+                      size_t size)
+{
+    assert(record->kind < MWI_AUDIT_KINDS_COUNT);
+    if (record->kind != MWI_AUDIT_TASK_ENDED)
+        return write_json(record, wall_ns, line, size);
+    int64_t offset_ns = (int64_t)((uint64_t)wall_ns - (uint64_t)record->time_ns);
+    struct mwi_audit_task task = shift_times(record->ended, offset_ns);
+    struct mwi_audit_record shifted = *record;
+    shifted.ended = &task;
+    return write_json(&shifted, wall_ns, line, size);
 }

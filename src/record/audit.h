@@ -7,6 +7,7 @@
 #ifndef MWI_AUDIT_H
 #define MWI_AUDIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_SLAVE_GROUP,      /* sid, group: its new one */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
     MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed */
+    MWI_AUDIT_TASK_ENDED,       /* ended: only if it is asked for, and always as JSON */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
@@ -66,6 +68,28 @@ enum mwi_audit_kind {
 
 enum mwi_role { MWI_ROLE_MASTER, MWI_ROLE_SLAVE };
 
+/* A tag of bytes is cut at this length. */
+#define MWI_AUDIT_TAG_BYTES 64
+/* A time that does not exist, since the task was never sent for instance. */
+#define MWI_AUDIT_NEVER INT64_MIN
+
+/* The life of a task that has ended. Times are on the clock of the transports. */
+struct mwi_audit_task {
+    uint64_t id;
+    int64_t tag; /* if has_tag_bytes is false */
+    bool has_tag_bytes;
+    size_t tag_size; /* of tag_bytes */
+    unsigned char tag_bytes[MWI_AUDIT_TAG_BYTES];
+    const char *algorithm;
+    uint32_t sid; /* of the last slave that had it */
+    bool has_slave;
+    int64_t submitted_ns, sent_ns, begun_ns, ended_ns;
+    int64_t duration_ns;   /* how long it ran; MWI_AUDIT_NEVER: it did not */
+    const char *outcome;   /* "done", "failed", "unrunnable" or "cancelled" */
+    uint64_t bytes;        /* of its arguments */
+    uint64_t result_bytes; /* of its result, or of the message of its failure */
+};
+
 /* Fields that a kind does not use are 0. Strings are borrowed until the record is written, and may
  * hold any bytes. */
 struct mwi_audit_record {
@@ -93,13 +117,17 @@ struct mwi_audit_record {
         const char *from;   /* the address of this end of a connection */
         const char *host;   /* of a slave */
     };
-    const char *transport; /* its scheme */
+    union {
+        const char *transport;              /* its scheme */
+        const struct mwi_audit_task *ended; /* borrowed like strings */
+    };
     const char *address;
     const char *member_id;
     const char *reason;
 };
 
-/* The kinds of records that the level includes, as bits: 1 << kind. */
+/* The kinds of records that the level includes, as bits: 1 << kind. No level includes
+ * MWI_AUDIT_TASK_ENDED. */
 uint64_t mwi_audit_kinds(enum mwi_audit_level level);
 
 /* Room for a line of either form with the usual strings in full. */
@@ -116,7 +144,7 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
  * {"time_ns":...,"subject":"SLAVE-0","event":"tasks-sent","sid":0,"count":3}. A field's key is its
  * name. NULL is null; bytes
  * that are no UTF-8 become U+FFFD. Never cut: a string that does not fit is shortened. `size` is at
- * least 512. */
+ * least 768. */
 size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,
                       size_t size);
 

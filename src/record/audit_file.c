@@ -29,6 +29,8 @@
 #define OPTION "--mw-audit-file"
 #define BUFFER_BYTES 65536
 #define LOOK_EVERY_NS MWI_NS_PER_S
+/* "MM/DD/YYYY HH:MM:SS" */
+#define STAMP_BYTES 19
 
 enum trail_state { TRAIL_NAMELESS, TRAIL_WRITING, TRAIL_STOPPED };
 
@@ -36,6 +38,7 @@ struct mwi_audit_file {
     enum trail_state state;
     uint64_t kinds;
     bool is_json;
+    bool has_milliseconds;
     bool is_simulated;
     int64_t wall_offset_ns;
     struct mwi_file_pattern pattern;
@@ -116,7 +119,9 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
         return fail_memory(why);
     *opened = (struct mwi_audit_file){
         .state = TRAIL_NAMELESS,
-        .kinds = mwi_audit_kinds(settings->level),
+        .kinds = mwi_audit_kinds(settings->level) |
+                 (settings->has_tasks ? UINT64_C(1) << MWI_AUDIT_TASK_ENDED : 0),
+        .has_milliseconds = settings->has_milliseconds,
         .is_json = settings->is_json,
         .is_simulated = settings->is_simulated,
         .outlet = {.fd = -1},
@@ -264,6 +269,9 @@ static size_t format_text(struct mwi_audit_file *file, const struct mwi_audit_re
     int64_t second = wall_ns / MWI_NS_PER_S - (wall_ns % MWI_NS_PER_S < 0);
     if (second != file->stamp_second)
         make_stamp(file, second);
+    if (file->has_milliseconds)
+        snprintf(file->stamp + STAMP_BYTES, sizeof file->stamp - STAMP_BYTES, ".%03d",
+                 (int)((wall_ns - second * MWI_NS_PER_S) / MWI_NS_PER_MS));
     return mwi_audit_text(record, file->stamp, line, MWI_AUDIT_LINE_BYTES);
 }
 
@@ -272,8 +280,9 @@ static void append(struct mwi_audit_file *file, const struct mwi_audit_record *r
     int64_t wall_ns = record->time_ns + file->wall_offset_ns;
     char *line = file->buffer + file->used;
     assert(BUFFER_BYTES - file->used >= MWI_AUDIT_LINE_BYTES);
-    size_t length = file->is_json ? mwi_audit_json(record, wall_ns, line, MWI_AUDIT_LINE_BYTES)
-                                  : format_text(file, record, wall_ns, line);
+    bool is_json = file->is_json || record->kind == MWI_AUDIT_TASK_ENDED;
+    size_t length = is_json ? mwi_audit_json(record, wall_ns, line, MWI_AUDIT_LINE_BYTES)
+                            : format_text(file, record, wall_ns, line);
     line[length] = '\n'; /* in place of the NUL */
     file->used += length + 1;
 }

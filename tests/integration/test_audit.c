@@ -427,6 +427,48 @@ static void test_levels(void)
     mwt_crew_destroy(crew);
 }
 
+/* Each task has one line of JSON if that is asked for, though nothing else is. */
+static void test_tasks(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_FARM, "--mw-local", "1", "--mw-audit-level", "none",
+                        "--mw-audit-tasks", "nap:20,fail", "6", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 3);
+
+    const char *trail = mwt_output(farm, MWT_ERR);
+    CU_ASSERT_EQUAL(mwt_count(trail, "\n"), 6);
+    CU_ASSERT_EQUAL(mwt_count(trail, "\"outcome\":\"failed\""), 3);
+    for (const char *line = trail; *line != '\0'; line = strchr(line, '\n') + 1) {
+        json_t *root = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        double submitted, sent, begun, ended, seconds;
+        CU_ASSERT_EQUAL_FATAL(json_unpack(root, "{s:f s:f s:f s:f s:f}", "submitted", &submitted,
+                                          "sent", &sent, "begun", &begun, "ended", &ended,
+                                          "seconds", &seconds),
+                              0);
+        CU_ASSERT_TRUE(submitted <= sent && sent <= begun && begun <= ended);
+        CU_ASSERT_TRUE(seconds >= 0.02 ||
+                       strstr(json_string_value(json_object_get(root, "algorithm")), "fail") !=
+                           NULL);
+        json_decref(root);
+    }
+    mwt_crew_destroy(crew);
+}
+
+/* Times of text have milliseconds if that is asked for. */
+static void test_milliseconds(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_HELLO_WORLD, "--mw-local", "1", "--mw-audit-time", "ms", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+
+    CU_ASSERT_TRUE(has_form(mwt_output(farm, MWT_ERR), "dd/dd/dddd dd:dd:dd.ddd [A] "));
+    mwt_crew_destroy(crew);
+}
+
 /* Records reach the file while nothing else happens, not only with the next record. */
 static void test_promptness(void)
 {
@@ -473,6 +515,8 @@ int main(void)
         {"quiet", test_quiet},
         {"problems of a quiet farm", test_quiet_problems},
         {"levels", test_levels},
+        {"tasks", test_tasks},
+        {"milliseconds", test_milliseconds},
         {"promptness", test_promptness},
         CU_TEST_INFO_NULL,
     };

@@ -53,7 +53,10 @@ static void take_record(struct mwt_outbox *outbox, const struct mwi_audit_record
 {
     static const char mark[] = " [A] ";
     char line[MWI_AUDIT_LINE_BYTES];
-    mwi_audit_text(record, "", line, sizeof line);
+    if (record->kind == MWI_AUDIT_TASK_ENDED)
+        mwi_audit_json(record, record->time_ns, line, sizeof line);
+    else
+        mwi_audit_text(record, "", line, sizeof line);
     const char *text = strstr(line, mark);
     add_text(outbox, outbox->trail, sizeof outbox->trail, "%s\n",
              text == NULL ? line : text + strlen(mark));

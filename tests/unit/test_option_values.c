@@ -40,6 +40,8 @@ static void test_defaults(void)
         {"audit-file", NULL, {0}},
         {"audit-format", "text", {.word_index = 0}},
         {"audit-level", "all", {.word_index = 0}},
+        {"audit-tasks", "0", {.is_on = false}},
+        {"audit-time", "s", {.word_index = 0}},
         {"quiet", "0", {.is_on = false}},
         {"resource-file", NULL, {0}},
         {"resource-file-update-interval", "300", {.duration_ns = 300 * MWT_SECOND}},
