@@ -340,13 +340,26 @@ typedef struct mw_result {
     mw_master *master;     /* the master that handed it out */
 } mw_result;
 
+/* Stops the farm before its work is done, as a signal does under mw_main. From now on no task is
+ * sent, and none that waits becomes unrunnable; submissions are accepted and not sent. The tasks
+ * that slaves run are waited for up to --mw-shutdown-timeout and handed out, as long as the master
+ * algorithm asks for them. When none runs any more, or the time is up, mw_master_next gives NULL
+ * and the loops return MW_EINTERRUPTED. The tasks that wait are then left as they are:
+ * mw_master_num_runnable_tasks counts them. Unlike after a signal, mw_master_status and the exit
+ * status say nothing of the stop. A second call does nothing. */
+MW_API void mw_master_stop(mw_master *master);
+
+/* Whether the farm stops: a signal has come, or mw_master_stop was called. A master algorithm that
+ * submits many tasks, or works long on its own, asks now and then. */
+MW_API bool mw_master_is_stopping(const mw_master *master);
+
 /* Gives the next task that has ended, result or unrunnable. If none is there, it serves the slaves
  * and waits for one. NULL when no task is out any more, so the usual loop is
  * `while ((result = mw_master_next(master)) != NULL)`.
  *
- * It also gives NULL, before that, when the farm broke or a signal asked the program to end.
- * mw_master_error then has a sentence, mw_master_status the error, and the exit status of mw_main
- * shows it. */
+ * It also gives NULL, before that, when the farm broke, or has stopped because a signal asked for
+ * it or the program did (mw_master_stop). mw_master_error then has a sentence, mw_master_status the
+ * error, and the exit status of mw_main shows it. */
 MW_API const mw_result *mw_master_next(mw_master *master);
 
 /* Reads all values of a result whose outcome is MW_DONE. Errors, with a sentence in
@@ -383,7 +396,7 @@ typedef struct mw_master_counts {
 /* Serves the slaves until at least one of the counts is above 0 or timeout_s seconds have passed; a
  * negative timeout_s waits for ever. *counts is set also on an error. Once an error was returned,
  * each later call returns it again, and mw_master_error has a sentence:
- *   MW_EINTERRUPTED  a signal asked the program to end
+ *   MW_EINTERRUPTED  the farm has stopped: see mw_master_stop
  *   MW_ENOSLAVES     no slave is left and none can come, and there are tasks to run or the wait
  *                    would be for ever
  *   MW_ENETWORK      a transport broke

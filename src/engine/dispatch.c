@@ -5,7 +5,7 @@
  * event.
  *
  * Invariants: after a step no slave that could be sent a task is left without one, unless the farm
- * is shutting down or memory ran out; the copies of a group are at the end of the slave's list, in
+ * is stopping or memory ran out; the copies of a group are at the end of the slave's list, in
  * the order of their messages.
  *
  * Which tasks go to a slave, and how many together, is decided by schedule.c alone; how a message
@@ -208,6 +208,8 @@ static struct mwi_slave_entry *next_ready(const struct mwi_master_engine *engine
 
 bool mwi_dispatch_has_work(const struct mwi_master_engine *engine)
 {
+    if (engine->is_stopping)
+        return false;
     return engine->is_behind || next_ready(engine) != NULL || mwi_misfits_can_sort(engine);
 }
 
@@ -215,13 +217,13 @@ void mwi_dispatch_all(struct mwi_master_engine *engine)
 {
     engine->moves_left = MWI_MISFITS_MOVES_MAX;
     engine->is_behind = false;
-    while (!engine->is_shutting_down && engine->effects.error == MW_OK && !engine->is_behind) {
+    while (!engine->is_stopping && engine->effects.error == MW_OK && !engine->is_behind) {
         struct mwi_slave_entry *slave = next_ready(engine);
         if (slave != NULL)
             send_group(engine, slave);
         else if (!mwi_misfits_can_sort(engine) || !mwi_misfits_sort_next(engine))
             break;
     }
-    if (engine->tasks.counts[MWI_TASK_ASIDE] > 0 && !engine->is_shutting_down)
+    if (engine->tasks.counts[MWI_TASK_ASIDE] > 0 && !engine->is_stopping)
         mwi_misfits_end_step(engine);
 }

@@ -39,7 +39,8 @@ static const char *why_unrunnable(struct mwi_master_engine *engine,
         return "its policy allows no retry";
     if (is_attempt && task->attempts >= policy->max_attempts)
         return mwi_outgoing_note(engine, "its policy allows %u attempts", policy->max_attempts);
-    if (policy->sid != MWI_NO_SID && !policy->is_done_anyway)
+    bool is_kept = engine->is_stopping && !is_attempt;
+    if (policy->sid != MWI_NO_SID && !policy->is_done_anyway && !is_kept)
         return mwi_outgoing_note(engine, "its policy allows no other slave than SLAVE-%u",
                                  (unsigned)policy->sid);
     return NULL;
@@ -255,7 +256,7 @@ static void place_task(struct mwi_master_engine *engine, struct mwi_task_entry *
         task->sid = slave->sid;
         mwi_tasks_move(&engine->tasks, task, MWI_TASK_ORDERED, &slave->ordered);
         mwi_slaves_update(&engine->slaves, slave);
-    } else if (policy->sid == MWI_NO_SID || policy->is_done_anyway) {
+    } else if (policy->sid == MWI_NO_SID || policy->is_done_anyway || engine->is_stopping) {
         mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
     } else if (slave == NULL) {
         give_up_task(

@@ -182,6 +182,10 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
         slave->is_pinged = false;
     else if (message.kind == MWI_MESSAGE_BEGUN)
         mwi_membership_take_begun(engine, slave, message.begun);
+    else if (message.kind == MWI_MESSAGE_LEAVING)
+        mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message.reason));
+    else if (message.kind == MWI_MESSAGE_RETURNED)
+        mwi_membership_take_returned(engine, slave);
     else if (message.kind == MWI_MESSAGE_GOODBYE)
         take_goodbye(engine, slave, &message);
     else
@@ -263,7 +267,7 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
 
 int64_t mwi_master_engine_deadline(const struct mwi_master_engine *engine)
 {
-    bool can_send = !engine->is_shutting_down && mwi_dispatch_has_work(engine);
+    bool can_send = mwi_dispatch_has_work(engine);
     return can_send ? INT64_MIN
                     : mwi_time_after(mwi_timers_deadline(&engine->timers), engine->away_ns);
 }

@@ -28,7 +28,6 @@ struct mwi_master_engine_config {
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;
-    int64_t shutdown_timeout_ns;
     int64_t fit_timeout_ns; /* how long a task waits for a slave that it fits */
     bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
 };
@@ -63,6 +62,7 @@ struct mwi_master_engine {
     size_t ended_count;                      /* tasks, since there was nothing to do */
     int64_t later_ns; /* how long the tasks ran whose results follow in the message at work */
     uint16_t algorithms_count;
+    bool is_stopping; /* no task is sent any more, and none that waits is given up */
     bool is_shutting_down;
 };
 

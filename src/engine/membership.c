@@ -75,6 +75,9 @@ static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
 static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss,
                  const char *reason, const char *fate)
 {
+    /* A slave that was asked to end may be killed before it can. */
+    if (slave->is_leaving && loss == MW_LOSS_CONNECTION)
+        loss = MW_LOSS_GOODBYE;
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
      * attempts are limited already. One that says goodbye costs the task no attempt. */
     bool has_died_with_task = slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
@@ -131,7 +134,7 @@ void mwi_membership_lose(struct mwi_master_engine *engine, struct mwi_slave_entr
     const char *what = is_process_end ? reason : tell_loss(engine, reason);
     if (is_process_end)
         reason = mwi_outgoing_note(engine, "it %s", reason);
-    if (slave->sid != MWI_NO_SID && slave->state != MWI_SLAVE_SHUTTING_DOWN)
+    if (slave->sid != MWI_NO_SID && slave->state != MWI_SLAVE_SHUTTING_DOWN && !slave->is_leaving)
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LOST, .pid = slave->pid,
                            .host = host_of(slave), .reason = what);
     part(engine, slave, MW_LOSS_CONNECTION, reason, tell_fate(engine, slave, what));
@@ -149,17 +152,18 @@ void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_membership_part(engine, slave, loss, reason);
 }
 
-static void tell_to_stop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+static void send_bare(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                      enum mwi_message_kind kind)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_bare(&buffer, MWI_MESSAGE_SHUTDOWN);
+    mwi_message_write_bare(&buffer, kind);
     mwi_outgoing_send(engine, slave, &buffer);
 }
 
 void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    tell_to_stop(engine, slave);
+    send_bare(engine, slave, MWI_MESSAGE_SHUTDOWN);
     mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN, "the master is shutting down");
 }
 
@@ -256,7 +260,6 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
     int64_t interval_ns = ping_interval_ns(engine);
     int64_t idle_ns = mwi_master_state_looked(engine) - slave->idle_since_ns;
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
-    struct mwi_buffer buffer;
     if (slave->state == MWI_SLAVE_CONNECTING) {
         mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
                             "it did not greet within --mw-client-timeout");
@@ -270,9 +273,7 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
     if (is_idle && idle_ns < interval_ns) {
         interval_ns -= idle_ns;
     } else if (is_idle) {
-        mwi_buffer_init(&buffer);
-        mwi_message_write_bare(&buffer, MWI_MESSAGE_PING);
-        mwi_outgoing_send(engine, slave, &buffer);
+        send_bare(engine, slave, MWI_MESSAGE_PING);
         slave->is_pinged = true;
     }
     if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
@@ -309,6 +310,14 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
     }
     slave->has_begun = true;
     begin_limit(engine, slave, copy->task);
+}
+
+void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                 const char *reason)
+{
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LEAVING, .reason = reason);
+    mwi_slaves_set_leaving(&engine->slaves, slave);
+    mwi_lifecycle_return_ordered(engine, slave, "the slave is leaving");
 }
 
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
@@ -364,22 +373,66 @@ void mwi_membership_deallocate(struct mwi_master_engine *engine, enum mwi_slave_
     *wanted = slaves_count < *wanted ? *wanted - slaves_count : 0;
 }
 
-void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns)
+size_t mwi_membership_running_count(const struct mwi_master_engine *engine)
+{
+    size_t tasks_count = engine->tasks.counts[MWI_TASK_RUNNING];
+    size_t slaves_count = engine->slaves.counts[MWI_SLAVE_BUSY];
+    return tasks_count < slaves_count ? tasks_count : slaves_count;
+}
+
+/* A slave has only tasks that it runs, or has run, if it has one: so it need not be asked. */
+static void recall(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    if (slave->load.tasks_count < 2)
+        return;
+    slave->is_recalled = true;
+    send_bare(engine, slave, MWI_MESSAGE_RECALL);
+}
+
+void mwi_membership_stop(struct mwi_master_engine *engine, int64_t now_ns)
+{
+    if (engine->is_stopping)
+        return;
+    mwi_master_state_set_time(engine, now_ns);
+    engine->is_stopping = true;
+    MWI_OUTGOING_AUDIT(engine, NULL, .kind = MWI_AUDIT_STOPPING,
+                       .count = mwi_membership_running_count(engine));
+    const struct mwi_list *busy = &engine->slaves.lists[MWI_SLAVE_BUSY];
+    for (struct mwi_list *link = busy->next; link != busy; link = link->next)
+        recall(engine, MWI_LIST_ENTRY(link, struct mwi_slave_entry, link));
+}
+
+void mwi_membership_take_returned(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    if (!slave->is_recalled) {
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it gave back tasks without being asked");
+        return;
+    }
+    slave->is_recalled = false;
+    mwi_timers_stop(&engine->timers, &slave->limit);
+    mwi_lifecycle_return_copies(engine, slave, false, "the farm is stopping", NULL);
+    mwi_load_clear(&slave->load);
+    if (slave->state == MWI_SLAVE_BUSY)
+        mwi_membership_make_idle(engine, slave);
+}
+
+void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns)
 {
     struct mwi_slave_entry *slave;
     mwi_slaves_reap(&engine->slaves);
     mwi_master_state_set_time(engine, now_ns);
+    engine->is_stopping = true;
     engine->is_shutting_down = true;
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_CONNECTING)) != NULL)
         mwi_membership_turn_away(engine, slave);
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_IDLE)) != NULL ||
            (slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_BUSY)) != NULL) {
-        tell_to_stop(engine, slave);
+        send_bare(engine, slave, MWI_MESSAGE_SHUTDOWN);
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TRY_SHUTDOWN);
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_SHUTTING_DOWN);
     }
-    if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN,
-                                    engine->config.shutdown_timeout_ns))
+    if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN, patience_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 

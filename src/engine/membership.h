@@ -25,7 +25,8 @@ void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slav
                                enum mwi_slave_state state);
 
 /* The slave is gone for the reason `loss`, told as `reason`: its tasks come back, which counts as
- * an attempt for those that it had unless it said goodbye, and it is known no more. */
+ * an attempt for those that it had unless it said goodbye, or that it was leaving, and it is known
+ * no more. */
 void mwi_membership_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason);
 
@@ -58,6 +59,11 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
 /* The quiet timer fired: drops the slave if it should have spoken, else pings it or waits on. */
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
+/* The slave has said that it will go when it has ended the task that it runs. It gets no more
+ * tasks. It may be killed before it says goodbye, which costs its tasks no attempt either. */
+void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                 const char *reason);
+
 /* The slave was sent a task with a time limit, and is to say when it begins it. A slave that does
  * not say so within client_timeout_ns is taken to have begun it then. */
 void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
@@ -82,8 +88,19 @@ void mwi_membership_allocate(struct mwi_master_engine *engine, enum mwi_slave_gr
 void mwi_membership_deallocate(struct mwi_master_engine *engine, enum mwi_slave_group group,
                                size_t slaves_count);
 
-/* Tells all slaves to stop. Go on stepping the engine until mwi_membership_is_over. */
-void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns);
+/* From now on no task is sent, and none that waits becomes unrunnable. The slaves finish the tasks
+ * that they run, and are asked to give back the others. The second call does nothing. */
+void mwi_membership_stop(struct mwi_master_engine *engine, int64_t now_ns);
+
+/* The slave gives back the tasks that it has not begun, as it was asked. */
+void mwi_membership_take_returned(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* How many tasks run, as far as is known: each slave runs one at a time. */
+size_t mwi_membership_running_count(const struct mwi_master_engine *engine);
+
+/* Tells all slaves to stop, and drops those that have not within `patience_ns`. Go on stepping the
+ * engine until mwi_membership_is_over. */
+void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns);
 bool mwi_membership_is_over(const struct mwi_master_engine *engine);
 
 #endif

@@ -267,6 +267,15 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
           .group_size = engine->results.master.group);
 }
 
+/* The master takes back the tasks that were not begun. It takes none for lost: so all results are
+ * sent before. */
+static void take_recall(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    forget_tasks(engine);
+    mwi_results_flush(&engine->results, now_ns);
+    send_bare(engine, MWI_MESSAGE_RETURNED);
+}
+
 static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SHUTDOWN);
@@ -316,6 +325,9 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
         break;
     case MWI_MESSAGE_PING:
         send_bare(engine, MWI_MESSAGE_PONG);
+        break;
+    case MWI_MESSAGE_RECALL:
+        take_recall(engine, event->now_ns);
         break;
     case MWI_MESSAGE_REFUSE:
         take_refusal(engine, message->reason, event->now_ns);

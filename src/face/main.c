@@ -24,6 +24,7 @@
 #include "face/job.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
+#include "face/master_stop.h"
 #include "face/slave.h"
 #include "loop/signals.h"
 #include "options/check.h"
@@ -70,6 +71,11 @@ static void print_sentence(const struct launch *launch, const char *sentence)
     snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
     make_printable(line);
     mwi_outlet_say(line);
+}
+
+static void print_notice(const void *context, const char *sentence)
+{
+    print_sentence(context, sentence);
 }
 
 static bool is_first(const struct launch *launch)
@@ -144,6 +150,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     mw_error error = open_master(&master, program, options, launch, mode, &has_joined, &why);
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, why.text);
+    master->notice = (struct mwi_notice){print_notice, launch};
     int returned = STATUS_FAILURE;
     if (program->master == NULL) {
         mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
@@ -156,11 +163,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     bool is_broken = master->broken != MW_OK;
     if (is_broken || (status == STATUS_FAILURE && returned == 0))
         print_sentence(launch, master->fault.text);
-    if (mwi_signals_caught() != 0)
-        mwi_loop_audit(master->loop,
-                       (struct mwi_audit_record){.kind = MWI_AUDIT_SIGNAL,
-                                                 .role = MWI_ROLE_MASTER,
-                                                 .signal = mwi_signals_name(mwi_signals_caught())});
+    mwi_master_stop_audit(master);
     mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
     return status;
 }

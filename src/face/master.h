@@ -15,6 +15,12 @@
 #include "options/settings.h"
 #include "wire/values.h"
 
+/* Tells a person something that is no error. All zero: nobody. Both are borrowed. */
+struct mwi_notice {
+    void (*tell)(const void *context, const char *sentence);
+    const void *context;
+};
+
 struct mw_master {
     const mw_program *program;
     char *member_id;
@@ -31,6 +37,9 @@ struct mw_master {
     bool is_next_unclocked; /* the next result is handed out without that */
     bool has_signals;
     int64_t shutdown_timeout_ns;
+    int64_t stop_ns; /* while the engine is stopping: when no task is waited for any more */
+    int stop_signal; /* the signal that was heard; 0: none */
+    struct mwi_notice notice;
     mw_error broken; /* what mw_master_loop says from now on */
     mw_error misuse; /* of the first submission that was refused */
     mw_reason fault; /* the sentence of what changes the exit status */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The loops of the master algorithm, which users call: they turn the farm's loop until there is
- * something to hand out. mwi_master_turn makes every turn while the farm runs.
+ * something to hand out.
  *
- * Invariants: `broken` is set once and stays: the loop has failed, a signal came, or no slave is
- * left and none can come. Results that are there are handed out even then, but not after a signal.
- * A new reason to end is a case in check_farm; a new thing to wait for, a count in set_counts.
+ * Invariants: `broken` is set once and stays: the loop has failed, a signal has stopped the farm,
+ * or no slave is left and none can come. Results that are there are handed out even then, but not
+ * after a stop, which has waited for them. A new reason to end is a case in check_farm; a new thing
+ * to wait for, a count in set_counts.
  */
 #include "face/master_loop.h"
 
@@ -13,6 +14,7 @@
 
 #include "base/time.h"
 #include "face/master_results.h"
+#include "face/master_stop.h"
 #include "loop/signals.h"
 
 /* Results are handed out without serving the slaves for so long at most. */
@@ -57,12 +59,17 @@ static bool can_others_come(const mw_master *master)
     return ready_count + master->slaves_lost_count < master->slaves_max;
 }
 
-mw_error mwi_master_turn(mw_master *master, int64_t deadline_ns, bool *is_eventful)
+/* Makes every turn while the farm runs. */
+static mw_error turn(mw_master *master, int64_t deadline_ns)
 {
     mw_reason why = {""};
-    mwi_announce_need(master->announce, mwi_slaves_needed(&master->engine.slaves));
+    bool is_stopping = master->engine.is_stopping;
+    mwi_announce_need(master->announce,
+                      is_stopping ? 0 : mwi_slaves_needed(&master->engine.slaves));
+    if (is_stopping)
+        deadline_ns = mwi_time_earlier(deadline_ns, mwi_master_stop_deadline(master));
     master->engine.is_closed = !can_others_come(master);
-    mw_error error = mwi_loop_turn(master->loop, deadline_ns, is_eventful, &why);
+    mw_error error = mwi_loop_turn(master->loop, deadline_ns, NULL, &why);
     if (error != MW_OK) {
         master->error = why;
         return break_farm(master, error);
@@ -75,12 +82,12 @@ static mw_error check_farm(mw_master *master)
 {
     if (master->broken != MW_OK)
         return master->broken;
-    if (master->has_signals && mwi_signals_caught() != 0) {
-        mwi_master_fail(master, MW_EINTERRUPTED, "%s asked the program to end",
-                        mwi_signals_name(mwi_signals_caught()));
-        return break_farm(master, MW_EINTERRUPTED);
-    }
-    if (is_deserted(master))
+    bool is_stopping =
+        master->engine.is_stopping || (master->has_signals && mwi_signals_caught() != 0);
+    mw_error error = is_stopping ? mwi_master_stop_check(master) : MW_OK;
+    if (error != MW_OK)
+        return master->stop_signal != 0 ? break_farm(master, error) : error;
+    if (!is_stopping && is_deserted(master))
         return break_farm(master, MW_ENOSLAVES);
     return MW_OK;
 }
@@ -114,8 +121,8 @@ mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_c
     if (error == MW_OK) {
         set_counts(master, counts);
         bool must_wait = timeout_s != 0 && !is_something(counts);
-        error = mwi_master_turn(
-            master, must_wait ? mwi_loop_deadline_after(master->loop, timeout_s) : INT64_MIN, NULL);
+        error =
+            turn(master, must_wait ? mwi_loop_deadline_after(master->loop, timeout_s) : INT64_MIN);
     }
     if (error == MW_OK)
         error = check_farm(master);
@@ -130,9 +137,9 @@ mw_error mw_master_loop(mw_master *master, double timeout_s, mw_master_counts *c
     int64_t deadline_ns = mwi_loop_deadline_after(master->loop, timeout_s);
     mw_error error = mw_master_loop_iterate(master, 0, counts);
     while (error == MW_OK && !is_something(counts) && mwi_loop_now(master->loop) < deadline_ns) {
-        if (deadline_ns == INT64_MAX && has_no_slaves(master))
+        if (deadline_ns == INT64_MAX && !master->engine.is_stopping && has_no_slaves(master))
             return break_farm(master, MW_ENOSLAVES);
-        error = mwi_master_turn(master, deadline_ns, NULL);
+        error = turn(master, deadline_ns);
         if (error == MW_OK)
             error = check_farm(master);
         set_counts(master, counts);
@@ -163,7 +170,7 @@ static void serve_meanwhile(mw_master *master)
     master->is_next_unclocked = now_ns - master->clocked_ns < QUICK_NS;
     master->clocked_ns = now_ns;
     if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
-        (void)mwi_master_turn(master, INT64_MIN, NULL);
+        (void)turn(master, INT64_MIN);
 }
 
 const mw_result *mw_master_next(mw_master *master)
@@ -180,7 +187,7 @@ const mw_result *mw_master_next(mw_master *master)
             result = mw_master_next_unrunnable(master);
         if (result != NULL || error != MW_OK || mwi_master_runnable_count(master) == 0)
             return result;
-        if (mwi_master_turn(master, INT64_MAX, NULL) != MW_OK)
+        if (turn(master, INT64_MAX) != MW_OK)
             return NULL;
     }
 }

@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "engine/membership.h"
 #include "face/decline.h"
 #include "face/job.h"
 #include "face/master_open.h"
 #include "face/master_results.h"
+#include "face/master_stop.h"
 #include "face/program.h"
 #include "loop/signals.h"
 #include "options/check.h"
@@ -62,7 +64,6 @@ static mw_error init_engine(mw_master *master, const struct mwi_engine_settings 
         .frame_write_bytes_max = settings->frame_write_bytes_max,
         .frame_read_bytes_max = settings->frame_read_bytes_max,
         .client_timeout_ns = settings->client_timeout_ns,
-        .shutdown_timeout_ns = settings->shutdown_timeout_ns,
         .fit_timeout_ns = settings->fit_timeout_ns,
     };
     master->shutdown_timeout_ns = settings->shutdown_timeout_ns;
@@ -383,8 +384,9 @@ static int64_t await_slaves(mw_master *master)
 {
     mw_reason why;
     int64_t now_ns = mwi_loop_now(master->loop);
-    int64_t deadline_ns = now_ns + master->shutdown_timeout_ns;
-    mwi_membership_shutdown(&master->engine, now_ns);
+    int64_t patience_ns = mwi_master_stop_patience(master);
+    int64_t deadline_ns = mwi_time_after(now_ns, patience_ns);
+    mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwi_loop_carry_out(master->loop);
     while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
         if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)

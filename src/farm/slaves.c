@@ -42,6 +42,8 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     mwi_list_remove(&slave->ready_link);
     if (slave->unfit_node.position > 0)
         mwi_heap_remove(&slaves->unfit, &slave->unfit_node);
+    if (slave->is_leaving)
+        return;
     if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->with_ordered, &slave->ready_link);
     else if (slave->group == MWI_GROUP_ORDERED)
@@ -62,11 +64,19 @@ static bool is_ready(enum mwi_slave_state state)
 /* The slave takes tasks from the pool, or does so no more. */
 static void keep_taker(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
-    bool is_taker = is_ready(slave->state) && slave->group != MWI_GROUP_ORDERED;
+    bool is_taker =
+        is_ready(slave->state) && slave->group != MWI_GROUP_ORDERED && !slave->is_leaving;
     if (!is_taker)
         mwi_heap_remove(&slaves->takers, &slave->taker);
     else if (slave->taker.position == 0)
         enter_heap(&slaves->takers, &slave->taker, slave);
+}
+
+void mwi_slaves_set_leaving(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    slave->is_leaving = true;
+    keep_taker(slaves, slave);
+    mwi_slaves_update(slaves, slave);
 }
 
 void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_unfit)
@@ -296,6 +306,6 @@ size_t mwi_slaves_ready_count(const struct mwi_slaves *slaves)
 
 bool mwi_slaves_takes_ordered(const struct mwi_slave_entry *slave)
 {
-    return slave != NULL && slave->group != MWI_GROUP_UNORDERED &&
+    return slave != NULL && slave->group != MWI_GROUP_UNORDERED && !slave->is_leaving &&
            (slave->state == MWI_SLAVE_IDLE || slave->state == MWI_SLAVE_BUSY);
 }

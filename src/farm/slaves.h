@@ -47,7 +47,9 @@ struct mwi_slave_entry {
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
-    bool is_pinged; /* and has not answered yet */
+    bool is_pinged;   /* and has not answered yet */
+    bool is_leaving;  /* it has said so, and gets no more tasks */
+    bool is_recalled; /* it was asked to give tasks back, and has not answered yet */
     struct mwi_timer_entry
         quiet; /* greeting; when idle and attentive, the next ping or its answer */
     struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */
@@ -117,6 +119,9 @@ struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves
 
 /* The largest message that a slave accepts which takes tasks from the pool; 0 if there is none. */
 size_t mwi_slaves_largest(const struct mwi_slaves *slaves);
+
+/* From now on the slave can be sent no tasks. */
+void mwi_slaves_set_leaving(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
 
 /* The first slave of with_ordered, idle or with_room; NULL if that list is empty. */
 struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);

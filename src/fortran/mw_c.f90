@@ -182,6 +182,15 @@ module mw_c
             integer(c_int64_t), value :: task
             integer(c_int) :: error
         end function
+        subroutine mw_master_stop(master) bind(c)
+            import :: mw_master
+            type(mw_master), intent(inout) :: master
+        end subroutine
+        function mw_master_is_stopping(master) result(is_stopping) bind(c)
+            import :: c_bool, mw_master
+            type(mw_master), intent(in) :: master
+            logical(c_bool) :: is_stopping
+        end function
         function mw_c_master_next(master) result(result) bind(c, name='mw_master_next')
             import :: c_ptr, mw_master
             type(mw_master), intent(inout) :: master

@@ -395,11 +395,15 @@ static int64_t deadline(const void *context)
     return ((const struct mwi_local *)context)->due_ns;
 }
 
+void mwi_local_stop(struct mwi_local *local)
+{
+    local->is_stopped = true;
+}
+
 static void stop(void *context, bool is_finished)
 {
-    struct mwi_local *local = context;
     (void)is_finished;
-    local->is_stopped = true;
+    mwi_local_stop(context);
 }
 
 static bool has_process(const struct place *place)

@@ -32,6 +32,9 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
  * and tried again a little later. Errors: MW_EIO, MW_ENOMEM, MW_ENETWORK. */
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why);
 
+/* From now on no slave is started. */
+void mwi_local_stop(struct mwi_local *local);
+
 /* `peer` is no slave any more, for the reason `loss`. `was_useful`: it has returned a result, or
  * had a task. If a task overran its time limit the process is killed at once. May be called from an
  * event; a peer that is no local slave is passed over. */

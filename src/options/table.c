@@ -202,8 +202,10 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .min = 0,
             .max = DURATION_MAX,
             .metavariable = "S",
-            .default_value = "10",
-            .help = "How many seconds a master that ends waits for its slaves to end.",
+            .default_value = "20",
+            .help = "How many seconds a master that ends waits for its slaves to end. After the "
+                    "first signal, and after mw_master_stop, it waits as long for the tasks that "
+                    "run.",
         },
     [MWI_OPTION_WAIT] =
         {

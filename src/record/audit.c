@@ -110,8 +110,10 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
          {TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_CANCELLED] =
         {EVENTS, "MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
+    [MWI_AUDIT_STOPPING] = {EVENTS, "MASTER", "stopping", "STOPPING: %c tasks run", {COUNT}},
     [MWI_AUDIT_TRY_SHUTDOWN] = {EVENTS, SLAVE_N, "try-shutdown", "<- TRY-SHUTDOWN", {SID}},
     [MWI_AUDIT_SLAVE_GOODBYE] = {EVENTS, SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_LEAVING] = {EVENTS, SLAVE_N, "slave-leaving", "-> LEAVING: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_DROPPED] = {PROBLEMS, SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_LOST] =
         {PROBLEMS, SLAVE_N, "slave-lost", "{(pid %P on %H) }%r", {SID, PID, HOST, REASON}},

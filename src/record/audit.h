@@ -39,8 +39,10 @@ enum mwi_audit_kind {
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
     MWI_AUDIT_TASK_UNFIT,       /* task, algorithm, reason: it failed, and fits no slave */
     MWI_AUDIT_TASK_CANCELLED,   /* task, algorithm */
+    MWI_AUDIT_STOPPING,         /* count: of the tasks that run and are waited for */
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
+    MWI_AUDIT_SLAVE_LEAVING,    /* sid, reason: it will say goodbye when its task has ended */
     MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by the master */
     MWI_AUDIT_SLAVE_LOST,       /* sid, pid, host, reason: "was lost: ...", or how it ended */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */

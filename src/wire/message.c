@@ -215,6 +215,7 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
         return decode_welcome(message, why);
     case MWI_MESSAGE_REFUSE:
     case MWI_MESSAGE_GOODBYE:
+    case MWI_MESSAGE_LEAVING:
         return decode_reason(message, why);
     case MWI_MESSAGE_TASKS:
         return decode_tasks(message, why);
@@ -229,6 +230,8 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
     case MWI_MESSAGE_PONG:
+    case MWI_MESSAGE_RECALL:
+    case MWI_MESSAGE_RETURNED:
         return message->fields_count == 0 ? MW_OK : fail(why, "a message with fields it has not");
     }
     return fail(why, "a message of an unknown kind");
@@ -419,7 +422,8 @@ void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason)
 {
-    assert(kind == MWI_MESSAGE_REFUSE || kind == MWI_MESSAGE_GOODBYE);
+    assert(kind == MWI_MESSAGE_REFUSE || kind == MWI_MESSAGE_GOODBYE ||
+           kind == MWI_MESSAGE_LEAVING);
     msgpack_packer packer = begin_message(buffer, kind, 1);
     write_text(&packer, reason);
 }
@@ -427,7 +431,8 @@ void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind k
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind)
 {
     assert(kind == MWI_MESSAGE_SHUTDOWN || kind == MWI_MESSAGE_ATTENTIVE ||
-           kind == MWI_MESSAGE_PING || kind == MWI_MESSAGE_PONG);
+           kind == MWI_MESSAGE_PING || kind == MWI_MESSAGE_PONG || kind == MWI_MESSAGE_RECALL ||
+           kind == MWI_MESSAGE_RETURNED);
     begin_message(buffer, kind, 0);
 }
 

@@ -33,7 +33,11 @@ enum mwi_message_kind {
      * and it can be handed out, or sent, where it lies. */
     MWI_MESSAGE_LARGE_TASK = 11,   /* master: [id, algorithm, form] payload */
     MWI_MESSAGE_LARGE_RESULT = 12, /* slave: [id, nanoseconds, form] payload */
-    MWI_MESSAGE_BEGUN = 13         /* slave: [id]: it begins this task, which is timed */
+    MWI_MESSAGE_BEGUN = 13,        /* slave: [id]: it begins this task, which is timed */
+    MWI_MESSAGE_LEAVING = 14,      /* slave: [reason]: it will say goodbye, perhaps only after the
+                                     task that it runs; if it is lost before, as after a goodbye */
+    MWI_MESSAGE_RECALL = 15,       /* master: []: give back the tasks that were not begun */
+    MWI_MESSAGE_RETURNED = 16      /* slave: []: the answer, behind its results: it has no task */
 };
 
 /* A payload is an ext of this type holding a sequence of values, a bin holding raw bytes, or, in a
@@ -111,7 +115,7 @@ struct mwi_message {
             uint64_t frame_bytes_max;
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
-        struct mwi_text reason; /* refuse, goodbye */
+        struct mwi_text reason; /* refuse, goodbye, leaving */
         uint64_t begun;         /* begun: the id */
         struct {
             size_t items_count; /* tasks, results; 1 if it is large */
@@ -159,10 +163,10 @@ void mwi_message_result(const struct mwi_message *message, size_t index,
 void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello);
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
                                uint64_t frame_bytes_max, const mw_algorithm *algorithms);
-/* `kind`: REFUSE or GOODBYE. */
+/* `kind`: REFUSE, GOODBYE or LEAVING. */
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason);
-/* `kind`: SHUTDOWN, ATTENTIVE, PING or PONG. */
+/* `kind`: SHUTDOWN, ATTENTIVE, PING, PONG, RECALL or RETURNED. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
 /* Appends a message of tasks: begin_tasks, then write_task for each of the `tasks_count` tasks; or,

@@ -134,7 +134,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
     unsigned char bytes[256];
     struct mwi_payload payload;
-    switch (mwt_input_byte(input) % 13 + 1) {
+    switch (mwt_input_byte(input) % 16 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
@@ -156,6 +156,15 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_SHUTDOWN:
         mwi_message_write_bare(buffer, MWI_MESSAGE_SHUTDOWN);
+        break;
+    case MWI_MESSAGE_LEAVING:
+        mwi_message_write_reason(buffer, MWI_MESSAGE_LEAVING, "x");
+        break;
+    case MWI_MESSAGE_RECALL:
+        mwi_message_write_bare(buffer, MWI_MESSAGE_RECALL);
+        break;
+    case MWI_MESSAGE_RETURNED:
+        mwi_message_write_bare(buffer, MWI_MESSAGE_RETURNED);
         break;
     case MWI_MESSAGE_LARGE_TASK:
         mwt_frames_large_task(input, buffer);

@@ -214,7 +214,9 @@ static void happen(struct farm *farm, struct mwt_input *input)
         break;
     case 10:
         if (what == 0xfa)
-            mwi_membership_shutdown(&farm->engine, farm->now_ns);
+            mwi_membership_shutdown(&farm->engine, farm->now_ns, 9000000000);
+        else if (what == 0x5a)
+            mwi_membership_stop(&farm->engine, farm->now_ns);
         carry_out(farm);
         break;
     default:
@@ -233,8 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                            .result_group = 2,
                                                            .frame_write_bytes_max = MAX_BYTES,
                                                            .frame_read_bytes_max = MAX_BYTES,
-                                                           .client_timeout_ns = 5000000000,
-                                                           .shutdown_timeout_ns = 9000000000};
+                                                           .client_timeout_ns = 5000000000};
     struct farm farm = {.now_ns = 0};
     struct mwt_input input = {data, size};
     if (mwi_master_engine_init(&farm.engine, &config) != MW_OK ||

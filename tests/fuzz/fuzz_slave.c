@@ -45,7 +45,8 @@ static void check_frame(struct life *life, const struct mwi_effect_entry *effect
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
                      message.kind == MWI_MESSAGE_LARGE_RESULT ||
-                     message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG);
+                     message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG ||
+                     message.kind == MWI_MESSAGE_RETURNED);
     if (message.kind != MWI_MESSAGE_RESULTS && message.kind != MWI_MESSAGE_LARGE_RESULT)
         return;
     /* A failure is sent even if it is longer than the master accepts. */

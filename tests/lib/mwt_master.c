@@ -25,7 +25,6 @@ struct mwi_master_engine_config mwt_master_config(void)
         .frame_write_bytes_max = MWT_FRAME_BYTES_MAX,
         .frame_read_bytes_max = MWT_FRAME_BYTES_MAX,
         .client_timeout_ns = 60 * MWT_SECOND,
-        .shutdown_timeout_ns = 10 * MWT_SECOND,
         .fit_timeout_ns = 20 * MWT_SECOND,
     };
 }

@@ -27,8 +27,8 @@ struct mwt_master {
     char text[4096]; /* of mwt_master_results */
 };
 
-/* Algorithms "alpha" and "beta", groups of 1, messages of 1 MiB, timeouts of 60 s and 10 s, and of
- * 20 s for tasks that fit no slave. */
+/* Algorithms "alpha" and "beta", groups of 1, messages of 1 MiB, timeouts of 60 s, and of 20 s for
+ * tasks that fit no slave. */
 struct mwi_master_engine_config mwt_master_config(void);
 
 /* Starts an audited engine at time 0; `config` NULL means the configuration above. Returns false

@@ -495,7 +495,7 @@ static void test_no_audit_when_nobody_listens(void)
     mwt_master_tick(&master, 0);
     mwt_master_fail(&master, PEER, "a");
     mwt_master_down(&master, PEER, "closed by the peer");
-    mwi_membership_shutdown(&master.engine, 0);
+    mwi_membership_shutdown(&master.engine, 0, 10 * MWT_SECOND);
     mwt_master_tick(&master, 0);
 
     CU_ASSERT_STRING_EQUAL(master.outbox.trail, "");

@@ -36,12 +36,18 @@ static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *ma
     return task;
 }
 
-static void say_goodbye(struct mwt_master *master, mw_peer peer, const char *reason)
+static void say(struct mwt_master *master, mw_peer peer, enum mwi_message_kind kind,
+                const char *reason)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
+    mwi_message_write_reason(&buffer, kind, reason);
     mwt_master_frame(master, peer, &buffer);
+}
+
+static void say_goodbye(struct mwt_master *master, mw_peer peer, const char *reason)
+{
+    say(master, peer, MWI_MESSAGE_GOODBYE, reason);
 }
 
 /* The trail of a loss names the tasks and the reason. */
@@ -278,6 +284,77 @@ static void test_goodbye(void)
     end(&master);
 }
 
+/* A slave that has said that it will leave may be killed before it can: its tasks lose nothing,
+ * however often it happens, and go in groups as before. */
+static void test_killed_while_leaving(void)
+{
+    static struct mwt_master master;
+    start(&master, 3);
+    mwt_master_submit(&master, "a b");
+    mwt_master_submit_one(&master, "once", true, 1);
+
+    for (mw_peer peer = 1; peer <= 10; peer++) {
+        mwt_master_greet(&master, peer);
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b once");
+        mwt_master_forget(&master);
+        say(&master, peer, MWI_MESSAGE_LEAVING, "SIGTERM");
+        mwt_master_down(&master, peer, "reset");
+    }
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "lost 10 after 0");
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail,
+                           "SLAVE-9 -> LEAVING: SIGTERM\n"
+                           "SLAVE-9 -> task 3 of \"alpha\" requeued after attempt 0: reset\n"
+                           "SLAVE-9 -> task 2 of \"alpha\" requeued after attempt 0: reset\n"
+                           "SLAVE-9 -> task 1 of \"alpha\" requeued after attempt 0: reset\n"
+                           "SLAVE-9 -> :disconnected\n"
+                           "EOF -> host:10 (reset)\n");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 0);
+    CU_ASSERT_EQUAL(master.engine.slaves.lost_counts[MW_LOSS_GOODBYE], 10);
+    end(&master);
+}
+
+/* A slave that is leaving is sent nothing more, not even when it has returned all that it had; its
+ * results count as ever. */
+static void test_nothing_for_a_leaving_slave(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit(&master, "a b");
+    mwt_master_greet(&master, 1);
+    mwt_master_forget(&master);
+
+    say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
+    mwt_master_return(&master, 1, "a");
+    mwt_master_tick(&master, 1);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@0");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 1), "");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+    mwt_master_greet(&master, 2);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "b");
+    end(&master);
+}
+
+/* A task that overruns its limit, or a message that makes no sense, is the slave's fault although
+ * it is leaving. */
+static void test_misbehaving_while_leaving(void)
+{
+    static struct mwt_master master;
+    const char *history;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "a", true, 3);
+    mwt_master_greet(&master, 1);
+
+    say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
+    mwt_master_bytes(&master, 1, "?", 1);
+
+    first_unrunnable(&master, &history);
+    CU_ASSERT_STRING_EQUAL(history, "SLAVE-0 (on host) was lost: a frame that is no message; "
+                                    "its policy allows no retry");
+    end(&master);
+}
+
 /* Nothing that comes from a slave after its loss counts. */
 static void test_nothing_after_a_loss(void)
 {
@@ -355,6 +432,9 @@ int main(void)
         {"single attempt", test_single_attempt},
         {"dropping is an attempt", test_dropping_is_an_attempt},
         {"goodbye", test_goodbye},
+        {"killed while leaving", test_killed_while_leaving},
+        {"nothing for a leaving slave", test_nothing_for_a_leaving_slave},
+        {"misbehaving while leaving", test_misbehaving_while_leaving},
         {"nothing after a loss", test_nothing_after_a_loss},
         {"old result under a new number", test_old_result_under_a_new_number},
         {"all slaves lost", test_all_slaves_lost},

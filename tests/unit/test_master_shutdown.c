@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The end of a farm: every slave is told, no slave gets anything any more, and a slave that does
- * not go in time is dropped.
+ * not go in time is dropped. Before it, the stop: what runs is waited for.
  */
 #include "mwt_master.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "mwt_run.h"
@@ -22,12 +23,17 @@ static void end(struct mwt_master *master)
 }
 
 /* Shuts down at `now_ns`, and forgets the earlier effects. */
-static void shut_down(struct mwt_master *master, int64_t now_ns)
+static void shut_down_within(struct mwt_master *master, int64_t now_ns, int64_t patience_ns)
 {
     mwt_master_forget(master);
-    mwi_membership_shutdown(&master->engine, now_ns);
+    mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwt_outbox_take(&master->outbox, &master->engine.effects);
     master->now_ns = now_ns;
+}
+
+static void shut_down(struct mwt_master *master, int64_t now_ns)
+{
+    shut_down_within(master, now_ns, 10 * MWT_SECOND);
 }
 
 /* Without slaves a farm ends at once. */
@@ -187,11 +193,9 @@ static void test_stragglers(void)
 static void test_no_patience(void)
 {
     static struct mwt_master master;
-    struct mwi_master_engine_config config = mwt_master_config();
-    config.shutdown_timeout_ns = 0;
-    CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, &config));
+    start(&master);
     mwt_master_greet(&master, 1);
-    shut_down(&master, 7);
+    shut_down_within(&master, 7, 0);
 
     mwt_master_tick(&master, 7);
 
@@ -232,6 +236,142 @@ static void test_garbage_at_the_end(void)
     end(&master);
 }
 
+/* Stops at `now_ns`, and forgets the earlier effects. */
+static void stop(struct mwt_master *master, int64_t now_ns)
+{
+    mwt_master_forget(master);
+    mwi_membership_stop(&master->engine, now_ns);
+    mwt_outbox_take(&master->outbox, &master->engine.effects);
+    master->now_ns = now_ns;
+}
+
+static void start_in_groups(struct mwt_master *master, size_t task_group)
+{
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.task_group = task_group;
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(master, &config));
+}
+
+static void say(struct mwt_master *master, mw_peer peer, enum mwi_message_kind kind)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, kind);
+    mwt_master_frame(master, peer, &buffer);
+}
+
+/* A farm that stops sends nothing more. Slaves that have one task are let finish it, and its result
+ * is taken. */
+static void test_stop(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a b");
+    mwt_master_greet(&master, 1);
+
+    stop(&master, 5);
+    stop(&master, 6);
+    mwt_master_submit(&master, "c");
+    mwt_master_greet(&master, 2);
+    mwt_master_return(&master, 1, "a");
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), 0);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "");
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@0");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    CU_ASSERT_NOT_EQUAL(mwi_master_engine_deadline(&master.engine), INT64_MIN);
+    end(&master);
+}
+
+/* The trail says how many tasks run: of each slave one, however many it was sent. */
+static void test_trail_of_a_stop(void)
+{
+    static struct mwt_master master;
+    start_in_groups(&master, 3);
+    mwt_master_submit(&master, "a b c d");
+    mwt_master_greet(&master, 1);
+    mwt_master_greet(&master, 2);
+    mwt_master_greet(&master, 3);
+
+    stop(&master, 0);
+
+    CU_ASSERT_STRING_EQUAL(master.outbox.trail, "MASTER STOPPING: 2 tasks run\n");
+    end(&master);
+}
+
+/* A slave that was sent several tasks gives back those that it has not begun. They lose nothing,
+ * not even those that must not run twice or elsewhere. */
+static void test_recall(void)
+{
+    static struct mwt_master master;
+    start_in_groups(&master, 3);
+    mwt_master_submit(&master, "a b");
+    mwt_master_submit_one(&master, "once", true, 1);
+    mwt_master_greet(&master, 1);
+
+    stop(&master, 0);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_RECALL);
+    mwt_master_return(&master, 1, "a");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_RUNNING], 2);
+    mwt_master_forget(&master);
+    say(&master, 1, MWI_MESSAGE_RETURNED);
+
+    CU_ASSERT_STRING_EQUAL(
+        master.outbox.trail,
+        "SLAVE-0 -> task 3 of \"alpha\" requeued after attempt 0: the farm is stopping\n"
+        "SLAVE-0 -> task 2 of \"alpha\" requeued after attempt 0: the farm is stopping\n"
+        "SLAVE-0 -> :idle\n");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_RUNNING], 0);
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "");
+    shut_down(&master, 1);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_SHUTDOWN);
+    end(&master);
+}
+
+/* A slave that gives tasks back without being asked is dropped, or it could do so for ever. */
+static void test_unasked_return(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+
+    say(&master, 1, MWI_MESSAGE_RETURNED);
+
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(master.outbox.trail, "SLAVE-0 dropped: it gave back tasks without being asked"));
+    end(&master);
+}
+
+/* Ordered tasks that wait for their slave, or are submitted for one that is not there, stay waiting
+ * in a farm that stops. Else they would become unrunnable with their slave. */
+static void test_ordered_tasks_stay(void)
+{
+    static struct mwt_master master;
+    struct mwi_lifecycle_task task = {.policy = {.sid = 0, .max_attempts = 3}};
+    uint64_t id;
+    start(&master);
+    mwi_membership_allocate(&master.engine, MWI_GROUP_ORDERED, 1);
+    mwt_master_greet(&master, 1);
+    for (int i = 0; i < 3; i++) {
+        if (i == 2)
+            stop(&master, 0);
+        task.policy.sid = i == 2 ? 77 : 0;
+        task.payload = (struct mwi_payload){malloc(1), 1, true};
+        CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master.engine, &task, &id), MW_OK);
+        if (i == 0)
+            mwt_master_tick(&master, 0);
+    }
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_RUNNING], 1);
+    mwt_master_down(&master, 1, "gone");
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 1);
+    end(&master);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -246,6 +386,11 @@ int main(void)
         {"no patience", test_no_patience},
         {"goodbye at the end", test_goodbye_at_the_end},
         {"garbage at the end", test_garbage_at_the_end},
+        {"stop", test_stop},
+        {"trail of a stop", test_trail_of_a_stop},
+        {"recall", test_recall},
+        {"unasked return", test_unasked_return},
+        {"ordered tasks stay", test_ordered_tasks_stay},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master_engine: shutdown", tests);

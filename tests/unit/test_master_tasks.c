@@ -48,7 +48,7 @@ static void test_trail_of_a_whole_run(void)
     mwt_master_tick(&master, 0);
     mwt_master_return(&master, 7, "a");
     mwt_master_return(&master, 7, "b");
-    mwi_membership_shutdown(&master.engine, 0);
+    mwi_membership_shutdown(&master.engine, 0, 10 * MWT_SECOND);
     mwt_outbox_take(&master.outbox, &master.engine.effects);
     mwt_master_down(&master, 7, "closed by the peer");
 

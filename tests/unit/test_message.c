@@ -165,17 +165,20 @@ static void test_refuse(void)
     end(&way);
 }
 
-/* A goodbye has a reason, which may be empty. */
+/* A goodbye has a reason, which may be empty; so has the word of a slave that is leaving. */
 static void test_goodbye(void)
 {
-    struct way way;
-    start(&way);
+    static const enum mwi_message_kind kinds[] = {MWI_MESSAGE_GOODBYE, MWI_MESSAGE_LEAVING};
+    for (size_t i = 0; i < 2; i++) {
+        struct way way;
+        start(&way);
 
-    mwi_message_write_reason(&way.buffer, MWI_MESSAGE_GOODBYE, "");
+        mwi_message_write_reason(&way.buffer, kinds[i], "");
 
-    read_back(&way, MWI_MESSAGE_GOODBYE);
-    CU_ASSERT_TRUE(text_is(way.message.reason, ""));
-    end(&way);
+        read_back(&way, kinds[i]);
+        CU_ASSERT_TRUE(text_is(way.message.reason, ""));
+        end(&way);
+    }
 }
 
 /* A welcome brings numbers from end to end of their range, and any number of algorithms. */
@@ -205,17 +208,21 @@ static void test_welcome(void)
     end(&way);
 }
 
-/* A shutdown is nothing but its kind. */
-static void test_shutdown(void)
+/* A shutdown is nothing but its kind, and so are the taking back of tasks and its answer. */
+static void test_bare(void)
 {
-    struct way way;
-    start(&way);
+    static const enum mwi_message_kind kinds[] = {MWI_MESSAGE_SHUTDOWN, MWI_MESSAGE_RECALL,
+                                                  MWI_MESSAGE_RETURNED};
+    for (size_t i = 0; i < 3; i++) {
+        struct way way;
+        start(&way);
 
-    mwi_message_write_bare(&way.buffer, MWI_MESSAGE_SHUTDOWN);
+        mwi_message_write_bare(&way.buffer, kinds[i]);
 
-    CU_ASSERT_EQUAL(way.buffer.size, 2);
-    read_back(&way, MWI_MESSAGE_SHUTDOWN);
-    end(&way);
+        CU_ASSERT_EQUAL(way.buffer.size, 2);
+        read_back(&way, kinds[i]);
+        end(&way);
+    }
 }
 
 /* A task that is timed comes alone, small or large, and the answer to it names it. */
@@ -414,7 +421,7 @@ static const struct {
     {BYTES("\x91\xff"), "a frame that is no message"},
     {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
     {BYTES("\x91\x00"), "a message of an unknown kind"},
-    {BYTES("\x91\x0f"), "a message of an unknown kind"},
+    {BYTES("\x91\x11"), "a message of an unknown kind"},
     {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
     {BYTES("\x91\x01"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
@@ -451,6 +458,7 @@ static const struct {
     {BYTES("\x91\x03"), "a malformed refusal or goodbye"},
     {BYTES("\x92\x03\x07"), "a malformed refusal or goodbye"},
     {BYTES("\x93\x07\xa0\xa0"), "a malformed refusal or goodbye"},
+    {BYTES("\x91\x0e"), "a malformed refusal or goodbye"},
     {BYTES("\x91\x04"), "a malformed message of tasks"},
     {BYTES("\x93\x04\x00\x00"), "a malformed message of tasks"},
     {BYTES("\x94\x04\xff\x00\xc4\x00"), "a malformed task"},
@@ -484,6 +492,8 @@ static const struct {
     {BYTES("\x94\x0c\x00\x00\xa0payload"), "a malformed large result"},
     {BYTES("\x92\x06\x00"), "a message with fields it has not"},
     {BYTES("\x92\x08\x00"), "a message with fields it has not"},
+    {BYTES("\x92\x0f\x00"), "a message with fields it has not"},
+    {BYTES("\x92\x10\x00"), "a message with fields it has not"},
 };
 
 /* Each is refused with a reason. */
@@ -676,7 +686,7 @@ int main(void)
         {"refuse", test_refuse},
         {"goodbye", test_goodbye},
         {"welcome", test_welcome},
-        {"shutdown", test_shutdown},
+        {"bare", test_bare},
         {"timed", test_timed},
         {"tasks", test_tasks},
         {"results", test_results},

@@ -43,8 +43,7 @@ static const struct mwi_master_engine_config master_config = {
     .result_group = 2,
     .frame_write_bytes_max = FRAME_BYTES_MAX,
     .frame_read_bytes_max = FRAME_BYTES_MAX,
-    .client_timeout_ns = 1000,
-    .shutdown_timeout_ns = 1000};
+    .client_timeout_ns = 1000};
 
 static const struct mwi_slave_engine_config slave_config = {.member_id = "farm",
                                                             .algorithms = algorithms,
@@ -217,7 +216,7 @@ static void play(struct farm *farm)
     connect_slave(farm, 1);
     if (farm->master.effects.error != MW_OK)
         return;
-    mwi_membership_shutdown(&farm->master, 0);
+    mwi_membership_shutdown(&farm->master, 0, 1000);
     settle(farm);
     if (!mwi_membership_is_over(&farm->master))
         farm->is_told = farm->is_wrong = true;

@@ -31,7 +31,7 @@ static void test_defaults(void)
         {"member-id", "default-member-id", {0}},
         {"connect-timeout", "30", {.duration_ns = 30 * MWT_SECOND}},
         {"client-timeout", "60", {.duration_ns = 60 * MWT_SECOND}},
-        {"shutdown-timeout", "10", {.duration_ns = 10 * MWT_SECOND}},
+        {"shutdown-timeout", "20", {.duration_ns = 20 * MWT_SECOND}},
         {"wait", "auto", {.word_index = MW_WAIT_AUTO}},
         {"slave-task-group", "auto", {.group_size = 0}},
         {"slave-result-group", "auto", {.group_size = 0}},

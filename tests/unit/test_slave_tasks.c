@@ -190,6 +190,28 @@ static void test_tasks_share_a_frame(void)
     end(&slave);
 }
 
+/* A slave that is asked for the tasks that it has not begun sends all its results, also those of a
+ * group that is not full, and then says that it has nothing any more. */
+static void test_recall(void)
+{
+    static const char recall[] = "\x91\x0f";
+    static struct mwt_slave slave;
+    start(&slave, 10);
+    mwt_slave_give(&slave, "a b c d");
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 2), 2);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+
+    mwt_slave_bytes(&slave, recall, sizeof recall - 1);
+
+    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
+    mwt_slave_give(&slave, "e");
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 1);
+    end(&slave);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -200,6 +222,7 @@ int main(void)
         {"queue", test_queue},
         {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},
+        {"recall", test_recall},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("slave_engine: tasks", tests);
