@@ -8,8 +8,7 @@
  * others. So the same ranks become a farm, with rank 0 as master, for as long as the analysis
  * lasts. Its values heat the rod anew, and the simulation goes on.
  *
- * The output is the same with any number of ranks. A single rank has no slaves: it analyses the
- * pieces itself.
+ * The output is the same with any number of ranks. On a single rank, the tasks run in it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -101,13 +100,6 @@ static int analyse_rod(mw_master *farm, int argc, char **argv)
     return left_count == 0 ? 0 : 1;
 }
 
-static void analyse_alone(struct rank *rank)
-{
-    for (int i = 0; i < PIECES_COUNT; i++)
-        rank->found[i] = analyse(&rank->rod[piece_begin(rank, i)],
-                                 piece_begin(rank, i + 1) - piece_begin(rank, i));
-}
-
 /* Runs the farm. All ranks call this together. */
 static void analyse_together(struct rank *rank)
 {
@@ -160,10 +152,7 @@ static void gather(struct rank *rank)
 static void analyse_and_heat(struct rank *rank)
 {
     gather(rank);
-    if (rank->ranks_count == 1)
-        analyse_alone(rank);
-    else
-        analyse_together(rank);
+    analyse_together(rank);
     MPI_Bcast(rank->found, PIECES_COUNT, MPI_DOUBLE, 0, rank->comm);
     for (int i = 0; i < rank->counts[rank->rank]; i++) {
         int cell = rank->offsets[rank->rank] + i;
@@ -285,8 +274,7 @@ int main(int argc, char **argv)
     } else {
         run(&rank);
         print_checksum(&rank);
-        if (rank.ranks_count > 1)
-            fprintf(stderr, "rank %d has analysed %ld pieces\n", rank.rank, rank.analysed_count);
+        fprintf(stderr, "rank %d has analysed %ld pieces\n", rank.rank, rank.analysed_count);
     }
     tear_down(&rank);
     MPI_Finalize();

@@ -37,11 +37,28 @@
 
 MW_BEGIN_DECLS
 
+/* For mw_mpi_use: the number of ranks; 0 if MPI cannot be asked. */
+static inline int mw_mpi_ranks_count_(MPI_Comm comm)
+{
+    int is_initialized = 0, is_finalized = 0, is_inter = 0, count = 0;
+    MPI_Initialized(&is_initialized);
+    MPI_Finalized(&is_finalized);
+    if (!is_initialized || is_finalized || comm == MPI_COMM_NULL)
+        return 0;
+    MPI_Comm_test_inter(comm, &is_inter);
+    if (!is_inter)
+        MPI_Comm_size(comm, &count);
+    return count;
+}
+
 /* Makes mw_master_open and mw_slave_open use the communicator *comm: rank `master_rank` calls the
  * former, each other rank the latter. This is for a program that serves the farm from its own loop
  * and so cannot use mw_mpi_run. The two are then collective over *comm, and so are mw_master_close
- * and mw_slave_close. Borrows `comm` until the options are destroyed or mw_mpi_use is called again;
- * NULL ends the use.
+ * and mw_slave_close. Call it when MPI is initialised. Borrows `comm` until the options are
+ * destroyed or mw_mpi_use is called again; NULL ends the use.
+ *
+ * If *comm has one rank, its master has a slave in its own process, as with --mw-local 0: every
+ * function on the master that serves slaves may then run a task to its end.
  *
  * If open fails on a rank and mw_options_must_decline(options) is true there, because that rank has
  * no MPI module, it calls mw_mpi_decline so that the other ranks do not wait for it.
@@ -51,7 +68,8 @@ MW_BEGIN_DECLS
  * while the options have a communicator. Not collective. */
 static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_rank)
 {
-    mw_options_set_communicator(options, comm, master_rank);
+    mw_options_set_communicator(options, comm, master_rank,
+                                comm == MW_NULL_ ? 0 : mw_mpi_ranks_count_(*comm));
 }
 
 /* Takes part in the collective call that begins a farm, but not in the farm. A rank calls it in
@@ -77,6 +95,7 @@ static inline mw_error mw_mpi_decline(MPI_Comm comm)
 }
 
 /* Runs a farm: rank `master_rank` of `comm` does as mw_run_master, the other ranks as mw_run_slave.
+ * On a communicator of one rank the slave runs in that rank too, and tasks have no time limits.
  * Collective over `comm`: each rank calls it with the same `master_rank`, or calls mw_mpi_decline.
  * `options` must not be NULL. Each rank has options of its own: those of the master apply to the
  * master, those of a slave to that slave. Borrows all pointers for the call. *status is set if

@@ -214,7 +214,8 @@ static int run_rank(const mw_program *program, const mw_options *options, struct
         complain(launch, why.text);
         return status_of(error);
     }
-    enum mwi_mode mode = mwi_role_mode_of_rank(options, launch->job.self.rank);
+    enum mwi_mode mode =
+        mwi_role_mode_of_rank(options, launch->job.self.rank, launch->job.self.size);
     if (mwi_role_is_alone(options, launch->launcher, launch->job.self.size)) {
         mwi_job_end(&launch->job);
         mode = MWI_MODE_LOCAL;

@@ -38,6 +38,7 @@ struct mw_options {
     struct mwi_option_transport transports[MWI_TRANSPORTS_MAX];
     size_t transports_count;
     mw_mpi_environment environment; /* with comm NULL while there is no communicator */
+    bool is_alone;                  /* the communicator has one rank, which is the master's */
     bool must_decline;
     char master_rank[16];
     char error[512];
@@ -374,8 +375,9 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme)
     return true;
 }
 
-void mw_options_set_communicator(mw_options *options, void *comm, int master_rank)
+void mw_options_set_communicator(mw_options *options, void *comm, int master_rank, int ranks_count)
 {
+    options->is_alone = comm != NULL && ranks_count == 1 && master_rank == 0;
     options->environment = (mw_mpi_environment){.comm = comm, .master_rank = master_rank};
     snprintf(options->master_rank, sizeof options->master_rank, "%d", master_rank);
 }
@@ -383,6 +385,11 @@ void mw_options_set_communicator(mw_options *options, void *comm, int master_ran
 void *mwi_options_communicator(const mw_options *options)
 {
     return options->environment.comm == NULL ? NULL : (void *)(uintptr_t)&options->environment;
+}
+
+bool mwi_options_is_alone(const mw_options *options)
+{
+    return options->is_alone;
 }
 
 const char *mwi_options_master_rank(const mw_options *options)

@@ -68,6 +68,9 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme);
  * NULL if there is none. Borrowed until the options are destroyed. */
 void *mwi_options_communicator(const mw_options *options);
 
+/* Whether that communicator is known to have no rank but the master's. */
+bool mwi_options_is_alone(const mw_options *options);
+
 /* The master's rank in that communicator as an address of the transport mpi. Borrowed until the
  * next mw_options_set_communicator. */
 const char *mwi_options_master_rank(const mw_options *options);

@@ -41,9 +41,12 @@ enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_launch launch)
     return is_mpi || (is_auto && launch.size != 1) ? MWI_MODE_RANK : MWI_MODE_LOCAL;
 }
 
-enum mwi_mode mwi_role_mode_of_rank(const mw_options *options, int rank)
+enum mwi_mode mwi_role_mode_of_rank(const mw_options *options, int rank, int size)
 {
-    return rank == 0 ? mpi_master_mode(options) : MWI_MODE_MPI_SLAVE;
+    if (rank != 0)
+        return MWI_MODE_MPI_SLAVE;
+    enum mwi_mode mode = mpi_master_mode(options);
+    return size == 1 && mode == MWI_MODE_MPI_MASTER ? MWI_MODE_SERIAL : mode;
 }
 
 bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int size)
@@ -56,7 +59,7 @@ bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int 
 static enum mwi_mode guess_rank(const mw_options *options, struct mwi_launch launch, bool is_slave)
 {
     int rank = is_slave ? 1 : 0;
-    return mwi_role_mode_of_rank(options, launch.rank >= 0 ? launch.rank : rank);
+    return mwi_role_mode_of_rank(options, launch.rank >= 0 ? launch.rank : rank, 0);
 }
 
 enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_launch launch,
@@ -65,7 +68,8 @@ enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_launc
     size_t custom_count;
     mwi_options_transports(options, &custom_count);
     if (mwi_options_communicator(options) != NULL)
-        return is_slave ? MWI_MODE_MPI_SLAVE : mpi_master_mode(options);
+        return mwi_role_mode_of_rank(options, is_slave ? 1 : 0,
+                                     mwi_options_is_alone(options) ? 1 : 0);
     if (custom_count > 0)
         return MWI_MODE_CUSTOM;
     enum mwi_mode mode = mwi_role_mode(options, launch);

@@ -269,7 +269,8 @@ static void lonely(struct rank *rank)
         CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, take_squares, options) == MW_EUNAVAILABLE);
         CHECK(rank, strstr(mw_options_error(options), "rank 0 does not take part") != NULL);
     }
-    CHECK(rank, run_phase(rank, MPI_COMM_SELF, 0, take_squares, options) == MW_EUNAVAILABLE);
+    CHECK(rank, run_phase(rank, MPI_COMM_SELF, 0, take_squares, options) == MW_OK);
+    CHECK(rank, run_phase(rank, MPI_COMM_SELF, 1, take_squares, options) == MW_EINVAL);
     CHECK(rank,
           run_phase(rank, MPI_COMM_WORLD, rank->rank == 2, take_squares, options) == MW_EINVAL);
     CHECK(rank, strstr(mw_options_error(options), "different masters") != NULL);

@@ -118,7 +118,7 @@ static void test_fortran_example(void)
 #ifdef MWT_POISSON_MPI
     struct mwt_crew *crew = mwt_crew_create();
     const char *output = NULL;
-    for (int i = 2; i <= 4; i++) {
+    for (int i = 1; i <= 4; i++) {
         struct mwt_process *job =
             mpirun(crew, mwt_format(crew, "%d", i), MWT_POISSON_MPI, NULL, NULL);
         CU_ASSERT_EQUAL(mwt_await_end(job), 0);
