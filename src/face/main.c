@@ -26,6 +26,7 @@
 #include "face/master_open.h"
 #include "face/master_stop.h"
 #include "face/slave.h"
+#include "loop/commands.h"
 #include "loop/signals.h"
 #include "options/check.h"
 #include "options/settings.h"
@@ -168,6 +169,37 @@ static int run_master(const mw_program *program, const mw_options *options,
     return status;
 }
 
+static void end_commands(const void *context)
+{
+    mwi_commands_end(context);
+}
+
+/* Runs the slave algorithm, and closes the slave. */
+static int run_opened_slave(mw_slave *slave, const struct launch *launch)
+{
+    const mw_program *program = slave->program;
+    int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
+                                          : program->slave(slave, launch->argc, launch->argv);
+    mw_error why = mwi_slave_check(slave);
+    if (why != MW_OK)
+        print_sentence(launch, slave->error.text);
+    mw_slave_close(slave);
+    return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
+}
+
+/* The same for a slave that others have started: the commands of its tasks end with it. */
+static int run_guest(mw_slave *slave, const struct launch *launch)
+{
+    struct mwi_commands commands;
+    mwi_commands_begin(&commands);
+    mwi_signals_set_last_act(end_commands, &commands);
+    int status = run_opened_slave(slave, launch);
+    mwi_signals_set_last_act(NULL, NULL);
+    mwi_commands_end(&commands);
+    mwi_commands_fini(&commands);
+    return status;
+}
+
 static int run_slave(const mw_program *program, const mw_options *options,
                      const struct launch *launch, enum mwi_mode mode)
 {
@@ -181,13 +213,8 @@ static int run_slave(const mw_program *program, const mw_options *options,
         return 0;
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, reason.text);
-    int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
-                                          : program->slave(slave, launch->argc, launch->argv);
-    mw_error why = mwi_slave_check(slave);
-    if (why != MW_OK)
-        print_sentence(launch, slave->error.text);
-    mw_slave_close(slave);
-    return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
+    return mode == MWI_MODE_CHANNEL_SLAVE ? run_opened_slave(slave, launch)
+                                          : run_guest(slave, launch);
 }
 
 static int run_mode(const mw_program *program, const mw_options *options,

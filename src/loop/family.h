@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 /* The environment variable with the marks of a process, separated by spaces, the newest first. A
- * mark is "FARM:SERIAL"; a farm's name begins with the pid of the process that writes the mark. */
+ * mark is "FARM:SERIAL", and the name of a local farm begins with the pid of its master. */
 #define MWI_FAMILY_VARIABLE "MW_STARTED_BY"
 
 #define MWI_FAMILY_NAME_BYTES 48

@@ -39,6 +39,8 @@ static volatile pid_t owner; /* the process that has installed the handlers; 0: 
 static int wake_pipe[2] = {-1, -1};
 static struct mwi_watch watch; /* in the one loop that is open */
 static struct found found;
+static void (*volatile last_act)(const void *context);
+static const void *volatile last_context;
 static pthread_once_t is_registered = PTHREAD_ONCE_INIT;
 
 static const struct sigaction *found_action(int number)
@@ -63,6 +65,8 @@ static void on_signal(int number)
         sigaction(number, found_action(number), NULL);
         raise(number);
     } else if (caught != 0) {
+        if (last_act != NULL)
+            last_act(last_context);
         signal(number, SIG_DFL);
         raise(number);
     } else {
@@ -203,6 +207,13 @@ void mwi_signals_hand_on(void)
         signal(SIGXFSZ, SIG_DFL);
     }
     sigprocmask(SIG_SETMASK, owner == 0 ? &none : &found.mask, NULL);
+}
+
+void mwi_signals_set_last_act(void (*act)(const void *context), const void *context)
+{
+    last_act = NULL;
+    last_context = context;
+    last_act = act;
 }
 
 int mwi_signals_fd(void)

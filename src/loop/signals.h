@@ -28,6 +28,10 @@ void mwi_signals_restore(void);
  * signal blocked. Safe in a signal handler. */
 void mwi_signals_hand_on(void);
 
+/* The second signal calls `act` before it ends the process; NULL: nothing. `act` must be safe in a
+ * signal handler. */
+void mwi_signals_set_last_act(void (*act)(const void *context), const void *context);
+
 /* A descriptor that is readable after a signal, until mwi_signals_caught is called. */
 int mwi_signals_fd(void);
 

@@ -39,10 +39,12 @@ static void start(struct scene *scene, const char *const *argv, const char *comm
     scene->crew = crew;
     scene->fifo = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     const char *line = mwt_format(crew, "FARM_COMMAND=exec 9> %s; %s", path, command);
-    scene->farm = mwt_start(
-        crew, &(struct mwt_start){.argv = argv,
-                                  .environment = MWT_ARGV(line, mwt_format(crew, "FARM=%s", kind)),
-                                  .has_own_group = true});
+    const char *end_file = mwt_format(crew, "FARM_END=%s", mwt_path(crew, "end"));
+    scene->farm =
+        mwt_start(crew, &(struct mwt_start){.argv = argv,
+                                            .environment = MWT_ARGV(
+                                                line, end_file, mwt_format(crew, "FARM=%s", kind)),
+                                            .has_own_group = true});
 }
 
 static void end(struct scene *scene)
@@ -149,6 +151,54 @@ static void test_child_of_master(void)
     end(&scene);
 }
 
+/* Starts a master, and a slave over TCP. Waits until the slave's task has left commands. */
+static struct mwt_process *start_guest(struct scene *scene, const char *command)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *fifo = mwt_path(crew, "fifo"), *file = mwt_path(crew, "m.rsc");
+    CU_ASSERT_EQUAL(mkfifo(fifo, 0600), 0);
+    scene->crew = crew;
+    scene->fifo = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    scene->farm = mwt_run_program(crew, MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
+                                  "--mw-resource-file", file, "shell,nap:300", "2", "1", NULL);
+    const char *line = mwt_format(crew, "FARM_COMMAND=exec 9> %s; %s", fifo, command);
+    struct mwt_process *slave = mwt_start(
+        crew,
+        &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file", file),
+                            .environment = MWT_ARGV(line)});
+    mwt_await_line(slave, MWT_ERR, "left");
+    return slave;
+}
+
+/* A slave that others have started ends what its tasks have left: at the end of the farm, when its
+ * master is lost, when SIGTERM ends it, and at once on the second SIGTERM. */
+static void test_guest(void)
+{
+    enum { END, LOST, TERM, SECOND_TERM, CASES_COUNT };
+    static const int statuses[] = {0, 255, 255, -SIGTERM};
+    for (int i = 0; i < CASES_COUNT; i++) {
+        struct scene scene;
+        struct mwt_process *slave =
+            start_guest(&scene, i == SECOND_TERM ? FAMILY "sleep 1000" : FAMILY "sleep 0.5");
+        if (i == LOST)
+            mwt_kill(scene.farm, SIGKILL);
+        if (i == TERM || i == SECOND_TERM)
+            mwt_kill(slave, SIGTERM);
+        /* Two signals of one kind that are pending together are one. */
+        for (int j = 0; i == SECOND_TERM && j < 3; j++) {
+            poll(NULL, 0, 200);
+            mwt_kill(slave, SIGTERM);
+        }
+
+        CU_ASSERT_EQUAL(mwt_await_end(slave), statuses[i]);
+        check_gone(&scene);
+        if (i != END)
+            mwt_kill(scene.farm, SIGKILL);
+        CU_ASSERT_EQUAL(mwt_await_end(scene.farm), i == END ? 0 : -SIGKILL);
+        end(&scene);
+    }
+}
+
 /* Ctrl-C does not reach the commands of tasks that run: they finish. */
 static void test_interrupt(void)
 {
@@ -164,23 +214,35 @@ static void test_interrupt(void)
     end(&scene);
 }
 
+/* Empties the FIFO; whether nothing comes for half a second. */
+static bool is_silent(const struct scene *scene)
+{
+    char bytes[256];
+    struct pollfd look = {.fd = scene->fifo, .events = POLLIN};
+    while (read(scene->fifo, bytes, sizeof bytes) > 0)
+        ;
+    return poll(&look, 1, 500) == 0;
+}
+
 /* Slaves, and what they run, are stopped and go on with their master. */
 static void test_stopped_farm(void)
 {
     struct scene scene;
     start(&scene, MWT_ARGV(MWT_FARM, "--mw-local", "1", "shell", "1"),
-          "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; echo . >&9; done", "");
-    char byte;
-    struct pollfd end_of_fifo = {.fd = scene.fifo, .events = POLLIN};
+          "while [ ! -e \"$FARM_END\" ]; do sleep 0.05; echo . >&9; done", "");
+    struct pollfd words = {.fd = scene.fifo, .events = POLLIN};
+    bool is_stopped = false;
     await_task(&scene, "0");
+    CU_ASSERT_EQUAL(poll(&words, 1, 30000), 1);
 
     mwt_kill_group(scene.farm, SIGSTOP);
-    poll(NULL, 0, 1000);
-    while (read(scene.fifo, &byte, 1) > 0)
-        ;
-    CU_ASSERT_EQUAL(poll(&end_of_fifo, 1, 1000), 0);
+    for (int i = 0; i < 100 && !is_stopped; i++)
+        is_stopped = is_silent(&scene);
+    CU_ASSERT_TRUE(is_stopped);
     mwt_kill_group(scene.farm, SIGCONT);
 
+    CU_ASSERT_EQUAL(poll(&words, 1, 30000), 1);
+    close(open(mwt_path(scene.crew, "end"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     CU_ASSERT_EQUAL(mwt_await_end(scene.farm), 0);
     end(&scene);
 }
@@ -188,10 +250,15 @@ static void test_stopped_farm(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"killed slave", test_killed_slave},       {"end of farm", test_end_of_farm},
-        {"killed master", test_killed_master},     {"farm in a farm", test_farm_in_a_farm},
-        {"child of master", test_child_of_master}, {"interrupt", test_interrupt},
-        {"stopped farm", test_stopped_farm},       CU_TEST_INFO_NULL,
+        {"killed slave", test_killed_slave},
+        {"end of farm", test_end_of_farm},
+        {"killed master", test_killed_master},
+        {"farm in a farm", test_farm_in_a_farm},
+        {"child of master", test_child_of_master},
+        {"guest", test_guest},
+        {"interrupt", test_interrupt},
+        {"stopped farm", test_stopped_farm},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("children", tests);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What /proc says of processes, and killing those that are chosen by it.
+ * What /proc says of processes: parents, sessions and marks, wherever a mark stands among others.
+ * Processes that are chosen by these are killed, and no others.
  */
 #include "loop/family.h"
 
@@ -78,7 +79,7 @@ static bool is_of_farm(void *context, const struct mwi_family_process *process)
     return mwi_family_is_marked(process->pid, context, &serial) && serial == 3;
 }
 
-/* All those, and only those, are killed of which it is said. */
+/* Exactly the chosen processes are killed. */
 static void test_kill(void)
 {
     char name[MWI_FAMILY_NAME_BYTES], marks[4][64];
