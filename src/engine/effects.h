@@ -47,7 +47,7 @@ struct mwi_effect_entry {
     mw_peer peer;
     void *frame;
     size_t size;
-    bool was_useful; /* lost: the slave has returned a result, or had a task */
+    bool was_useful; /* lost: the slave has returned a result, or died in a task */
     mw_loss loss;    /* lost: why */
     mw_body body;    /* all zero: none */
     struct mwi_audit_record record;

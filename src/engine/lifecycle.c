@@ -116,6 +116,7 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
                                  bool is_loss, const char *reason, const char *fate)
 {
     struct mwi_list *list = &slave->copies;
+    is_loss = is_loss && slave->has_started;
     /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
      * its result unsent. The one that brought the slave down shows when each is sent alone. */
     bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
@@ -211,6 +212,7 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     slave->host->results_count++;
     slave->done_count += item->status == MWI_RESULT_DONE;
     slave->failed_count += item->status == MWI_RESULT_FAILED;
+    slave->has_started = true;
     mwi_tasks_end(&engine->tasks, task, item->status == MWI_RESULT_DONE, item->duration_ns);
     return true;
 }

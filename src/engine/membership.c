@@ -79,8 +79,10 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     if (slave->is_leaving && loss == MW_LOSS_CONNECTION)
         loss = MW_LOSS_GOODBYE;
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
-     * attempts are limited already. One that says goodbye costs the task no attempt. */
-    bool has_died_with_task = slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
+     * attempts are limited already. One that says goodbye, or has begun none, costs the task no
+     * attempt. */
+    bool has_died_with_task =
+        slave->has_started && slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
     bool was_useful = slave->done_count + slave->failed_count > 0 || has_died_with_task;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
@@ -293,6 +295,7 @@ static void begin_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
                         const struct mwi_task_entry *task)
 {
     slave->is_limit_running = true;
+    slave->has_started = true;
     if (!mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
                                     mwi_tasks_policy(&engine->tasks, task)->time_limit_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
@@ -302,14 +305,18 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
                                uint64_t id)
 {
     const struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, id);
-    if (copy == NULL || copy->task->id != id || slave->has_begun ||
-        mwi_tasks_policy(&engine->tasks, copy->task)->time_limit_ns == 0) {
+    bool is_its = copy != NULL && copy->task->id == id;
+    bool is_timed = is_its && !slave->has_begun &&
+                    mwi_tasks_policy(&engine->tasks, copy->task)->time_limit_ns > 0;
+    if (!is_timed && (!is_its || slave->has_started)) {
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
                             "it began a task that it does not have, or is not to tell of");
         return;
     }
-    slave->has_begun = true;
-    begin_limit(engine, slave, copy->task);
+    slave->has_started = true;
+    slave->has_begun = is_timed;
+    if (is_timed)
+        begin_limit(engine, slave, copy->task);
 }
 
 void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,

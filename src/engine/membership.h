@@ -68,7 +68,8 @@ void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_sl
  * not say so within client_timeout_ns is taken to have begun it then. */
 void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* The slave says that it begins the task; its limit counts from now on. */
+/* The slave says that it begins the task: its first one, or one with a limit, which counts from now
+ * on. */
 void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                uint64_t id);
 

@@ -459,9 +459,12 @@ void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)
 {
     struct mwi_buffer buffer;
-    if (engine->tasks_count == 0 || !engine->ring[engine->ring_first].is_timed)
+    if (engine->tasks_count == 0)
         return false;
     struct mwi_slave_task *task = &engine->ring[engine->ring_first];
+    if (engine->has_begun && !task->is_timed)
+        return false;
+    engine->has_begun = true;
     task->is_timed = false;
     mwi_buffer_init(&buffer);
     mwi_message_write_begun(&buffer, task->id);

@@ -55,6 +55,7 @@ struct mwi_slave_engine {
     char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
     uint32_t sid;      /* UINT32_MAX until the welcome */
     bool is_attentive; /* it has said ATTENTIVE */
+    bool has_begun;    /* it has said that it begins its first task */
     mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
     char **names;      /* likewise, as the master calls them */
     size_t algorithms_count;
@@ -87,8 +88,8 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
  * means that something is wrong. */
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
-/* Tells the master that the next task begins, if it wants to know. Returns whether it does. Then
- * let the message leave before the task is begun. */
+/* Tells the master that the next task begins, if it wants to know: of the first task, and of timed
+ * ones. Returns whether it does. Then let the message leave before the task is begun. */
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine);
 
 /* Takes the next task out of the queue and begins its result; false if no task waits. The caller

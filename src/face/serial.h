@@ -25,11 +25,11 @@ void mwi_serial_destroy(struct mwi_serial *serial);
 /* The environment of the master's transport, of scheme "inproc". */
 void *mwi_serial_environment(struct mwi_serial *serial);
 
-/* The slave is a slave no more. `was_useful`: it has returned a result, or had a task. */
+/* The slave is a slave no more. `was_useful`: it has returned a result, or begun a task. */
 void mwi_serial_lost(struct mwi_serial *serial, bool was_useful);
 
-/* Whether the slave is given up, since it ended too often in a row without having had a task; then
- * *why says how it ended last. */
+/* Whether the slave is given up, since it ended too often in a row without having begun a task;
+ * then *why says how it ended last. */
 bool mwi_serial_is_exhausted(const struct mwi_serial *serial, mw_reason *why);
 
 #endif

@@ -55,6 +55,7 @@ struct mwi_slave_entry {
     struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */
     bool is_limit_running;        /* `limit` is the task's */
     bool has_begun;               /* it has said that it began the task */
+    bool has_started;             /* it has begun some task */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

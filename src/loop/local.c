@@ -540,7 +540,7 @@ bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why)
     if (local->given_up_count < local->places_count)
         return false;
     snprintf(why->text, sizeof why->text,
-             "every local slave ended %d times in a row before it got a task; the last: %.200s",
+             "every local slave ended %d times in a row before it began a task; the last: %.200s",
              MWI_LOCAL_REPLACEMENTS_MAX + 1, local->last_end.text);
     return true;
 }

@@ -2,7 +2,7 @@
  *
  * The slaves of a local farm, a chore of the loop: starts them, notices when one dies, and starts
  * another in its place. A place is given up when too many slaves in a row died in it without having
- * had a task.
+ * begun a task.
  */
 #ifndef MWI_LOCAL_H
 #define MWI_LOCAL_H
@@ -13,7 +13,7 @@
 #include "loop/loop.h"
 #include "options/settings.h"
 
-/* How many replacements in a row a slave gets that never had a task. */
+/* How many replacements in a row a slave gets that never began a task. */
 #define MWI_LOCAL_REPLACEMENTS_MAX 3
 
 struct mwi_local;
@@ -36,8 +36,8 @@ mw_error mwi_local_start(struct mwi_local *local, mw_reason *why);
 void mwi_local_stop(struct mwi_local *local);
 
 /* `peer` is no slave any more, for the reason `loss`. `was_useful`: it has returned a result, or
- * had a task. If a task overran its time limit the process is killed at once. May be called from an
- * event; a peer that is no local slave is passed over. */
+ * begun a task. If a task overran its time limit the process is killed at once. May be called from
+ * an event; a peer that is no local slave is passed over. */
 void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful, mw_loss loss);
 
 /* The connection of `peer` has ended, for this reason. True if it is a slave whose process is about

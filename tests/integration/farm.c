@@ -363,6 +363,16 @@ static int hasty_master(mw_master *farm, int argc, char **argv)
     return mw_master_next(farm) == NULL ? 1 : 7;
 }
 
+/* The first two slaves end before they look for tasks. */
+static int stumbling_slave(mw_slave *slave, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    if (strcmp(mw_slave_id(slave), "SLAVE-0") == 0 || strcmp(mw_slave_id(slave), "SLAVE-1") == 0)
+        _exit(3);
+    return mw_slave_loop_simple(slave);
+}
+
 static bool is_slave(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -384,7 +394,8 @@ static mw_master_fn *find_master(const char *kind)
 
 /* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
  * result. FARM=wander: with one that changes its working directory. FARM=parent: with one that has
- * a child. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun. */
+ * a child. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun.
+ * FARM=stumble: the first two end once they have found their master. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},
@@ -409,6 +420,8 @@ int main(int argc, char **argv)
         .algorithms = strcmp(kind, "other") == 0 ? other_algorithms : algorithms,
         .master = find_master(kind),
     };
+    if (strcmp(kind, "stumble") == 0)
+        program.slave = stumbling_slave;
     if (strcmp(kind, "die") == 0 && is_slave(argc, argv))
         _exit(3);
     setvbuf(stdout, NULL, _IOLBF, 0);

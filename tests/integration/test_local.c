@@ -315,6 +315,21 @@ static void test_foreign_time_outs(void)
     mwt_crew_destroy(crew);
 }
 
+/* Slaves that end before they have begun a task cost tasks that were sent to them no attempt. */
+static void test_stumbling_slaves(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *argv =
+        MWT_ARGV(MWT_FARM, "--mw-local", "2", "--mw-slave-task-group", "1", "echo:0", "100", "1");
+
+    struct mwt_process *farm =
+        mwt_start(crew, &(struct mwt_start){.argv = argv, .environment = MWT_ARGV("FARM=stumble")});
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), ", exited with status 3"), 2);
+    mwt_crew_destroy(crew);
+}
+
 /* A farm that may use one processor has one slave, however many the machine has. */
 static void test_bound_farm(void)
 {
@@ -362,6 +377,7 @@ int main(void)
         {"second signal", test_second_signal},
         {"endless task", test_endless_task},
         {"hasty master", test_hasty_master},
+        {"stumbling slaves", test_stumbling_slaves},
         {"bound farm", test_bound_farm},
         {"foreign time-outs", test_foreign_time_outs},
         CU_TEST_INFO_NULL,

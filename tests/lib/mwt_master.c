@@ -93,10 +93,27 @@ void mwt_master_up(struct mwt_master *master, mw_peer peer)
     take(master);
 }
 
-void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason)
+void mwt_master_down_early(struct mwt_master *master, mw_peer peer, const char *reason)
 {
     step(master, (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
     take(master);
+}
+
+void mwt_master_begin(struct mwt_master *master, mw_peer peer)
+{
+    struct mwi_slave_entry *slave = mwi_slaves_find(&master->engine.slaves, peer);
+    struct mwi_buffer buffer;
+    if (slave == NULL || slave->has_started || mwi_list_is_empty(&slave->copies))
+        return;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_begun(&buffer, mwi_copies_first(slave)->task->id);
+    mwt_master_frame(master, peer, &buffer);
+}
+
+void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason)
+{
+    mwt_master_begin(master, peer);
+    mwt_master_down_early(master, peer, reason);
 }
 
 void mwt_master_tick(struct mwt_master *master, int64_t now_ns)

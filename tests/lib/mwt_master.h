@@ -43,6 +43,8 @@ void mwt_master_forget(struct mwt_master *master);
  * is freed. */
 void mwt_master_up(struct mwt_master *master, mw_peer peer);
 void mwt_master_down(struct mwt_master *master, mw_peer peer, const char *reason);
+/* The same before the slave has begun a task; otherwise it begins one first. */
+void mwt_master_down_early(struct mwt_master *master, mw_peer peer, const char *reason);
 void mwt_master_tick(struct mwt_master *master, int64_t now_ns);
 /* The same when nobody had looked for the last away_ns; what has arrived may be unread. */
 void mwt_master_tick_back(struct mwt_master *master, int64_t now_ns, int64_t away_ns);
@@ -52,6 +54,10 @@ void mwt_master_bytes(struct mwt_master *master, mw_peer peer, const void *data,
 /* A peer comes up, greets properly, and accepts messages of `frame_bytes_max` bytes. */
 void mwt_master_greet(struct mwt_master *master, mw_peer peer);
 void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max);
+
+/* The peer says that it begins the first of its tasks, unless it has begun some task, or has none.
+ */
+void mwt_master_begin(struct mwt_master *master, mw_peer peer);
 
 /* Submits tasks of "alpha" with 3 attempts, named by the words of `names`. Tags count from 0. The
  * next step sends them. */

@@ -151,9 +151,9 @@ static bool check_sums(const struct mwt_farm *farm, const struct account *accoun
         account->unrunnable != unrunnable)
         return complain(farm, "the trail counts other results than the master",
                         (long long)account->results);
-    /* Bound tasks of such a group end with their slave, and nothing says that they were sent. */
-    if (farm->plan.task_group == 0)
-        lost_silently += account->untried + account->unrunnable;
+    /* Bound tasks may end with their slave without an attempt, and nothing says that they were
+     * sent: those of a group by time, and those of a slave that had begun none. */
+    lost_silently += account->untried + account->unrunnable;
     if (account->sent < back || account->sent > back + lost_silently)
         return complain(farm, "the trail's tasks do not add up", (long long)account->sent);
     if (account->is_exceeded)

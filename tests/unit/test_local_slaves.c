@@ -415,7 +415,7 @@ static void test_helped_along(void)
     close(channel);
 }
 
-/* A place whose slaves all end without having had a task is given up, which the loop's user is
+/* A place whose slaves all end without having begun a task is given up, which the loop's user is
  * told by an eventful turn. */
 static void test_given_up(void)
 {

@@ -108,8 +108,8 @@ static void test_silent_slave(void)
     end(&master);
 }
 
-/* The word comes once, and about a task of the slave that has a limit. Otherwise the slave is
- * dropped. */
+/* The word comes once, and about a task of the slave that has a limit, or is the first that it
+ * begins. Otherwise the slave is dropped. */
 static void test_false_words(void)
 {
     for (int i = 0; i < 3; i++) {
@@ -120,7 +120,8 @@ static void test_false_words(void)
         mwt_master_greet(&master, 1);
         mwt_master_greet(&master, 2);
         say_begun(&master, 1, id);
-        CU_ASSERT_TRUE(is_there(&master, 1));
+        say_begun(&master, 2, id + 1);
+        CU_ASSERT_TRUE(is_there(&master, 1) && is_there(&master, 2));
 
         say_begun(&master, i == 2 ? 2 : 1, i == 0 ? id : id + 1);
 

@@ -287,6 +287,7 @@ static void test_garbage_after_greeting(void)
         mwt_master_greet(&master, PEER);
         mwt_master_submit(&master, "a");
         mwt_master_tick(&master, 0);
+        mwt_master_begin(&master, PEER);
         mwt_master_forget(&master);
         snprintf(line, sizeof line, "SLAVE-0 dropped: %s\n", garbage[i].reason);
 

@@ -183,6 +183,28 @@ static void test_max_attempts(void)
     end(&master);
 }
 
+/* Slaves that are lost before they have begun any task cost no attempt, not even of a task that
+ * must not run twice, and were of no use. */
+static void test_loss_before_the_first_task(void)
+{
+    static struct mwt_master master;
+    start(&master, 1);
+    mwt_master_submit_one(&master, "a", false, 1);
+    mwt_master_submit_one(&master, "once", true, 1);
+
+    for (mw_peer peer = 1; peer <= 10; peer++) {
+        mwt_master_greet(&master, peer);
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a");
+        mwt_master_forget(&master);
+        mwt_master_down_early(&master, peer, "gone");
+        CU_ASSERT_PTR_NULL(strstr(master.outbox.events, "after 1"));
+        mwt_master_forget(&master);
+    }
+
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    end(&master);
+}
+
 /* As many attempts can be allowed as the counter counts. */
 static void test_most_attempts(void)
 {
@@ -246,6 +268,7 @@ static void test_dropping_is_an_attempt(void)
     start(&master, 1);
     mwt_master_submit_one(&master, "a", true, 3);
     mwt_master_greet(&master, 1);
+    mwt_master_begin(&master, 1);
 
     mwt_master_bytes(&master, 1, "?", 1);
 
@@ -346,6 +369,7 @@ static void test_misbehaving_while_leaving(void)
     mwt_master_submit_one(&master, "a", true, 3);
     mwt_master_greet(&master, 1);
 
+    mwt_master_begin(&master, 1);
     say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
     mwt_master_bytes(&master, 1, "?", 1);
 
@@ -426,6 +450,7 @@ int main(void)
         {"loss after some results", test_loss_after_some_results},
         {"loss of an idle slave", test_loss_of_an_idle_slave},
         {"loss with another idle", test_loss_with_another_idle},
+        {"loss before the first task", test_loss_before_the_first_task},
         {"max attempts", test_max_attempts},
         {"most attempts", test_most_attempts},
         {"no retry", test_no_retry},

@@ -174,6 +174,7 @@ static void test_stragglers(void)
     mwt_master_submit(&master, "a");
     mwt_master_greet(&master, 1);
     mwt_master_greet(&master, 2);
+    mwt_master_begin(&master, 1);
     shut_down(&master, MWT_SECOND);
     CU_ASSERT_EQUAL(mwi_master_engine_deadline(&master.engine), 11 * MWT_SECOND);
     mwt_master_down(&master, 2, "closed by the peer");

@@ -61,6 +61,7 @@ static void test_timed_task(void)
     mwi_message_write_timed_task(&message, 300, 1, &(struct mwi_payload){data, 1, true});
     mwt_slave_frame(&slave, &message);
 
+    CU_ASSERT_TRUE(mwi_slave_engine_tell_of_task(&slave.engine));
     CU_ASSERT_FALSE(mwi_slave_engine_tell_of_task(&slave.engine));
     CU_ASSERT_EQUAL(mwt_slave_run(&slave, 1), 1);
     mwt_slave_forget(&slave);
