@@ -275,8 +275,9 @@ typedef uint64_t mw_task_id;
  *   MW_ETOOBIG     the arguments are larger than --mw-max-write-buffer-size; or a string or binary
  *                  has 4 GiB or more, which msgpack cannot hold: submit it as raw bytes
  *   MW_ENOMEM      out of memory
- * A caller may ignore the error: mw_master_status keeps the first one, and mw_main then returns 255
- * if the master algorithm returned 0. */
+ * A caller may ignore the error: mw_master_status keeps the first one, mw_main prints its sentence
+ * and returns 255 if the master algorithm returned 0, and a loop tells of it before it waits for
+ * nothing. */
 MW_API mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *format, ...);
 
 /* The same with arguments that the caller has packed with msgpack-c: `size` bytes of `data` that
@@ -401,7 +402,9 @@ typedef struct mw_master_counts {
  *                    would be for ever
  *   MW_ENETWORK      a transport broke
  *   MW_ENOMEM        out of memory
- * MW_EINVAL, for a timeout_s that is not a number, changes nothing. */
+ * MW_EINVAL, for a timeout_s that is not a number, changes nothing.
+ * If a submission was refused, no task is out and there is nothing to take, its error is returned
+ * in place of a wait, with the sentence of the first that was refused. The next call waits. */
 MW_API mw_error mw_master_loop(mw_master *master, double timeout_s,
                                mw_master_counts *counts) MW_USE_RESULT;
 
@@ -480,8 +483,9 @@ MW_API void *mw_master_user(const mw_master *master);
  * it into the exit status; a program that opened the master itself asks at the end. */
 MW_API mw_error mw_master_status(const mw_master *master);
 
-/* The sentence of the last error, "" if there was none. Borrowed until the next call on the master.
- */
+/* The sentence of the last error, "" if there was none. After mw_master_next has given NULL, and
+ * after an error of a loop, it is the sentence of mw_master_status if that is an error. Borrowed
+ * until the next call on the master. */
 MW_API const char *mw_master_error(const mw_master *master);
 
 /* In the slave algorithm. */

@@ -162,8 +162,10 @@ static int run_master(const mw_program *program, const mw_options *options,
     flush_output();
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
-    if (is_broken || (status == STATUS_FAILURE && returned == 0))
-        print_sentence(launch, master->fault.text);
+    if (master->misuse != MW_OK)
+        print_sentence(launch, master->misuse_sentence.text);
+    if (is_broken)
+        print_sentence(launch, master->broken_sentence.text);
     mwi_master_stop_audit(master);
     mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
     return status;

@@ -42,7 +42,8 @@ struct mw_master {
     struct mwi_notice notice;
     mw_error broken; /* what mw_master_loop says from now on */
     mw_error misuse; /* of the first submission that was refused */
-    mw_reason fault; /* the sentence of what changes the exit status */
+    mw_reason broken_sentence, misuse_sentence;
+    bool is_misuse_untold; /* a submission was refused, and no loop has told of it yet */
     mw_reason error;
     uint16_t last_algorithm; /* found by the last submission */
     mw_task_id last_task;

@@ -25,7 +25,7 @@
 static mw_error break_farm(mw_master *master, mw_error error)
 {
     master->broken = error;
-    master->fault = master->error;
+    master->broken_sentence = master->error;
     return error;
 }
 
@@ -80,8 +80,10 @@ static mw_error turn(mw_master *master, int64_t deadline_ns)
 /* Whether the loop must end whatever there is to take. */
 static mw_error check_farm(mw_master *master)
 {
-    if (master->broken != MW_OK)
+    if (master->broken != MW_OK) {
+        master->error = master->broken_sentence;
         return master->broken;
+    }
     bool is_stopping =
         master->engine.is_stopping || (master->has_signals && mwi_signals_caught() != 0);
     mw_error error = is_stopping ? mwi_master_stop_check(master) : MW_OK;
@@ -113,13 +115,26 @@ static mw_error refuse_timeout(mw_master *master, mw_master_counts *counts)
     return mwi_master_fail(master, MW_EINVAL, "timeout_s is not a number");
 }
 
+/* Tells, once, of a submission that was refused, if there is nothing else to wait for: the caller
+ * may wait for the result of that task. */
+static mw_error tell_misuse(mw_master *master, const mw_master_counts *counts)
+{
+    if (!master->is_misuse_untold || is_something(counts) || mwi_master_runnable_count(master) > 0)
+        return MW_OK;
+    master->is_misuse_untold = false;
+    master->error = master->misuse_sentence;
+    return master->misuse;
+}
+
 mw_error mw_master_loop_iterate(mw_master *master, double timeout_s, mw_master_counts *counts)
 {
     if (isnan(timeout_s))
         return refuse_timeout(master, counts);
     mw_error error = check_farm(master);
+    set_counts(master, counts);
+    if (error == MW_OK)
+        error = tell_misuse(master, counts);
     if (error == MW_OK) {
-        set_counts(master, counts);
         bool must_wait = timeout_s != 0 && !is_something(counts);
         error =
             turn(master, must_wait ? mwi_loop_deadline_after(master->loop, timeout_s) : INT64_MIN);
@@ -173,6 +188,14 @@ static void serve_meanwhile(mw_master *master)
         (void)turn(master, INT64_MIN);
 }
 
+/* Nothing is handed out any more. Later errors may have replaced the sentence of the status. */
+static const mw_result *end_results(mw_master *master)
+{
+    if (mw_master_status(master) != MW_OK)
+        master->error = *mwi_master_sentence(master);
+    return NULL;
+}
+
 const mw_result *mw_master_next(mw_master *master)
 {
     mwi_master_results_let_go(master);
@@ -181,20 +204,26 @@ const mw_result *mw_master_next(mw_master *master)
     for (;;) {
         mw_error error = check_farm(master);
         if (error == MW_EINTERRUPTED)
-            return NULL;
+            return end_results(master);
         const mw_result *result = mw_master_next_result(master);
         if (result == NULL)
             result = mw_master_next_unrunnable(master);
-        if (result != NULL || error != MW_OK || mwi_master_runnable_count(master) == 0)
+        if (result != NULL)
             return result;
-        if (turn(master, INT64_MAX) != MW_OK)
-            return NULL;
+        if (error != MW_OK || mwi_master_runnable_count(master) == 0 ||
+            turn(master, INT64_MAX) != MW_OK)
+            return end_results(master);
     }
 }
 
 mw_error mw_master_status(const mw_master *master)
 {
     return master->broken != MW_OK ? master->broken : master->misuse;
+}
+
+const mw_reason *mwi_master_sentence(const mw_master *master)
+{
+    return master->broken != MW_OK ? &master->broken_sentence : &master->misuse_sentence;
 }
 
 int mwi_master_status(const mw_master *master, int returned)

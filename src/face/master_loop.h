@@ -7,6 +7,9 @@
 
 #include "face/master.h"
 
+/* The sentence of mw_master_status. */
+const mw_reason *mwi_master_sentence(const mw_master *master);
+
 /* The exit status that mw_main returns for the algorithm's return value. */
 int mwi_master_status(const mw_master *master, int returned);
 

@@ -23,14 +23,20 @@
 #define ATTEMPTS_DEFAULT 3
 #define TIME_LIMIT_MAX_S 1e9
 
-/* Remembers the first submission that was refused: the exit status and its sentence tell of it. */
-static mw_error refuse(mw_master *master, mw_error error)
+/* Remembers the first submission that was refused: the exit status and its sentence tell of it.
+ * Every one stands in the trail, and the loop tells of it if it would wait for nothing else. `task`
+ * is NULL if there is none yet. */
+static mw_error refuse(mw_master *master, const mw_task *task, mw_error error)
 {
     if (master->misuse == MW_OK) {
         master->misuse = error;
-        if (master->broken == MW_OK)
-            master->fault = master->error;
+        master->misuse_sentence = master->error;
     }
+    master->is_misuse_untold = true;
+    mwi_loop_audit(master->loop,
+                   (struct mwi_audit_record){.kind = MWI_AUDIT_TASK_REFUSED,
+                                             .algorithm = task == NULL ? NULL : task->algorithm,
+                                             .reason = master->error.text});
     return error;
 }
 
@@ -161,7 +167,7 @@ static mw_error submit_taking(mw_master *master, const mw_task *task, void *data
     if (error == MW_OK)
         return MW_OK;
     free(data);
-    return refuse(master, error);
+    return refuse(master, task, error);
 }
 
 static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
@@ -169,18 +175,19 @@ static mw_error submit_copy(mw_master *master, const mw_task *task, const void *
 {
     mw_error error = check_task(master, task, size);
     if (error != MW_OK)
-        return refuse(master, error);
+        return refuse(master, task, error);
     unsigned char *copy = malloc(size == 0 ? 1 : size);
     if (copy == NULL)
-        return refuse(master, mwi_master_fail(master, MW_ENOMEM,
-                                              "out of memory for a task of %zu bytes", size));
+        return refuse(
+            master, task,
+            mwi_master_fail(master, MW_ENOMEM, "out of memory for a task of %zu bytes", size));
     if (size > 0)
         memcpy(copy, data, size);
     error = enter_task(master, task, copy, size, is_bytes);
     if (error == MW_OK)
         return MW_OK;
     free(copy);
-    return refuse(master, error);
+    return refuse(master, task, error);
 }
 
 /* Submits the values in the scratch buffer. Small ones are copied, so that the buffer keeps its
@@ -203,7 +210,7 @@ mw_error mw_master_submit(mw_master *master, const mw_task *task, const char *fo
     mw_error error = mwi_values_write(&master->scratch, format, arguments, &master->error);
     va_end(arguments);
     if (error != MW_OK)
-        return refuse(master, error);
+        return refuse(master, task, error);
     return submit_scratch(master, task);
 }
 
@@ -211,13 +218,15 @@ mw_error mw_master_submit_values(mw_master *master, const mw_task *task, const v
                                  size_t size)
 {
     if (mwi_guard_is_too_deep(data, size))
-        return refuse(master, mwi_master_fail(master, MW_EINVAL,
-                                              "the arguments have a value that is nested deeper "
-                                              "than %d arrays and maps",
-                                              MWI_GUARD_DEPTH_MAX));
+        return refuse(master, task,
+                      mwi_master_fail(master, MW_EINVAL,
+                                      "the arguments have a value that is nested deeper "
+                                      "than %d arrays and maps",
+                                      MWI_GUARD_DEPTH_MAX));
     if (!mwi_guard_check(data, size, NULL))
-        return refuse(master, mwi_master_fail(master, MW_EINVAL,
-                                              "the arguments are not whole msgpack values"));
+        return refuse(
+            master, task,
+            mwi_master_fail(master, MW_EINVAL, "the arguments are not whole msgpack values"));
     return submit_copy(master, task, data, size, false);
 }
 
@@ -260,6 +269,6 @@ const char *mw_master_format(mw_master *master, const char *format, ...)
     master->formatted = size < 0 ? NULL : text;
     if (size >= 0)
         return text;
-    refuse(master, mwi_master_fail(master, MW_ENOMEM, "out of memory for a string"));
+    refuse(master, NULL, mwi_master_fail(master, MW_ENOMEM, "out of memory for a string"));
     return "";
 }

@@ -54,7 +54,7 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
     *status = mwi_master_status(master, program->master(master, argc, argv));
     error = mw_master_status(master);
     if (error != MW_OK)
-        mwi_options_fail(options, error, "%s", master->fault.text);
+        mwi_options_fail(options, error, "%s", mwi_master_sentence(master)->text);
     mw_master_close(master);
     return error;
 }

@@ -108,6 +108,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TASK_UNFIT] =
         {PROBLEMS, "MASTER", "task-unfit", "task %k of \"%n\" failed: %r",
          {TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_TASK_REFUSED] =
+        {PROBLEMS, "MASTER", "task-refused", "a task{ of \"%n\"} was refused: %r",
+         {ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_CANCELLED] =
         {EVENTS, "MASTER", "task-cancelled", "task %k of \"%n\" is cancelled", {TASK, ALGORITHM}},
     [MWI_AUDIT_STOPPING] = {EVENTS, "MASTER", "stopping", "STOPPING: %c tasks run", {COUNT}},

@@ -38,6 +38,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
     MWI_AUDIT_TASK_UNFIT,       /* task, algorithm, reason: it failed, and fits no slave */
+    MWI_AUDIT_TASK_REFUSED,     /* algorithm (may be NULL), reason: it was not submitted */
     MWI_AUDIT_TASK_CANCELLED,   /* task, algorithm */
     MWI_AUDIT_STOPPING,         /* count: of the tasks that run and are waited for */
     MWI_AUDIT_TRY_SHUTDOWN,     /* sid */

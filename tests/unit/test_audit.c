@@ -133,6 +133,14 @@ static const struct expectation expectations[] = {
      "MASTER task 17 of \"hello\" is unrunnable: 3 attempts failed",
      "\"subject\":\"MASTER\",\"event\":\"task-unrunnable\",\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"3 attempts failed\"}"},
+    {RECORD(TASK_REFUSED, .algorithm = "hello", .reason = "too large"),
+     "MASTER a task of \"hello\" was refused: too large",
+     "\"subject\":\"MASTER\",\"event\":\"task-refused\",\"algorithm\":\"hello\","
+     "\"reason\":\"too large\"}"},
+    {RECORD(TASK_REFUSED, .reason = "no algorithm"),
+     "MASTER a task was refused: no algorithm",
+     "\"subject\":\"MASTER\",\"event\":\"task-refused\",\"algorithm\":null,"
+     "\"reason\":\"no algorithm\"}"},
     {RECORD(TASK_UNFIT, .task = 17, .algorithm = "hello", .reason = "too large"),
      "MASTER task 17 of \"hello\" failed: too large",
      "\"subject\":\"MASTER\",\"event\":\"task-unfit\",\"task\":17,\"algorithm\":\"hello\","

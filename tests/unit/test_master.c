@@ -220,6 +220,39 @@ static void test_bad_tasks(void)
     run(&world);
 }
 
+static int master_of_refused(struct mwt_world *world, mw_master *master)
+{
+    static const char sentence[] = "the program has no task algorithm \"ehco\"";
+    mw_master_counts counts;
+    (void)world;
+    mw_master_submit(master, &(mw_task){.algorithm = "ehco"}, "");
+    mw_master_submit(master, &(mw_task){.tag = 1}, "");
+    mw_master_submit(master, &echo, "i", 7);
+
+    CU_ASSERT_EQUAL(mw_master_loop(master, -1, &counts), MW_OK);
+    CU_ASSERT_EQUAL(counts.results, 1);
+    const mw_result *result = mw_master_next_result(master);
+    CU_ASSERT_EQUAL(mw_result_get(result, "s", NULL), MW_EFORMAT);
+    CU_ASSERT_EQUAL(mw_master_loop(master, -1, &counts), MW_EALGORITHM);
+    CU_ASSERT_STRING_EQUAL(mw_master_error(master), sentence);
+    CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
+
+    mw_master_submit(master, &(mw_task){.tag = 1}, "");
+    CU_ASSERT_EQUAL(mw_master_loop_iterate(master, 0, &counts), MW_EALGORITHM);
+    mw_master_submit(master, &(mw_task){.tag = 1}, "");
+    CU_ASSERT_PTR_NULL(mw_master_next(master));
+    CU_ASSERT_STRING_EQUAL(mw_master_error(master), sentence);
+    CU_ASSERT_EQUAL(mw_master_status(master), MW_EALGORITHM);
+    return 0;
+}
+
+/* A loop that would wait for nothing but a task that was refused says so, once for each, with the
+ * sentence of the first, which no later error replaces. */
+static void test_refused(void)
+{
+    run_farm(1, master_of_refused);
+}
+
 static int master_of_policies(struct mwt_world *world, mw_master *master)
 {
     (void)world;
@@ -619,6 +652,7 @@ int main(void)
         {"seconds", test_seconds},
         {"copies of a result", test_copies_of_a_result},
         {"bad tasks", test_bad_tasks},
+        {"refused", test_refused},
         {"policies", test_policies},
         {"formats", test_formats},
         {"reading", test_reading},
