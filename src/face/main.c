@@ -27,6 +27,7 @@
 #include "face/master_stop.h"
 #include "face/slave.h"
 #include "loop/commands.h"
+#include "loop/redirect.h"
 #include "loop/signals.h"
 #include "options/check.h"
 #include "options/settings.h"
@@ -176,12 +177,24 @@ static void end_commands(const void *context)
     mwi_commands_end(context);
 }
 
-/* Runs the slave algorithm, and closes the slave. */
-static int run_opened_slave(mw_slave *slave, const struct launch *launch)
+/* Runs the slave algorithm. All that is printed goes to the file `output`, if that is not NULL. */
+static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, const char *output)
 {
     const mw_program *program = slave->program;
+    struct mwi_redirect redirect;
+    mw_reason why;
+    if (mwi_redirect_open(&redirect, output, slave->member_id, slave->id, &why) != MW_OK)
+        print_sentence(launch, why.text);
     int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
                                           : program->slave(slave, launch->argc, launch->argv);
+    mwi_redirect_close(&redirect);
+    return returned;
+}
+
+/* Runs the slave algorithm, and closes the slave. */
+static int run_opened_slave(mw_slave *slave, const struct launch *launch, const char *output)
+{
+    int returned = run_slave_algorithm(slave, launch, output);
     mw_error why = mwi_slave_check(slave);
     if (why != MW_OK)
         print_sentence(launch, slave->error.text);
@@ -190,12 +203,12 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch)
 }
 
 /* The same for a slave that others have started: the commands of its tasks end with it. */
-static int run_guest(mw_slave *slave, const struct launch *launch)
+static int run_guest(mw_slave *slave, const struct launch *launch, const char *output)
 {
     struct mwi_commands commands;
     mwi_commands_begin(&commands);
     mwi_signals_set_last_act(end_commands, &commands);
-    int status = run_opened_slave(slave, launch);
+    int status = run_opened_slave(slave, launch, output);
     mwi_signals_set_last_act(NULL, NULL);
     mwi_commands_end(&commands);
     mwi_commands_fini(&commands);
@@ -215,8 +228,8 @@ static int run_slave(const mw_program *program, const mw_options *options,
         return 0;
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, reason.text);
-    return mode == MWI_MODE_CHANNEL_SLAVE ? run_opened_slave(slave, launch)
-                                          : run_guest(slave, launch);
+    return mode == MWI_MODE_CHANNEL_SLAVE ? run_opened_slave(slave, launch, settings.output)
+                                          : run_guest(slave, launch, settings.output);
 }
 
 static int run_mode(const mw_program *program, const mw_options *options,

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options/file_pattern.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* The option as the user wrote it: "--mw-local 3", "--mw-slave", "MW_TRANSPORT=mpi". */
@@ -60,6 +62,21 @@ static mw_error exclude(mw_options *options, enum mwi_option first, enum mwi_opt
 static bool names(const mw_options *options, const char *scheme)
 {
     return mwi_options_names_transport(options, scheme);
+}
+
+/* The names of files that options give, with their placeholders. */
+static mw_error check_patterns(mw_options *options)
+{
+    static const enum mwi_option patterns[] = {MWI_OPTION_AUDIT_FILE, MWI_OPTION_SLAVE_OUTPUT};
+    for (size_t i = 0; i < COUNT_OF(patterns); i++) {
+        mw_reason why;
+        char name[64];
+        const char *text = mwi_options_text(options, patterns[i]);
+        snprintf(name, sizeof name, MWI_OPTION_PREFIX "%s", mwi_table_rows[patterns[i]].name);
+        if (text != NULL && mwi_file_pattern_check(name, text, &why) != MW_OK)
+            return mwi_options_fail(options, MW_EUSAGE, "%s", why.text);
+    }
+    return MW_OK;
 }
 
 static mw_error check_roles(mw_options *options)
@@ -272,5 +289,7 @@ mw_error mwi_check_options(mw_options *options)
         error = check_address(options);
     if (error == MW_OK)
         error = check_advertise(options);
+    if (error == MW_OK)
+        error = check_patterns(options);
     return error;
 }

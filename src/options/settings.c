@@ -211,6 +211,8 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     if (mode != MWI_MODE_TCP_SLAVE && mode != MWI_MODE_CUSTOM)
         wait_for_ever(settings);
     read_audit(&settings->audit, options, mode, NULL);
+    settings->output = mwi_options_text(options, MWI_OPTION_SLAVE_OUTPUT);
+    settings->audit.is_error_kept = settings->output != NULL;
     read_slave_place(settings, options);
     read_address_book(&settings->address_book, options);
 }

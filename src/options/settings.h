@@ -35,6 +35,8 @@ enum mwi_audit_level {
 
 /* For record/audit_file. */
 struct mwi_audit_settings {
+    bool is_error_kept; /* standard error is the one of the opening, whatever the process puts in
+                           its place later */
     /* The file's path with %n (node), %p (pid), %h (host), %m (member id, its "/" as "_") and %%;
      * NULL: standard error. */
     const char *pattern;
@@ -93,6 +95,7 @@ struct mwi_slave_settings {
     /* In mode MWI_MODE_TCP_SLAVE the address of the place is empty, and the book has it. */
     struct mwi_address_book address_book;
     const char *resource_file; /* to be read into the book; or NULL */
+    const char *output;        /* the pattern of the file for what tasks print; or NULL */
 };
 
 /* For face/serial. */

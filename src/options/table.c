@@ -349,6 +349,21 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "Write only the problems of the audit trail to standard error. A file that "
                     "--mw-audit-file names is written as --mw-audit-level says.",
         },
+    [MWI_OPTION_SLAVE_OUTPUT] =
+        {
+            .name = "slave-output",
+            .kind = MWI_OPTION_IS_TEXT,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_AUDIT,
+            .is_inherited = true,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "F",
+            .default_words = "where the slave's own output goes",
+            .help = "Append all that tasks print, to standard output and standard error, to the "
+                    "file F. %n, %p, %h and %m stand for the same as in --mw-audit-file, so that "
+                    "out-%n gives each slave a file of its own.",
+        },
     [MWI_OPTION_RESOURCE_FILE] =
         {
             .name = "resource-file",

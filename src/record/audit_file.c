@@ -23,7 +23,7 @@
 #include <time.h>
 
 #include "base/time.h"
-#include "record/file_pattern.h"
+#include "options/file_pattern.h"
 #include "record/outlet.h"
 
 #define OPTION "--mw-audit-file"
@@ -99,6 +99,8 @@ static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_setti
     if (settings->pattern != NULL)
         return set_up_file(file, settings, why);
     mwi_outlet_open_error(&file->outlet);
+    if (settings->is_error_kept)
+        mwi_outlet_pin(&file->outlet);
     file->state = TRAIL_WRITING;
     return MW_OK;
 }

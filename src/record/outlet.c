@@ -106,6 +106,17 @@ void mwi_outlet_open_error(struct mwi_outlet *outlet)
     take_standard_error(outlet);
 }
 
+void mwi_outlet_pin(struct mwi_outlet *outlet)
+{
+    int fd = outlet->is_own ? outlet->fd : fcntl(outlet->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    assert(outlet->path == NULL);
+    outlet->is_pinned = true;
+    if (fd < 0)
+        return;
+    outlet->fd = fd;
+    outlet->is_own = true;
+}
+
 bool mwi_outlet_open(struct mwi_outlet *outlet, char *path)
 {
     *outlet = unopened(path);
@@ -231,6 +242,8 @@ void mwi_outlet_renew(struct mwi_outlet *outlet)
 bool mwi_outlet_look(struct mwi_outlet *outlet)
 {
     struct stat status;
+    if (outlet->is_pinned)
+        return false;
     bool is_there = outlet->path == NULL ? fstat(STDERR_FILENO, &status) == 0
                                          : stat(outlet->path, &status) == 0;
     if (outlet->fd >= 0 && is_there && is_same(outlet, &status))

@@ -23,6 +23,7 @@ struct mwi_outlet {
     bool is_own;     /* the descriptor belongs to the outlet */
     bool can_block;  /* the descriptor could not be opened anew, so its flags are those of others */
     bool is_stalled; /* nobody has read for a whole wait, so that none is worth while */
+    bool is_pinned;  /* standard error: not followed, see mwi_outlet_pin */
     bool has_moved;  /* something was written since the last mwi_outlet_renew */
     double patience_ms; /* for how long writes may still wait */
     dev_t device;
@@ -31,6 +32,9 @@ struct mwi_outlet {
 
 /* Standard error. Always succeeds; end with mwi_outlet_close. */
 void mwi_outlet_open_error(struct mwi_outlet *outlet);
+
+/* Stays with standard error as it is, if the process puts another file in its place. */
+void mwi_outlet_pin(struct mwi_outlet *outlet);
 
 /* Opens the file, and makes it with mode 0644 if it is missing. Takes the path, which was malloc'd,
  * even on failure. Returns false, with outlet->error set, if it cannot be opened. A FIFO without a

@@ -3,10 +3,12 @@
  * The descriptors that local slaves get from their master: the standard streams, a channel, and
  * nothing else. The task "descriptors" of farm.c lists them.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "mwt_folder.h"
 #include "mwt_process.h"
 #include "mwt_run.h"
 
@@ -27,6 +29,60 @@ static void test_output_of_slaves(void)
             1);
     }
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "\n"), 10);
+    mwt_crew_destroy(crew);
+}
+
+/* The text of the crew's file, "" if it is not there. */
+static const char *text_of(struct mwt_crew *crew, const char *name)
+{
+    char *text = mwt_file_read(mwt_path(crew, name));
+    const char *kept = mwt_format(crew, "%s", text == NULL ? "" : text);
+    free(text);
+    return kept;
+}
+
+/* A file for each slave keeps all that its tasks print, and nothing else. */
+static void test_kept_output(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_FARM, "--mw-local", "2", "--mw-slave-output",
+                        mwt_path(crew, "out-%n"), "--mw-slave-task-group", "1", "say", "10", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), " to output"), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), " to error output"), 0);
+    const char *first = text_of(crew, "out-SLAVE-0"), *second = text_of(crew, "out-SLAVE-1");
+    CU_ASSERT_EQUAL(mwt_count(first, " to output\n") + mwt_count(second, " to output\n"), 10);
+    CU_ASSERT_EQUAL(
+        mwt_count(first, " to error output\n") + mwt_count(second, " to error output\n"), 10);
+    CU_ASSERT_EQUAL(mwt_count(first, "\n") + mwt_count(second, "\n"), 20);
+    mwt_crew_destroy(crew);
+}
+
+/* The trail of a slave and its last sentence still go to standard error. */
+static void test_trail_beside_kept_output(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *file = mwt_path(crew, "m.rsc");
+    struct mwt_process *master =
+        mwt_run_program(crew, MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
+                        "--mw-resource-file", file, "say,nap:400", "20", NULL);
+    struct mwt_process *slave = mwt_run_program(crew, MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                file, "--mw-slave-output", mwt_path(crew, "out-%n"),
+                                                "--mw-slave-task-group", "1", NULL);
+
+    mwt_await_line(master, MWT_OUT, "task 8 done");
+    mwt_kill(master, SIGKILL);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
+
+    const char *said = mwt_output(slave, MWT_ERR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "FINI MASTER-GONE"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, ": the master is gone"));
+    CU_ASSERT_EQUAL(mwt_count(said, " to error output"), 0);
+    CU_ASSERT_TRUE(mwt_count(text_of(crew, "out-SLAVE-0"), " to error output\n") >= 4);
+    CU_ASSERT_EQUAL(mwt_count(text_of(crew, "out-SLAVE-0"), "[A]"), 0);
     mwt_crew_destroy(crew);
 }
 
@@ -133,6 +189,8 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"output of slaves", test_output_of_slaves},
+        {"kept output", test_kept_output},
+        {"trail beside kept output", test_trail_beside_kept_output},
         {"descriptors", test_descriptors},
         {"descriptors of a child", test_descriptors_of_child},
         {"closed streams", test_closed_streams},

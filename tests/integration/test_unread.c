@@ -135,7 +135,7 @@ static void test_lost_records(void)
     mwt_await_line(reader, MWT_OUT, "FINI SHUTDOWN");
     const char *text = mwt_output(reader, MWT_OUT);
     CU_ASSERT_EQUAL(mwt_count(text, "\n"),
-                    mwt_count(text, " [A] ") + mwt_count(text, "SIGTERM asked"));
+                    mwt_count(text, " [A] ") + mwt_count(text, "mwt_farm: "));
     close(fd);
     mwt_kill(reader, SIGTERM);
     mwt_crew_destroy(crew);

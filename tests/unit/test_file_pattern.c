@@ -3,7 +3,7 @@
  * Names of files with placeholders: what they stand for, wrong ones, and names that stay the same
  * when the program goes to another folder.
  */
-#include "record/file_pattern.h"
+#include "options/file_pattern.h"
 
 #include <sys/stat.h>
 

@@ -43,6 +43,7 @@ static void test_defaults(void)
         {"audit-tasks", "0", {.is_on = false}},
         {"audit-time", "s", {.word_index = 0}},
         {"quiet", "0", {.is_on = false}},
+        {"slave-output", NULL, {0}},
         {"resource-file", NULL, {0}},
         {"resource-file-update-interval", "300", {.duration_ns = 300 * MWT_SECOND}},
         {"slave-executable", NULL, {0}},

@@ -4,10 +4,10 @@
  * pattern that was accepted can be expanded at any time, and the result does not depend on a
  * chdir() in between.
  *
- * A new % is a letter in check_pattern, in fail_usage and in print_expansion, and a sentence in the
- * help of the options.
+ * A new % is a letter in mwi_file_pattern_check, in fail_usage and in print_expansion, and a
+ * sentence in the help of the options.
  */
-#include "record/file_pattern.h"
+#include "options/file_pattern.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -26,16 +26,21 @@ static mw_error fail_usage(mw_reason *why, const char *option, const char *text,
     return MW_EUSAGE;
 }
 
-/* Checks the pattern, and finds out whether it has a %n. */
-static mw_error check_pattern(struct mwi_file_pattern *pattern, const char *option,
-                              const char *text, mw_reason *why)
+mw_error mwi_file_pattern_check(const char *option, const char *text, mw_reason *why)
 {
-    for (const char *at = strchr(text, '%'); at != NULL; at = strchr(at + 2, '%')) {
+    for (const char *at = strchr(text, '%'); at != NULL; at = strchr(at + 2, '%'))
         if (at[1] == '\0' || strchr("nphm%", at[1]) == NULL)
             return fail_usage(why, option, text, at);
-        pattern->has_node = pattern->has_node || at[1] == 'n';
-    }
     return MW_OK;
+}
+
+/* Whether a pattern that was checked has a %n. */
+static bool has_node(const char *text)
+{
+    const char *at = strchr(text, '%');
+    while (at != NULL && at[1] != 'n')
+        at = strchr(at + 2, '%');
+    return at != NULL;
 }
 
 /* The current folder with a slash at its end. A relative name is used as it is if the folder has no
@@ -57,9 +62,10 @@ mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *opt
                                const char *text, const char *member_id, mw_reason *why)
 {
     *pattern = (struct mwi_file_pattern){0};
-    mw_error error = check_pattern(pattern, option, text, why);
+    mw_error error = mwi_file_pattern_check(option, text, why);
     if (error != MW_OK)
         return error;
+    pattern->has_node = has_node(text);
     pattern->folder = find_folder(text);
     pattern->pattern = strdup(text);
     pattern->member_id = strdup(member_id == NULL ? "" : member_id);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Puts a file in the place of the descriptors 1 and 2, and the old ones back at the end. mw_main
+ * does it between the welcome of a slave, which gives the slave its name, and the end of its slave
+ * algorithm. So the file has the output of tasks and of the commands that they start. Lines are
+ * written at once, so that those of a task that crashes are there, too.
+ */
+#include "loop/redirect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options/file_pattern.h"
+
+#define OPTION "--mw-slave-output"
+
+/* A FIFO without a reader must not hold the slave up; tasks expect descriptors that wait. */
+static int open_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
+}
+
+static mw_error make_path(char **path, const char *text, const char *member_id, const char *node,
+                          mw_reason *why)
+{
+    struct mwi_file_pattern pattern;
+    mw_error error = mwi_file_pattern_init(&pattern, OPTION, text, member_id, why);
+    if (error != MW_OK)
+        return error;
+    *path = mwi_file_pattern_expand(&pattern, node);
+    mwi_file_pattern_fini(&pattern);
+    if (*path != NULL)
+        return MW_OK;
+    snprintf(why->text, sizeof why->text, OPTION ": out of memory");
+    return MW_ENOMEM;
+}
+
+static void flush_streams(void)
+{
+    fflush(stdout);
+    fflush(stderr);
+}
+
+static bool put(int fd, int number, int *saved)
+{
+    *saved = fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return *saved >= 0 && dup2(fd, number) == number;
+}
+
+static void put_back(int number, int *saved)
+{
+    if (*saved < 0)
+        return;
+    (void)dup2(*saved, number);
+    close(*saved);
+    *saved = -1;
+}
+
+mw_error mwi_redirect_open(struct mwi_redirect *redirect, const char *pattern,
+                           const char *member_id, const char *node, mw_reason *why)
+{
+    char *path;
+    *redirect = (struct mwi_redirect){-1, -1};
+    if (pattern == NULL)
+        return MW_OK;
+    mw_error error = make_path(&path, pattern, member_id, node, why);
+    if (error != MW_OK)
+        return error;
+    int fd = open_file(path);
+    flush_streams();
+    bool is_put = fd >= 0 && put(fd, STDOUT_FILENO, &redirect->output) &&
+                  put(fd, STDERR_FILENO, &redirect->error);
+    int problem = errno;
+    if (is_put)
+        (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    else
+        mwi_redirect_close(redirect);
+    if (fd >= 0)
+        close(fd);
+    if (!is_put)
+        snprintf(why->text, sizeof why->text, OPTION " %.300s: %s", path, strerror(problem));
+    free(path);
+    return is_put ? MW_OK : MW_EIO;
+}
+
+void mwi_redirect_close(struct mwi_redirect *redirect)
+{
+    flush_streams();
+    put_back(STDOUT_FILENO, &redirect->output);
+    put_back(STDERR_FILENO, &redirect->error);
+}
