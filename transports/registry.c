@@ -45,7 +45,7 @@ static const struct {
 #ifndef MW_WITH_MPI
     {"mpi",
      "this mw was built without MPI (MW_WITH_MPI=OFF): use --mw-transport tcp or local, or a "
-     "build with Open MPI"},
+     "build with Open MPI or MPICH"},
 #endif
 };
 

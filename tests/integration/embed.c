@@ -16,7 +16,16 @@
 
 #include <mw/mpi.h>
 
+/* MPICH takes 20 ms for a communicator if there are more ranks than cores, so it has fewer phases.
+ * It allocates some kilobytes later than in the first tenth of the phases, however many there are.
+ */
+#ifdef OPEN_MPI
 #define PHASES_COUNT 2000
+#define GROWN_BYTES_MAX 32000
+#else
+#define PHASES_COUNT 400
+#define GROWN_BYTES_MAX 16000
+#endif
 #define TASKS_COUNT 20
 
 /* The communicators and requests that MPI has given out and not got back. The wrappers have no
@@ -215,7 +224,7 @@ static void again(struct rank *rank)
     long grown = memory_in_use() - memory;
     CHECK(rank, comms_total >= PHASES_COUNT);
     CHECK(rank, requests_total >= PHASES_COUNT);
-    CHECK(rank, grown < PHASES_COUNT * 16);
+    CHECK(rank, grown < GROWN_BYTES_MAX);
     MPI_Allreduce(&rank->tasks_done, &all_done, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
     CHECK(rank, all_done == (long)PHASES_COUNT * TASKS_COUNT);
     printf("rank %d: %ld bytes more after %d phases\n", rank->rank, grown, PHASES_COUNT);

@@ -234,7 +234,8 @@ static void test_killed_rank(void)
     if (line != NULL)
         kill((pid_t)atol(strstr(line, "pid ") + 4), SIGKILL);
 
-    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGKILL);
+    int status = mwt_await_end(farm);
+    CU_ASSERT(status == 128 + SIGKILL || status == SIGKILL); /* Open MPI's, and MPICH's */
     mwt_crew_destroy(crew);
 }
 
@@ -250,7 +251,7 @@ static void test_srun(void)
     } else {
         struct mwt_process *farm = mwt_start(
             crew,
-            &(struct mwt_start){.argv = MWT_ARGV("srun", "--mpi=pmix", "-n", "4", MWT_HELLO_WORLD),
+            &(struct mwt_start){.argv = MWT_ARGV("srun", MWT_SRUN_MPI, "-n", "4", MWT_HELLO_WORLD),
                                 .environment = MWT_ARGV(NO_LEAK_CHECK)});
         CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
         check_hello(farm, 1, 3);

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* MPICH takes 20 ms for a communicator if there are more ranks than cores. */
+#define REOPENS_COUNT 200
+
 void mwt_mpi_open_world(struct mwt_mpi_rank *self, struct mwt_mpi_end *end)
 {
     MPI_Comm world = MPI_COMM_WORLD;
@@ -52,26 +55,43 @@ void mwt_mpi_run_farm(struct mwt_mpi_rank *self, struct mwt_mpi_end *end, int ra
         mwt_mpi_exchange(self, end, master, 100);
 }
 
+/* Communicators that were made and not freed. The module calls these functions in place of MPI's,
+ * as this program exports them; MPI's profiling interface hands no context to them. */
+static int comms_count;
+
+int MPI_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *made)
+{
+    int code = PMPI_Comm_split(comm, color, key, made);
+    comms_count += *made != MPI_COMM_NULL;
+    return code;
+}
+
+int MPI_Comm_dup(MPI_Comm comm, MPI_Comm *made)
+{
+    comms_count++;
+    return PMPI_Comm_dup(comm, made);
+}
+
+int MPI_Comm_free(MPI_Comm *comm)
+{
+    comms_count--;
+    return PMPI_Comm_free(comm);
+}
+
 /* The same communicator can be used again and again, and none is left over. */
 void mwt_mpi_reopen(struct mwt_mpi_rank *self)
 {
-    MPI_Comm before;
-    MPI_Comm after;
-
-    MPI_Comm_dup(MPI_COMM_WORLD, &before);
-    for (int i = 0; i < 1000; i++) {
+    comms_count = 0;
+    for (int i = 0; i < REOPENS_COUNT; i++) {
         struct mwt_mpi_end end;
 
         mwt_mpi_open_world(self, &end);
         if (i % 10 == 0)
             mwt_mpi_run_farm(self, &end, self->rank, self->size, 0);
+        MWT_MPI_CHECK(self, comms_count == 2);
         mwt_mpi_close_end(self, &end);
+        MWT_MPI_CHECK(self, comms_count == 0);
     }
-    MPI_Comm_dup(MPI_COMM_WORLD, &after);
-
-    MWT_MPI_CHECK(self, MPI_Comm_c2f(after) <= MPI_Comm_c2f(before) + 1);
-    MPI_Comm_free(&before);
-    MPI_Comm_free(&after);
 }
 
 /* A peer's number is its rank in the given communicator. In a communicator of one process no peer
