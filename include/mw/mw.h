@@ -92,14 +92,13 @@ typedef struct mw_program {
  * The algorithms get the arguments without the --mw-* options. The caller's array stays as it was,
  * so mw_main can be called with it once more. mw_main returns an exit status:
  *
- *   master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that
- *           the master algorithm returned, but 255 instead of 0 if the farm broke or a submission
- *           was refused; 255 if the program has no master algorithm
- *   slave   the number that the slave algorithm returned; without one, 0 if the master told the
- *           slave to stop, else 255; 0 if the resource file says that the computation is finished
- *   either  2 for wrong usage of an option, or an option for which this build or machine lacks
- *           something; 255 if the master or slave cannot be opened for another reason; 0 after
- *           --mw-help and --mw-version-string
+ * master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that the
+ * master algorithm returned, but 255 instead of 0 if the farm broke or a submission was refused;
+ * 255 if the program has no master algorithm slave   the number that the slave algorithm returned;
+ * without one, 0 if the master told the slave to stop, else 255; 0 if the resource file says that
+ * the computation is finished either  2 for wrong usage of an option, or an option for which this
+ * build or machine lacks something; 255 if the master or slave cannot be opened for another reason;
+ * 0 after --mw-help and --mw-version-string
  *
  * Errors are printed on standard error. Only --mw-help and --mw-version-string make the library
  * print on standard output.
@@ -107,10 +106,12 @@ typedef struct mw_program {
  * While mw_main runs it handles SIGTERM, even if the signal was ignored or blocked, and SIGINT
  * unless it was ignored. It catches SIGPIPE and SIGXFSZ, so that a write fails with an error
  * instead, unless they were caught or ignored already. Other signals stay as they were, SIGHUP for
- * instance. Before mw_main returns it restores the signals. Programs that an algorithm starts, and
- * processes that it forks off, get the signals as mw_main has found them. There is one exception: a
- * SIGTERM that was ignored or blocked is neither in a program started by system, popen or
- * posix_spawn; fork restores that, too. One mw_main at a time may run in a process.
+ * instance; but with --mw-audit-file a SIGHUP that another process sends has no effect, since
+ * programs that rotate logs send it. Before mw_main returns it restores the signals. Programs that
+ * an algorithm starts, and processes that it forks off, get the signals as mw_main has found them.
+ * There is one exception: a SIGTERM that was ignored or blocked is neither in a program started by
+ * system, popen or posix_spawn; fork restores that, too. One mw_main at a time may run in a
+ * process.
  *
  * mpi: collective over MPI_COMM_WORLD. If MPI is not initialised, mw_main initialises it, and
  * finalises it before it returns. */

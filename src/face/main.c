@@ -239,6 +239,8 @@ static int run_mode(const mw_program *program, const mw_options *options,
         print_sentence(launch, "cannot handle signals: no descriptors are left");
         return STATUS_FAILURE;
     }
+    if (mwi_options_text(options, MWI_OPTION_AUDIT_FILE) != NULL)
+        mwi_signals_keep_hangup();
     int status = mwi_role_is_slave(mode) ? run_slave(program, options, launch, mode)
                                          : run_master(program, options, launch, mode);
     mwi_signals_restore();

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const int numbers[] = {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
+static const int numbers[] = {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ, SIGHUP};
 
 #define NUMBERS_COUNT (sizeof numbers / sizeof numbers[0])
 
@@ -77,6 +77,17 @@ static void on_signal(int number)
     errno = error;
 }
 
+/* The kernel sends the signal when the terminal is gone, which has its old meaning. Other processes
+ * send it after they have rotated logs. */
+static void on_hangup(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (owner == getpid() && info->si_code != SI_KERNEL)
+        return;
+    sigaction(number, found_action(number), NULL);
+    raise(number);
+}
+
 static void pass_over(int number)
 {
     (void)number;
@@ -90,6 +101,8 @@ static void (*handler_for(int number, const struct sigaction *action, bool is_lo
     bool is_plain = (action->sa_flags & SA_SIGINFO) == 0;
     if (number == SIGTERM)
         return on_signal;
+    if (number == SIGHUP)
+        return NULL;
     if (number == SIGINT)
         return is_plain && action->sa_handler == SIG_IGN ? NULL
                : is_local_slave                          ? pass_over
@@ -153,7 +166,8 @@ static void put_back_ours(size_t i)
 {
     struct sigaction now;
     sigaction(numbers[i], NULL, &now);
-    if (now.sa_handler == on_signal || now.sa_handler == pass_over)
+    bool is_hangup = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_hangup;
+    if (is_hangup || now.sa_handler == on_signal || now.sa_handler == pass_over)
         sigaction(numbers[i], &found.actions[i], NULL);
 }
 
@@ -186,13 +200,25 @@ mw_error mwi_signals_install(bool is_local_slave)
     return MW_OK;
 }
 
+void mwi_signals_keep_hangup(void)
+{
+    struct sigaction action = {.sa_sigaction = on_hangup, .sa_flags = SA_RESTART | SA_SIGINFO};
+    const struct sigaction *as_found = found_action(SIGHUP);
+    sigemptyset(&action.sa_mask);
+    if ((as_found->sa_flags & SA_SIGINFO) == 0 && as_found->sa_handler == SIG_DFL)
+        sigaction(SIGHUP, &action, NULL);
+}
+
 void mwi_signals_restore(void)
 {
     if (owner != getpid())
         return;
     block_again();
     for (size_t i = 0; i < NUMBERS_COUNT; i++)
-        sigaction(numbers[i], &found.actions[i], NULL);
+        if (numbers[i] == SIGHUP)
+            put_back_ours(i);
+        else
+            sigaction(numbers[i], &found.actions[i], NULL);
     owner = 0;
     close_pipe();
 }

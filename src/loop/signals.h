@@ -19,6 +19,11 @@
  * would end the process, they are caught and have no effect. MW_EIO. */
 mw_error mwi_signals_install(bool is_local_slave);
 
+/* After install, for a process that has a file that may be rotated: programs that rotate logs send
+ * SIGHUP, which has no effect then. If the terminal hangs up, SIGHUP ends the process nevertheless.
+ * Does nothing if SIGHUP is ignored or caught. */
+void mwi_signals_keep_hangup(void);
+
 /* Puts back the signals as they were, blocked or not. The loops that watch signals are closed by
  * then. Does nothing in a process that was forked off meanwhile. */
 void mwi_signals_restore(void);

@@ -168,6 +168,7 @@ static void test_rotation(void)
         const char *path = mwt_path(crew, names[i]);
         CU_ASSERT_TRUE(await_file(path));
         CU_ASSERT_EQUAL(rename(path, mwt_format(crew, "%s.1", path)), 0);
+        mwt_kill(farm, SIGHUP);
         CU_ASSERT_TRUE(await_file(path));
         CU_ASSERT_EQUAL(unlink(path), 0);
         CU_ASSERT_TRUE(await_file(path));

@@ -6,8 +6,10 @@
  */
 #include "loop/signals.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -362,6 +364,78 @@ static void test_names(void)
     CU_ASSERT_STRING_EQUAL(mwi_signals_name(SIGTERM), "SIGTERM");
 }
 
+/* Runs `act` in a process of its own that handles signals. Returns how it ended, as waitpid says.
+ */
+static int status_of(void (*act)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGHUP, SIG_DFL);
+        if (mwi_signals_install(false) == MW_OK)
+            act();
+        _exit(7);
+    }
+    CU_ASSERT_TRUE_FATAL(child > 0);
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void hang_up(void)
+{
+    raise(SIGHUP);
+}
+
+static void keep_and_hang_up(void)
+{
+    mwi_signals_keep_hangup();
+    raise(SIGHUP);
+}
+
+static void keep_restore_and_hang_up(void)
+{
+    mwi_signals_keep_hangup();
+    mwi_signals_restore();
+    raise(SIGHUP);
+}
+
+/* Loses the terminal that it is in control of. */
+static void keep_and_lose_terminal(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    mwi_signals_keep_hangup();
+    if (setsid() < 0 || master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 ||
+        open(ptsname(master), O_RDWR) < 0)
+        _exit(8);
+    close(master);
+    pause();
+}
+
+/* A process with a file that may be rotated survives a SIGHUP that a process sends, but not one of
+ * its terminal. Others end as before. */
+static void test_hangup(void)
+{
+    CU_ASSERT_EQUAL(status_of(hang_up), SIGHUP);
+    CU_ASSERT_EQUAL(status_of(keep_and_hang_up), 7 << 8);
+    CU_ASSERT_EQUAL(status_of(keep_restore_and_hang_up), SIGHUP);
+    CU_ASSERT_EQUAL(status_of(keep_and_lose_terminal), SIGHUP);
+}
+
+/* A SIGHUP that is ignored, as nohup does it, stays ignored. */
+static void test_ignored_hangup(void)
+{
+    struct sigaction now;
+    signal(SIGHUP, SIG_IGN);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+
+    mwi_signals_keep_hangup();
+    sigaction(SIGHUP, NULL, &now);
+
+    CU_ASSERT_TRUE(now.sa_handler == SIG_IGN);
+    mwi_signals_restore();
+    signal(SIGHUP, SIG_DFL);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -380,6 +454,8 @@ int main(void)
         {"descriptors are not inherited", test_descriptors_are_not_inherited},
         {"no descriptors", test_no_descriptors},
         {"names", test_names},
+        {"hangup", test_hangup},
+        {"ignored hangup", test_ignored_hangup},
         CU_TEST_INFO_NULL,
     };
     signal(SIGPIPE, SIG_DFL);
