@@ -275,9 +275,18 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
         error = open_places(master, settings, apis, has_joined, why);
     if (error == MW_OK)
         error = mwi_announce_start(master->announce, why);
+    if (error == MW_OK && has_signals && master->announce != NULL)
+        mwi_signals_set_last_act(mwi_announce_fail_now, master->announce);
     if (error == MW_OK && settings->mode == MWI_MODE_LOCAL)
         error = start_slaves(master, &settings->local, has_signals, why);
     return error;
+}
+
+static void close_chores(mw_master *master, int64_t deadline_ns)
+{
+    if (master->has_signals)
+        mwi_signals_set_last_act(NULL, NULL);
+    mwi_chores_close(mwi_loop_chores(master->loop), deadline_ns);
 }
 
 static void free_master(mw_master *master)
@@ -316,8 +325,10 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
     error = open_parts(opened, settings, has_signals, has_joined, why);
     if (error != MW_OK) {
         /* The resource file may have promised a master already. */
-        if (opened->loop != NULL)
+        if (opened->loop != NULL) {
             mwi_chores_stop(mwi_loop_chores(opened->loop), false);
+            close_chores(opened, INT64_MIN);
+        }
         free_master(opened);
         if (why->text[0] == '\0')
             snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
@@ -402,7 +413,7 @@ void mwi_master_close(mw_master *master, bool is_finished)
     struct mwi_chores *chores = mwi_loop_chores(master->loop);
     mwi_chores_stop(chores, is_finished);
     int64_t deadline_ns = await_slaves(master);
-    mwi_chores_close(chores, deadline_ns);
+    close_chores(master, deadline_ns);
     master->local = NULL;
     master->announce = NULL;
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_FINI,

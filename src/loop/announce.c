@@ -48,6 +48,7 @@ struct mwi_announce {
     bool is_finished; /* the farm has ended well: to be written at close */
     size_t slaves_needed;
     struct libraries libraries;
+    struct mwi_resource_file_last last; /* that the farm has failed */
 };
 
 /* Libraries that every system has, or that must fit its kernel and C library, are not shipped. */
@@ -141,10 +142,11 @@ static int own_port(const struct mwi_announce *announce)
     return announce->host == NULL ? 0 : atoi(announce->port);
 }
 
-static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_status status,
-                           mw_reason *why)
+/* What the file says with this status. */
+static struct mwi_resource describe(const struct mwi_announce *announce,
+                                    enum mwi_computation_status status)
 {
-    struct mwi_resource resource = {
+    return (struct mwi_resource){
         .computation_status = status,
         .timestamp_s = (int64_t)time(NULL),
         .member_id = announce->member_id,
@@ -162,10 +164,17 @@ static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_s
         .pid = getpid(),
         .protocol_version = MW_PROTOCOL_VERSION,
     };
+}
+
+static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_status status,
+                           mw_reason *why)
+{
+    struct mwi_resource resource = describe(announce, status);
     announce->due_ns = mwi_loop_now(announce->loop) + announce->interval_ns;
     mw_error error = mwi_resource_file_write(announce->path, &resource, why);
     if (error == MW_OK) {
         announce->is_written = true;
+        mwi_resource_file_note(&announce->last);
         mwi_loop_audit(announce->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_WRITTEN,
                                                                  .path = announce->path});
     }
@@ -207,6 +216,7 @@ static void write_end(struct mwi_announce *announce, enum mwi_computation_status
     else
         error = write_file(announce, status, &why);
     announce->due_ns = INT64_MAX;
+    mwi_resource_file_fini_last(&announce->last);
     if (error != MW_OK)
         audit_problem(announce, &why);
 }
@@ -242,6 +252,7 @@ static void free_announce(struct mwi_announce *announce)
     free(announce->arguments);
     free(announce->host);
     free_libraries(&announce->libraries);
+    mwi_resource_file_fini_last(&announce->last);
     free(announce);
 }
 
@@ -297,7 +308,18 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
 
 mw_error mwi_announce_start(struct mwi_announce *announce, mw_reason *why)
 {
-    return announce == NULL ? MW_OK : write_file(announce, MWI_COMPUTATION_IN_PROGRESS, why);
+    if (announce == NULL)
+        return MW_OK;
+    mw_error error = write_file(announce, MWI_COMPUTATION_IN_PROGRESS, why);
+    if (error != MW_OK)
+        return error;
+    struct mwi_resource failed = describe(announce, MWI_COMPUTATION_FAILED);
+    return mwi_resource_file_prepare(&announce->last, announce->path, &failed, why);
+}
+
+void mwi_announce_fail_now(const void *announce)
+{
+    mwi_resource_file_write_last(&((const struct mwi_announce *)announce)->last);
 }
 
 void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed)

@@ -31,6 +31,10 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
  * mwi_resource_file_write. NULL is legal. */
 mw_error mwi_announce_start(struct mwi_announce *announce, mw_reason *why);
 
+/* Writes that the farm has failed, unless an end is written already. `announce` is a struct
+ * mwi_announce that was started. Safe in a signal handler. */
+void mwi_announce_fail_now(const void *announce);
+
 /* How many slaves the farm needs now; the file is written again soon after that changes. NULL is
  * legal. */
 void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed);

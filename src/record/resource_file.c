@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -212,4 +213,68 @@ mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *re
     error = replace_file(path, text, why);
     free(text);
     return error;
+}
+
+void mwi_resource_file_note(struct mwi_resource_file_last *last)
+{
+    struct stat status;
+    if (last->path == NULL || stat(last->path, &status) != 0)
+        return;
+    last->device = status.st_dev;
+    last->inode = status.st_ino;
+}
+
+mw_error mwi_resource_file_prepare(struct mwi_resource_file_last *last, const char *path,
+                                   const struct mwi_resource *resource, mw_reason *why)
+{
+    static const char key[] = "\"timestamp\": ";
+    struct mwi_resource_file_last prepared = {.path = strdup(path)};
+    mw_error error = mwi_resource_format(resource, path, &prepared.text, why);
+    if (error == MW_OK)
+        prepared.timestamp = strstr(prepared.text, key);
+    if (error == MW_OK && (prepared.path == NULL || prepared.timestamp == NULL ||
+                           asprintf(&prepared.temporary, "%s.%ld.tmp", path, (long)getpid()) < 0))
+        error = mwi_resource_fail(why, MW_ENOMEM, path, "out of memory");
+    if (error != MW_OK) {
+        mwi_resource_file_fini_last(&prepared);
+        return error;
+    }
+    prepared.timestamp += sizeof key - 1;
+    mwi_resource_file_note(&prepared);
+    *last = prepared;
+    return MW_OK;
+}
+
+static void put_time(char *digits)
+{
+    size_t count = 0;
+    time_t now = time(NULL);
+    while (digits[count] >= '0' && digits[count] <= '9')
+        count++;
+    for (; count > 0; now /= 10)
+        digits[--count] = (char)('0' + now % 10);
+}
+
+void mwi_resource_file_write_last(const struct mwi_resource_file_last *last)
+{
+    struct stat status;
+    if (last->path == NULL || stat(last->path, &status) != 0 || status.st_dev != last->device ||
+        status.st_ino != last->inode)
+        return;
+    put_time(last->timestamp);
+    if (write_temporary(last->temporary, last->text) != 0 ||
+        rename(last->temporary, last->path) != 0)
+        unlink(last->temporary);
+}
+
+void mwi_resource_file_fini_last(struct mwi_resource_file_last *last)
+{
+    /* A signal may come between any two of these steps. */
+    char *volatile *path = &last->path;
+    char *old_path = *path;
+    *path = NULL;
+    free(old_path);
+    free(last->temporary);
+    free(last->text);
+    *last = (struct mwi_resource_file_last){0};
 }

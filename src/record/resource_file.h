@@ -5,6 +5,8 @@
 #ifndef MWI_RESOURCE_FILE_H
 #define MWI_RESOURCE_FILE_H
 
+#include <sys/types.h>
+
 #include "record/resource.h"
 
 /* Finds where the resource file that the user calls `path` is to be written, once for the whole
@@ -21,6 +23,30 @@ mw_error mwi_resource_file_locate(const char *path, char **located, mw_reason *w
  * mwi_resource_format. */
 mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *resource,
                                  mw_reason *why) MW_USE_RESULT;
+
+/* A writing that a signal handler can do. All zero: there is none. */
+struct mwi_resource_file_last {
+    char *path, *temporary, *text;
+    char *timestamp; /* in the text: as many digits as the time has */
+    dev_t device;    /* of the file that it replaces */
+    ino_t inode;
+};
+
+/* Prepares the writing of the resource to `path`, where this master has just written its file.
+ * Copies. The timestamp of the resource has as many digits as the time of the writing will have.
+ * Errors, with a sentence: those of mwi_resource_format. */
+mw_error mwi_resource_file_prepare(struct mwi_resource_file_last *last, const char *path,
+                                   const struct mwi_resource *resource,
+                                   mw_reason *why) MW_USE_RESULT;
+
+/* This master has written its file again, so that it is another one now. */
+void mwi_resource_file_note(struct mwi_resource_file_last *last);
+
+/* Writes it with the time of now, unless the file is not this master's any more. Safe in a signal
+ * handler. */
+void mwi_resource_file_write_last(const struct mwi_resource_file_last *last);
+
+void mwi_resource_file_fini_last(struct mwi_resource_file_last *last);
 
 /* Reads the file at `path` into *resource, which the caller ends with mwi_resource_fini; never
  * waits for a writer. Errors, with a sentence that names the file: those of mwi_resource_parse;

@@ -355,6 +355,18 @@ static int parental_master(mw_master *farm, int argc, char **argv)
     return status;
 }
 
+/* Computes for ever when it has its first result, without looking at the farm. */
+static int thinking_master(mw_master *farm, int argc, char **argv)
+{
+    for (int i = 0; argc > 2 && i < atoi(argv[2]); i++)
+        submit(farm, argv[1], i, 0);
+    if (mw_master_next(farm) == NULL)
+        return 1;
+    printf("farm: thinks\n");
+    for (volatile unsigned thoughts = 0;; thoughts++)
+        ;
+}
+
 /* Returns before all its results have come. */
 static int hasty_master(mw_master *farm, int argc, char **argv)
 {
@@ -389,12 +401,14 @@ static mw_master_fn *find_master(const char *kind)
         return wandering_master;
     if (strcmp(kind, "parent") == 0)
         return parental_master;
+    if (strcmp(kind, "think") == 0)
+        return thinking_master;
     return strcmp(kind, "hasty") == 0 ? hasty_master : master;
 }
 
 /* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
  * result. FARM=wander: with one that changes its working directory. FARM=parent: with one that has
- * a child. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun.
+ * a child. FARM=think: with one that computes for ever. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun.
  * FARM=stumble: the first two end once they have found their master. */
 int main(int argc, char **argv)
 {

@@ -250,6 +250,44 @@ static void test_signals(void)
     check_signal(SIGTERM, "SIGTERM");
 }
 
+/* What runs when the signal comes is handed out, what waits is not run, and one line tells the
+ * person at the terminal why the farm does not end at once. */
+static void test_drain(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "3", "doze:700", "1000", NULL);
+    for (size_t i = 0; i < 3; i++)
+        await_task(farm);
+
+    mwt_kill_group(farm, SIGINT);
+
+    mwt_await_line(farm, MWT_ERR,
+                   "mwt_farm: waiting for 3 running tasks, at most 20 s; ^C again ends at once");
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGINT);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), " done by SLAVE-"), 3);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), "unrunnable by"), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "MASTER STOPPING: 3 tasks run"), 1);
+    mwt_crew_destroy(crew);
+}
+
+/* A farm whose master does not look, because it computes, ends on the second signal, and leaves
+ * word that it has failed. */
+static void test_second_signal_while_thinking(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm = start_farm(crew, "2", "doze:1", "1", MWT_ARGV("FARM=think"));
+    mwt_await_line(farm, MWT_OUT, "farm: thinks");
+    check_status(mwt_path(crew, "farm.rsc"), "in-progress");
+
+    mwt_kill(farm, SIGTERM);
+    mwt_kill(farm, SIGINT);
+
+    int status = mwt_await_end(farm);
+    CU_ASSERT(status == -SIGINT || status == -SIGTERM);
+    check_status(mwt_path(crew, "farm.rsc"), "failed");
+    mwt_crew_destroy(crew);
+}
+
 /* The same with a signal that only the master gets, as from a batch system. */
 static void test_signal_for_master_only(void)
 {
@@ -273,7 +311,7 @@ static void test_second_signal(void)
         await_task(farm);
 
     mwt_kill_group(farm, SIGINT);
-    mwt_await_line(farm, MWT_ERR, "SLAVE-0 <- TRY-SHUTDOWN");
+    mwt_await_line(farm, MWT_ERR, "MASTER STOPPING: 2 tasks run");
     int64_t began_ns = mwt_now_ns();
     mwt_kill_group(farm, SIGINT);
 
@@ -374,7 +412,9 @@ int main(void)
         {"killed master", test_killed_master},
         {"signals", test_signals},
         {"signal for the master only", test_signal_for_master_only},
+        {"drain", test_drain},
         {"second signal", test_second_signal},
+        {"second signal while thinking", test_second_signal_while_thinking},
         {"endless task", test_endless_task},
         {"hasty master", test_hasty_master},
         {"stumbling slaves", test_stumbling_slaves},

@@ -367,6 +367,38 @@ static void test_end_without_file(void)
     }
 }
 
+/* A signal handler can say that the farm has failed, also after the file was written again, but not
+ * in a file that another master has written, nor after the farm's own end. */
+static void test_fail_now(void)
+{
+    static const enum mwi_computation_status expected[] = {
+        MWI_COMPUTATION_FAILED, MWI_COMPUTATION_IN_PROGRESS, MWI_COMPUTATION_FINISHED};
+    for (int i = 0; i < 3; i++) {
+        struct place place;
+        start(&place);
+        struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+        write_file(announce);
+        mwi_announce_need(announce, 5);
+        tend(&place);
+        if (i == 1)
+            take_over(&place, 8, getpid());
+        mwi_chores_stop(mwi_loop_chores(place.loop.loop), true);
+        int64_t before_s = (int64_t)time(NULL);
+
+        if (i < 2)
+            mwi_announce_fail_now(announce);
+        else
+            end_farm(&place, true);
+
+        struct mwi_resource resource = read_file(&place);
+        CU_ASSERT_EQUAL(resource.computation_status, expected[i]);
+        CU_ASSERT(resource.timestamp_s >= before_s - (i == 1 ? 60 : 0));
+        CU_ASSERT(resource.timestamp_s <= (int64_t)time(NULL));
+        mwi_resource_fini(&resource);
+        end(&place);
+    }
+}
+
 /* A farm that fails says so at once, and once only, though the master still waits for its slaves; a
  * farm that ends well is in progress until the slaves are gone, but wants no more of them. */
 static void test_while_it_ends(void)
@@ -407,6 +439,7 @@ int main(void)
         {"end", test_end},
         {"while it ends", test_while_it_ends},
         {"end without file", test_end_without_file},
+        {"fail now", test_fail_now},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("announce", tests);
