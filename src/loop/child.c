@@ -172,6 +172,16 @@ void mwi_child_kill(const struct mwi_child *child)
         mwi_child_wait(child, LOOK_MS);
 }
 
+bool mwi_child_has_halted(const struct mwi_child *child, bool *is_stopped)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_PID, (id_t)child->pid, &info, WSTOPPED | WCONTINUED | WNOHANG) != 0 ||
+        info.si_pid != child->pid)
+        return false;
+    *is_stopped = info.si_code == CLD_STOPPED;
+    return true;
+}
+
 /* Kills what is in the group of a child that has ended. The number of the group is not another's as
  * long as the child is not reaped. */
 static void kill_remains(const struct mwi_child *child)

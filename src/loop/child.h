@@ -48,6 +48,10 @@ struct mwi_child_end {
  * waits. */
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end);
 
+/* Whether a signal has stopped the process, or let it go on, since the last call; then *is_stopped
+ * is set. Never waits. */
+bool mwi_child_has_halted(const struct mwi_child *child, bool *is_stopped);
+
 /* Waits until the process has ended, but at most `timeout_ms`; may return early. */
 void mwi_child_wait(const struct mwi_child *child, int timeout_ms);
 

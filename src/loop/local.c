@@ -14,8 +14,8 @@
  *   lost only if its connection stays up for UNREAD_NS more, in which the loop polls at least once.
  * - A connection that ends before the process is not reported to the engine until the process is
  *   reaped, so that all hear how it ended; but after UNREAPED_NS the slave is lost anyway.
- * - Once the farm has been told to stop, no place is filled, no end of a connection is withheld,
- *   and no process is killed before close but those whose tasks overran their time limit.
+ * - Once the farm has been told to stop, no place is filled, and no process is killed before close
+ *   but those whose tasks overran their time limit.
  *
  * To start slaves elsewhere, write a room beside this one, with child.c's calls replaced.
  */
@@ -45,6 +45,8 @@
 #define UNREAD_NS (20 * MWI_NS_PER_MS)
 /* How long a process may live on without its connection before its slave is lost. */
 #define UNREAPED_NS (100 * MWI_NS_PER_MS)
+/* How often the master looks whether slaves are stopped. */
+#define LOOK_AT_STATE_NS MWI_NS_PER_S
 /* How long a place waits that could not be filled. */
 #define RETRY_NS (500 * MWI_NS_PER_MS)
 /* The ends of processes are waited for by descriptors in a farm that has at most one slave for this
@@ -84,7 +86,8 @@ struct mwi_local {
     struct place *places;
     size_t places_count;
     size_t given_up_count;
-    int64_t due_ns; /* when a place must be looked at */
+    int64_t due_ns;   /* when a place must be looked at */
+    int64_t state_ns; /* when it is looked whether slaves are stopped */
     bool is_stopped;
     bool is_told_of_ends; /* by descriptors, if the kernel has them */
     bool has_own_process;
@@ -299,6 +302,8 @@ static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *wh
     place->is_down = false;
     place->lose_ns = 0;
     place->why_killed = NULL;
+    local->state_ns =
+        mwi_time_earlier(local->state_ns, mwi_loop_now(local->loop) + LOOK_AT_STATE_NS);
     error = mwi_loop_connect(local->loop, local->index, address, &place->peer, why);
     if (error != MW_OK) {
         kill_process(place, why->text);
@@ -377,6 +382,23 @@ static int64_t place_due(const struct place *place, int64_t now_ns)
     }
 }
 
+/* Tells of slaves that a signal has stopped, or let go on. */
+static void look_at_states(struct mwi_local *local, int64_t now_ns)
+{
+    bool is_any_running = false;
+    for (size_t i = 0; i < local->places_count; i++) {
+        const struct place *place = &local->places[i];
+        bool is_stopped, is_running = place->state == PLACE_RUNNING && !place->is_reaped;
+        is_any_running = is_any_running || is_running;
+        if (is_running && mwi_child_has_halted(&place->child, &is_stopped))
+            mwi_loop_audit(local->loop, (struct mwi_audit_record){
+                                            .kind = MWI_AUDIT_LOCAL_HALTED,
+                                            .pid = (uint64_t)place->child.pid,
+                                            .reason = is_stopped ? "is stopped" : "goes on"});
+    }
+    local->state_ns = is_any_running ? now_ns + LOOK_AT_STATE_NS : INT64_MAX;
+}
+
 /* A loss that comes meanwhile sets due_ns too. */
 static void tend(void *context, int64_t now_ns)
 {
@@ -388,6 +410,11 @@ static void tend(void *context, int64_t now_ns)
         tend_place(local, &local->places[i], now_ns);
         local->due_ns = mwi_time_earlier(local->due_ns, place_due(&local->places[i], now_ns));
     }
+    if (local->is_stopped)
+        return;
+    if (now_ns >= local->state_ns)
+        look_at_states(local, now_ns);
+    local->due_ns = mwi_time_earlier(local->due_ns, local->state_ns);
 }
 
 static int64_t deadline(const void *context)
@@ -523,10 +550,18 @@ void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful, mw_l
         send_kill(place, "its task overran its time limit");
 }
 
+bool mwi_local_is_halted(struct mwi_local *local, mw_peer peer)
+{
+    struct mwi_family_process process;
+    const struct place *place = find_place(local, peer);
+    return place != NULL && !place->is_reaped && mwi_family_read(place->child.pid, &process) &&
+           process.state == 'T';
+}
+
 bool mwi_local_withhold(struct mwi_local *local, mw_peer peer, const char *reason)
 {
     struct place *place = find_place(local, peer);
-    if (place == NULL || local->is_stopped)
+    if (place == NULL)
         return false;
     snprintf(place->parted.text, sizeof place->parted.text, "%s", reason);
     place->is_down = true;

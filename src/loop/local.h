@@ -44,6 +44,10 @@ void mwi_local_lost(struct mwi_local *local, mw_peer peer, bool was_useful, mw_l
  * to end, too: a moment later mwi_loop_lose is called with the word of how it ended. */
 bool mwi_local_withhold(struct mwi_local *local, mw_peer peer, const char *reason);
 
+/* Whether `peer` is a slave whose process a signal has stopped, so that it does not compute however
+ * long it takes. */
+bool mwi_local_is_halted(struct mwi_local *local, mw_peer peer);
+
 /* Whether every place is given up; then *why says what became of the last slave. */
 bool mwi_local_is_exhausted(const struct mwi_local *local, mw_reason *why);
 

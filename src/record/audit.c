@@ -129,6 +129,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_MASTER_AWAY] =
         {EVENTS, "MASTER", "master-away", "did not look at its slaves for %c ms, while they waited",
          {{'c', "milliseconds"}}},
+    [MWI_AUDIT_LOCAL_HALTED] =
+        {EVENTS, "MASTER", "local-halted", "local slave, pid %P, %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_UNGUARDED] =
         {PROBLEMS, "MASTER", "local-unguarded", "what local slaves start may outlive this farm: %r", {REASON}},
     [MWI_AUDIT_SIGNAL] = {EVENTS, "%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},

@@ -52,6 +52,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_LOCAL_FAILED,     /* reason */
     MWI_AUDIT_MASTER_AWAY,      /* count: of milliseconds */
     MWI_AUDIT_LOCAL_UNGUARDED,  /* reason */
+    MWI_AUDIT_LOCAL_HALTED,     /* pid, reason: "is stopped", "goes on" */
     MWI_AUDIT_SIGNAL,           /* role, signal */
     /* In a slave's trail: */
     MWI_AUDIT_CONNECTED,      /* address (the master's), from (may be NULL) */

@@ -396,7 +396,7 @@ static void test_hasty_master(void)
     CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
     const char *trail = mwt_output(farm, MWT_ERR);
     CU_ASSERT(mwt_count(trail, "runs, pid") < 10);
-    CU_ASSERT_EQUAL(mwt_count(trail, "exited with status 0"), 3);
+    CU_ASSERT_EQUAL(mwt_count(trail, ", exited with status 0"), 3);
     check_status(mwt_path(crew, "farm.rsc"), "finished");
     mwt_crew_destroy(crew);
 }

@@ -81,7 +81,8 @@ static void start_several(struct farm *farm, size_t slaves_count, char *what, bo
     farm->loop.clock = 0;
     CU_ASSERT_EQUAL_FATAL(mwi_executable_open(&farm->executable, &executable), MW_OK);
     CU_ASSERT_EQUAL_FATAL(
-        mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, false, &why), MW_OK);
+        mwi_local_open(&farm->local, &settings, farm->executable, farm->loop.loop, 0, false, &why),
+        MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_local_start(farm->local, &why), MW_OK);
 }
 
@@ -137,6 +138,12 @@ static int64_t deadline(struct farm *farm)
     return mwi_chores_deadline(mwi_loop_chores(farm->loop.loop));
 }
 
+/* Whether the ends of slaves are reported, so that nothing but their states is to be looked at. */
+static bool has_pidfd(struct farm *farm)
+{
+    return deadline(farm) > farm->loop.clock + 900 * MS;
+}
+
 /* The master's end of the newest channel. */
 static int channel_of(const struct farm *farm)
 {
@@ -185,7 +192,7 @@ static void test_noticed_at_once(void)
     start(&farm, "hold", true);
     int channel = channel_of(&farm);
     turn(&farm, 1);
-    if (deadline(&farm) != INT64_MAX) {
+    if (!has_pidfd(&farm)) {
         printf("no pidfd here ");
         end(&farm);
         return;
@@ -215,7 +222,7 @@ static void test_read_to_the_end(void)
     start(&farm, "hold", true);
     int channel = channel_of(&farm);
     turn(&farm, 1);
-    if (deadline(&farm) != INT64_MAX) {
+    if (!has_pidfd(&farm)) {
         printf("no pidfd here ");
         end(&farm);
         close(channel);
@@ -330,6 +337,38 @@ static void test_overrun_at_close(void)
 
     CU_ASSERT_EQUAL(count_in_trail(&farm, "was killed: its task overran its time limit"), 1);
     CU_ASSERT_EQUAL(count_in_trail(&farm, "--mw-shutdown-timeout"), 0);
+    end(&farm);
+    close(channel);
+}
+
+/* A slave that a signal has stopped is told from one that computes. */
+static void test_halted(void)
+{
+    static struct farm farm;
+    siginfo_t info;
+    start(&farm, "hold", true);
+    int channel = channel_of(&farm);
+    pid_t pid = slave_of(&farm);
+    turn(&farm, 1);
+    CU_ASSERT_FALSE(mwi_local_is_halted(farm.local, 1));
+    CU_ASSERT_FALSE(mwi_local_is_halted(farm.local, 77));
+
+    kill(pid, SIGSTOP);
+    CU_ASSERT_EQUAL(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), 0);
+    CU_ASSERT_TRUE(mwi_local_is_halted(farm.local, 1));
+    farm.loop.clock += 1000 * MS;
+    turn(&farm, INT64_MIN);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, ", is stopped"), 1);
+    kill(pid, SIGCONT);
+    CU_ASSERT_EQUAL(waitid(P_PID, (id_t)pid, &info, WCONTINUED | WNOWAIT), 0);
+    for (int i = 0; i < 3; i++) {
+        farm.loop.clock += 1000 * MS;
+        turn(&farm, INT64_MIN);
+    }
+
+    CU_ASSERT_FALSE(mwi_local_is_halted(farm.local, 1));
+    CU_ASSERT_EQUAL(count_in_trail(&farm, ", is stopped"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&farm, ", goes on"), 1);
     end(&farm);
     close(channel);
 }
@@ -506,6 +545,7 @@ int main(int argc, char **argv)
         {"connection ends alone", test_connection_ends_alone},
         {"overrun", test_overrun},
         {"overrun at close", test_overrun_at_close},
+        {"halted", test_halted},
         {"looked at", test_looked_at},
         {"stopped", test_stopped},
         {"helped along", test_helped_along},
