@@ -92,13 +92,14 @@ typedef struct mw_program {
  * The algorithms get the arguments without the --mw-* options. The caller's array stays as it was,
  * so mw_main can be called with it once more. mw_main returns an exit status:
  *
- * master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that the
- * master algorithm returned, but 255 instead of 0 if the farm broke or a submission was refused;
- * 255 if the program has no master algorithm slave   the number that the slave algorithm returned;
- * without one, 0 if the master told the slave to stop, else 255; 0 if the resource file says that
- * the computation is finished either  2 for wrong usage of an option, or an option for which this
- * build or machine lacks something; 255 if the master or slave cannot be opened for another reason;
- * 0 after --mw-help and --mw-version-string
+ *   master  128 + the signal's number if SIGINT or SIGTERM asked it to end; else the number that
+ *           the master algorithm returned, but 255 instead of 0 if the farm broke or a submission
+ *           was refused; 255 if the program has no master algorithm
+ *   slave   the number that the slave algorithm returned; without one, 0 if the master told the
+ *           slave to stop, else 255; 0 if the resource file says that the computation is finished
+ *   either  2 for wrong usage of an option, or an option for which this build or machine lacks
+ *           something; 255 if the master or slave cannot be opened for another reason; 0 after
+ *           --mw-help and --mw-version-string
  *
  * Errors are printed on standard error. Only --mw-help and --mw-version-string make the library
  * print on standard output.
