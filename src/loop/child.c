@@ -45,6 +45,12 @@ static mw_error fail(mw_reason *why, const char *path, int number)
     return MW_EIO;
 }
 
+/* A process that has given up privileges since may not be allowed to go where it mostly is anyway. */
+static bool enter(int folder)
+{
+    return folder < 0 || fchdir(folder) == 0 || errno == EACCES;
+}
+
 static void become_slave(const struct mwi_child_plan *plan, char **environment, pid_t parent,
                          int channel, int report)
 {
@@ -57,7 +63,7 @@ static void become_slave(const struct mwi_child_plan *plan, char **environment, 
     if (plan->has_own_session)
         (void)setsid();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        fcntl(channel, F_SETFD, 0) == 0 && (plan->folder < 0 || fchdir(plan->folder) == 0))
+        fcntl(channel, F_SETFD, 0) == 0 && enter(plan->folder))
         execve(plan->path, plan->arguments, environment);
     int number = errno;
     ssize_t written = write(report, &number, sizeof number);
