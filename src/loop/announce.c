@@ -142,7 +142,7 @@ static int own_port(const struct mwi_announce *announce)
     return announce->host == NULL ? 0 : atoi(announce->port);
 }
 
-/* What the file says with this status. */
+/* The contents of the file with this status. */
 static struct mwi_resource describe(const struct mwi_announce *announce,
                                     enum mwi_computation_status status)
 {

@@ -45,7 +45,8 @@ static mw_error fail(mw_reason *why, const char *path, int number)
     return MW_EIO;
 }
 
-/* A process that has given up privileges since may not be allowed to go where it mostly is anyway. */
+/* A process that has given up privileges since may not be allowed to go where it mostly is anyway.
+ */
 static bool enter(int folder)
 {
     return folder < 0 || fchdir(folder) == 0 || errno == EACCES;

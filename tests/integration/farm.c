@@ -408,8 +408,9 @@ static mw_master_fn *find_master(const char *kind)
 
 /* FARM=no-master: without a master algorithm. FARM=hasty: with one that returns after the first
  * result. FARM=wander: with one that changes its working directory. FARM=parent: with one that has
- * a child. FARM=think: with one that computes for ever. FARM=other: with other task algorithms. FARM=die: a slave ends before it has begun.
- * FARM=stumble: the first two end once they have found their master. */
+ * a child. FARM=think: with one that computes for ever. FARM=other: with other task algorithms.
+ * FARM=die: a slave ends before it has begun. FARM=stumble: the first two end once they have found
+ * their master. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},

@@ -250,8 +250,8 @@ static void test_signals(void)
     check_signal(SIGTERM, "SIGTERM");
 }
 
-/* What runs when the signal comes is handed out, what waits is not run, and one line tells the
- * person at the terminal why the farm does not end at once. */
+/* Tasks that run when the signal comes are handed out, and those that wait are not run. One line
+ * tells the person at the terminal why the farm does not end at once. */
 static void test_drain(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
