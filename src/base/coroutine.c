@@ -56,6 +56,7 @@ struct mwi_coroutine {
     void (*run)(void *context);
     void *context;
     bool is_entered; /* its stack has its bottom frame */
+    bool has_begun;  /* it was resumed since it was taken */
     bool is_running; /* `run` has not returned */
     jmp_buf inside, outside;
     unsigned char *mapping;
@@ -126,13 +127,14 @@ struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
         return NULL;
     coroutine->run = run;
     coroutine->context = context;
+    coroutine->has_begun = false;
     coroutine->is_running = true;
     return coroutine;
 }
 
 void mwi_coroutine_put(struct mwi_coroutine_pool *pool, struct mwi_coroutine *coroutine)
 {
-    assert(!coroutine->is_running || !coroutine->is_entered);
+    assert(!coroutine->is_running || !coroutine->has_begun);
     coroutine->next = pool->idle;
     pool->idle = coroutine;
 }
@@ -176,6 +178,7 @@ static UNCHECKED void enter_stack(struct mwi_coroutine *coroutine)
 
 bool mwi_coroutine_resume(struct mwi_coroutine *coroutine)
 {
+    coroutine->has_begun = true;
     START_SWITCH(&coroutine->outside_fake, stack_bottom(coroutine), stack_bytes(coroutine));
     if (_setjmp(coroutine->outside) == 0) {
         if (coroutine->is_entered)

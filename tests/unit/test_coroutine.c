@@ -74,11 +74,17 @@ static void test_reuse(void)
     mwi_coroutine_pool_fini(&pool);
 }
 
-/* A coroutine that was never resumed can be put back. */
+/* A coroutine that was never resumed can be put back, on a new stack and on a used one. */
 static void test_never_resumed(void)
 {
     struct mwi_coroutine_pool pool = {.stack_bytes = STACK_BYTES};
-    struct counter counter = {.steps = 1};
+    struct counter counter = {.steps = 0};
+    start(&pool, &counter);
+    mwi_coroutine_put(&pool, counter.coroutine);
+    start(&pool, &counter);
+    CU_ASSERT_FALSE(mwi_coroutine_resume(counter.coroutine));
+    mwi_coroutine_put(&pool, counter.coroutine);
+    counter.steps = 1;
     start(&pool, &counter);
 
     mwi_coroutine_put(&pool, counter.coroutine);
