@@ -151,9 +151,11 @@ static void step_once(struct mwi_loop *loop, const struct mwi_event *event)
     mwi_loop_carry_out(loop);
 }
 
+/* The loop's user must look at the engine, even if the peer was lost in the tick of a turn. */
 static void lose_peer(struct mwi_loop *loop, mw_peer peer, const char *reason, bool is_process_end,
                       int64_t now_ns)
 {
+    loop->events_count++;
     drop_peer(loop, peer);
     step_once(loop, &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
                                         .now_ns = now_ns,
