@@ -50,11 +50,12 @@ static bool is_deserted(mw_master *master)
     return mwi_master_runnable_count(master) > 0 && has_no_slaves(master);
 }
 
-/* Whether slaves may come that differ from those that are there. Local slaves are all alike. */
+/* Whether slaves may come that differ from those that are there. The slaves that a master starts
+ * itself are all alike. */
 static bool can_others_come(const mw_master *master)
 {
     size_t ready_count = mwi_slaves_ready_count(&master->engine.slaves);
-    if (master->local != NULL)
+    if (master->local != NULL || master->serial != NULL)
         return ready_count == 0;
     return ready_count + master->slaves_lost_count < master->slaves_max;
 }

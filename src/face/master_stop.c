@@ -31,6 +31,8 @@ static void begin(mw_master *master)
     mwi_master_carry_out(master);
     if (master->local != NULL)
         mwi_local_stop(master->local);
+    if (master->serial != NULL)
+        mwi_serial_stop(master->serial);
 }
 
 /* Tells the person who pressed ^C why the program does not end at once. */

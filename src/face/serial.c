@@ -132,7 +132,7 @@ static int64_t deadline(const void *context)
 static void stop(void *context, bool is_finished)
 {
     (void)is_finished;
-    ((struct mwi_serial *)context)->is_stopped = true;
+    mwi_serial_stop(context);
 }
 
 /* A slave that has not begun needs no end. Another one gets a last turn, in which it may read that
@@ -228,6 +228,11 @@ void *mwi_serial_environment(struct mwi_serial *serial)
 void mwi_serial_lost(struct mwi_serial *serial, bool was_useful)
 {
     serial->was_useful = was_useful;
+}
+
+void mwi_serial_stop(struct mwi_serial *serial)
+{
+    serial->is_stopped = true;
 }
 
 bool mwi_serial_is_exhausted(const struct mwi_serial *serial, mw_reason *why)

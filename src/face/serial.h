@@ -28,6 +28,9 @@ void *mwi_serial_environment(struct mwi_serial *serial);
 /* The slave is a slave no more. `was_useful`: it has returned a result, or begun a task. */
 void mwi_serial_lost(struct mwi_serial *serial, bool was_useful);
 
+/* The farm stops: the slave is not started again. */
+void mwi_serial_stop(struct mwi_serial *serial);
+
 /* Whether the slave is given up, since it ended too often in a row without having begun a task;
  * then *why says how it ended last. */
 bool mwi_serial_is_exhausted(const struct mwi_serial *serial, mw_reason *why);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mw/embed.h>
+
 #include "mwt_memory.h"
 #include "mwt_world.h"
 
@@ -79,6 +81,46 @@ static void test_farm(void)
 {
     mwt_memory_repeat(run_farm, false, 100);
     mwt_memory_repeat(run_farm, true, 100);
+}
+
+/* Asks for squares until the farm ends. */
+static bool has_squares(mw_master *master)
+{
+    int count = 0;
+    bool is_told = false;
+    for (int i = 0; i < RESULTS_COUNT; i++)
+        if (mw_master_submit(master, &(mw_task){.algorithm = "square", .tag = i}, "is", i,
+                             "text") != MW_OK)
+            is_told = true;
+    for (const mw_result *result; (result = mw_master_next(master)) != NULL;)
+        count += is_right_result(result);
+    return count == RESULTS_COUNT || is_told || mw_master_error(master)[0] != '\0';
+}
+
+static enum mwt_outcome run_serial_farm(void)
+{
+    static const mw_algorithm squares[] = {{"square", run_square}, {NULL, NULL}};
+    const mw_program program = {.algorithms = squares};
+    enum mwt_outcome outcome = MWT_TOLD;
+    mw_options *options;
+    mw_master *master;
+    if (mw_options_create(&options) != MW_OK)
+        return MWT_TOLD;
+    if (mw_options_set(options, "local", "0") == MW_OK &&
+        mw_options_set(options, "audit-level", "none") == MW_OK &&
+        mw_master_open(&master, &program, options) == MW_OK) {
+        outcome = has_squares(master) ? MWT_RIGHT : MWT_WRONG;
+        mw_master_close(master);
+    }
+    mw_options_destroy(options);
+    return outcome;
+}
+
+/* Master and slave in one process, from their options to their ends. */
+static void test_serial_farm(void)
+{
+    mwt_memory_repeat(run_serial_farm, false, 100);
+    mwt_memory_repeat(run_serial_farm, true, 100);
 }
 
 static char large[1 << 20];
@@ -160,6 +202,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"farm", test_farm},
+        {"serial farm", test_serial_farm},
         {"large results", test_large_results},
         CU_TEST_INFO_NULL,
     };

@@ -472,6 +472,51 @@ static void test_policies(void)
     mw_master_close(master);
 }
 
+/* A task that the slave cannot accept fails at once, since no other slave can come. */
+static void test_misfit(void)
+{
+    struct shared shared = {0};
+    const mw_program program = {.algorithms = algorithms, .user = &shared};
+    mw_options *options = make_options((const char *[]){"max-read-buffer-size", "64K", NULL});
+    unsigned char *bytes = calloc(1, 100000);
+    mw_master *master;
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, options), MW_OK);
+    mw_options_destroy(options);
+    mw_master_submit_bytes(master, &(mw_task){.algorithm = "invert"}, bytes, 100000);
+    submit(master, 1);
+    int failed_count = 0, done_count = 0;
+
+    for (const mw_result *result; (result = mw_master_next(master)) != NULL;) {
+        failed_count += result->outcome == MW_FAILED;
+        done_count += result->outcome == MW_DONE;
+    }
+
+    CU_ASSERT_EQUAL(failed_count, 1);
+    CU_ASSERT_EQUAL(done_count, 1);
+    mw_master_close(master);
+    free(bytes);
+}
+
+/* A stop by the program lets the results come that are there, and no more tasks run. */
+static void test_stop(void)
+{
+    struct shared shared = {0};
+    const mw_program program = {.algorithms = algorithms, .user = &shared};
+    mw_master *master = open_master(&program);
+    submit(master, 1);
+    take(master, 1);
+    for (int i = 0; i < 100; i++)
+        mw_master_submit(master, &(mw_task){.algorithm = "sleep"}, "");
+
+    mw_master_stop(master);
+    while (mw_master_next(master) != NULL)
+        ;
+
+    CU_ASSERT_EQUAL(mw_master_num_runnable_tasks(master), 100);
+    CU_ASSERT_EQUAL(shared.tasks_count, 1);
+    mw_master_close(master);
+}
+
 /* The slave keeps a trail only if the file's name tells the nodes apart. */
 static void test_trails(void)
 {
@@ -516,6 +561,8 @@ int main(void)
         {"two farms", test_two_farms},
         {"nested", test_nested},
         {"policies", test_policies},
+        {"misfit", test_misfit},
+        {"stop", test_stop},
         {"trails", test_trails},
         CU_TEST_INFO_NULL,
     };

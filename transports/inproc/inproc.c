@@ -3,8 +3,9 @@
  * The table of functions, and the poll. Ends and their events are in ends.c. Rules:
  *
  * - A poll of the front side hands out what has arrived. If nothing has, it gives the back side a
- *   turn, if that has something to do, and returns after it: so the caller looks at its own
- *   deadlines and descriptors after each turn. It sleeps only if neither side has anything to do.
+ *   turn, if that has something to do, and returns after it: so the caller looks at its deadlines
+ *   and signals before the next poll hands out what the back side has sent. It sleeps only if
+ *   neither side has anything to do.
  * - A poll of the back side hands out what has arrived. If nothing has, it gives way, even if its
  *   deadline is past: so the front side is served between any two looks of the back side.
  * - The descriptor is a timer, which is set to the time of the next turn after each poll.
@@ -112,10 +113,12 @@ static void wait_in_front(struct mwi_inproc_transport *inproc, int64_t deadline)
         sleep_until(mwi_time_earlier(deadline, back->due_ns), now_ns, inproc->config.wake_fd);
 }
 
-static void wait_in_back(struct mwi_turns_side *side, int64_t deadline)
+static void wait_in_back(struct mwi_inproc_transport *inproc, int64_t deadline)
 {
-    side->due_ns = deadline;
-    give_way(side);
+    inproc->side->due_ns = deadline;
+    give_way(inproc->side);
+    if (!inproc->side->is_over)
+        (void)mwi_inproc_ends_deliver(inproc);
 }
 
 /* When a poll has something to do without having been told by the descriptor. */
@@ -154,9 +157,7 @@ static mw_error inproc_poll(void *transport, int64_t deadline, mw_reason *why)
         if (side->is_front)
             wait_in_front(inproc, deadline);
         else
-            wait_in_back(side, deadline);
-        if (!side->is_over)
-            (void)mwi_inproc_ends_deliver(inproc);
+            wait_in_back(inproc, deadline);
     }
     set_timer(inproc);
     return side->is_over ? fail(why, MW_ENETWORK, "inproc: the other program has ended") : MW_OK;
