@@ -315,7 +315,7 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
     }
     slave->has_started = true;
     slave->has_begun = is_timed;
-    if (is_timed)
+    if (is_timed && !engine->config.is_untimed)
         begin_limit(engine, slave, copy->task);
 }
 
