@@ -321,6 +321,55 @@ static void test_full_disk(void)
     close_packets(ends, saved);
 }
 
+static void write_at(struct mwi_audit_file *file, double seconds)
+{
+    struct mwi_audit_record record = ceof_record;
+    record.time_ns = (int64_t)(seconds * 1e9);
+    mwi_audit_file_write(file, &record);
+    mwi_audit_file_flush(file);
+}
+
+/* A trail that could not be written goes on as soon as it can, and says how many records are
+ * missing. It is tried once a second. */
+static void test_recovery(void)
+{
+    struct mwt_folder folder;
+    int ends[2];
+    char text[1024], link[400];
+    mwt_folder_create(&folder);
+    snprintf(link, sizeof link, "%s", mwt_folder_file(&folder, "link"));
+    CU_ASSERT_EQUAL_FATAL(symlink("/dev/full", link), 0);
+    int saved = open_packets(ends);
+    struct mwi_audit_file *file = open_pattern(link);
+    size_t room = 65536 / strlen(CEOF_LINE);
+
+    for (size_t i = 0; i < room + 100; i++)
+        write_at(file, 0);
+    CU_ASSERT_EQUAL(unlink(link), 0);
+    CU_ASSERT_EQUAL(symlink(mwt_folder_file(&folder, "a"), link), 0);
+    write_at(file, 0.9);
+    CU_ASSERT_NOT_EQUAL(access(folder.file, F_OK), 0);
+    write_at(file, 1.1);
+    write_at(file, 1.2);
+    mwi_audit_file_close(file);
+
+    char *trail = mwt_file_read(mwt_folder_file(&folder, "a"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(trail);
+    const char *lost = strstr(trail, " [A] AUDIT ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lost);
+    size_t lost_count = strtoul(lost + strlen(" [A] AUDIT "), NULL, 10);
+    size_t lines_count = 0;
+    for (const char *at = trail; *at != '\0'; at++)
+        lines_count += *at == '\n';
+    CU_ASSERT_TRUE(lost_count > 100);
+    CU_ASSERT_EQUAL(lost_count + lines_count - 1, room + 100 + 3);
+    CU_ASSERT_PTR_NOT_NULL(strstr(next_packet(ends[0], text, sizeof text), "No space left"));
+    CU_ASSERT_STRING_EQUAL(next_packet(ends[0], text, sizeof text), "");
+    free(trail);
+    close_packets(ends, saved);
+    mwt_folder_destroy(&folder);
+}
+
 /* Lines go out together, in one system call a flush, and none before. */
 static void test_flush_is_one_write(void)
 {
@@ -564,6 +613,7 @@ int main(void)
         {"unwritable deferred name", test_unwritable_deferred_name},
         {"append", test_append},
         {"full disk", test_full_disk},
+        {"recovery", test_recovery},
         {"flush is one write", test_flush_is_one_write},
         {"full buffer", test_full_buffer},
         {"short writes", test_short_writes},
