@@ -49,8 +49,8 @@ static void test_refused(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *farm =
-        mwt_run_program(crew, MWT_FORTRAN_FARM, "--mw-quiet", "--mw-local", "1", "refused", NULL);
+    struct mwt_process *farm = mwt_run_program(crew, MWT_FORTRAN_FARM, "--mw-audit-level=none",
+                                               "--mw-local", "1", "refused", NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
     CU_ASSERT_STRING_EQUAL(mwt_output(farm, MWT_OUT),
