@@ -237,10 +237,12 @@ typedef struct mw_policy {
      * unrunnable. This is decided before do_it_anyway. The default is MW_YES. */
     mw_choice retry;
     /* The task becomes unrunnable when this many slaves were lost while they had it: 1..255; 0
-     * means 3. If a lost slave had several tasks, the loss counts for none of them, since nobody
-     * knows which one was running; with fixed groups (--mw-slave-task-group N) it counts for all of
-     * them. From then on each of these tasks is sent alone. A slave that says goodbye does not
-     * count, nor does one that had not begun any task. */
+     * means 3. Losses at one host count as one while slaves of another host are connected that has
+     * not had the task, but three times this many losses are always enough. If a lost slave had
+     * several tasks, the loss counts for none of them, since nobody knows which one was running;
+     * with fixed groups (--mw-slave-task-group N) it counts for all of them. From then on each of
+     * these tasks is sent alone. A slave that says goodbye does not count, nor does one that had
+     * not begun any task. */
     unsigned max_attempts;
     /* Among the waiting unordered tasks, a higher priority is sent first; within one priority, the
      * task that was submitted first. */

@@ -18,6 +18,7 @@
 #include "engine/membership.h"
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
+#include "engine/probation.h"
 #include "farm/schedule.h"
 
 /* A group grows to at most this payload, so that a slave does not wait long for one message. */
@@ -34,6 +35,26 @@ static bool give(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_WAITING, NULL);
     mwi_effects_fail(&engine->effects, MW_ENOMEM);
     return false;
+}
+
+/* A slave that has returned no result yet may get another task than `*task`, and that alone; false
+ * if it must wait. */
+static bool choose_for_newcomer(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                struct mwi_task_entry **task, struct mwi_schedule_group *group)
+{
+    if ((*task)->state == MWI_TASK_ORDERED || group->chosen.count > 1)
+        return true;
+    struct mwi_task_entry *chosen = mwi_probation_choose(engine, slave, *task);
+    if (chosen == NULL)
+        return false;
+    if (slave->is_on_trial || chosen != *task)
+        group->chosen =
+            (struct mwi_load_group){.count = 1,
+                                    .bytes = chosen->size + MWI_MESSAGE_OVERHEAD_BYTES,
+                                    .work_ns = mwi_pace_of(&engine->pace, chosen->algorithm),
+                                    .is_alone = slave->load.tasks_count == 0};
+    *task = chosen;
+    return true;
 }
 
 /* Moves the tasks that the slave gets next to it; returns how many. */
@@ -56,6 +77,8 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
                 break;
             continue;
         }
+        if (!slave->is_proven && !choose_for_newcomer(engine, slave, &task, &group))
+            return 0;
         if (!give(engine, slave, task))
             break;
         before = group;
@@ -166,11 +189,14 @@ static void pass_slave_over(struct mwi_master_engine *engine, struct mwi_slave_e
 
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
+    if (slave->host->barren_count > 0 && mwi_probation_holds(engine, slave))
+        return;
     struct mwi_list *last = slave->copies.prev;
     bool is_idle = slave->load.tasks_count == 0;
     size_t count = choose_group(engine, slave);
     if (count == 0) {
-        pass_slave_over(engine, slave);
+        if (!slave->is_held)
+            pass_slave_over(engine, slave);
         return;
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);

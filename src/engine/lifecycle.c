@@ -17,6 +17,10 @@
 #include <string.h>
 
 #include "engine/outgoing.h"
+#include "engine/probation.h"
+
+/* A task is lost at most this often for each attempt that its policy allows. */
+#define LOSSES_PER_ATTEMPT 3
 
 /* The task becomes unrunnable. Its history, which the user is told, ends with the reason. */
 static void give_up_task(struct mwi_master_engine *engine, struct mwi_task_entry *task,
@@ -39,6 +43,10 @@ static const char *why_unrunnable(struct mwi_master_engine *engine,
         return "its policy allows no retry";
     if (is_attempt && task->attempts >= policy->max_attempts)
         return mwi_outgoing_note(engine, "its policy allows %u attempts", policy->max_attempts);
+    if (is_attempt && mwi_losses_count(&engine->tasks.losses, task->id) >=
+                          LOSSES_PER_ATTEMPT * (unsigned)policy->max_attempts)
+        return mwi_outgoing_note(engine, "its policy allows %u attempts, and %u losses at one host",
+                                 policy->max_attempts, LOSSES_PER_ATTEMPT * policy->max_attempts);
     bool is_kept = engine->is_stopping && !is_attempt;
     if (policy->sid != MWI_NO_SID && !policy->is_done_anyway && !is_kept)
         return mwi_outgoing_note(engine, "its policy allows no other slave than SLAVE-%u",
@@ -46,15 +54,28 @@ static const char *why_unrunnable(struct mwi_master_engine *engine,
     return NULL;
 }
 
-/* Counts a lost attempt, if it is one, and says why a task that has come back cannot be run again;
- * NULL if it can, or if its result is not wanted any more. */
-static const char *verdict_of(struct mwi_master_engine *engine, struct mwi_task_entry *task,
-                              bool is_attempt, const char *fate)
+/* Counts the loss of a task with its slave, and counts it as an attempt unless another host can be
+ * asked first, or the loss was to be expected of the slave. */
+static void count_loss(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                       struct mwi_task_entry *task)
+{
+    struct mwi_losses *losses = &engine->tasks.losses;
+    bool is_first_there = mwi_losses_add(losses, task->id, slave->host, slave->is_proven);
+    bool has_other_hosts =
+        engine->hosts.connected_count > mwi_losses_hosts_connected(losses, task->id);
+    if (!(has_other_hosts && !is_first_there) && !mwi_probation_excuses(engine, slave))
+        task->attempts++;
+}
+
+/* Counts the loss with `slave`, if it is one of the task, and says why a task that has come back
+ * cannot be run again; NULL if it can, or if its result is not wanted any more. */
+static const char *verdict_of(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                              struct mwi_task_entry *task, bool is_attempt, const char *fate)
 {
     if (task->state == MWI_TASK_CANCELLED)
         return NULL;
     if (is_attempt) {
-        task->attempts++;
+        count_loss(engine, slave, task);
         mwi_tasks_add_history(&engine->tasks, task, fate);
     }
     return why_unrunnable(engine, task, is_attempt);
@@ -86,7 +107,7 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
         struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
         next = link->next;
-        const char *verdict = verdict_of(engine, task, false, NULL);
+        const char *verdict = verdict_of(engine, slave, task, false, NULL);
         if (verdict != NULL)
             give_up_task(engine, task, verdict);
     }
@@ -105,7 +126,7 @@ static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, 
         mwi_copies_remove(&engine->copies, copy);
         return;
     }
-    const char *verdict = verdict_of(engine, task, is_attempt, fate);
+    const char *verdict = verdict_of(engine, copy->slave, task, is_attempt, fate);
     if (task->state == MWI_TASK_RUNNING && verdict == NULL)
         return;
     mwi_copies_remove(&engine->copies, copy);

@@ -9,7 +9,7 @@
  * the peer.
  *
  * A new message is a kind in wire/message.h, with a check of its fields in message.c, and a case in
- * take_frame. A new timer is a purpose in membership.h and a case in fire_timers.
+ * take_frame. A new timer is a purpose in master_state.h and a case in fire_timers.
  */
 #include "engine/master_engine.h"
 
@@ -21,6 +21,7 @@
 #include "engine/membership.h"
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
+#include "engine/probation.h"
 
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
@@ -35,8 +36,8 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
 {
     struct mwi_slave_entry *slave =
         mwi_slaves_add(&engine->slaves, event->peer, event->transport, event->name);
-    if (slave == NULL || !mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
-                                                     engine->config.client_timeout_ns)) {
+    if (slave == NULL || !mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
+                                                       engine->config.client_timeout_ns)) {
         mwi_effects_drop(&engine->effects, event->peer);
         mwi_effects_lost(&engine->effects, event->peer, false, MW_LOSS_CONNECTION);
         if (slave != NULL)
@@ -117,6 +118,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_block_unref(block);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_RESULTS_RECEIVED, .count = taken_count,
                        .failed = failed_count);
+    if (taken_count > 0 && !slave->is_proven)
+        mwi_probation_pass(engine, slave);
     if (taken_count < message->items_count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
                             "it sent a result of a task that it does not have");
@@ -201,7 +204,7 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
     struct mwi_timer_entry *timer;
     int64_t due_ns = mwi_master_state_looked(engine) - (is_caught_up ? 0 : OVERDUE_NS);
     while ((timer = mwi_timers_due(&engine->timers, due_ns)) != NULL) {
-        switch ((enum mwi_membership_timer)timer->kind) {
+        switch ((enum mwi_master_state_timer)timer->kind) {
         case MWI_TIMER_SHUTDOWN:
             mwi_membership_drop_stragglers(engine);
             break;
@@ -212,6 +215,9 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
         case MWI_TIMER_LIMIT:
             mwi_membership_end_overrun(engine,
                                        MWI_LIST_ENTRY(timer, struct mwi_slave_entry, limit));
+            break;
+        case MWI_TIMER_HOST:
+            mwi_probation_try_next(engine, MWI_LIST_ENTRY(timer, struct mwi_host_entry, timer));
             break;
         case MWI_TIMER_FIT:
             mwi_misfits_end_part(engine);

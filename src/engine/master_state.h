@@ -7,6 +7,7 @@
 #ifndef MWI_MASTER_STATE_H
 #define MWI_MASTER_STATE_H
 
+#include "base/time.h"
 #include "engine/effects.h"
 #include "farm/copies.h"
 #include "farm/finished.h"
@@ -30,6 +31,15 @@ struct mwi_master_engine_config {
     int64_t client_timeout_ns;
     int64_t fit_timeout_ns; /* how long a task waits for a slave that it fits */
     bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
+};
+
+/* The purposes of the engine's timers. */
+enum mwi_master_state_timer {
+    MWI_TIMER_SHUTDOWN,
+    MWI_TIMER_QUIET, /* a client does not greet, or a slave without a task does not answer */
+    MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
+    MWI_TIMER_HOST,  /* a host in doubt: its next slave may have a task */
+    MWI_TIMER_FIT    /* a part of the time-out of tasks that fit no slave is over */
 };
 
 struct mwi_master_engine {
@@ -71,6 +81,16 @@ struct mwi_master_engine {
 static inline int64_t mwi_master_state_looked(const struct mwi_master_engine *engine)
 {
     return engine->now_ns - engine->away_ns;
+}
+
+/* Starts a timer on that clock; false out of memory. */
+static inline bool mwi_master_state_start_timer(struct mwi_master_engine *engine,
+                                                struct mwi_timer_entry *timer,
+                                                enum mwi_master_state_timer kind, int64_t after_ns)
+{
+    timer->kind = (int)kind;
+    return mwi_timers_start(&engine->timers, timer,
+                            mwi_time_after(mwi_master_state_looked(engine), after_ns));
 }
 
 /* The time of the step that begins. */

@@ -21,18 +21,11 @@
 #include "engine/greeting.h"
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
+#include "engine/probation.h"
 
 /* The most slaves that a group can want: more than there can be, and the sum over all groups does
  * not overflow. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
-
-bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
-                                enum mwi_membership_timer kind, int64_t after_ns)
-{
-    timer->kind = (int)kind;
-    return mwi_timers_start(&engine->timers, timer,
-                            mwi_time_after(mwi_master_state_looked(engine), after_ns));
-}
 
 static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
@@ -59,15 +52,16 @@ static void note_sid(struct mwi_master_engine *engine, struct mwi_sid_queue *que
 }
 
 /* Counts the parting of a slave at its host. */
-static void note_host(struct mwi_slave_entry *slave, mw_loss loss)
+static void note_host(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss)
 {
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN || loss == MW_LOSS_GOODBYE;
     if (slave->host == NULL)
         return;
+    size_t tasks_count = slave->load.tasks_count;
     if (is_expected)
-        mwi_hosts_leave(slave->host);
+        mwi_hosts_leave(&engine->hosts, slave->host);
     else
-        mwi_hosts_lose(slave->host, slave->load.tasks_count);
+        mwi_hosts_lose(&engine->hosts, slave->host, tasks_count);
     slave->host = NULL;
 }
 
@@ -86,8 +80,9 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     bool was_useful = slave->done_count + slave->failed_count > 0 || has_died_with_task;
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
-    note_host(slave, loss);
+    mwi_probation_part(engine, slave, loss);
     mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason, fate);
+    note_host(engine, slave, loss);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
     if (slave->sid != MWI_NO_SID && slave->group != MWI_GROUP_UNORDERED)
@@ -178,7 +173,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
         mwi_hosts_join(&engine->hosts, origin->host, origin->boot_id, slave->address);
     if (host == NULL || !mwi_slaves_name(&engine->slaves, slave)) {
         if (host != NULL)
-            mwi_hosts_leave(host);
+            mwi_hosts_leave(&engine->hosts, host);
         const char *reason = "the master is out of memory";
         mwi_buffer_clear(welcome);
         mwi_greeting_refuse(welcome, reason);
@@ -252,8 +247,8 @@ static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
 void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     slave->idle_since_ns = mwi_master_state_looked(engine);
-    if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
-                                    ping_interval_ns(engine)))
+    if (!mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
+                                      ping_interval_ns(engine)))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
@@ -278,7 +273,7 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
         send_bare(engine, slave, MWI_MESSAGE_PING);
         slave->is_pinged = true;
     }
-    if (!mwi_membership_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
+    if (!mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
@@ -286,8 +281,8 @@ void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_sla
 {
     slave->is_limit_running = false;
     slave->has_begun = false;
-    if (!mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
-                                    engine->config.client_timeout_ns))
+    if (!mwi_master_state_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
+                                      engine->config.client_timeout_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
@@ -296,8 +291,8 @@ static void begin_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
 {
     slave->is_limit_running = true;
     slave->has_started = true;
-    if (!mwi_membership_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
-                                    mwi_tasks_policy(&engine->tasks, task)->time_limit_ns))
+    if (!mwi_master_state_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
+                                      mwi_tasks_policy(&engine->tasks, task)->time_limit_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
@@ -439,7 +434,7 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, i
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TRY_SHUTDOWN);
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_SHUTTING_DOWN);
     }
-    if (!mwi_membership_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN, patience_ns))
+    if (!mwi_master_state_start_timer(engine, &engine->shutdown, MWI_TIMER_SHUTDOWN, patience_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 

@@ -8,18 +8,6 @@
 
 #include "engine/master_state.h"
 
-/* The purposes of the engine's timers. */
-enum mwi_membership_timer {
-    MWI_TIMER_SHUTDOWN,
-    MWI_TIMER_QUIET, /* a client does not greet, or a slave without a task does not answer */
-    MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
-    MWI_TIMER_FIT    /* a part of the time-out of tasks that fit no slave is over */
-};
-
-/* Starts a timer, on the clock of mwi_master_state_looked; false out of memory. */
-bool mwi_membership_start_timer(struct mwi_master_engine *engine, struct mwi_timer_entry *timer,
-                                enum mwi_membership_timer kind, int64_t after_ns);
-
 /* Changes a slave's state, unless it goes, and records the change in the trail. */
 void mwi_membership_move_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                enum mwi_slave_state state);

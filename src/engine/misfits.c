@@ -33,8 +33,8 @@ static bool spend_move(struct mwi_master_engine *engine)
 
 static void start_timer(struct mwi_master_engine *engine)
 {
-    if (!mwi_membership_start_timer(engine, &engine->fit_timer, MWI_TIMER_FIT,
-                                    engine->config.fit_timeout_ns / MWI_FIT_PARTS + 1))
+    if (!mwi_master_state_start_timer(engine, &engine->fit_timer, MWI_TIMER_FIT,
+                                      engine->config.fit_timeout_ns / MWI_FIT_PARTS + 1))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 

@@ -6,8 +6,7 @@
  * Invariant: two slaves have one host exactly if their names and their boot ids are the same. A
  * container with a name of its own is a host of its own: its processes share no memory with others.
  *
- * Facts of a machine, and not of a slave, go here: how long to wait before another of its slaves is
- * trusted, how many cores it has, a copy of shared data.
+ * Facts of a machine, and not of a slave, go here: how many cores it has, a copy of shared data.
  */
 #include "farm/hosts.h"
 
@@ -65,6 +64,7 @@ static struct mwi_host_entry *add(struct mwi_hosts *hosts, uint64_t hash, const 
     }
     host->name = strdup(name);
     host->address = address;
+    mwi_list_init(&host->held);
     host->boot_id = strdup(boot_id);
     host->next_same = mwi_map_get(&hosts->by_hash, hash);
     if (host->name == NULL || host->boot_id == NULL || !mwi_map_set(&hosts->by_hash, hash, host)) {
@@ -92,20 +92,22 @@ struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
         free(bare);
     if (host == NULL)
         return NULL;
+    hosts->connected_count += host->slaves_count == 0;
     host->slaves_count++;
     host->joined_count++;
     return host;
 }
 
-void mwi_hosts_leave(struct mwi_host_entry *host)
+void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host)
 {
-    assert(host->slaves_count > 0);
+    assert(host->slaves_count > 0 && hosts->connected_count > 0);
     host->slaves_count--;
+    hosts->connected_count -= host->slaves_count == 0;
 }
 
-void mwi_hosts_lose(struct mwi_host_entry *host, size_t tasks_count)
+void mwi_hosts_lose(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count)
 {
-    mwi_hosts_leave(host);
+    mwi_hosts_leave(hosts, host);
     host->lost_count++;
     host->lost_tasks_count += tasks_count;
 }

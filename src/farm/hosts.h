@@ -10,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/map.h"
+#include "base/timers.h"
+
+struct mwi_slave_entry;
 
 struct mwi_host_entry {
     char *name;             /* as its slaves say; if they do not, the address that they come from */
@@ -20,7 +24,13 @@ struct mwi_host_entry {
     uint64_t joined_count;  /* slaves that ever greeted from here */
     uint64_t results_count; /* that its slaves returned */
     uint64_t lost_count;    /* slaves that were lost here */
-    uint64_t lost_tasks_count;        /* tasks that those had */
+    uint64_t lost_tasks_count; /* tasks that those had */
+    /* For engine/probation.c: */
+    unsigned barren_count;         /* slaves lost with tasks since one returned its first result */
+    int64_t closed_until_ns;       /* until then no slave that is held gets a task */
+    struct mwi_list held;          /* slaves that wait for their first task */
+    struct mwi_slave_entry *trial; /* the one that may have a task; NULL: none */
+    struct mwi_timer_entry timer;  /* for the next of them */
     struct mwi_host_entry *next_same; /* of the same hash */
 };
 
@@ -28,6 +38,7 @@ struct mwi_host_entry {
 struct mwi_hosts {
     struct mwi_map by_hash; /* of name and boot id */
     size_t count;
+    size_t connected_count; /* that have slaves */
 };
 
 /* Frees all hosts; the slaves must not use theirs any more. */
@@ -40,9 +51,9 @@ struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
                                       const char *boot_id, const char *address);
 
 /* A slave of the host has gone as it should. */
-void mwi_hosts_leave(struct mwi_host_entry *host);
+void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host);
 
 /* A slave of the host was lost while it had `tasks_count` tasks. */
-void mwi_hosts_lose(struct mwi_host_entry *host, size_t tasks_count);
+void mwi_hosts_lose(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count);
 
 #endif

@@ -46,7 +46,7 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
         return;
     if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->with_ordered, &slave->ready_link);
-    else if (slave->group == MWI_GROUP_ORDERED)
+    else if (slave->group == MWI_GROUP_ORDERED || slave->is_held)
         return;
     else if (is_idle && slave->is_unfit)
         enter_heap(&slaves->unfit, &slave->unfit_node, slave);
@@ -83,6 +83,12 @@ void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *sla
 {
     assert(slave->state == MWI_SLAVE_IDLE);
     slave->is_unfit = is_unfit;
+    mwi_slaves_update(slaves, slave);
+}
+
+void mwi_slaves_set_held(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_held)
+{
+    slave->is_held = is_held;
     mwi_slaves_update(slaves, slave);
 }
 
@@ -153,6 +159,7 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
     slave->state = MWI_SLAVE_CONNECTING;
     slave->connected_ns = slave->heard_ns = slaves->now_ns;
     mwi_list_init(&slave->ready_link);
+    mwi_list_init(&slave->held_link);
     mwi_list_init(&slave->ordered);
     mwi_list_init(&slave->copies);
     slave->address = strdup(address);

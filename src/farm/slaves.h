@@ -39,6 +39,9 @@ struct mwi_slave_entry {
     size_t frame_bytes_max; /* what it accepts; set before it is idle, and constant then */
     /* Where it runs, as it said in its greeting; NULL and 0 before. */
     struct mwi_host_entry *host;       /* NULL until it has greeted */
+    struct mwi_list held_link;         /* in host->held */
+    bool is_held;                      /* is not sent tasks of the pool for now, see probation.h */
+    bool is_on_trial, is_proven;       /* it may have its first task; it has returned one */
     uint32_t pid;                      /* 0 if unknown */
     uint64_t done_count, failed_count; /* tasks that it returned */
     struct mwi_stats_traffic traffic;
@@ -79,6 +82,7 @@ struct mwi_slaves {
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
     size_t acquired[MWI_GROUPS_COUNT]; /* connected */
     int64_t now_ns;                    /* of the engine's last step, which sets it */
+    size_t proven_count;               /* connected slaves that have returned tasks */
     uint64_t stopped_count;            /* went after they had been told to stop */
     uint64_t refused_count;            /* went before they had greeted */
     uint64_t lost_counts[MW_LOSSES_COUNT];
@@ -114,6 +118,9 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 
 /* Says whether nothing that waits fits an idle slave. A change of its state takes that back. */
 void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_unfit);
+
+/* Says whether the slave is kept from tasks of the pool. */
+void mwi_slaves_set_held(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_held);
 
 /* Of the slaves that nothing fits, one that accepts the largest messages; NULL if there is none. */
 struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves);

@@ -20,6 +20,9 @@
 #define CHUNK_TASKS ((size_t)1024)
 /* At how many priorities of a class of sizes a search looks, and at how many tasks of each. */
 #define LOOKS_MAX 8
+/* How many tasks of a priority may have come back from lost slaves before those behind them are not
+ * found any more. */
+#define LOST_LOOKS_MAX 256
 
 static struct mwi_task_entry *task_of(struct mwi_list *link)
 {
@@ -73,6 +76,7 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
         free(text);
     mwi_map_fini(&tasks->histories);
+    mwi_losses_fini(&tasks->losses);
     mwi_task_index_fini(&tasks->index);
     mwi_policies_fini(&tasks->policies);
     mwi_pool_fini(&tasks->pool);
@@ -185,6 +189,8 @@ static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     if (tasks->histories.used_count > 0)
         free(mwi_map_remove(&tasks->histories, task->id));
+    if (tasks->losses.by_task.used_count > 0)
+        mwi_losses_forget(&tasks->losses, task->id);
     mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
     free_owned(task);
     put_slot(tasks, mwi_task_index_remove(&tasks->index, task->id));
@@ -384,6 +390,24 @@ struct mwi_task_entry *mwi_tasks_first_aside(const struct mwi_tasks *tasks, size
 struct mwi_task_entry *mwi_tasks_first_aside_over(const struct mwi_tasks *tasks, size_t size)
 {
     return search_aside(tasks, UINT64_MAX << mwi_aside_class(size), size, true);
+}
+
+bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
+{
+    const struct mwi_task_policy *policy = mwi_tasks_policy(tasks, task);
+    return mwi_tasks_was_lost(task) || !policy->is_retried || policy->max_attempts == 1;
+}
+
+struct mwi_task_entry *mwi_tasks_first_carefree(const struct mwi_tasks *tasks, size_t size)
+{
+    const struct mwi_list *list;
+    for (size_t i = 0; i < LOOKS_MAX && (list = mwi_pool_level(&tasks->pool, i)) != NULL; i++) {
+        struct mwi_list *link = list->next;
+        for (int looks = 0; looks < LOST_LOOKS_MAX && link != list; looks++, link = link->next)
+            if (!mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size)
+                return task_of(link);
+    }
+    return NULL;
 }
 
 struct mwi_task_entry *mwi_tasks_choose_for(const struct mwi_tasks *tasks, size_t size)

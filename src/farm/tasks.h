@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "farm/aside.h"
+#include "farm/losses.h"
 #include "farm/policies.h"
 #include "farm/pool.h"
 #include "farm/stats.h"
@@ -80,6 +81,7 @@ struct mwi_tasks {
     size_t counts[MWI_TASK_STATES_COUNT];
     mw_algorithm_stats *by_algorithm; /* all but size, name, running: see master_stats.c */
     int64_t now_ns;                   /* of the engine's last step, which sets it */
+    struct mwi_losses losses;
     struct mwi_map histories; /* id -> text: what befell a task, for the few that were ever lost */
 };
 
@@ -125,6 +127,20 @@ bool mwi_tasks_set_aside(struct mwi_tasks *tasks, struct mwi_task_entry *task);
  * one that stands behind many others. */
 struct mwi_task_entry *mwi_tasks_first_aside(const struct mwi_tasks *tasks, size_t size);
 struct mwi_task_entry *mwi_tasks_first_aside_over(const struct mwi_tasks *tasks, size_t size);
+
+/* Whether the task was with a slave that was lost. */
+static inline bool mwi_tasks_was_lost(const struct mwi_task_entry *task)
+{
+    return task->attempts > 0 || task->is_suspect;
+}
+
+/* Whether the loss of a slave would tell more about the task than about the slave, or may be the
+ * last one that the task is allowed. */
+bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
+
+/* The first task of the pool that is not precious and has at most `size` bytes; NULL if none was
+ * found. The search is bounded. */
+struct mwi_task_entry *mwi_tasks_first_carefree(const struct mwi_tasks *tasks, size_t size);
 
 /* The task that comes next for a slave that takes tasks of up to `size` bytes: the first of the
  * pool, which may be larger, or one that was set aside. NULL if there is neither. */

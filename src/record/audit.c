@@ -126,6 +126,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
         {EVENTS, "MASTER", "local-ended", "local slave, pid %P, %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_FAILED] =
         {PROBLEMS, "MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
+    [MWI_AUDIT_HOST_DOUBTED] =
+        {PROBLEMS, "HOST", "host-doubted", "%H lost %c slaves with tasks and returned no result; the next waits for %f ms",
+         {{'c', "slaves"}, {'f', "milliseconds"}, HOST}},
     [MWI_AUDIT_MASTER_AWAY] =
         {EVENTS, "MASTER", "master-away", "did not look at its slaves for %c ms, while they waited",
          {{'c', "milliseconds"}}},

@@ -50,6 +50,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_LOCAL_STARTED,    /* pid */
     MWI_AUDIT_LOCAL_ENDED,      /* pid, reason */
     MWI_AUDIT_LOCAL_FAILED,     /* reason */
+    MWI_AUDIT_HOST_DOUBTED,     /* host, count: of slaves, failed: milliseconds */
     MWI_AUDIT_MASTER_AWAY,      /* count: of milliseconds */
     MWI_AUDIT_LOCAL_UNGUARDED,  /* reason */
     MWI_AUDIT_LOCAL_HALTED,     /* pid, reason: "is stopped", "goes on" */

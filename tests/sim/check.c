@@ -12,6 +12,8 @@
 
 #define SLAVES_MAX 4096
 #define ATTEMPTS_DEFAULT 3u
+/* Not every loss is an attempt, but a task is lost at most this often for each of its attempts. */
+#define LOSSES_PER_ATTEMPT 3u
 
 struct account {
     size_t sent, results, requeued, untried, unrunnable, given_up_sent;
@@ -42,9 +44,9 @@ static bool is_bound(const struct mwt_farm_task *task)
  * not there for it. */
 static bool is_rightly_given_up(const struct mwt_farm_task *task)
 {
-    if (task->losses > attempts_max(task))
+    if (task->losses > LOSSES_PER_ATTEMPT * attempts_max(task))
         return false;
-    return task->losses == attempts_max(task) || is_bound(task) ||
+    return task->losses >= attempts_max(task) || is_bound(task) ||
            (task->policy.retry == MW_NO && task->losses == 1);
 }
 

@@ -145,6 +145,10 @@ static const struct expectation expectations[] = {
      "MASTER task 17 of \"hello\" failed: too large",
      "\"subject\":\"MASTER\",\"event\":\"task-unfit\",\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"too large\"}"},
+    {RECORD(HOST_DOUBTED, .host = "node7", .count = 3, .failed = 400),
+     "HOST node7 lost 3 slaves with tasks and returned no result; the next waits for 400 ms",
+     "\"subject\":\"HOST\",\"event\":\"host-doubted\",\"slaves\":3,\"milliseconds\":400,"
+     "\"host\":\"node7\"}"},
     {RECORD(MASTER_AWAY, .count = 1400),
      "MASTER did not look at its slaves for 1400 ms, while they waited",
      "\"subject\":\"MASTER\",\"event\":\"master-away\",\"milliseconds\":1400}"},

@@ -50,8 +50,10 @@ static void test_losses(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(host);
     mwi_hosts_join(&hosts, "node1", "", "a:2");
 
-    mwi_hosts_lose(host, 5);
-    mwi_hosts_leave(host);
+    mwi_hosts_lose(&hosts, host, 5);
+    CU_ASSERT_EQUAL(hosts.connected_count, 1);
+    mwi_hosts_leave(&hosts, host);
+    CU_ASSERT_EQUAL(hosts.connected_count, 0);
 
     CU_ASSERT_EQUAL(host->slaves_count, 0);
     CU_ASSERT_PTR_EQUAL(mwi_hosts_join(&hosts, "node1", "", "a:3"), host);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A side table of tasks, by their ids, so that tasks that were never lost pay nothing. lifecycle
+ * adds losses, tasks forgets them with the task, probation asks who is to blame.
+ *
+ * Invariant: an entry names each host once, and was counted at least once for each of them. To keep
+ * something else of a task that was lost, add a field to the entry.
+ */
+#include "farm/losses.h"
+
+#include <stdlib.h>
+
+struct mwi_losses_entry {
+    unsigned count;
+    bool was_proven;
+    size_t hosts_count;
+    struct mwi_host_entry *hosts[];
+};
+
+void mwi_losses_fini(struct mwi_losses *losses)
+{
+    size_t cursor = 0;
+    for (void *entry; (entry = mwi_map_next(&losses->by_task, &cursor)) != NULL;)
+        free(entry);
+    mwi_map_fini(&losses->by_task);
+}
+
+static bool has_host(const struct mwi_losses_entry *entry, const struct mwi_host_entry *host)
+{
+    for (size_t i = 0; i < entry->hosts_count; i++)
+        if (entry->hosts[i] == host)
+            return true;
+    return false;
+}
+
+/* Makes an entry with one more host; NULL out of memory, and then the old one stays. */
+static struct mwi_losses_entry *grow(struct mwi_losses *losses, uint64_t task,
+                                     struct mwi_losses_entry *entry, struct mwi_host_entry *host)
+{
+    size_t count = entry == NULL ? 0 : entry->hosts_count;
+    struct mwi_losses_entry *grown = malloc(sizeof *grown + (count + 1) * sizeof grown->hosts[0]);
+    if (grown == NULL || !mwi_map_set(&losses->by_task, task, grown)) {
+        free(grown);
+        return NULL;
+    }
+    grown->count = entry == NULL ? 0 : entry->count;
+    grown->was_proven = entry != NULL && entry->was_proven;
+    for (size_t i = 0; i < count; i++)
+        grown->hosts[i] = entry->hosts[i];
+    grown->hosts[count] = host;
+    grown->hosts_count = count + 1;
+    free(entry);
+    return grown;
+}
+
+bool mwi_losses_add(struct mwi_losses *losses, uint64_t task, struct mwi_host_entry *host,
+                    bool is_proven)
+{
+    struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    bool is_first = entry == NULL || !has_host(entry, host);
+    if (is_first)
+        entry = grow(losses, task, entry, host);
+    if (entry == NULL)
+        return true;
+    entry->count++;
+    entry->was_proven = entry->was_proven || is_proven;
+    return is_first;
+}
+
+bool mwi_losses_was_proven(const struct mwi_losses *losses, uint64_t task)
+{
+    const struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    return entry != NULL && entry->was_proven;
+}
+
+unsigned mwi_losses_count(const struct mwi_losses *losses, uint64_t task)
+{
+    const struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    return entry == NULL ? 0 : entry->count;
+}
+
+size_t mwi_losses_hosts_connected(const struct mwi_losses *losses, uint64_t task)
+{
+    const struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    size_t count = 0;
+    for (size_t i = 0; entry != NULL && i < entry->hosts_count; i++)
+        count += entry->hosts[i]->slaves_count > 0;
+    return count;
+}
+
+struct mwi_host_entry *mwi_losses_host(const struct mwi_losses *losses, uint64_t task, size_t place)
+{
+    const struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    return entry == NULL || place >= entry->hosts_count ? NULL : entry->hosts[place];
+}
+
+void mwi_losses_forget(struct mwi_losses *losses, uint64_t task)
+{
+    free(mwi_map_remove(&losses->by_task, task));
+}
