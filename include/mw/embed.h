@@ -80,10 +80,12 @@ MW_API const char *mw_options_error(const mw_options *options);
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 
-/* For the inline functions of mw/mpi.h, mw_mpi_use and mw_mpi_run: use those, which have the right
- * types and the contract. `comm` is an `MPI_Comm *`, which has ranks_count ranks; 0: not known. */
+/* For the inline functions of mw/mpi.h, mw_mpi_use, mw_mpi_run and mw_mpi_end_job: use those, which
+ * have the right types and the contract. `comm` is an `MPI_Comm *`, which has ranks_count ranks; 0:
+ * not known. `kind` is as mw_mpi_environment.kind, a constant. */
 MW_API void mw_options_set_communicator(mw_options *options, void *comm, int master_rank,
-                                        int ranks_count);
+                                        int ranks_count, const char *kind);
+MW_API void mw_options_end_job(mw_options *options, bool ends_job);
 MW_API bool mw_options_must_decline(const mw_options *options);
 
 /* Opens a master at *master, to be closed by mw_master_close: starts to listen, or in local mode

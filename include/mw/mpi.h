@@ -16,7 +16,7 @@
  * error handler of `comm` is called in one case only: if MPI itself fails while the farm's
  * communicator is made. The default handler (MPI_ERRORS_ARE_FATAL) then ends the job; with
  * MPI_ERRORS_RETURN the farm's functions return the failure. The library neither initialises nor
- * finalises nor aborts MPI here.
+ * finalises MPI here, and aborts it only after mw_mpi_end_job.
  *
  * Threads: below MPI_THREAD_SERIALIZED only the thread that initialised MPI may call these
  * functions and use the master and the slave; for another thread they fail with MW_EUNAVAILABLE.
@@ -36,6 +36,16 @@
 #include <mw/embed.h>
 
 MW_BEGIN_DECLS
+
+/* The kind of MPI that the caller is compiled with; the handles of one are not those of the other.
+ */
+#if defined OPEN_MPI
+#define MW_MPI_KIND_ "Open MPI"
+#elif defined MPICH_NUMVERSION || defined MPICH_VERSION
+#define MW_MPI_KIND_ "MPICH"
+#else
+#define MW_MPI_KIND_ MW_NULL_
+#endif
 
 /* For mw_mpi_use: the number of ranks; 0 if MPI cannot be asked. */
 static inline int mw_mpi_ranks_count_(MPI_Comm comm)
@@ -69,7 +79,16 @@ static inline int mw_mpi_ranks_count_(MPI_Comm comm)
 static inline void mw_mpi_use(mw_options *options, MPI_Comm *comm, int master_rank)
 {
     mw_options_set_communicator(options, comm, master_rank,
-                                comm == MW_NULL_ ? 0 : mw_mpi_ranks_count_(*comm));
+                                comm == MW_NULL_ ? 0 : mw_mpi_ranks_count_(*comm), MW_MPI_KIND_);
+}
+
+/* Lets the master end the job, as mw_main does: if a rank has not come back from its task when
+ * --mw-shutdown-timeout is over after the master algorithm has returned, the master calls MPI_Abort
+ * with the status that mw_mpi_run would have returned. Without this, mw_mpi_run waits for that rank
+ * on all ranks, for ever if the task never ends. It counts on the rank of the master. */
+static inline void mw_mpi_end_job(mw_options *options, bool ends_job)
+{
+    mw_options_end_job(options, ends_job);
 }
 
 /* Takes part in the collective call that begins a farm, but not in the farm. A rank calls it in
@@ -105,8 +124,9 @@ static inline mw_error mw_mpi_decline(MPI_Comm comm)
  * rank that fails early still takes part in the collective call, so that no other rank waits for
  * it. If that rank was the master, the slaves get MW_EUNAVAILABLE, or MW_EGONE if the master had
  * joined them; if it was a slave, the farm runs without it. Particular to MPI are:
- *   MW_EUNAVAILABLE  MPI is not initialised, or must not be called by this thread; or no other
- *                    rank, or not the master's, takes part
+ *   MW_EUNAVAILABLE  MPI is not initialised, or must not be called by this thread, or is another
+ *                    than the one that mw was built with; or no other rank, or not the master's,
+ *                    takes part
  *   MW_EINVAL        MPI_COMM_NULL, an inter-communicator, or a `master_rank` that `comm` has not
  */
 static inline mw_error mw_mpi_run(MPI_Comm comm, int master_rank, const mw_program *program,

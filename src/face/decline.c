@@ -2,7 +2,7 @@
  *
  * Makes the collective call that a communicator's other ranks wait in. The public functions that
  * open a master or a slave call this when they fail. Opening the mpi transport is the collective
- * call; whether it succeeds does not matter here.
+ * call, whether it succeeds or not, unless the module cannot use the program's MPI.
  */
 #include "face/decline.h"
 
@@ -19,8 +19,7 @@ void mwi_decline(mw_options *options, bool has_joined)
     mw_transport_config config = {.wake_fd = -1, .environment = mwi_options_communicator(options)};
     bool is_owed = config.environment != NULL && !has_joined;
     if (is_owed && mwi_registry_find("mpi", &api, &why) == MW_OK) {
-        (void)api->open(&transport, &config, &why);
-        is_owed = false;
+        is_owed = api->open(&transport, &config, &why) == MW_EUNAVAILABLE;
     }
     mwi_options_set_must_decline(options, is_owed);
 }

@@ -12,7 +12,7 @@
 
 /* Takes part in the collective call of the options' communicator, if they have one, so that the
  * other ranks are not left waiting. `has_joined` says that the call was made already. If no mpi
- * module is there to make it, the options say that the user must: see mw_options_must_decline. */
+ * module can make it, the options say that the user must: see mw_options_must_decline. */
 void mwi_decline(mw_options *options, bool has_joined);
 
 #endif

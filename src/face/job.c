@@ -151,6 +151,16 @@ mw_error mwi_job_start(struct mwi_job *job, struct mwi_launch launch,
     return error;
 }
 
+mw_error mwi_job_fail_lonely(bool has_communicator, mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "%s",
+             has_communicator
+                 ? "no other rank of the communicator takes part"
+                 : "mpi needs at least 2 processes: start the program with mpirun -n N or "
+                   "srun --mpi=pmix -n N");
+    return MW_EUNAVAILABLE;
+}
+
 void mwi_job_end(struct mwi_job *job)
 {
     if (job->api != NULL)

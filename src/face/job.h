@@ -32,6 +32,10 @@ mw_error mwi_job_start(struct mwi_job *job, struct mwi_launch launch,
                        void (*give_up)(void *context, const char *sentence), void *context,
                        int status, mw_reason *why) MW_USE_RESULT;
 
+/* MW_EUNAVAILABLE, with a sentence, for a master or slave that is alone on its communicator, or in
+ * its job if it has none. */
+mw_error mwi_job_fail_lonely(bool has_communicator, mw_reason *why);
+
 /* Ends MPI if the job was started and started it. Collective. */
 void mwi_job_end(struct mwi_job *job);
 

@@ -115,6 +115,7 @@ static mw_error open_master(mw_master **master, const mw_program *program,
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(error));
         return error;
     }
+    settings.ends_job = launch->job.api != NULL;
     settings.executable.argc = launch->given_argc;
     settings.executable.argv = launch->given_argv;
     error = mwi_master_open(master, program, &settings, true, has_joined, why);
@@ -168,7 +169,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     if (is_broken)
         print_sentence(launch, master->broken_sentence.text);
     mwi_master_stop_audit(master);
-    mwi_master_close(master, !is_broken && mwi_signals_caught() == 0);
+    mwi_master_close(master, !is_broken && mwi_signals_caught() == 0, status);
     return status;
 }
 
@@ -191,14 +192,18 @@ static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, con
     return returned;
 }
 
-/* Runs the slave algorithm, and closes the slave. */
+/* Runs the slave algorithm, and closes the slave. The status of an MPI job is the master's: a rank
+ * that the master has dropped did nothing that the master does not know. */
 static int run_opened_slave(mw_slave *slave, const struct launch *launch, const char *output)
 {
     int returned = run_slave_algorithm(slave, launch, output);
     mw_error why = mwi_slave_check(slave);
-    if (why != MW_OK)
+    bool is_dropped = why == MW_EGONE && launch->job.api != NULL;
+    if (why != MW_OK && !is_dropped)
         print_sentence(launch, slave->error.text);
     mw_slave_close(slave);
+    if (is_dropped)
+        return 0;
     return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
 }
 
@@ -224,7 +229,7 @@ static int run_slave(const mw_program *program, const mw_options *options,
     bool has_joined;
     mwi_settings_read_slave(&settings, options, mode);
     mw_error error = mwi_slave_open(&slave, program, &settings, true, &has_joined, &reason);
-    if (error == MW_EGONE && mode == MWI_MODE_TCP_SLAVE)
+    if (error == MW_EGONE && (mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_MPI_SLAVE))
         return 0;
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, reason.text);

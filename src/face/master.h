@@ -40,6 +40,8 @@ struct mw_master {
     int64_t stop_ns; /* while the engine is stopping: when no task is waited for any more */
     int stop_signal; /* the signal that was heard; 0: none */
     struct mwi_notice notice;
+    mw_mpi_environment mpi; /* of the transport mpi, with `ending` if closing may end the job */
+    mw_mpi_ending ending;
     mw_error broken; /* what mw_master_loop says from now on */
     mw_error misuse; /* of the first submission that was refused */
     mw_reason broken_sentence, misuse_sentence;

@@ -151,6 +151,36 @@ static mw_error listen_at(mw_master *master, const struct mwi_master_settings *s
     return error;
 }
 
+/* The job ends with the master, whatever the ranks do that have not come back. */
+static void tell_late(void *context)
+{
+    const mw_master *master = context;
+    if (master->notice.tell != NULL)
+        master->notice.tell(master->notice.context,
+                            "a rank has not come back from its task within --mw-shutdown-timeout: "
+                            "the MPI job is ended");
+}
+
+/* The environment of the transport mpi, with leave to end the job. */
+static void *mpi_environment(mw_master *master, const mw_mpi_environment *given)
+{
+    master->ending = (mw_mpi_ending){
+        .deadline_ns = INT64_MAX, .status = 255, .late = tell_late, .context = master};
+    master->mpi = given == NULL ? (mw_mpi_environment){.master_rank = -1} : *given;
+    master->mpi.ending = &master->ending;
+    return &master->mpi;
+}
+
+static void *environment_of(mw_master *master, const struct mwi_master_settings *settings,
+                            const struct mwi_place_settings *place)
+{
+    if (settings->mode == MWI_MODE_SERIAL)
+        return mwi_serial_environment(master->serial);
+    bool is_mpi = place->api == NULL && strcmp(place->scheme, "mpi") == 0;
+    return is_mpi && settings->ends_job ? mpi_environment(master, place->environment)
+                                        : place->environment;
+}
+
 /* A transport to open for a master. */
 struct opening {
     const struct mwi_master_settings *settings;
@@ -166,11 +196,10 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
     const struct mwi_master_settings *settings = opening->settings;
     const struct mwi_place_settings *place = opening->place;
     bool is_tcp = strcmp(place->scheme, "tcp") == 0;
-    void *environment = settings->mode == MWI_MODE_SERIAL ? mwi_serial_environment(master->serial)
-                                                          : place->environment;
     size_t index;
-    mw_error error = mwi_loop_add(master->loop, opening->api, environment,
-                                  settings->engine.frame_bytes_max, &index, why);
+    mw_error error =
+        mwi_loop_add(master->loop, opening->api, environment_of(master, settings, place),
+                     settings->engine.frame_bytes_max, &index, why);
     if (error != MW_OK)
         return error;
     if (index == 0)
@@ -180,17 +209,6 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
         error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
                                   master->executable, place->scheme, is_tcp ? bound : "", why);
     return error;
-}
-
-/* A master whose transports know that no slave will ever come. */
-static mw_error fail_lonely(bool has_communicator, mw_reason *why)
-{
-    snprintf(why->text, sizeof why->text, "%s",
-             has_communicator
-                 ? "no other rank of the communicator takes part"
-                 : "mpi needs at least 2 processes: start the program with mpirun -n N or "
-                   "srun --mpi=pmix -n N");
-    return MW_EUNAVAILABLE;
 }
 
 static mw_error find_transports(const struct mwi_master_settings *settings,
@@ -211,15 +229,16 @@ static mw_error open_places(mw_master *master, const struct mwi_master_settings 
 {
     for (size_t i = 0; i < settings->places_count; i++) {
         const struct opening opening = {settings, &settings->places[i], apis[i]};
-        /* Opening mpi is the collective call, whether it succeeds or not. */
-        if (strcmp(opening.place->scheme, "mpi") == 0)
-            *has_joined = true;
         mw_error error = open_place(master, &opening, why);
+        /* Opening mpi is the collective call, whether it succeeds or not, unless the module cannot
+         * use this MPI. */
+        if (strcmp(opening.place->scheme, "mpi") == 0)
+            *has_joined = error != MW_EUNAVAILABLE;
         if (error != MW_OK)
             return error;
     }
     master->slaves_max = mwi_loop_peers_max(master->loop);
-    return master->slaves_max == 0 ? fail_lonely(settings->has_communicator, why) : MW_OK;
+    return master->slaves_max == 0 ? mwi_job_fail_lonely(settings->has_communicator, why) : MW_OK;
 }
 
 static mw_error open_loop(mw_master *master, const struct mwi_master_settings *settings,
@@ -406,7 +425,14 @@ static int64_t await_slaves(mw_master *master)
     return deadline_ns;
 }
 
-void mwi_master_close(mw_master *master, bool is_finished)
+/* How long closing the transport mpi may wait for ranks, and what happens then. */
+static void set_ending(mw_master *master, int64_t deadline_ns, int status)
+{
+    master->ending.deadline_ns = deadline_ns;
+    master->ending.status = status;
+}
+
+void mwi_master_close(mw_master *master, bool is_finished, int status)
 {
     if (master == NULL)
         return;
@@ -420,10 +446,12 @@ void mwi_master_close(mw_master *master, bool is_finished)
                                                            .role = MWI_ROLE_MASTER,
                                                            .how = "SHUTDOWN",
                                                            .member_id = master->member_id});
+    set_ending(master, deadline_ns, status);
     free_master(master);
 }
 
 void mw_master_close(mw_master *master)
 {
-    mwi_master_close(master, master == NULL || master->broken == MW_OK);
+    bool is_finished = master == NULL || master->broken == MW_OK;
+    mwi_master_close(master, is_finished, is_finished ? 0 : 255);
 }

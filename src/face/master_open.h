@@ -20,7 +20,8 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
 mw_error mwi_master_open_by_options(mw_master **master, const mw_program *program,
                                     mw_options *options, int argc, char **argv) MW_USE_RESULT;
 
-/* Says how the farm ended, for the resource file: whether well. */
-void mwi_master_close(mw_master *master, bool is_finished);
+/* `is_finished` says how the farm ended, for the resource file: whether well. `status` is the exit
+ * status of the master, which becomes that of the MPI job if closing must end it. */
+void mwi_master_close(mw_master *master, bool is_finished, int status);
 
 #endif

@@ -55,7 +55,7 @@ mw_error mw_run_master(const mw_program *program, mw_options *options, int argc,
     error = mw_master_status(master);
     if (error != MW_OK)
         mwi_options_fail(options, error, "%s", mwi_master_sentence(master)->text);
-    mw_master_close(master);
+    mwi_master_close(master, master->broken == MW_OK, *status);
     return error;
 }
 

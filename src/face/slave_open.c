@@ -284,10 +284,14 @@ static mw_error open_parts(mw_slave *slave, struct search *search, bool has_sign
     if (error != MW_OK)
         return error;
     find_origin(&slave->origin, api, place->environment);
-    /* Opening mpi is the collective call, whether it succeeds or not. */
-    *has_joined = settings->mode == MWI_MODE_MPI_SLAVE;
     error = mwi_loop_add(slave->loop, api, place->environment, settings->engine.frame_bytes_max,
                          &search->index, why);
+    /* Opening mpi is the collective call, whether it succeeds or not, unless the module cannot use
+     * this MPI. */
+    *has_joined = settings->mode == MWI_MODE_MPI_SLAVE && error != MW_EUNAVAILABLE;
+    if (error == MW_OK && *has_joined && place->environment == NULL &&
+        mwi_loop_peers_max(slave->loop) == 0)
+        return mwi_job_fail_lonely(false, why);
     if (error == MW_OK && !settings->audit.is_simulated)
         mwi_loop_set_wall_clock(slave->loop);
     return error;

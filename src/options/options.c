@@ -39,6 +39,7 @@ struct mw_options {
     size_t transports_count;
     mw_mpi_environment environment; /* with comm NULL while there is no communicator */
     bool is_alone;                  /* the communicator has one rank, which is the master's */
+    bool ends_job;                  /* the master may end the job of the communicator */
     bool must_decline;
     char master_rank[16];
     char error[512];
@@ -375,11 +376,23 @@ bool mwi_options_names_transport(const mw_options *options, const char *scheme)
     return true;
 }
 
-void mw_options_set_communicator(mw_options *options, void *comm, int master_rank, int ranks_count)
+void mw_options_set_communicator(mw_options *options, void *comm, int master_rank, int ranks_count,
+                                 const char *kind)
 {
     options->is_alone = comm != NULL && ranks_count == 1 && master_rank == 0;
-    options->environment = (mw_mpi_environment){.comm = comm, .master_rank = master_rank};
+    options->environment =
+        (mw_mpi_environment){.comm = comm, .master_rank = master_rank, .kind = kind};
     snprintf(options->master_rank, sizeof options->master_rank, "%d", master_rank);
+}
+
+void mw_options_end_job(mw_options *options, bool ends_job)
+{
+    options->ends_job = ends_job;
+}
+
+bool mwi_options_ends_job(const mw_options *options)
+{
+    return options->ends_job;
 }
 
 void *mwi_options_communicator(const mw_options *options)

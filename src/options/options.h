@@ -71,6 +71,9 @@ void *mwi_options_communicator(const mw_options *options);
 /* Whether that communicator is known to have no rank but the master's. */
 bool mwi_options_is_alone(const mw_options *options);
 
+/* Whether the master may end the job of the communicator's ranks, if one does not come back. */
+bool mwi_options_ends_job(const mw_options *options);
+
 /* The master's rank in that communicator as an address of the transport mpi. Borrowed until the
  * next mw_options_set_communicator. */
 const char *mwi_options_master_rank(const mw_options *options);

@@ -233,6 +233,7 @@ mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw
     settings->mode = mode;
     settings->member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID);
     settings->has_communicator = mwi_options_communicator(options) != NULL;
+    settings->ends_job = settings->has_communicator && mwi_options_ends_job(options);
     settings->wait = mwi_options_wait(options);
     read_engine(&settings->engine, options);
     read_audit(&settings->audit, options, mode, "master");

@@ -109,6 +109,7 @@ struct mwi_master_settings {
     enum mwi_mode mode;
     const char *member_id;
     bool has_communicator; /* of an MPI program that embeds the farm */
+    bool ends_job;         /* closing ends the MPI job if a rank does not come back */
     mw_wait wait;
     struct mwi_engine_settings engine;
     struct mwi_audit_settings audit;

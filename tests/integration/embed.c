@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <mw/mpi.h>
 
@@ -337,6 +338,58 @@ static void no_module(struct rank *rank)
     mw_options_destroy(options);
 }
 
+/* A program that was compiled with another MPI than the module is refused on every rank, before its
+ * communicator is read. The ranks can still decline. */
+static void other_kind(struct rank *rank)
+{
+#ifdef OPEN_MPI
+    const char *other = "MPICH";
+#else
+    const char *other = "Open MPI";
+#endif
+    mw_options *options = make_options(NULL, NULL);
+    mw_program program = {.algorithms = algorithms, .master = take_squares, .user = rank};
+    int no_communicator = 0, status;
+    mw_options_set_communicator(options, &no_communicator, 0, rank->size, other);
+    mw_error error = rank->rank == 0 ? mw_run_master(&program, options, 0, NULL, &status)
+                                     : mw_run_slave(&program, options, 0, NULL, &status);
+    CHECK(rank, error == MW_EUNAVAILABLE);
+    CHECK(rank, strstr(mw_options_error(options), "was compiled with") != NULL);
+    CHECK(rank, mw_options_must_decline(options));
+    CHECK(rank, mw_mpi_decline(MPI_COMM_WORLD) == MW_OK);
+    mw_options_destroy(options);
+    run_good_phase(rank, MPI_COMM_WORLD, 0);
+}
+
+static void never_end(mw_call *call)
+{
+    (void)call;
+    for (;;)
+        pause();
+}
+
+/* Returns with a task out that never ends. */
+static int take_one(mw_master *farm, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    mw_master_submit(farm, &(mw_task){.algorithm = "never_end"}, "");
+    mw_master_submit(farm, &(mw_task){.algorithm = "square"}, "l", (int64_t)2);
+    return mw_master_next(farm) != NULL ? 7 : 1;
+}
+
+/* A master that was allowed to ends the job when a rank does not come back. */
+static void end_job(struct rank *rank)
+{
+    static const mw_algorithm both[] = {{"square", square}, {"never_end", never_end}, {0}};
+    mw_program program = {.algorithms = both, .master = take_one, .user = rank};
+    mw_options *options = make_options("shutdown-timeout", "0.3");
+    int status;
+    mw_mpi_end_job(options, true);
+    (void)mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status);
+    CHECK(rank, false);
+    mw_options_destroy(options);
+}
+
 /* A farm that is served from the program's own loop. MPI has no descriptor to wait for. */
 static void pump(struct rank *rank, mw_options *options)
 {
@@ -441,13 +494,9 @@ static int run_low_levels(void)
 static const struct {
     const char *name;
     void (*run)(struct rank *r);
-} cases[] = {{"again", again},
-             {"disjoint", disjoint},
-             {"declining", declining},
-             {"lonely", lonely},
-             {"bad_options", bad_options},
-             {"pumped", pumped},
-             {"no_module", no_module},
+} cases[] = {{"again", again},         {"disjoint", disjoint},       {"declining", declining},
+             {"lonely", lonely},       {"bad_options", bad_options}, {"pumped", pumped},
+             {"no_module", no_module}, {"other_kind", other_kind},   {"end_job", end_job},
              {"mixed", mixed}};
 
 int main(int argc, char **argv)

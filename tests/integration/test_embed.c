@@ -67,6 +67,21 @@ static void test_no_module(void)
     mwt_crew_destroy(crew);
 }
 
+static void test_other_kind(void)
+{
+    run_case("3", "other_kind");
+}
+
+/* A rank whose task never ends does not keep the job: its status is the master's. */
+static void test_end_job(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *job = mpirun(crew, "3", MWT_EMBED, "end_job", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 7);
+    mwt_crew_destroy(crew);
+}
+
 static void test_low_levels(void)
 {
     run_case("2", "low_levels");
@@ -147,6 +162,8 @@ int main(void)
         {"lonely", test_lonely},
         {"bad options", test_bad_options},
         {"no module", test_no_module},
+        {"other kind", test_other_kind},
+        {"end job", test_end_job},
         {"low levels", test_low_levels},
         {"pumped", test_pumped},
         {"mixed", test_mixed},

@@ -152,6 +152,24 @@ static void test_foreign_module(void)
     mwt_crew_destroy(alone.crew);
 }
 
+/* A program of another MPI than the module's gets a sentence, and does not crash. */
+static void test_other_mpi(void)
+{
+#ifdef MWT_OTHER_MPI
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *program =
+        mwt_run_program(crew, MWT_OTHER_MPI, "--mw-transport", "mpi", NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(program), 2);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(mwt_output(program, MWT_ERR), "but the MPI module of this mw was built for "));
+    mwt_crew_destroy(crew);
+#else
+    mwt_not_run("other MPI", "it needs both Open MPI and MPICH");
+#endif
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -160,6 +178,7 @@ int main(void)
         {"missing module", test_missing_module},
         {"broken module", test_broken_module},
         {"foreign module", test_foreign_module},
+        {"other MPI", test_other_mpi},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("module", tests);

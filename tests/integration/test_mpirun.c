@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hello.h"
@@ -239,6 +240,43 @@ static void test_killed_rank(void)
     mwt_crew_destroy(crew);
 }
 
+/* A task that never ends does not keep the job: when --mw-shutdown-timeout is over the master ends
+ * it, and says so. The status is the master's. */
+static void test_endless_task(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *gate = mwt_path(crew, "gate");
+    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+
+    struct mwt_process *farm =
+        mpirun_with(crew, "3", mwt_format(crew, "FARM_GATE=%s", gate),
+                    MWT_ARGV("env", "FARM=hasty", MWT_FARM, "--mw-quiet", "--mw-shutdown-timeout",
+                             "0.3", "gate:1,echo", "2"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
+    CU_ASSERT_EQUAL(
+        mwt_count(mwt_output(farm, MWT_ERR), "mwt_farm: a rank has not come back from its task"),
+        1);
+    mwt_crew_destroy(crew);
+}
+
+/* A rank whose task overran its time limit comes back late. The master has handled that, so it does
+ * not make the job fail. */
+static void test_late_rank(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm =
+        mpirun(crew, "2",
+               MWT_ARGV(MWT_POLICY_FARM, "--mw-quiet", "policy=attempts:1,limit:0.2",
+                        "task=nap,1000", "take=1"));
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_OUT), "unrunnable"));
+    CU_ASSERT_PTR_NULL(strstr(mwt_output(farm, MWT_ERR), "the master is gone"));
+    mwt_crew_destroy(crew);
+}
+
 /* The same under Slurm. */
 static void test_srun(void)
 {
@@ -272,6 +310,8 @@ int main(void)
         {"audit files", test_audit_files},
         {"audit by default", test_audit_by_default},
         {"killed rank", test_killed_rank},
+        {"endless task", test_endless_task},
+        {"late rank", test_late_rank},
         {"srun", test_srun},
         CU_TEST_INFO_NULL,
     };

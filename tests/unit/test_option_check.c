@@ -197,7 +197,7 @@ static void test_communicator(void)
     for (size_t i = 0; i < MWT_COUNT_OF(cases); i++) {
         mw_options *options = mwt_options_make();
 
-        mw_options_set_communicator(options, &comm, 3, 0);
+        mw_options_set_communicator(options, &comm, 3, 0, NULL);
         if (i % 2 == 0)
             CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, cases[i].name, cases[i].value), MW_OK);
@@ -228,11 +228,11 @@ static void test_after_a_communicator(void)
         mwt_environment_clear();
         setenv(cases[i].variable, cases[i].value, 1);
         CU_ASSERT_EQUAL(mw_options_environment(options), MW_OK);
-        mw_options_set_communicator(options, &comm, 0, 0);
+        mw_options_set_communicator(options, &comm, 0, 0, NULL);
         CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
-        mw_options_set_communicator(options, NULL, 0, 0);
+        mw_options_set_communicator(options, NULL, 0, 0, NULL);
         CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
 
         CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), cases[i].mode);
@@ -252,7 +252,7 @@ static void test_communicator_and_transport(void)
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "here"), MW_OK);
     CU_ASSERT_EQUAL(mwi_check_options(options), MW_OK);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_CUSTOM);
-    mw_options_set_communicator(options, &comm, 0, 0);
+    mw_options_set_communicator(options, &comm, 0, 0, NULL);
 
     CU_ASSERT_EQUAL(mwi_check_options(options), MW_EUSAGE);
     mwt_check_contains(mw_options_error(options),

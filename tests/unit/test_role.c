@@ -135,18 +135,18 @@ static void test_embedded(void)
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, second, false), MWI_MODE_MPI_SLAVE);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, unknown, false), MWI_MODE_MPI_MASTER);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, unknown, true), MWI_MODE_MPI_SLAVE);
-    mw_options_set_communicator(options, &comm, 0, 1);
+    mw_options_set_communicator(options, &comm, 0, 1, NULL);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, second, false), MWI_MODE_SERIAL);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
-    mw_options_set_communicator(options, &comm, 1, 1);
+    mw_options_set_communicator(options, &comm, 1, 1, NULL);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
-    mw_options_set_communicator(options, &comm, 1, 2);
+    mw_options_set_communicator(options, &comm, 1, 2, NULL);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MPI_MASTER);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
     CU_ASSERT_EQUAL(mw_options_set(options, "transport", "mpi,tcp"), MW_OK);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_MIXED_MASTER);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, true), MWI_MODE_MPI_SLAVE);
-    mw_options_set_communicator(options, NULL, 0, 0);
+    mw_options_set_communicator(options, NULL, 0, 0, NULL);
     CU_ASSERT_EQUAL(mw_options_set(options, "transport", "tcp"), MW_OK);
     CU_ASSERT_EQUAL(mwi_role_mode_embedded(options, alone, false), MWI_MODE_TCP_MASTER);
 
@@ -181,10 +181,10 @@ static void test_is_slave(void)
     set_world("4", "0");
     check_is_slave(options, false);
     set_world("4", "2");
-    mw_options_set_communicator(options, &comm, 1, 0);
+    mw_options_set_communicator(options, &comm, 1, 0, NULL);
     CU_ASSERT_EQUAL(mw_options_is_slave(options, &is_slave), MW_ESTATE);
     CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "rank 1 of the MPI communicator"));
-    mw_options_set_communicator(options, NULL, 0, 0);
+    mw_options_set_communicator(options, NULL, 0, 0, NULL);
     CU_ASSERT_EQUAL(mw_options_set(options, "local", "2"), MW_OK);
     check_is_slave(options, false);
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &mw_sim_transport, NULL, "x"), MW_OK);

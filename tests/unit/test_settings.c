@@ -136,7 +136,7 @@ static void test_mpi_places(void)
 {
     int comm = 0;
     mw_options *options = mwt_options_make();
-    mw_options_set_communicator(options, &comm, 7, 0);
+    mw_options_set_communicator(options, &comm, 7, 0, NULL);
 
     struct mwi_master_settings mixed = read_master(options, MWI_MODE_MIXED_MASTER);
     struct mwi_slave_settings slave = read_slave(options, MWI_MODE_MPI_SLAVE);
@@ -149,7 +149,7 @@ static void test_mpi_places(void)
     CU_ASSERT_PTR_EQUAL(mixed.places[1].environment, mwi_options_communicator(options));
     CU_ASSERT_STRING_EQUAL(slave.place.scheme, "mpi");
     CU_ASSERT_STRING_EQUAL(slave.place.address, "7");
-    mw_options_set_communicator(options, NULL, 0, 0);
+    mw_options_set_communicator(options, NULL, 0, 0, NULL);
     slave = read_slave(options, MWI_MODE_MPI_SLAVE);
     CU_ASSERT_PTR_NULL(slave.place.environment);
     CU_ASSERT_STRING_EQUAL(slave.place.address, "0");

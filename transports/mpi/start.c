@@ -27,6 +27,9 @@
 #define OWN_KIND "MPICH"
 #endif
 
+/* Room for the text of any MPI: Open MPI promises at most 256 bytes, and MPICH writes thousands. */
+#define VERSION_BYTES 16384
+
 /* The kind, and a word of the text of MPI_Get_library_version that tells it. */
 static const char *const kinds[][2] = {
     {"Open MPI", "Open MPI"}, {"Open MPI", "Spectrum MPI"}, {"MPICH", "MPICH"},
@@ -44,7 +47,7 @@ bool mwi_mpi_start_is_usable(void)
 
 void mwi_mpi_start_name(char *name, size_t size)
 {
-    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    char text[VERSION_BYTES] = "";
     int length = 0;
     MPI_Get_library_version(text, &length);
     text[strcspn(text, ",\n")] = '\0';
