@@ -41,7 +41,7 @@ static const struct {
     const char *what;
 } optional[] = {
     {"tcp", "this mw was built without TCP (MW_WITH_TCP=OFF), and local mode needs it too: use "
-            "--mw-transport mpi, or a build with libevent"},
+            "--mw-transport mpi or --mw-local 0, or a build with libevent"},
 #ifndef MW_WITH_MPI
     {"mpi",
      "this mw was built without MPI (MW_WITH_MPI=OFF): use --mw-transport tcp or local, or a "
