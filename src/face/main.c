@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
 #include "base/utf8.h"
 #include "face/job.h"
 #include "face/master_loop.h"
@@ -161,6 +162,8 @@ static int run_master(const mw_program *program, const mw_options *options,
     } else {
         returned = program->master(master, launch->argc, launch->argv);
     }
+    if (mwi_loop_is_disowned(master->loop))
+        return returned;
     flush_output();
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
@@ -197,6 +200,8 @@ static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, con
 static int run_opened_slave(mw_slave *slave, const struct launch *launch, const char *output)
 {
     int returned = run_slave_algorithm(slave, launch, output);
+    if (mwi_loop_is_disowned(slave->loop))
+        return returned;
     mw_error why = mwi_slave_check(slave);
     bool is_dropped = why == MW_EGONE && launch->job.api != NULL;
     if (why != MW_OK && !is_dropped)
@@ -207,13 +212,16 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch, const 
     return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
 }
 
-/* The same for a slave that others have started: the commands of its tasks end with it. */
+/* The same for a slave that others have started: the commands of its tasks end with it, but not
+ * with a process that a task has forked off. */
 static int run_guest(mw_slave *slave, const struct launch *launch, const char *output)
 {
     struct mwi_commands commands;
     mwi_commands_begin(&commands);
     mwi_signals_set_last_act(end_commands, &commands);
     int status = run_opened_slave(slave, launch, output);
+    if (getpid() != commands.self)
+        return status;
     mwi_signals_set_last_act(NULL, NULL);
     mwi_commands_end(&commands);
     mwi_commands_fini(&commands);
@@ -246,8 +254,13 @@ static int run_mode(const mw_program *program, const mw_options *options,
     }
     if (mwi_options_text(options, MWI_OPTION_AUDIT_FILE) != NULL)
         mwi_signals_keep_hangup();
+    /* A process that an algorithm forks off does not keep the farm's sockets. */
+    static const bool is_closed = true;
+    struct mwi_fork_guard guard;
+    mwi_fork_guard_init(&guard, &is_closed, NULL, NULL);
     int status = mwi_role_is_slave(mode) ? run_slave(program, options, launch, mode)
                                          : run_master(program, options, launch, mode);
+    mwi_fork_guard_fini(&guard);
     mwi_signals_restore();
     return status;
 }
@@ -269,8 +282,11 @@ static int run_rank(const mw_program *program, const mw_options *options, struct
         mwi_job_end(&launch->job);
         mode = MWI_MODE_LOCAL;
     }
+    pid_t rank = getpid();
     int status = run_mode(program, options, launch, mode);
-    mwi_job_end(&launch->job);
+    /* A process that an algorithm has forked off is no rank. */
+    if (getpid() == rank)
+        mwi_job_end(&launch->job);
     return status;
 }
 

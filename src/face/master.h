@@ -7,6 +7,7 @@
 #ifndef MWI_MASTER_H
 #define MWI_MASTER_H
 
+#include "base/fork_guard.h"
 #include "engine/master_engine.h"
 #include "face/serial.h"
 #include "loop/announce.h"
@@ -27,6 +28,7 @@ struct mw_master {
     struct mwi_master_engine engine;
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
+    struct mwi_fork_guard guard;
     struct mwi_executable *executable; /* that slaves run; NULL until it is found */
     struct mwi_local *local;           /* a chore of the loop; NULL unless in local mode */
     struct mwi_serial *serial;         /* NULL unless a slave runs in this process */

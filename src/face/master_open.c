@@ -301,6 +301,17 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     return error;
 }
 
+/* In a process that an algorithm has forked off: the farm is the parent's. */
+static void lose_master(void *context)
+{
+    mw_master *master = context;
+    master->broken = MW_ESTATE;
+    master->error = mwi_loop_why_disowned;
+    master->broken_sentence = mwi_loop_why_disowned;
+    if (master->loop != NULL)
+        mwi_loop_disown(master->loop);
+}
+
 static void close_chores(mw_master *master, int64_t deadline_ns)
 {
     if (master->has_signals)
@@ -310,6 +321,7 @@ static void close_chores(mw_master *master, int64_t deadline_ns)
 
 static void free_master(mw_master *master)
 {
+    mwi_fork_guard_fini(&master->guard);
     mwi_loop_close(master->loop);
     mwi_serial_destroy(master->serial);
     mwi_audit_file_close(master->trail);
@@ -340,6 +352,7 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
         return error;
     }
     opened->has_signals = has_signals;
+    mwi_fork_guard_init(&opened->guard, NULL, lose_master, opened);
     why->text[0] = '\0';
     error = open_parts(opened, settings, has_signals, has_joined, why);
     if (error != MW_OK) {
@@ -434,7 +447,7 @@ static void set_ending(mw_master *master, int64_t deadline_ns, int status)
 
 void mwi_master_close(mw_master *master, bool is_finished, int status)
 {
-    if (master == NULL)
+    if (master == NULL || mwi_loop_is_disowned(master->loop))
         return;
     struct mwi_chores *chores = mwi_loop_chores(master->loop);
     mwi_chores_stop(chores, is_finished);

@@ -6,6 +6,7 @@
 #ifndef MWI_SLAVE_H
 #define MWI_SLAVE_H
 
+#include "base/fork_guard.h"
 #include "engine/slave_engine.h"
 #include "loop/loop.h"
 #include "options/settings.h"
@@ -19,9 +20,10 @@ struct mw_slave {
     struct mwi_greeting_origin origin; /* where it runs; the engine tells the master */
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
+    struct mwi_fork_guard guard;
     struct mwi_values values; /* of the task that runs: its arguments */
     bool has_signals;         /* signals of the process ask this slave to end */
-    bool is_running;          /* a task algorithm runs */
+    bool is_running;          /* a task algorithm runs, which the guard reads */
     bool has_left;            /* the slave algorithm returned while the master was there */
     int64_t last_turn_ns;     /* when the network was last polled */
     mw_error broken;          /* MW_OK, or the error after which the slave cannot go on */

@@ -362,8 +362,19 @@ static const char *ending(const mw_slave *slave)
     }
 }
 
+/* In a process that an algorithm has forked off: it must run no task that the parent has. */
+static void lose_slave(void *context)
+{
+    mw_slave *slave = context;
+    slave->broken = MW_ESTATE;
+    slave->error = mwi_loop_why_disowned;
+    if (slave->loop != NULL)
+        mwi_loop_disown(slave->loop);
+}
+
 static void free_slave(mw_slave *slave)
 {
+    mwi_fork_guard_fini(&slave->guard);
     mwi_loop_close(slave->loop);
     mwi_audit_file_close(slave->trail);
     mwi_slave_engine_fini(&slave->engine);
@@ -387,6 +398,7 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
         return error;
     }
     opened->has_signals = has_signals;
+    mwi_fork_guard_init(&opened->guard, &opened->is_running, lose_slave, opened);
     why->text[0] = '\0';
     error = open_parts(opened, &search, has_signals, has_joined, why);
     if (error != MW_OK) {
@@ -435,7 +447,7 @@ mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *
 
 void mw_slave_close(mw_slave *slave)
 {
-    if (slave == NULL)
+    if (slave == NULL || mwi_loop_is_disowned(slave->loop))
         return;
     slave->has_left = slave->engine.phase == MWI_PHASE_READY;
     bool has_returned = slave->has_left && slave->broken != MW_EINTERRUPTED;

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
 #include "loop/family.h"
 #include "loop/signals.h"
 
@@ -111,12 +112,12 @@ static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan 
     pid_t parent = getpid();
     char **environment = make_environment(variable, sizeof variable, plan->mark);
     child->has_own_session = plan->has_own_session;
-    child->pid = environment == NULL ? -1 : fork();
+    child->pid = environment == NULL ? -1 : mwi_fork_guard_fork();
     if (child->pid == 0)
         become_slave(plan, environment, parent, sockets[1], report[1]);
     int number = child->pid < 0 ? errno : 0;
     free(environment);
-    close(report[1]);
+    mwi_fork_guard_close(report[1]);
     if (number == 0)
         number = exec_error(report[0]);
     if (number == 0)
@@ -126,13 +127,25 @@ static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan 
     return fail(why, plan->path, number);
 }
 
+/* The pipe that says whether exec succeeded: its end is awaited, so no process that another thread
+ * forks off may keep it. False with errno. */
+static bool open_report(int report[2])
+{
+    mwi_fork_guard_begin();
+    int made = pipe2(report, O_CLOEXEC);
+    report[1] = mwi_fork_guard_opened(made == 0 ? report[1] : -1);
+    if (made == 0 && report[1] < 0)
+        close(report[0]);
+    return report[1] >= 0;
+}
+
 mw_error mwi_child_start(struct mwi_child *child, const struct mwi_child_plan *plan, mw_reason *why)
 {
     int sockets[2], report[2];
     char channel[40];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
         return fail(why, plan->path, errno);
-    if (pipe2(report, O_CLOEXEC) != 0) {
+    if (!open_report(report)) {
         int number = errno;
         close(sockets[0]);
         close(sockets[1]);

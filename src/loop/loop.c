@@ -58,7 +58,8 @@ struct mwi_loop {
     int fd; /* see mwi_loop_fd; -1 if there is none, or nobody has asked yet */
     bool is_fd_asked;
     struct outer_set outer;
-    bool is_due;    /* a poll may find events that no descriptor reports */
+    bool is_due; /* a poll may find events that no descriptor reports */
+    bool is_disowned;
     mw_error error; /* why the engine or the loop cannot go on; stays */
     struct mwi_loop_times times;
     int64_t waited_ns; /* in a turn: when the last wait ended; it ends with the first event */
@@ -89,12 +90,15 @@ static bool is_unsendable(const struct mwi_loop *loop, mw_peer peer)
     return false;
 }
 
+const mw_reason mwi_loop_why_disowned = {
+    "an algorithm has forked off this process, and the farm belongs to its parent"};
+
 static void send_frame(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 {
     /* A frame that could not be queued is missing: none may follow it. */
     mw_error error = MW_EPEER;
     loop->is_due = true;
-    if (!is_unsendable(loop, effect->peer))
+    if (!loop->is_disowned && !is_unsendable(loop, effect->peer))
         error = mwi_carriers_send(&loop->carriers, effect->peer, effect->frame, effect->size,
                                   effect->body.release == NULL ? NULL : &effect->body);
     if (error != MW_OK) {
@@ -110,7 +114,8 @@ static void send_frame(struct mwi_loop *loop, struct mwi_effect_entry *effect)
 static void drop_peer(struct mwi_loop *loop, mw_peer peer)
 {
     loop->is_due = true;
-    mwi_carriers_drop(&loop->carriers, peer);
+    if (!loop->is_disowned)
+        mwi_carriers_drop(&loop->carriers, peer);
 }
 
 static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *effect)
@@ -124,12 +129,13 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *eff
         break;
     case MWI_EFFECT_LOST:
         loop->events_count++;
-        if (loop->engine.lost != NULL)
+        if (loop->engine.lost != NULL && !loop->is_disowned)
             loop->engine.lost(loop->engine.lost_context, effect->peer, effect->was_useful,
                               effect->loss);
         break;
     case MWI_EFFECT_AUDIT:
-        mwi_audit_file_write(loop->audit, &effect->record);
+        if (!loop->is_disowned)
+            mwi_audit_file_write(loop->audit, &effect->record);
         break;
     }
 }
@@ -224,7 +230,7 @@ mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *eng
 
 void mwi_loop_close(struct mwi_loop *loop)
 {
-    if (loop == NULL)
+    if (loop == NULL || loop->is_disowned)
         return;
     mwi_chores_close(&loop->chores, INT64_MIN);
     mwi_carriers_fini(&loop->carriers);
@@ -232,6 +238,16 @@ void mwi_loop_close(struct mwi_loop *loop)
     mwi_descriptors_close(loop->descriptors);
     free(loop->unsendable.items);
     free(loop);
+}
+
+void mwi_loop_disown(struct mwi_loop *loop)
+{
+    loop->is_disowned = true;
+}
+
+bool mwi_loop_is_disowned(const struct mwi_loop *loop)
+{
+    return loop->is_disowned;
 }
 
 mw_error mwi_loop_open_descriptors(struct mwi_loop *loop, mw_reason *why)
@@ -388,6 +404,10 @@ static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_r
 mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_eventful,
                        mw_reason *why)
 {
+    if (loop->is_disowned) {
+        *why = mwi_loop_why_disowned;
+        return MW_ESTATE;
+    }
     uint64_t before = loop->events_count;
     int64_t began_ns = mwi_loop_now(loop);
     begin_turn(loop, began_ns);
@@ -477,6 +497,8 @@ void mwi_loop_set_wall_clock(struct mwi_loop *loop)
 
 void mwi_loop_audit(struct mwi_loop *loop, struct mwi_audit_record record)
 {
+    if (loop->is_disowned)
+        return;
     record.time_ns = mwi_loop_now(loop);
     mwi_audit_file_write(loop->audit, &record);
 }

@@ -36,6 +36,15 @@ struct mwi_loop_engine {
 mw_error mwi_loop_open(struct mwi_loop **loop, const struct mwi_loop_engine *engine, mw_wait wait,
                        struct mwi_audit_file *audit);
 
+/* This process was forked off by the one that has opened the loop, and the loop is the other's.
+ * From now on a turn fails with MW_ESTATE, nothing is sent, dropped or audited, and close leaves
+ * everything as it is. mwi_loop_disown is safe in a signal handler. */
+void mwi_loop_disown(struct mwi_loop *loop);
+bool mwi_loop_is_disowned(const struct mwi_loop *loop);
+
+/* The sentence for that. */
+extern const mw_reason mwi_loop_why_disowned;
+
 /* Closes the chores, without waiting for them, and the transports. NULL is legal. */
 void mwi_loop_close(struct mwi_loop *loop);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
 #include "options/file_pattern.h"
 
 #define OPTION "--mw-slave-output"
@@ -51,7 +52,7 @@ static void flush_streams(void)
 static bool put(int fd, int number, int *saved)
 {
     *saved = fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    return *saved >= 0 && dup2(fd, number) == number;
+    return *saved >= 0 && mwi_fork_guard_note(*saved) && dup2(fd, number) == number;
 }
 
 static void put_back(int number, int *saved)
@@ -59,7 +60,7 @@ static void put_back(int number, int *saved)
     if (*saved < 0)
         return;
     (void)dup2(*saved, number);
-    close(*saved);
+    mwi_fork_guard_close(*saved);
     *saved = -1;
 }
 

@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
+
 /* How long the writes of a turn may wait for a reader, all together. */
 #define PATIENCE_MS 400
 /* A terminal that poll calls writable takes that much without blocking. */
@@ -56,6 +58,15 @@ static bool is_same(const struct mwi_outlet *outlet, const struct stat *status)
     return status->st_dev == outlet->device && status->st_ino == outlet->inode;
 }
 
+/* A daemon that an algorithm forks off closes its standard streams, and so lets go of the pipe or
+ * terminal; it must not keep it by ours. */
+static void own(struct mwi_outlet *outlet, int fd)
+{
+    outlet->fd = fd;
+    outlet->is_own = true;
+    (void)mwi_fork_guard_note(fd);
+}
+
 /* Pipes and terminals get a description of their own, all others are written to as they are. */
 static void take_standard_error(struct mwi_outlet *outlet)
 {
@@ -67,10 +78,9 @@ static void take_standard_error(struct mwi_outlet *outlet)
     if (outlet->type != MWI_OUTLET_PIPE && outlet->type != MWI_OUTLET_TERMINAL)
         return;
     int fd = open("/proc/self/fd/2", OPEN_FLAGS);
-    outlet->is_own = fd >= 0;
     outlet->can_block = fd < 0;
-    if (outlet->is_own)
-        outlet->fd = fd;
+    if (fd >= 0)
+        own(outlet, fd);
 }
 
 static bool is_fifo(const char *path)
@@ -90,7 +100,7 @@ static void open_path(struct mwi_outlet *outlet)
         outlet->error = is_unread ? 0 : errno;
         return;
     }
-    outlet->is_own = true;
+    own(outlet, outlet->fd);
     if (fstat(outlet->fd, &status) == 0)
         remember(outlet, &status);
 }
@@ -265,10 +275,10 @@ bool mwi_outlet_look(struct mwi_outlet *outlet)
 
 bool mwi_outlet_shut(struct mwi_outlet *outlet)
 {
-    bool is_written = !outlet->is_own || close(outlet->fd) == 0 || errno == EINTR;
+    int error = outlet->is_own ? mwi_fork_guard_close(outlet->fd) : 0;
     outlet->fd = -1;
     outlet->is_own = false;
-    return is_written;
+    return error == 0 || error == EINTR;
 }
 
 void mwi_outlet_close(struct mwi_outlet *outlet)

@@ -4,6 +4,7 @@
  * that its algorithms start. handing_farm.c is the farm.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mwt_process.h"
@@ -112,12 +113,130 @@ static void test_twice(void)
     mwt_crew_destroy(crew);
 }
 
+/* Without this the end of a process that leaves a farm to its parent would be a leak. */
+#define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
+
+static struct mwt_process *start_tcp(struct mwt_crew *crew, const char *const *rest,
+                                     const char *variable)
+{
+    const char *argv[16] = {MWT_HANDING_FARM, "--mw-resource-file", mwt_path(crew, "farm.rsc")};
+    for (size_t i = 3; *rest != NULL && i < 15; i++)
+        argv[i] = *rest++;
+    return mwt_start(
+        crew, &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(NO_LEAK_CHECK, variable)});
+}
+
+static struct mwt_process *start_master(struct mwt_crew *crew, const char *port, const char *what,
+                                        const char *rest)
+{
+    return start_tcp(crew,
+                     MWT_ARGV("--mw-master", "--mw-master-host", "127.0.0.1", "--mw-master-port",
+                              port, what, rest),
+                     NULL);
+}
+
+/* The process that an algorithm of `farm` has forked off. */
+static struct mwt_process *find_helper(struct mwt_crew *crew, struct mwt_process *farm)
+{
+    const char *line = mwt_await_line(farm, MWT_ERR, "helper ");
+    return mwt_adopt(crew, line == NULL ? 0 : (pid_t)atol(line + strlen("helper ")));
+}
+
+/* A task has forked off a process that goes on, and its slave is killed. The master notices that at
+ * once, and another slave gets the task. */
+static void check_helper_of_task(const char *kind)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, "0", "die", mwt_path(crew, "mark"));
+    struct mwt_process *slave = start_tcp(crew, MWT_ARGV("--mw-slave"), kind);
+    struct mwt_process *helper = find_helper(crew, slave);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), -SIGKILL);
+
+    struct mwt_process *other = start_tcp(crew, MWT_ARGV("--mw-slave"), kind);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
+    CU_ASSERT_STRING_EQUAL(mwt_output(master, MWT_OUT), "line: here\n");
+    CU_ASSERT_EQUAL(mwt_await_end(other), 0);
+    CU_ASSERT_FALSE(mwt_has_ended(helper));
+    mwt_kill(helper, SIGKILL);
+    mwt_crew_destroy(crew);
+}
+
+static void test_helper_of_task(void)
+{
+    check_helper_of_task(NULL);
+    check_helper_of_task("HANDING=embedded");
+}
+
+/* The master has forked off a process that goes on, and is killed. Its slave notices that at once,
+ * and the port is free. */
+static void test_helper_of_master(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    char port[16] = "";
+    struct mwt_process *master = start_master(crew, "0", "end", NULL);
+    const char *line = mwt_await_line(master, MWT_ERR, "127.0.0.1:");
+    if (line != NULL)
+        snprintf(port, sizeof port, "%d", atoi(strstr(line, "127.0.0.1:") + strlen("127.0.0.1:")));
+    struct mwt_process *slave = start_tcp(crew, MWT_ARGV("--mw-slave"), NULL);
+    struct mwt_process *helper = find_helper(crew, master);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), -SIGKILL);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
+    struct mwt_process *next = start_master(crew, port, "master", "echo here");
+
+    CU_ASSERT_EQUAL(mwt_await_end(next), 0);
+    CU_ASSERT_STRING_EQUAL(mwt_output(next, MWT_OUT), "line: here\n");
+    CU_ASSERT_FALSE(mwt_has_ended(helper));
+    mwt_kill(helper, SIGKILL);
+    mwt_crew_destroy(crew);
+}
+
+/* Processes that were forked off by algorithms, and return from them, end without a trace: no
+ * result is doubled, no slave is ended, and the trail ends once. */
+static void check_no_trace(const struct mwt_process *process)
+{
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(process, MWT_ERR), "FINI"), 1);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(process, MWT_ERR), "handing_farm:"), 0);
+}
+
+static void test_returning_locally(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *farm = start_tcp(crew, MWT_ARGV("--mw-local", "2", "return"), NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    check_no_trace(farm);
+    mwt_crew_destroy(crew);
+}
+
+static void test_returning(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, "0", "return", NULL);
+    struct mwt_process *slave = start_tcp(crew, MWT_ARGV("--mw-slave"), NULL);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    check_no_trace(master);
+    check_no_trace(slave);
+    mwt_crew_destroy(crew);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"signals", test_signals}, {"endless producer", test_endless_producer},
-        {"ending", test_ending},   {"background", test_background},
-        {"twice", test_twice},     CU_TEST_INFO_NULL,
+        {"signals", test_signals},
+        {"endless producer", test_endless_producer},
+        {"ending", test_ending},
+        {"background", test_background},
+        {"twice", test_twice},
+        {"helper of a task", test_helper_of_task},
+        {"helper of the master", test_helper_of_master},
+        {"returning locally", test_returning_locally},
+        {"returning", test_returning},
+        CU_TEST_INFO_NULL,
     };
 
     return mwt_run("handing", tests);

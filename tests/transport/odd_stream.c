@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "base/fork_guard.h"
 
 enum phase { PHASE_WRITES, PHASE_AWAITS, PHASE_OPEN };
 
@@ -114,7 +115,7 @@ static void close_odd(struct mwi_tcp_stream *stream)
 {
     struct odd_stream *odd = (struct odd_stream *)stream;
     odd->plan->open_count--;
-    close(stream->fd);
+    mwi_fork_guard_close(stream->fd);
     free(odd);
 }
 

@@ -23,9 +23,9 @@ OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket
     select epoll_wait fork execv system getrandom rand random srand exit abort signal sigaction""".split()
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
 # Files that are written and read below the loop, and the clock, which only transports, loop and face may read.
-MAY_REACH_OUT = {"base/clock", "record/disk_file", "record/outlet", "record/resource_file"}
+MAY_REACH_OUT = {"base/clock", "base/fork_guard", "record/disk_file", "record/outlet", "record/resource_file"}
 # A signal handler and an exit handler reach nothing but what is global.
-MAY_BE_GLOBAL = {"loop/signals", "face/job"}
+MAY_BE_GLOBAL = {"base/fork_guard", "loop/signals", "face/job"}
 
 problems = []
 

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/body.h"
+#include "base/fork_guard.h"
 #include "dial.h"
 #include "linger.h"
 #include "socket.h"
@@ -399,7 +399,7 @@ static bool start(struct mwi_tcp_conn *conn, int fd, bool is_server, const char 
     struct mwi_tcp_hub *hub = conn->hub;
     conn->stream = hub->open_stream(hub->stream_context, fd, is_server);
     if (conn->stream == NULL) {
-        close(fd);
+        mwi_fork_guard_close(fd);
         return false;
     }
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
@@ -446,7 +446,7 @@ void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
 {
     struct mwi_tcp_conn *conn = create(hub);
     if (conn == NULL)
-        close(fd);
+        mwi_fork_guard_close(fd);
     else if (!start(conn, fd, true, name))
         mwi_tcp_conn_bury(conn);
 }

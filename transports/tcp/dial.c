@@ -14,8 +14,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/fork_guard.h"
 #include "resolve.h"
 #include "socket.h"
 
@@ -43,7 +43,7 @@ void mwi_tcp_dial_destroy(struct mwi_tcp_dial *dial)
     if (dial->event != NULL)
         event_free(dial->event);
     if (dial->fd >= 0)
-        close(dial->fd);
+        mwi_fork_guard_close(dial->fd);
     mwi_tcp_resolve_destroy(dial->resolve);
     if (dial->found != NULL)
         evutil_freeaddrinfo(dial->found);
@@ -74,7 +74,7 @@ static void give_up_attempt(struct mwi_tcp_dial *dial, int error)
     dial->error = error;
     event_free(dial->event);
     dial->event = NULL;
-    close(dial->fd);
+    mwi_fork_guard_close(dial->fd);
     dial->fd = -1;
 }
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "address.h"
+#include "base/fork_guard.h"
 #include "conn.h"
 #include "mirror.h"
 #include "socket.h"
@@ -66,9 +66,9 @@ static bool accept_one(struct mwi_tcp_listener_entry *listener)
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     char name[128];
-
-    int fd =
-        accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    mwi_fork_guard_begin();
+    int fd = mwi_fork_guard_opened(
+        accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             rest(listener->all);
@@ -115,7 +115,7 @@ mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
 
 failed:
     free(one);
-    close(fd);
+    mwi_fork_guard_close(fd);
     return MW_ENOMEM;
 }
 
@@ -126,7 +126,7 @@ void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
         listeners->first = one->next;
         event_free(one->event);
         mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, 0);
-        close(one->fd);
+        mwi_fork_guard_close(one->fd);
         free(one);
     }
     if (listeners->resume != NULL)

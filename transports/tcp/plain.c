@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "base/fork_guard.h"
 
 struct plain {
     struct mwi_tcp_stream stream;
@@ -48,7 +49,7 @@ static unsigned wants_plain(const struct mwi_tcp_stream *stream)
 
 static void close_plain(struct mwi_tcp_stream *stream)
 {
-    close(stream->fd);
+    mwi_fork_guard_close(stream->fd);
     free(stream);
 }
 

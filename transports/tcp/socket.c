@@ -2,7 +2,8 @@
  *
  * Sockets and their options. dial.c, listener.c, conn.c, linger.c, ending.c and tcp.c call it.
  *
- * Invariants: no other file calls socket or setsockopt. Keepalive finds a host that dies while
+ * Invariants: no other file calls socket or setsockopt. A socket is noted in base/fork_guard from
+ * its beginning, and mwi_fork_guard_close ends it. Keepalive finds a host that dies while
  * nothing is on its way to it. TCP_USER_TIMEOUT, its usual companion, is not set: it also kills a
  * connection whose other end is alive but does not read for that long, such as a slave that
  * computes. watch.c does its work instead. A new option of TCP goes into mwi_tcp_socket_tune.
@@ -18,7 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "base/fork_guard.h"
 
 /* The first probe is sent after 20 s without input, the next ones every 10 s. After the third one
  * without an answer the host is given up, which makes 50 s. */
@@ -71,18 +73,22 @@ bool mwi_tcp_socket_discard(int fd, void *scratch, size_t size, size_t *total)
     return taken > 0;
 }
 
+static int open_socket(int family)
+{
+    mwi_fork_guard_begin();
+    return mwi_fork_guard_opened(socket(family, SOCKET_FLAGS, 0));
+}
+
 static int open_listening(const struct sockaddr *address, socklen_t length, bool has_both_families)
 {
-    int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
+    int fd = open_socket(address->sa_family);
     if (fd < 0)
         return -1;
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (has_both_families)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (bind(fd, address, length) != 0 || listen(fd, SOMAXCONN) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
+        mwi_fork_guard_close(fd);
         return -1;
     }
     return fd;
@@ -192,7 +198,7 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
     }
     if (getsockname(opened, (struct sockaddr *)&own, &length) != 0) {
         int error = errno;
-        close(opened);
+        mwi_fork_guard_close(opened);
         return report_failure(address, strerror(error), why);
     }
     mwi_tcp_address_format_bound((struct sockaddr *)&own, bound, size);
@@ -202,13 +208,11 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
 
 int mwi_tcp_socket_connect(const struct sockaddr *address, socklen_t length)
 {
-    int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
+    int fd = open_socket(address->sa_family);
     if (fd < 0)
         return -1;
     if (connect(fd, address, length) != 0 && errno != EINPROGRESS && errno != EINTR) {
-        int error = errno;
-        close(fd);
-        errno = error;
+        mwi_fork_guard_close(fd);
         return -1;
     }
     return fd;
@@ -236,6 +240,10 @@ mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why)
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
         return refuse(fd, "cannot be made non-blocking", why);
+    if (!mwi_fork_guard_note(fd)) {
+        snprintf(why->text, sizeof why->text, "%s", mw_error_text(MW_ENOMEM));
+        return MW_ENOMEM;
+    }
     mwi_tcp_socket_tune(fd);
     return MW_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes, adopts, tunes and asks sockets. All of them are non-blocking and closed on exec.
+ * Makes, adopts, tunes and asks sockets. All of them are non-blocking, closed on exec, and noted
+ * for processes that only fork: mwi_fork_guard_close closes them.
  */
 #ifndef MWI_TCP_SOCKET_H
 #define MWI_TCP_SOCKET_H
@@ -23,7 +24,8 @@ mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, c
 int mwi_tcp_socket_connect(const struct sockaddr *address, socklen_t length);
 
 /* Makes a connected stream socket of somebody else non-blocking, and tunes it. MW_EINVAL with a
- * sentence if `fd` is something else. It stays the caller's. */
+ * sentence if `fd` is something else, or MW_ENOMEM. It stays the caller's, who closes it by
+ * mwi_fork_guard_close. */
 mw_error mwi_tcp_socket_adopt(int fd, mw_reason *why);
 
 /* Sets the options that a TCP connection needs; leaves sockets of another family alone. */

@@ -43,7 +43,7 @@ struct mwi_tcp_stream_api {
     /* Returns what the stream wants now, as bits of mwi_tcp_stream_wants. */
     unsigned (*wants)(const struct mwi_tcp_stream *stream);
 
-    /* Closes the socket without writing, and frees the stream. */
+    /* Closes the socket without writing, by mwi_fork_guard_close, and frees the stream. */
     void (*close)(struct mwi_tcp_stream *stream);
 };
 

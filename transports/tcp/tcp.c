@@ -24,6 +24,7 @@
 
 #include "address.h"
 #include "base/clock.h"
+#include "base/fork_guard.h"
 #include "base/time.h"
 #include "conn.h"
 #include "ending.h"
@@ -167,7 +168,7 @@ static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, bo
     if (error == MW_OK)
         error = dial(tcp, address, is_server, peer, why);
     if (error != MW_OK)
-        close(address->fd);
+        mwi_fork_guard_close(address->fd);
     return error;
 }
 
