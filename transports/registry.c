@@ -10,6 +10,7 @@
 #include "registry.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,9 +86,31 @@ static void own_folder(char *folder, size_t size)
     free(path);
 }
 
+/* Sets *context, a bool, to whether the first object, which is the program, names no loader. */
+static int look_at_program(struct dl_phdr_info *object, size_t size, void *context)
+{
+    bool *is_static = context;
+    (void)size;
+    *is_static = true;
+    for (size_t i = 0; i < object->dlpi_phnum; i++)
+        *is_static = *is_static && object->dlpi_phdr[i].p_type != PT_INTERP;
+    return 1;
+}
+
+/* In a program without a loader (cc -static), a module that needs other libraries crashes it. */
+static bool is_static_program(void)
+{
+    bool is_static = false;
+    dl_iterate_phdr(look_at_program, &is_static);
+    return is_static;
+}
+
 static mw_error load_module(const char *scheme, const mw_transport_api **api, mw_reason *why)
 {
     char beside[PATH_SIZE];
+    if (is_static_program())
+        return unavailable(why, "a static program cannot load the MPI module: link it with the "
+                                "shared C library, or choose --mw-transport tcp or --mw-local");
     own_folder(beside, sizeof beside);
     const char *folders[] = {getenv("MW_MODULE_PATH"), beside, MW_MODULE_DIR};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {

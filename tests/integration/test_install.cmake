@@ -57,6 +57,10 @@ if(NOT SANITIZE)
     separate_arguments(static_words UNIX_COMMAND "${static_words}")
     run(${CC} -std=c11 -static -o ${WORK}/static_by_pkg_config ${source}/consumer.c ${static_words})
     check(0 ${good} ${WORK}/static_by_pkg_config --mw-local 2)
+    if(MPIEXEC)
+        check(2 "a static program cannot load the MPI module" ${WORK}/static_by_pkg_config
+            --mw-transport mpi)
+    endif()
 endif()
 # A program with the shared library needs no package files but those of mw and msgpack-c.
 file(GLOB_RECURSE packages /usr/lib*/msgpack*.pc /usr/share/pkgconfig/msgpack*.pc
