@@ -208,6 +208,13 @@ typedef struct mw_transport_api {
      * MW_ENOMEM; an error of the network is a later down event instead. */
     mw_error (*send)(void *transport, mw_peer peer, void *frame, size_t size, const mw_body *body);
 
+    /* For the signal handler of a process whose own code was interrupted, never this transport:
+     * queues the frame, and writes as much of the queue as the network takes at once. Calls only
+     * functions that are safe in a signal handler, and allocates nothing. On true the transport
+     * takes `frame`, a malloc'd block, as send does; on false nothing has happened, because the
+     * peer cannot be written to in a handler. May be NULL: no peer can. */
+    bool (*send_now)(void *transport, mw_peer peer, void *frame, size_t size);
+
     /* Forgets the peer now. Queued frames get one attempt to leave without waiting; the rest is
      * thrown away. No event for the peer follows. */
     void (*drop)(void *transport, mw_peer peer);

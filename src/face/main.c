@@ -236,7 +236,8 @@ static int run_slave(const mw_program *program, const mw_options *options,
     struct mwi_slave_settings settings;
     bool has_joined;
     mwi_settings_read_slave(&settings, options, mode);
-    mw_error error = mwi_slave_open(&slave, program, &settings, true, &has_joined, &reason);
+    mw_error error = mwi_slave_open(&slave, program, &settings, mode != MWI_MODE_MPI_SLAVE,
+                                    &has_joined, &reason);
     if (error == MW_EGONE && (mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_MPI_SLAVE))
         return 0;
     if (error != MW_OK)

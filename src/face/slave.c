@@ -42,6 +42,11 @@ static mw_error turn(mw_slave *slave, int64_t deadline_ns)
     return error;
 }
 
+static bool has_signal(const mw_slave *slave)
+{
+    return slave->has_signals && mwi_signals_caught() != 0;
+}
+
 mw_error mwi_slave_check(mw_slave *slave)
 {
     if (slave->broken != MW_OK)
@@ -55,11 +60,35 @@ mw_error mwi_slave_check(mw_slave *slave)
     default:
         break;
     }
-    if (slave->engine.phase != MWI_PHASE_SHUTDOWN && slave->has_signals &&
-        mwi_signals_caught() != 0)
+    if (slave->engine.phase != MWI_PHASE_SHUTDOWN && has_signal(slave))
         slave->broken = mwi_slave_fail(slave, MW_EINTERRUPTED, "%s asked the program to end",
                                        mwi_signals_name(mwi_signals_caught()));
     return slave->broken;
+}
+
+/* In the signal handler. While a call of the loop runs it does nothing: the call ends soon, and the
+ * slave then says goodbye. */
+static void say_farewell(void *context)
+{
+    mw_slave *slave = context;
+    if (!slave->is_outside || slave->farewell == NULL || slave->engine.phase != MWI_PHASE_READY)
+        return;
+    if (mwi_loop_send_now(slave->loop, slave->engine.peer, slave->farewell, slave->farewell_size))
+        slave->farewell = NULL;
+}
+
+mw_error mwi_slave_prepare_farewell(mw_slave *slave)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, MWI_MESSAGE_LEAVING, "a signal asked it to end");
+    slave->farewell = mwi_buffer_take(&buffer, &slave->farewell_size);
+    mwi_buffer_fini(&buffer);
+    if (slave->farewell == NULL)
+        return MW_ENOMEM;
+    slave->is_outside = true;
+    mwi_signals_set_first_act(say_farewell, slave);
+    return MW_OK;
 }
 
 static bool is_over(mw_slave *slave)
@@ -132,9 +161,14 @@ static void run_tasks(mw_slave *slave, const struct stretch *stretch)
     for (size_t i = 0; i < stretch->tasks_max && !is_over(slave); i++) {
         if (!tell_of_task(slave, &now_ns))
             return;
-        if (!mwi_slave_engine_begin_task(&slave->engine, &task))
+        /* A signal that has come is seen here; of a later one the handler tells the master. */
+        slave->is_outside = true;
+        bool has_task = !has_signal(slave) && mwi_slave_engine_begin_task(&slave->engine, &task);
+        if (has_task)
+            run_task(slave, &task, &now_ns);
+        slave->is_outside = false;
+        if (!has_task)
             return;
-        run_task(slave, &task, &now_ns);
         mwi_loop_carry_out(slave->loop);
         if (stretch->ends_with_message && slave->engine.results.count == 0)
             return;
@@ -172,24 +206,37 @@ static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *s
     return slave->engine.phase == MWI_PHASE_SHUTDOWN ? MW_OK : mwi_slave_check(slave);
 }
 
+/* The same, called from outside. */
+static mw_error serve_call(mw_slave *slave, double timeout_s, const struct stretch *stretch,
+                           mw_slave_counts *counts)
+{
+    if (slave->is_running)
+        return serve(slave, timeout_s, stretch, counts);
+    slave->is_outside = false;
+    mw_error error = serve(slave, timeout_s, stretch, counts);
+    slave->is_outside = true;
+    return error;
+}
+
 mw_error mw_slave_loop(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
 {
     size_t group = slave->engine.results.master.group;
     bool is_by_time = group == 0;
     struct stretch stretch = {.tasks_max = is_by_time ? SIZE_MAX : group,
                               .ends_with_message = is_by_time};
-    return serve(slave, timeout_s, &stretch, counts);
+    return serve_call(slave, timeout_s, &stretch, counts);
 }
 
 mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s, mw_slave_counts *counts)
 {
-    return serve(slave, timeout_s, &(struct stretch){.tasks_max = 1}, counts);
+    return serve_call(slave, timeout_s, &(struct stretch){.tasks_max = 1}, counts);
 }
 
 int mw_slave_loop_simple(mw_slave *slave)
 {
     if (slave->is_running)
         return 255;
+    slave->is_outside = false;
     mwi_slave_engine_attend(&slave->engine);
     mwi_loop_carry_out(slave->loop);
     while (!is_over(slave)) {
@@ -197,6 +244,7 @@ int mw_slave_loop_simple(mw_slave *slave)
             turn(slave, INT64_MAX);
         run_tasks(slave, &(struct stretch){.tasks_max = SIZE_MAX});
     }
+    slave->is_outside = true;
     return slave->engine.phase == MWI_PHASE_SHUTDOWN ? 0 : 255;
 }
 

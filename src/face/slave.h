@@ -24,11 +24,14 @@ struct mw_slave {
     struct mwi_values values; /* of the task that runs: its arguments */
     bool has_signals;         /* signals of the process ask this slave to end */
     bool is_running;          /* a task algorithm runs, which the guard reads */
-    bool has_left;            /* the slave algorithm returned while the master was there */
-    int64_t last_turn_ns;     /* when the network was last polled */
-    mw_error broken;          /* MW_OK, or the error after which the slave cannot go on */
-    mw_reason error;          /* the sentence of the last error */
-    char id[24];              /* "SLAVE-3"; "" before the welcome */
+    volatile bool is_outside; /* no call of the loop runs: a signal handler may send `farewell` */
+    void *volatile farewell;  /* a message LEAVING; NULL: there is none, or it was sent */
+    size_t farewell_size;
+    bool has_left;        /* the slave algorithm returned while the master was there */
+    int64_t last_turn_ns; /* when the network was last polled */
+    mw_error broken;      /* MW_OK, or the error after which the slave cannot go on */
+    mw_reason error;      /* the sentence of the last error */
+    char id[24];          /* "SLAVE-3"; "" before the welcome */
 };
 
 /* Opens a slave, as mw_slave_open, by its settings, which are borrowed for the call; the rest as
@@ -39,6 +42,10 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
 
 /* Keeps the sentence of an error and returns the error. */
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);
+
+/* Lets the first signal tell the master at once that this slave is leaving, though a task runs. The
+ * slave has been welcomed. MW_ENOMEM. */
+mw_error mwi_slave_prepare_farewell(mw_slave *slave) MW_USE_RESULT;
 
 /* Returns MW_OK if the slave can go on, else why not, with the sentence in slave->error: MW_EGONE,
  * MW_EREFUSED, MW_EINTERRUPTED, or the error in slave->broken. */

@@ -379,6 +379,7 @@ static void free_slave(mw_slave *slave)
     mwi_audit_file_close(slave->trail);
     mwi_slave_engine_fini(&slave->engine);
     mwi_values_fini(&slave->values);
+    free(slave->farewell);
     free(slave);
 }
 
@@ -408,6 +409,8 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
         return error;
     }
     error = find_master(opened, &search);
+    if (error == MW_OK && has_signals)
+        error = mwi_slave_prepare_farewell(opened);
     if (error != MW_OK) {
         *why = opened->error;
         mw_slave_close(opened);
@@ -449,6 +452,8 @@ void mw_slave_close(mw_slave *slave)
 {
     if (slave == NULL || mwi_loop_is_disowned(slave->loop))
         return;
+    if (slave->has_signals)
+        mwi_signals_set_first_act(NULL, NULL);
     slave->has_left = slave->engine.phase == MWI_PHASE_READY;
     bool has_returned = slave->has_left && slave->broken != MW_EINTERRUPTED;
     mwi_slave_engine_leave(&slave->engine,

@@ -134,6 +134,13 @@ mw_error mwi_carriers_send(struct mwi_carriers *carriers, mw_peer peer, void *fr
     return carrier->api->send(carrier->transport, peer & PEER_MASK, frame, size, body);
 }
 
+bool mwi_carriers_send_now(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size)
+{
+    struct mwi_carrier_entry *carrier = carrier_of(carriers, peer);
+    return carrier->api->send_now != NULL &&
+           carrier->api->send_now(carrier->transport, peer & PEER_MASK, frame, size);
+}
+
 void mwi_carriers_drop(struct mwi_carriers *carriers, mw_peer peer)
 {
     struct mwi_carrier_entry *carrier = carrier_of(carriers, peer);

@@ -52,6 +52,7 @@ mw_error mwi_carriers_connect(struct mwi_carriers *carriers, size_t index, const
 /* As the functions of mw_transport_api, for a peer of any transport. */
 mw_error mwi_carriers_send(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size,
                            const mw_body *body);
+bool mwi_carriers_send_now(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size);
 void mwi_carriers_drop(struct mwi_carriers *carriers, mw_peer peer);
 
 /* Waits until an event was taken, wake_fd is readable, or the deadline has passed; may return

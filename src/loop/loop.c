@@ -191,6 +191,11 @@ static bool is_withheld(const struct mwi_loop *loop, const struct mwi_event *eve
            engine->withhold(engine->lost_context, event->peer, event->reason);
 }
 
+bool mwi_loop_send_now(struct mwi_loop *loop, mw_peer peer, void *frame, size_t size)
+{
+    return mwi_carriers_send_now(&loop->carriers, peer, frame, size);
+}
+
 static void on_event(void *context, struct mwi_event *event)
 {
     struct mwi_loop *loop = context;

@@ -113,6 +113,9 @@ struct mwi_loop_times {
 
 struct mwi_loop_times mwi_loop_times(const struct mwi_loop *loop);
 
+/* As mw_transport_api.send_now: for a signal handler that has interrupted no call of the loop. */
+bool mwi_loop_send_now(struct mwi_loop *loop, mw_peer peer, void *frame, size_t size);
+
 /* Drops a peer that is known to be gone from another source, or whose end was withheld, as if its
  * transport had reported a down. With is_process_end the reason says how its process ended, such as
  * "was killed by signal 9 (Killed)". Not to be called from an event. */

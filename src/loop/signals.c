@@ -39,6 +39,8 @@ static volatile pid_t owner; /* the process that has installed the handlers; 0: 
 static int wake_pipe[2] = {-1, -1};
 static struct mwi_watch watch; /* in the one loop that is open */
 static struct found found;
+static void (*volatile first_act)(void *context);
+static void *volatile first_context;
 static void (*volatile last_act)(const void *context);
 static const void *volatile last_context;
 static pthread_once_t is_registered = PTHREAD_ONCE_INIT;
@@ -73,6 +75,8 @@ static void on_signal(int number)
         caught = number;
         ssize_t written = write(wake_pipe[1], "", 1);
         (void)written;
+        if (first_act != NULL)
+            first_act(first_context);
     }
     errno = error;
 }
@@ -233,6 +237,13 @@ void mwi_signals_hand_on(void)
         signal(SIGXFSZ, SIG_DFL);
     }
     sigprocmask(SIG_SETMASK, owner == 0 ? &none : &found.mask, NULL);
+}
+
+void mwi_signals_set_first_act(void (*act)(void *context), void *context)
+{
+    first_act = NULL;
+    first_context = context;
+    first_act = act;
 }
 
 void mwi_signals_set_last_act(void (*act)(const void *context), const void *context)

@@ -33,6 +33,10 @@ void mwi_signals_restore(void);
  * signal blocked. Safe in a signal handler. */
 void mwi_signals_hand_on(void);
 
+/* The first signal calls `act` in its handler, once it is caught; NULL: nothing. `act` must be safe
+ * there. */
+void mwi_signals_set_first_act(void (*act)(void *context), void *context);
+
 /* The second signal calls `act` before it ends the process; NULL: nothing. `act` must be safe in a
  * signal handler. */
 void mwi_signals_set_last_act(void (*act)(const void *context), const void *context);

@@ -124,6 +124,29 @@ static void test_signals_to_slave(void)
     mwt_crew_destroy(crew);
 }
 
+/* A slave that is asked to go says so at once, though its task runs on. So it costs the task no
+ * attempt that the slave is killed before the task has ended, however often it happens. */
+static void test_killed_while_leaving(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:2000", "1", "1"));
+
+    for (int i = 0; i < 3; i++) {
+        struct mwt_process *leaving = start_slave(crew);
+        mwt_await_line(leaving, MWT_ERR, "task 0 runs");
+        mwt_kill(leaving, SIGTERM);
+        mwt_await_line(master, MWT_ERR, "-> LEAVING: a signal asked it to end");
+        mwt_kill(leaving, SIGKILL);
+        CU_ASSERT_EQUAL(mwt_await_end(leaving), -SIGKILL);
+        mwt_await_line(master, MWT_ERR, "requeued after attempt 0");
+    }
+    struct mwt_process *last = start_slave(crew);
+
+    check_done(crew, master, 1);
+    CU_ASSERT_EQUAL(mwt_await_end(last), 0);
+    mwt_crew_destroy(crew);
+}
+
 /* A master that is asked to end tells its slaves, which finish their tasks first, and does not
  * claim that the work is done. */
 static void check_signal_to_master(int signal_number)
@@ -309,6 +332,7 @@ int main(void)
         {"killed slaves", test_killed_slaves},
         {"joining and leaving", test_joining_and_leaving},
         {"signals to a slave", test_signals_to_slave},
+        {"killed while leaving", test_killed_while_leaving},
         {"signals to the master", test_signals_to_master},
         {"killed master", test_killed_master},
         {"crashing task", test_crashing_task},

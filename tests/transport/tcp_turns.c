@@ -104,6 +104,69 @@ static void test_one_segment(void)
     mwt_tcp_close(&master.end);
 }
 
+static bool send_now(struct mwt_tcp_master *master, mw_peer peer, const char *text)
+{
+    char *frame = strdup(text);
+    bool is_sent = master->end.api->send_now(master->end.transport, peer, frame, strlen(text));
+    if (!is_sent)
+        free(frame);
+    return is_sent;
+}
+
+/* A frame that a signal handler sends arrives before the next poll, behind the frames that were
+ * queued. Nothing is sent twice, and an unknown peer gets nothing. */
+static void test_send_now(void)
+{
+    static const char expected[] = "\0\0\0\1a\0\0\0\3now";
+    char data[64];
+    struct mwt_tcp_master master;
+    mw_peer peer;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+    CU_ASSERT_EQUAL(mwt_end_send(&master.end, peer, "a", 1), MW_OK);
+
+    CU_ASSERT_FALSE(send_now(&master, peer + 1, "now"));
+    CU_ASSERT_TRUE(send_now(&master, peer, "now"));
+
+    CU_ASSERT_EQUAL(mwt_raw_read(raw, data, sizeof expected - 1), (long)sizeof expected - 1);
+    CU_ASSERT_EQUAL(memcmp(data, expected, sizeof expected - 1), 0);
+    CU_ASSERT_EQUAL(mwt_end_send(&master.end, peer, "b", 1), MW_OK);
+    mwt_end_poll(&master.end, 0);
+    CU_ASSERT_EQUAL(mwt_raw_read(raw, data, 5), 5);
+    CU_ASSERT_EQUAL(memcmp(data, "\0\0\0\1b", 5), 0);
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
+/* If the network takes only a part of the queue, the rest follows in order. */
+static void test_send_now_to_a_slow_reader(void)
+{
+    enum { FRAMES = 16, SIZE = 1 << 20 };
+    static unsigned char data[SIZE];
+    struct mwt_tcp_master master;
+    mw_peer peer;
+    size_t all = (size_t)FRAMES * (SIZE + 4) + 7, got = 0;
+    mwt_tcp_open_master(&master, "127.0.0.1:0");
+    int raw = mwt_tcp_connect_raw(&master, &peer);
+    for (int i = 0; i < FRAMES; i++)
+        CU_ASSERT_EQUAL(mwt_end_send(&master.end, peer, data, SIZE), MW_OK);
+
+    CU_ASSERT_FALSE(send_now(&master, peer, "now"));
+    CU_ASSERT_EQUAL(mwt_end_send(&master.end, peer, data, SIZE), MW_OK);
+    CU_ASSERT_TRUE(send_now(&master, peer, "now"));
+
+    for (all += SIZE + 4; got < all;) {
+        long size = mwt_raw_read_now(raw, data, sizeof data);
+        CU_ASSERT_TRUE_FATAL(size > 0 || errno == EAGAIN);
+        got += size > 0 ? (size_t)size : 0;
+        if (got == all)
+            CU_ASSERT_TRUE(size >= 3 && memcmp(data + size - 3, "now", 3) == 0);
+        mwt_end_poll(&master.end, 0);
+    }
+    close(raw);
+    mwt_tcp_close(&master.end);
+}
+
 /* All frames that have come from a peer are reported in one turn, from one call. */
 static void test_one_turn(void)
 {
@@ -293,6 +356,8 @@ void mwt_tcp_turns(CU_pSuite suite)
         {"slow reader", test_slow_reader},
         {"busy peers", test_busy_peers},
         {"one segment", test_one_segment},
+        {"send now", test_send_now},
+        {"send now to a slow reader", test_send_now_to_a_slow_reader},
         {"one turn", test_one_turn},
         {"large frame is a block", test_large_frame_is_a_block},
         {"large frame leaves others their turn", test_large_frame_leaves_others_their_turn},

@@ -436,6 +436,29 @@ static void test_ignored_hangup(void)
     signal(SIGHUP, SIG_DFL);
 }
 
+static void count_act(void *context)
+{
+    ++*(int *)context;
+}
+
+/* The first signal calls its act in the handler, until the act is taken away. */
+static void test_first_act(void)
+{
+    int acts = 0;
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    mwi_signals_set_first_act(count_act, &acts);
+
+    raise(SIGTERM);
+
+    CU_ASSERT_EQUAL(acts, 1);
+    mwi_signals_set_first_act(NULL, NULL);
+    mwi_signals_restore();
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    raise(SIGTERM);
+    CU_ASSERT_EQUAL(acts, 1);
+    mwi_signals_restore();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -456,6 +479,7 @@ int main(void)
         {"names", test_names},
         {"hangup", test_hangup},
         {"ignored hangup", test_ignored_hangup},
+        {"first act", test_first_act},
         CU_TEST_INFO_NULL,
     };
     signal(SIGPIPE, SIG_DFL);

@@ -298,6 +298,15 @@ static unsigned wants_of(const struct mwi_tcp_conn *conn)
     return conn->stream->api->wants(conn->stream);
 }
 
+/* Takes off the queue what a signal handler has written. */
+static void catch_up(struct mwi_tcp_conn *conn)
+{
+    if (conn->ahead_bytes == 0)
+        return;
+    mwi_tcp_outbox_advance(&conn->outbox, conn->ahead_bytes);
+    conn->ahead_bytes = 0;
+}
+
 /* Hands over as much of the queue as the stream takes, and waits for the rest if there is one.
  * Returns 0, or an errno if writing has ended for good. */
 static int write_queue(struct mwi_tcp_conn *conn)
@@ -305,6 +314,7 @@ static int write_queue(struct mwi_tcp_conn *conn)
     assert(conn->write_error == 0);
     int error = 0;
     bool takes_more = true;
+    catch_up(conn);
     unsigned wants = wants_of(conn);
     for (int i = 0; i < BATCHES_MAX && takes_more; i++) {
         if (conn->outbox.count == 0 && (wants & MWI_TCP_STREAM_WANTS_WRITE) == 0)
@@ -390,6 +400,23 @@ mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, 
     if (conn->state == MWI_TCP_CONN_UP && !conn->waits_to_write)
         make_dirty(conn);
     return MW_OK;
+}
+
+bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size)
+{
+    struct mwi_tcp_batch *batch = conn->hub->batch;
+    if (conn->state != MWI_TCP_CONN_UP || conn->write_error != 0 || conn->ahead_bytes > 0 ||
+        !conn->stream->api->can_write_in_handler || !mwi_tcp_outbox_has_room(&conn->outbox))
+        return false;
+    (void)mwi_tcp_outbox_push(&conn->outbox, frame, size, NULL);
+    if (!conn->waits_to_write)
+        make_dirty(conn);
+    mwi_tcp_outbox_gather(&conn->outbox, batch);
+    ssize_t written =
+        conn->stream->api->write(conn->stream, batch->pieces, batch->count, batch->bytes);
+    if (written > 0)
+        conn->ahead_bytes = (size_t)written;
+    return true;
 }
 
 /* STARTING to UP: takes the socket, and calls the up event. False out of memory. */

@@ -44,7 +44,8 @@ struct mwi_tcp_conn {
     struct event *write_event;     /* made when the network does not take all for the first time */
     struct event *held_event;      /* made when the stream first holds input */
     struct mwi_tcp_stream *stream; /* NULL while STARTING and when DEAD */
-    int write_error; /* why writing ended; reading goes on to the end of what has come */
+    size_t ahead_bytes; /* of the queue: written by a signal handler, which could not free them */
+    int write_error;    /* why writing ended; reading goes on to the end of what has come */
     uint8_t state;
     bool is_dirty;
     bool waits_to_write; /* write_event is added */
@@ -66,9 +67,10 @@ mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address
  * Only in a poll. Out of memory, the socket is closed without an event. */
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
 
-/* As mw_transport_api.send and drop; the caller has looked up the peer. */
+/* As mw_transport_api.send, send_now and drop; the caller has looked up the peer. */
 mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size,
                            const mw_body *body);
+bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size);
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
 
 /* Writes the queued frames of the connections in hub->dirty. */

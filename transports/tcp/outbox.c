@@ -76,6 +76,11 @@ bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size,
     return true;
 }
 
+bool mwi_tcp_outbox_has_room(const struct mwi_tcp_outbox *outbox)
+{
+    return outbox->count < outbox->capacity;
+}
+
 static bool batch_is_full(const struct mwi_tcp_batch *batch)
 {
     return batch->count + 3 > MWI_TCP_PIECES_MAX || batch->bytes >= BATCH_BYTES ||

@@ -41,6 +41,9 @@ struct mwi_tcp_batch {
 bool mwi_tcp_outbox_push(struct mwi_tcp_outbox *outbox, void *data, size_t size,
                          const mw_body *body);
 
+/* Whether another push needs no memory. */
+bool mwi_tcp_outbox_has_room(const struct mwi_tcp_outbox *outbox);
+
 /* Fills the batch from the front of the queue, which stays as it is. The pieces borrow from the
  * frames until the next advance or clear. */
 void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch);

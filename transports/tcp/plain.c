@@ -53,8 +53,11 @@ static void close_plain(struct mwi_tcp_stream *stream)
     free(stream);
 }
 
-static const struct mwi_tcp_stream_api plain_api = {
-    .read = read_plain, .write = write_plain, .wants = wants_plain, .close = close_plain};
+static const struct mwi_tcp_stream_api plain_api = {.read = read_plain,
+                                                    .write = write_plain,
+                                                    .wants = wants_plain,
+                                                    .can_write_in_handler = true,
+                                                    .close = close_plain};
 
 struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server)
 {

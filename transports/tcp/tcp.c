@@ -224,6 +224,13 @@ static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t si
     return conn != NULL ? mwi_tcp_conn_send(conn, frame, size, body) : MW_EPEER;
 }
 
+static bool send_now(void *transport, mw_peer peer, void *frame, size_t size)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
+    return conn != NULL && mwi_tcp_conn_send_now(conn, frame, size);
+}
+
 static void drop(void *transport, mw_peer peer)
 {
     struct tcp *tcp = transport;
@@ -315,6 +322,7 @@ const mw_transport_api mwi_tcp_transport = {
     .listen = listen_transport,
     .connect = connect_transport,
     .send = send_frame,
+    .send_now = send_now,
     .drop = drop,
     .poll = poll_transport,
     .peers_max = peers_max,
