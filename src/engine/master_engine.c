@@ -22,6 +22,7 @@
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "wire/guard.h"
 
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
@@ -73,26 +74,60 @@ static int64_t message_ns(const struct mwi_message *message)
     return total_ns;
 }
 
-/* Takes results until one is not for a task of this slave; returns how many were good. */
+/* Whether the values of a result can be read. */
+static bool is_readable(const struct mwi_message_item *item)
+{
+    return item->status == MWI_RESULT_FAILED || item->payload.is_bytes ||
+           mwi_guard_check(item->payload.data, item->payload.size, NULL);
+}
+
+/* A message of results that is being taken. */
+struct taking {
+    const struct mwi_message *message;
+    struct mwi_block *block; /* with the frame's bytes, at kept_data */
+    const unsigned char *frame_data;
+    unsigned char *kept_data;
+    uint64_t failed_count;
+    uint64_t ran_ns; /* how long the tasks ran together */
+    const char *why; /* the first result that was not taken is bad */
+};
+
+/* Takes one result; false if it is bad. */
+static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                      struct taking *taking, struct mwi_message_item *item)
+{
+    struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, item->id);
+    if (copy == NULL) {
+        taking->why = "it sent a result of a task that it does not have";
+        return false;
+    }
+    if (!is_readable(item)) {
+        taking->why = "it sent a result whose values are not msgpack";
+        return false;
+    }
+    /* A task cannot have run for longer than the slave has had it. */
+    uint64_t had_ns = (uint64_t)(engine->now_ns - copy->sent_ns);
+    if (item->duration_ns > had_ns)
+        item->duration_ns = had_ns;
+    taking->ran_ns += item->duration_ns;
+    if (item->status == MWI_RESULT_FAILED) {
+        mwi_lifecycle_audit_failure(engine, slave, copy->task, &item->payload);
+        taking->failed_count++;
+    }
+    return mwi_lifecycle_finish_copy(engine, copy, taking->block, item);
+}
+
+/* Takes results until one is bad; returns how many were good. */
 static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const struct mwi_message *message, struct mwi_block *block,
-                         const unsigned char *frame_data, unsigned char *kept_data,
-                         uint64_t *failed_count)
+                         struct taking *taking)
 {
     size_t i;
-    for (i = 0; i < message->items_count; i++) {
+    for (i = 0; i < taking->message->items_count; i++) {
         struct mwi_message_item item;
-        mwi_message_result(message, i, &item);
+        mwi_message_result(taking->message, i, &item);
         if (item.payload.size > 0) /* the data of an empty one may be NULL */
-            item.payload.data = kept_data + (item.payload.data - frame_data);
-        struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, item.id);
-        if (copy == NULL)
-            break;
-        if (item.status == MWI_RESULT_FAILED) {
-            mwi_lifecycle_audit_failure(engine, slave, copy->task, &item.payload);
-            (*failed_count)++;
-        }
-        if (!mwi_lifecycle_finish_copy(engine, copy, block, &item))
+            item.payload.data = taking->kept_data + (item.payload.data - taking->frame_data);
+        if (!take_item(engine, slave, taking, &item))
             break;
     }
     return i;
@@ -101,28 +136,26 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message, const struct mwi_event *event)
 {
-    const unsigned char *frame_data = event->frame->data;
-    unsigned char *kept_data;
-    uint64_t failed_count = 0;
-    struct mwi_block *block = mwi_block_keep(event->frame, &kept_data);
-    if (block == NULL) {
+    struct taking taking = {
+        .message = message, .frame_data = event->frame->data, .why = mw_error_text(MW_ENOMEM)};
+    taking.block = mwi_block_keep(event->frame, &taking.kept_data);
+    if (taking.block == NULL) {
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
     if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         engine->later_ns = message_ns(message);
-    size_t taken_count =
-        take_items(engine, slave, message, block, frame_data, kept_data, &failed_count);
+    size_t taken_count = take_items(engine, slave, &taking);
     if (slave->load.sent_ns != 0)
-        mwi_load_measure_trip(&slave->load, engine->now_ns, message_ns(message));
-    mwi_block_unref(block);
+        mwi_load_measure_trip(&slave->load, engine->now_ns,
+                              taking.ran_ns < INT64_MAX ? (int64_t)taking.ran_ns : INT64_MAX);
+    mwi_block_unref(taking.block);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_RESULTS_RECEIVED, .count = taken_count,
-                       .failed = failed_count);
+                       .failed = taking.failed_count);
     if (taken_count > 0 && !slave->is_proven)
         mwi_probation_pass(engine, slave);
     if (taken_count < message->items_count)
-        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
-                            "it sent a result of a task that it does not have");
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, taking.why);
     else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);
     else

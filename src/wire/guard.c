@@ -70,6 +70,23 @@ static bool read_header(const unsigned char *at, size_t left, struct header *hea
     return true;
 }
 
+/* The size of the value at `at` if its first byte tells it: the value holds no others, and has a
+ * fixed or a short length. Otherwise 0. Most values are of this kind, and every task pays for
+ * some. */
+static inline size_t quick_bytes(const unsigned char *at)
+{
+    unsigned first = at[0];
+    if (first < 0x80 || first >= 0xe0)
+        return 1;
+    if (first < 0xa0 || first == 0xc1)
+        return 0;
+    if (first < 0xc0)
+        return 1 + (first & 0x1f);
+    unsigned type = first & 0x1f;
+    bool is_fixed = types[type].length_bytes == 0 && types[type].is_container == 0;
+    return is_fixed ? 1u + types[type].fixed : 0;
+}
+
 enum verdict { WHOLE, BROKEN, TOO_DEEP };
 
 /* Walks over up to `values_max` values. If they are WHOLE, sets *values_count and *left_bytes, the
@@ -81,8 +98,8 @@ static enum verdict walk(const void *data, size_t size, size_t values_max, size_
     size_t left = size, count = 0, depth = 0;
     size_t remaining[MWI_GUARD_DEPTH_MAX];
     while (left > 0 && (depth > 0 || count < values_max)) {
-        struct header header;
-        if (!read_header(at, left, &header) || header.skip > left ||
+        struct header header = {.skip = quick_bytes(at)};
+        if ((header.skip == 0 && !read_header(at, left, &header)) || header.skip > left ||
             header.children > left - header.skip)
             return BROKEN;
         at += (size_t)header.skip;

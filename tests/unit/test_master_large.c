@@ -179,6 +179,7 @@ static void test_results(void)
         mwt_master_greet(&master, peer + 2);
         uint64_t id = submit(&master, 5, 'a', true);
         mwt_master_tick(&master, 0);
+        master.now_ns += MWT_SECOND;
 
         return_large(&master, peer + 2, id, LARGE, 'r');
 

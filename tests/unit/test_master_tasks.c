@@ -278,6 +278,65 @@ static void test_task_on_the_wire(void)
     end(&master);
 }
 
+static void return_values(struct mwt_master *master, mw_peer peer, uint64_t id, const void *bytes,
+                          size_t size, uint64_t duration_ns)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_results(&buffer);
+    mwi_message_begin_result(&buffer, id);
+    size_t opened = mwi_message_open_values(&buffer);
+    mwi_buffer_append(&buffer, bytes, size);
+    mwi_message_close_values(&buffer, opened);
+    mwi_message_end_result(&buffer, MWI_RESULT_DONE, duration_ns);
+    mwi_message_end_results(&buffer, 1);
+    mwt_master_frame(master, peer, &buffer);
+}
+
+/* A slave whose result cannot be read is dropped, and the task runs elsewhere. */
+static void test_unreadable_values(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {{"\xc1", 1}, {"\xdd\xff\xff\xff\xff", 5}, {"\x05\xa3zz", 4}, {"\x81\xc0", 2}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        static struct mwt_master master;
+        start(&master, 1);
+        mwt_master_submit(&master, "a");
+        mwt_master_greet(&master, 1);
+        mwt_master_greet(&master, 2);
+
+        return_values(&master, 1, 1, bad[i].bytes, bad[i].size, 5);
+
+        CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "");
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+        CU_ASSERT_PTR_NOT_NULL(strstr(
+            master.outbox.trail, "SLAVE-0 dropped: it sent a result whose values are not msgpack"));
+        return_values(&master, 2, 1, "\x07\xa1x", 3, 5);
+        CU_ASSERT_EQUAL(master.engine.finished.count, 1);
+        end(&master);
+    }
+}
+
+/* A task ran for no longer than the slave had it, whatever the slave says. */
+static void test_boasted_duration(void)
+{
+    static struct mwt_master master;
+    struct mwi_finished item;
+    start(&master, 1);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    master.now_ns += 3 * MWT_SECOND;
+
+    return_values(&master, 1, 1, "\x07", 1, UINT64_MAX);
+
+    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_EQUAL(item.duration_ns, 3 * MWT_SECOND);
+    mwi_block_unref(item.block);
+    end(&master);
+}
+
 /* Results come out in order of arrival, with the data of the user and of the slave. */
 static void test_results(void)
 {
@@ -287,6 +346,7 @@ static void test_results(void)
     mwt_master_submit(&master, "a b c d");
     mwt_master_greet(&master, 1);
     mwt_master_greet(&master, 2);
+    master.now_ns += MWT_SECOND;
 
     mwt_master_return(&master, 2, "d c");
     mwt_master_return(&master, 1, "a");
@@ -500,6 +560,8 @@ int main(void)
         {"oversize task", test_oversize_task},
         {"task that just fits", test_task_that_just_fits},
         {"task on the wire", test_task_on_the_wire},
+        {"unreadable values", test_unreadable_values},
+        {"boasted duration", test_boasted_duration},
         {"results", test_results},
         {"failures", test_failures},
         {"long failure", test_long_failure},
