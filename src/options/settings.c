@@ -217,10 +217,13 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     read_address_book(&settings->address_book, options);
 }
 
+/* The streams of the process are the master's. */
 static void read_serial(struct mwi_serial_settings *serial, const mw_options *options, int argc,
                         char **argv)
 {
     mwi_settings_read_slave(&serial->slave, options, MWI_MODE_SERIAL_SLAVE);
+    serial->slave.output = NULL;
+    serial->slave.audit.is_error_kept = false;
     serial->argc = argc;
     serial->argv = argv;
 }

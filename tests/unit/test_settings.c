@@ -224,6 +224,7 @@ static void test_serial(void)
     mw_options *options = mwt_options_make();
     struct mwi_master_settings settings;
     set(options, "max-read-buffer-size", "5000");
+    set(options, "slave-output", "out-%n");
 
     CU_ASSERT_EQUAL(mwi_settings_read_master(&settings, options, MWI_MODE_SERIAL, 2, argv), MW_OK);
 
@@ -232,6 +233,8 @@ static void test_serial(void)
     CU_ASSERT_EQUAL(settings.serial.slave.mode, MWI_MODE_SERIAL_SLAVE);
     CU_ASSERT_STRING_EQUAL(settings.serial.slave.place.scheme, "inproc");
     CU_ASSERT_EQUAL(settings.serial.slave.engine.frame_read_bytes_max, 5000);
+    CU_ASSERT_PTR_NULL(settings.serial.slave.output);
+    CU_ASSERT_FALSE(settings.serial.slave.audit.is_error_kept);
     CU_ASSERT_EQUAL(settings.serial.argc, 2);
     CU_ASSERT_PTR_EQUAL(settings.serial.argv, argv);
     mwi_settings_fini_master(&settings);
