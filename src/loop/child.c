@@ -111,7 +111,7 @@ static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan 
     char variable[VARIABLE_SIZE];
     pid_t parent = getpid();
     char **environment = make_environment(variable, sizeof variable, plan->mark);
-    child->has_own_session = plan->has_own_session;
+    child->is_group_killed = plan->is_group_killed;
     child->pid = environment == NULL ? -1 : mwi_fork_guard_fork();
     if (child->pid == 0)
         become_slave(plan, environment, parent, sockets[1], report[1]);
@@ -182,7 +182,7 @@ void mwi_child_wait(const struct mwi_child *child, int timeout_ms)
 
 void mwi_child_send_kill(const struct mwi_child *child)
 {
-    kill(child->has_own_session ? -child->pid : child->pid, SIGKILL);
+    kill(child->is_group_killed ? -child->pid : child->pid, SIGKILL);
 }
 
 void mwi_child_kill(const struct mwi_child *child)
@@ -215,7 +215,7 @@ static void kill_remains(const struct mwi_child *child)
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end)
 {
     int status;
-    if (child->has_own_session)
+    if (child->is_group_killed)
         kill_remains(child);
     mw_reason *how = &end->how;
     pid_t got = waitpid(child->pid, &status, WNOHANG);

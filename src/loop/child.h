@@ -17,7 +17,7 @@ struct mwi_child {
     /* Both close on exec, and whoever has started the child closes them. */
     int channel; /* our end of the socket */
     int end_fd;  /* readable once the process has ended; -1: the kernel has no such descriptor */
-    bool has_own_session;
+    bool is_group_killed;
 };
 
 struct mwi_child_plan {
@@ -26,8 +26,8 @@ struct mwi_child_plan {
     size_t channel_index; /* "--mw-channel=N" for the time of the call */
     int folder;           /* the working directory; -1: this process's */
     const char *mark;     /* the newest of its marks, see loop/family.h */
-    bool has_own_session; /* a session of its own, with a group; whatever is in the group when the
-                             child has ended is killed */
+    bool has_own_session; /* it leads a session, and so a group */
+    bool is_group_killed; /* with it; it leads one. Else its group may live on */
 };
 
 /* Starts a process as planned. It reads nothing from the terminal, and is killed when the thread
@@ -55,7 +55,7 @@ bool mwi_child_has_halted(const struct mwi_child *child, bool *is_stopped);
 /* Waits until the process has ended, but at most `timeout_ms`; may return early. */
 void mwi_child_wait(const struct mwi_child *child, int timeout_ms);
 
-/* Sends SIGKILL to the process, which is reaped later, and to its group if it leads one. */
+/* Sends SIGKILL to the process, which is reaped later, and to its group if is_group_killed. */
 void mwi_child_send_kill(const struct mwi_child *child);
 
 /* Kills the process, and reaps it, unless it hangs in the kernel for longer than a second. */

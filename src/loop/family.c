@@ -4,7 +4,7 @@
  * signal handler. So nothing here allocates, locks or uses stdio: directories are read by their
  * system call, and texts are taken apart by hand.
  *
- * Invariant: a process is killed only in the pass that has looked at it, so that its number cannot
+ * Invariant: a process is killed only in the walk that has looked at it, so that its number cannot
  * have become another's. To know more of a process, add a field to struct mwi_family_process.
  */
 #include "loop/family.h"
@@ -179,34 +179,97 @@ bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial)
     return is_found;
 }
 
-/* Judges the process of a directory's entry, and kills it if it is to be; whether it was. */
-static bool judge_entry(const struct entry *entry, mwi_family_judge_fn *judge, void *context)
+/* A walk over the processes of the machine. */
+struct walk {
+    mwi_family_judge_fn *judge;
+    void *context;
+    const struct mwi_family_room *room; /* NULL: what is chosen is killed at once */
+    size_t count;                       /* in the room */
+    size_t chosen_count;
+};
+
+static void visit(struct walk *walk, struct mwi_family_process *process)
+{
+    bool is_kept = walk->room != NULL && walk->count < walk->room->capacity;
+    process->is_chosen = walk->judge(walk->context, process);
+    if (process->is_chosen && !is_kept && kill(process->pid, SIGKILL) != 0)
+        return;
+    walk->chosen_count += process->is_chosen;
+    if (is_kept)
+        walk->room->items[walk->count++] = *process;
+}
+
+/* Visits the process of a directory's entry, if it is one that lives. */
+static void visit_entry(struct walk *walk, const struct entry *entry)
 {
     struct mwi_family_process process;
     const char *at = entry->name;
     if (!is_digit(*at))
-        return false;
+        return;
     pid_t pid = (pid_t)take_number(&at);
     if (*at != '\0' || pid <= 1 || pid == getpid() || !mwi_family_read(pid, &process))
-        return false;
-    bool is_alive = process.state != 'Z' && process.state != 'X';
-    return is_alive && judge(context, &process) && kill(pid, SIGKILL) == 0;
+        return;
+    if (process.state != 'Z' && process.state != 'X')
+        visit(walk, &process);
+}
+
+static void walk_all(struct walk *walk)
+{
+    _Alignas(struct entry) char bytes[4096];
+    long size;
+    int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return;
+    while ((size = syscall(SYS_getdents64, directory, bytes, sizeof bytes)) > 0)
+        for (long at = 0; at < size;) {
+            const struct entry *entry = (const struct entry *)(bytes + at);
+            visit_entry(walk, entry);
+            at += entry->size;
+        }
+    close(directory);
 }
 
 size_t mwi_family_kill(mwi_family_judge_fn *judge, void *context)
 {
-    _Alignas(struct entry) char bytes[4096];
+    struct walk walk = {.judge = judge, .context = context};
+    walk_all(&walk);
+    return walk.chosen_count;
+}
+
+static bool has_chosen_parent(const struct walk *walk, const struct mwi_family_process *process)
+{
+    const struct mwi_family_process *items = walk->room->items;
+    for (size_t i = 0; i < walk->count; i++)
+        if (items[i].is_chosen && items[i].pid == process->parent)
+            return true;
+    return false;
+}
+
+/* Chooses the children of those that are chosen, and returns how many were not chosen before. */
+static size_t choose_children(struct walk *walk)
+{
     size_t count = 0;
-    long size;
-    int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return 0;
-    while ((size = syscall(SYS_getdents64, directory, bytes, sizeof bytes)) > 0)
-        for (long at = 0; at < size;) {
-            const struct entry *entry = (const struct entry *)(bytes + at);
-            count += judge_entry(entry, judge, context);
-            at += entry->size;
-        }
-    close(directory);
+    for (size_t i = 0; i < walk->count; i++) {
+        struct mwi_family_process *process = &walk->room->items[i];
+        if (process->is_chosen || !has_chosen_parent(walk, process))
+            continue;
+        process->is_chosen = true;
+        count++;
+    }
     return count;
+}
+
+size_t mwi_family_kill_trees(const struct mwi_family_room *room, mwi_family_judge_fn *judge,
+                             void *context)
+{
+    struct walk walk = {.judge = judge, .context = context, .room = room};
+    size_t killed_count = 0;
+    walk_all(&walk);
+    if (walk.chosen_count == 0)
+        return 0;
+    while (choose_children(&walk) > 0)
+        ;
+    for (size_t i = 0; i < walk.count; i++)
+        killed_count += room->items[i].is_chosen && kill(room->items[i].pid, SIGKILL) == 0;
+    return killed_count;
 }

@@ -30,6 +30,7 @@ struct mwi_family_process {
     pid_t parent;
     pid_t session;  /* 0: of the kernel's own */
     uint64_t start; /* when it began, in ticks since the machine did */
+    bool is_chosen; /* kept for mwi_family_kill_trees */
     char state;     /* as in /proc/PID/stat: 'T' stopped, 'Z' ended and not yet reaped */
 };
 
@@ -47,5 +48,16 @@ typedef bool mwi_family_judge_fn(void *context, const struct mwi_family_process 
  * ended are not judged. Returns how many were killed. New ones may have come meanwhile: call it
  * again until there are none. */
 size_t mwi_family_kill(mwi_family_judge_fn *judge, void *context);
+
+/* Room for the processes of a machine. Those that do not fit are killed without their descendants.
+ * The memory is borrowed. */
+struct mwi_family_room {
+    struct mwi_family_process *items;
+    size_t capacity;
+};
+
+/* The same, and kills the descendants of the chosen ones too, whatever `judge` says of them. */
+size_t mwi_family_kill_trees(const struct mwi_family_room *room, mwi_family_judge_fn *judge,
+                             void *context);
 
 #endif

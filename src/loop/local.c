@@ -274,7 +274,9 @@ static mw_error start_process(struct mwi_local *local, struct mwi_child *child, 
                                   .channel_index = local->channel_index,
                                   .folder = local->folder,
                                   .mark = mark,
-                                  .has_own_session = local->has_own_process};
+                                  .has_own_session = local->has_own_process,
+                                  .is_group_killed =
+                                      local->has_own_process && local->warden == NULL};
     local->serial++;
     snprintf(mark, sizeof mark, "%s:%llu", local->name, (unsigned long long)local->serial);
     mw_error error = mwi_executable_to_start(local->executable, &plan.path, why);

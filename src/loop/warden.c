@@ -38,6 +38,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
 #include "loop/family.h"
 
 /* How often the warden looks at the state of its master. */
@@ -46,6 +47,8 @@
  * looking again, and how often. */
 #define AGAIN_MS 5
 #define PASSES_MAX 400
+/* The processes of a machine that the warden can take in at once. */
+#define ROOM_COUNT ((size_t)32768)
 /* How long the master waits for its warden to end. */
 #define CLOSE_MS 3000
 
@@ -80,6 +83,7 @@ struct mwi_warden {
     struct roll *roll;
     size_t places_count;
     char name[MWI_FAMILY_NAME_BYTES];
+    struct mwi_family_room room;
     pid_t master;   /* of the warden's own process, like all below */
     uint64_t start; /* when it began: what began before is not of this farm */
     bool is_master_stopped;
@@ -137,10 +141,18 @@ static bool is_left(void *context, const struct mwi_family_process *process)
     return true;
 }
 
+/* Children are known by their parents only as long as those live, so trees are killed as a whole
+ * first, and then the groups, which needs no /proc and lets nothing be forked meanwhile. */
 static void sweep(struct mwi_warden *warden)
 {
-    for (int i = 0; i < PASSES_MAX && mwi_family_kill(is_left, warden) > 0; i++)
+    size_t killed_count = mwi_family_kill_trees(&warden->room, is_left, warden);
+    for (size_t i = 0; i < warden->places_count; i++)
+        if (warden->places[i].gone != 0)
+            kill(-warden->places[i].gone, SIGKILL);
+    for (int i = 0; i < PASSES_MAX && killed_count > 0; i++) {
         nap(AGAIN_MS);
+        killed_count = mwi_family_kill_trees(&warden->room, is_left, warden);
+    }
     for (size_t i = 0; i < warden->places_count; i++)
         warden->places[i].gone = 0;
     warden->has_gone = false;
@@ -201,8 +213,6 @@ static void live(struct mwi_warden *warden)
             sweep(warden);
         look_at_master(warden);
     }
-    read_roll(warden);
-    signal_slaves(warden, SIGKILL);
     sweep_all(warden);
 }
 
@@ -238,6 +248,8 @@ static void free_warden(struct mwi_warden *warden)
 {
     if (warden->roll != NULL)
         munmap(warden->roll, roll_bytes(warden->places_count));
+    if (warden->room.items != NULL)
+        munmap(warden->room.items, ROOM_COUNT * sizeof *warden->room.items);
     free(warden);
 }
 
@@ -248,11 +260,11 @@ static mw_error fail(struct mwi_warden *warden, const char *what, mw_reason *why
     return MW_EIO;
 }
 
-static struct roll *map_roll(size_t places_count)
+/* `sharing`: MAP_SHARED or MAP_PRIVATE. Pages that nobody uses cost nothing. */
+static void *map_memory(size_t size, int sharing)
 {
-    void *roll = mmap(NULL, roll_bytes(places_count), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return roll == MAP_FAILED ? NULL : roll;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 /* Forks the warden off; sockets[0] is the master's end. */
@@ -262,7 +274,7 @@ static pid_t fork_warden(struct mwi_warden *warden, int sockets[2])
         return -1;
     warden->master = getpid();
     warden->socket = sockets[1];
-    pid_t pid = fork();
+    pid_t pid = mwi_fork_guard_fork();
     if (pid == 0)
         be_warden(warden);
     int number = errno;
@@ -284,13 +296,16 @@ mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t pl
     }
     snprintf(opened->name, sizeof opened->name, "%s", name);
     opened->places_count = places_count;
-    opened->roll = map_roll(places_count);
-    if (opened->roll == NULL)
+    opened->roll = map_memory(roll_bytes(places_count), MAP_SHARED);
+    opened->room.items = map_memory(ROOM_COUNT * sizeof *opened->room.items, MAP_PRIVATE);
+    opened->room.capacity = ROOM_COUNT;
+    if (opened->roll == NULL || opened->room.items == NULL)
         return fail(opened, "mmap", why);
     opened->pid = fork_warden(opened, sockets);
     if (opened->pid < 0)
         return fail(opened, "fork", why);
     opened->socket = sockets[0];
+    (void)mwi_fork_guard_note(opened->socket);
     *warden = opened;
     return MW_OK;
 }
@@ -337,6 +352,6 @@ void mwi_warden_close(struct mwi_warden *warden)
         kill(warden->pid, SIGKILL);
         waitpid(warden->pid, NULL, 0);
     }
-    close(warden->socket);
+    (void)mwi_fork_guard_close(warden->socket);
     free_warden(warden);
 }

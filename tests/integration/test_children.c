@@ -23,6 +23,9 @@
     "sleep 1000 & timeout 900 sleep 1000 & setsid sleep 1000 & "                                   \
     "(setsid sh -c 'sleep 1000 & sleep 1000' &) ; echo left >&2; "
 
+/* A command that hides, and whose parent waits for it. */
+#define HIDDEN "env -i setsid -w sleep 1000"
+
 /* A farm whose command holds a FIFO open, and the FIFO's end for reading. */
 struct scene {
     struct mwt_crew *crew;
@@ -75,7 +78,7 @@ static void test_killed_slave(void)
 {
     struct scene scene;
     start(&scene, MWT_ARGV(MWT_FARM, "--mw-local", "2", "shell,doze:" MINUTE, "2", "1"),
-          FAMILY "sleep 1000", "");
+          FAMILY HIDDEN, "");
     struct mwt_process *slave = await_task(&scene, "0");
     mwt_await_line(scene.farm, MWT_ERR, "left");
 
@@ -106,7 +109,7 @@ static void test_end_of_farm(void)
 static void test_killed_master(void)
 {
     struct scene scene;
-    start(&scene, MWT_ARGV(MWT_FARM, "--mw-local", "2", "shell", "2"), FAMILY "sleep 1000", "");
+    start(&scene, MWT_ARGV(MWT_FARM, "--mw-local", "2", "shell", "2"), FAMILY HIDDEN, "");
     await_task(&scene, "0");
     mwt_await_line(scene.farm, MWT_ERR, "left");
 

@@ -128,7 +128,8 @@ static mw_error start_path(struct mwi_child *child, const char *path, const char
                                         .channel_index = 3,
                                         .folder = -1,
                                         .mark = mark,
-                                        .has_own_session = strcmp(what, "leave") == 0};
+                                        .has_own_session = strcmp(what, "leave") == 0,
+                                        .is_group_killed = strcmp(what, "leave") == 0};
     snprintf(copy, sizeof copy, "%s", what);
     snprintf(mark, sizeof mark, "%ld-farm:1", (long)getpid());
     mw_error error = mwi_child_start(child, &plan, why);

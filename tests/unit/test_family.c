@@ -101,11 +101,46 @@ static void test_kill(void)
     }
 }
 
+static bool is_that(void *context, const struct mwi_family_process *process)
+{
+    return process->pid == *(const pid_t *)context;
+}
+
+/* With a process its descendants are killed, though they have another session and no mark. */
+static void test_kill_trees(void)
+{
+    static struct mwi_family_process items[4096];
+    const struct mwi_family_room room = {items, 4096};
+    struct mwt_marked other;
+    int ends[2];
+    char byte;
+    mwt_marked_start(&other, "1-a:1", false);
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    pid_t top = fork();
+    if (top == 0) {
+        if (fork() == 0 && setsid() > 0 && fork() == 0)
+            byte = (char)write(ends[1], "", 1);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    CU_ASSERT_EQUAL(read(ends[0], &byte, 1), 1);
+
+    CU_ASSERT_EQUAL(mwi_family_kill_trees(&room, is_that, &top), 3);
+
+    CU_ASSERT_EQUAL(read(ends[0], &byte, 1), 0);
+    CU_ASSERT_EQUAL(waitpid(top, NULL, 0), top);
+    CU_ASSERT_EQUAL(mwi_family_kill_trees(&room, is_that, &top), 0);
+    CU_ASSERT_TRUE(mwt_marked_is_alive(&other));
+    mwt_marked_end(&other);
+    close(ends[0]);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"read", test_read}, {"marks", test_marks}, {"names", test_names},
-        {"kill", test_kill}, CU_TEST_INFO_NULL,
+        {"read", test_read}, {"marks", test_marks},           {"names", test_names},
+        {"kill", test_kill}, {"kill trees", test_kill_trees}, CU_TEST_INFO_NULL,
     };
     return mwt_run("family", tests);
 }
