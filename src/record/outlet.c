@@ -121,10 +121,8 @@ void mwi_outlet_pin(struct mwi_outlet *outlet)
     int fd = outlet->is_own ? outlet->fd : fcntl(outlet->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     assert(outlet->path == NULL);
     outlet->is_pinned = true;
-    if (fd < 0)
-        return;
-    outlet->fd = fd;
-    outlet->is_own = true;
+    if (fd >= 0)
+        own(outlet, fd);
 }
 
 bool mwi_outlet_open(struct mwi_outlet *outlet, char *path)
@@ -278,6 +276,7 @@ bool mwi_outlet_shut(struct mwi_outlet *outlet)
     int error = outlet->is_own ? mwi_fork_guard_close(outlet->fd) : 0;
     outlet->fd = -1;
     outlet->is_own = false;
+    errno = error;
     return error == 0 || error == EINTR;
 }
 
