@@ -240,6 +240,46 @@ static void test_killed_rank(void)
     mwt_crew_destroy(crew);
 }
 
+/* The process of the master, as its resource file says it; 0 if it does not. */
+static pid_t master_pid(const char *path)
+{
+    char *text = mwt_file_read(path);
+    const char *pid = text == NULL ? NULL : strstr(text, "\"pid\": ");
+    pid_t number = pid == NULL ? 0 : (pid_t)atol(pid + strlen("\"pid\": "));
+    free(text);
+    return number;
+}
+
+/* A batch system sends SIGTERM to all ranks at once. The master stops the farm, and the slaves stay
+ * until they have finished the tasks that they run: nothing is lost. */
+static void test_signal_to_all_ranks(void)
+{
+    enum { SLAVES_COUNT = 2 };
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "farm.rsc");
+    pid_t pids[SLAVES_COUNT + 1] = {0};
+    struct mwt_process *farm =
+        mpirun(crew, "3", MWT_ARGV(MWT_FARM, "--mw-resource-file", path, "doze:1000", "100"));
+    for (size_t i = 0; i < SLAVES_COUNT; i++) {
+        const char *line = mwt_await_line(farm, MWT_ERR, "runs, pid ");
+        pids[i] = line == NULL ? 0 : (pid_t)atol(strstr(line, "pid ") + 4);
+    }
+    pids[SLAVES_COUNT] = master_pid(path);
+
+    for (size_t i = 0; i <= SLAVES_COUNT; i++) {
+        CU_ASSERT(pids[i] > 0);
+        if (pids[i] > 0)
+            kill(pids[i], SIGTERM);
+    }
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGTERM);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), " done by SLAVE-"), SLAVES_COUNT);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), "unrunnable by"), 0);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "waiting for 2 running tasks"), 1);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "GOODBYE"), 0);
+    mwt_crew_destroy(crew);
+}
+
 /* A task that never ends does not keep the job: when --mw-shutdown-timeout is over the master ends
  * it, and says so. The status is the master's. */
 static void test_endless_task(void)
@@ -310,6 +350,7 @@ int main(void)
         {"audit files", test_audit_files},
         {"audit by default", test_audit_by_default},
         {"killed rank", test_killed_rank},
+        {"signal to all ranks", test_signal_to_all_ranks},
         {"endless task", test_endless_task},
         {"late rank", test_late_rank},
         {"srun", test_srun},
