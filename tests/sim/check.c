@@ -207,3 +207,27 @@ bool mwt_check_farm(const struct mwt_farm *farm)
     return check_slaves(farm) &&
            (farm->plan.audit_path == NULL || check_trail(farm, results, unrunnable, cancelled));
 }
+
+/* --mw-shutdown-timeout, and the time of one call of the loop. */
+#define STOP_NS_MAX INT64_C(21000000000)
+
+bool mwt_check_stopped(const struct mwt_farm *farm)
+{
+    size_t ended = 0;
+    if (!farm->has_finished || farm->master_status != 0)
+        return complain(farm, "the master ended badly", farm->master_status);
+    for (size_t i = 0; i < farm->submitted_count; i++) {
+        const struct mwt_farm_task *task = &farm->tasks[i];
+        size_t times = task->done + task->failed + task->unrunnable + task->is_cancelled;
+        if (times > 1 || task->is_wrong)
+            return complain(farm, "a task came twice, or is wrong", (long long)i);
+        ended += times;
+    }
+    if (ended + farm->left_count != farm->submitted_count)
+        return complain(farm, "tasks are lost, or too many", (long long)farm->submitted_count);
+    if (farm->is_given_up_while_waiting)
+        return complain(farm, "a task that waited was given up", 0);
+    if (farm->began_to_stop_ns > 0 && farm->stopped_ns - farm->began_to_stop_ns > STOP_NS_MAX)
+        return complain(farm, "the stop took too long", farm->stopped_ns);
+    return true;
+}

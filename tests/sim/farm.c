@@ -190,6 +190,8 @@ static void take(struct mwt_farm *farm, const mw_result *result)
         task->unrunnable++;
         for (const char *at = result->message; (at = strstr(at, " was lost: ")) != NULL; at++)
             task->losses++;
+        if (farm->began_to_stop_ns > 0 && task->losses == 0)
+            farm->is_given_up_while_waiting = true;
         if (mw_result_args(result, "l|y", &value, &bytes, &size) != MW_OK || value != tag)
             task->is_wrong = true;
         break;
@@ -284,6 +286,25 @@ static void take_all(struct mwt_farm *farm, mw_master *master)
 
 /* Keeps some tasks waiting by the general target number, until all are submitted and back. Slaves
  * that take no unordered tasks are freed at last, so that there is somebody for those. */
+/* Stops the farm when its time has come. */
+static void stop_in_time(struct mwt_farm *farm, mw_master *master)
+{
+    int64_t now_ns = mw_sim_now(farm->sim);
+    if (farm->plan.stop_ns == 0 || now_ns < farm->plan.stop_ns || mw_master_is_stopping(master))
+        return;
+    take_all(farm, master);
+    farm->began_to_stop_ns = now_ns;
+    mw_master_stop(master);
+}
+
+/* The loop has ended: because the farm was stopped, or with an error. */
+static mw_error end_drive(struct mwt_farm *farm, mw_master *master, mw_error error)
+{
+    farm->stopped_ns = mw_sim_now(farm->sim);
+    farm->left_count = mw_master_num_runnable_tasks(master);
+    return error == MW_EINTERRUPTED && farm->began_to_stop_ns > 0 ? MW_OK : error;
+}
+
 static mw_error drive(struct mwt_farm *farm, mw_master *master)
 {
     mw_master_counts counts;
@@ -292,6 +313,7 @@ static mw_error drive(struct mwt_farm *farm, mw_master *master)
     while (error == MW_OK && (farm->submitted_count < farm->plan.tasks_count ||
                               mw_master_num_runnable_tasks(master) > 0 ||
                               mw_master_num_unrunnable_tasks(master) > 0)) {
+        stop_in_time(farm, master);
         for (int64_t upto = mw_master_upto(master, NULL);
              upto > 0 && farm->submitted_count < farm->plan.tasks_count; upto--)
             submit_one(farm, master);
@@ -307,7 +329,7 @@ static mw_error drive(struct mwt_farm *farm, mw_master *master)
         }
     }
     take_all(farm, master);
-    return error;
+    return end_drive(farm, master, error);
 }
 
 static void set_group(mw_options *options, const char *name, int group)

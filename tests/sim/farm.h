@@ -24,6 +24,7 @@ struct mwt_farm_plan {
     bool has_policies; /* tasks have random policies, some are cancelled; slaves have groups */
     size_t kills_count, cuts_count, strangers_count;
     int64_t faults_end_ns;
+    int64_t stop_ns;        /* when the master stops the farm; 0: never */
     const char *audit_path; /* NULL: no trail */
 };
 
@@ -61,6 +62,10 @@ struct mwt_farm {
     struct mwt_farm_order orders[MWT_FARM_ORDERS_MAX]; /* ordered and intermingle slaves */
     size_t orders_count;
     size_t submitted_count;
+    size_t left_count;        /* tasks that a farm that was stopped has left waiting or running */
+    int64_t began_to_stop_ns; /* 0: it has not */
+    int64_t stopped_ns;       /* when the loop said that it is over */
+    bool is_given_up_while_waiting; /* a task became unrunnable that no slave had when it stopped */
     int master_status;
     int64_t end_ns;
 };

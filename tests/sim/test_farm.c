@@ -44,6 +44,26 @@ static void every_task_ends_once(void)
     mwt_folder_destroy(&folder);
 }
 
+/* A farm that is stopped in the middle loses nothing, with any faults: each task is handed out
+ * once, or is still waiting, or runs on. */
+static void a_stop_loses_nothing(void)
+{
+    uint64_t failures = 0, stops = 0;
+
+    for (uint64_t i = 0; i < soak.seeds_count && failures < 5; i++) {
+        struct mwt_farm farm;
+        struct mwt_farm_plan plan = mwt_farm_draw(soak.first_seed + i);
+        plan.stop_ns = 1 + plan.faults_end_ns * (int64_t)(i % 7) / 7;
+        mwt_farm_run(&farm, &plan);
+        failures += !mwt_check_stopped(&farm);
+        stops += farm.began_to_stop_ns > 0 && farm.left_count > 0;
+        mwt_farm_fini(&farm);
+    }
+
+    CU_ASSERT_EQUAL(failures, 0);
+    CU_ASSERT(stops > 0);
+}
+
 /* The same seed writes the same trail, to the byte. */
 static void same_seed_same_trail(void)
 {
@@ -108,6 +128,7 @@ int main(int argc, char **argv)
         return 1;
     CU_pSuite suite = CU_add_suite("farms in a simulated world", NULL, NULL);
     CU_ADD_TEST(suite, every_task_ends_once);
+    CU_ADD_TEST(suite, a_stop_loses_nothing);
     CU_ADD_TEST(suite, same_seed_same_trail);
     CU_ADD_TEST(suite, without_faults_all_is_done);
     CU_basic_set_mode(CU_BRM_VERBOSE);
