@@ -292,6 +292,8 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
         error = prepare_serial(master, &settings->serial, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);
+    if (has_signals)
+        mwi_signals_set_opening(false);
     if (error == MW_OK)
         error = mwi_announce_start(master->announce, why);
     if (error == MW_OK && has_signals && master->announce != NULL)
@@ -354,6 +356,8 @@ mw_error mwi_master_open(mw_master **master, const mw_program *program,
     opened->has_signals = has_signals;
     mwi_fork_guard_init(&opened->guard, NULL, lose_master, opened);
     why->text[0] = '\0';
+    if (has_signals)
+        mwi_signals_set_opening(true);
     error = open_parts(opened, settings, has_signals, has_joined, why);
     if (error != MW_OK) {
         /* The resource file may have promised a master already. */

@@ -401,7 +401,11 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
     opened->has_signals = has_signals;
     mwi_fork_guard_init(&opened->guard, &opened->is_running, lose_slave, opened);
     why->text[0] = '\0';
+    if (has_signals)
+        mwi_signals_set_opening(true);
     error = open_parts(opened, &search, has_signals, has_joined, why);
+    if (has_signals)
+        mwi_signals_set_opening(false);
     if (error != MW_OK) {
         free_slave(opened);
         if (why->text[0] == '\0')

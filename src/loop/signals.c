@@ -35,6 +35,7 @@ struct found {
 };
 
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t is_opening;
 static volatile pid_t owner; /* the process that has installed the handlers; 0: none has */
 static int wake_pipe[2] = {-1, -1};
 static struct mwi_watch watch; /* in the one loop that is open */
@@ -66,7 +67,7 @@ static void on_signal(int number)
     if (owner != getpid()) {
         sigaction(number, found_action(number), NULL);
         raise(number);
-    } else if (caught != 0) {
+    } else if (caught != 0 || is_opening != 0) {
         if (last_act != NULL)
             last_act(last_context);
         signal(number, SIG_DFL);
@@ -197,6 +198,7 @@ mw_error mwi_signals_install(bool is_local_slave)
         return MW_EIO;
     (void)pthread_once(&is_registered, register_child);
     caught = 0;
+    is_opening = 0;
     find_signals();
     owner = getpid();
     set_handlers(is_local_slave);
@@ -244,6 +246,11 @@ void mwi_signals_set_first_act(void (*act)(void *context), void *context)
     first_act = NULL;
     first_context = context;
     first_act = act;
+}
+
+void mwi_signals_set_opening(bool is_begun)
+{
+    is_opening = is_begun;
 }
 
 void mwi_signals_set_last_act(void (*act)(const void *context), const void *context)

@@ -44,6 +44,11 @@ void mwi_signals_set_last_act(void (*act)(const void *context), const void *cont
 /* A descriptor that is readable after a signal, until mwi_signals_caught is called. */
 int mwi_signals_fd(void);
 
+/* While a farm is being opened there is no loop to ask, and a call may wait for a module or an MPI
+ * that does not come up. Nothing is lost yet, so from mwi_signals_set_opening(true) until (false)
+ * the first signal ends the process. */
+void mwi_signals_set_opening(bool is_begun);
+
 /* Lets a signal end the waits of the loop, which has no transport yet. Errors, with a sentence:
  * those of mwi_loop_open_descriptors and mwi_descriptors_add. */
 mw_error mwi_signals_watch(struct mwi_loop *loop, mw_reason *why) MW_USE_RESULT;

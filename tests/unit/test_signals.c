@@ -305,6 +305,32 @@ static void test_second_signal(void)
     CU_ASSERT_EQUAL(fatal_signal(SIGTERM, SIGINT), SIGINT);
 }
 
+/* While a farm is being opened, the first signal ends the process. */
+static void test_opening(void)
+{
+    struct rlimit no_core = {0, 0};
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        setrlimit(RLIMIT_CORE, &no_core);
+        if (mwi_signals_install(false) != MW_OK)
+            _exit(1);
+        mwi_signals_set_opening(true);
+        raise(SIGTERM);
+        _exit(2);
+    }
+
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    mwi_signals_set_opening(true);
+    mwi_signals_set_opening(false);
+    raise(SIGTERM);
+    CU_ASSERT_EQUAL(mwi_signals_caught(), SIGTERM);
+    mwi_signals_restore();
+}
+
 /* A signal ends the wait of a loop, once: the loop itself empties the pipe. */
 static void test_watch(void)
 {
@@ -473,6 +499,7 @@ int main(void)
         {"bare process", test_bare_process},
         {"local slave", test_local_slave},
         {"second signal", test_second_signal},
+        {"opening", test_opening},
         {"watch", test_watch},
         {"descriptors are not inherited", test_descriptors_are_not_inherited},
         {"no descriptors", test_no_descriptors},
