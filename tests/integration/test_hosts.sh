@@ -3,7 +3,7 @@
 #
 # Farms across three hosts, which are network namespaces at one switch: a master over TCP behind
 # several addresses, of both families, whose third host is cut off twice and healed; and an MPI job
-# across two of them.
+# across two of them; and names whose name server does not answer.
 #
 #   test_hosts.sh FARM [MPIEXEC]
 #
@@ -248,6 +248,42 @@ test_link_local() {
     check "all tasks" has_line '^farm: 10 done, 0 failed, 0 unrunnable, 0 lost or wrong$' link.out
 }
 
+# Nothing comes back from a dummy interface.
+silence_name_server() {
+    ip link set dev lo up && ip link add name silent type dummy && ip link set dev silent up &&
+        ip address add 198.51.100.1/24 dev silent && echo 'nameserver 198.51.100.77' >resolv.conf &&
+        mount --bind resolv.conf /etc/resolv.conf
+}
+
+# With a name server that does not answer, a master does not listen on a name that nobody knows, and
+# says so after a second; SIGTERM ends a slave that searches at once; other names work as ever.
+test_silent_name_server() {
+    local slave began
+    if ! silence_name_server 2>silent.log; then
+        echo "NOT TESTED: a silent name server: $(head -n 1 silent.log)"
+        return
+    fi
+    began=$SECONDS
+    "$farm" echo:0 1 --mw-master --mw-master-host some.example >silent.out 2>silent.log &&
+        fail "a master listens on an unknown name"
+    [ $((SECONDS - began)) -lt 5 ] || fail "a master waits $((SECONDS - began)) s for a name server"
+    check "no answer" has_line 'no name server has answered within a second' silent.log
+    "$farm" --mw-slave --mw-master-host some.example --mw-master-port 7123 \
+        --mw-connect-timeout $patience_s >>silent.out 2>silent-slave.log &
+    slave=$!
+    await "a searching slave" has_line 'INIT SLAVE' silent-slave.log
+    began=$SECONDS
+    kill -TERM $slave
+    wait $slave && fail "a slave without a master exits with 0"
+    [ $((SECONDS - began)) -lt 5 ] || fail "a slave waits $((SECONDS - began)) s for a name server"
+    "$farm" echo:0 10 --mw-master --mw-master-host localhost --mw-resource-file local.rsc \
+        >silent-local.out 2>silent-local.log &
+    "$farm" --mw-slave --mw-resource-file local.rsc >silent-guest.log 2>&1 ||
+        fail "the slave of localhost exits with $?"
+    wait $! || fail "the master of localhost exits with $?"
+    umount /etc/resolv.conf
+}
+
 # What mpirun starts its daemons with, in place of ssh: AGENT OPTION... HOST COMMAND...
 write_agent() {
     cat >agent <<'AGENT'
@@ -299,6 +335,7 @@ test_all() {
     else
         echo "NOT TESTED: MPI, since this is a build without"
     fi
+    test_silent_name_server
     [ $has_ipv6 = no ] || test_link_local
     test_tcp
     if [ $failures -gt 0 ]; then

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
- * bytes, the outbox that makes bytes of frames, and when a host is given up.
+ * bytes, the outbox that makes bytes of frames, when a host is given up, and names of hosts.
  * Random cases print their seed; MW_TEST_SEED replays one.
  */
 #include <net/if.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,8 +17,11 @@
 
 #include "address.h"
 #include "end.h"
+#include "getent.h"
+#include "hub.h"
 #include "inbox.h"
 #include "outbox.h"
+#include "resolve.h"
 #include "silence.h"
 
 #define SHARED_BYTES 1000
@@ -629,6 +633,68 @@ static void test_watch_answers(void)
     }
 }
 
+struct answer {
+    struct mwi_tcp_getent *getent;
+    bool has_come, is_found;
+};
+
+static void take_answer(void *context, struct evutil_addrinfo *found)
+{
+    struct answer *answer = context;
+    answer->has_come = true;
+    answer->is_found = found != NULL;
+    if (found != NULL)
+        evutil_freeaddrinfo(found);
+    mwi_tcp_getent_destroy(answer->getent);
+}
+
+/* Whether the system's program knows the host. */
+static bool is_known(struct event_base *base, const char *host)
+{
+    struct answer answer = {.has_come = false};
+    answer.getent = mwi_tcp_getent_begin(base, host, "80", take_answer, &answer);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(answer.getent);
+    while (!answer.has_come)
+        CU_ASSERT_EQUAL_FATAL(event_base_loop(base, EVLOOP_ONCE), 0);
+    return answer.is_found;
+}
+
+/* All names of the machine are found by the system's program, and no process of it is left, also if
+ * nobody waits for the answer. */
+static void test_getent(void)
+{
+    struct answer answer = {.has_come = false};
+    struct event_base *base = mwi_tcp_hub_create_base();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(base);
+
+    CU_ASSERT_TRUE(is_known(base, "localhost"));
+    CU_ASSERT_TRUE(is_known(base, "127.0.0.1"));
+    CU_ASSERT_FALSE(is_known(base, ""));
+    CU_ASSERT_PTR_NULL(mwi_tcp_getent_begin(base, "-s", "80", take_answer, &answer));
+    mwi_tcp_getent_destroy(mwi_tcp_getent_begin(base, "localhost", "80", take_answer, &answer));
+
+    CU_ASSERT_FALSE(answer.has_come);
+    CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+    event_base_free(base);
+}
+
+/* A look-up that is waited for gives the addresses of a name or number, or a sentence. */
+static void test_resolve_now(void)
+{
+    static const char *const hosts[] = {"localhost", "127.0.0.1", "::1"};
+    char problem[200];
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct evutil_addrinfo *found = mwi_tcp_resolve_now(hosts[i], 0, problem, sizeof problem);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(found);
+        evutil_freeaddrinfo(found);
+    }
+
+    CU_ASSERT_PTR_NULL(mwi_tcp_resolve_now("no-such-host.invalid", 0, problem, sizeof problem));
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem, "host \"no-such-host.invalid\": "));
+    CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 int main(void)
 {
     if (CU_initialize_registry() != CUE_SUCCESS)
@@ -651,6 +717,8 @@ int main(void)
         {"outbox: huge", test_outbox_huge},
         {"watch: silence", test_watch_silence},
         {"watch: answers", test_watch_answers},
+        {"getent", test_getent},
+        {"resolve now", test_resolve_now},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"tcp parts", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};

@@ -35,7 +35,7 @@ static bool has_descriptors(void)
     return has_all;
 }
 
-static struct event_base *create_base(void)
+struct event_base *mwi_tcp_hub_create_base(void)
 {
     if (!has_descriptors())
         return NULL;
@@ -60,7 +60,7 @@ mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *co
     TAILQ_INIT(&hub->lingers);
     hub->shared = malloc(MWI_TCP_SHARED_BYTES);
     hub->batch = malloc(sizeof *hub->batch);
-    hub->base = create_base();
+    hub->base = mwi_tcp_hub_create_base();
     if (hub->base == NULL)
         return MW_ENETWORK;
     return hub->shared != NULL && hub->batch != NULL ? MW_OK : MW_ENOMEM;

@@ -48,4 +48,7 @@ mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *co
 /* Frees the shared parts. The owner has ended all connections, lingers and events before. */
 void mwi_tcp_hub_close(struct mwi_tcp_hub *hub);
 
+/* A libevent loop for one thread; NULL, with errno, without descriptors or memory. */
+struct event_base *mwi_tcp_hub_create_base(void);
+
 #endif

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include <sys/ioctl.h>
 
 #include "base/fork_guard.h"
+#include "resolve.h"
 
 /* The first probe is sent after 20 s without input, the next ones every 10 s. After the third one
  * without an answer the host is given up, which makes 50 s. */
@@ -114,10 +114,10 @@ static bool is_of_the_port(int error)
 
 /* Listens on the first address that can be had. If all fail, errno is an error of the port if there
  * was one, else the last error. */
-static int listen_one_of(const struct addrinfo *found, uint16_t port)
+static int listen_one_of(const struct evutil_addrinfo *found, uint16_t port)
 {
     int fd = -1, error = 0;
-    for (const struct addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
+    for (const struct evutil_addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
         /* Both families keep the port in the same place. */
         ((struct sockaddr_in *)(void *)one->ai_addr)->sin_port = htons(port);
         fd = open_listening(one->ai_addr, one->ai_addrlen, false);
@@ -130,7 +130,8 @@ static int listen_one_of(const struct addrinfo *found, uint16_t port)
 
 /* Listens on the first port that can be had, on one of the addresses in `found`; on all interfaces
  * if that is NULL. */
-static int listen_on_ports(const struct mwi_tcp_address *address, const struct addrinfo *found)
+static int listen_on_ports(const struct mwi_tcp_address *address,
+                           const struct evutil_addrinfo *found)
 {
     unsigned port = address->port;
     int fd;
@@ -166,15 +167,13 @@ static mw_error report_error(const struct mwi_tcp_address *address, int error, m
 
 static mw_error listen_host(const struct mwi_tcp_address *address, int *fd, mw_reason *why)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-
-    int failure = getaddrinfo(address->host, "0", &hints, &found);
-    if (failure != 0)
-        return report_failure(address, gai_strerror(failure), why);
+    char problem[400];
+    struct evutil_addrinfo *found = mwi_tcp_resolve_now(address->host, 0, problem, sizeof problem);
+    if (found == NULL)
+        return report_failure(address, problem, why);
     int opened = listen_on_ports(address, found);
     int error = errno;
-    freeaddrinfo(found);
+    evutil_freeaddrinfo(found);
     if (opened < 0)
         return report_error(address, error, why);
     *fd = opened;

@@ -15,7 +15,7 @@
 
 /* Sets *fd to a socket that listens on the first port of the range that can be had, which the
  * caller takes, and writes the address under which others reach it to bound[0..size). MW_ENETWORK
- * with a sentence. Looking up the host's name may block. */
+ * with a sentence. Looking up the host's name takes a second at most. */
 mw_error mwi_tcp_socket_listen(const struct mwi_tcp_address *address, int *fd, char *bound,
                                size_t size, mw_reason *why);
 
