@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hello.h"
+#include "mwt_folder.h"
 #include "mwt_run.h"
 
 /* Open MPI itself does not free all its memory. */
@@ -253,6 +254,35 @@ static void test_argument_processing(void)
         &(struct example){.name = "argument_processing", .check = check_argument_processing});
 }
 
+/* A farm that SIGTERM stops writes down the tasks that ran, and the next run does the others: all
+ * squares are there, once. */
+static void test_checkpoint(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "squares");
+    const char *program = mwt_format(crew, "%s/checkpoint", MWT_EXAMPLES);
+
+    struct mwt_process *first =
+        mwt_run_program(crew, program, "--mw-local", "2", path, "--ms", "300", NULL);
+    mwt_await_line(first, MWT_ERR, "-> 1 results");
+    mwt_kill(first, SIGTERM);
+    CU_ASSERT_EQUAL(mwt_await_end(first), 128 + SIGTERM);
+    struct mwt_process *second =
+        mwt_run_program(crew, program, "--mw-local", "2", path, "--ms", "1", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(second), 0);
+
+    mwt_await_line(second, MWT_OUT, " new, 0 left");
+    CU_ASSERT_PTR_NULL(strstr(mwt_output(second, MWT_OUT), "0 known"));
+    char *squares = mwt_file_read(path);
+    const char *lines = mwt_format(crew, "\n%s", squares == NULL ? "" : squares);
+    for (int number = 1; number <= 20; number++)
+        CU_ASSERT_EQUAL(mwt_count(lines, mwt_format(crew, "\n%d %d\n", number, number * number)),
+                        1);
+    CU_ASSERT_EQUAL(mwt_count(lines, "\n"), 21);
+    free(squares);
+    mwt_crew_destroy(crew);
+}
+
 /* The farm in an event loop, which over MPI has no descriptor. */
 static void test_event_loop(void)
 {
@@ -434,6 +464,7 @@ int main(void)
         {"ordered_database with a crash", test_ordered_database_crash},
         {"ping", test_ping},
         {"with_task_policy", test_with_task_policy},
+        {"checkpoint", test_checkpoint},
         {"wrong usage", test_wrong_usage},
         {"wrong usage elsewhere", test_wrong_usage_elsewhere},
         CU_TEST_INFO_NULL,
