@@ -448,7 +448,8 @@ typedef enum mw_group {
 /* Raise and lower, but not below 0, the number of slaves wanted in a group. A slave that connects
  * joins the ordered group if that has fewer slaves than wanted, else the intermingle group if that
  * has fewer, else the unordered group. Connected slaves stay in their group. The resource file's
- * slaves-needed is the number of slaves that the groups lack. */
+ * slaves-needed is the number of slaves that could be used at once in addition: those that the
+ * groups lack, or more if more tasks wait. */
 MW_API void mw_master_allocate(mw_master *master, size_t slaves_count, mw_group group);
 MW_API void mw_master_deallocate(mw_master *master, size_t slaves_count, mw_group group);
 

@@ -60,13 +60,19 @@ static bool can_others_come(const mw_master *master)
     return ready_count + master->slaves_lost_count < master->slaves_max;
 }
 
+static size_t needed_count(const mw_master *master)
+{
+    const struct mwi_master_engine *engine = &master->engine;
+    return mwi_slaves_needed(&engine->slaves, mwi_tasks_waiting_count(&engine->tasks));
+}
+
 /* Makes every turn while the farm runs. */
 static mw_error turn(mw_master *master, int64_t deadline_ns)
 {
     mw_reason why = {""};
     bool is_stopping = master->engine.is_stopping;
-    mwi_announce_need(master->announce,
-                      is_stopping ? 0 : mwi_slaves_needed(&master->engine.slaves));
+    if (master->announce != NULL)
+        mwi_announce_need(master->announce, is_stopping ? 0 : needed_count(master));
     if (is_stopping)
         deadline_ns = mwi_time_earlier(deadline_ns, mwi_master_stop_deadline(master));
     master->engine.is_closed = !can_others_come(master);

@@ -292,13 +292,21 @@ struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list)
                                    : MWI_LIST_ENTRY(list->next, struct mwi_slave_entry, ready_link);
 }
 
-size_t mwi_slaves_needed(const struct mwi_slaves *slaves)
+static size_t lacking_count(const struct mwi_slaves *slaves, enum mwi_slave_group group)
 {
-    size_t needed = 0;
-    for (int group = 0; group < MWI_GROUPS_COUNT; group++)
-        if (slaves->wanted[group] > slaves->acquired[group])
-            needed += slaves->wanted[group] - slaves->acquired[group];
-    return needed;
+    size_t wanted = slaves->wanted[group], acquired = slaves->acquired[group];
+    return wanted > acquired ? wanted - acquired : 0;
+}
+
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves, size_t waiting_count)
+{
+    const struct mwi_list *idle = &slaves->idle;
+    size_t lacking =
+        lacking_count(slaves, MWI_GROUP_INTERMINGLE) + lacking_count(slaves, MWI_GROUP_UNORDERED);
+    for (struct mwi_list *link = idle->next; link != idle && waiting_count > 0; link = link->next)
+        waiting_count--;
+    return lacking_count(slaves, MWI_GROUP_ORDERED) +
+           (lacking > waiting_count ? lacking : waiting_count);
 }
 
 void mwi_slaves_reap(struct mwi_slaves *slaves)

@@ -134,8 +134,9 @@ void mwi_slaves_set_leaving(struct mwi_slaves *slaves, struct mwi_slave_entry *s
 /* The first slave of with_ordered, idle or with_room; NULL if that list is empty. */
 struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);
 
-/* How many more slaves the groups want than they have. */
-size_t mwi_slaves_needed(const struct mwi_slaves *slaves);
+/* How many more slaves could be used at once, if `waiting_count` tasks wait for any slave: as many
+ * as the groups lack, and at least one for each task that no idle slave will be sent. */
+size_t mwi_slaves_needed(const struct mwi_slaves *slaves, size_t waiting_count);
 
 /* "SLAVE-3", borrowed until fini; NULL if no slave ever had that number. */
 const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);

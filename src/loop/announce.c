@@ -26,6 +26,10 @@
 #define ARGUMENTS_MAX 7
 
 /* The program's own libraries, as the loader has them. */
+/* The number of slaves that are needed may change all the time; the file is not written for it more
+ * often than this. */
+#define CHANGES_EVERY_NS MWI_NS_PER_S
+
 struct libraries {
     const char **paths;
     size_t count;
@@ -47,6 +51,7 @@ struct mwi_announce {
     bool is_written;
     bool is_finished; /* the farm has ended well: to be written at close */
     size_t slaves_needed;
+    int64_t written_ns; /* when it was written the last time */
     struct libraries libraries;
     struct mwi_resource_file_last last; /* that the farm has failed */
 };
@@ -170,7 +175,8 @@ static mw_error write_file(struct mwi_announce *announce, enum mwi_computation_s
                            mw_reason *why)
 {
     struct mwi_resource resource = describe(announce, status);
-    announce->due_ns = mwi_loop_now(announce->loop) + announce->interval_ns;
+    announce->written_ns = mwi_loop_now(announce->loop);
+    announce->due_ns = announce->written_ns + announce->interval_ns;
     mw_error error = mwi_resource_file_write(announce->path, &resource, why);
     if (error == MW_OK) {
         announce->is_written = true;
@@ -327,5 +333,5 @@ void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed)
     if (announce == NULL || announce->slaves_needed == slaves_needed)
         return;
     announce->slaves_needed = slaves_needed;
-    announce->due_ns = INT64_MIN;
+    announce->due_ns = mwi_time_earlier(announce->due_ns, announce->written_ns + CHANGES_EVERY_NS);
 }

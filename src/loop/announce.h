@@ -35,8 +35,8 @@ mw_error mwi_announce_start(struct mwi_announce *announce, mw_reason *why);
  * mwi_announce that was started. Safe in a signal handler. */
 void mwi_announce_fail_now(const void *announce);
 
-/* How many slaves the farm needs now; the file is written again soon after that changes. NULL is
- * legal. */
+/* How many more slaves the farm could use now; the file is written again within a second after that
+ * changes. NULL is legal. */
 void mwi_announce_need(struct mwi_announce *announce, size_t slaves_needed);
 
 #endif

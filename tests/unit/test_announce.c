@@ -426,6 +426,32 @@ static void test_while_it_ends(void)
     }
 }
 
+/* A number of needed slaves that changes all the time is written once a second. */
+static void test_changes(void)
+{
+    struct place place;
+    start(&place);
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+    place.loop.clock = 10 * SECOND;
+    write_file(announce);
+
+    mwi_announce_need(announce, 5);
+    mwi_announce_need(announce, 6);
+    CU_ASSERT_EQUAL(deadline(&place), 11 * SECOND);
+    tend(&place);
+    struct mwi_resource resource = read_file(&place);
+    CU_ASSERT_EQUAL(resource.slaves_needed, 0);
+    mwi_resource_fini(&resource);
+    place.loop.clock = 11 * SECOND;
+    tend(&place);
+
+    resource = read_file(&place);
+    CU_ASSERT_EQUAL(resource.slaves_needed, 6);
+    mwi_resource_fini(&resource);
+    end_farm(&place, true);
+    end(&place);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -440,6 +466,7 @@ int main(void)
         {"while it ends", test_while_it_ends},
         {"end without file", test_end_without_file},
         {"fail now", test_fail_now},
+        {"changes", test_changes},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("announce", tests);

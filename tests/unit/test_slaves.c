@@ -152,6 +152,27 @@ static void test_forbidden_move(void)
     mwi_slaves_fini(&slaves);
 }
 
+/* More slaves are needed for tasks that no idle slave will take, and for groups that lack some.
+ * Slaves that join a group take tasks, too, so both are not added up. */
+static void test_needed(void)
+{
+    struct mwi_slaves slaves;
+    mwi_slaves_init(&slaves);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 0), 0);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 1000), 1000);
+    for (unsigned i = 0; i < 3; i++)
+        add_slave(&slaves, i + 1);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 2), 0);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 10), 7);
+
+    slaves.wanted[MWI_GROUP_UNORDERED] = 5;
+    slaves.wanted[MWI_GROUP_ORDERED] = 1;
+
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 0), 3);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 10), 8);
+    mwi_slaves_fini(&slaves);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -160,6 +181,7 @@ int main(void)
         {"ids stay", test_ids_stay},
         {"first", test_first},
         {"ready count", test_ready_count},
+        {"needed", test_needed},
         {"disconnected", test_disconnected},
         {"forbidden move", test_forbidden_move},
         CU_TEST_INFO_NULL,
