@@ -80,6 +80,10 @@ typedef struct mw_stats {
     double waiting_s;   /* waiting for the network */
     double serving_s;   /* serving slaves */
     double algorithm_s; /* in the caller's code */
+
+    /* Of the slaves that have a task; 0 if there are none. */
+    double oldest_task_s; /* now: how long ago the oldest of these tasks was sent */
+    double silent_s;      /* now: for how long one of these slaves has said nothing, at most */
 } mw_stats;
 
 /* The tasks of one algorithm; fields as in mw_stats. */

@@ -164,6 +164,18 @@ void mwi_membership_turn_away(struct mwi_master_engine *engine, struct mwi_slave
     mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN, "the master is shutting down");
 }
 
+static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
+{
+    return engine->config.client_timeout_ns / 2 + 1;
+}
+
+static void start_quiet(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                        int64_t after_ns)
+{
+    if (!mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, after_ns))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
 /* Takes in a slave that is welcome, and sends it the welcome. */
 static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                   const struct mwi_greeting_guest *guest, struct mwi_buffer *welcome)
@@ -183,7 +195,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     }
     slave->host = host;
     slave->pid = origin->pid;
-    mwi_timers_stop(&engine->timers, &slave->quiet);
+    start_quiet(engine, slave, ping_interval_ns(engine));
     slave->frame_bytes_max = guest->frame_bytes_max;
     mwi_outgoing_send(engine, slave, welcome);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GREETED,
@@ -239,24 +251,39 @@ void mwi_membership_make_idle(struct mwi_master_engine *engine, struct mwi_slave
     mwi_membership_move_slave(engine, slave, MWI_SLAVE_IDLE);
 }
 
-static int64_t ping_interval_ns(const struct mwi_master_engine *engine)
-{
-    return engine->config.client_timeout_ns / 2 + 1;
-}
-
 void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
+    slave->is_attentive = true;
     slave->idle_since_ns = mwi_master_state_looked(engine);
-    if (!mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET,
-                                      ping_interval_ns(engine)))
-        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+    start_quiet(engine, slave, ping_interval_ns(engine));
+}
+
+/* Tells that a slave has said nothing for long while it has a task: after the time-out of clients,
+ * and again whenever that time has doubled. */
+static void tell_of_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    const struct mwi_copy *oldest = mwi_copies_first(slave);
+    int64_t since_ns = oldest->sent_ns > slave->heard_ns ? oldest->sent_ns : slave->heard_ns;
+    int64_t silent_ns = engine->now_ns - since_ns;
+    if (slave->next_silence_ns == 0 || silent_ns < engine->config.client_timeout_ns)
+        slave->next_silence_ns = engine->config.client_timeout_ns;
+    if (silent_ns < slave->next_silence_ns)
+        return;
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_SILENT, .task = oldest->task->id,
+                       .algorithm = mwi_outgoing_algorithm_name(engine, oldest->task),
+                       .count = (uint64_t)(silent_ns / MWI_NS_PER_S));
+    while (slave->next_silence_ns <= silent_ns)
+        slave->next_silence_ns =
+            slave->next_silence_ns < INT64_MAX / 2 ? 2 * slave->next_silence_ns : INT64_MAX;
 }
 
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     int64_t interval_ns = ping_interval_ns(engine);
     int64_t idle_ns = mwi_master_state_looked(engine) - slave->idle_since_ns;
-    bool is_idle = slave->state == MWI_SLAVE_IDLE;
+    bool is_idle = slave->state == MWI_SLAVE_IDLE && slave->is_attentive;
+    if (slave->load.tasks_count > 0)
+        tell_of_silence(engine, slave);
     if (slave->state == MWI_SLAVE_CONNECTING) {
         mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
                             "it did not greet within --mw-client-timeout");
@@ -273,8 +300,7 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
         send_bare(engine, slave, MWI_MESSAGE_PING);
         slave->is_pinged = true;
     }
-    if (!mwi_master_state_start_timer(engine, &slave->quiet, MWI_TIMER_QUIET, interval_ns))
-        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+    start_quiet(engine, slave, interval_ns);
 }
 
 void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)

@@ -44,6 +44,25 @@ static void add_algorithm(mw_stats *stats, const mw_algorithm_stats *one)
     stats->waiting += one->waiting;
 }
 
+static double longer(double seconds, double other)
+{
+    return seconds > other ? seconds : other;
+}
+
+static void add_ages(mw_stats *stats, const struct mwi_slaves *slaves, int64_t now_ns)
+{
+    const struct mwi_list *list = &slaves->lists[MWI_SLAVE_BUSY];
+    for (struct mwi_list *link = list->next; link != list; link = link->next) {
+        const struct mwi_slave_entry *slave = MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
+        const struct mwi_copy *oldest = mwi_copies_first(slave);
+        if (oldest == NULL)
+            continue;
+        int64_t since_ns = slave->heard_ns > oldest->sent_ns ? slave->heard_ns : oldest->sent_ns;
+        stats->oldest_task_s = longer(stats->oldest_task_s, to_s(now_ns - oldest->sent_ns));
+        stats->silent_s = longer(stats->silent_s, to_s(now_ns - since_ns));
+    }
+}
+
 mw_error mw_master_stats(const mw_master *master, mw_stats *stats)
 {
     const struct mwi_master_engine *engine = &master->engine;
@@ -66,6 +85,7 @@ mw_error mw_master_stats(const mw_master *master, mw_stats *stats)
                     .serving_s = to_s(times.serving_ns),
                     .algorithm_s = to_s(times.caller_ns)};
     now.running = engine->tasks.counts[MWI_TASK_RUNNING];
+    add_ages(&now, slaves, mwi_loop_now(master->loop));
     for (uint16_t i = 0; i < engine->algorithms_count; i++)
         add_algorithm(&now, &engine->tasks.by_algorithm[i]);
     memcpy(now.slaves_lost, slaves->lost_counts, sizeof now.slaves_lost);

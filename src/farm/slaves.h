@@ -50,9 +50,12 @@ struct mwi_slave_entry {
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
-    bool is_pinged;   /* and has not answered yet */
-    bool is_leaving;  /* it has said so, and gets no more tasks */
-    bool is_recalled; /* it was asked to give tasks back, and has not answered yet */
+    bool is_attentive; /* it listens whenever it has no task */
+    bool is_pinged;    /* and has not answered yet */
+    int64_t
+        next_silence_ns; /* the trail tells when it is silent for so long in a task; 0: not yet */
+    bool is_leaving;     /* it has said so, and gets no more tasks */
+    bool is_recalled;    /* it was asked to give tasks back, and has not answered yet */
     struct mwi_timer_entry
         quiet; /* greeting; when idle and attentive, the next ping or its answer */
     struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */

@@ -118,6 +118,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_SLAVE_GOODBYE] = {EVENTS, SLAVE_N, "slave-goodbye", "-> GOODBYE: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_LEAVING] = {EVENTS, SLAVE_N, "slave-leaving", "-> LEAVING: %r", {SID, REASON}},
     [MWI_AUDIT_SLAVE_DROPPED] = {PROBLEMS, SLAVE_N, "slave-dropped", "dropped: %r", {SID, REASON}},
+    [MWI_AUDIT_SLAVE_SILENT] =
+        {EVENTS, SLAVE_N, "slave-silent", "silent for %c s, has task %k of \"%n\"",
+         {SID, TASK, {'c', "seconds"}, ALGORITHM}},
     [MWI_AUDIT_SLAVE_LOST] =
         {PROBLEMS, SLAVE_N, "slave-lost", "{(pid %P on %H) }%r", {SID, PID, HOST, REASON}},
     [MWI_AUDIT_EOF] = {EVENTS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},

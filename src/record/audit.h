@@ -45,6 +45,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_SLAVE_GOODBYE,    /* sid, reason */
     MWI_AUDIT_SLAVE_LEAVING,    /* sid, reason: it will say goodbye when its task has ended */
     MWI_AUDIT_SLAVE_DROPPED,    /* sid, reason: by the master */
+    MWI_AUDIT_SLAVE_SILENT,     /* sid, task, algorithm, count: of seconds */
     MWI_AUDIT_SLAVE_LOST,       /* sid, pid, host, reason: "was lost: ...", or how it ended */
     MWI_AUDIT_EOF,              /* address, reason (may be NULL) */
     MWI_AUDIT_LOCAL_STARTED,    /* pid */

@@ -173,6 +173,10 @@ static const struct expectation expectations[] = {
     {RECORD(SLAVE_DROPPED, .reason = "silent for 60 s"),
      "SLAVE-0 dropped: silent for 60 s",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-dropped\",\"sid\":0,\"reason\":\"silent for 60 s\"}"},
+    {RECORD(SLAVE_SILENT, .sid = 3, .task = 17, .algorithm = "hello", .count = 120),
+     "SLAVE-3 silent for 120 s, has task 17 of \"hello\"",
+     "\"subject\":\"SLAVE-3\",\"event\":\"slave-silent\",\"sid\":3,\"task\":17,\"seconds\":120,"
+     "\"algorithm\":\"hello\"}"},
     {RECORD(SLAVE_LOST, .pid = 4711, .host = "node7", .reason = "was killed by signal 9 (Killed)"),
      "SLAVE-0 (pid 4711 on node7) was killed by signal 9 (Killed)",
      "\"subject\":\"SLAVE-0\",\"event\":\"slave-lost\",\"sid\":0,\"pid\":4711,\"host\":\"node7\","

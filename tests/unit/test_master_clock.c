@@ -236,6 +236,33 @@ static void test_nobody_waited(void)
     end(&master);
 }
 
+/* A slave that has a task and says nothing is told of, at ages that double. One that returns
+ * results is not. */
+static void test_silent_in_a_task(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a b");
+    mwt_master_greet(&master, 1);
+    for (int64_t half = 1; half <= 18; half++)
+        mwt_master_tick(&master, half * (CLIENT_TIMEOUT / 2 + 2));
+
+    CU_ASSERT_TRUE(is_there(&master, 1));
+    const char *at = master.outbox.trail;
+    for (int seconds = 60; seconds <= 480; seconds *= 2) {
+        char line[80];
+        snprintf(line, sizeof line, "SLAVE-0 silent for %d s, has task 1 of \"alpha\"", seconds);
+        at = strstr(at, line);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    }
+    CU_ASSERT_PTR_NULL(strstr(at + sizeof "SLAVE-0 s", "silent for"));
+    mwt_master_forget(&master);
+    mwt_master_return(&master, 1, "a");
+    mwt_master_tick(&master, master.now_ns + CLIENT_TIMEOUT / 2 + 2);
+    CU_ASSERT_PTR_NULL(strstr(master.outbox.trail, "silent for"));
+    end(&master);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -248,6 +275,7 @@ int main(void)
         {"never quiet", test_never_quiet},
         {"trail of a busy master", test_trail_of_a_busy_master},
         {"nobody waited", test_nobody_waited},
+        {"silent in a task", test_silent_in_a_task},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master_engine: clock", tests);
