@@ -435,11 +435,12 @@ static int64_t await_slaves(mw_master *master)
     int64_t deadline_ns = mwi_time_after(now_ns, patience_ns);
     mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwi_loop_carry_out(master->loop);
-    while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns)
+    while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns &&
+           !mwi_master_stop_is_urgent(master))
         if (mwi_loop_turn(master->loop, deadline_ns, NULL, &why) != MW_OK)
             return deadline_ns;
     (void)mwi_loop_turn(master->loop, INT64_MIN, NULL, &why);
-    return deadline_ns;
+    return mwi_master_stop_is_urgent(master) ? INT64_MIN : deadline_ns;
 }
 
 /* How long closing the transport mpi may wait for ranks, and what happens then. */

@@ -122,6 +122,11 @@ int64_t mwi_master_stop_patience(const mw_master *master)
     return left_ns > moment_ns ? left_ns : moment_ns;
 }
 
+bool mwi_master_stop_is_urgent(const mw_master *master)
+{
+    return master->stop_signal == 0 && has_signal(master);
+}
+
 void mw_master_stop(mw_master *master)
 {
     begin(master);

@@ -20,6 +20,9 @@ int64_t mwi_master_stop_deadline(const mw_master *master);
 /* How long a close may wait for the slaves to end. */
 int64_t mwi_master_stop_patience(const mw_master *master);
 
+/* Whether a signal has come that nobody has heard, which makes a close wait no longer. */
+bool mwi_master_stop_is_urgent(const mw_master *master);
+
 /* Records a signal that has come in the trail, unless it has been recorded. */
 void mwi_master_stop_audit(mw_master *master);
 

@@ -270,6 +270,22 @@ static void test_drain(void)
     mwt_crew_destroy(crew);
 }
 
+/* A farm that has ended, and only waits for a slave, waits no longer when a signal comes. */
+static void test_signal_at_close(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        start_farm(crew, "2", "doze:1,doze:" MINUTE, "2", MWT_ARGV("FARM=hasty"));
+    mwt_await_line(farm, MWT_ERR, "<- TRY-SHUTDOWN");
+    int64_t began_ns = mwt_now_ns();
+
+    mwt_kill(farm, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
+    CU_ASSERT(mwt_now_ns() - began_ns < 10 * NS_PER_S);
+    mwt_crew_destroy(crew);
+}
+
 /* A farm whose master does not look, because it computes, ends on the second signal, and leaves
  * word that it has failed. */
 static void test_second_signal_while_thinking(void)
@@ -414,6 +430,7 @@ int main(void)
         {"signal for the master only", test_signal_for_master_only},
         {"drain", test_drain},
         {"second signal", test_second_signal},
+        {"signal at close", test_signal_at_close},
         {"second signal while thinking", test_second_signal_while_thinking},
         {"endless task", test_endless_task},
         {"hasty master", test_hasty_master},
