@@ -96,8 +96,8 @@ static void check_tasks(struct farm *farm)
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
         running += running_count(farm, (enum mwi_slave_state)state);
     MWT_FUZZ_PROMISE(running == counts[MWI_TASK_RUNNING]);
-    MWT_FUZZ_PROMISE(farm->submitted_count == counts[MWI_TASK_WAITING] + counts[MWI_TASK_ASIDE] + running +
-                                                  counts[MWI_TASK_UNRUNNABLE] +
+    MWT_FUZZ_PROMISE(farm->submitted_count == counts[MWI_TASK_WAITING] + counts[MWI_TASK_ASIDE] +
+                                                  running + counts[MWI_TASK_UNRUNNABLE] +
                                                   farm->finished_count);
 }
 
