@@ -183,6 +183,31 @@ static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_f
     return NULL;
 }
 
+static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_message *message, const struct mwi_event *event)
+{
+    bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
+    if (!is_greeted || message->kind == MWI_MESSAGE_HELLO)
+        mwi_membership_greet(engine, slave, message);
+    else if (message->kind == MWI_MESSAGE_RESULTS || message->kind == MWI_MESSAGE_LARGE_RESULT)
+        take_results(engine, slave, message, event);
+    else if (message->kind == MWI_MESSAGE_ATTENTIVE)
+        mwi_membership_take_attentive(engine, slave);
+    else if (message->kind == MWI_MESSAGE_PONG)
+        slave->is_pinged = false;
+    else if (message->kind == MWI_MESSAGE_BEGUN)
+        mwi_membership_take_begun(engine, slave, message->begun);
+    else if (message->kind == MWI_MESSAGE_LEAVING)
+        mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message->reason));
+    else if (message->kind == MWI_MESSAGE_RETURNED)
+        mwi_membership_take_returned(engine, slave);
+    else if (message->kind == MWI_MESSAGE_GOODBYE)
+        take_goodbye(engine, slave, message);
+    else
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it sent a message that only a master sends");
+}
+
 static void take_frame(struct mwi_master_engine *engine, const struct mwi_event *event)
 {
     struct mwi_message message;
@@ -207,26 +232,7 @@ static void take_frame(struct mwi_master_engine *engine, const struct mwi_event 
                               error == MW_EPROTOCOL ? why.text : mw_error_text(error)));
         return;
     }
-    bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
-    if (!is_greeted || message.kind == MWI_MESSAGE_HELLO)
-        mwi_membership_greet(engine, slave, &message);
-    else if (message.kind == MWI_MESSAGE_RESULTS || message.kind == MWI_MESSAGE_LARGE_RESULT)
-        take_results(engine, slave, &message, event);
-    else if (message.kind == MWI_MESSAGE_ATTENTIVE)
-        mwi_membership_take_attentive(engine, slave);
-    else if (message.kind == MWI_MESSAGE_PONG)
-        slave->is_pinged = false;
-    else if (message.kind == MWI_MESSAGE_BEGUN)
-        mwi_membership_take_begun(engine, slave, message.begun);
-    else if (message.kind == MWI_MESSAGE_LEAVING)
-        mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message.reason));
-    else if (message.kind == MWI_MESSAGE_RETURNED)
-        mwi_membership_take_returned(engine, slave);
-    else if (message.kind == MWI_MESSAGE_GOODBYE)
-        take_goodbye(engine, slave, &message);
-    else
-        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
-                            "it sent a message that only a master sends");
+    take_message(engine, slave, &message, event);
 }
 
 /* A timer fires only when all messages that had arrived have been read. While messages arrive

@@ -70,7 +70,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_VERSION] = {EVENTS, "VERSION", "version", "MW: Version %v", {VERSION}},
     [MWI_AUDIT_INIT] = {EVENTS, "INIT", "init", "%R \"%m\"", {ROLE, MEMBER_ID}},
     [MWI_AUDIT_MASTER_READY] = {EVENTS, "MASTER", "master-ready", "READY %a", {TRANSPORT, ADDRESS}},
-    [MWI_AUDIT_NO_MASTER] = {PROBLEMS, "MASTER", "no-master", "No master algorithm is defined", {{0}}},
+    [MWI_AUDIT_NO_MASTER] =
+        {PROBLEMS, "MASTER", "no-master", "No master algorithm is defined", {{0}}},
     [MWI_AUDIT_RESFILE_WRITTEN] =
         {EVENTS, "RESFILE", "resfile-written", "Generated resource file: \"%p\"", {PATH}},
     [MWI_AUDIT_RESFILE_LOADING] =
@@ -124,13 +125,15 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_SLAVE_LOST] =
         {PROBLEMS, SLAVE_N, "slave-lost", "{(pid %P on %H) }%r", {SID, PID, HOST, REASON}},
     [MWI_AUDIT_EOF] = {EVENTS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
-    [MWI_AUDIT_LOCAL_STARTED] = {EVENTS, "MASTER", "local-started", "started local slave, pid %P", {PID}},
+    [MWI_AUDIT_LOCAL_STARTED] =
+        {EVENTS, "MASTER", "local-started", "started local slave, pid %P", {PID}},
     [MWI_AUDIT_LOCAL_ENDED] =
         {EVENTS, "MASTER", "local-ended", "local slave, pid %P, %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_FAILED] =
         {PROBLEMS, "MASTER", "local-failed", "could not start a local slave: %r", {REASON}},
     [MWI_AUDIT_HOST_DOUBTED] =
-        {PROBLEMS, "HOST", "host-doubted", "%H lost %c slaves with tasks and returned no result; the next waits for %f ms",
+        {PROBLEMS, "HOST", "host-doubted",
+         "%H lost %c new slaves with their first tasks; the next waits for %f ms",
          {{'c', "slaves"}, {'f', "milliseconds"}, HOST}},
     [MWI_AUDIT_MASTER_AWAY] =
         {EVENTS, "MASTER", "master-away", "did not look at its slaves for %c ms, while they waited",
@@ -138,15 +141,18 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_LOCAL_HALTED] =
         {EVENTS, "MASTER", "local-halted", "local slave, pid %P, %r", {PID, REASON}},
     [MWI_AUDIT_LOCAL_UNGUARDED] =
-        {PROBLEMS, "MASTER", "local-unguarded", "what local slaves start may outlive this farm: %r", {REASON}},
+        {PROBLEMS, "MASTER", "local-unguarded", "what local slaves start may outlive this farm: %r",
+         {REASON}},
     [MWI_AUDIT_SIGNAL] = {EVENTS, "%R", "signal", "SIGNAL %i", {ROLE, SIGNAL}},
-    [MWI_AUDIT_CONNECTED] = {EVENTS, "MASTER", "connected", "<- CONNECTED TO %a{ FROM %F}", {ADDRESS, FROM}},
+    [MWI_AUDIT_CONNECTED] =
+        {EVENTS, "MASTER", "connected", "<- CONNECTED TO %a{ FROM %F}", {ADDRESS, FROM}},
     [MWI_AUDIT_CONNECT_FAILED] =
         {EVENTS, "MASTER", "connect-failed", "<- CONNECT FAILED %a: %r", {ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_ID] = {EVENTS, "MASTER", "slave-id", "-> ID " SLAVE_N, {SID}},
     [MWI_AUDIT_REFUSED] = {PROBLEMS, "MASTER", "refused", "-> REFUSED: %r", {REASON}},
     [MWI_AUDIT_TASKS_RECEIVED] =
-        {ALL, "MASTER", "tasks-received", "-> %c tasks (%g grouping)", {COUNT, {'g', "group_size"}}},
+        {ALL, "MASTER", "tasks-received", "-> %c tasks (%g grouping)",
+         {COUNT, {'g', "group_size"}}},
     [MWI_AUDIT_RESULTS_SENT] = {ALL, "MASTER", "results-sent", "<- %c results", {COUNT}},
     [MWI_AUDIT_SHUTDOWN] = {EVENTS, "MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
     [MWI_AUDIT_CEOF] = {EVENTS, "MASTER", "ceof", "-> CEOF", {{0}}},

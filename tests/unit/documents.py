@@ -105,7 +105,7 @@ def audit_rows():
     names = {name: (letter, key) for name, letter, key in
              re.findall(r"#define (\w+) \{'(\w)', \"(\w+)\"\}", table)}
     string = r'"((?:[^"\\]|\\.)*)"'
-    row = rf"\[MWI_AUDIT_\w+\] =\s+\{{[A-Z]+, {string}, {string}, {string},\s+\{{(.*?)\}}\}},\n"
+    row = rf"\[MWI_AUDIT_\w+\] =\s+\{{[A-Z]+, {string}, {string},\s+{string},\s+\{{(.*?)\}}\}},\n"
     for subject, event, text, fields in re.findall(row, table, re.S):
         keys = [names.get(name) or (letter, key) for name, letter, key in
                 re.findall(r"([A-Z_]+)\b|\{'(\w)', \"(\w+)\"", fields)]

@@ -146,7 +146,7 @@ static const struct expectation expectations[] = {
      "\"subject\":\"MASTER\",\"event\":\"task-unfit\",\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"too large\"}"},
     {RECORD(HOST_DOUBTED, .host = "node7", .count = 3, .failed = 400),
-     "HOST node7 lost 3 slaves with tasks and returned no result; the next waits for 400 ms",
+     "HOST node7 lost 3 new slaves with their first tasks; the next waits for 400 ms",
      "\"subject\":\"HOST\",\"event\":\"host-doubted\",\"slaves\":3,\"milliseconds\":400,"
      "\"host\":\"node7\"}"},
     {RECORD(MASTER_AWAY, .count = 1400),
