@@ -363,8 +363,8 @@ MW_API bool mw_master_is_stopping(const mw_master *master);
  * `while ((result = mw_master_next(master)) != NULL)`.
  *
  * It also gives NULL, before that, when the farm broke, or has stopped because a signal asked for
- * it or the program did (mw_master_stop). mw_master_error then has a sentence, mw_master_status the
- * error, and the exit status of mw_main shows it. */
+ * it or the program did (mw_master_stop). mw_master_error then has a sentence. Except after
+ * mw_master_stop, mw_master_status has the error and the exit status of mw_main shows it. */
 MW_API const mw_result *mw_master_next(mw_master *master);
 
 /* Reads all values of a result whose outcome is MW_DONE. Errors, with a sentence in
