@@ -119,6 +119,9 @@ function print_prose(starts_paragraph,    i, line) {
         } else if (line ~ /^ +MW_[A-Z]+(, MW_[A-Z]+)*  /) {
             set_mode("errors")
             print_errors(line)
+        } else if (mode == "errors" && line ~ /^     /) { # the text of an error goes on
+            sub(/^ +/, "", line)
+            print escape_prose(line)
         } else if (line ~ /^  /) {
             set_mode("as is")
             print escape_code(line)
