@@ -133,7 +133,8 @@ typedef struct mw_transport_config {
     /* How a poll waits. A transport may ignore it, as sim does, where the world moves time. */
     mw_wait wait;
     /* For the transport alone. tcp: not used. mpi: an mw_mpi_environment, or NULL. sim: the
-     * mw_sim_host that the transport belongs to; must not be NULL. */
+     * mw_sim_host that the transport belongs to; must not be NULL. inproc: one of mw's own structs,
+     * since only mw opens it. */
     void *environment;
 } mw_transport_config;
 

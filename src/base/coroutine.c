@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Coroutines on mmap'd stacks with a guard page below. The world of transports/sim runs each host
- * on one. A stack is entered once with makecontext and setcontext. From then on switches are
- * _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks that never
- * differ here (measured: 570 ns a round trip against 25 ns).
+ * on one, and face/serial.c the slave of a serial farm. A stack is entered once with makecontext
+ * and setcontext. From then on switches are _setjmp and _longjmp, since swapcontext makes two
+ * system calls to keep signal masks that never differ here (measured: 570 ns a round trip against
+ * 25 ns).
  *
  * Invariants: all coroutines of a pool run in one thread, one at a time. A stack whose function has
  * returned stays suspended in the pool, and runs the next function from there. AddressSanitizer and

@@ -2,7 +2,8 @@
  *
  * The list of descriptors is a set of bits, since a descriptor is a small number: noting one costs
  * a lock and no memory of its own, and needs no place in the structs of its owner. transports/tcp
- * notes its sockets, record/outlet its pipe; face says when an algorithm runs, and is told.
+ * notes its sockets, record/outlet its pipe, loop/warden its socket, loop/redirect the old streams,
+ * and loop/child a pipe while a slave starts; face says when an algorithm runs, and is told.
  *
  * Invariants: the lock is held while a fork is under way, so the child finds the set whole. The
  * child calls only functions that are safe in a signal handler: the parent may have threads. There

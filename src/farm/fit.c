@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Remembers the limits of slaves. dispatch asks whether a task fits a slave, and fails tasks that
- * fitted none for the time-out; membership notes the slaves that come.
+ * Remembers the limits of slaves. dispatch, schedule and probation ask whether a task fits a slave;
+ * misfits fails tasks that fitted none for the time-out; membership notes the slaves that come.
  *
  * Invariant: largest[0] is at least the limit of every slave that was connected during the present
  * part. So a slave that comes and goes within a part counts.
  *
  * A new need (memory, ranks, shared data) is a comparison in mwi_fit_is_met, a limit beside those
- * of sizes here, and words in dispatch.c for tasks that fail.
+ * of sizes here, and words in engine/misfits.c for tasks that fail.
  */
 #include "farm/fit.h"
 

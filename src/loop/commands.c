@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mw_main calls it for a slave. Commands are found in two ways. While they are killed, this process
- * takes in the orphans of its descendants, so that those become its children one after the other.
- * Orphans from before belong to the system's first process, and are known by their mark.
+ * Kills the commands that the tasks of a slave have started. mw_main calls it for a slave. Commands
+ * are found in two ways. While they are killed, this process takes in the orphans of its
+ * descendants, so that those become its children one after the other. Orphans from before belong to
+ * the system's first process, and are known by their mark.
  *
  * Invariant: a process that is not a descendant of this one, and has no mark of it, is left alone.
  * Some orphans have no mark and remain: those that have cleared their environment, and those that

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads /proc for the warden, which has forked off a process that may have threads, and for a
- * signal handler. So nothing here allocates, locks or uses stdio: directories are read by their
- * system call, and texts are taken apart by hand.
+ * Reads /proc for warden.c, whose process was forked off a program that may have threads, and for
+ * commands.c, which may run in a signal handler. So nothing but mwi_family_make_name allocates,
+ * locks or uses stdio: directories are read by their system call, and texts are taken apart by
+ * hand.
  *
  * Invariant: a process is killed only in the walk that has looked at it, so that its number cannot
  * have become another's. To know more of a process, add a field to struct mwi_family_process.

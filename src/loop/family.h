@@ -5,7 +5,7 @@
  * those start inherits it; so a process is known even if it has left its group, its session and its
  * parent. The warden and the commands of a slave use this to end what is left.
  *
- * Every function but mwi_family_make_mark is safe in a signal handler. Where there is no /proc
+ * Every function but mwi_family_make_name is safe in a signal handler. Where there is no /proc
  * nothing is found.
  */
 #ifndef MWI_FAMILY_H

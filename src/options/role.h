@@ -35,8 +35,8 @@ enum mwi_mode mwi_role_mode_of_rank(const mw_options *options, int rank, int siz
  * there are others, neither the options nor the launcher, and MPI has found `size` processes. */
 bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int size);
 
-/* The mode of a master or slave that the user opens, as he says which. It may contradict is_slave:
- * then the caller fails with one of the two functions below. */
+/* The mode of a master or slave that the program opens itself; is_slave says which. The mode may
+ * contradict is_slave: then the caller fails with one of the two functions below. */
 enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_launch launch,
                                      bool is_slave);
 
