@@ -52,7 +52,7 @@ static bool is_command(void *context, const struct mwi_family_process *process)
 
 void mwi_commands_begin(struct mwi_commands *commands)
 {
-    char marks[1024];
+    char marks[1024]; /* of many farms in farms, those of the outermost are cut off */
     const char *others = getenv(MWI_FAMILY_VARIABLE);
     *commands = (struct mwi_commands){.self = getpid()};
     /* The letter in front: a command of this slave must not be taken for a slave of it. */

@@ -13,7 +13,7 @@
 
 #include "loop/family.h"
 
-/* The most processes that may have been there before and are left alone. */
+/* So many of the children that were there before are left alone; further ones count as commands. */
 #define MWI_COMMANDS_BEFORE_MAX 64
 
 struct mwi_commands {

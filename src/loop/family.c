@@ -5,8 +5,8 @@
  * locks or uses stdio: directories are read by their system call, and texts are taken apart by
  * hand.
  *
- * Invariant: a process is killed only in the walk that has looked at it, so that its number cannot
- * have become another's. To know more of a process, add a field to struct mwi_family_process.
+ * Invariant: a process is looked at directly before it is killed, so that its number has not become
+ * another's. To know more of a process, add a field to struct mwi_family_process.
  */
 #include "loop/family.h"
 
@@ -260,6 +260,14 @@ static size_t choose_children(struct walk *walk)
     return count;
 }
 
+/* The walk may have looked at the process a while ago. */
+static bool kill_chosen(const struct mwi_family_process *process)
+{
+    struct mwi_family_process now;
+    return process->is_chosen && mwi_family_read(process->pid, &now) &&
+           now.start == process->start && kill(process->pid, SIGKILL) == 0;
+}
+
 size_t mwi_family_kill_trees(const struct mwi_family_room *room, mwi_family_judge_fn *judge,
                              void *context)
 {
@@ -271,6 +279,6 @@ size_t mwi_family_kill_trees(const struct mwi_family_room *room, mwi_family_judg
     while (choose_children(&walk) > 0)
         ;
     for (size_t i = 0; i < walk.count; i++)
-        killed_count += room->items[i].is_chosen && kill(room->items[i].pid, SIGKILL) == 0;
+        killed_count += kill_chosen(&room->items[i]);
     return killed_count;
 }
