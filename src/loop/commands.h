@@ -13,7 +13,7 @@
 
 #include "loop/family.h"
 
-/* So many of the children that were there before are left alone; further ones count as commands. */
+/* The most children from before that are left alone; further ones count as commands. */
 #define MWI_COMMANDS_BEFORE_MAX 64
 
 struct mwi_commands {
