@@ -83,8 +83,8 @@ struct mwi_warden {
     size_t places_count;
     char name[MWI_FAMILY_NAME_BYTES];
     struct mwi_family_room room;
+    uint64_t start; /* when the first warden began: what began before is not of this farm */
     pid_t master;   /* of the warden's own process, like all below */
-    uint64_t start; /* when it began: what began before is not of this farm */
     bool is_master_stopped;
     bool has_gone; /* a slave has ended since the last sweep */
     uint64_t newest;
@@ -230,15 +230,16 @@ static void close_but(int kept)
 static void be_warden(struct mwi_warden *warden)
 {
     sigset_t all;
-    struct mwi_family_process self = {.start = 0};
+    struct mwi_family_process self;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     close_but(warden->socket);
     (void)setsid();
     if (chdir("/") == 0)
         prctl(PR_SET_NAME, "mw-warden");
-    (void)mwi_family_read(getpid(), &self);
-    warden->start = self.start;
+    warden->has_gone = warden->start != 0;
+    if (warden->start == 0 && mwi_family_read(getpid(), &self))
+        warden->start = self.start;
     live(warden);
     _exit(0);
 }
@@ -272,11 +273,13 @@ static void *map_memory(size_t size, int sharing)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Forks the warden off; sockets[0] is the master's end. */
-static pid_t fork_warden(struct mwi_warden *warden, int sockets[2])
+/* Forks a warden off; the socket is then the master's end. False, with errno: nothing changed. */
+static bool start_warden(struct mwi_warden *warden)
 {
+    int sockets[2], before = warden->socket;
+    struct mwi_family_process process;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
-        return -1;
+        return false;
     warden->master = getpid();
     warden->socket = sockets[1];
     pid_t pid = mwi_fork_guard_fork();
@@ -284,16 +287,23 @@ static pid_t fork_warden(struct mwi_warden *warden, int sockets[2])
         be_warden(warden);
     int number = errno;
     close(sockets[1]);
-    if (pid < 0)
+    if (pid < 0) {
         close(sockets[0]);
-    errno = number;
-    return pid;
+        warden->socket = before;
+        errno = number;
+        return false;
+    }
+    warden->pid = pid;
+    warden->socket = sockets[0];
+    (void)mwi_fork_guard_note(warden->socket);
+    if (warden->start == 0 && mwi_family_read(pid, &process))
+        warden->start = process.start;
+    return true;
 }
 
 mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t places_count,
                          mw_reason *why)
 {
-    int sockets[2];
     struct mwi_warden *opened = map_memory(warden_bytes(places_count), MAP_PRIVATE);
     if (opened == NULL) {
         snprintf(why->text, sizeof why->text, "%s", mw_error_text(MW_ENOMEM));
@@ -306,20 +316,28 @@ mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t pl
     opened->room.capacity = ROOM_COUNT;
     if (opened->roll == NULL || opened->room.items == NULL)
         return fail(opened, "mmap", why);
-    opened->pid = fork_warden(opened, sockets);
-    if (opened->pid < 0)
+    if (!start_warden(opened))
         return fail(opened, "fork", why);
-    opened->socket = sockets[0];
-    (void)mwi_fork_guard_note(opened->socket);
     *warden = opened;
     return MW_OK;
 }
 
-/* A warden that somebody has killed is done without. */
-static void wake(const struct mwi_warden *warden)
+/* Somebody has killed the warden: another one takes its place, and looks at once for what is left.
+ * If none can be started, the next call tries again. */
+static void replace_warden(struct mwi_warden *warden)
 {
-    ssize_t sent = send(warden->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent;
+    int lost = warden->socket;
+    pid_t pid = warden->pid;
+    if (!start_warden(warden))
+        return;
+    (void)mwi_fork_guard_close(lost);
+    (void)waitpid(pid, NULL, 0);
+}
+
+static void wake(struct mwi_warden *warden)
+{
+    if (send(warden->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE)
+        replace_warden(warden);
 }
 
 void mwi_warden_guard(struct mwi_warden *warden, size_t place, pid_t pid, uint64_t serial)
@@ -347,6 +365,7 @@ void mwi_warden_close(struct mwi_warden *warden)
 {
     if (warden == NULL)
         return;
+    wake(warden);
     atomic_store(&warden->roll->is_over, true);
     (void)shutdown(warden->socket, SHUT_WR);
     /* The warden's end of the socket closes when it ends. */

@@ -98,23 +98,58 @@ static pid_t only_child(void)
     return (pid_t)pid;
 }
 
-/* A farm does without a warden that was killed, and that the program has reaped by waiting for all
- * its children. */
-static void test_killed(void)
+/* Kills the one warden and reaps it, as a program does that waits for all its children. */
+static void kill_warden(void)
 {
-    struct farm farm;
-    open_farm(&farm, 1);
     pid_t warden = only_child();
     CU_ASSERT_TRUE_FATAL(warden > 0);
-
     kill(warden, SIGTERM);
     CU_ASSERT_EQUAL(waitpid(warden, NULL, WNOHANG), 0);
     kill(warden, SIGKILL);
     CU_ASSERT_EQUAL(wait(NULL), warden);
+}
 
-    mwi_warden_guard(farm.warden, 0, getpid(), 1);
+/* A warden that was killed is replaced, as soon as a slave begins or has ended: what slaves had
+ * started before and have started since ends with them. */
+static void test_killed(void)
+{
+    struct farm farm;
+    struct mwt_marked slave, daemon, second, of_second;
+    open_farm(&farm, 2);
+    kill_warden();
+    start(&farm, &slave, 1, true);
+    mwi_warden_guard(farm.warden, 0, slave.pid, 1);
+    start(&farm, &daemon, 1, true);
+    start(&farm, &second, 2, true);
+    mwi_warden_guard(farm.warden, 1, second.pid, 2);
+    start(&farm, &of_second, 2, true);
+
+    mwt_marked_end(&slave);
     mwi_warden_release(farm.warden, 0);
+    mwt_marked_await(&daemon);
+    CU_ASSERT_TRUE(mwt_marked_is_alive(&of_second));
+
+    mwt_marked_end(&second);
+    mwi_warden_release(farm.warden, 1);
     mwi_warden_close(farm.warden);
+    mwt_marked_await(&of_second);
+    CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* A warden that is killed after the last slave has ended is replaced for the end of the farm. */
+static void test_killed_late(void)
+{
+    struct farm farm;
+    struct mwt_marked slave, daemon;
+    open_farm(&farm, 1);
+    kill_warden();
+    start(&farm, &slave, 1, true);
+    start(&farm, &daemon, 1, true);
+
+    mwi_warden_close(farm.warden);
+
+    mwt_marked_await(&slave);
+    mwt_marked_await(&daemon);
     CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -219,6 +254,7 @@ int main(void)
         {"release", test_release},
         {"close", test_close},
         {"killed", test_killed},
+        {"killed late", test_killed_late},
         {"dead master", test_dead_master},
         {"stopped master", test_stopped_master},
         CU_TEST_INFO_NULL,
