@@ -25,11 +25,11 @@
 /* The arguments besides the words of the executable. */
 #define ARGUMENTS_MAX 7
 
-/* The program's own libraries, as the loader has them. */
 /* The number of slaves that are needed may change all the time; the file is not written for it more
  * often than this. */
 #define CHANGES_EVERY_NS MWI_NS_PER_S
 
+/* The program's own libraries, as the loader has them. */
 struct libraries {
     const char **paths;
     size_t count;
