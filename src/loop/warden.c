@@ -368,6 +368,9 @@ void mwi_warden_close(struct mwi_warden *warden)
     wake(warden);
     atomic_store(&warden->roll->is_over, true);
     (void)shutdown(warden->socket, SHUT_WR);
+    /* Somebody may have stopped it. */
+    if (waitpid(warden->pid, NULL, WNOHANG) == 0)
+        kill(warden->pid, SIGCONT);
     /* The warden's end of the socket closes when it ends. */
     struct pollfd end = {.fd = warden->socket, .events = POLLIN};
     int ignored = poll(&end, 1, CLOSE_MS);

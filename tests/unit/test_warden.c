@@ -153,6 +153,28 @@ static void test_killed_late(void)
     CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* A warden that somebody has stopped goes on for the end of the farm. */
+static void test_stopped(void)
+{
+    struct farm farm;
+    struct mwt_marked slave, daemon;
+    open_farm(&farm, 1);
+    pid_t warden = only_child();
+    CU_ASSERT_TRUE_FATAL(warden > 0);
+    kill(warden, SIGSTOP);
+    CU_ASSERT_EQUAL(waitpid(warden, NULL, WUNTRACED), warden);
+    start(&farm, &slave, 1, true);
+    mwi_warden_guard(farm.warden, 0, slave.pid, 1);
+    start(&farm, &daemon, 1, true);
+    mwt_marked_end(&slave);
+    mwi_warden_release(farm.warden, 0);
+
+    mwi_warden_close(farm.warden);
+
+    mwt_marked_await(&daemon);
+    CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 /* A master with a slave, whose pid it writes into the pipe; then it ends without a word. With
  * `has_child` a child of it lives on, and has all its descriptors. */
 static void be_doomed_master(int end, bool has_child)
@@ -255,6 +277,7 @@ int main(void)
         {"close", test_close},
         {"killed", test_killed},
         {"killed late", test_killed_late},
+        {"stopped", test_stopped},
         {"dead master", test_dead_master},
         {"stopped master", test_stopped_master},
         CU_TEST_INFO_NULL,
