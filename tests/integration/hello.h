@@ -15,7 +15,8 @@
 
 #define HELLO_TASKS_COUNT 10
 #define HELLO_MASTER_LINE "Master algo cleanup form.\n"
-#define HELLO_SLAVE_LINE "Slave algo cleanup form.\n"
+/* Without its end: a launcher may mix the lines of several slaves. */
+#define HELLO_SLAVE_LINE "Slave algo cleanup form."
 
 /* Checks standard output: each greeting and the master's line once for each master, the slave's
  * line once for each slave, nothing else. */

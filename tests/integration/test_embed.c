@@ -76,7 +76,8 @@ static void test_other_kind(void)
 static void test_end_job(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *job = mpirun(crew, "3", MWT_EMBED, "end_job", NULL);
+    const char *file = mwt_format(crew, "EMBED_FILE=%s", mwt_path(crew, "begun"));
+    struct mwt_process *job = mpirun(crew, "3", MWT_EMBED, "end_job", file);
 
     CU_ASSERT_EQUAL(mwt_await_end(job), 7);
     mwt_crew_destroy(crew);
