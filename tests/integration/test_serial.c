@@ -88,7 +88,7 @@ static void test_signal(void)
 {
     struct held_farm held = start_held();
     mwt_kill(held.process, SIGINT);
-    CU_ASSERT_EQUAL(write(held.tokens, "xxx", 3), 3);
+    CU_ASSERT_EQUAL(write(held.tokens, "ttt", 3), 3);
 
     CU_ASSERT_EQUAL(mwt_await_end(held.process), 128 + SIGINT);
 

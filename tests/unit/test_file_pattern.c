@@ -22,7 +22,7 @@ static char *expand(const char *text)
     return path;
 }
 
-/* Each placeholder stands for one thing, and %% for a percent sign. */
+/* Each letter behind a % stands for one thing, and %% for a percent sign. */
 static void test_placeholders(void)
 {
     char host[256] = "", expected[512];
