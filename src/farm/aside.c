@@ -29,13 +29,19 @@ bool mwi_aside_reserve(struct mwi_aside *aside, size_t size, int32_t priority)
     return mwi_pool_take_level(&aside->classes[mwi_aside_class(size)], priority) != NULL;
 }
 
+/* The level of a priority for which room was made. */
+static struct mwi_pool_level *level_of(const struct mwi_pool *pool, int32_t priority)
+{
+    struct mwi_pool_level *level = mwi_pool_find_level(pool, priority);
+    assert(level != NULL);
+    return level;
+}
+
 void mwi_aside_append(struct mwi_aside *aside, size_t size, int32_t priority, struct mwi_list *link)
 {
     unsigned size_class = mwi_aside_class(size);
     struct mwi_pool *pool = &aside->classes[size_class];
-    struct mwi_pool_level *level = mwi_pool_find_level(pool, priority);
-    assert(level != NULL);
-    mwi_pool_append(pool, level, link);
+    mwi_pool_append(pool, level_of(pool, priority), link);
     aside->used |= UINT64_C(1) << size_class;
 }
 
@@ -43,8 +49,7 @@ void mwi_aside_remove(struct mwi_aside *aside, size_t size, int32_t priority, st
 {
     unsigned size_class = mwi_aside_class(size);
     struct mwi_pool *pool = &aside->classes[size_class];
-    struct mwi_pool_level *level = mwi_pool_find_level(pool, priority);
-    assert(level != NULL);
+    struct mwi_pool_level *level = level_of(pool, priority);
     mwi_pool_remove(pool, level, link);
     mwi_pool_put_level(pool, level);
     if (mwi_pool_first(pool) == NULL)
