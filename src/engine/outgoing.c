@@ -9,7 +9,7 @@
  *
  * To send another message, write its bytes with a function of wire/message.h and call
  * mwi_outgoing_send. Each kind of audit record that has a task is left by mwi_outgoing_audit_task,
- * others by mwi_outgoing_audit.
+ * others by MWI_OUTGOING_AUDIT.
  */
 #include "engine/outgoing.h"
 
