@@ -6,8 +6,8 @@
  *
  * Programs that tasks start inherit ignored and blocked signals, and most cannot undo that. So no
  * signal is ignored or blocked here: SIGPIPE and SIGXFSZ, which would end the process, get a
- * handler that does nothing, and exec takes it away. A process that only forks is given back what
- * mw_main has found.
+ * handler that does nothing, and exec takes it away. A process that is forked off without exec gets
+ * back the actions and the blocked signals that mw_main has found.
  *
  * Invariants: at most one loop watches the pipe at a time; the handlers and let_go_in_child call
  * only functions that are safe in a signal handler; only the process that called
@@ -60,7 +60,8 @@ static bool is_found_ignored(int number)
     return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == SIG_IGN;
 }
 
-/* In a process that was forked off by other means than fork(), the signal has its old meaning. */
+/* A process made by other means than fork() still has this handler, since let_go_in_child did not
+ * run there. It must not write into the parent's pipe: the signal does what it did before. */
 static void on_signal(int number)
 {
     int error = errno;
@@ -82,8 +83,8 @@ static void on_signal(int number)
     errno = error;
 }
 
-/* The kernel sends the signal when the terminal is gone, which has its old meaning. Other processes
- * send it after they have rotated logs. */
+/* The kernel sends SIGHUP when the terminal is gone: then it does what it did before. Other
+ * processes send it after they have rotated logs: then it has no effect. */
 static void on_hangup(int number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -98,9 +99,9 @@ static void pass_over(int number)
     (void)number;
 }
 
-/* The handler for a signal that was found as in `action`; NULL: it stays as it is. A shell ignores
- * SIGINT for a program in the background, and means it. But a farm that nobody can end is of use to
- * nobody. */
+/* The handler for a signal whose action was `action`; NULL: the signal stays as it is. An ignored
+ * SIGINT stays ignored: a shell does that for a program in the background. SIGTERM is handled even
+ * if it was ignored, so that there is always a way to end the farm. */
 static void (*handler_for(int number, const struct sigaction *action, bool is_local_slave))(int)
 {
     bool is_plain = (action->sa_flags & SA_SIGINFO) == 0;
@@ -135,7 +136,7 @@ static void set_handlers(bool is_local_slave)
     }
 }
 
-/* The program may have been started with the signals blocked that end it. */
+/* The program may have been started with SIGTERM or SIGINT blocked. */
 static void unblock(void)
 {
     sigset_t ending;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SIGINT and SIGTERM while mw_main runs. The first one asks the program to end. The second one ends
- * it at once, as if there were no handler. A signal handler can reach global variables only: this
- * room has state of the whole process, and mw_main is its one user.
+ * it at once, as if there were no handler. A signal handler can reach global variables only, so the
+ * state here belongs to the whole process. Only mw_main installs the handlers and restores the
+ * signals. Masters and slaves that mw_main opens ask whether a signal was caught. child.c hands the
+ * signals on to each process that it starts, with or without mw_main.
  */
 #ifndef MWI_SIGNALS_H
 #define MWI_SIGNALS_H
@@ -28,25 +30,26 @@ void mwi_signals_keep_hangup(void);
  * then. Does nothing in a process that was forked off meanwhile. */
 void mwi_signals_restore(void);
 
-/* Between fork and exec: the program that is started gets signals and mask as mwi_signals_install
- * has found them. If the handlers are not installed it gets SIGPIPE and SIGXFSZ as usual, and no
- * signal blocked. Safe in a signal handler. */
+/* To be called between fork and exec. The program that is started gets the signal actions and the
+ * mask that mwi_signals_install has found. If the handlers are not installed, the program gets the
+ * default actions of SIGPIPE and SIGXFSZ, and an empty mask. Safe in a signal handler. */
 void mwi_signals_hand_on(void);
 
-/* The first signal calls `act` in its handler, once it is caught; NULL: nothing. `act` must be safe
- * there. */
+/* The first signal calls `act` in its handler, after mwi_signals_caught tells of the signal; NULL:
+ * nothing. `act` must be safe in a signal handler. */
 void mwi_signals_set_first_act(void (*act)(void *context), void *context);
 
 /* The second signal calls `act` before it ends the process; NULL: nothing. `act` must be safe in a
  * signal handler. */
 void mwi_signals_set_last_act(void (*act)(const void *context), const void *context);
 
-/* A descriptor that is readable after a signal, until mwi_signals_caught is called. */
+/* A descriptor that is readable after a signal, until mwi_signals_caught is called, or the loop
+ * that watches it has woken up. -1 if the handlers are not installed. */
 int mwi_signals_fd(void);
 
-/* While a farm is being opened there is no loop to ask, and a call may wait for a module or an MPI
- * that does not come up. Nothing is lost yet, so from mwi_signals_set_opening(true) until (false)
- * the first signal ends the process. */
+/* From mwi_signals_set_opening(true) until mwi_signals_set_opening(false) the first signal ends the
+ * process. While a farm is being opened, no loop can react to a signal, a call may wait in vain for
+ * a module or for MPI, and no work can be lost yet. */
 void mwi_signals_set_opening(bool is_begun);
 
 /* Lets a signal end the waits of the loop, which has no transport yet. Errors, with a sentence:
