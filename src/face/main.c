@@ -6,8 +6,8 @@
  *
  * Invariants: this is the only place of the library that writes to standard output, for --mw-help
  * and --mw-version-string alone, and the only one besides the audit trail that writes to standard
- * error. Of the ranks of an MPI job, one prints a mistake that all find. mw_main is the one user of
- * signals.c.
+ * error. Of the ranks of an MPI job, one prints a mistake that all find. No other file installs the
+ * handlers of signals.c, or restores the signals.
  *
  * Another option that prints and ends is a case in print_asked. A new way to be a master or a slave
  * is a mode in options/role.
@@ -38,7 +38,8 @@
 #define STATUS_FAILURE 255
 #define FLUSH_WAIT_MS 500
 
-/* A launcher ends the job when the first rank has failed. The others give it this time to tell. */
+/* The launcher of an MPI job ends all ranks once one of them has failed. So a rank that leaves the
+ * error message to rank 0 waits this long before it fails. */
 #define TELLING_NS INT64_C(200000000)
 
 /* The process as it was started. */
@@ -51,7 +52,8 @@ struct launch {
     char **argv;
 };
 
-/* A sentence may have parts that come from a master that refuses, or from a path: any bytes. */
+/* Replaces bytes that a terminal cannot show by '?'. A sentence may quote a path, or the reason for
+ * which a master refuses a slave, and both may contain any bytes. */
 static void make_printable(char *text)
 {
     size_t length;
@@ -86,7 +88,7 @@ static bool is_first(const struct launch *launch)
     return (launch->job.api != NULL ? launch->job.self.rank : launch->launcher.rank) <= 0;
 }
 
-/* Every rank of an MPI job finds the same mistake, and one of them tells. */
+/* Every rank of an MPI job finds the same mistake: rank 0 prints it, and the others only wait. */
 static void complain(const struct launch *launch, const char *sentence)
 {
     if (is_first(launch))
@@ -124,8 +126,9 @@ static mw_error open_master(mw_master **master, const mw_program *program,
     return error;
 }
 
-/* The output of the master shall stand before the output of slaves that end. If nobody reads it, it
- * stays where it is, so that the farm ends. */
+/* Writes out what the master has printed, so that it stands before what slaves print when they end.
+ * If standard output takes nothing for FLUSH_WAIT_MS, such as a pipe that nobody reads, the text
+ * stays in the buffer: the farm must end in any case. */
 static void flush_output(void)
 {
     struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -181,7 +184,8 @@ static void end_commands(const void *context)
     mwi_commands_end(context);
 }
 
-/* Runs the slave algorithm. All that is printed goes to the file `output`, if that is not NULL. */
+/* Runs the slave algorithm. Standard output and standard error go to the file that the pattern
+ * `output` names, unless `output` is NULL. */
 static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, const char *output)
 {
     const mw_program *program = slave->program;
@@ -195,8 +199,8 @@ static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, con
     return returned;
 }
 
-/* Runs the slave algorithm, and closes the slave. The status of an MPI job is the master's: a rank
- * that the master has dropped did nothing that the master does not know. */
+/* Runs the slave algorithm, and closes the slave. The status of an MPI job is to be the master's.
+ * So a rank that the master has dropped returns 0: the master knows what that rank did not do. */
 static int run_opened_slave(mw_slave *slave, const struct launch *launch, const char *output)
 {
     int returned = run_slave_algorithm(slave, launch, output);
@@ -212,8 +216,9 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch, const 
     return returned >= 0 && returned <= 255 ? returned : STATUS_FAILURE;
 }
 
-/* The same for a slave that others have started: the commands of its tasks end with it, but not
- * with a process that a task has forked off. */
+/* The same for a slave that no local master has started. When the slave ends, it ends the commands
+ * that its tasks have started; for a local slave the master does that. A process that a task has
+ * forked off returns from here too, and leaves the commands alone. */
 static int run_guest(mw_slave *slave, const struct launch *launch, const char *output)
 {
     struct mwi_commands commands;
@@ -266,8 +271,8 @@ static int run_mode(const mw_program *program, const mw_options *options,
     return status;
 }
 
-/* MPI starts before signals are handled: one that comes while ranks wait for each other ends the
- * process. */
+/* Starts MPI before the handlers of signals are installed: so a signal that comes while the ranks
+ * wait for each other in MPI_Init ends the process. */
 static int run_rank(const mw_program *program, const mw_options *options, struct launch *launch)
 {
     mw_reason why;
@@ -315,8 +320,8 @@ static bool print_asked(const mw_options *options, const struct launch *launch)
     return false;
 }
 
-/* If a standard stream is closed, the next file or connection gets its number, and receives what
- * the program prints. */
+/* Opens /dev/null for each standard stream that is closed. Otherwise the next file or connection
+ * would get its descriptor, and would receive what the program prints. */
 static void open_closed_streams(void)
 {
     int fd;
@@ -343,8 +348,8 @@ static int run_by_argv(const mw_program *program, mw_options *options, struct la
     return error == MW_EUSAGE ? STATUS_USAGE : STATUS_FAILURE;
 }
 
-/* A copy of the array, not of its strings: the caller may use his own once more. NULL out of
- * memory. */
+/* Copies the array, not its strings: our options are taken out of the copy, and the caller's array
+ * stays whole. NULL out of memory. */
 static char **copy_arguments(int argc, char **argv)
 {
     char **copy = calloc((size_t)argc + 1, sizeof *copy);
