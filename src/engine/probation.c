@@ -2,17 +2,20 @@
  *
  * Dispatch asks here before it sends tasks to a slave of a host in doubt. Rules:
  *
- * - A slave that is lost with tasks, and never returned a result, is barren and brings its host
- *   into doubt. So is one that says goodbye soon after it was sent tasks.
+ * - A slave is barren if it never returned a result, and its connection or process ends while it
+ *   has tasks, or it breaks the protocol then, or says goodbye soon after it was sent tasks. A
+ *   barren slave brings its host into doubt.
  * - While a host is in doubt, one slave of it that returned no result yet is on trial: it is sent
  *   one task. The others are held. From the second barren slave on, the next trial begins after a
  *   back-off, which doubles with each.
- * - A slave on trial gets no task that was lost before or may be lost once only, as long as a
- *   better slave can have it. Any slave that returned no result yet gets such a task last.
+ * - A slave on trial gets no task that was lost before, or whose policy allows no second attempt,
+ *   as long as a better slave can have it. Any other slave that returned no result yet gets a task
+ *   that was lost before only if no task can be found that it may have instead.
  * - The result of a slave on trial ends the doubt about its host. So does a task that is lost for
  *   the second time, once with a slave that had returned results: the task is to blame then.
- * - Nobody is held if no other slave can come and none has returned a result.
+ * - No slave is held if no other slave can come and no connected one has returned a result.
  *
+ * membership reports lost slaves here, and the master engine first results and the hosts' timers.
  * The losses of tasks are counted in lifecycle.c.
  */
 #include "engine/probation.h"
@@ -23,8 +26,8 @@
 #include "engine/outgoing.h"
 #include "farm/fit.h"
 
-/* The back-off after the second barren slave, its most, and its most if no other slave is
- * there that could have the tasks. */
+/* The back-off after the second barren slave; its most; and its most if no slave has returned
+ * results and no other host has slaves. */
 #define BACKOFF_NS (100 * MWI_NS_PER_MS)
 #define BACKOFF_MAX_NS (60 * MWI_NS_PER_S)
 #define BACKOFF_ALONE_MAX_NS (2 * MWI_NS_PER_S)
@@ -37,11 +40,13 @@ static struct mwi_slave_entry *held_of(struct mwi_list *link)
     return MWI_LIST_ENTRY(link, struct mwi_slave_entry, held_link);
 }
 
+/* Whether slaves of the host that returned no result are held back. */
 static bool is_doubtful(const struct mwi_master_engine *engine, const struct mwi_host_entry *host)
 {
     return host->barren_count > 0 && (engine->slaves.proven_count > 0 || !engine->is_closed);
 }
 
+/* Starts the timer that begins the host's next trial, if slaves are held and none is on trial. */
 static void start_timer(struct mwi_master_engine *engine, struct mwi_host_entry *host)
 {
     int64_t now_ns = mwi_master_state_looked(engine);
@@ -65,7 +70,7 @@ static void release(struct mwi_master_engine *engine, struct mwi_slave_entry *sl
     mwi_slaves_set_held(&engine->slaves, slave, false);
 }
 
-/* The host is not in doubt any more. */
+/* Ends the doubt about the host, and releases all its slaves that are held. */
 static void trust(struct mwi_master_engine *engine, struct mwi_host_entry *host)
 {
     host->barren_count = 0;
@@ -75,7 +80,9 @@ static void trust(struct mwi_master_engine *engine, struct mwi_host_entry *host)
         release(engine, held_of(host->held.next));
 }
 
-/* Whether the slave is less likely to be lost than a newcomer, which may be on trial. */
+/* Whether the slave is less likely to be lost than `newcomer`, which has returned no result. It is,
+ * if it has returned one. If the newcomer is on trial, a slave of a host without barren slaves is
+ * better too, and so is a slave of any host that has a task and is not on trial. */
 static bool is_better(const struct mwi_slave_entry *slave, const struct mwi_slave_entry *newcomer)
 {
     bool has_survived = slave->state == MWI_SLAVE_BUSY && !slave->is_on_trial;
@@ -102,6 +109,8 @@ static bool has_better_slave(const struct mwi_master_engine *engine,
     return false;
 }
 
+/* Ends the trial of a slave for which there is no task that may be risked. The host's next trial
+ * begins BACKOFF_NS later. */
 static void put_off(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     slave->is_on_trial = false;
@@ -206,6 +215,7 @@ static int64_t backoff_ns(const struct mwi_master_engine *engine, const struct m
     return delay_ns < most_ns ? delay_ns : most_ns;
 }
 
+/* Counts a barren slave of the host, and closes the host for its back-off. */
 static void blame(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     struct mwi_host_entry *host = slave->host;
@@ -230,6 +240,7 @@ static bool is_suspicious(const struct mwi_master_engine *engine,
     return loss == MW_LOSS_CONNECTION || loss == MW_LOSS_PROTOCOL;
 }
 
+/* Decides whether the lost slave, its task or neither is to blame. */
 static void judge(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss)
 {
     if (slave->load.tasks_count == 0 || engine->is_shutting_down ||
@@ -239,7 +250,8 @@ static void judge(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
         blame(engine, slave);
 }
 
-/* Nobody is there any more for whose sake slaves are held. */
+/* Releases the held slaves of all hosts: the last slave that had returned results is lost and no
+ * other can come, so no better slave is left to wait for. */
 static void release_all(struct mwi_master_engine *engine)
 {
     size_t cursor = 0;

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hosts that lose tasks: a slave that comes from a host whose slaves were lost with tasks, and had
- * returned none, gets tasks later and one at a time, until one of the host returns a result.
+ * Limits the tasks that a host can lose. A slave is barren if it was lost with tasks and had never
+ * returned a result. After that, other slaves of its host that have returned no result yet get
+ * tasks later and one at a time, until one of them returns a result.
  */
 #ifndef MWI_PROBATION_H
 #define MWI_PROBATION_H
 
 #include "engine/master_state.h"
 
-/* The slave could be sent tasks, and its host has barren slaves. If it must wait, puts it out of
- * reach until it may have a task, and returns true. */
+/* Whether the slave must wait before it is sent tasks of the pool. Only for a slave that has room
+ * for tasks, and whose host has had barren slaves. If it must wait, dispatch does not find it again
+ * until it may have a task. */
 bool mwi_probation_holds(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* A slave that has returned no result yet would be sent `task` of the pool next. Returns the task
- * that it is to be sent: another one if this must not be risked with it; NULL if it must wait, and
- * then it is held. */
+/* Chooses a task for a slave that has returned no result yet. `task` is the one that it would be
+ * sent next from the pool. Returns that task, or another one if `task` must not be risked with this
+ * slave; NULL if there is no other one, and then the slave is held. */
 struct mwi_task_entry *mwi_probation_choose(struct mwi_master_engine *engine,
                                             struct mwi_slave_entry *slave,
                                             struct mwi_task_entry *task);
@@ -22,12 +24,14 @@ struct mwi_task_entry *mwi_probation_choose(struct mwi_master_engine *engine,
 /* The slave has returned its first result. */
 void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* The slave goes for the reason `loss`; it still has its tasks and its host. */
+/* The slave is lost for the reason `loss`. To be called while it still has its tasks and its
+ * host. */
 void mwi_probation_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         mw_loss loss);
 
-/* Whether the loss of this slave, which is going, was to be expected, and is no attempt of its
- * task: it was on trial, and slaves that are not are there. */
+/* Whether the loss of this slave counts as no attempt of its task: the slave was on trial, so its
+ * loss was to be expected, and a slave that has returned results is connected and can have the
+ * task. */
 static inline bool mwi_probation_excuses(const struct mwi_master_engine *engine,
                                          const struct mwi_slave_entry *slave)
 {
