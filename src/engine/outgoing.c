@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Appends the effects of a master's engine: messages to slaves, and audit records. All files of the
- * engine call it, and no other file of the master's engine appends effects of these kinds. It
- * counts messages and bytes.
+ * Appends effects of a master's engine: messages to slaves, and audit records. The other files of
+ * the master's engine call it, and none of them appends effects of these two kinds itself. It
+ * counts the messages and bytes that are sent.
  *
  * Invariant: texts lie in the decoder's zone, which the next step clears, so an audit record must
  * not keep one for longer.
  *
  * To send another message, write its bytes with a function of wire/message.h and call
- * mwi_outgoing_send. Each kind of audit record that has a task is left by mwi_outgoing_audit_task,
- * others by MWI_OUTGOING_AUDIT.
+ * mwi_outgoing_send. To leave an audit record about a task and its attempts, call
+ * mwi_outgoing_audit_task; about a task's end, mwi_outgoing_audit_end; any other, use
+ * MWI_OUTGOING_AUDIT.
  */
 #include "engine/outgoing.h"
 
@@ -93,8 +94,9 @@ static void copy_tag(struct mwi_audit_task *ended, const struct mwi_task_entry *
     memcpy(ended->tag_bytes, task->tag_bytes->bytes, ended->tag_size);
 }
 
-/* When the result was ready, as far as the master knows: the tasks whose results follow in the same
- * message ran after it. No time is before the one when the task was sent. */
+/* Estimates when the task ended and began. Tasks whose results follow in the same message ran after
+ * this one, so their time (later_ns) is taken off the time of arrival. No estimate lies before the
+ * time at which the task was sent. */
 static void set_times(const struct mwi_master_engine *engine, struct mwi_audit_task *ended,
                       const struct mwi_outgoing_end *end)
 {

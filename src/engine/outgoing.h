@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Everything that a master's engine leaves for the outside: messages to slaves, audit records, and
- * the texts in them.
+ * Leaves the messages and the audit records of a master's engine among its effects, and makes the
+ * texts that they contain.
  */
 #ifndef MWI_OUTGOING_H
 #define MWI_OUTGOING_H
 
 #include "engine/master_state.h"
 
-/* Fills in the role, the time and the slave's number of the record, and leaves it. */
+/* Fills in role, time and sid of the record, and leaves it. `slave` may be NULL. Use the macro
+ * below. */
 void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave,
                                struct mwi_audit_record *record);
