@@ -8,7 +8,8 @@
  * - After a failed allocation the message appends nothing more. The result is then replaced by a
  *   failure. If not even its beginning could be written, the effects get the error.
  *
- * The slave engine and the functions of a task algorithm (face/call) call this. A new form of
+ * The slave engine begins and ends results, and the functions of a task algorithm (face/call) leave
+ * payloads. face/slave says when messages have left, and sends results that wait. A new form of
  * payload is a value of mwi_results_form, a function that leaves it, and a case in mwi_results_end;
  * when a group leaves is decided in is_group_full and is_time.
  */
@@ -23,8 +24,9 @@
 
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)512 << 10)
-/* Groups by time: a result waits this long for others, as far as can be told. It never waits behind
- * a task longer than SHORT_NS, since such a task may turn out to be much longer. */
+/* If the master's group is 0, a result waits for others at most this long, by the average times of
+ * the tasks. A result never waits for a task whose average is over SHORT_NS: such a task may run
+ * much longer than its average. */
 #define WAIT_NS INT64_C(1500000)
 #define SHORT_NS INT64_C(250000)
 
@@ -93,7 +95,8 @@ void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t alg
     results->algorithm = algorithm;
 }
 
-/* Forgets the payload that was left before, and that memory did not suffice for it. */
+/* Forgets the payload that was left before. If memory ran out for that payload, the message can be
+ * written again. */
 static inline void restart(struct mwi_results *results, enum mwi_results_form form)
 {
     assert(results->form != MWI_RESULTS_ENDED);
@@ -233,7 +236,8 @@ void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
     audit_sent(results, count, now_ns);
 }
 
-/* Brings the payload to its end, and makes it a failure if memory has run out. */
+/* Makes a result without a payload one with no values, and makes the result a failure if memory has
+ * run out. Cuts off bytes that were written behind the payload. */
 static void close_payload(struct mwi_results *results)
 {
     if (results->form == MWI_RESULTS_EMPTY)
@@ -246,8 +250,9 @@ static void close_payload(struct mwi_results *results)
     results->message.size = results->payload_end;
 }
 
-/* Leaves the ended results alone in the message. Its memory, with the values of the result that
- * ends where they were written, becomes a block. NULL out of memory. */
+/* Makes the memory of the message a block, in which the values of the current result stay where
+ * they are. Then starts the message again with a copy of the results that have ended. NULL out of
+ * memory. */
 static struct mwi_block *detach_values(struct mwi_results *results)
 {
     struct mwi_buffer ended;
@@ -279,7 +284,7 @@ static void send_large(struct mwi_results *results, uint64_t duration_ns, bool i
     audit_sent(results, 1, now_ns);
 }
 
-/* Ends a result whose values have become large. */
+/* Ends a result whose values have MWI_MESSAGE_LARGE_BYTES or more. */
 static void end_large_values(struct mwi_results *results, uint64_t duration_ns, int64_t now_ns)
 {
     const void *data = results->message.data + results->values_start;
@@ -323,8 +328,8 @@ static void split_message(struct mwi_results *results, int64_t now_ns)
     results->message = next;
 }
 
-/* Whether results that have waited since `since_ns` would wait for too long behind the next task.
- */
+/* Whether results that have waited since `since_ns` would wait too long if the next task ran first.
+ * True if nothing is known of the next task. */
 static bool is_time(const struct mwi_results *results, struct mwi_results_ahead ahead,
                     int64_t since_ns, int64_t now_ns)
 {

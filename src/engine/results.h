@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The results of a slave, from the first byte of one to the messages that carry them. Results are
- * written into the message that will carry them. A small one gathers there with others; a large one
- * leaves in a message of its own, from the memory it was written to.
+ * Builds the results of a slave and sends them. A result is written straight into the message that
+ * will carry it. Small results gather in one message. A large result gets a message of its own, and
+ * is sent from the memory that it was written to, without a copy.
  *
  * For each task: begin, then leave a payload (each payload replaces the one before it), then end.
  * The slave engine begins and ends, the functions that a task algorithm calls leave the payload.
@@ -29,12 +29,12 @@ enum mwi_results_form {
 struct mwi_results_master {
     mw_peer peer;
     uint32_t sid;             /* the slave's number there, for audit records */
-    size_t group;             /* results in a message; 0: by time */
+    size_t group;             /* results in a message; 0: by time, see mwi_results_expect */
     size_t message_bytes_max; /* the largest message that it accepts */
     size_t algorithms_count;
 };
 
-/* The tasks that wait while a result ends. */
+/* The tasks that wait at this slave while a result ends. */
 struct mwi_results_ahead {
     size_t tasks_count;
     size_t algorithm; /* of the first of them, if there is one */
@@ -57,13 +57,14 @@ struct mwi_results {
 
     /* The result that is being built, by offsets into the message. */
     enum mwi_results_form form;
-    bool has_begun; /* memory sufficed for its beginning */
+    bool has_begun; /* its beginning is in the message; false: memory did not suffice for it */
     size_t algorithm;
     uint64_t task_id;
     size_t start;            /* <= payload_start <= values_start */
     size_t payload_start;    /* behind the task's id */
     size_t values_start;     /* VALUES: behind the header */
-    size_t payload_end;      /* all but VALUES: bytes behind it come from a packer used too late */
+    size_t payload_end;      /* all but VALUES. Bytes behind it are cut off: the task wrote them
+                                with the packer of values, after it had left another payload */
     struct mwi_block *large; /* LARGE, else NULL: owns large_data */
     const void *large_data;
     size_t large_size;
@@ -86,8 +87,9 @@ bool mwi_results_start(struct mwi_results *results, const struct mwi_results_mas
 /* From now on no master takes results; those that wait are not sent. */
 void mwi_results_stop(struct mwi_results *results);
 
-/* The master has sent tasks, and `tasks_count` wait now. By time, results gather until they are
- * half of the tasks that wait or have ended; then they are sent, and the master sends more. */
+/* The master has sent tasks, and `tasks_count` wait now. If the master's group is 0, this sets how
+ * many results gather at most: half of the tasks that wait now or whose results wait. When these
+ * are sent, the master sends more tasks, and the slave still has the other half. */
 void mwi_results_expect(struct mwi_results *results, size_t tasks_count);
 
 /* Begins the result of a task. The result before it must have ended. */
@@ -97,14 +99,15 @@ void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t alg
  * result ends or another payload is left. */
 struct mwi_buffer *mwi_results_open_values(struct mwi_results *results);
 
-/* Whether the payload is not values, or is whole msgpack values, nested no deeper than the master
- * can read. True after memory has run out, which the end of the result tells of. */
+/* False if the payload is values that are not whole msgpack values, or are nested deeper than the
+ * master can read. True after memory has run out: then mwi_results_end makes the result a
+ * failure. */
 bool mwi_results_are_whole(const struct mwi_results *results);
 
-/* Leaves raw bytes as the payload. copy_bytes copies them. take_bytes takes a malloc'd block, also
- * after an error. share_bytes keeps a reference to `block`, where the bytes lie. Errors: MW_ENOMEM;
- * MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the caller leaves a
- * failure. */
+/* Leaves raw bytes as the payload. copy_bytes copies them. take_bytes takes malloc'd memory, and
+ * frees it after an error too. share_bytes keeps a reference to `block`, in which the bytes lie, or
+ * copies them if they are few. Errors: MW_ENOMEM; MW_ETOOBIG with a sentence in *why, before `data`
+ * is read. After an error the caller leaves a failure. */
 mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, size_t size,
                                 mw_reason *why) MW_USE_RESULT;
 mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t size,
