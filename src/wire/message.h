@@ -157,9 +157,9 @@ void mwi_message_task(const struct mwi_message *message, size_t index,
 void mwi_message_result(const struct mwi_message *message, size_t index,
                         struct mwi_message_item *item);
 
-/* Each writer appends a whole message to an empty buffer. The buffer's `failed` says whether memory
- * sufficed. A text longer than 4 GiB is cut. HELLO is of our protocol, whatever hello->protocol is.
- */
+/* Each writer appends a whole message to an empty buffer. The buffer's `has_failed` says whether
+ * memory ran out. A text longer than 4 GiB is cut. HELLO is of our protocol, whatever
+ * hello->protocol is. */
 void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello);
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
                                uint64_t frame_bytes_max, const mw_algorithm *algorithms);
