@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A side table of tasks, by their ids, so that tasks that were never lost pay nothing. lifecycle
- * adds losses, tasks forgets them with the task, probation asks who is to blame.
+ * A table beside the store of tasks, by their ids: tasks that were never lost cost no memory.
+ * lifecycle adds losses, and asks for their number and their hosts to decide about another attempt.
+ * tasks forgets the losses with the task. probation asks whether the task or the host is to blame.
  *
  * Invariant: an entry names each host once, and was counted at least once for each of them. To keep
  * something else of a task that was lost, add a field to the entry.
@@ -33,7 +34,8 @@ static bool has_host(const struct mwi_losses_entry *entry, const struct mwi_host
     return false;
 }
 
-/* Makes an entry with one more host; NULL out of memory, and then the old one stays. */
+/* Replaces the entry, which may be NULL, by one with one more host. Returns the new entry. NULL out
+ * of memory, and then the old entry stays. */
 static struct mwi_losses_entry *grow(struct mwi_losses *losses, uint64_t task,
                                      struct mwi_losses_entry *entry, struct mwi_host_entry *host)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where tasks were lost: for the few tasks that were lost with a slave, how often, and at which
- * hosts.
+ * Counts how often a task was lost with its slave, and at which hosts. Only tasks that were lost
+ * have an entry.
  */
 #ifndef MWI_LOSSES_H
 #define MWI_LOSSES_H
@@ -22,9 +22,9 @@ struct mwi_losses {
 
 void mwi_losses_fini(struct mwi_losses *losses);
 
-/* A task was lost at a host, with a slave that had returned results before (is_proven) or not.
- * Returns whether that is the first time there. Out of memory the loss is not noted, and it is the
- * first time. */
+/* A task was lost at a host; is_proven says whether its slave had returned results before. Returns
+ * whether this is the task's first loss at this host. Out of memory the loss is not noted, and this
+ * returns true. */
 bool mwi_losses_add(struct mwi_losses *losses, uint64_t task, struct mwi_host_entry *host,
                     bool is_proven);
 
@@ -37,7 +37,7 @@ unsigned mwi_losses_count(const struct mwi_losses *losses, uint64_t task);
 /* At how many hosts that have slaves now the task was lost. */
 size_t mwi_losses_hosts_connected(const struct mwi_losses *losses, uint64_t task);
 
-/* The hosts at which the task was lost, one after the other; NULL behind the last. They are
+/* The host number `place`, from 0, of those at which the task was lost; NULL behind the last. It is
  * borrowed from the store of hosts. */
 struct mwi_host_entry *mwi_losses_host(const struct mwi_losses *losses, uint64_t task,
                                        size_t place);
