@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes the collective call that a communicator's other ranks wait in. The public functions that
- * open a master or a slave call this when they fail. Opening the mpi transport is the collective
- * call, whether it succeeds or not, unless the module cannot use the program's MPI.
+ * open a master or a slave call this when they fail (master_open.c, slave_open.c, run.c). The call
+ * is made by `open` of the mpi transport. A config whose `events` is NULL makes open stay out of
+ * the farm: it returns no transport, so there is none to close here. MW_EUNAVAILABLE says that the
+ * module cannot use the program's MPI. Any other result is taken to say that the call was made.
  */
 #include "face/decline.h"
 
