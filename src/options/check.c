@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds contradictions between options, before role.c and settings.c read them. Two options that
- * exclude each other are an error if both were set in the same place. Otherwise the command line
- * wins over the environment, so that MW_LOCAL=4 in somebody's profile does not spoil --mw-slave,
- * nor the slaves that a local master starts.
+ * Finds contradictions between options, before role.c and settings.c read them. mw_main and the
+ * functions that open a master or a slave call this. Two options that exclude each other are an
+ * error if both come from the environment, or neither does. Otherwise the one from the environment
+ * is unset, so that MW_LOCAL=4 in somebody's profile does not spoil --mw-slave, nor the slaves that
+ * a local master starts.
  *
  * A new contradiction is a call of exclude in one of the checks, or a check of its own in the list
  * of mwi_check_options.
@@ -33,7 +34,8 @@ static const char *show(const mw_options *options, enum mwi_option option, char 
     return shown;
 }
 
-/* Whether the option wants something: a flag that is on, or a value that is not its default. */
+/* Whether the option asks for something: it is a flag that is on, or its value is not the
+ * default. */
 static bool wants(const mw_options *options, enum mwi_option option)
 {
     const char *value = mwi_options_text(options, option);
@@ -41,8 +43,8 @@ static bool wants(const mw_options *options, enum mwi_option option)
     return value != NULL && (standard == NULL || strcmp(value, standard) != 0);
 }
 
-/* MW_EUSAGE, with the reason, if both options want something and come from the same place;
- * otherwise unsets the one whose source is the weaker. */
+/* Does nothing unless both options ask for something. MW_EUSAGE, with the reason, if they have the
+ * same source; otherwise unsets the one from the environment. */
 static mw_error exclude(mw_options *options, enum mwi_option first, enum mwi_option second,
                         const char *reason)
 {
@@ -64,7 +66,7 @@ static bool names(const mw_options *options, const char *scheme)
     return mwi_options_names_transport(options, scheme);
 }
 
-/* The names of files that options give, with their placeholders. */
+/* Checks the placeholders in options that name files. */
 static mw_error check_patterns(mw_options *options)
 {
     static const enum mwi_option patterns[] = {MWI_OPTION_AUDIT_FILE, MWI_OPTION_SLAVE_OUTPUT};
@@ -130,8 +132,8 @@ static bool has_custom_transport(const mw_options *options)
     return count > 0;
 }
 
-/* A communicator says whether the process is master or slave, as an option does. Variables of the
- * environment that contradict it are meant for other programs. */
+/* A communicator decides which process is the master, so options that decide it too are refused.
+ * Variables of the environment are passed over: they are meant for other programs. */
 static mw_error check_communicator(mw_options *options)
 {
     static const enum mwi_option others[] = {MWI_OPTION_MASTER, MWI_OPTION_SLAVE, MWI_OPTION_LOCAL,
@@ -164,7 +166,8 @@ static mw_error check_local(mw_options *options)
                    "a local farm has the transport local");
 }
 
-/* A slave that is alone needs to know where its master is. */
+/* A slave that has neither a channel nor a resource file needs the host and the port of its
+ * master. */
 static mw_error check_way_to_master(mw_options *options)
 {
     bool has_host = mwi_options_is_set(options, MWI_OPTION_MASTER_HOST);
@@ -198,8 +201,9 @@ static bool is_tcp_master(const mw_options *options)
            (mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp"));
 }
 
-/* Only a TCP master has a host and a port: perhaps --mw-master was forgotten. Under mpi the
- * sentence does not propose --mw-master, which would be refused in turn. */
+/* Refuses options of an address if the process is neither a slave nor a TCP master: perhaps
+ * --mw-master was forgotten. Under mpi the error message does not propose --mw-master, which would
+ * be refused in turn. */
 static mw_error check_address(mw_options *options)
 {
     static const struct {
@@ -232,8 +236,9 @@ static mw_error check_advertise(mw_options *options)
     return mwi_options_refuse(options, MWI_OPTION_ADVERTISE);
 }
 
-/* A host or port of the environment that is not a single one may be meant for the master. Then a
- * resource file knows on which one the master listens. */
+/* A slave needs one host and one port. A range of ports, or all interfaces, in the environment may
+ * be meant for the master: the option is unset if there is a resource file, which says where the
+ * master listens. */
 static mw_error require_single(mw_options *options, enum mwi_option option, bool is_single,
                                const char *noun)
 {

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decides the mode of a process. The flags --mw-master, --mw-slave and --mw-local win over
- * --mw-transport, and that wins over the launcher, which says only that there are several
- * processes: which of them is the master is for MPI to say. The public functions of face/ call this
- * before they read settings.
+ * Decides the mode of a process. --mw-slave, --mw-master and --mw-local decide if one of them is
+ * set, otherwise --mw-transport. If that is "auto", the launcher decides. A launcher says only that
+ * there are several processes; MPI says which of them is the master. The public functions of face/
+ * call this before they read settings.
  *
- * Invariant: check.c has refused contradictory options before, so mwi_role_mode always finds a
- * mode.
+ * Invariant: check.c has refused or unset contradictory options before, so mwi_role_mode always
+ * finds a mode.
  *
- * To add a mode, add an enumerator in role.h, a test in mwi_role_mode, and its settings in
+ * To add a mode, add an enumerator in role.h, a condition in mwi_role_mode, and its settings in
  * settings.c.
  */
 #include "options/role.h"
 
 #include <stdio.h>
 
-/* With a communicator, "tcp" alone comes from the environment and is meant for other programs. */
+/* The mode of rank 0. "tcp" without "mpi" is no mixed master: with a communicator, check.c lets
+ * that pass only from the environment, where it is meant for other programs. */
 static enum mwi_mode mpi_master_mode(const mw_options *options)
 {
     bool is_mixed =
@@ -55,7 +56,8 @@ bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int 
            mwi_options_names_transport(options, "auto");
 }
 
-/* MPI is asked by open; until then the launcher's word counts, or the user's if it says nothing. */
+/* Guesses the mode before MPI has started. The launcher knows the rank; if it does not, the
+ * function that the program called says whether the process is the master or a slave. */
 static enum mwi_mode guess_rank(const mw_options *options, struct mwi_launch launch, bool is_slave)
 {
     int rank = is_slave ? 1 : 0;

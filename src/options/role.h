@@ -27,12 +27,13 @@ enum mwi_mode {
  * holds for the functions below, too. */
 enum mwi_mode mwi_role_mode(const mw_options *options, struct mwi_launch launch);
 
-/* The mode of a process in MWI_MODE_RANK whose rank is known, among `size` ranks; 0: not known. A
- * rank that is alone runs its slave itself, unless slaves can join it over TCP. */
+/* The mode of a process in MWI_MODE_RANK, once its rank is known. `size` is the number of ranks; 0:
+ * not known. A rank that is alone runs its slave itself, unless slaves can join it over TCP. */
 enum mwi_mode mwi_role_mode_of_rank(const mw_options *options, int rank, int size);
 
-/* Whether the process is to be a local farm although its mode is MWI_MODE_RANK: nothing says that
- * there are others, neither the options nor the launcher, and MPI has found `size` processes. */
+/* Whether the process is to be a local farm although its mode is MWI_MODE_RANK. It is, if neither
+ * the options nor the launcher say that there are other processes, and MPI has found only this one.
+ * `size` is the number of processes that MPI has found. */
 bool mwi_role_is_alone(const mw_options *options, struct mwi_launch launch, int size);
 
 /* The mode of a master or slave that the program opens itself; is_slave says which. The mode may
