@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts the processors that this process may use, for local.c, which starts a slave for each. The
- * affinity of the process covers taskset, cpusets and batch systems that bind; Slurm need not bind,
- * and tells a job's share in the environment. A quota of a control group limits time on all
- * processors together. A quota holds for all groups below, so the group of the process and all
- * above it are asked.
+ * Counts the processors that this process may use, for local.c, which starts a slave for each
+ * unless the user gives a number. The affinity of the process covers taskset, cpusets and batch
+ * systems that bind processes to processors. Slurm may be configured not to bind, and tells a job's
+ * share in the environment. A quota of a control group limits time on all processors together. A
+ * quota holds for all groups below, so the group of the process and all above it are read.
  *
  * Invariant: a file that is missing or strange means no limit. The control groups are expected
  * where all distributions mount them, below /sys/fs/cgroup. In a container its files may be those
- * of the container's own group, which is then found on the way up. */
+ * of the container's own group, which is then found on the way up.
+ *
+ * Another batch system is a function like count_of_job, and a call in mwi_processors_usable.
+ */
 #include "loop/processors.h"
 
 #include <fcntl.h>
@@ -31,7 +34,7 @@ struct search {
     size_t count;
 };
 
-/* A quota is the time that may be used in each period. */
+/* Keeps the smallest count. `quota` is the processor time that may be used in each `period`. */
 static void note_quota(struct search *search, int64_t quota, int64_t period)
 {
     if (quota <= 0 || period <= 0)
@@ -41,7 +44,7 @@ static void note_quota(struct search *search, int64_t quota, int64_t period)
         search->count = (size_t)count;
 }
 
-/* "max 100000" or "150000 100000". */
+/* Version 2 of control groups: one file contains "max 100000", or "150000 100000". */
 static void look_at_second_version(struct search *search, const char *group)
 {
     char path[PATH_BYTES], text[64];
@@ -52,7 +55,7 @@ static void look_at_second_version(struct search *search, const char *group)
         note_quota(search, quota, period);
 }
 
-/* -1 is no quota. */
+/* Version 1 of control groups: two files. A quota of -1 means no limit. */
 static void look_at_first_version(struct search *search, const char *group)
 {
     char path[PATH_BYTES], quota[64], period[64];
@@ -69,7 +72,7 @@ static void look_upwards(struct search *search, const char *root, const char *na
                          void (*look)(struct search *search, const char *group))
 {
     char group[PATH_BYTES];
-    /* The process is outside of the groups that can be seen here. */
+    /* The group of the process lies outside of the container: only the root can be read. */
     if (strstr(name, "/..") != NULL)
         name = "";
     snprintf(group, sizeof group, "%s%s", root, name);
@@ -93,7 +96,8 @@ static bool names_controller(const char *controllers, const char *name)
     return false;
 }
 
-/* A line is "NUMBER:CONTROLLERS:/GROUP"; without controllers it is of the second version. */
+/* A line of /proc/self/cgroup is "NUMBER:CONTROLLERS:/GROUP". Version 2 of control groups names no
+ * controllers there. */
 static void look_at_line(struct search *search, char *line)
 {
     char *controllers = strchr(line, ':');
@@ -134,7 +138,8 @@ static bool read_file(void *context, const char *path, char *text, size_t size)
     return true;
 }
 
-/* 0: unknown. The kernel refuses a set that is too small for the machine. */
+/* The processors of the thread's affinity; 0: unknown. The kernel refuses a set that is too small
+ * for the machine, so larger ones are tried. */
 static size_t count_bound(void)
 {
     for (int max = CPU_SETSIZE; max <= PROCESSORS_MAX; max *= 2) {
@@ -149,7 +154,7 @@ static size_t count_bound(void)
     return 0;
 }
 
-/* SIZE_MAX: this is no job of Slurm. */
+/* The processors that Slurm has given the job on this node; SIZE_MAX if this is no job of Slurm. */
 static size_t count_of_job(char *(*get)(const char *name))
 {
     const char *text = get("SLURM_CPUS_ON_NODE");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How many processors this process may use: a batch job or a container often has a share of its
- * machine.
+ * Counts the processors that this process may use. A batch job or a container often has only a
+ * share of its machine.
  */
 #ifndef MWI_PROCESSORS_H
 #define MWI_PROCESSORS_H
@@ -13,13 +13,13 @@
  * read. */
 typedef bool mwi_processors_reader(void *context, const char *path, char *text, size_t size);
 
-/* The processors on which the system lets the calling thread run, but no more than the quotas of
- * its control groups amount to, rounded up, and no more than Slurm has given the job on this node:
- * `get` reads the environment. At least 1. */
+/* The smallest of three numbers: the processors on which the system lets the calling thread run;
+ * the result of mwi_processors_quota; and the processors that Slurm has given the job on this node.
+ * `get` reads an environment variable. At least 1. */
 size_t mwi_processors_usable(char *(*get)(const char *name));
 
-/* The processors that the smallest quota of this process's control groups amounts to, rounded up;
- * SIZE_MAX if there is no quota. At least 1. */
+/* The number of processors that equals the smallest quota of this process's control groups, rounded
+ * up; SIZE_MAX if there is no quota. At least 1. */
 size_t mwi_processors_quota(mwi_processors_reader *read, void *context);
 
 #endif
