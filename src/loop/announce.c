@@ -22,14 +22,14 @@
 #include "base/time.h"
 #include "record/resource_file.h"
 
-/* The arguments besides the words of the executable. */
+/* The most arguments that follow the words of the executable, see make_arguments. */
 #define ARGUMENTS_MAX 7
 
 /* The number of slaves that are needed may change all the time; the file is not written for it more
  * often than this. */
 #define CHANGES_EVERY_NS MWI_NS_PER_S
 
-/* The program's own libraries, as the loader has them. */
+/* The paths of the shared libraries that the program has loaded, without those of the system. */
 struct libraries {
     const char **paths;
     size_t count;
@@ -53,10 +53,11 @@ struct mwi_announce {
     size_t slaves_needed;
     int64_t written_ns; /* when it was written the last time */
     struct libraries libraries;
-    struct mwi_resource_file_last last; /* that the farm has failed */
+    struct mwi_resource_file_last last; /* for a signal handler: writes that the farm has failed */
 };
 
-/* Libraries that every system has, or that must fit its kernel and C library, are not shipped. */
+/* Whether the library is left out of the file: every system has it, or it must fit the kernel and
+ * the C library of the machine. */
 static bool is_of_the_system(const char *path)
 {
     static const char *const names[] = {"ld-linux", "libc.so",       "libm.so",      "libdl.so",
@@ -241,7 +242,7 @@ static int64_t deadline(const void *context)
     return ((const struct mwi_announce *)context)->due_ns;
 }
 
-/* A failure is written at once: the one that ends the master may not leave it the time to close. */
+/* Writes a failure at once, and not at close: whoever ends the master may kill it before that. */
 static void stop(void *context, bool is_finished)
 {
     struct mwi_announce *announce = context;

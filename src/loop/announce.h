@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master's resource file. Slaves find the master by it, and batch systems read it to start
- * slaves. It is a chore of the loop (chores.h), which fills the file in and writes it again and
- * again.
+ * Writes a master's resource file, at the start, at each interval and at the end. Slaves find the
+ * master by it, and batch systems read it to start slaves. This is a chore of the loop (chores.h).
  */
 #ifndef MWI_ANNOUNCE_H
 #define MWI_ANNOUNCE_H
@@ -18,7 +17,7 @@ struct mwi_announce;
  * `loop`, which owns it from now on. *announce is NULL if the settings name no file. The settings
  * are copied; where the file is written is settled now, see mwi_resource_file_locate. The
  * executable and `transport` are borrowed until close. `bound` is copied: "HOST:PORT", or "" if the
- * transport has no address. Errors: those of mwi_resource_file_locate. */
+ * transport has no address. Errors, with a sentence: those of mwi_resource_file_locate. */
 mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
                            const struct mwi_announce_settings *settings,
                            const struct mwi_executable *executable, const char *transport,
