@@ -27,9 +27,9 @@
 #include "loop/family.h"
 #include "loop/signals.h"
 
-/* How long a process is left alone whose end no descriptor reports. */
+/* The longest wait for a process without end_fd: the wait cannot notice its end. */
 #define LOOK_MS 2
-/* How often a killed process is looked at before it is left alone. */
+/* How often mwi_child_kill checks for the end of a killed process before it gives up. */
 #define KILLED_LOOKS 500
 /* Room for the marks of farms in farms; those of the outermost are cut off. */
 #define VARIABLE_SIZE 1024
@@ -46,13 +46,14 @@ static mw_error fail(mw_reason *why, const char *path, int number)
     return MW_EIO;
 }
 
-/* A process that has given up privileges since may not be allowed to go where it mostly is anyway.
- */
+/* Changes to the folder. EACCES is no error: a process that has given up privileges may not be
+ * allowed to enter the folder, and mostly it is there already. */
 static bool enter(int folder)
 {
     return folder < 0 || fchdir(folder) == 0 || errno == EACCES;
 }
 
+/* Runs in the child between fork and exec. Writes errno to `report` on failure. Never returns. */
 static void become_slave(const struct mwi_child_plan *plan, char **environment, pid_t parent,
                          int channel, int report)
 {
@@ -127,8 +128,8 @@ static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan 
     return fail(why, plan->path, number);
 }
 
-/* The pipe that says whether exec succeeded: its end is awaited, so no process that another thread
- * forks off may keep it. False with errno. */
+/* Opens the pipe that says whether exec succeeded. The master reads until the pipe is closed, so a
+ * process that another thread forks off must not keep the writing end. False with errno. */
 static bool open_report(int report[2])
 {
     mwi_fork_guard_begin();
@@ -202,8 +203,8 @@ bool mwi_child_has_halted(const struct mwi_child *child, bool *is_stopped)
     return true;
 }
 
-/* Kills what is in the group of a child that has ended. The number of the group is not another's as
- * long as the child is not reaped. */
+/* Kills the processes that are left in the group of a child that has ended. Until the child is
+ * reaped, no other group can have its number. */
 static void kill_remains(const struct mwi_child *child)
 {
     siginfo_t info = {.si_pid = 0};

@@ -17,7 +17,7 @@ struct mwi_child {
     /* Both close on exec, and whoever has started the child closes them. */
     int channel; /* our end of the socket */
     int end_fd;  /* readable once the process has ended; -1: the kernel has no such descriptor */
-    bool is_group_killed;
+    bool is_group_killed; /* as in the plan */
 };
 
 struct mwi_child_plan {
@@ -26,8 +26,9 @@ struct mwi_child_plan {
     size_t channel_index; /* "--mw-channel=N" for the time of the call */
     int folder;           /* the working directory; -1: this process's */
     const char *mark;     /* the newest of its marks, see loop/family.h */
-    bool has_own_session; /* it leads a session, and so a group */
-    bool is_group_killed; /* with it; it leads one. Else its group may live on */
+    bool has_own_session; /* the process leads a session, and so a group */
+    /* The group is killed when the process ends or is killed. Only with has_own_session. */
+    bool is_group_killed;
 };
 
 /* Starts a process as planned. It reads nothing from the terminal, and is killed when the thread
@@ -38,18 +39,18 @@ mw_error mwi_child_start(struct mwi_child *child, const struct mwi_child_plan *p
 /* Whether this very process was started by mwi_child_start. */
 bool mwi_child_is_one(void);
 
-/* How a process has ended. */
+/* How a process has ended. `how` continues a sentence about the process. */
 struct mwi_child_end {
     mw_reason how; /* "was killed by signal 9 (Killed)", "exited with status 3" */
-    int signal;    /* that killed it; 0: none, or nobody knows */
+    int signal;    /* the signal that killed it; 0: none, or it is not known */
 };
 
 /* Whether the process has ended. Then it is reaped, and *end is set: do not call it again. Never
  * waits. */
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end);
 
-/* Whether a signal has stopped the process, or let it go on, since the last call; then *is_stopped
- * is set. Never waits. */
+/* Whether the process was stopped, or continued, by a signal since the last call. Then *is_stopped
+ * says which. Never waits. */
 bool mwi_child_has_halted(const struct mwi_child *child, bool *is_stopped);
 
 /* Waits until the process has ended, but at most `timeout_ms`; may return early. */
