@@ -33,10 +33,10 @@
 #define READ_BYTES 4096
 
 struct mwi_executable {
-    char *path; /* "": not found */
-    bool is_asked;
-    bool is_kept; /* the kernel has the file, whatever becomes of the path */
-    char **words; /* each an own string */
+    char *path;    /* "": not found */
+    bool is_asked; /* --mw-slave-executable names it */
+    bool is_kept;  /* the kernel has the file, whatever becomes of the path */
+    char **words;  /* each an own string */
     size_t words_count;
     const char *watched; /* a file that must stay what it was; NULL: there is none */
     struct stat was;
@@ -95,8 +95,8 @@ static void free_command_line(struct command_line *line)
     free(line->words);
 }
 
-/* Whether the command line ends with the arguments of main. The first one is left out: an
- * interpreter may put there what it likes. */
+/* Whether the command line ends with the arguments of main. argv[0] is not compared, since an
+ * interpreter may put any text there. */
 static bool ends_with(const struct command_line *line, int argc, char **argv)
 {
     size_t tail = (size_t)argc - 1;
@@ -109,8 +109,9 @@ static bool ends_with(const struct command_line *line, int argc, char **argv)
     return true;
 }
 
-/* The number of words that stand before a slave's options; 0: the command line does not tell. A
- * plain program that takes arguments away before it calls mw_main keeps them from its slaves. */
+/* The number of words of the command line that stand before a slave's options; 0: unknown. It is 1
+ * for a plain program: arguments that such a program takes away before it calls mw_main are not
+ * handed to its slaves. */
 static size_t count_front(const struct command_line *line,
                           const struct mwi_executable_settings *settings, const char *name)
 {
@@ -158,7 +159,7 @@ static bool find_words(struct mwi_executable *executable,
     return is_found;
 }
 
-/* Starting the loader without a program would start nothing. */
+/* Whether the path is that of the dynamic loader, which cannot be started without a program. */
 static bool is_loader(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -166,8 +167,8 @@ static bool is_loader(const char *path)
     return strncmp(name, "ld-", strlen("ld-")) == 0 || strncmp(name, "ld.so", strlen("ld.so")) == 0;
 }
 
-/* The path by which the kernel was told to run this program, or main's first argument, if it is a
- * file that can be run; else "". */
+/* The path by which the kernel was told to run this program, or argv[0], if it is a file that can
+ * be run; else "". */
 static char *guess_path(const struct mwi_executable_settings *settings)
 {
     uintptr_t told = getauxval(AT_EXECFN);
@@ -199,8 +200,8 @@ static char *find_path(struct mwi_executable *executable,
     return strdup(path);
 }
 
-/* Remembers the file that a slave would start although the kernel does not keep it: the program
- * that a loader or an interpreter reads, or a program that was guessed. */
+/* Remembers the file that slaves run, if the kernel does not keep it for this process: the program
+ * that a loader or an interpreter reads, or a program whose path was guessed. */
 static void watch_file(struct mwi_executable *executable)
 {
     const char *path = executable->is_kept ? "" : executable->path;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The program that slaves run: the one that the user asks for, or this program itself, started as
- * it was started. It is found when a master is opened and stays the same, whatever becomes of its
- * file and of the working directory.
+ * Finds the program that slaves run: the one that --mw-slave-executable names, or this program
+ * itself, with the words by which it was started. The program is found once, when a master is
+ * opened, so it does not depend on a later change of the working directory. If this program's file
+ * is replaced, slaves run the old one, or are not started: they never run the new one.
  */
 #ifndef MWI_EXECUTABLE_H
 #define MWI_EXECUTABLE_H
@@ -39,7 +40,7 @@ char *const *mwi_executable_words(const struct mwi_executable *executable, size_
 mw_error mwi_executable_to_start(const struct mwi_executable *executable, const char **path,
                                  mw_reason *why) MW_USE_RESULT;
 
-/* Puts the option in front of the sentence if the user asked for this program. */
+/* Puts "--mw-slave-executable: " in front of the sentence, if that option names the program. */
 void mwi_executable_name_option(const struct mwi_executable *executable, mw_reason *why);
 
 #endif
