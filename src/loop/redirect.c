@@ -2,8 +2,11 @@
  *
  * Puts a file in the place of the descriptors 1 and 2, and the old ones back at the end. mw_main
  * does it between the welcome of a slave, which gives the slave its name, and the end of its slave
- * algorithm. So the file has the output of tasks and of the commands that they start. Lines are
- * written at once, so that those of a task that crashes are there, too.
+ * algorithm. So the file has the output of tasks and of the commands that they start. Each line is
+ * written at once, so that the file has the last lines of a task that crashes.
+ *
+ * Invariant: the copies of the old descriptors are known to the fork guard, so a process that a
+ * task forks off does not keep them.
  */
 #include "loop/redirect.h"
 
@@ -19,7 +22,8 @@
 
 #define OPTION "--mw-slave-output"
 
-/* A FIFO without a reader must not hold the slave up; tasks expect descriptors that wait. */
+/* Opens with O_NONBLOCK, since otherwise open would wait for a reader of a FIFO. Then takes
+ * O_NONBLOCK away, since tasks expect writes that wait. */
 static int open_file(const char *path)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
@@ -49,6 +53,7 @@ static void flush_streams(void)
     fflush(stderr);
 }
 
+/* Makes `number` a copy of `fd`, and *saved a copy of what it was; -1 if that is not possible. */
 static bool put(int fd, int number, int *saved)
 {
     *saved = fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Standard output and standard error of a slave that go to a file of its own while it runs tasks.
- * mw_main is the one user: an embedded slave changes nothing of its process.
+ * Sends standard output and standard error of a slave to a file while the slave runs tasks. Only
+ * mw_main calls this: an embedded slave leaves the streams of its process alone.
  */
 #ifndef MWI_REDIRECT_H
 #define MWI_REDIRECT_H
@@ -12,10 +12,11 @@ struct mwi_redirect {
     int output, error; /* copies of the old descriptors; -1: nothing is redirected */
 };
 
-/* Appends both streams to the file of the pattern, for this node, from now on. The strings are
- * borrowed for the call. `pattern` may be NULL: nothing happens. Errors, with a sentence that names
- * --mw-slave-output, after which the streams are as they were: MW_EUSAGE for the pattern, MW_EIO,
- * MW_ENOMEM. End with mwi_redirect_close in any case. */
+/* From now on both streams are appended to the file whose name is `pattern` with its placeholders
+ * filled in: `member_id`, and `node`, the name of the slave. The strings are borrowed for the call.
+ * Does nothing if `pattern` is NULL. Errors, with a sentence that names --mw-slave-output, after
+ * which the streams are as they were: MW_EUSAGE for the pattern, MW_EIO, MW_ENOMEM. Call
+ * mwi_redirect_close afterwards in any case. */
 mw_error mwi_redirect_open(struct mwi_redirect *redirect, const char *pattern,
                            const char *member_id, const char *node, mw_reason *why) MW_USE_RESULT;
 
