@@ -8,7 +8,8 @@
  * module the program's functions, but its own library's variables, and the first call with a handle
  * would crash. So nothing but MPI_Get_library_version is called before that was checked.
  *
- * Another kind of MPI is a row of `kinds`.
+ * Another MPI that is of one of the two kinds is a row of `kinds`. A third kind needs an OWN_KIND
+ * too.
  */
 #include "start.h"
 
@@ -30,7 +31,7 @@
 /* Room for the text of any MPI: Open MPI promises at most 256 bytes, and MPICH writes thousands. */
 #define VERSION_BYTES 16384
 
-/* The kind, and a word of the text of MPI_Get_library_version that tells it. */
+/* A kind, and a word by which it is known in the text of MPI_Get_library_version. */
 static const char *const kinds[][2] = {
     {"Open MPI", "Open MPI"}, {"Open MPI", "Spectrum MPI"}, {"MPICH", "MPICH"},
     {"MPICH", "Intel"},       {"MPICH", "MVAPICH"},
@@ -56,7 +57,8 @@ void mwi_mpi_start_name(char *name, size_t size)
     snprintf(name, size, "%s", text);
 }
 
-/* The kind of the MPI whose functions this module calls. An unknown MPI is believed to be right. */
+/* The kind of the MPI whose functions this module calls. An unknown MPI is taken to be of
+ * OWN_KIND. */
 static const char *find_kind(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -98,8 +100,8 @@ static void find_beside(const char *library, const char *pattern, int flags, glo
     (void)glob(whole, flags, NULL, found);
 }
 
-/* Whether Open MPI finds a server of PMI-1 or PMI-2, which Slurm had before PMIx: by a plug-in that
- * not every Open MPI has. True if no plug-ins are found at all. */
+/* Whether this Open MPI has a plug-in for PMI-1 or PMI-2, by which Slurm started ranks before PMIx.
+ * True if no plug-ins are found at all. */
 static bool has_old_pmi(void)
 {
     glob_t found = {0};
@@ -120,8 +122,8 @@ static bool has_old_pmi(void)
     return has_one;
 }
 
-/* Open MPI 4 calls _exit in MPI_Init if srun has started the process without offering it a server
- * that it knows. */
+/* Fails if MPI_Init would end the process: Open MPI 4 does that if srun has started the process,
+ * and srun offers no PMI server for which Open MPI has a plug-in. */
 static mw_error check_srun(mw_reason *why)
 {
     bool is_step = getenv("SLURM_STEP_ID") != NULL && getenv("SLURM_NODELIST") != NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starts MPI if nobody else has, and finds out which MPI it is, and which threads may call it.
+ * Starts MPI if the program has not done so, and finds out which MPI it is, and which threads may
+ * call it.
  */
 #ifndef MWI_MPI_START_H
 #define MWI_MPI_START_H
