@@ -31,7 +31,8 @@ void mwt_slave_end(struct mwt_slave *slave);
 void mwt_slave_forget(struct mwt_slave *slave);
 
 /* Step the engine with an event of the peer MWT_MASTER_PEER. The frame is copied to a block of
- * exactly its size, and its buffer is freed. */
+ * exactly its size: the engine may keep the block if the size is even, and only borrows it if the
+ * size is odd, so both ways are tested. The buffer of mwt_slave_frame is freed. */
 void mwt_slave_up(struct mwt_slave *slave);
 void mwt_slave_down(struct mwt_slave *slave, const char *reason);
 void mwt_slave_tick(struct mwt_slave *slave, int64_t now_ns);

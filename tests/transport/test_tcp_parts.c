@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of the tcp transport that know no sockets: addresses, the inbox that makes frames of
- * bytes, the outbox that makes bytes of frames, when a host is given up, and names of hosts.
+ * The parts of the tcp transport that use no connections: addresses, the inbox that makes frames
+ * from bytes, the outbox that makes bytes from frames, when a host is given up, and names of hosts.
  * Random cases print their seed; MW_TEST_SEED replays one.
  */
 #include <net/if.h>
@@ -126,7 +126,8 @@ static void test_address_errors(void)
     CU_ASSERT_EQUAL(address.port, 77);
 }
 
-/* Addresses are printed as they are written; IPv4 over a socket for both families as IPv4. */
+/* Addresses are printed in the form in which users write them. An IPv4 address that an IPv6 socket
+ * reports is printed as IPv4. */
 static void test_address_format(void)
 {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(36107)};
@@ -220,7 +221,7 @@ static size_t room_of(const struct iovec *pieces, int count)
     return room;
 }
 
-/* Receives up to `size` bytes; how many it took. */
+/* Receives up to `size` bytes. Returns how many the inbox took. */
 static size_t receive(struct mwi_tcp_inbox *inbox, unsigned char *shared, const unsigned char *from,
                       size_t size, struct mwi_tcp_cursor *cursor)
 {
@@ -274,7 +275,7 @@ static void test_inbox_any_cut(void)
     free(stream.bytes);
 }
 
-/* Frames that are there as a whole are handed out where they lie. */
+/* Frames that have arrived whole are handed out in the shared memory, without a copy. */
 static void test_inbox_borrows(void)
 {
     struct stream stream = {0};
@@ -352,7 +353,7 @@ static void test_inbox_trusts_what_came(void)
     free(stream.bytes);
 }
 
-/* The limit holds to the byte, and before memory is spent. */
+/* A frame as large as the limit is accepted. One byte more is refused before memory is spent. */
 static void test_inbox_limit(void)
 {
     struct mwi_tcp_inbox inbox = {0};
@@ -410,8 +411,8 @@ static void test_inbox_long_header(void)
     }
 }
 
-/* Beyond 4 GiB too the limit holds to the byte, and memory follows what has come. Where no long
- * length is allowed, none is waited for. */
+/* A limit over 4 GiB holds to the byte too, and memory grows with the bytes that come. If the limit
+ * allows no long length, a frame with one is refused before the 8 bytes of its length have come. */
 static void test_inbox_long_limit(void)
 {
     const uint64_t limit = UINT64_C(5) << 30;
@@ -465,7 +466,7 @@ static void push_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t se
     CU_ASSERT_TRUE(mwi_tcp_outbox_push(outbox, frame, size, NULL));
 }
 
-/* The same frame with all but its first bytes as a body. */
+/* Pushes the same frame, with all but its first bytes as a body. */
 static void push_cut_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t seed,
                              uint64_t index)
 {
@@ -597,8 +598,9 @@ static void test_outbox_huge(void)
     free(batch);
 }
 
-/* How many looks it takes until a host is given up; 1000 if it is not. `answered_at` is the look
- * before which an answer comes, `idle_ms` for how long nothing had been said at the first. */
+/* Returns the number of the look at which a host is given up; 1000 if it is not. An answer comes
+ * before the look `answered_at`; 0: none comes. At the first look the last answer is `idle_ms`
+ * old. */
 static unsigned count_looks(unsigned answered_at, uint32_t idle_ms)
 {
     struct mwi_tcp_silence silence = {0};
@@ -659,8 +661,8 @@ static bool is_known(struct event_base *base, const char *host)
     return answer.is_found;
 }
 
-/* All names of the machine are found by the system's program, and no process of it is left, also if
- * nobody waits for the answer. */
+/* The system's program `getent` finds a name and a number of this machine. No process of it is
+ * left, even if the look-up is given up. */
 static void test_getent(void)
 {
     struct answer answer = {.has_come = false};
@@ -678,7 +680,7 @@ static void test_getent(void)
     event_base_free(base);
 }
 
-/* A look-up that is waited for gives the addresses of a name or number, or a sentence. */
+/* A look-up that blocks returns the addresses of a name or number, or an error message. */
 static void test_resolve_now(void)
 {
     static const char *const hosts[] = {"localhost", "127.0.0.1", "::1"};

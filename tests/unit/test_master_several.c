@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A master with several transports of its user's: slaves come on all of them. The transports are
- * played, and so are the slaves.
+ * A master to which the user gives several transports: slaves of all of them join one farm. Two
+ * fake transports (mwt_fake.h) say what happens, so there are no real slaves.
  */
 #include <string.h>
 
@@ -11,7 +11,8 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* ["mw", protocol 2, member id, 32767, "", "", 7]: a greeting without a NUL. */
+/* The bytes of a HELLO, [1, "mw", protocol 3, member id, 32767, "", "", 7], without a NUL, since a
+ * fake takes a frame as a string. */
 #define HELLO                                                                                      \
     "\x98\x01\xa2mw\x03\xb1"                                                                       \
     "default-member-id\xcd\x7f\xff\xa0\xa0\x07"
@@ -19,6 +20,7 @@
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
 static const mw_program program = {.algorithms = algorithms};
 
+/* Options with two transports, "ranks" and "hosts", which share one clock. */
 struct place {
     int64_t clock;
     struct mwt_fake fakes[2];
@@ -39,7 +41,7 @@ static void start(struct place *place)
         MW_OK);
 }
 
-/* Slaves of both transports, whose numbers are the same, are slaves of one farm. */
+/* A slave of each transport joins the farm, though both are peer 1 of their transport. */
 static void test_slaves_of_both(void)
 {
     static struct place place;
@@ -71,7 +73,7 @@ static void test_slaves_of_both(void)
     mw_options_destroy(place.options);
 }
 
-/* All addresses are in the trail. */
+/* The audit trail has the addresses of all transports. */
 static void test_trail(void)
 {
     static struct place place;
@@ -93,7 +95,7 @@ static void test_trail(void)
     mwt_folder_destroy(&folder);
 }
 
-/* If one of them fails, there is no master, and those before it are closed. */
+/* If one transport cannot listen, no master is opened, and all transports are closed. */
 static void test_one_fails(void)
 {
     static struct place place;
@@ -110,7 +112,7 @@ static void test_one_fails(void)
     mw_options_destroy(place.options);
 }
 
-/* A slave has one master: it takes the first. */
+/* A slave has only one master, so it uses the first transport and does not open the other. */
 static void test_slave_takes_the_first(void)
 {
     static struct place place;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of precedence between argv, calls and the environment; and the options that slaves
- * inherit.
+ * The order of precedence between the command line, calls and the environment; names and error
+ * messages of options; the options that slaves inherit; and transports of the user's own.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "mwt_options.h"
 #include "mwt_run.h"
 
-/* Each option except help and version has a variable. */
+/* Each option except help and version has an environment variable. */
 static void test_environment_of_every_option(void)
 {
     mw_options *options = mwt_options_make();
@@ -43,7 +43,8 @@ static void test_environment_of_every_option(void)
     mw_options_destroy(options);
 }
 
-/* The name of a variable, and the error that names it. An empty variable counts as not set. */
+/* The name of a variable is made from the option's name, and an error message names the variable.
+ * An empty variable counts as not set. */
 static void test_environment_names_and_errors(void)
 {
     mw_options *options = mwt_options_make();
@@ -120,7 +121,7 @@ static void test_null(void)
     mw_options_destroy(options);
 }
 
-/* If nothing is set, a started slave gets nothing. */
+/* If no option is set, a slave that its master starts gets no options. */
 static void test_inherited_nothing(void)
 {
     mw_options *options = mwt_options_make();
@@ -134,8 +135,8 @@ static void test_inherited_nothing(void)
     mw_options_destroy(options);
 }
 
-/* A slave gets exactly the options that slaves share with their master. A default that was set on
- * purpose is included, because it may stand against a variable of the environment. */
+/* A slave gets exactly the options that slaves share with their master. An option that was set to
+ * its default is included, since otherwise a variable of the environment would decide. */
 static void test_inherited_vector(void)
 {
     static const char *const expected[] = {
@@ -201,7 +202,7 @@ static void test_inherited_vector_reads_back(void)
     mw_options_destroy(slave);
 }
 
-/* A sentence may be made from the one before it. A long one is cut off. */
+/* An error message may quote the message before it. A long message is cut off. */
 static void test_fail_keeps_a_sentence(void)
 {
     mw_options *options = mwt_options_make();

@@ -100,9 +100,8 @@ static void test_local(void)
     mw_options_destroy(options);
 }
 
-/* A master listens where --mw-master-host and --mw-master-port say; slaves may be told another
- * host.
- * */
+/* A master listens where --mw-master-host and --mw-master-port say, and may advertise another host
+ * to slaves. */
 static void test_tcp_places(void)
 {
     static const struct {
@@ -130,8 +129,8 @@ static void test_tcp_places(void)
     }
 }
 
-/* A mixed master opens tcp before mpi; a communicator is the environment of mpi, its master's rank
- * the address. */
+/* A mixed master opens tcp before mpi. For mpi, the communicator is the transport's environment,
+ * and the rank of the master is the address. */
 static void test_mpi_places(void)
 {
     int comm = 0;
@@ -156,7 +155,8 @@ static void test_mpi_places(void)
     mw_options_destroy(options);
 }
 
-/* Transports of the user's own come in their order, and a slave takes the first. */
+/* A master opens the user's own transports in the order in which they were given. A slave takes the
+ * first. */
 static void test_custom_places(void)
 {
     int environment = 0;
@@ -180,7 +180,7 @@ static void test_custom_places(void)
     mw_options_destroy(options);
 }
 
-/* A slave that its master started talks over the descriptor, and looks into no file. */
+/* A slave that a local master started talks over --mw-channel, and reads no resource file. */
 static void test_channel(void)
 {
     mw_options *options = mwt_options_make();
@@ -217,7 +217,7 @@ static void test_connect_timeout(void)
     mw_options_destroy(options);
 }
 
-/* A serial master has the settings of its slave, and neither of them an address. */
+/* A serial master also has the settings of its slave. Both use the transport inproc. */
 static void test_serial(void)
 {
     char *argv[] = {"program", "word", NULL};
@@ -241,7 +241,8 @@ static void test_serial(void)
     mw_options_destroy(options);
 }
 
-/* The trail of a slave with this pattern. */
+/* Whether a slave in this mode keeps an audit trail, if --mw-audit-file is `pattern`; NULL: not
+ * set. */
 static bool keeps_trail(const char *pattern, enum mwi_mode mode)
 {
     mw_options *options = mwt_options_make();
@@ -279,8 +280,8 @@ static void test_trail_of_companions(void)
     CU_ASSERT_TRUE(keeps_trail("one.log", MWI_MODE_TCP_SLAVE));
 }
 
-/* A master's file has its name from the beginning. Quiet is about standard error, not about a file.
- */
+/* A master knows its node at once, so its audit file has its name from the beginning. --mw-quiet is
+ * about standard error, and changes nothing in a file. */
 static void test_trail_of_master(void)
 {
     mw_options *options = mwt_options_make();
@@ -299,7 +300,8 @@ static void test_trail_of_master(void)
     mw_options_destroy(options);
 }
 
-/* How much a master's trail tells if `level` is chosen, with or without quiet and a file. */
+/* The level of a master's trail if --mw-audit-level is `level`. `pattern` names a file; NULL:
+ * none. */
 static enum mwi_audit_level level_of(const char *level, bool is_quiet, const char *pattern)
 {
     mw_options *options = mwt_options_make();
@@ -312,7 +314,7 @@ static enum mwi_audit_level level_of(const char *level, bool is_quiet, const cha
     return chosen;
 }
 
-/* The level is what --mw-audit-level says. Quiet allows no more than problems on standard error. */
+/* The level is that of --mw-audit-level. With --mw-quiet, standard error gets at most problems. */
 static void test_levels(void)
 {
     CU_ASSERT_EQUAL(level_of("all", false, NULL), MWI_AUDIT_LEVEL_ALL);
@@ -340,8 +342,9 @@ static void check_book(const struct mwi_address_book *book, const char *member_i
     CU_ASSERT_EQUAL(book->port, port);
 }
 
-/* A resource file counts as if it stood where --mw-resource-file stands: it overrides what came
- * earlier and the environment, each time it is read, and gives way to what came later. */
+/* The fields of a resource file count like options in the place of --mw-resource-file: they
+ * override options before it and the environment, each time the file is read, but not options
+ * behind it. */
 static void test_order_of_the_resource_file(void)
 {
     mw_options *options = mwt_options_make();
@@ -369,7 +372,7 @@ static void test_order_of_the_resource_file(void)
     mw_options_destroy(options);
 }
 
-/* The last --mw-resource-file is the one whose place counts. */
+/* If --mw-resource-file is given twice, the place of the last one counts. */
 static void test_order_with_two_resource_files(void)
 {
     mw_options *options = mwt_options_make();
@@ -385,7 +388,7 @@ static void test_order_with_two_resource_files(void)
     mw_options_destroy(options);
 }
 
-/* If the file itself is from the environment, it says only what nobody set. */
+/* A resource file that the environment names gives only values that are not set otherwise. */
 static void test_order_of_a_resource_file_of_the_environment(void)
 {
     mw_options *options = mwt_options_make();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The slave engine's queue of tasks: tasks come out in the order in which the master sent them,
- * with their algorithms. The queue grows as needed.
+ * with their algorithms and payloads. The queue grows as needed. A slave tells its master when some
+ * tasks begin, and gives back the tasks that it has not begun.
  */
 #include "mwt_slave.h"
 
@@ -48,7 +49,8 @@ static void test_tasks(void)
     end(&slave);
 }
 
-/* The master is told once that a timed task begins, before it does; it is not told of others. */
+/* The master is told, once each, that the slave's first task begins and that a timed task does,
+ * before the task begins. */
 static void test_timed_task(void)
 {
     static struct mwt_slave slave;
@@ -145,7 +147,8 @@ static void test_queue(void)
     end(&slave);
 }
 
-/* A task may have nothing as its payload, in a frame that is kept or copied, and return nothing. */
+/* A task may have an empty payload, and return nothing. The engine keeps the frame `given`, and
+ * must copy the frame `lent`: mwt_slave_bytes lends frames of an odd size. */
 static void test_empty_payload(void)
 {
     static const char given[] = "\x94\x04\x00\x01\xc4\x00", lent[] = "\x94\x04\xcc\x80\x01\xc4\x00";
