@@ -105,13 +105,13 @@ struct mwi_audit_record {
     uint32_t sid;
     enum mwi_slave_state state;
     enum mwi_slave_group group;
-    uint32_t attempts; /* the slaves that had the task and were lost */
+    uint32_t attempts; /* the losses of the task that its policy counts */
     uint64_t task;
-    uint64_t failed;     /* of `count` results */
+    uint64_t failed;     /* of `count` results; for HOST_DOUBTED, milliseconds */
     uint64_t group_size; /* of results; 0: the slave chooses */
     /* No kind uses two fields of one union: an engine copies several records a task. */
     union {
-        uint64_t count; /* of tasks, or results */
+        uint64_t count; /* see the kinds */
         uint64_t pid;
     };
     union {
