@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The descriptors that local slaves get from their master: the standard streams, a channel, and
- * nothing else. The task "descriptors" of farm.c lists them.
+ * Where the output of slaves goes: to the output of the master, or to the files of
+ * --mw-slave-output. And the descriptors that local slaves get from their master: the standard
+ * streams, a channel, and nothing else. The task "descriptors" of farm.c lists them.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static void test_output_of_slaves(void)
     mwt_crew_destroy(crew);
 }
 
-/* The text of the crew's file, "" if it is not there. */
+/* The text of a file in the crew's folder, "" if there is no such file. */
 static const char *text_of(struct mwt_crew *crew, const char *name)
 {
     char *text = mwt_file_read(mwt_path(crew, name));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connections, and the events that wait for their ends. Rules:
+ * Connections, and the events that wait for their ends. inproc.c calls all of this. Rules:
  *
  * - An end is forgotten when it is dropped or its down is handed out. Events that wait for a
  *   forgotten end are thrown away when their turn comes.
