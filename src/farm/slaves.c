@@ -226,6 +226,7 @@ void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave
 {
     slaves->acquired[slave->group]--;
     slave->group = group;
+    slave->is_unfit = false;
     slaves->acquired[group]++;
     keep_taker(slaves, slave);
     mwi_slaves_update(slaves, slave);

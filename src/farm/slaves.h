@@ -119,7 +119,8 @@ void mwi_slaves_regroup(struct mwi_slaves *slaves, struct mwi_slave_entry *slave
  * changes of state and group do it themselves. */
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
 
-/* Says whether nothing that waits fits an idle slave. A change of its state takes that back. */
+/* Says whether nothing that waits fits an idle slave. A change of its state or group takes that
+ * back. */
 void mwi_slaves_set_unfit(struct mwi_slaves *slaves, struct mwi_slave_entry *slave, bool is_unfit);
 
 /* Says whether the slave is kept from tasks of the pool. */

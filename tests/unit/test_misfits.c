@@ -221,6 +221,29 @@ static void test_ordered(void)
     end(&master);
 }
 
+/* A slave for which only a task waited that did not fit it takes others when it is freed. */
+static void test_freed_slave(void)
+{
+    static struct mwt_master master;
+    struct mwi_task_policy policy = mwt_policy_default();
+    start(&master);
+    mwi_membership_allocate(&master.engine, MWI_GROUP_ORDERED, 1);
+    mwt_master_greet_small(&master, 1, 4 * SMALL);
+    policy.sid = 0;
+    policy.is_done_anyway = false;
+    submit_under(&master, 'x', 5 * SMALL, &policy);
+    mwt_master_greet_small(&master, 2, SMALL);
+    submit(&master, 'y', 2000);
+    mwt_master_tick(&master, 0);
+    CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
+
+    CU_ASSERT_EQUAL(mwi_membership_free_slave(&master.engine, 0), MW_OK);
+    mwt_master_tick(&master, 0);
+
+    CU_ASSERT_EQUAL(strlen(mwt_master_sent(&master, 1)), 2000);
+    end(&master);
+}
+
 /* One greeting with a tiny limit fails nothing and holds up nothing, however many tasks wait: each
  * step moves a few. When all large tasks have failed at last, steps are as short. */
 static void test_steps_are_bounded(void)
@@ -287,6 +310,7 @@ int main(void)
         {"time without slaves", test_time_without_slaves},
         {"closed", test_closed},
         {"ordered", test_ordered},
+        {"freed slave", test_freed_slave},
         {"steps are bounded", test_steps_are_bounded},
         {"priorities", test_priorities},
         CU_TEST_INFO_NULL,
