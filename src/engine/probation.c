@@ -182,6 +182,8 @@ void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry
     slave->is_proven = true;
     slave->is_on_trial = false;
     engine->slaves.proven_count++;
+    if (slave->is_held)
+        release(engine, slave);
     if (slave->host->trial == slave)
         slave->host->trial = NULL;
     if (was_on_trial)

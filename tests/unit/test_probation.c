@@ -49,17 +49,30 @@ static void add_place(struct world *world, enum habit habit, const char *host, i
     snprintf(place->host, sizeof place->host, "%s", host);
 }
 
-static void submit(struct world *world, bool is_poison, unsigned max_attempts)
+static void submit_under(struct world *world, const struct mwi_task_policy *policy, bool is_poison)
 {
     uint64_t id;
     struct mwi_lifecycle_task submission = {
-        .policy = mwt_policy_default(), .tag = is_poison, .payload = {malloc(1), 1, true}};
+        .policy = *policy, .tag = is_poison, .payload = {malloc(1), 1, true}};
     CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
     submission.payload.data[0] = 'x';
-    submission.policy.max_attempts = (uint8_t)max_attempts;
     CU_ASSERT_EQUAL(mwi_lifecycle_submit(&world->master.engine, &submission, &id), MW_OK);
     world->tasks_count++;
     world->poisons_count += is_poison;
+}
+
+static void submit(struct world *world, bool is_poison, unsigned max_attempts)
+{
+    struct mwi_task_policy policy = mwt_policy_default();
+    policy.max_attempts = (uint8_t)max_attempts;
+    submit_under(world, &policy, is_poison);
+}
+
+static void submit_to(struct world *world, uint32_t sid)
+{
+    struct mwi_task_policy policy = mwt_policy_default();
+    policy.sid = sid;
+    submit_under(world, &policy, false);
 }
 
 static void start_slave(struct world *world, struct place *place)
@@ -317,6 +330,38 @@ static void test_losses_at_one_host(void)
     mwt_master_end(master);
 }
 
+/* A slave that is held, and has returned the result of an ordered task, is held no more: it takes
+ * tasks of the pool, and is no trial of its host. */
+static void test_held_slave_with_ordered_task(void)
+{
+    static struct world world;
+    struct mwt_master *master = &world.master;
+    struct place lost = {.host = "node1"}, trial = lost, held = lost;
+    start(&world, 1);
+    submit(&world, false, 3);
+    start_slave(&world, &lost);
+    mwt_master_down(master, lost.peer, "gone");
+    start_slave(&world, &trial);
+    CU_ASSERT_PTR_NOT_NULL(task_of(&world, &trial));
+    mwi_membership_allocate(&master->engine, MWI_GROUP_INTERMINGLE, 1);
+    start_slave(&world, &held);
+    submit(&world, false, 3);
+    mwt_master_tick(master, master->now_ns);
+    CU_ASSERT_PTR_NULL(task_of(&world, &held));
+
+    const struct mwi_slave_entry *slave = mwi_slaves_find(&master->engine.slaves, held.peer);
+    submit_to(&world, slave->sid);
+    mwt_master_tick(master, master->now_ns);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &held));
+    CU_ASSERT_EQUAL(task_of(&world, &held)->task->id, 3);
+    send_result(&world, &held, 3);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &held));
+    CU_ASSERT_EQUAL(task_of(&world, &held)->task->id, 2);
+    CU_ASSERT_FALSE(slave->is_held || slave->is_on_trial);
+    mwt_master_end(master);
+}
+
 /* A farm from a seed: good hosts, bad hosts, tasks that kill any slave. */
 static void play_seed(uint64_t seed)
 {
@@ -366,6 +411,7 @@ int main(void)
         {"only poison", test_only_poison},
         {"one host", test_one_host},
         {"losses at one host", test_losses_at_one_host},
+        {"held slave with ordered task", test_held_slave_with_ordered_task},
         {"seeds", test_seeds},
         CU_TEST_INFO_NULL,
     };
