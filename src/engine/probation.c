@@ -95,17 +95,12 @@ static bool has_better_slave(const struct mwi_master_engine *engine,
                              const struct mwi_task_entry *task,
                              const struct mwi_slave_entry *newcomer)
 {
-    static const enum mwi_slave_state states[] = {MWI_SLAVE_IDLE, MWI_SLAVE_BUSY};
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        const struct mwi_list *list = &engine->slaves.lists[states[i]];
-        for (struct mwi_list *link = list->next; link != list; link = link->next) {
-            const struct mwi_slave_entry *slave =
-                MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
-            if (slave->group != MWI_GROUP_ORDERED && is_better(slave, newcomer) &&
-                mwi_fit_is_met(task, slave))
-                return true;
-        }
-    }
+    const struct mwi_slave_entry *slave;
+    if (engine->slaves.proven_count == 0 && !newcomer->is_on_trial)
+        return false;
+    for (size_t i = 0; (slave = mwi_slaves_taker(&engine->slaves, i)) != NULL; i++)
+        if (is_better(slave, newcomer) && mwi_fit_is_met(task, slave))
+            return true;
     return false;
 }
 

@@ -93,21 +93,26 @@ void mwi_slaves_set_held(struct mwi_slaves *slaves, struct mwi_slave_entry *slav
 }
 
 /* Nodes of different members of a slave lie in these heaps, so the sid says whose a node is. */
-static struct mwi_slave_entry *first_of(const struct mwi_slaves *slaves,
-                                        const struct mwi_heap *heap)
+static struct mwi_slave_entry *slave_in(const struct mwi_slaves *slaves,
+                                        const struct mwi_heap *heap, size_t place)
 {
-    const struct mwi_heap_entry *first = mwi_heap_first(heap);
-    return first == NULL ? NULL : mwi_slaves_by_sid(slaves, (uint32_t)first->order);
+    return place < heap->count ? mwi_slaves_by_sid(slaves, (uint32_t)heap->entries[place].order)
+                               : NULL;
 }
 
 struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves)
 {
-    return first_of(slaves, &slaves->unfit);
+    return slave_in(slaves, &slaves->unfit, 0);
+}
+
+struct mwi_slave_entry *mwi_slaves_taker(const struct mwi_slaves *slaves, size_t place)
+{
+    return slave_in(slaves, &slaves->takers, place);
 }
 
 size_t mwi_slaves_largest(const struct mwi_slaves *slaves)
 {
-    const struct mwi_slave_entry *largest = first_of(slaves, &slaves->takers);
+    const struct mwi_slave_entry *largest = mwi_slaves_taker(slaves, 0);
     return largest == NULL ? 0 : largest->frame_bytes_max;
 }
 

@@ -129,6 +129,10 @@ void mwi_slaves_set_held(struct mwi_slaves *slaves, struct mwi_slave_entry *slav
 /* Of the slaves that nothing fits, one that accepts the largest messages; NULL if there is none. */
 struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves);
 
+/* The slaves that take tasks from the pool, one after the other; NULL behind the last place. Place
+ * 0 has one that accepts the largest messages, the places after it are in no order. */
+struct mwi_slave_entry *mwi_slaves_taker(const struct mwi_slaves *slaves, size_t place);
+
 /* The largest message that a slave accepts which takes tasks from the pool; 0 if there is none. */
 size_t mwi_slaves_largest(const struct mwi_slaves *slaves);
 

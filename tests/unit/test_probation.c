@@ -97,12 +97,17 @@ static void end_slave(struct world *world, struct place *place)
     place->due_ns = world->master.now_ns + 10 * MILLISECOND;
 }
 
+static void say(struct world *world, const struct place *place, enum mwi_message_kind kind)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, kind, "I leave");
+    mwt_master_frame(&world->master, place->peer, &buffer);
+}
+
 static void say_goodbye(struct world *world, struct place *place)
 {
-    struct mwi_buffer goodbye;
-    mwi_buffer_init(&goodbye);
-    mwi_message_write_reason(&goodbye, MWI_MESSAGE_GOODBYE, "I leave");
-    mwt_master_frame(&world->master, place->peer, &goodbye);
+    say(world, place, MWI_MESSAGE_GOODBYE);
     place->peer = 0;
     place->due_ns = world->master.now_ns + 10 * MILLISECOND;
 }
@@ -330,6 +335,30 @@ static void test_losses_at_one_host(void)
     mwt_master_end(master);
 }
 
+/* A slave that is leaving can have no task any more: nothing is put off for its sake. */
+static void test_leaving_slave_is_not_waited_for(void)
+{
+    static struct world world;
+    struct mwt_master *master = &world.master;
+    struct place leaving = {.host = "node2"}, lost = {.host = "node1"}, next = lost;
+    start(&world, 1);
+    submit(&world, false, 3);
+    submit(&world, false, 3);
+    start_slave(&world, &leaving);
+    send_result(&world, &leaving, 1);
+    say(&world, &leaving, MWI_MESSAGE_LEAVING);
+    submit(&world, false, 3);
+    start_slave(&world, &lost);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &lost));
+    mwt_master_down(master, lost.peer, "gone");
+
+    start_slave(&world, &next);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &next));
+    CU_ASSERT_EQUAL(task_of(&world, &next)->task->id, 3);
+    mwt_master_end(master);
+}
+
 /* A slave that is held, and has returned the result of an ordered task, is held no more: it takes
  * tasks of the pool, and is no trial of its host. */
 static void test_held_slave_with_ordered_task(void)
@@ -411,6 +440,7 @@ int main(void)
         {"only poison", test_only_poison},
         {"one host", test_one_host},
         {"losses at one host", test_losses_at_one_host},
+        {"leaving slave is not waited for", test_leaving_slave_is_not_waited_for},
         {"held slave with ordered task", test_held_slave_with_ordered_task},
         {"seeds", test_seeds},
         CU_TEST_INFO_NULL,
