@@ -153,17 +153,11 @@ static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
 }
 
-static bool has_limit(const struct mwi_master_engine *engine, const struct mwi_task_entry *task)
-{
-    return mwi_tasks_policy(&engine->tasks, task)->time_limit_ns > 0 && !engine->config.is_untimed;
-}
-
-/* Sends a task with a time limit, which is sent alone. */
+/* Sends a task with a time limit. */
 static void send_timed(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_task_entry *task)
 {
     struct mwi_buffer buffer;
-    assert(slave->load.is_alone);
     if (is_large(task)) {
         send_large(engine, slave, task, true);
     } else {
@@ -201,7 +195,8 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
     mwi_stats_add_group(engine->groups, count);
-    if (has_limit(engine, task_of(last->next)))
+    /* A task with a time limit is alone. */
+    if (slave->load.is_alone && mwi_master_state_limit_ns(engine, task_of(last->next)) > 0)
         send_timed(engine, slave, task_of(last->next));
     else
         send_tasks(engine, slave, last->next);

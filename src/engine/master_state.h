@@ -93,6 +93,13 @@ static inline bool mwi_master_state_start_timer(struct mwi_master_engine *engine
                             mwi_time_after(mwi_master_state_looked(engine), after_ns));
 }
 
+/* For how long a task may run; 0: for ever. */
+static inline int64_t mwi_master_state_limit_ns(const struct mwi_master_engine *engine,
+                                                const struct mwi_task_entry *task)
+{
+    return engine->config.is_untimed ? 0 : mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
+}
+
 /* The time of the step that begins. */
 static inline void mwi_master_state_set_time(struct mwi_master_engine *engine, int64_t now_ns)
 {

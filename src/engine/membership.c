@@ -318,7 +318,7 @@ static void begin_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
     slave->is_limit_running = true;
     slave->has_started = true;
     if (!mwi_master_state_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
-                                      mwi_tasks_policy(&engine->tasks, task)->time_limit_ns))
+                                      mwi_master_state_limit_ns(engine, task)))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
@@ -326,17 +326,16 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
                                uint64_t id)
 {
     const struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, id);
-    bool is_its = copy != NULL && copy->task->id == id;
-    bool is_timed = is_its && !slave->has_begun &&
-                    mwi_tasks_policy(&engine->tasks, copy->task)->time_limit_ns > 0;
-    if (!is_timed && (!is_its || slave->has_started)) {
+    bool is_timed =
+        copy != NULL && !slave->has_begun && mwi_master_state_limit_ns(engine, copy->task) > 0;
+    if (!is_timed && (copy == NULL || slave->has_started)) {
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
                             "it began a task that it does not have, or is not to tell of");
         return;
     }
     slave->has_started = true;
     slave->has_begun = is_timed;
-    if (is_timed && !engine->config.is_untimed)
+    if (is_timed)
         begin_limit(engine, slave, copy->task);
 }
 
@@ -356,8 +355,7 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
         begin_limit(engine, slave, task);
         return;
     }
-    int64_t limit_ns = mwi_tasks_policy(&engine->tasks, task)->time_limit_ns;
-    mwi_decimal_write(seconds, mwi_time_to_seconds(limit_ns));
+    mwi_decimal_write(seconds, mwi_time_to_seconds(mwi_master_state_limit_ns(engine, task)));
     mwi_membership_drop(engine, slave, MW_LOSS_TIME_LIMIT,
                         mwi_outgoing_note(engine,
                                           "task %llu of \"%.60s\" overran its time limit of %s s",

@@ -59,8 +59,7 @@ static struct mwi_task_entry *candidate(const struct mwi_tasks *tasks,
 
 static bool must_go_alone(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
 {
-    return task->attempts > 0 || task->is_suspect ||
-           mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
+    return mwi_tasks_was_lost(task) || mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
 }
 
 /* Adds the task to the group; NULL if it must not follow those that are in it. */
