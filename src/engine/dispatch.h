@@ -11,8 +11,7 @@
 bool mwi_dispatch_has_work(const struct mwi_master_engine *engine);
 
 /* Works out whether the slave can be sent more while it has tasks. Call it when it has returned
- * some.
- */
+ * some. */
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
 /* Sends tasks until nothing waits or no slave can be sent a task. If many tasks do not fit, it does

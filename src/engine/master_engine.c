@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The step of the master's engine. The loop calls it for each event of a transport and at each
- * turn. Each kind of event has one function below. Every step ends with the timers that are due,
- * and with dispatch, which sends waiting tasks.
+ * turn. Each kind of event has one function below. Timers fire in ticks alone. Every step ends with
+ * dispatch, which sends waiting tasks.
  *
  * Invariants: a step runs to its end and calls nothing above the engine; it leaves effects instead,
  * which the loop carries out. Nothing that a peer sends may fail an assertion: a bad message drops
  * the peer.
  *
  * A new message is a kind in wire/message.h, with a check of its fields in message.c, and a case in
- * take_frame. A new timer is a purpose in master_state.h and a case in fire_timers.
+ * take_message. A new timer is a purpose in master_state.h and a case in fire_timers.
  */
 #include "engine/master_engine.h"
 

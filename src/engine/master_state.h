@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of a master's engine: its settings, its stores and its clock. The rooms of the engine
- * (dispatch, lifecycle, membership, outgoing, master_engine) share it; nothing outside the engine
- * changes it.
+ * The state of a master's engine: its settings, its stores and its clock. The rooms of the master's
+ * engine share it; nothing outside the engine changes it.
  */
 #ifndef MWI_MASTER_STATE_H
 #define MWI_MASTER_STATE_H

@@ -36,13 +36,12 @@ struct mwi_slave_entry {
     struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
     struct mwi_load load;
     enum mwi_greeting_stage greeting_stage; /* kept for the engine */
-    size_t frame_bytes_max; /* what it accepts; set before it is idle, and constant then */
-    /* Where it runs, as it said in its greeting; NULL and 0 before. */
-    struct mwi_host_entry *host;       /* NULL until it has greeted */
-    struct mwi_list held_link;         /* in host->held */
-    bool is_held;                      /* is not sent tasks of the pool for now, see probation.h */
-    bool is_on_trial, is_proven;       /* it may have its first task; it has returned one */
-    uint32_t pid;                      /* 0 if unknown */
+    size_t frame_bytes_max;      /* what it accepts; set before it is idle, and constant then */
+    struct mwi_host_entry *host; /* where it runs; NULL until it has greeted */
+    uint32_t pid;                /* 0 if unknown */
+    struct mwi_list held_link;   /* in host->held */
+    bool is_held;                /* is not sent tasks of the pool for now, see probation.h */
+    bool is_on_trial, is_proven; /* it may have its first task; it has returned one */
     uint64_t done_count, failed_count; /* tasks that it returned */
     struct mwi_stats_traffic traffic;
     int64_t connected_ns; /* when it came */
@@ -51,11 +50,11 @@ struct mwi_slave_entry {
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
     bool is_attentive; /* it listens whenever it has no task */
-    bool is_pinged;    /* and has not answered yet */
-    int64_t
-        next_silence_ns; /* the trail tells when it is silent for so long in a task; 0: not yet */
-    bool is_leaving;     /* it has said so, and gets no more tasks */
-    bool is_recalled;    /* it was asked to give tasks back, and has not answered yet */
+    bool is_pinged;    /* it was asked whether it is there, and has not answered yet */
+    bool is_leaving;   /* it has said so, and gets no more tasks */
+    bool is_recalled;  /* it was asked to give tasks back, and has not answered yet */
+    /* The trail tells when it is silent for this long in a task; 0: not set yet. */
+    int64_t next_silence_ns;
     struct mwi_timer_entry
         quiet; /* greeting; when idle and attentive, the next ping or its answer */
     struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */

@@ -147,8 +147,7 @@ size_t mwi_audit_text(const struct mwi_audit_record *record, const char *stamp, 
                       size_t size);
 
 /* The same as a JSON object with every field that the kind uses; wall_ns is the time since 1970.
- * {"time_ns":...,"subject":"SLAVE-0","event":"tasks-sent","sid":0,"count":3}. A field's key is its
- * name. NULL is null; bytes
+ * {"time_ns":...,"subject":"SLAVE-0","event":"tasks-sent","sid":0,"count":3}. NULL is null; bytes
  * that are no UTF-8 become U+FFFD. Never cut: a string that does not fit is shortened. `size` is at
  * least 768. */
 size_t mwi_audit_json(const struct mwi_audit_record *record, int64_t wall_ns, char *line,

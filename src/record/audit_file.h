@@ -40,8 +40,7 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
 uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file);
 
 /* Formats a record into the buffer, and borrows nothing after that. Does nothing if its kind is not
- * wanted. A full buffer is flushed, with
- * "slave-HOST-PID" for %n if the node is not known yet. */
+ * wanted. A full buffer is flushed, with "slave-HOST-PID" for %n if the node is not known yet. */
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 
 /* Writes all lines since the last flush with one write(), more only if the system takes less at a

@@ -284,8 +284,6 @@ static void take_all(struct mwt_farm *farm, mw_master *master)
         ;
 }
 
-/* Keeps some tasks waiting by the general target number, until all are submitted and back. Slaves
- * that take no unordered tasks are freed at last, so that there is somebody for those. */
 /* Stops the farm when its time has come. */
 static void stop_in_time(struct mwt_farm *farm, mw_master *master)
 {
@@ -305,6 +303,8 @@ static mw_error end_drive(struct mwt_farm *farm, mw_master *master, mw_error err
     return error == MW_EINTERRUPTED && farm->began_to_stop_ns > 0 ? MW_OK : error;
 }
 
+/* Keeps some tasks waiting by the general target number, until all are submitted and back. Slaves
+ * that take no unordered tasks are freed at last, so that there is somebody for those. */
 static mw_error drive(struct mwt_farm *farm, mw_master *master)
 {
     mw_master_counts counts;
