@@ -181,6 +181,12 @@ static void pass_slave_over(struct mwi_master_engine *engine, struct mwi_slave_e
         mwi_slaves_update(&engine->slaves, slave);
 }
 
+static bool can_have_more(const struct mwi_master_engine *engine,
+                          const struct mwi_slave_entry *slave)
+{
+    return engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
+}
+
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     if (slave->host->barren_count > 0 && mwi_probation_holds(engine, slave))
@@ -201,16 +207,18 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     else
         send_tasks(engine, slave, last->next);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
+    slave->load.has_room = can_have_more(engine, slave);
+    /* A slave that keeps its room may belong into another list: its ordered tasks may be all
+     * sent. */
     if (is_idle)
         mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
-    mwi_dispatch_note_room(engine, slave);
+    else
+        mwi_slaves_update(&engine->slaves, slave);
 }
 
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    bool has_room = engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
-    /* A slave that keeps its room may belong into another list: its ordered tasks may be all
-     * sent. */
+    bool has_room = can_have_more(engine, slave);
     if (!has_room && !slave->load.has_room)
         return;
     slave->load.has_room = has_room;

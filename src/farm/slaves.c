@@ -42,18 +42,18 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     mwi_list_remove(&slave->ready_link);
     if (slave->unfit_node.position > 0)
         mwi_heap_remove(&slaves->unfit, &slave->unfit_node);
-    if (slave->is_leaving)
+    if ((!is_idle && !has_room) || slave->is_leaving)
         return;
-    if ((is_idle || has_room) && !mwi_list_is_empty(&slave->ordered))
+    if (!mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->with_ordered, &slave->ready_link);
     else if (slave->group == MWI_GROUP_ORDERED || slave->is_held)
         return;
-    else if (is_idle && slave->is_unfit)
-        enter_heap(&slaves->unfit, &slave->unfit_node, slave);
-    else if (is_idle)
-        mwi_list_append(&slaves->idle, &slave->ready_link);
     else if (has_room)
         mwi_list_append(&slaves->with_room, &slave->ready_link);
+    else if (slave->is_unfit)
+        enter_heap(&slaves->unfit, &slave->unfit_node, slave);
+    else
+        mwi_list_append(&slaves->idle, &slave->ready_link);
 }
 
 static bool is_ready(enum mwi_slave_state state)
