@@ -26,11 +26,11 @@
 static void give_up_task(struct mwi_master_engine *engine, struct mwi_task_entry *task,
                          const char *reason)
 {
-    mwi_tasks_add_history(&engine->tasks, task, reason);
+    mwi_losses_add_history(&engine->tasks.losses, task->id, reason);
     mwi_outgoing_audit_end(engine, task, &(struct mwi_outgoing_end){.outcome = "unrunnable"});
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_UNRUNNABLE, NULL);
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNRUNNABLE, NULL, task,
-                            mwi_tasks_history(&engine->tasks, task));
+                            mwi_losses_history(&engine->tasks.losses, task->id));
 }
 
 /* Why a task whose slave is lost, or takes no ordered tasks any more, cannot be run again; NULL if
@@ -76,7 +76,7 @@ static const char *verdict_of(struct mwi_master_engine *engine, const struct mwi
         return NULL;
     if (is_attempt) {
         count_loss(engine, slave, task);
-        mwi_tasks_add_history(&engine->tasks, task, fate);
+        mwi_losses_add_history(&engine->tasks.losses, task->id, fate);
     }
     return why_unrunnable(engine, task, is_attempt);
 }
@@ -369,7 +369,7 @@ bool mwi_lifecycle_take_unrunnable(struct mwi_master_engine *engine,
         .block = task->is_shared ? task->block : NULL,
         .tag = task->has_tag_bytes ? 0 : task->tag,
         .tag_bytes = task->has_tag_bytes ? task->tag_bytes : NULL,
-        .history = mwi_tasks_take_history(&engine->tasks, task)};
+        .history = mwi_losses_take_history(&engine->tasks.losses, task->id)};
     task->data = NULL;
     task->is_shared = false;
     task->has_tag_bytes = false;

@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A table beside the store of tasks, by their ids: tasks that were never lost cost no memory.
- * lifecycle adds losses, and asks for their number and their hosts to decide about another attempt.
- * tasks forgets the losses with the task. probation asks whether the task or the host is to blame.
+ * lifecycle adds losses and texts, and asks for the number of losses and their hosts to decide
+ * about another attempt. tasks forgets all of it with the task. probation asks whether the task or
+ * the host is to blame.
  *
  * Invariant: an entry names each host once, and was counted at least once for each of them. To keep
  * something else of a task that was lost, add a field to the entry.
  */
 #include "farm/losses.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct mwi_losses_entry {
     unsigned count;
     bool was_proven;
+    char *history; /* malloc'd; NULL: none */
     size_t hosts_count;
     struct mwi_host_entry *hosts[];
 };
+
+static void destroy_entry(struct mwi_losses_entry *entry)
+{
+    if (entry == NULL)
+        return;
+    free(entry->history);
+    free(entry);
+}
 
 void mwi_losses_fini(struct mwi_losses *losses)
 {
     size_t cursor = 0;
     for (void *entry; (entry = mwi_map_next(&losses->by_task, &cursor)) != NULL;)
-        free(entry);
+        destroy_entry(entry);
     mwi_map_fini(&losses->by_task);
 }
 
@@ -34,10 +46,10 @@ static bool has_host(const struct mwi_losses_entry *entry, const struct mwi_host
     return false;
 }
 
-/* Replaces the entry, which may be NULL, by one with one more host. Returns the new entry. NULL out
- * of memory, and then the old entry stays. */
+/* Makes an entry if `entry` is NULL, else replaces it by one with room for one more host. Returns
+ * the new entry. NULL out of memory, and then the old entry stays. */
 static struct mwi_losses_entry *grow(struct mwi_losses *losses, uint64_t task,
-                                     struct mwi_losses_entry *entry, struct mwi_host_entry *host)
+                                     struct mwi_losses_entry *entry)
 {
     size_t count = entry == NULL ? 0 : entry->hosts_count;
     struct mwi_losses_entry *grown = malloc(sizeof *grown + (count + 1) * sizeof grown->hosts[0]);
@@ -45,12 +57,10 @@ static struct mwi_losses_entry *grow(struct mwi_losses *losses, uint64_t task,
         free(grown);
         return NULL;
     }
-    grown->count = entry == NULL ? 0 : entry->count;
-    grown->was_proven = entry != NULL && entry->was_proven;
-    for (size_t i = 0; i < count; i++)
-        grown->hosts[i] = entry->hosts[i];
-    grown->hosts[count] = host;
-    grown->hosts_count = count + 1;
+    if (entry == NULL)
+        *grown = (struct mwi_losses_entry){0};
+    else
+        memcpy(grown, entry, sizeof *entry + count * sizeof entry->hosts[0]);
     free(entry);
     return grown;
 }
@@ -61,9 +71,11 @@ bool mwi_losses_add(struct mwi_losses *losses, uint64_t task, struct mwi_host_en
     struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
     bool is_first = entry == NULL || !has_host(entry, host);
     if (is_first)
-        entry = grow(losses, task, entry, host);
+        entry = grow(losses, task, entry);
     if (entry == NULL)
         return true;
+    if (is_first)
+        entry->hosts[entry->hosts_count++] = host;
     entry->count++;
     entry->was_proven = entry->was_proven || is_proven;
     return is_first;
@@ -96,7 +108,40 @@ struct mwi_host_entry *mwi_losses_host(const struct mwi_losses *losses, uint64_t
     return entry == NULL || place >= entry->hosts_count ? NULL : entry->hosts[place];
 }
 
+void mwi_losses_add_history(struct mwi_losses *losses, uint64_t task, const char *text)
+{
+    struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    if (entry == NULL)
+        entry = grow(losses, task, NULL);
+    if (entry == NULL)
+        return;
+    const char *before = entry->history == NULL ? "" : entry->history;
+    size_t size = strlen(before) + strlen("; ") + strlen(text) + 1;
+    char *after = malloc(size);
+    if (after == NULL)
+        return;
+    snprintf(after, size, "%s%s%s", before, entry->history == NULL ? "" : "; ", text);
+    free(entry->history);
+    entry->history = after;
+}
+
+const char *mwi_losses_history(const struct mwi_losses *losses, uint64_t task)
+{
+    const struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    return entry == NULL || entry->history == NULL ? "" : entry->history;
+}
+
+char *mwi_losses_take_history(struct mwi_losses *losses, uint64_t task)
+{
+    struct mwi_losses_entry *entry = mwi_map_get(&losses->by_task, task);
+    if (entry == NULL)
+        return NULL;
+    char *history = entry->history;
+    entry->history = NULL;
+    return history;
+}
+
 void mwi_losses_forget(struct mwi_losses *losses, uint64_t task)
 {
-    free(mwi_map_remove(&losses->by_task, task));
+    destroy_entry(mwi_map_remove(&losses->by_task, task));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts how often a task was lost with its slave, and at which hosts. Only tasks that were lost
- * have an entry.
+ * Keeps what befell the few tasks that were lost with a slave, or given up: how often they were
+ * lost, at which hosts, and their history, a text for the user. Other tasks have no entry.
  */
 #ifndef MWI_LOSSES_H
 #define MWI_LOSSES_H
@@ -41,6 +41,16 @@ size_t mwi_losses_hosts_connected(const struct mwi_losses *losses, uint64_t task
  * borrowed from the store of hosts. */
 struct mwi_host_entry *mwi_losses_host(const struct mwi_losses *losses, uint64_t task,
                                        size_t place);
+
+/* Adds a text to the history of a task, with "; " between. Out of memory loses the text, nothing
+ * else. */
+void mwi_losses_add_history(struct mwi_losses *losses, uint64_t task, const char *text);
+
+/* The history of a task, "" if it has none. Borrowed until the next change of the task. */
+const char *mwi_losses_history(const struct mwi_losses *losses, uint64_t task);
+
+/* Gives the history to the caller, who frees it; NULL if there is none. */
+char *mwi_losses_take_history(struct mwi_losses *losses, uint64_t task);
 
 /* The task is gone. */
 void mwi_losses_forget(struct mwi_losses *losses, uint64_t task);

@@ -7,15 +7,13 @@
  * by state and by algorithm are kept by mwi_tasks_move alone. Each state has one place for a task:
  * see the union in struct mwi_task_entry.
  *
- * A field that only few tasks need goes into a side table by id, as histories do: a task is 64
- * bytes, and ten million of them wait.
+ * A field that only few tasks need goes into a side table by id, as losses do: a task is 64 bytes,
+ * and ten million of them wait.
  */
 #include "farm/tasks.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CHUNK_TASKS ((size_t)1024)
 /* At how many priorities of a class of sizes a search looks, and at how many tasks of each. */
@@ -37,7 +35,6 @@ static void clear(struct mwi_tasks *tasks)
     mwi_pool_init(&tasks->pool);
     mwi_aside_init(&tasks->aside);
     mwi_policies_init(&tasks->policies);
-    mwi_map_init(&tasks->histories);
 }
 
 bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
@@ -72,10 +69,6 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
     for (size_t i = 0; i < tasks->chunks_count; i++)
         free(tasks->chunks[i]);
     free(tasks->chunks);
-    size_t cursor = 0;
-    for (char *text; (text = mwi_map_next(&tasks->histories, &cursor)) != NULL;)
-        free(text);
-    mwi_map_fini(&tasks->histories);
     mwi_losses_fini(&tasks->losses);
     mwi_task_index_fini(&tasks->index);
     mwi_policies_fini(&tasks->policies);
@@ -187,8 +180,6 @@ struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
 
 static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
-    if (tasks->histories.used_count > 0)
-        free(mwi_map_remove(&tasks->histories, task->id));
     if (tasks->losses.by_task.used_count > 0)
         mwi_losses_forget(&tasks->losses, task->id);
     mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
@@ -443,30 +434,4 @@ void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task)
     assert(task->state != MWI_TASK_CANCELLED && task->state != MWI_TASK_UNRUNNABLE);
     tasks->by_algorithm[task->algorithm].cancelled++;
     move_to_end(tasks, task);
-}
-
-void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
-                           const char *text)
-{
-    char *before = mwi_map_get(&tasks->histories, task->id);
-    size_t size = (before == NULL ? 0 : strlen(before) + 2) + strlen(text) + 1;
-    char *after = malloc(size);
-    if (after == NULL)
-        return;
-    snprintf(after, size, "%s%s%s", before == NULL ? "" : before, before == NULL ? "" : "; ", text);
-    if (mwi_map_set(&tasks->histories, task->id, after))
-        free(before);
-    else
-        free(after);
-}
-
-const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
-{
-    const char *text = mwi_map_get(&tasks->histories, task->id);
-    return text == NULL ? "" : text;
-}
-
-char *mwi_tasks_take_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task)
-{
-    return mwi_map_remove(&tasks->histories, task->id);
 }

@@ -82,7 +82,6 @@ struct mwi_tasks {
     mw_algorithm_stats *by_algorithm; /* all but size, name, running: see master_stats.c */
     int64_t now_ns;                   /* of the engine's last step, which sets it */
     struct mwi_losses losses;
-    struct mwi_map histories; /* id -> text: what befell a task, for the few that were ever lost */
 };
 
 /* False out of memory. */
@@ -173,16 +172,5 @@ void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is
 /* The user wants no result of a task that waits or runs. It is gone then, or CANCELLED as long as
  * it has copies. */
 void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task);
-
-/* Adds a text to the history of a task, with "; " between. Out of memory loses the text, nothing
- * else. */
-void mwi_tasks_add_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task,
-                           const char *text);
-
-/* The history of a task, "" if it has none. Borrowed until the next change of the task. */
-const char *mwi_tasks_history(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
-
-/* Gives the history to the caller, who frees it; NULL if there is none. */
-char *mwi_tasks_take_history(struct mwi_tasks *tasks, const struct mwi_task_entry *task);
 
 #endif

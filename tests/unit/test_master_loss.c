@@ -33,7 +33,7 @@ static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *ma
     CU_ASSERT_FALSE_FATAL(mwi_list_is_empty(list));
     const struct mwi_task_entry *task =
         MWI_LIST_ENTRY(list->next, const struct mwi_task_entry, link);
-    *history = mwi_tasks_history(&master->engine.tasks, task);
+    *history = mwi_losses_history(&master->engine.tasks.losses, task->id);
     return task;
 }
 

@@ -159,10 +159,10 @@ static enum mwt_outcome run_tasks_store(void)
             continue;
         }
         if (i % 100 == 0)
-            mwi_tasks_add_history(&tasks, task, "lost");
+            mwi_losses_add_history(&tasks.losses, task->id, "lost");
         mwi_tasks_move(&tasks, task, MWI_TASK_WAITING, NULL);
         mwi_tasks_move(&tasks, task, MWI_TASK_RUNNING, NULL);
-        const char *history = mwi_tasks_history(&tasks, task);
+        const char *history = mwi_losses_history(&tasks.losses, task->id);
         if (strcmp(history, "lost") != 0 && history[0] != '\0')
             outcome = MWT_WRONG;
         if (i % 100 == 0 && history[0] == '\0' && outcome == MWT_RIGHT)

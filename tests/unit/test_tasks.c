@@ -217,16 +217,16 @@ static void test_history(void)
     struct store store;
     add_tasks(&store, 1);
     struct mwi_task_entry *task = run_next(&store);
-    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "");
+    CU_ASSERT_STRING_EQUAL(mwi_losses_history(&store.tasks.losses, task->id), "");
 
-    mwi_tasks_add_history(&store.tasks, task, "first");
-    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "first");
-    mwi_tasks_add_history(&store.tasks, task, "second");
+    mwi_losses_add_history(&store.tasks.losses, task->id, "first");
+    CU_ASSERT_STRING_EQUAL(mwi_losses_history(&store.tasks.losses, task->id), "first");
+    mwi_losses_add_history(&store.tasks.losses, task->id, "second");
 
-    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, task), "first; second");
+    CU_ASSERT_STRING_EQUAL(mwi_losses_history(&store.tasks.losses, task->id), "first; second");
     finish(&store, task);
-    CU_ASSERT_EQUAL(store.tasks.histories.used_count, 0);
-    CU_ASSERT_STRING_EQUAL(mwi_tasks_history(&store.tasks, add_task(&store)), "");
+    CU_ASSERT_EQUAL(store.tasks.losses.by_task.used_count, 0);
+    CU_ASSERT_STRING_EQUAL(mwi_losses_history(&store.tasks.losses, add_task(&store)->id), "");
     mwi_tasks_fini(&store.tasks);
 }
 
@@ -239,7 +239,7 @@ static void test_fini_frees_all(void)
     for (int i = 0; i < 4; i++) {
         struct mwi_task_entry *task = run_next(&store);
         task->data = malloc(100);
-        mwi_tasks_add_history(&store.tasks, task, "lost");
+        mwi_losses_add_history(&store.tasks.losses, task->id, "lost");
         if (i % 2 == 0)
             mwi_tasks_move(&store.tasks, task, MWI_TASK_UNRUNNABLE, NULL);
     }
