@@ -152,6 +152,15 @@ void mwt_master_frame(struct mwt_master *master, mw_peer peer, struct mwi_buffer
     mwi_buffer_fini(frame);
 }
 
+void mwt_master_say(struct mwt_master *master, mw_peer peer, enum mwi_message_kind kind,
+                    const char *reason)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_reason(&buffer, kind, reason);
+    mwt_master_frame(master, peer, &buffer);
+}
+
 void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max)
 {
     struct mwi_buffer buffer;
@@ -195,6 +204,21 @@ void mwt_master_submit(struct mwt_master *master, const char *names)
     char name[64];
     while (next_word(&names, name, sizeof name))
         mwt_master_submit_one(master, name, false, 3);
+}
+
+uint64_t mwt_master_submit_sized(struct mwt_master *master, char letter, size_t size,
+                                 const struct mwi_task_policy *policy)
+{
+    uint64_t id;
+    struct mwi_lifecycle_task submission = {.policy =
+                                                policy == NULL ? mwt_policy_default() : *policy,
+                                            .payload = {malloc(size + 1), size, true}};
+    if (submission.payload.data == NULL)
+        abort();
+    memset(submission.payload.data, letter, size);
+    if (mwi_lifecycle_submit(&master->engine, &submission, &id) != MW_OK)
+        abort();
+    return id;
 }
 
 static void send_results(struct mwt_master *master, mw_peer peer, const char *names, bool is_failed)

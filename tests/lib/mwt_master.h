@@ -51,6 +51,10 @@ void mwt_master_tick_back(struct mwt_master *master, int64_t now_ns, int64_t awa
 void mwt_master_frame(struct mwt_master *master, mw_peer peer, struct mwi_buffer *frame);
 void mwt_master_bytes(struct mwt_master *master, mw_peer peer, const void *data, size_t size);
 
+/* The peer sends a message of this kind that has a reason: a goodbye, for instance. */
+void mwt_master_say(struct mwt_master *master, mw_peer peer, enum mwi_message_kind kind,
+                    const char *reason);
+
 /* A peer comes up, greets properly, and accepts messages of `frame_bytes_max` bytes. */
 void mwt_master_greet(struct mwt_master *master, mw_peer peer);
 void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max);
@@ -64,6 +68,11 @@ void mwt_master_begin(struct mwt_master *master, mw_peer peer);
 void mwt_master_submit(struct mwt_master *master, const char *names);
 void mwt_master_submit_one(struct mwt_master *master, const char *name, bool is_never_retried,
                            unsigned max_attempts);
+
+/* Submits a task of "alpha" without a tag, whose arguments are `size` bytes of this letter. Its
+ * policy is the default one if `policy` is NULL. Returns its id. */
+uint64_t mwt_master_submit_sized(struct mwt_master *master, char letter, size_t size,
+                                 const struct mwi_task_policy *policy);
 
 /* The peer returns, in one message, results for the tasks of these names, as they were last sent;
  * or it says that they failed, with their names as messages. */

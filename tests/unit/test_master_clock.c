@@ -3,7 +3,6 @@
  * When the master judges slaves by the clock: after it has read what arrived, and without the time
  * in which it did not look. A task's limit counts from the slave's word that it began.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "mwt_hello.h"
@@ -29,14 +28,9 @@ static void end(struct mwt_master *master)
 /* Submits a task named "a" that may take LIMIT. Returns its id. */
 static uint64_t submit_limited(struct mwt_master *master, size_t size)
 {
-    uint64_t id = 0;
-    struct mwi_lifecycle_task submission = {.policy = mwt_policy_default(),
-                                            .payload = {malloc(size), size, true}};
-    CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
-    memset(submission.payload.data, 'a', size);
-    submission.policy.time_limit_ns = LIMIT;
-    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master->engine, &submission, &id), MW_OK);
-    return id;
+    struct mwi_task_policy policy = mwt_policy_default();
+    policy.time_limit_ns = LIMIT;
+    return mwt_master_submit_sized(master, 'a', size, &policy);
 }
 
 static void say_begun(struct mwt_master *master, mw_peer peer, uint64_t id)

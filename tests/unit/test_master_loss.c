@@ -37,20 +37,6 @@ static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *ma
     return task;
 }
 
-static void say(struct mwt_master *master, mw_peer peer, enum mwi_message_kind kind,
-                const char *reason)
-{
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, kind, reason);
-    mwt_master_frame(master, peer, &buffer);
-}
-
-static void say_goodbye(struct mwt_master *master, mw_peer peer, const char *reason)
-{
-    say(master, peer, MWI_MESSAGE_GOODBYE, reason);
-}
-
 /* The trail of a loss names the tasks and the reason. */
 static void test_trail_of_a_loss(void)
 {
@@ -273,7 +259,7 @@ static void test_dropping_is_an_attempt(void)
         mwt_master_greet(&master, 1);
         mwt_master_begin(&master, 1);
         if (is_leaving)
-            say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
+            mwt_master_say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
 
         mwt_master_bytes(&master, 1, "?", 1);
 
@@ -297,7 +283,7 @@ static void test_goodbye(void)
         mwt_master_greet(&master, peer);
         CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b once");
         mwt_master_forget(&master);
-        say_goodbye(&master, peer, "the host is wanted back");
+        mwt_master_say(&master, peer, MWI_MESSAGE_GOODBYE, "the host is wanted back");
     }
 
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "drop 10, lost 10 after 0");
@@ -326,7 +312,7 @@ static void test_killed_while_leaving(void)
         mwt_master_greet(&master, peer);
         CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b once");
         mwt_master_forget(&master);
-        say(&master, peer, MWI_MESSAGE_LEAVING, "SIGTERM");
+        mwt_master_say(&master, peer, MWI_MESSAGE_LEAVING, "SIGTERM");
         mwt_master_down(&master, peer, "reset");
     }
 
@@ -353,7 +339,7 @@ static void test_nothing_for_a_leaving_slave(void)
     mwt_master_greet(&master, 1);
     mwt_master_forget(&master);
 
-    say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
+    mwt_master_say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
     mwt_master_return(&master, 1, "a");
     mwt_master_tick(&master, 1);
 
@@ -376,7 +362,7 @@ static void test_nothing_after_a_loss(void)
     mwt_master_forget(&master);
 
     mwt_master_return(&master, 1, "a");
-    say_goodbye(&master, 1, "bye");
+    mwt_master_say(&master, 1, MWI_MESSAGE_GOODBYE, "bye");
     mwt_master_down(&master, 1, "gone");
 
     CU_ASSERT_STRING_EQUAL(master.outbox.trail, "");

@@ -209,14 +209,11 @@ static void test_no_patience(void)
 static void test_goodbye_at_the_end(void)
 {
     static struct mwt_master master;
-    struct mwi_buffer buffer;
     start(&master);
     mwt_master_greet(&master, 1);
     shut_down(&master, 0);
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, "bye");
 
-    mwt_master_frame(&master, 1, &buffer);
+    mwt_master_say(&master, 1, MWI_MESSAGE_GOODBYE, "bye");
 
     CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
     end(&master);

@@ -26,17 +26,6 @@ static void end(struct mwt_master *master)
     mwt_master_end(master);
 }
 
-/* A task of `size` bytes, all of them this letter. */
-static void submit_sized(struct mwt_master *master, char letter, size_t size)
-{
-    uint64_t id;
-    struct mwi_lifecycle_task submission = {.policy = mwt_policy_default(),
-                                            .payload = {malloc(size + 1), (uint32_t)size, true}};
-    CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
-    memset(submission.payload.data, letter, size);
-    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master->engine, &submission, &id), MW_OK);
-}
-
 /* Two tasks and the end: the trail has CL-MW's lines in CL-MW's order. */
 static void test_trail_of_a_whole_run(void)
 {
@@ -156,7 +145,7 @@ static void check_messages_of(struct mwt_random *random, size_t limit)
     size_t sent_count = 0;
     start(&master, 50);
     for (int i = 0; i < 60; i++)
-        submit_sized(&master, 'x', mwt_random_below(random, limit - 127));
+        mwt_master_submit_sized(&master, 'x', mwt_random_below(random, limit - 127), NULL);
 
     for (mw_peer peer = 1; peer <= 60; peer++) {
         mwt_master_forget(&master);
@@ -201,7 +190,7 @@ static void test_large_tasks_go_one_by_one(void)
     static struct mwt_master master;
     start(&master, 10);
     for (char letter = 'a'; letter <= 'c'; letter++)
-        submit_sized(&master, letter, 700000);
+        mwt_master_submit_sized(&master, letter, 700000, NULL);
 
     mwt_master_greet_small(&master, 1, 64 << 20);
 
@@ -225,7 +214,7 @@ static void test_oversize_task(void)
     struct mwi_finished item;
     start(&master, 1);
     master.engine.is_closed = true;
-    submit_sized(&master, 'x', 897);
+    mwt_master_submit_sized(&master, 'x', 897, NULL);
     mwt_master_submit(&master, "next");
 
     mwt_master_greet_small(&master, 1, 1024);
@@ -247,7 +236,7 @@ static void test_task_that_just_fits(void)
     static struct mwt_master master;
     start(&master, 1);
     size_t max = mwi_lifecycle_payload_bytes_max(&master.engine);
-    submit_sized(&master, 'x', max);
+    mwt_master_submit_sized(&master, 'x', max, NULL);
 
     mwt_master_greet_small(&master, 1, MWT_FRAME_BYTES_MAX);
 

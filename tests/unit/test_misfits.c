@@ -5,7 +5,6 @@
  */
 #include "engine/misfits.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "mwt_master.h"
@@ -26,24 +25,6 @@ static void end(struct mwt_master *master)
     mwt_master_end(master);
 }
 
-/* Submits a task of `size` equal letters, which `policy` may bind. */
-static void submit_under(struct mwt_master *master, char letter, size_t size,
-                         const struct mwi_task_policy *policy)
-{
-    uint64_t id;
-    struct mwi_lifecycle_task submission = {.policy = *policy,
-                                            .payload = {malloc(size + 1), size, true}};
-    CU_ASSERT_PTR_NOT_NULL_FATAL(submission.payload.data);
-    memset(submission.payload.data, letter, size);
-    CU_ASSERT_EQUAL(mwi_lifecycle_submit(&master->engine, &submission, &id), MW_OK);
-}
-
-static void submit(struct mwt_master *master, char letter, size_t size)
-{
-    struct mwi_task_policy policy = mwt_policy_default();
-    submit_under(master, letter, size, &policy);
-}
-
 static size_t count(const struct mwt_master *master, enum mwi_task_state state)
 {
     return master->engine.tasks.counts[state];
@@ -62,7 +43,7 @@ static void test_waits_for_a_larger_slave(void)
 {
     static struct mwt_master master;
     start(&master);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     mwt_master_submit(&master, "next");
     mwt_master_greet_small(&master, 1, SMALL);
     CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 1), "next");
@@ -84,7 +65,7 @@ static void test_waits_for_a_busy_slave(void)
     mwt_master_submit(&master, "first");
     mwt_master_tick(&master, 0);
     mwt_master_greet_small(&master, 1, SMALL);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     pass(&master, 3 * TIMEOUT);
     CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
 
@@ -102,12 +83,12 @@ static void test_idle_slaves_of_two_sizes(void)
     static struct mwt_master master;
     start(&master);
     mwt_master_greet_small(&master, 1, SMALL);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     mwt_master_tick(&master, 0);
     mwt_master_greet_small(&master, 2, 2 * SMALL);
 
-    submit(&master, 'x', 3000);
-    submit(&master, 'y', 1500);
+    mwt_master_submit_sized(&master, 'x', 3000, NULL);
+    mwt_master_submit_sized(&master, 'y', 1500, NULL);
     mwt_master_submit(&master, "small");
     mwt_master_tick(&master, 0);
 
@@ -126,7 +107,7 @@ static void test_fails_after_the_time_out(void)
                               "slaves seen, 1024 to 1500";
     char expected[200];
     start(&master);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     mwt_master_greet_small(&master, 1, SMALL);
     mwt_master_greet_small(&master, 2, 1500);
     pass(&master, TIMEOUT - MWT_SECOND);
@@ -146,8 +127,8 @@ static void test_time_out_begins_anew(void)
 {
     static struct mwt_master master;
     start(&master);
-    submit(&master, 'x', 2000);
-    submit(&master, 'y', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
+    mwt_master_submit_sized(&master, 'y', 2000, NULL);
     mwt_master_greet_small(&master, 1, SMALL);
     pass(&master, TIMEOUT - MWT_SECOND);
     mwt_master_greet(&master, 2);
@@ -166,7 +147,7 @@ static void test_time_without_slaves(void)
 {
     static struct mwt_master master;
     start(&master);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     mwt_master_greet_small(&master, 1, SMALL);
     mwt_master_down(&master, 1, "gone");
 
@@ -186,7 +167,7 @@ static void test_closed(void)
     mwt_master_greet(&master, 2);
     mwt_master_submit(&master, "a b");
     mwt_master_tick(&master, 0);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     mwt_master_return(&master, 1, "a");
     CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
 
@@ -209,9 +190,9 @@ static void test_ordered(void)
     policy.sid = 0;
     policy.is_done_anyway = false;
 
-    submit_under(&master, 'x', 2000, &policy);
+    mwt_master_submit_sized(&master, 'x', 2000, &policy);
     policy.is_done_anyway = true;
-    submit_under(&master, 'y', 2001, &policy);
+    mwt_master_submit_sized(&master, 'y', 2001, &policy);
     mwt_master_tick(&master, 0);
 
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master),
@@ -231,9 +212,9 @@ static void test_freed_slave(void)
     mwt_master_greet_small(&master, 1, 4 * SMALL);
     policy.sid = 0;
     policy.is_done_anyway = false;
-    submit_under(&master, 'x', 5 * SMALL, &policy);
+    mwt_master_submit_sized(&master, 'x', 5 * SMALL, &policy);
     mwt_master_greet_small(&master, 2, SMALL);
-    submit(&master, 'y', 2000);
+    mwt_master_submit_sized(&master, 'y', 2000, NULL);
     mwt_master_tick(&master, 0);
     CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
 
@@ -252,7 +233,7 @@ static void test_steps_are_bounded(void)
     static struct mwt_master master;
     start(&master);
     for (int i = 0; i < TASKS; i++)
-        submit(&master, 'x', 100);
+        mwt_master_submit_sized(&master, 'x', 100, NULL);
 
     mwt_master_greet_small(&master, 1, 128);
     CU_ASSERT_TRUE(master.engine.is_behind);
@@ -286,9 +267,9 @@ static void test_priorities(void)
     static struct mwt_master master;
     struct mwi_task_policy policy = mwt_policy_default();
     start(&master);
-    submit(&master, 'x', 2000);
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
     policy.priority = 1;
-    submit_under(&master, 'y', 2000, &policy);
+    mwt_master_submit_sized(&master, 'y', 2000, &policy);
     mwt_master_greet_small(&master, 1, SMALL);
     mwt_master_submit(&master, "small");
 

@@ -97,17 +97,9 @@ static void end_slave(struct world *world, struct place *place)
     place->due_ns = world->master.now_ns + 10 * MILLISECOND;
 }
 
-static void say(struct world *world, const struct place *place, enum mwi_message_kind kind)
-{
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, kind, "I leave");
-    mwt_master_frame(&world->master, place->peer, &buffer);
-}
-
 static void say_goodbye(struct world *world, struct place *place)
 {
-    say(world, place, MWI_MESSAGE_GOODBYE);
+    mwt_master_say(&world->master, place->peer, MWI_MESSAGE_GOODBYE, "I leave");
     place->peer = 0;
     place->due_ns = world->master.now_ns + 10 * MILLISECOND;
 }
@@ -346,7 +338,7 @@ static void test_leaving_slave_is_not_waited_for(void)
     submit(&world, false, 3);
     start_slave(&world, &leaving);
     send_result(&world, &leaving, 1);
-    say(&world, &leaving, MWI_MESSAGE_LEAVING);
+    mwt_master_say(master, leaving.peer, MWI_MESSAGE_LEAVING, "I leave");
     submit(&world, false, 3);
     start_slave(&world, &lost);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &lost));
