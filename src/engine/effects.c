@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/body.h"
+
 void mwi_effects_init(struct mwi_effects *effects)
 {
     *effects = (struct mwi_effects){0};
@@ -26,17 +28,11 @@ void mwi_effects_fail(struct mwi_effects *effects, mw_error error)
         effects->error = error;
 }
 
-static void release(const mw_body *body)
-{
-    if (body != NULL && body->release != NULL)
-        body->release(body->owner);
-}
-
 void mwi_effects_fini(struct mwi_effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++) {
         free(effects->items[i].frame);
-        release(&effects->items[i].body);
+        mwi_body_release(&effects->items[i].body);
     }
     free(effects->items);
     mwi_effects_init(effects);
@@ -78,7 +74,7 @@ void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *fram
     if (effect == NULL) {
         mwi_effects_fail(effects, MW_ENOMEM);
         free(frame);
-        release(body);
+        mwi_body_release(body);
         return;
     }
     effect->frame = frame;

@@ -17,11 +17,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "base/utf8.h"
 
 #define FIELDS_MAX 12
-
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S ((uint64_t)MWI_NS_PER_S)
 
 static const char hexadecimal[] = "0123456789abcdef";
 
