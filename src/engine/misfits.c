@@ -21,6 +21,10 @@
 #include "engine/outgoing.h"
 #include "farm/fit.h"
 
+/* A part of the time-out takes this long at least: with a time-out of 0, tasks that wait while no
+ * slave is there would keep the loop busy. */
+#define PART_LEAST_NS (50 * MWI_NS_PER_MS)
+
 static bool spend_move(struct mwi_master_engine *engine)
 {
     if (engine->moves_left == 0) {
@@ -33,8 +37,10 @@ static bool spend_move(struct mwi_master_engine *engine)
 
 static void start_timer(struct mwi_master_engine *engine)
 {
-    if (!mwi_master_state_start_timer(engine, &engine->fit_timer, MWI_TIMER_FIT,
-                                      engine->config.fit_timeout_ns / MWI_FIT_PARTS + 1))
+    int64_t part_ns = engine->config.fit_timeout_ns / MWI_FIT_PARTS + 1;
+    if (part_ns < PART_LEAST_NS)
+        part_ns = PART_LEAST_NS;
+    if (!mwi_master_state_start_timer(engine, &engine->fit_timer, MWI_TIMER_FIT, part_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 

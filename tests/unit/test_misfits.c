@@ -157,6 +157,30 @@ static void test_time_without_slaves(void)
     end(&master);
 }
 
+/* With a time-out of 0 it fails soon if others are there, and a task that waits without any slave
+ * does not keep the loop busy. */
+static void test_no_time_out(void)
+{
+    static struct mwt_master master;
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.fit_timeout_ns = 0;
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, &config));
+    mwt_master_submit_sized(&master, 'x', 2000, NULL);
+    mwt_master_greet_small(&master, 1, SMALL);
+    mwt_master_down(&master, 1, "gone");
+    CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
+
+    pass(&master, TIMEOUT);
+
+    CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 1);
+    int64_t deadline_ns = mwi_master_engine_deadline(&master.engine);
+    CU_ASSERT_TRUE(deadline_ns >= master.now_ns + MWT_SECOND / 100);
+    mwt_master_greet_small(&master, 2, SMALL);
+    pass(&master, 5 * MWT_SECOND);
+    CU_ASSERT_EQUAL(count(&master, MWI_TASK_ASIDE), 0);
+    end(&master);
+}
+
 /* If no other slave can come, it fails at once; but not as long as one that it fits is there. */
 static void test_closed(void)
 {
@@ -289,6 +313,7 @@ int main(void)
         {"fails after the time-out", test_fails_after_the_time_out},
         {"time-out begins anew", test_time_out_begins_anew},
         {"time without slaves", test_time_without_slaves},
+        {"no time-out", test_no_time_out},
         {"closed", test_closed},
         {"ordered", test_ordered},
         {"freed slave", test_freed_slave},
