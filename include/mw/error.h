@@ -27,7 +27,7 @@
     X(ETIMEOUT,     "the time is up")                                                              \
     X(EIO,          "a file could not be read or written")                                         \
     X(ENOSLAVES,    "no slave is left and none can come")                                          \
-    X(EINTERRUPTED, "a signal asked the program to end")                                           \
+    X(EINTERRUPTED, "the program was asked to end")                                                \
     X(EGONE,        "the master is gone")
 /* clang-format on */
 
