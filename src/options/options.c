@@ -291,12 +291,12 @@ struct mwi_ports mwi_options_ports(const mw_options *options, enum mwi_option op
     return value_of(options, option, MWI_OPTION_IS_PORTS)->ports;
 }
 
-/* The table lists the words in the order of mw_wait. */
 size_t mwi_options_word(const mw_options *options, enum mwi_option option)
 {
     return (size_t)value_of(options, option, MWI_OPTION_IS_WORD)->word_index;
 }
 
+/* The table lists the words in the order of mw_wait. */
 mw_wait mwi_options_wait(const mw_options *options)
 {
     return (mw_wait)mwi_options_word(options, MWI_OPTION_WAIT);

@@ -233,7 +233,8 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .default_value = "64M",
             .help = "The largest message to send; the message itself needs up to 128 bytes of it. "
                     "A task that does not fit is refused when it is submitted. A result that does "
-                    "not fit fails alone, and so does a task that is too large for its slave.",
+                    "not fit fails alone. A task that is too large for a slave waits for one that "
+                    "accepts it.",
         },
     [MWI_OPTION_MAX_READ_BUFFER_SIZE] =
         {
