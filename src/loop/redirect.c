@@ -79,8 +79,8 @@ mw_error mwi_redirect_open(struct mwi_redirect *redirect, const char *pattern,
     mw_error error = make_path(&path, pattern, member_id, node, why);
     if (error != MW_OK)
         return error;
-    int fd = open_file(path);
     flush_streams();
+    int fd = open_file(path);
     bool is_put = fd >= 0 && put(fd, STDOUT_FILENO, &redirect->output) &&
                   put(fd, STDERR_FILENO, &redirect->error);
     int problem = errno;

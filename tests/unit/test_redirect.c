@@ -67,11 +67,36 @@ static void test_nothing(void)
     CU_ASSERT_EQUAL(before.st_ino, after.st_ino);
 }
 
+/* Output that cannot be written does not hide why the file could not be opened. */
+static void test_full_output(void)
+{
+    struct mwi_redirect redirect;
+    mw_reason why = {""};
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    fflush(stdout);
+    int before = dup(STDOUT_FILENO);
+    CU_ASSERT_TRUE_FATAL(full >= 0 && before >= 0);
+    dup2(full, STDOUT_FILENO);
+    fputs("lost", stdout);
+
+    mw_error error = mwi_redirect_open(&redirect, "/no-folder/%n", "farm", "SLAVE-3", &why);
+
+    mwi_redirect_close(&redirect);
+    dup2(before, STDOUT_FILENO);
+    clearerr(stdout);
+    CU_ASSERT_EQUAL(error, MW_EIO);
+    CU_ASSERT_STRING_EQUAL(why.text,
+                           "--mw-slave-output /no-folder/SLAVE-3: No such file or directory");
+    close(before);
+    close(full);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"redirect", test_redirect},
         {"nothing", test_nothing},
+        {"full output", test_full_output},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("redirect", tests);
