@@ -191,7 +191,8 @@ static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, con
     const mw_program *program = slave->program;
     struct mwi_redirect redirect;
     mw_reason why;
-    if (mwi_redirect_open(&redirect, output, slave->member_id, slave->id, &why) != MW_OK)
+    const char *node = slave->id[0] == '\0' ? NULL : slave->id;
+    if (mwi_redirect_open(&redirect, output, slave->member_id, node, &why) != MW_OK)
         print_sentence(launch, why.text);
     int returned = program->slave == NULL ? mw_slave_loop_simple(slave)
                                           : program->slave(slave, launch->argc, launch->argv);

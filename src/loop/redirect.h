@@ -13,10 +13,10 @@ struct mwi_redirect {
 };
 
 /* From now on both streams are appended to the file whose name is `pattern` with its placeholders
- * filled in by mwi_file_pattern_expand. `node` is the slave's name. The strings are borrowed for
- * the call. Does nothing if `pattern` is NULL. Errors, with a sentence that names
- * --mw-slave-output, after which the streams are as they were: MW_EUSAGE for the pattern, MW_EIO,
- * MW_ENOMEM. Call mwi_redirect_close afterwards in any case. */
+ * filled in by mwi_file_pattern_expand. `node` is the name of the slave, NULL for a slave without a
+ * number. The strings are borrowed for the call. Does nothing if `pattern` is NULL. Errors, with a
+ * sentence that names --mw-slave-output, after which the streams are as they were: MW_EUSAGE for
+ * the pattern, MW_EIO, MW_ENOMEM. Call mwi_redirect_close afterwards in any case. */
 mw_error mwi_redirect_open(struct mwi_redirect *redirect, const char *pattern,
                            const char *member_id, const char *node, mw_reason *why) MW_USE_RESULT;
 

@@ -9,7 +9,6 @@
  */
 #include "options/file_pattern.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +97,17 @@ static void print_host(FILE *stream)
     fputs(host, stream);
 }
 
+static void print_node(FILE *stream, const char *node)
+{
+    char host[HOST_BYTES];
+    if (node != NULL) {
+        fputs(node, stream);
+        return;
+    }
+    get_host(host);
+    fprintf(stream, "slave-%s-%ld", host, (long)getpid());
+}
+
 static void print_member_id(FILE *stream, const char *member_id)
 {
     for (; *member_id != '\0'; member_id++)
@@ -109,8 +119,7 @@ static void print_expansion(FILE *stream, const struct mwi_file_pattern *pattern
 {
     switch (letter) {
     case 'n':
-        assert(node != NULL);
-        fputs(node, stream);
+        print_node(stream, node);
         break;
     case 'p':
         fprintf(stream, "%ld", (long)getpid());
@@ -145,11 +154,4 @@ char *mwi_file_pattern_expand(const struct mwi_file_pattern *pattern, const char
         return path;
     free(path);
     return NULL;
-}
-
-void mwi_file_pattern_own_node(char node[MWI_NODE_BYTES])
-{
-    char host[HOST_BYTES];
-    get_host(host);
-    snprintf(node, MWI_NODE_BYTES, "slave-%s-%ld", host, (long)getpid());
 }

@@ -2,8 +2,9 @@
  *
  * Names of files with placeholders, as options give them: %n is the node, %p the process id, %h the
  * host, %m the member id with "_" in place of "/", and %% is a %. The node of a slave is known only
- * when its master has accepted it, so a pattern is kept until then. A name that is no absolute path
- * is one of the folder that was the current one at init.
+ * when its master has accepted it, so a pattern is kept until then. A slave that no master has given
+ * a number is "slave-HOST-PID": several such slaves must not share a file. A name that is no absolute
+ * path is one of the folder that was the current one at init.
  */
 #ifndef MWI_FILE_PATTERN_H
 #define MWI_FILE_PATTERN_H
@@ -12,8 +13,6 @@
 #include <stddef.h>
 
 #include <mw/error.h>
-
-#define MWI_NODE_BYTES 288
 
 struct mwi_file_pattern {
     char *folder; /* in front of the name: "" or "/some/folder/" */
@@ -34,12 +33,8 @@ mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *opt
 /* Frees the strings. All zero is legal. */
 void mwi_file_pattern_fini(struct mwi_file_pattern *pattern);
 
-/* Makes the path, which the caller frees. `node` may be NULL if there is no %n. NULL out of
- * memory. */
+/* Makes the path, which the caller frees. `node` is the text for %n, "master" or "SLAVE-3"; NULL: a
+ * slave without a number. NULL out of memory. */
 char *mwi_file_pattern_expand(const struct mwi_file_pattern *pattern, const char *node);
-
-/* Writes the node of a slave that has no number from a master: "slave-HOST-PID". Several such
- * slaves must not share a file. */
-void mwi_file_pattern_own_node(char node[MWI_NODE_BYTES]);
 
 #endif

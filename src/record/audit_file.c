@@ -246,11 +246,8 @@ void mwi_audit_file_flush(struct mwi_audit_file *file)
 /* Writes what there is, even if the name is not complete. */
 static void write_anyway(struct mwi_audit_file *file)
 {
-    char node[MWI_NODE_BYTES];
-    if (file->state == TRAIL_NAMELESS) {
-        mwi_file_pattern_own_node(node);
-        mwi_audit_file_name(file, node);
-    }
+    if (file->state == TRAIL_NAMELESS)
+        mwi_audit_file_name(file, NULL);
     if (file->state == TRAIL_WRITING && file->used > 0)
         write_buffer(file);
 }

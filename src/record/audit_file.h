@@ -31,8 +31,8 @@ mw_error mwi_audit_file_open(struct mwi_audit_file **file,
  * then. */
 void mwi_audit_file_set_offset(struct mwi_audit_file *file, int64_t wall_offset_ns);
 
-/* Sets the node for %n, copied, and opens the file that waited for it. If that fails, there is a
- * warning on standard error and no trail. Has no effect once the file is open. */
+/* Opens the file that waited for its node, for %n: see mwi_file_pattern_expand. If that fails,
+ * there is a warning on standard error and no trail. Has no effect once the file is open. */
 void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
 
 /* The kinds of records that are written, as bits: 1 << kind. 0 if nobody wants any. The caller need
@@ -40,7 +40,8 @@ void mwi_audit_file_name(struct mwi_audit_file *file, const char *node);
 uint64_t mwi_audit_file_kinds(const struct mwi_audit_file *file);
 
 /* Formats a record into the buffer, and borrows nothing after that. Does nothing if its kind is not
- * wanted. A full buffer is flushed, with "slave-HOST-PID" for %n if the node is not known yet. */
+ * wanted. A full buffer is flushed, to the file of a slave without a number if the node is not
+ * known yet. */
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record);
 
 /* Writes all lines since the last flush with one write(), more only if the system takes less at a

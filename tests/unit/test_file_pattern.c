@@ -35,6 +35,23 @@ static void test_placeholders(void)
     free(path);
 }
 
+/* A slave that no master has given a number has a node of its own. */
+static void test_own_node(void)
+{
+    struct mwi_file_pattern pattern;
+    mw_reason why;
+    char host[256] = "", expected[512];
+    CU_ASSERT_EQUAL(gethostname(host, sizeof host - 1), 0);
+    snprintf(expected, sizeof expected, "/a/slave-%s-%ld", host, (long)getpid());
+    CU_ASSERT_EQUAL_FATAL(mwi_file_pattern_init(&pattern, "--mw-file", "/a/%n", NULL, &why), MW_OK);
+
+    char *path = mwi_file_pattern_expand(&pattern, NULL);
+
+    CU_ASSERT_STRING_EQUAL(path, expected);
+    free(path);
+    mwi_file_pattern_fini(&pattern);
+}
+
 /* Other letters are refused with a sentence that names the option. */
 static void test_wrong_placeholders(void)
 {
@@ -91,6 +108,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"placeholders", test_placeholders},
+        {"own node", test_own_node},
         {"wrong placeholders", test_wrong_placeholders},
         {"node", test_node},
         {"folder", test_folder},
