@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
+
 #define HOST_BYTES 256
 
 static mw_error fail_usage(mw_reason *why, const char *option, const char *text, const char *at)
@@ -33,28 +35,19 @@ mw_error mwi_file_pattern_check(const char *option, const char *text, mw_reason 
     return MW_OK;
 }
 
-/* Whether a pattern that was checked has a %n. */
-static bool has_node(const char *text)
+bool mwi_file_pattern_has(const char *text, char letter)
 {
     const char *at = strchr(text, '%');
-    while (at != NULL && at[1] != 'n')
+    while (at != NULL && at[1] != letter)
         at = strchr(at + 2, '%');
     return at != NULL;
 }
 
-/* The current folder with a slash at its end. A relative name is used as it is if the folder has no
- * path any more. */
+/* The folder of a relative name is the current one, with a slash at its end. An empty name, which
+ * names no file, stays empty. */
 static char *find_folder(const char *text)
 {
-    char *current = text[0] == '/' || text[0] == '\0' ? NULL : getcwd(NULL, 0);
-    if (current == NULL)
-        return strdup("");
-    size_t size = strlen(current) + 2;
-    char *folder = malloc(size);
-    if (folder != NULL)
-        snprintf(folder, size, "%s/", current);
-    free(current);
-    return folder;
+    return text[0] == '/' || text[0] == '\0' ? strdup("") : mwi_path_absolute("");
 }
 
 mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *option,
@@ -64,7 +57,7 @@ mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *opt
     mw_error error = mwi_file_pattern_check(option, text, why);
     if (error != MW_OK)
         return error;
-    pattern->has_node = has_node(text);
+    pattern->has_node = mwi_file_pattern_has(text, 'n');
     pattern->folder = find_folder(text);
     pattern->pattern = strdup(text);
     pattern->member_id = strdup(member_id == NULL ? "" : member_id);

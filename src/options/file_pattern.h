@@ -2,9 +2,9 @@
  *
  * Names of files with placeholders, as options give them: %n is the node, %p the process id, %h the
  * host, %m the member id with "_" in place of "/", and %% is a %. The node of a slave is known only
- * when its master has accepted it, so a pattern is kept until then. A slave that no master has given
- * a number is "slave-HOST-PID": several such slaves must not share a file. A name that is no absolute
- * path is one of the folder that was the current one at init.
+ * when its master has accepted it, so a pattern is kept until then. A slave that no master has
+ * given a number is "slave-HOST-PID": several such slaves must not share a file. A name that is no
+ * absolute path is one of the folder that was the current one at init.
  */
 #ifndef MWI_FILE_PATTERN_H
 #define MWI_FILE_PATTERN_H
@@ -23,6 +23,9 @@ struct mwi_file_pattern {
 
 /* MW_OK, or MW_EUSAGE, with a sentence that names the option, for an unknown %. */
 mw_error mwi_file_pattern_check(const char *option, const char *text, mw_reason *why);
+
+/* Whether the text, which was checked, has this letter behind a %. */
+bool mwi_file_pattern_has(const char *text, char letter);
 
 /* Copies the strings; `option` names the option in sentences, and member_id may be NULL. On failure
  * there is nothing to free. Errors: MW_EUSAGE, with a sentence, for an unknown %; MW_ENOMEM. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options/file_pattern.h"
 #include "options/hostname.h"
 
 static void read_engine(struct mwi_engine_settings *engine, const mw_options *options)
@@ -32,14 +33,11 @@ static void read_engine(struct mwi_engine_settings *engine, const mw_options *op
     };
 }
 
-/* Whether the pattern gives each node a file of its own: by %n, or by %p if each is a process. The
- * "%%n" of a file named "%n" is neither. */
+/* Whether the pattern gives each node a file of its own: by %n, or by %p if each is a process. */
 static bool has_own_file(const char *pattern, bool is_process)
 {
-    const char *percent = pattern == NULL ? NULL : strchr(pattern, '%');
-    while (percent != NULL && percent[1] != 'n' && !(is_process && percent[1] == 'p'))
-        percent = percent[1] == '\0' ? NULL : strchr(percent + 2, '%');
-    return percent != NULL;
+    return pattern != NULL && (mwi_file_pattern_has(pattern, 'n') ||
+                               (is_process && mwi_file_pattern_has(pattern, 'p')));
 }
 
 /* The level that the options ask for. --mw-quiet limits standard error alone. */
