@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes paths that can be used again later. Rooms that are opened with a path of the user's, and
- * use it more than once, call this when they are opened: record/resource_file and loop/executable.
+ * use it more than once, call this when they are opened: record/resource_file, loop/executable and
+ * options/file_pattern.
  *
  * Invariant: a path that cannot be improved is handed back as it was, so that the call that uses it
  * reports why it fails.
@@ -44,17 +45,22 @@ char *mwi_path_beside(const char *path, const char *name)
     return join(path, (size_t)(slash - path), name);
 }
 
-char *mwi_path_settled(const char *path)
+const char *mwi_path_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    return slash == NULL ? path : slash + 1;
+}
+
+char *mwi_path_settled(const char *path)
+{
     char *beside = mwi_path_beside(path, ".");
     char *folder = beside == NULL ? NULL : realpath(beside, NULL);
     bool is_out_of_memory = beside == NULL || (folder == NULL && errno == ENOMEM);
     free(beside);
     if (is_out_of_memory)
         return NULL;
-    char *settled = folder == NULL ? strdup(path) : join(folder, strlen(folder), name);
+    char *settled =
+        folder == NULL ? strdup(path) : join(folder, strlen(folder), mwi_path_name(path));
     free(folder);
     return settled;
 }

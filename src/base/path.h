@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Paths that stay good when the process changes its working directory.
+ * Paths of files: made such that they stay good when the process changes its working directory, and
+ * taken apart.
  */
 #ifndef MWI_PATH_H
 #define MWI_PATH_H
@@ -13,6 +14,9 @@ char *mwi_path_absolute(const char *path);
 /* The path of `name` beside the file at `path`: in the same folder. An absolute name is copied as
  * it is. Malloc'd; NULL out of memory. */
 char *mwi_path_beside(const char *path, const char *name);
+
+/* The last part of the path, behind its last slash. Borrowed from the path. */
+const char *mwi_path_name(const char *path);
 
 /* The same place with all links in its folders followed, so that it stays the place even if they
  * are changed. The last part is not followed, and need not exist. Where the folder cannot be found,

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/fork_guard.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "face/job.h"
 #include "face/master_loop.h"
@@ -71,9 +72,8 @@ static void make_printable(char *text)
 static void print_sentence(const struct launch *launch, const char *sentence)
 {
     const char *program = launch->argc > 0 ? launch->argv[0] : "mw";
-    const char *slash = strrchr(program, '/');
     char line[256 + sizeof(mw_reason)];
-    snprintf(line, sizeof line, "%.200s: %s", slash == NULL ? program : slash + 1, sentence);
+    snprintf(line, sizeof line, "%.200s: %s", mwi_path_name(program), sentence);
     make_printable(line);
     mwi_outlet_say(line);
 }

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/time.h"
 #include "record/resource_file.h"
 
@@ -62,8 +63,7 @@ static bool is_of_the_system(const char *path)
 {
     static const char *const names[] = {"ld-linux", "libc.so",       "libm.so",      "libdl.so",
                                         "librt.so", "libpthread.so", "libresolv.so", "linux-vdso"};
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    const char *name = mwi_path_name(path);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;

@@ -162,8 +162,7 @@ static bool find_words(struct mwi_executable *executable,
 /* Whether the path is that of the dynamic loader, which cannot be started without a program. */
 static bool is_loader(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    const char *name = mwi_path_name(path);
     return strncmp(name, "ld-", strlen("ld-")) == 0 || strncmp(name, "ld.so", strlen("ld.so")) == 0;
 }
 

@@ -77,6 +77,14 @@ static void test_beside(void)
     check_path(mwi_path_beside("/a/b", "/c"), "/c");
 }
 
+/* The name of a file is what stands behind the last slash. */
+static void test_name(void)
+{
+    CU_ASSERT_STRING_EQUAL(mwi_path_name("/a/b"), "b");
+    CU_ASSERT_STRING_EQUAL(mwi_path_name("b"), "b");
+    CU_ASSERT_STRING_EQUAL(mwi_path_name("a/"), "");
+}
+
 /* Links in the folders are followed, the last part is not; an unknown folder stays as it is. */
 static void test_settled(void)
 {
@@ -99,9 +107,8 @@ static void test_settled(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"absolute", test_absolute}, {"no folder", test_no_folder},
-        {"beside", test_beside},     {"settled", test_settled},
-        CU_TEST_INFO_NULL,
+        {"absolute", test_absolute}, {"no folder", test_no_folder}, {"beside", test_beside},
+        {"name", test_name},         {"settled", test_settled},     CU_TEST_INFO_NULL,
     };
     return mwt_run("path", tests);
 }
