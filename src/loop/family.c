@@ -189,9 +189,17 @@ struct walk {
     size_t chosen_count;
 };
 
+/* Linux lists processes in the order of their numbers, by which find_kept looks for them. */
+static bool has_place(const struct walk *walk, const struct mwi_family_process *process)
+{
+    if (walk->room == NULL || walk->count == walk->room->capacity)
+        return false;
+    return walk->count == 0 || walk->room->items[walk->count - 1].pid < process->pid;
+}
+
 static void visit(struct walk *walk, struct mwi_family_process *process)
 {
-    bool is_kept = walk->room != NULL && walk->count < walk->room->capacity;
+    bool is_kept = has_place(walk, process);
     process->is_chosen = walk->judge(walk->context, process);
     if (process->is_chosen && !is_kept && kill(process->pid, SIGKILL) != 0)
         return;
@@ -237,13 +245,27 @@ size_t mwi_family_kill(mwi_family_judge_fn *judge, void *context)
     return walk.chosen_count;
 }
 
-static bool has_chosen_parent(const struct walk *walk, const struct mwi_family_process *process)
+/* The process in the room that has this number; NULL if there is none. */
+static const struct mwi_family_process *find_kept(const struct walk *walk, pid_t pid)
 {
     const struct mwi_family_process *items = walk->room->items;
-    for (size_t i = 0; i < walk->count; i++)
-        if (items[i].is_chosen && items[i].pid == process->parent)
-            return true;
-    return false;
+    size_t first = 0, end = walk->count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (items[middle].pid == pid)
+            return &items[middle];
+        if (items[middle].pid < pid)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
+static bool has_chosen_parent(const struct walk *walk, const struct mwi_family_process *process)
+{
+    const struct mwi_family_process *parent = find_kept(walk, process->parent);
+    return parent != NULL && parent->is_chosen;
 }
 
 /* Chooses the children of those that are chosen, and returns how many were not chosen before. */
