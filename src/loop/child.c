@@ -31,8 +31,7 @@
 #define LOOK_MS 2
 /* How often mwi_child_kill checks for the end of a killed process before it gives up. */
 #define KILLED_LOOKS 500
-/* Room for the marks of farms in farms; those of the outermost are cut off. */
-#define VARIABLE_SIZE 1024
+#define VARIABLE MWI_FAMILY_VARIABLE "="
 
 /* Headers older than Linux 5.3 lack the number, which is the same on all machines but alpha. */
 #ifndef SYS_pidfd_open
@@ -85,15 +84,11 @@ static int exec_error(int report)
     return size == (ssize_t)sizeof number ? number : 0;
 }
 
-/* Copies the environment with MWI_FAMILY_VARIABLE in front, which it writes to variable[0..size):
- * the mark, and behind it the marks of the farms whose task this process is. One malloc'd block,
- * whose strings are borrowed. NULL out of memory. */
-static char **make_environment(char *variable, size_t size, const char *mark)
+/* Copies the environment with this variable in place of its VARIABLE. One malloc'd block, whose
+ * strings are borrowed. NULL out of memory. */
+static char **make_environment(char *variable)
 {
     size_t count = 0;
-    const char *others = getenv(MWI_FAMILY_VARIABLE);
-    snprintf(variable, size, MWI_FAMILY_VARIABLE "=%s%s%s", mark, others == NULL ? "" : " ",
-             others == NULL ? "" : others);
     while (environ != NULL && environ[count] != NULL)
         count++;
     char **environment = calloc(count + 2, sizeof *environment);
@@ -101,7 +96,7 @@ static char **make_environment(char *variable, size_t size, const char *mark)
         return NULL;
     environment[0] = variable;
     for (size_t i = 0, kept = 1; i < count; i++)
-        if (strncmp(environ[i], MWI_FAMILY_VARIABLE "=", sizeof MWI_FAMILY_VARIABLE) != 0)
+        if (strncmp(environ[i], VARIABLE, strlen(VARIABLE)) != 0)
             environment[kept++] = environ[i];
     return environment;
 }
@@ -109,9 +104,10 @@ static char **make_environment(char *variable, size_t size, const char *mark)
 static mw_error fork_slave(struct mwi_child *child, const struct mwi_child_plan *plan,
                            const int sockets[2], const int report[2], mw_reason *why)
 {
-    char variable[VARIABLE_SIZE];
+    char variable[sizeof VARIABLE + MWI_FAMILY_MARKS_BYTES] = VARIABLE;
     pid_t parent = getpid();
-    char **environment = make_environment(variable, sizeof variable, plan->mark);
+    mwi_family_write_marks(variable + strlen(VARIABLE), plan->mark);
+    char **environment = make_environment(variable);
     child->is_group_killed = plan->is_group_killed;
     child->pid = environment == NULL ? -1 : mwi_fork_guard_fork();
     if (child->pid == 0)

@@ -52,15 +52,15 @@ static bool is_command(void *context, const struct mwi_family_process *process)
 
 void mwi_commands_begin(struct mwi_commands *commands)
 {
-    char marks[1024]; /* of many farms in farms, those of the outermost are cut off */
+    char mark[sizeof commands->name + 4], marks[MWI_FAMILY_MARKS_BYTES];
     const char *others = getenv(MWI_FAMILY_VARIABLE);
     *commands = (struct mwi_commands){.self = getpid()};
     /* The letter in front: a command of this slave must not be taken for a slave of it. */
     commands->name[0] = 's';
     mwi_family_make_name(commands->name + 1);
     commands->marks = others == NULL ? NULL : strdup(others);
-    snprintf(marks, sizeof marks, "%s:0%s%s", commands->name, others == NULL ? "" : " ",
-             others == NULL ? "" : others);
+    snprintf(mark, sizeof mark, "%s:0", commands->name);
+    mwi_family_write_marks(marks, mark);
     (void)setenv(MWI_FAMILY_VARIABLE, marks, 1);
     (void)mwi_family_kill(note_child, commands);
 }

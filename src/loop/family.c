@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads /proc for warden.c, whose process was forked off a program that may have threads, and for
- * commands.c, which may run in a signal handler. So nothing but mwi_family_make_name allocates,
- * locks or uses stdio: directories are read by their system call, and texts are taken apart by
- * hand.
+ * commands.c, which may run in a signal handler. So nothing that they call there allocates, locks
+ * or uses stdio: directories are read by their system call, and texts are taken apart by hand.
  *
  * Invariant: a process is looked at directly before it is killed, so that its number has not become
  * another's. To know more of a process, add a field to struct mwi_family_process.
@@ -14,6 +13,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -44,6 +44,13 @@ void mwi_family_make_name(char name[MWI_FAMILY_NAME_BYTES])
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(name, MWI_FAMILY_NAME_BYTES, "%ld-%llx", (long)getpid(),
              (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec);
+}
+
+void mwi_family_write_marks(char marks[MWI_FAMILY_MARKS_BYTES], const char *mark)
+{
+    const char *others = getenv(MWI_FAMILY_VARIABLE);
+    snprintf(marks, MWI_FAMILY_MARKS_BYTES, "%s%s%s", mark, others == NULL ? "" : " ",
+             others == NULL ? "" : others);
 }
 
 /* Writes "/proc/PID/FILE". */

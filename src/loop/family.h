@@ -5,7 +5,7 @@
  * those start inherits it; so a process is known even if it has left its group, its session and its
  * parent. The warden and the commands of a slave use this to end what is left.
  *
- * Every function but mwi_family_make_name is safe in a signal handler. Where there is no /proc
+ * The functions that read /proc and kill are safe in a signal handler. Where there is no /proc
  * nothing is found.
  */
 #ifndef MWI_FAMILY_H
@@ -24,6 +24,13 @@
 
 /* Makes the name of a farm of this process, which no other farm has. */
 void mwi_family_make_name(char name[MWI_FAMILY_NAME_BYTES]);
+
+/* Room for the marks of farms in farms; those of the outermost are cut off. */
+#define MWI_FAMILY_MARKS_BYTES 1024
+
+/* Writes the value of MWI_FAMILY_VARIABLE for a process with this mark: the mark, and behind it
+ * those of this process. */
+void mwi_family_write_marks(char marks[MWI_FAMILY_MARKS_BYTES], const char *mark);
 
 struct mwi_family_process {
     pid_t pid;
