@@ -10,15 +10,9 @@
 
 #include <mw/stats.h>
 
+#include "base/time.h"
 #include "face/master.h"
 #include "farm/copies.h"
-
-#define NS_PER_S 1e9
-
-static double to_s(int64_t ns)
-{
-    return (double)ns / NS_PER_S;
-}
 
 /* Copies a struct of the library into the caller's, which may be of another version; both begin
  * with their size. False if the caller's has not even that. */
@@ -58,8 +52,9 @@ static void add_ages(mw_stats *stats, const struct mwi_slaves *slaves, int64_t n
         if (oldest == NULL)
             continue;
         int64_t since_ns = slave->heard_ns > oldest->sent_ns ? slave->heard_ns : oldest->sent_ns;
-        stats->oldest_task_s = longer(stats->oldest_task_s, to_s(now_ns - oldest->sent_ns));
-        stats->silent_s = longer(stats->silent_s, to_s(now_ns - since_ns));
+        stats->oldest_task_s =
+            longer(stats->oldest_task_s, mwi_time_to_seconds(now_ns - oldest->sent_ns));
+        stats->silent_s = longer(stats->silent_s, mwi_time_to_seconds(now_ns - since_ns));
     }
 }
 
@@ -81,9 +76,9 @@ mw_error mw_master_stats(const mw_master *master, mw_stats *stats)
                     .messages_received = engine->traffic.messages_received,
                     .bytes_sent = engine->traffic.bytes_sent,
                     .bytes_received = engine->traffic.bytes_received,
-                    .waiting_s = to_s(times.waiting_ns),
-                    .serving_s = to_s(times.serving_ns),
-                    .algorithm_s = to_s(times.caller_ns)};
+                    .waiting_s = mwi_time_to_seconds(times.waiting_ns),
+                    .serving_s = mwi_time_to_seconds(times.serving_ns),
+                    .algorithm_s = mwi_time_to_seconds(times.caller_ns)};
     now.running = engine->tasks.counts[MWI_TASK_RUNNING];
     add_ages(&now, slaves, mwi_loop_now(master->loop));
     for (uint16_t i = 0; i < engine->algorithms_count; i++)
@@ -132,10 +127,11 @@ static mw_slave_stats slave_now(const struct mwi_slaves *slaves,
                             .failed = slave->failed_count,
                             .tasks_count = slave->load.tasks_count,
                             .task = oldest == NULL ? 0 : oldest->task->id,
-                            .task_s = oldest == NULL ? 0 : to_s(now_ns - oldest->sent_ns),
-                            .busy_s = to_s(busy_ns),
-                            .connected_s = to_s(now_ns - slave->connected_ns),
-                            .heard_s = to_s(now_ns - slave->heard_ns),
+                            .task_s =
+                                oldest == NULL ? 0 : mwi_time_to_seconds(now_ns - oldest->sent_ns),
+                            .busy_s = mwi_time_to_seconds(busy_ns),
+                            .connected_s = mwi_time_to_seconds(now_ns - slave->connected_ns),
+                            .heard_s = mwi_time_to_seconds(now_ns - slave->heard_ns),
                             .bytes_sent = slave->traffic.bytes_sent,
                             .bytes_received = slave->traffic.bytes_received};
 }
