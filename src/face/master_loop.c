@@ -191,7 +191,7 @@ static void serve_meanwhile(mw_master *master)
     int64_t now_ns = mwi_loop_now(master->loop);
     master->is_next_unclocked = now_ns - master->clocked_ns < QUICK_NS;
     master->clocked_ns = now_ns;
-    if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS)
+    if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS && check_farm(master) == MW_OK)
         (void)turn(master, INT64_MIN);
 }
 
@@ -206,8 +206,7 @@ static const mw_result *end_results(mw_master *master)
 const mw_result *mw_master_next(mw_master *master)
 {
     mwi_master_results_let_go(master);
-    if (check_farm(master) == MW_OK)
-        serve_meanwhile(master);
+    serve_meanwhile(master);
     for (;;) {
         mw_error error = check_farm(master);
         if (error == MW_EINTERRUPTED)
