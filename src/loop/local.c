@@ -330,7 +330,8 @@ static void count_death(struct mwi_local *local, struct place *place)
 
 static void reap(struct mwi_local *local, struct place *place, int64_t now_ns)
 {
-    if (!place->is_reaped && !local->is_stopped && now_ns - place->lost_ns >= PATIENCE_NS)
+    bool is_late = now_ns - place->lost_ns >= PATIENCE_NS;
+    if (!place->is_reaped && !local->is_stopped && place->why_killed == NULL && is_late)
         send_kill(place, "it went on for a second after the farm had given it up");
     if (!place->is_reaped && !has_ended(place))
         return;
