@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Steps the slave's phases and keeps its queue of tasks. The loop steps it; face/slave begins and
- * ends tasks, face/slave_open says when it connects. Rules:
+ * ends tasks, face/slave_search says when it connects. Rules:
  *
  * - A task's payload stays in the frame that brought it. Each task holds a reference to the frame's
  *   block, so the last task frees it.

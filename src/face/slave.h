@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The slave as its user holds it: an engine and a loop. slave.c has the functions that wait for
- * tasks and run them, slave_open.c the search for the master.
+ * tasks and run them, slave_open.c opens and closes it, slave_search.c finds its master.
  */
 #ifndef MWI_SLAVE_H
 #define MWI_SLAVE_H

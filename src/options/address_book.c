@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Merges the contents of a resource file into the whereabouts of a master. A slave's search
- * (face/slave_open.c) reads the file again and again and takes each entry each time, so that it
+ * (face/slave_search.c) reads the file again and again and takes each entry each time, so that it
  * follows a master that moved. Invariant: an entry always has a value that its option allows.
  */
 #include "options/address_book.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Writes and reads the file around a resource. loop/announce writes it for a master,
- * face/slave_open reads it for a slave. The form of the text belongs to resource.c.
+ * face/slave_search reads it for a slave. The form of the text belongs to resource.c.
  *
  * Invariants: a reader finds the whole old file or the whole new file, because the new one is
  * written to PATH.PID.tmp and renamed into its place. A failure leaves the old file as it was. A
