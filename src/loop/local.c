@@ -17,12 +17,12 @@
  * - Once the farm has been told to stop, no place is filled, and no process is killed before close
  *   but those whose tasks overran their time limit.
  *
- * To start slaves elsewhere, write a room beside this one, with child.c's calls replaced.
+ * starter.c knows how a slave is started. To start slaves elsewhere, write a room beside this one,
+ * with its calls and child.c's replaced.
  */
 #include "loop/local.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,7 @@
 #include "loop/child.h"
 #include "loop/family.h"
 #include "loop/processors.h"
+#include "loop/starter.h"
 #include "loop/warden.h"
 
 /* A process whose slave is lost is killed after this. */
@@ -78,52 +79,17 @@ struct place {
 struct mwi_local {
     struct mwi_loop *loop;
     size_t index;
-    const struct mwi_executable *executable;
-    char **arguments; /* each an own string */
-    size_t arguments_count;
-    size_t channel_index; /* of the argument that names a slave's channel */
-    int folder;           /* the working directory when the farm was opened; -1: none */
+    struct mwi_starter starter;
     struct place *places;
     size_t places_count;
     size_t given_up_count;
     int64_t due_ns;   /* when a place must be looked at */
     int64_t state_ns; /* when it is looked whether slaves are stopped */
     bool is_stopped;
-    bool is_told_of_ends; /* by descriptors, if the kernel has them */
-    bool has_own_process;
+    bool is_told_of_ends;      /* by descriptors, if the kernel has them */
     struct mwi_warden *warden; /* NULL: there is none */
-    char name[MWI_FAMILY_NAME_BYTES];
-    uint64_t serial; /* of the mark of the last slave */
     mw_reason last_end;
 };
-
-static bool add_argument(struct mwi_local *local, const char *argument)
-{
-    char *copy = strdup(argument);
-    local->arguments[local->arguments_count] = copy;
-    local->arguments_count += copy != NULL;
-    return copy != NULL;
-}
-
-/* The words in front, "--mw-slave", the channel, the inherited options, and the user's own
- * arguments. */
-static bool make_arguments(struct mwi_local *local, const struct mwi_local_settings *settings)
-{
-    size_t user_count = settings->argc > 0 ? (size_t)settings->argc - 1 : 0, words_count;
-    char *const *words = mwi_executable_words(local->executable, &words_count);
-    size_t all_count = words_count + settings->inherited_count + user_count;
-    local->channel_index = words_count + 1;
-    local->arguments = calloc(all_count + 3, sizeof(char *));
-    bool is_made = local->arguments != NULL;
-    for (size_t i = 0; i < words_count && is_made; i++)
-        is_made = add_argument(local, words[i]);
-    is_made = is_made && add_argument(local, "--mw-slave") && add_argument(local, "--mw-channel");
-    for (size_t i = 0; i < settings->inherited_count && is_made; i++)
-        is_made = add_argument(local, settings->inherited[i]);
-    for (size_t i = 0; i < user_count && is_made; i++)
-        is_made = add_argument(local, settings->argv[i + 1]);
-    return is_made;
-}
 
 static size_t slaves_wanted(const struct mwi_local_settings *settings)
 {
@@ -145,11 +111,7 @@ static void free_local(struct mwi_local *local)
     if (local == NULL)
         return;
     free(local->places);
-    for (size_t i = 0; i < local->arguments_count; i++)
-        free(local->arguments[i]);
-    free(local->arguments);
-    if (local->folder >= 0)
-        close(local->folder);
+    mwi_starter_fini(&local->starter);
     free(local);
 }
 
@@ -267,34 +229,14 @@ static void watch_end(struct place *place)
     place->child.end_fd = -1;
 }
 
-static mw_error start_process(struct mwi_local *local, struct mwi_child *child, mw_reason *why)
-{
-    char mark[MWI_FAMILY_NAME_BYTES + 24];
-    struct mwi_child_plan plan = {.arguments = local->arguments,
-                                  .channel_index = local->channel_index,
-                                  .folder = local->folder,
-                                  .mark = mark,
-                                  .has_own_session = local->has_own_process,
-                                  .is_group_killed =
-                                      local->has_own_process && local->warden == NULL};
-    local->serial++;
-    snprintf(mark, sizeof mark, "%s:%llu", local->name, (unsigned long long)local->serial);
-    mw_error error = mwi_executable_to_start(local->executable, &plan.path, why);
-    if (error == MW_OK)
-        error = mwi_child_start(child, &plan, why);
-    if (error != MW_OK)
-        mwi_executable_name_option(local->executable, why);
-    return error;
-}
-
 static mw_error fill(struct mwi_local *local, struct place *place, mw_reason *why)
 {
     char address[32];
     assert(place->state == PLACE_EMPTY);
-    mw_error error = start_process(local, &place->child, why);
+    mw_error error = mwi_starter_start(&local->starter, &place->child, local->warden == NULL, why);
     if (error != MW_OK)
         return error;
-    mwi_warden_guard(local->warden, index_of(place), place->child.pid, local->serial);
+    mwi_warden_guard(local->warden, index_of(place), place->child.pid, local->starter.serial);
     mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_STARTED,
                                                           .pid = (uint64_t)place->child.pid});
     snprintf(address, sizeof address, "fd:%d", place->child.channel);
@@ -488,21 +430,18 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
     }
     size_t places_count = slaves_wanted(settings);
     struct mwi_local *opened = calloc(1, sizeof *opened);
+    bool is_made = false;
     if (opened != NULL) {
         opened->loop = loop;
         opened->index = index;
-        opened->has_own_process = has_own_process;
-        mwi_family_make_name(opened->name);
-        opened->executable = executable;
-        opened->folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         opened->places = calloc(places_count, sizeof *opened->places);
+        is_made = mwi_starter_init(&opened->starter, settings, executable, has_own_process);
     }
-    if (opened == NULL || opened->places == NULL || !make_arguments(opened, settings)) {
+    if (!is_made || opened->places == NULL) {
         free_local(opened);
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
-    assert(opened->arguments_count > opened->channel_index);
     opened->places_count = places_count;
     opened->is_told_of_ends = can_hear_ends(places_count);
     for (size_t i = 0; i < opened->places_count; i++)
@@ -519,7 +458,7 @@ mw_error mwi_local_open(struct mwi_local **local, const struct mwi_local_setting
 static void open_warden(struct mwi_local *local)
 {
     mw_reason why;
-    if (mwi_warden_open(&local->warden, local->name, local->places_count, &why) != MW_OK)
+    if (mwi_warden_open(&local->warden, local->starter.name, local->places_count, &why) != MW_OK)
         mwi_loop_audit(local->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_LOCAL_UNGUARDED,
                                                               .reason = why.text});
 }
@@ -527,7 +466,7 @@ static void open_warden(struct mwi_local *local)
 mw_error mwi_local_start(struct mwi_local *local, mw_reason *why)
 {
     mw_error error = MW_OK;
-    if (local->has_own_process)
+    if (local->starter.has_own_process)
         open_warden(local);
     for (size_t i = 0; i < local->places_count && error == MW_OK; i++)
         error = fill(local, &local->places[i], why);
