@@ -423,7 +423,8 @@ mw_error mwi_loop_turn(struct mwi_loop *loop, int64_t deadline_ns, bool *is_even
     if (loop->events_count != before)
         deadline_ns = INT64_MIN;
     /* The lines written since the last turn must not wait as long as the poll may. */
-    mwi_audit_file_flush(loop->audit);
+    if (deadline_ns > began_ns)
+        mwi_audit_file_flush(loop->audit);
     mw_error error = MW_OK;
     loop->is_due = false;
     /* An engine that has run out of memory may wait for something that never comes. */
