@@ -23,6 +23,7 @@
 #include "base/turns.h"
 #include "face/slave.h"
 #include "loop/local.h"
+#include "options/file_pattern.h"
 
 /* A task may use as much stack as in the main thread of a process: what the limit of the shell
  * says. The memory is only reserved. */
@@ -166,13 +167,14 @@ static bool start_first(struct mwi_serial *serial)
     return start(serial);
 }
 
+/* The slave opens its trail later, when the program may have gone to another folder. */
 static bool copy_settings(struct mwi_serial *serial, const struct mwi_serial_settings *settings)
 {
     const char *pattern = settings->slave.audit.pattern;
     serial->settings = settings->slave;
     serial->settings.place.environment = &serial->back;
     serial->member_id = strdup(settings->slave.audit.member_id);
-    serial->pattern = pattern == NULL ? NULL : strdup(pattern);
+    serial->pattern = pattern == NULL ? NULL : mwi_file_pattern_absolute(pattern);
     serial->settings.audit.member_id = serial->member_id;
     serial->settings.audit.pattern = serial->pattern;
     serial->argc = settings->argc;

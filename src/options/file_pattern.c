@@ -35,6 +35,16 @@ mw_error mwi_file_pattern_check(const char *option, const char *text, mw_reason 
     return MW_OK;
 }
 
+/* The text that was written to the stream of open_memstream; NULL out of memory. */
+static char *close_text(FILE *stream, char **text)
+{
+    bool has_failed = ferror(stream) != 0;
+    if (fclose(stream) == 0 && !has_failed)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
 bool mwi_file_pattern_has(const char *text, char letter)
 {
     const char *at = strchr(text, '%');
@@ -50,6 +60,25 @@ static char *find_folder(const char *text)
     return text[0] == '/' || text[0] == '\0' ? strdup("") : mwi_path_absolute("");
 }
 
+/* A % in the name of the folder is no placeholder. */
+char *mwi_file_pattern_absolute(const char *text)
+{
+    char *absolute = NULL;
+    size_t size = 0;
+    char *folder = find_folder(text);
+    FILE *stream = folder == NULL ? NULL : open_memstream(&absolute, &size);
+    for (const char *at = folder; stream != NULL && *at != '\0'; at++) {
+        if (*at == '%')
+            putc('%', stream);
+        putc(*at, stream);
+    }
+    free(folder);
+    if (stream == NULL)
+        return NULL;
+    fputs(text, stream);
+    return close_text(stream, &absolute);
+}
+
 mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *option,
                                const char *text, const char *member_id, mw_reason *why)
 {
@@ -58,10 +87,9 @@ mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *opt
     if (error != MW_OK)
         return error;
     pattern->has_node = mwi_file_pattern_has(text, 'n');
-    pattern->folder = find_folder(text);
-    pattern->pattern = strdup(text);
+    pattern->pattern = mwi_file_pattern_absolute(text);
     pattern->member_id = strdup(member_id == NULL ? "" : member_id);
-    if (pattern->folder != NULL && pattern->pattern != NULL && pattern->member_id != NULL)
+    if (pattern->pattern != NULL && pattern->member_id != NULL)
         return MW_OK;
     mwi_file_pattern_fini(pattern);
     snprintf(why->text, sizeof why->text, "%s: out of memory", option);
@@ -70,7 +98,6 @@ mw_error mwi_file_pattern_init(struct mwi_file_pattern *pattern, const char *opt
 
 void mwi_file_pattern_fini(struct mwi_file_pattern *pattern)
 {
-    free(pattern->folder);
     free(pattern->pattern);
     free(pattern->member_id);
     *pattern = (struct mwi_file_pattern){0};
@@ -135,16 +162,11 @@ char *mwi_file_pattern_expand(const struct mwi_file_pattern *pattern, const char
     FILE *stream = open_memstream(&path, &size);
     if (stream == NULL)
         return NULL;
-    fputs(pattern->folder, stream);
     for (const char *at = pattern->pattern; *at != '\0'; at++) {
         if (*at == '%')
             print_expansion(stream, pattern, *++at, node);
         else
             putc(*at, stream);
     }
-    bool has_failed = ferror(stream) != 0;
-    if (fclose(stream) == 0 && !has_failed)
-        return path;
-    free(path);
-    return NULL;
+    return close_text(stream, &path);
 }

@@ -15,8 +15,7 @@
 #include <mw/error.h>
 
 struct mwi_file_pattern {
-    char *folder; /* in front of the name: "" or "/some/folder/" */
-    char *pattern;
+    char *pattern; /* with the folder in front, as mwi_file_pattern_absolute makes it */
     char *member_id;
     bool has_node; /* it has a %n */
 };
@@ -26,6 +25,10 @@ mw_error mwi_file_pattern_check(const char *option, const char *text, mw_reason 
 
 /* Whether the text, which was checked, has this letter behind a %. */
 bool mwi_file_pattern_has(const char *text, char letter);
+
+/* The same pattern as an absolute path, with the working directory of this moment. Malloc'd; NULL
+ * out of memory. */
+char *mwi_file_pattern_absolute(const char *text);
 
 /* Copies the strings; `option` names the option in sentences, and member_id may be NULL. On failure
  * there is nothing to free. Errors: MW_EUSAGE, with a sentence, for an unknown %; MW_ENOMEM. */

@@ -544,6 +544,31 @@ static void test_trails(void)
     }
 }
 
+/* The trail of the slave is in the folder in which the farm was opened, wherever the program goes
+ * before the slave begins. */
+static void test_trail_elsewhere(void)
+{
+    struct shared shared = {0};
+    const mw_program program = {.algorithms = algorithms, .user = &shared};
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    char *before = getcwd(NULL, 0);
+    mw_options *options = make_options((const char *[]){"audit-file", "%n.log", NULL});
+    mw_master *master;
+    CU_ASSERT_EQUAL_FATAL(chdir(folder.path), 0);
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, options), MW_OK);
+    mw_options_destroy(options);
+
+    CU_ASSERT_EQUAL(chdir(before), 0);
+    submit(master, 1);
+    take(master, 1);
+    mw_master_close(master);
+
+    CU_ASSERT_EQUAL(mwt_folder_files(&folder, false), 2);
+    free(before);
+    mwt_folder_destroy(&folder);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -564,6 +589,7 @@ int main(void)
         {"misfit", test_misfit},
         {"stop", test_stop},
         {"trails", test_trails},
+        {"trail elsewhere", test_trail_elsewhere},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("serial", tests);
