@@ -12,6 +12,8 @@
 
 #define PI 3.14159265358979323846
 #define NS_PER_US 1000.0
+#define ATTEMPTS 20
+#define ATTEMPT_ROUNDS 200000
 
 /* splitmix64: https://prng.di.unimi.it/splitmix64.c */
 static uint64_t next_random(uint64_t *state)
@@ -61,6 +63,29 @@ void mwt_work_spin(int64_t duration_ns)
         continue;
 }
 
+uint64_t mwt_work_compute(uint64_t rounds)
+{
+    uint64_t product = rounds;
+    for (; rounds > 0; rounds--)
+        product = product * 6364136223846793005 + 1442695040888963407;
+    return product;
+}
+
+double mwt_work_rounds_per_ns(void)
+{
+    double best = 0;
+    volatile uint64_t sink;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int64_t begin_ns = used_ns();
+        sink = mwt_work_compute(ATTEMPT_ROUNDS);
+        double rate = ATTEMPT_ROUNDS / (double)(used_ns() - begin_ns);
+        if (rate > best)
+            best = rate;
+    }
+    (void)sink;
+    return best;
+}
+
 double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers)
 {
     int64_t *free_at_ns = mwt_bench_alloc(workers * sizeof *free_at_ns);
@@ -78,18 +103,36 @@ double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers)
     return (double)last_ns / 1e9;
 }
 
+static bool is_complete(const struct mwt_bench *bench)
+{
+    if (bench->results == bench->tasks &&
+        bench->numbers_sum == (uint64_t)bench->tasks * (bench->tasks - 1) / 2)
+        return true;
+    fprintf(stderr, "%s: not every task came back exactly once\n", bench->program);
+    return false;
+}
+
 int mwt_work_report(const struct mwt_bench *bench, const struct mwt_work *work,
                     const int64_t *lengths_ns)
 {
-    if (bench->results != bench->tasks ||
-        bench->numbers_sum != (uint64_t)bench->tasks * (bench->tasks - 1) / 2) {
-        fprintf(stderr, "%s: not every task came back exactly once\n", bench->program);
+    if (!is_complete(bench))
         return 1;
-    }
     double seconds = (double)(bench->end_ns - bench->begin_ns) / 1e9;
     printf("{\"program\": \"%s\", \"tasks\": %zu, \"workers\": %zu, \"mean_us\": %zu, "
            "\"sigma_percent\": %zu, \"seed\": %zu, \"seconds\": %.6f, \"ideal_s\": %.6f}\n",
            bench->program, bench->tasks, bench->workers, work->mean_us, work->sigma_percent,
            work->seed, seconds, mwt_work_ideal_s(lengths_ns, bench->tasks, bench->workers));
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int mwt_work_report_rounds(const struct mwt_bench *bench, uint64_t rounds)
+{
+    if (!is_complete(bench))
+        return 1;
+    double seconds = (double)(bench->end_ns - bench->begin_ns) / 1e9;
+    printf("{\"program\": \"%s\", \"tasks\": %zu, \"workers\": %zu, \"rounds\": %llu, "
+           "\"seconds\": %.6f, \"tasks_per_s\": %.1f, \"rounds_per_s\": %.0f}\n",
+           bench->program, bench->tasks, bench->workers, (unsigned long long)rounds, seconds,
+           (double)bench->tasks / seconds, (double)bench->tasks * (double)rounds / seconds);
     return fflush(stdout) == 0 ? 0 : 1;
 }

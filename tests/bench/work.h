@@ -27,6 +27,15 @@ int64_t *mwt_work_draw(const struct mwt_work *work, size_t count);
  * does not run does not count, so that time that a farm takes away from its slaves shows. */
 void mwt_work_spin(int64_t duration_ns);
 
+/* Computes `rounds` multiplications, and each needs the product of the one before. It looks at no
+ * clock, so it serves for tasks that are shorter than such a look. Returns the last product, which
+ * the caller must use. */
+uint64_t mwt_work_compute(uint64_t rounds);
+
+/* How many rounds this thread computes in a nanosecond of its processor time: the best of several
+ * attempts, which take some milliseconds together. */
+double mwt_work_rounds_per_ns(void);
+
 /* The time at which the last task ends if each goes, in order, to the first of `workers` that is
  * free, and nothing else takes time. */
 double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers);
@@ -34,5 +43,9 @@ double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers)
 /* Prints the line of JSON. Returns the exit status. */
 int mwt_work_report(const struct mwt_bench *bench, const struct mwt_work *work,
                     const int64_t *lengths_ns);
+
+/* Prints the line of JSON of a program whose tasks compute `rounds` rounds each. Returns the exit
+ * status. */
+int mwt_work_report_rounds(const struct mwt_bench *bench, uint64_t rounds);
 
 #endif
