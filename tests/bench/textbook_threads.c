@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The task farm that an expert writes inside of one process: --workers threads, and for each two
- * rings in shared memory, one of tasks and one of results. A ring has one writer and one reader, so
- * it needs no lock; each publishes many items at once. Nothing leaves the process and nothing
+ * rings in shared memory, one of tasks and one of results. A ring has one writer and one reader,
+ * so it needs no lock; each publishes many items at once. Nothing leaves the process and nothing
  * survives it: this is the ceiling for a farm on one machine.
  *
- * A slot is a number and the payload. A thread that finds nothing to do looks again SPINS times, and
- * then yields its processor.
+ * A slot is a number and the payload. A thread that finds nothing to do looks again SPINS times,
+ * and then yields its processor.
  */
 #include <pthread.h>
 #include <sched.h>
