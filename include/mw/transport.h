@@ -161,8 +161,8 @@ typedef struct mw_mpi_job_api {
     void (*abort)(int status);
 } mw_mpi_job_api;
 
-/* The functions of a transport. Every member but `job` must be set. A function that fails writes a
- * sentence to *why, which must not be NULL. */
+/* The functions of a transport. Every member but `send_now` and `job` must be set. A function that
+ * fails writes a sentence to *why, which must not be NULL. */
 typedef struct mw_transport_api {
     /* MW_TRANSPORT_VERSION of the header that the transport was compiled with; the library checks
      * it before use. */
