@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The body of a frame, as mw/transport.h defines it: its size and limits, its release, and a copy
- * of both parts in one block. All transports use it, so that they treat bodies alike.
+ * The body of a frame, as mw/transport.h defines it: its size and limits, its release, a copy of
+ * both parts in one block, and the event of a frame that is one block. All transports use it, so
+ * that they treat bodies alike.
  */
 #ifndef MWI_BODY_H
 #define MWI_BODY_H
@@ -49,6 +50,19 @@ static inline void *mwi_body_join(void *frame, size_t size, const mw_body *body)
     free(frame);
     mwi_body_release(body);
     return joined;
+}
+
+/* Calls the message event with a frame that is one malloc'd block, or NULL if it is empty. Takes
+ * the block. */
+static inline void mwi_body_hand_out(const mw_transport_config *config, mw_peer peer, void *block,
+                                     size_t size)
+{
+    unsigned char nothing = 0; /* data must not be NULL, even if the frame is empty */
+    mw_frame frame = {.data = block, .size = size, .block = block};
+    if (block == NULL)
+        frame.data = &nothing;
+    config->events->message(config->context, peer, &frame);
+    free(frame.block);
 }
 
 #endif

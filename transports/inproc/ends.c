@@ -193,17 +193,6 @@ void mwi_inproc_ends_leave(struct mwi_inproc_end *end)
     forget(end);
 }
 
-static void deliver_frame(struct mwi_inproc_transport *inproc, struct waiting_event *event)
-{
-    unsigned char nothing = 0; /* data must not be NULL, even if the frame is empty */
-    mw_frame frame = {.data = event->frame, .size = event->size, .block = event->frame};
-    if (frame.data == NULL)
-        frame.data = &nothing;
-    event->frame = NULL;
-    inproc->config.events->message(inproc->config.context, event->peer, &frame);
-    free(frame.block);
-}
-
 static void deliver_down(struct mwi_inproc_transport *inproc, struct mwi_inproc_end *end)
 {
     mw_peer number = end->number;
@@ -233,8 +222,9 @@ static bool deliver_first(struct mwi_inproc_transport *inproc)
         deliver_down(inproc, end);
     } else {
         if (end != NULL)
-            deliver_frame(inproc, event);
-        free(event->frame);
+            mwi_body_hand_out(&inproc->config, event->peer, event->frame, event->size);
+        else
+            free(event->frame);
         free(event);
     }
     return end != NULL;

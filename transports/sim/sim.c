@@ -114,13 +114,9 @@ static void sim_drop(void *transport, mw_peer peer)
 
 static void deliver_frame(struct mwi_sim_transport *transport, struct mwi_sim_item *item)
 {
-    unsigned char nothing = 0; /* data must not be NULL, even if the frame is empty */
-    mw_frame frame = {.data = item->data, .size = item->size, .block = item->data};
-    if (frame.data == NULL)
-        frame.data = &nothing;
+    void *block = item->data;
     item->data = NULL;
-    transport->config.events->message(transport->config.context, item->end->number, &frame);
-    free(frame.block);
+    mwi_body_hand_out(&transport->config, item->end->number, block, item->size);
 }
 
 static void deliver_down(struct mwi_sim_transport *transport, struct mwi_sim_end *end)
