@@ -189,14 +189,14 @@ struct evutil_addrinfo *mwi_tcp_resolve_now(const char *host, uint16_t port, cha
 {
     const struct timeval limit = {.tv_sec = NOW_MS / 1000};
     struct outcome outcome = {mwi_tcp_hub_create_base(), NULL, problem, size};
-    snprintf(problem, size, "host \"%s\": no name server has answered within a second", host);
-    if (outcome.base == NULL) {
-        snprintf(problem, size, "no descriptors or no memory are left to look up a name");
+    snprintf(problem, size, "no descriptors or no memory are left to look up a name");
+    if (outcome.base == NULL)
         return NULL;
-    }
     struct mwi_tcp_resolve *resolve = begin(outcome.base, host, port, true, take_outcome, &outcome);
-    if (resolve != NULL && event_base_loopexit(outcome.base, &limit) == 0)
+    if (resolve != NULL && event_base_loopexit(outcome.base, &limit) == 0) {
+        snprintf(problem, size, "host \"%s\": no name server has answered within a second", host);
         event_base_dispatch(outcome.base);
+    }
     mwi_tcp_resolve_destroy(resolve);
     /* The turn that mwi_tcp_resolve_destroy asks for. */
     event_base_loop(outcome.base, EVLOOP_NONBLOCK);
