@@ -26,6 +26,9 @@
 /* A command that hides, and whose parent waits for it. */
 #define HIDDEN "env -i setsid -w sleep 1000"
 
+/* Lasts until the test makes the file FARM_END; see end_tasks. */
+#define UNTIL_END "while [ ! -e \"$FARM_END\" ]; do sleep 0.05; done"
+
 /* A farm whose command holds a FIFO open, and the FIFO's end for reading. */
 struct scene {
     struct mwt_crew *crew;
@@ -54,6 +57,12 @@ static void end(struct scene *scene)
 {
     close(scene->fifo);
     mwt_crew_destroy(scene->crew);
+}
+
+/* Lets commands with UNTIL_END end. */
+static void end_tasks(struct scene *scene)
+{
+    close(open(mwt_path(scene->crew, "end"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 }
 
 /* The slave that runs the task. */
@@ -155,7 +164,7 @@ static void test_child_of_master(void)
 }
 
 /* Starts a master, and a slave over TCP. Waits until the slave's task has left commands. */
-static struct mwt_process *start_guest(struct scene *scene, const char *command)
+static struct mwt_process *start_guest(struct scene *scene)
 {
     struct mwt_crew *crew = mwt_crew_create();
     const char *fifo = mwt_path(crew, "fifo"), *file = mwt_path(crew, "m.rsc");
@@ -164,11 +173,12 @@ static struct mwt_process *start_guest(struct scene *scene, const char *command)
     scene->fifo = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     scene->farm = mwt_run_program(crew, MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
                                   "--mw-resource-file", file, "shell,nap:300", "2", "1", NULL);
-    const char *line = mwt_format(crew, "FARM_COMMAND=exec 9> %s; %s", fifo, command);
+    const char *line = mwt_format(crew, "FARM_COMMAND=exec 9> %s; %s", fifo, FAMILY UNTIL_END);
+    const char *end_file = mwt_format(crew, "FARM_END=%s", mwt_path(crew, "end"));
     struct mwt_process *slave = mwt_start(
         crew,
         &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file", file),
-                            .environment = MWT_ARGV(line)});
+                            .environment = MWT_ARGV(line, end_file)});
     mwt_await_line(slave, MWT_ERR, "left");
     return slave;
 }
@@ -181,17 +191,17 @@ static void test_guest(void)
     static const int statuses[] = {0, 255, 255, -SIGTERM};
     for (int i = 0; i < CASES_COUNT; i++) {
         struct scene scene;
-        struct mwt_process *slave =
-            start_guest(&scene, i == SECOND_TERM ? FAMILY "sleep 1000" : FAMILY "sleep 0.5");
+        struct mwt_process *slave = start_guest(&scene);
         if (i == LOST)
             mwt_kill(scene.farm, SIGKILL);
-        if (i == TERM || i == SECOND_TERM)
+        if (i == TERM || i == SECOND_TERM) {
             mwt_kill(slave, SIGTERM);
-        /* Two signals of one kind that are pending together are one. */
-        for (int j = 0; i == SECOND_TERM && j < 3; j++) {
-            poll(NULL, 0, 200);
-            mwt_kill(slave, SIGTERM);
+            mwt_await_line(scene.farm, MWT_ERR, "-> LEAVING");
         }
+        if (i == SECOND_TERM)
+            mwt_kill(slave, SIGTERM);
+        else
+            end_tasks(&scene);
 
         CU_ASSERT_EQUAL(mwt_await_end(slave), statuses[i]);
         check_gone(&scene);
@@ -207,10 +217,12 @@ static void test_interrupt(void)
 {
     struct scene scene;
     start(&scene, MWT_ARGV(MWT_FARM, "--mw-local", "1", "shell", "1"),
-          "sleep 1 && echo finished >&2", "");
-    await_task(&scene, "0");
+          "echo begun >&2; " UNTIL_END " && echo finished >&2", "");
+    mwt_await_line(scene.farm, MWT_ERR, "begun");
 
     mwt_kill_group(scene.farm, SIGINT);
+    mwt_await_line(scene.farm, MWT_ERR, "waiting for 1 running task");
+    end_tasks(&scene);
 
     CU_ASSERT_EQUAL(mwt_await_end(scene.farm), 128 + SIGINT);
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(scene.farm, MWT_ERR), "\nfinished\n"));
@@ -245,7 +257,7 @@ static void test_stopped_farm(void)
     mwt_kill_group(scene.farm, SIGCONT);
 
     CU_ASSERT_EQUAL(poll(&words, 1, 30000), 1);
-    close(open(mwt_path(scene.crew, "end"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    end_tasks(&scene);
     CU_ASSERT_EQUAL(mwt_await_end(scene.farm), 0);
     end(&scene);
 }
