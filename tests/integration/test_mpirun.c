@@ -3,6 +3,7 @@
  * hello_world under MPI launchers: mpirun and, where it is installed, srun. The unchanged program
  * is a farm, and its output, status and audit trails are those of the other modes.
  */
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -250,16 +251,27 @@ static pid_t master_pid(const char *path)
     return number;
 }
 
+/* Makes a FIFO, and holds both its ends: each byte that is written to it ends a task "token". */
+static int open_tokens(const char *path)
+{
+    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    int tokens = open(path, O_RDWR | O_CLOEXEC);
+    CU_ASSERT_TRUE_FATAL(tokens >= 0);
+    return tokens;
+}
+
 /* A batch system sends SIGTERM to all ranks at once. The master stops the farm, and the slaves stay
  * until they have finished the tasks that they run: nothing is lost. */
 static void test_signal_to_all_ranks(void)
 {
     enum { SLAVES_COUNT = 2 };
     struct mwt_crew *crew = mwt_crew_create();
-    const char *path = mwt_path(crew, "farm.rsc");
+    const char *path = mwt_path(crew, "farm.rsc"), *fifo = mwt_path(crew, "tokens");
     pid_t pids[SLAVES_COUNT + 1] = {0};
+    int tokens = open_tokens(fifo);
     struct mwt_process *farm =
-        mpirun(crew, "3", MWT_ARGV(MWT_FARM, "--mw-resource-file", path, "doze:1000", "100"));
+        mpirun_with(crew, "3", mwt_format(crew, "FARM_TOKENS=%s", fifo),
+                    MWT_ARGV(MWT_FARM, "--mw-resource-file", path, "token", "100"));
     for (size_t i = 0; i < SLAVES_COUNT; i++) {
         const char *line = mwt_await_line(farm, MWT_ERR, "runs, pid ");
         pids[i] = line == NULL ? 0 : (pid_t)atol(strstr(line, "pid ") + 4);
@@ -271,35 +283,46 @@ static void test_signal_to_all_ranks(void)
         if (pids[i] > 0)
             kill(pids[i], SIGTERM);
     }
+    mwt_await_line(farm, MWT_ERR, "waiting for 2 running tasks");
+    CU_ASSERT_EQUAL(write(tokens, "tt", SLAVES_COUNT), SLAVES_COUNT);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGTERM);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), " done by SLAVE-"), SLAVES_COUNT);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), "unrunnable by"), 0);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "waiting for 2 running tasks"), 1);
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "GOODBYE"), 0);
+    close(tokens);
     mwt_crew_destroy(crew);
 }
 
 /* A task that never ends does not keep the job: when --mw-shutdown-timeout is over the master ends
- * it, and says so. The status is the master's. The other task takes half a second, so that this one
- * begins before the farm ends. The ranks write to a file, since MPICH's launcher may
- * lose their last lines when the job is aborted. */
+ * it, and says so. The status is the master's. The other task, whose result ends the farm, lasts
+ * until this one has begun. The ranks write to a file, since MPICH's launcher may lose their last
+ * lines when the job is aborted. */
 static void test_endless_task(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    const char *gate = mwt_path(crew, "gate");
+    const char *gate = mwt_path(crew, "gate"), *fifo = mwt_path(crew, "tokens");
     const char *said = mwt_path(crew, "said");
+    const char *script = mwt_format(
+        crew, "FARM=hasty FARM_GATE='%s' FARM_TOKENS='%s' exec \"$@\" 2>>'%s'", gate, fifo, said);
+    int tokens = open_tokens(fifo);
     CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+    mwt_file_write(said, "");
+    struct mwt_process *reader = mwt_run_program(crew, "tail", "-n", "+1", "-f", said, NULL);
 
-    struct mwt_process *farm = mpirun_with(
-        crew, "3", mwt_format(crew, "FARM_GATE=%s", gate),
-        MWT_ARGV("sh", "-c", mwt_format(crew, "FARM=hasty exec \"$@\" 2>>'%s'", said), "sh",
-                 MWT_FARM, "--mw-quiet", "--mw-shutdown-timeout", "0.3", "gate:1,nap:500", "2"));
+    struct mwt_process *farm = mpirun(crew, "3",
+                                      MWT_ARGV("sh", "-c", script, "sh", MWT_FARM, "--mw-quiet",
+                                               "--mw-shutdown-timeout", "0.3", "gate,token", "2"));
+    mwt_await_line(reader, MWT_OUT, "task 0 runs");
+    CU_ASSERT_EQUAL(write(tokens, "t", 1), 1);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 7);
     char *text = mwt_file_read(said);
     CU_ASSERT_EQUAL(mwt_count(text, "mwt_farm: a rank has not come back from its task"), 1);
     free(text);
+    close(tokens);
+    mwt_kill(reader, SIGTERM);
     mwt_crew_destroy(crew);
 }
 
