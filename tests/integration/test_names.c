@@ -3,9 +3,11 @@
  * Local farms whose program, or whose working directory, is no longer what its name says: slaves
  * are the running program all the same, started as it was started, where it was started.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mwt_process.h"
@@ -42,13 +44,18 @@ static const char *name_of(struct mwt_crew *crew, const struct mwt_process *proc
 }
 
 /* The program is compiled anew while its farm runs: the slave that replaces a dead one is still the
- * old program. While the file is in place, slaves bear its name. */
+ * old program. While the file is in place, slaves bear its name. Tasks wait for tokens, so that the
+ * farm does not end before. */
 static void test_replaced_program(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    const char *copy = copy_farm(crew);
-    struct mwt_process *farm =
-        mwt_run_program(crew, copy, "--mw-local", "1", "doze:2", "500", NULL);
+    const char *copy = copy_farm(crew), *fifo = mwt_path(crew, "tokens");
+    CU_ASSERT_EQUAL_FATAL(mkfifo(fifo, 0600), 0);
+    int tokens = open(fifo, O_RDWR | O_CLOEXEC);
+    struct mwt_process *farm = mwt_start(
+        crew,
+        &(struct mwt_start){.argv = MWT_ARGV(copy, "--mw-local", "1", "token", "5"),
+                            .environment = MWT_ARGV(mwt_format(crew, "FARM_TOKENS=%s", fifo))});
     struct mwt_process *slave = await_slave(crew, farm);
     mwt_await_line(farm, MWT_ERR, "runs, pid ");
     CU_ASSERT_STRING_EQUAL(name_of(crew, slave), "copy");
@@ -56,10 +63,13 @@ static void test_replaced_program(void)
     CU_ASSERT_EQUAL(unlink(copy), 0);
     mwt_await_end(mwt_run_program(crew, "cp", MWT_HELLO_WORLD, copy, NULL));
     mwt_kill(slave, SIGKILL);
+    mwt_await_line(farm, MWT_ERR, "started local slave");
+    CU_ASSERT_EQUAL(write(tokens, "ttttt", 5), 5);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_OUT), "farm: 500" ALL_DONE));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_OUT), "farm: 5" ALL_DONE));
     CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_ERR), "started local slave"), 2);
+    close(tokens);
     mwt_crew_destroy(crew);
 }
 
