@@ -333,16 +333,23 @@ static void test_input(void)
     check_end(&child, "exited with status 7");
 }
 
+/* Blocks SIGTERM, and ignores SIGPIPE. */
+static void spoil_signals(sigset_t *before)
+{
+    sigset_t some;
+    sigemptyset(&some);
+    sigaddset(&some, SIGTERM);
+    sigprocmask(SIG_BLOCK, &some, before);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 /* Signals that the master blocks or ignores are the child's as usual. */
 static void test_signals(void)
 {
     struct mwi_child child;
     char text[64];
-    sigset_t some, before;
-    sigemptyset(&some);
-    sigaddset(&some, SIGTERM);
-    sigprocmask(SIG_BLOCK, &some, &before);
-    signal(SIGPIPE, SIG_IGN);
+    sigset_t before;
+    spoil_signals(&before);
     signal(SIGXFSZ, SIG_IGN);
 
     start(&child, "signals");
@@ -359,11 +366,8 @@ static void test_found_signals(void)
 {
     struct mwi_child child;
     char text[64];
-    sigset_t some, before;
-    sigemptyset(&some);
-    sigaddset(&some, SIGTERM);
-    sigprocmask(SIG_BLOCK, &some, &before);
-    signal(SIGPIPE, SIG_IGN);
+    sigset_t before;
+    spoil_signals(&before);
     CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
 
     start(&child, "signals");
