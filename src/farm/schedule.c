@@ -6,7 +6,7 @@
  * By time, tasks that a slave has ahead are lost to the others: the slave runs them one after the
  * other, and nothing is called back from it. So little is sent ahead. Three milliseconds hide the
  * cost of sending and are nothing at the end of a run. Near that end the shares shrink to single
- * tasks, and nothing is sent ahead any more.
+ * tasks, or to half a millisecond of short ones, and nothing is sent ahead any more.
  *
  * Invariants: nothing here changes a store, and equal stores give equal choices, so that a
  * simulated run can be repeated.
@@ -41,6 +41,9 @@
 /* A slave has at most this part of what each slave would have if all that is left were divided now.
  */
 #define SHARE_PART 2
+/* The rest of the tasks is divided once, and not into ever smaller parts, if no part takes longer
+ * than this: each further message wakes a slave and its master, which takes 30 to 50 us each. */
+#define LAST_PART_NS INT64_C(500000)
 /* Tasks too short to be worth dividing: they take at most this long together, they are at most this
  * part of those that wait, and this many tasks of the run have ended. */
 #define UNDIVIDED_MAX_NS INT64_C(100000)
@@ -131,6 +134,12 @@ static size_t undivided_count(const struct mwi_load *load, const struct mwi_sche
     return count < count_max ? count : count_max;
 }
 
+/* Whether all that is left takes each slave so little time that it is divided once. */
+static bool is_last_part(size_t part, int64_t task_ns)
+{
+    return task_ns > 0 && part <= (size_t)(LAST_PART_NS / task_ns);
+}
+
 /* How many of the pool's tasks a group may have, so that the slave has no more than its part of all
  * that is left to do. The last tasks that another slave could take are not sent ahead. */
 static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_load *load,
@@ -138,7 +147,10 @@ static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_load *loa
 {
     size_t slaves_count = limits->slaves_count > 0 ? limits->slaves_count : 1;
     size_t waiting_count = mwi_tasks_waiting_count(tasks);
-    size_t part = (waiting_count + tasks->counts[MWI_TASK_RUNNING]) / (SHARE_PART * slaves_count);
+    size_t left_count = waiting_count + tasks->counts[MWI_TASK_RUNNING];
+    size_t part = (left_count + slaves_count - 1) / slaves_count;
+    if (!is_last_part(part, task_ns))
+        part = left_count / (SHARE_PART * slaves_count);
     size_t undivided = undivided_count(load, limits, waiting_count, task_ns);
     if (part < undivided)
         part = undivided;

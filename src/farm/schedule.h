@@ -40,9 +40,11 @@ struct mwi_schedule_group {
  * By time, a slave has about three milliseconds of work ahead, and the time of a trip on top. It
  * gets more when half of that is done, so that it never waits. It gets no more than its part of
  * all tasks that are left, except in the midst of a run of short tasks, where a part may be too
- * small to be worth a message. Two more kinds of tasks are sent alone by time: the first task of
- * an algorithm, since nobody knows how long it takes; and a task that may not run twice, since
- * nobody would know whether it was begun when its slave is lost with several. */
+ * small to be worth a message. The last half millisecond of each slave is one message, so that
+ * short steps of a program that waits for each cost few messages. Two more kinds of tasks are sent
+ * alone by time: the first task of an algorithm, since nobody knows how long it takes; and a task
+ * that may not run twice, since nobody would know whether it was begun when its slave is lost with
+ * several. */
 struct mwi_task_entry *mwi_schedule_next(const struct mwi_tasks *tasks,
                                          const struct mwi_slave_entry *slave,
                                          const struct mwi_schedule_limits *limits,

@@ -191,14 +191,35 @@ static void test_alone(void)
 static void test_end_of_queue(void)
 {
     struct place place;
-    start(&place, 80, 1);
+    start(&place, 80, 200 * US);
     CU_ASSERT_EQUAL(take(&place), 80 / (2 * SLAVES_COUNT));
     end(&place);
-    start(&place, 3, 1);
+    start(&place, 3, 200 * US);
     CU_ASSERT_EQUAL(take(&place), 1);
     place.slave.load.work_ns = 0;
     CU_ASSERT_EQUAL(take(&place), 0);
     end(&place);
+}
+
+/* A step of short tasks, whose results the program waits for, is one message for each slave; one of
+ * longer tasks is divided further, in case a slave is slow. */
+static void test_last_part(void)
+{
+    static const struct {
+        int tasks_count;
+        int64_t task_ns;
+        size_t first, second;
+    } steps[] = {
+        {8, 100 * US, 4, 4}, {64, US / 2, 32, 32}, {9, 50 * US, 5, 4}, {8, 400 * US, 2, 2}};
+    struct place place;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        start(&place, steps[i].tasks_count, steps[i].task_ns);
+        place.limits.slaves_count = 2;
+        CU_ASSERT_EQUAL(take(&place), steps[i].first);
+        place.slave.load = (struct mwi_load){0};
+        CU_ASSERT_EQUAL(take(&place), steps[i].second);
+        end(&place);
+    }
 }
 
 /* Many slaves that share a queue get messages of their part, not of a task each: the next comes
@@ -206,7 +227,7 @@ static void test_end_of_queue(void)
 static void test_many_slaves(void)
 {
     struct place place;
-    start(&place, 1000, 1);
+    start(&place, 1000, 20 * US);
     place.limits.slaves_count = 10;
     CU_ASSERT_EQUAL(take(&place), 50);
 
@@ -226,9 +247,9 @@ static void test_short_tasks_are_not_divided(void)
         int waiting_count;
         int64_t trip_ns;
         size_t ended_count, least, most;
-    } cases[] = {{1000, 0, 100000, 5, 5},
+    } cases[] = {{1000, 0, 100000, 10, 10},
                  {1000, 40 * US, 100000, 12, 20},
-                 {1000, 40 * US, 50, 5, 5},
+                 {1000, 40 * US, 50, 10, 10},
                  {12, 40 * US, 100000, 3, 3}};
     struct place place;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -310,6 +331,7 @@ int main(void)
         {"few samples", test_few_samples},
         {"alone", test_alone},
         {"end of queue", test_end_of_queue},
+        {"last part", test_last_part},
         {"many slaves", test_many_slaves},
         {"short tasks are not divided", test_short_tasks_are_not_divided},
         {"bytes", test_bytes},
