@@ -14,12 +14,12 @@
 
 #include "bench.h"
 
-#define AHEAD 1000
 #define NAME_BYTES 32
 
 struct farm {
     struct mwt_bench bench;
     size_t group; /* --group: tasks and results per message; 0: the default */
+    size_t ahead; /* --ahead: tasks that are out at once */
     mw_sim *sim;
     mw_program program;
     unsigned char *arguments;
@@ -42,7 +42,7 @@ static bool submit(struct farm *farm, mw_master *master, size_t number)
 
 static bool run_tasks(struct farm *farm, mw_master *master)
 {
-    size_t ahead = farm->bench.mode == MWT_BENCH_LATENCY ? 1 : AHEAD;
+    size_t ahead = farm->bench.mode == MWT_BENCH_LATENCY ? 1 : farm->ahead;
     size_t submitted = 0;
     while (farm->bench.results < farm->bench.tasks) {
         for (; submitted < farm->bench.tasks && submitted - farm->bench.results < ahead;
@@ -116,9 +116,12 @@ int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo}, {NULL, NULL}};
     struct farm farm = {.bench = {.program = "sim_tasks", .tasks = 1000, .bytes = 64, .workers = 4},
+                        .ahead = 1000,
                         .program = {.algorithms = algorithms}};
-    const struct mwt_bench_option own[] = {
-        {"workers", &farm.bench.workers, 1}, {"group", &farm.group, 0}, {NULL, NULL, 0}};
+    const struct mwt_bench_option own[] = {{"workers", &farm.bench.workers, 1},
+                                           {"group", &farm.group, 0},
+                                           {"ahead", &farm.ahead, 1},
+                                           {NULL, NULL, 0}};
     if (!mwt_bench_parse(&farm.bench, own, argc, argv))
         return 2;
     farm.arguments = mwt_bench_alloc(farm.bench.bytes);
