@@ -3,7 +3,7 @@
  * A world in one process and one thread, with a clock of its own: hosts that run programs, a
  * network between them that delays, cuts and heals, and one seed from which all chance comes. The
  * same seed gives the same run, to the byte. It is made for testing a farm: the master and the
- * slaves run unchanged, up to ten thousand of them, and hours of virtual time pass in seconds.
+ * slaves run unchanged, on up to a million hosts, and hours of virtual time pass in seconds.
  *
  *     mw_sim_create        a world
  *     mw_sim_host_start    a host that runs a function, such as one that opens a master

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines on mmap'd stacks with a guard page below. The world of transports/sim runs each host
- * on one, and face/serial.c the slave of a serial farm. A stack is entered once with makecontext
- * and setcontext. From then on switches are _setjmp and _longjmp, since swapcontext makes two
- * system calls to keep signal masks that never differ here (measured: 570 ns a round trip against
- * 25 ns).
+ * Coroutines on stacks that are carved from large mappings, since a process may have only 65,530
+ * mappings. The world of transports/sim runs each host on one, and face/serial.c the slave of a
+ * serial farm. A stack is entered once with makecontext and setcontext. From then on switches are
+ * _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks that never
+ * differ here (measured: 570 ns a round trip against 25 ns).
+ *
+ * A place is a guard page, the stack, and at the upper end the coroutine itself, so that it shares
+ * a page with the frames that a switch needs. Linux 6.13 has guard pages that split no mapping.
+ * Older ones have guard pages for the first GUARDED_MAX stacks of a pool only. An overflow of any
+ * other stack overwrites the marks of the coroutine below, which are checked before that runs.
  *
  * Invariants: all coroutines of a pool run in one thread, one at a time. A stack whose function has
  * returned stays suspended in the pool, and runs the next function from there. AddressSanitizer and
@@ -30,6 +35,7 @@
 #endif
 #endif
 #ifndef VALGRIND_STACK_REGISTER
+#define RUNNING_ON_VALGRIND 0
 #define VALGRIND_STACK_REGISTER(start, end) 0
 #define VALGRIND_STACK_DEREGISTER(id) (void)(id)
 #endif
@@ -52,6 +58,23 @@
 #define FINISH_SWITCH(save, bottom, size) (void)(save)
 #endif
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define GUARDED_MAX 4096
+/* An arena has room for as many stacks as there are before it, but it is not larger than this. */
+#define ARENA_BYTES_MAX ((size_t)1 << 30)
+#define LINE_BYTES 64
+#define MARKS_COUNT 4
+#define MARK UINT64_C(0x5ca1ab1e0ddba11)
+
+struct mwi_coroutine_arena {
+    struct mwi_coroutine_arena *next;
+    unsigned char *mapping;
+    size_t places_count, used_count; /* the first ones are used: they have a coroutine */
+};
+
 struct mwi_coroutine {
     struct mwi_coroutine *next;
     void (*run)(void *context);
@@ -60,60 +83,111 @@ struct mwi_coroutine {
     bool has_begun;  /* it was resumed since it was taken */
     bool is_running; /* `run` has not returned */
     jmp_buf inside, outside;
-    unsigned char *mapping;
-    size_t mapping_bytes, guard_bytes;
+    unsigned char *bottom; /* of the stack, whose top is the coroutine */
     unsigned valgrind_id;
     /* AddressSanitizer's: the fake stacks of both sides, and the stack of whoever resumed. */
     void *inside_fake, *outside_fake;
     const void *outside_bottom;
     size_t outside_bytes;
+    uint64_t marks[MARKS_COUNT]; /* last, so that an overflow of the stack above meets them first */
 };
-
-static unsigned char *stack_bottom(const struct mwi_coroutine *coroutine)
-{
-    return coroutine->mapping + coroutine->guard_bytes;
-}
 
 static size_t stack_bytes(const struct mwi_coroutine *coroutine)
 {
-    return coroutine->mapping_bytes - coroutine->guard_bytes;
+    return (size_t)((const unsigned char *)coroutine - coroutine->bottom);
 }
 
-static bool map_stack(struct mwi_coroutine *coroutine, size_t bytes)
+static size_t page_bytes(void)
 {
-    if (bytes > SIZE_MAX / 2)
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The size of a place. It is an odd number of pages, because the processor looks up an address by
+ * the lower bits of its page: with an even number few of the places' ends could be looked up fast.
+ */
+static size_t place_bytes(const struct mwi_coroutine_pool *pool)
+{
+    size_t page = page_bytes();
+    size_t bytes = pool->stack_bytes + sizeof(struct mwi_coroutine) + LINE_BYTES;
+    size_t pages_count = (bytes + page - 1) / page + 1;
+    return (pages_count | 1) * page;
+}
+
+/* Huge pages would give each stack the memory of several. */
+static unsigned char *map(size_t bytes)
+{
+    unsigned char *mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (mapping == MAP_FAILED)
+        return NULL;
+    (void)madvise(mapping, bytes, MADV_NOHUGEPAGE);
+    return mapping;
+}
+
+/* Adds an arena, a smaller one if there is no room for a large one. */
+static bool add_arena(struct mwi_coroutine_pool *pool)
+{
+    size_t bytes = place_bytes(pool);
+    size_t count_max = ARENA_BYTES_MAX / bytes;
+    size_t count = pool->stacks_count < count_max ? pool->stacks_count : count_max;
+    struct mwi_coroutine_arena *arena = malloc(sizeof *arena);
+    if (arena == NULL)
         return false;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    coroutine->guard_bytes = page;
-    coroutine->mapping_bytes = (bytes + page - 1) / page * page + page;
-    coroutine->mapping = mmap(NULL, coroutine->mapping_bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (coroutine->mapping == MAP_FAILED)
-        return false;
-    if (mprotect(coroutine->mapping, coroutine->guard_bytes, PROT_NONE) != 0) {
-        munmap(coroutine->mapping, coroutine->mapping_bytes);
+    if (count == 0)
+        count = 1;
+    *arena = (struct mwi_coroutine_arena){.next = pool->arenas, .mapping = map(count * bytes)};
+    for (; arena->mapping == NULL && count > 1; arena->mapping = map(count * bytes))
+        count /= 2;
+    if (arena->mapping == NULL) {
+        free(arena);
         return false;
     }
-    coroutine->valgrind_id = VALGRIND_STACK_REGISTER(
-        stack_bottom(coroutine), stack_bottom(coroutine) + stack_bytes(coroutine));
+    arena->places_count = count;
+    pool->arenas = arena;
     return true;
 }
 
-static struct mwi_coroutine *create_coroutine(size_t bytes)
+/* False out of memory. */
+static bool guard(const struct mwi_coroutine_pool *pool, unsigned char *page)
 {
-    struct mwi_coroutine *coroutine = calloc(1, sizeof *coroutine);
-    if (coroutine != NULL && !map_stack(coroutine, bytes)) {
-        free(coroutine);
+    return madvise(page, page_bytes(), MADV_GUARD_INSTALL) == 0 ||
+           pool->stacks_count >= GUARDED_MAX || mprotect(page, page_bytes(), PROT_NONE) == 0;
+}
+
+static struct mwi_coroutine *coroutine_at(const struct mwi_coroutine_pool *pool,
+                                          const struct mwi_coroutine_arena *arena, size_t index)
+{
+    size_t bytes = place_bytes(pool);
+    size_t own_bytes = (sizeof(struct mwi_coroutine) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    return (void *)(arena->mapping + (index + 1) * bytes - own_bytes);
+}
+
+static struct mwi_coroutine *create_coroutine(struct mwi_coroutine_pool *pool)
+{
+    if (pool->stack_bytes > SIZE_MAX / 2)
         return NULL;
-    }
+    if ((pool->arenas == NULL || pool->arenas->used_count == pool->arenas->places_count) &&
+        !add_arena(pool))
+        return NULL;
+    struct mwi_coroutine_arena *arena = pool->arenas;
+    unsigned char *place = arena->mapping + arena->used_count * place_bytes(pool);
+    if (!guard(pool, place))
+        return NULL;
+    struct mwi_coroutine *coroutine = coroutine_at(pool, arena, arena->used_count++);
+    pool->stacks_count++;
+    coroutine->bottom = place + page_bytes();
+    coroutine->valgrind_id = VALGRIND_STACK_REGISTER(coroutine->bottom, coroutine);
+    for (size_t i = 0; i < MARKS_COUNT; i++)
+        coroutine->marks[i] = MARK;
     return coroutine;
 }
 
-static void destroy_coroutine(struct mwi_coroutine *coroutine)
+static void destroy_arena(struct mwi_coroutine_pool *pool, struct mwi_coroutine_arena *arena)
 {
-    VALGRIND_STACK_DEREGISTER(coroutine->valgrind_id);
-    munmap(coroutine->mapping, coroutine->mapping_bytes);
-    free(coroutine);
+    for (size_t i = 0; RUNNING_ON_VALGRIND && i < arena->used_count; i++)
+        VALGRIND_STACK_DEREGISTER(coroutine_at(pool, arena, i)->valgrind_id);
+    munmap(arena->mapping, arena->places_count * place_bytes(pool));
+    free(arena);
 }
 
 struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
@@ -123,9 +197,10 @@ struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
     if (coroutine != NULL)
         pool->idle = coroutine->next;
     else
-        coroutine = create_coroutine(pool->stack_bytes);
+        coroutine = create_coroutine(pool);
     if (coroutine == NULL)
         return NULL;
+    pool->taken_count++;
     coroutine->run = run;
     coroutine->context = context;
     coroutine->has_begun = false;
@@ -136,17 +211,21 @@ struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
 void mwi_coroutine_put(struct mwi_coroutine_pool *pool, struct mwi_coroutine *coroutine)
 {
     assert(!coroutine->is_running || !coroutine->has_begun);
+    assert(pool->taken_count > 0);
+    pool->taken_count--;
     coroutine->next = pool->idle;
     pool->idle = coroutine;
 }
 
 void mwi_coroutine_pool_fini(struct mwi_coroutine_pool *pool)
 {
-    while (pool->idle != NULL) {
-        struct mwi_coroutine *coroutine = pool->idle;
-        pool->idle = coroutine->next;
-        destroy_coroutine(coroutine);
+    assert(pool->taken_count == 0);
+    while (pool->arenas != NULL) {
+        struct mwi_coroutine_arena *arena = pool->arenas;
+        pool->arenas = arena->next;
+        destroy_arena(pool, arena);
     }
+    *pool = (struct mwi_coroutine_pool){.stack_bytes = pool->stack_bytes};
 }
 
 /* The bottom frame of every stack. It is never left: between two functions it is suspended. */
@@ -167,7 +246,7 @@ static UNCHECKED void enter_stack(struct mwi_coroutine *coroutine)
 {
     ucontext_t entry;
     getcontext(&entry);
-    entry.uc_stack.ss_sp = stack_bottom(coroutine);
+    entry.uc_stack.ss_sp = coroutine->bottom;
     entry.uc_stack.ss_size = stack_bytes(coroutine);
     entry.uc_link = NULL;
     uint64_t address = (uintptr_t)coroutine; /* makecontext passes on numbers of type int only */
@@ -177,10 +256,19 @@ static UNCHECKED void enter_stack(struct mwi_coroutine *coroutine)
     setcontext(&entry);
 }
 
+static bool has_marks(const struct mwi_coroutine *coroutine)
+{
+    size_t i = 0;
+    while (i < MARKS_COUNT && coroutine->marks[i] == MARK)
+        i++;
+    return i == MARKS_COUNT;
+}
+
 bool mwi_coroutine_resume(struct mwi_coroutine *coroutine)
 {
+    assert(has_marks(coroutine)); /* else the stack above it has overflowed */
     coroutine->has_begun = true;
-    START_SWITCH(&coroutine->outside_fake, stack_bottom(coroutine), stack_bytes(coroutine));
+    START_SWITCH(&coroutine->outside_fake, coroutine->bottom, stack_bytes(coroutine));
     if (_setjmp(coroutine->outside) == 0) {
         if (coroutine->is_entered)
             _longjmp(coroutine->inside, 1);

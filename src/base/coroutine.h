@@ -11,11 +11,13 @@
 
 struct mwi_coroutine;
 
-/* The coroutines that are free to be used again, and the size of a new one's stack. All zero but
- * for stack_bytes at the start. */
+/* All coroutines, those that are free to be used again, and the size of a stack. All zero but for
+ * stack_bytes at the start, which then stays as it is. */
 struct mwi_coroutine_pool {
     struct mwi_coroutine *idle;
     size_t stack_bytes;
+    struct mwi_coroutine_arena *arenas; /* the newest first */
+    size_t stacks_count, taken_count;
 };
 
 /* A coroutine that will run `run(context)` from the first resume on; the caller must put it back.
@@ -26,7 +28,7 @@ struct mwi_coroutine *mwi_coroutine_take(struct mwi_coroutine_pool *pool,
 /* Puts a coroutine back that was never resumed, or whose function has returned. */
 void mwi_coroutine_put(struct mwi_coroutine_pool *pool, struct mwi_coroutine *coroutine);
 
-/* Frees the coroutines that were put back. */
+/* Frees the coroutines, which must all have been put back. */
 void mwi_coroutine_pool_fini(struct mwi_coroutine_pool *pool);
 
 /* Runs the coroutine on until it yields (true) or its function has returned (false). To be called

@@ -6,7 +6,11 @@
 #include "base/coroutine.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "mwt_run.h"
 
@@ -149,12 +153,80 @@ static void test_too_large(void)
     mwi_coroutine_pool_fini(&pool);
 }
 
+#define MANY 70000
+
+static void add_one(void *context)
+{
+    struct counter *counter = context;
+    counter->count++;
+    mwi_coroutine_yield(counter->coroutine);
+}
+
+/* There may be more stacks than a process may have mappings. */
+static void test_many(void)
+{
+    struct mwi_coroutine_pool pool = {.stack_bytes = 16384};
+    struct counter *counters = calloc(MANY, sizeof *counters);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(counters);
+
+    int sum = 0;
+    for (int i = 0; i < MANY; i++) {
+        counters[i].coroutine = mwi_coroutine_take(&pool, add_one, &counters[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(counters[i].coroutine);
+        sum += mwi_coroutine_resume(counters[i].coroutine);
+    }
+    for (int i = 0; i < MANY; i++) {
+        sum += counters[i].count + mwi_coroutine_resume(counters[i].coroutine);
+        mwi_coroutine_put(&pool, counters[i].coroutine);
+    }
+
+    CU_ASSERT_EQUAL(sum, 2 * MANY);
+    mwi_coroutine_pool_fini(&pool);
+    free(counters);
+}
+
+/* Does in a child process what an overflow of a stack does where no guard page stops it: it writes
+ * to the end of the place below. Then the coroutine there is resumed. */
+static void overflow(struct mwi_coroutine *below)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t end = ((uintptr_t)below + page - 1) / page * page;
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+    fclose(stderr);
+    memset((void *)(end - 64), 1, 64);
+    mwi_coroutine_resume(below);
+}
+
+/* No function runs whose coroutine was overwritten. */
+static void test_overflow(void)
+{
+    struct mwi_coroutine_pool pool = {.stack_bytes = STACK_BYTES};
+    struct counter first = {0}, below = {0}, above = {0};
+    start(&pool, &first);
+    start(&pool, &below);
+    start(&pool, &above);
+
+    pid_t child = fork();
+    if (child == 0) {
+        overflow(below.coroutine);
+        _exit(0);
+    }
+    int status = 0;
+    CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
+
+    CU_ASSERT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+    mwi_coroutine_put(&pool, first.coroutine);
+    mwi_coroutine_put(&pool, below.coroutine);
+    mwi_coroutine_put(&pool, above.coroutine);
+    mwi_coroutine_pool_fini(&pool);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"turns", test_turns}, {"reuse", test_reuse},   {"never resumed", test_never_resumed},
-        {"stack", test_stack}, {"nested", test_nested}, {"too large", test_too_large},
-        CU_TEST_INFO_NULL,
+        {"turns", test_turns}, {"reuse", test_reuse},       {"never resumed", test_never_resumed},
+        {"stack", test_stack}, {"nested", test_nested},     {"too large", test_too_large},
+        {"many", test_many},   {"overflow", test_overflow}, CU_TEST_INFO_NULL,
     };
     return mwt_run("coroutine", tests);
 }
