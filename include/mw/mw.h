@@ -304,7 +304,8 @@ MW_API mw_task_id mw_master_last_task(const mw_master *master);
 /* Cancels a task. A waiting task is forgotten. A running task runs to its end, but its result is
  * thrown away. After MW_OK the master never hands out anything for the task. Errors, with a
  * sentence in mw_master_error and without effect on the exit status: MW_ESTATE if there is no such
- * task, or it has ended already and was or will be handed out. */
+ * task, or it has ended already and was or will be handed out; MW_ENOMEM, after which the task is
+ * as it was. */
 MW_API mw_error mw_master_cancel(mw_master *master, mw_task_id task);
 
 /* A string made as printf makes it, borrowed until the next mw_master_format on this master. Never

@@ -83,6 +83,8 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
             break;
         before = group;
     }
+    if (engine->tasks.has_failed)
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
     if (before.chosen.count > 0)
         mwi_load_add(&slave->load, &before.chosen, engine->now_ns);
     return before.chosen.count;

@@ -14,6 +14,7 @@
 #include "engine/lifecycle.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/outgoing.h"
@@ -105,14 +106,15 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
 {
     struct mwi_list *list = &slave->ordered;
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
-        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
         next = link->next;
         const char *verdict = verdict_of(engine, slave, task, false, NULL);
         if (verdict != NULL)
             give_up_task(engine, task, verdict);
     }
     while (!mwi_list_is_empty(list))
-        requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, link), reason);
+        requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, item.link),
+                reason);
 }
 
 /* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task
@@ -137,6 +139,10 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
                                  bool is_loss, const char *reason, const char *fate)
 {
     struct mwi_list *list = &slave->copies;
+    if (!mwi_copies_take_all_out(&engine->copies, &engine->tasks, slave)) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
+    }
     is_loss = is_loss && slave->has_started;
     /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
      * its result unsent. The one that brought the slave down shows when each is sent alone. */
@@ -294,14 +300,10 @@ static void place_task(struct mwi_master_engine *engine, struct mwi_task_entry *
     }
 }
 
-mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
-                              const struct mwi_lifecycle_task *submission, uint64_t *id)
+/* Enters a task that has an entry of its own. Takes payload.data, which is malloc'd. */
+static mw_error submit_entry(struct mwi_master_engine *engine,
+                             const struct mwi_lifecycle_task *submission)
 {
-    const size_t *counts = engine->tasks.counts;
-    if (mwi_tasks_waiting_count(&engine->tasks) + counts[MWI_TASK_ORDERED] +
-            counts[MWI_TASK_RUNNING] ==
-        0)
-        engine->ended_count = 0;
     struct mwi_task_entry *task = mwi_tasks_add(&engine->tasks, &submission->policy);
     if (task == NULL)
         return MW_ENOMEM;
@@ -314,14 +316,87 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
     task->data = submission->payload.data;
     task->size = submission->payload.size;
     task->is_bytes = submission->payload.is_bytes;
-    *id = task->id;
     place_task(engine, task);
     return MW_OK;
 }
 
-mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
+/* Enters it with a copy of its arguments, which are borrowed. */
+static mw_error submit_copy(struct mwi_master_engine *engine,
+                            const struct mwi_lifecycle_task *submission)
+{
+    struct mwi_lifecycle_task own = *submission;
+    size_t size = submission->payload.size;
+    own.payload.data = malloc(size == 0 ? 1 : size);
+    if (own.payload.data == NULL)
+        return MW_ENOMEM;
+    if (size > 0)
+        memcpy(own.payload.data, submission->payload.data, size);
+    mw_error error = submit_entry(engine, &own);
+    if (error != MW_OK)
+        free(own.payload.data);
+    return error;
+}
+
+/* Enters an ordinary task. */
+static mw_error append(struct mwi_master_engine *engine,
+                       const struct mwi_lifecycle_task *submission)
+{
+    const struct mwi_payload *payload = &submission->payload;
+    const struct mwi_batch_task task = {
+        .tag = submission->tag, .algorithm = submission->algorithm, .is_bytes = payload->is_bytes};
+    if (!mwi_tasks_append(&engine->tasks, &submission->policy, &task, payload->data, payload->size))
+        return MW_ENOMEM;
+    engine->tasks.batches.open->is_usual = submission->is_usual;
+    if (!submission->is_borrowed)
+        free(payload->data);
+    return MW_OK;
+}
+
+mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
+                              const struct mwi_lifecycle_task *submission, uint64_t *id)
+{
+    const size_t *counts = engine->tasks.counts;
+    if (mwi_tasks_waiting_count(&engine->tasks) + counts[MWI_TASK_ORDERED] +
+            counts[MWI_TASK_RUNNING] ==
+        0)
+        engine->ended_count = 0;
+    mw_error error;
+    if (submission->tag_bytes == NULL &&
+        mwi_tasks_is_ordinary(&submission->policy, submission->payload.size))
+        error = append(engine, submission);
+    else if (submission->is_borrowed)
+        error = submit_copy(engine, submission);
+    else
+        error = submit_entry(engine, submission);
+    if (error == MW_OK)
+        *id = engine->tasks.last_id;
+    return error;
+}
+
+/* The entry of a task that has not ended; one of a batch is taken out. NULL if there is none, or
+ * out of memory. */
+static struct mwi_task_entry *find_task(struct mwi_master_engine *engine, uint64_t id)
 {
     struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, id);
+    uint32_t place;
+    if (task != NULL)
+        return task;
+    struct mwi_batch_entry *batch = mwi_batches_find(&engine->tasks.batches, id, &place);
+    if (batch == NULL || batch->tasks[place].is_gone)
+        return NULL;
+    if (place >= batch->next)
+        return mwi_tasks_take_out(&engine->tasks, batch, place);
+    struct mwi_copy *copy = mwi_copies_find_in_batch(&engine->copies, &engine->tasks, batch, place);
+    return copy == NULL ? NULL : copy->task;
+}
+
+mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
+{
+    struct mwi_task_entry *task = find_task(engine, id);
+    if (engine->tasks.has_failed) {
+        engine->tasks.has_failed = false;
+        return MW_ENOMEM;
+    }
     if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
         return MW_ESTATE;
     bool is_ordered = task->state == MWI_TASK_ORDERED;

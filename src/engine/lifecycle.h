@@ -43,12 +43,15 @@ struct mwi_lifecycle_task {
     uint16_t algorithm;
     struct mwi_task_policy policy;
     int64_t tag;
-    struct mwi_tag *tag_bytes;  /* malloc'd, in place of tag; NULL: none */
-    struct mwi_payload payload; /* data malloc'd */
+    struct mwi_tag *tag_bytes; /* malloc'd, in place of tag; NULL: none */
+    struct mwi_payload payload;
+    bool
+        is_borrowed; /* the payload's data is copied; else it is malloc'd, and goes with the task */
+    bool is_usual;   /* the next one of this policy may be entered by mwi_tasks_append_alike */
 };
 
-/* Enters a task; takes the payload's data and the tag's bytes. *id is its number. A task may be
- * unrunnable at once. MW_ENOMEM, and then data and bytes stay the caller's.
+/* Enters a task; takes the tag's bytes, and the payload's data unless it is borrowed. *id is its
+ * number. A task may be unrunnable at once. MW_ENOMEM, and then data and bytes stay the caller's.
  *
  * This function and those below may leave effects, which must be carried out before the next
  * step. */
@@ -56,7 +59,7 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
                               const struct mwi_lifecycle_task *submission, uint64_t *id);
 
 /* Cancels a task: after MW_OK nothing is ever handed out for it. MW_ESTATE: the task has ended or
- * is unrunnable, or there is no such task. */
+ * is unrunnable, or there is no such task. MW_ENOMEM, with nothing changed. */
 mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id);
 
 /* How many tasks wait, of one algorithm or (MWI_TARGET_GENERAL) of all. */

@@ -96,7 +96,7 @@ struct taking {
 static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                       struct taking *taking, struct mwi_message_item *item)
 {
-    struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, item->id);
+    struct mwi_copy *copy = mwi_copies_find(&engine->copies, &engine->tasks, slave, item->id);
     if (copy == NULL) {
         taking->why = "it sent a result of a task that it does not have";
         return false;

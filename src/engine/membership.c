@@ -269,9 +269,9 @@ static void tell_of_silence(struct mwi_master_engine *engine, struct mwi_slave_e
         slave->next_silence_ns = engine->config.client_timeout_ns;
     if (silent_ns < slave->next_silence_ns)
         return;
-    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_SILENT, .task = oldest->task->id,
-                       .algorithm = mwi_outgoing_algorithm_name(engine, oldest->task),
-                       .count = (uint64_t)(silent_ns / MWI_NS_PER_S));
+    const char *algorithm = engine->config.algorithms[mwi_copies_algorithm(oldest)].name;
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_SILENT, .task = mwi_copies_id(oldest),
+                       .algorithm = algorithm, .count = (uint64_t)(silent_ns / MWI_NS_PER_S));
     while (slave->next_silence_ns <= silent_ns)
         slave->next_silence_ns =
             slave->next_silence_ns < INT64_MAX / 2 ? 2 * slave->next_silence_ns : INT64_MAX;
@@ -325,7 +325,7 @@ static void begin_limit(struct mwi_master_engine *engine, struct mwi_slave_entry
 void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                uint64_t id)
 {
-    const struct mwi_copy *copy = mwi_copies_find(&engine->tasks, slave, id);
+    const struct mwi_copy *copy = mwi_copies_find(&engine->copies, &engine->tasks, slave, id);
     bool is_timed =
         copy != NULL && !slave->has_begun && mwi_master_state_limit_ns(engine, copy->task) > 0;
     if (!is_timed && (copy == NULL || slave->has_started)) {

@@ -90,7 +90,11 @@ bool mwi_misfits_sort_next(struct mwi_master_engine *engine)
 {
     struct mwi_slave_entry *largest = mwi_slaves_largest_unfit(&engine->slaves);
     struct mwi_task_entry *task = mwi_tasks_first_waiting(&engine->tasks);
-    assert(largest != NULL && task != NULL);
+    assert(largest != NULL);
+    if (task == NULL) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return false;
+    }
     if (!mwi_fit_is_met(task, largest))
         return spend_move(engine) && set_aside(engine, task);
     mwi_slaves_set_unfit(&engine->slaves, largest, false);

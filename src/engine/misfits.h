@@ -23,7 +23,7 @@ bool mwi_misfits_sort_next(struct mwi_master_engine *engine);
 /* Whether mwi_misfits_sort_next has something to do. */
 static inline bool mwi_misfits_can_sort(const struct mwi_master_engine *engine)
 {
-    return engine->slaves.unfit.count > 0 && mwi_tasks_first_waiting(&engine->tasks) != NULL;
+    return engine->slaves.unfit.count > 0 && mwi_tasks_has_pool(&engine->tasks);
 }
 
 /* Fails tasks that were set aside and that no slave will take. Call it at the end of a step if

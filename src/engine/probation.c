@@ -190,7 +190,7 @@ void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry
 static bool is_task_to_blame(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
     const struct mwi_losses *losses = &engine->tasks.losses;
-    uint64_t task = mwi_copies_first(slave)->task->id;
+    uint64_t task = mwi_copies_id(mwi_copies_first(slave));
     struct mwi_host_entry *host = mwi_losses_host(losses, task, 0);
     if (host == NULL || !(slave->is_proven || mwi_losses_was_proven(losses, task)))
         return false;

@@ -126,7 +126,7 @@ static mw_slave_stats slave_now(const struct mwi_slaves *slaves,
                             .done = slave->done_count,
                             .failed = slave->failed_count,
                             .tasks_count = slave->load.tasks_count,
-                            .task = oldest == NULL ? 0 : oldest->task->id,
+                            .task = oldest == NULL ? 0 : mwi_copies_id(oldest),
                             .task_s =
                                 oldest == NULL ? 0 : mwi_time_to_seconds(now_ns - oldest->sent_ns),
                             .busy_s = mwi_time_to_seconds(busy_ns),

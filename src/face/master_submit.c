@@ -131,63 +131,86 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
 }
 
 /* Records of tasks have the time of each call, not that of the last turn. */
+static bool wants_times(const mw_master *master)
+{
+    return mwi_effects_wants(&master->engine.effects, MWI_AUDIT_TASK_ENDED);
+}
+
 static void tell_time(mw_master *master)
 {
-    if (mwi_effects_wants(&master->engine.effects, MWI_AUDIT_TASK_ENDED))
+    if (wants_times(master))
         mwi_master_state_set_time(&master->engine, mwi_loop_now(master->loop));
 }
 
-/* Enters a task that check_task has let pass. Takes `data` on success. */
-static mw_error enter_task(mw_master *master, const mw_task *task, void *data, size_t size,
-                           bool is_bytes)
+/* Enters a task that check_task has let pass; see mwi_lifecycle_submit for the payload. */
+static mw_error enter_task(mw_master *master, const mw_task *task,
+                           const struct mwi_payload *payload, bool is_borrowed)
 {
-    struct mwi_lifecycle_task submission = {.tag = task->tag, .payload = {data, size, is_bytes}};
+    struct mwi_lifecycle_task submission = {.algorithm = master->last_algorithm,
+                                            .tag = task->tag,
+                                            .payload = *payload,
+                                            .is_borrowed = is_borrowed,
+                                            .is_usual =
+                                                task->policy == NULL && !wants_times(master)};
     mw_error error = make_policy(master, task->policy, &submission.policy);
     if (error == MW_OK)
         error = copy_tag(master, task, &submission.tag_bytes);
     if (error != MW_OK)
         return error;
-    submission.algorithm = master->last_algorithm;
     tell_time(master);
     error = mwi_lifecycle_submit(&master->engine, &submission, &master->last_task);
     mwi_master_carry_out(master);
     if (error == MW_OK)
         return MW_OK;
     free(submission.tag_bytes);
-    return mwi_master_fail(master, error, "out of memory for another task");
+    return mwi_master_fail(master, error, "out of memory for a task of %zu bytes", payload->size);
+}
+
+static mw_error submit(mw_master *master, const mw_task *task, const struct mwi_payload *payload,
+                       bool is_borrowed)
+{
+    mw_error error = check_task(master, task, payload->size);
+    if (error == MW_OK)
+        error = enter_task(master, task, payload, is_borrowed);
+    return error == MW_OK ? MW_OK : refuse(master, task, error);
 }
 
 /* Takes `data`, which is malloc'd, also on an error. */
 static mw_error submit_taking(mw_master *master, const mw_task *task, void *data, size_t size,
                               bool is_bytes)
 {
-    mw_error error = check_task(master, task, size);
-    if (error == MW_OK)
-        error = enter_task(master, task, data, size, is_bytes);
-    if (error == MW_OK)
-        return MW_OK;
-    free(data);
-    return refuse(master, task, error);
+    mw_error error = submit(master, task, &(struct mwi_payload){data, size, is_bytes}, false);
+    if (error != MW_OK)
+        free(data);
+    return error;
+}
+
+/* Whether the task is of the algorithm of the last one, has the usual policy, and no tag of
+ * bytes. */
+static bool is_plain(const mw_master *master, const mw_task *task)
+{
+    return task->policy == NULL && task->tag_size == 0 && task->algorithm != NULL &&
+           task->algorithm == master->engine.config.algorithms[master->last_algorithm].name;
 }
 
 static mw_error submit_copy(mw_master *master, const mw_task *task, const void *data, size_t size,
                             bool is_bytes)
 {
-    mw_error error = check_task(master, task, size);
-    if (error != MW_OK)
-        return refuse(master, task, error);
-    unsigned char *copy = malloc(size == 0 ? 1 : size);
-    if (copy == NULL)
-        return refuse(
-            master, task,
-            mwi_master_fail(master, MW_ENOMEM, "out of memory for a task of %zu bytes", size));
-    if (size > 0)
-        memcpy(copy, data, size);
-    error = enter_task(master, task, copy, size, is_bytes);
-    if (error == MW_OK)
+    /* The engine reads the bytes, and copies them. */
+    union {
+        const void *from;
+        unsigned char *to;
+    } bytes = {.from = data};
+    if (is_plain(master, task) &&
+        mwi_tasks_append_alike(&master->engine.tasks,
+                               &(struct mwi_batch_task){.tag = task->tag,
+                                                        .algorithm = master->last_algorithm,
+                                                        .is_bytes = is_bytes},
+                               data, size)) {
+        master->last_task = master->engine.tasks.last_id;
         return MW_OK;
-    free(copy);
-    return refuse(master, task, error);
+    }
+    return submit(master, task, &(struct mwi_payload){bytes.to, size, is_bytes}, true);
 }
 
 /* Submits the values in the scratch buffer. Small ones are copied, so that the buffer keeps its

@@ -3,9 +3,11 @@
  * The store of copies. dispatch adds one for each task that it sends; lifecycle removes it when the
  * result comes or the slave is lost.
  *
- * Invariant: a copy is in its slave's list and in its task's chain, or it is free. A slave mostly
- * returns its tasks in the order in which it got them, so the first copy is looked at first; else
- * the index of tasks finds the task, whose chain is short.
+ * Invariant: a copy is in its slave's list and in the chain of its task or batch, or it is free. A
+ * slave mostly returns its tasks in the order in which it got them, so the first copy is looked at
+ * first; else the chain of the task's entry or batch is searched, which is short.
+ *
+ * A task of a range gets a copy of its own, and an entry, when something befalls it.
  *
  * A second copy of a slow task is another mwi_copies_add; the task then ends with the first result
  * (see lifecycle.c), and the other copy stays until its slave returns it.
@@ -50,36 +52,159 @@ static bool add_chunk(struct mwi_copies *copies)
     return true;
 }
 
-struct mwi_copy *mwi_copies_add(struct mwi_copies *copies, struct mwi_task_entry *task,
-                                struct mwi_slave_entry *slave, int64_t now_ns)
+/* The chain of the copies of a task or of the ranges of a batch. */
+static struct mwi_copy **chain_of(const struct mwi_copy *copy)
 {
-    assert(task->state == MWI_TASK_RUNNING);
-    if (copies->free == NULL && !add_chunk(copies))
-        return NULL;
-    struct mwi_copy *copy = copies->free;
-    copies->free = copy->next_of_task;
-    copies->count++;
-    copy->task = task;
-    copy->slave = slave;
-    copy->next_of_task = task->copies;
-    copy->sent_ns = now_ns;
-    task->copies = copy;
-    mwi_list_append(&slave->copies, &copy->link);
-    return copy;
+    return copy->task != NULL ? &copy->task->copies : &copy->batch->copies;
 }
 
-void mwi_copies_remove(struct mwi_copies *copies, struct mwi_copy *copy)
+static void enter_chain(struct mwi_copy *copy)
 {
-    struct mwi_copy **place = &copy->task->copies;
+    struct mwi_copy **chain = chain_of(copy);
+    copy->next_of_task = *chain;
+    *chain = copy;
+}
+
+static void leave_chain(struct mwi_copy *copy)
+{
+    struct mwi_copy **place = chain_of(copy);
     while (*place != copy) {
         assert(*place != NULL);
         place = &(*place)->next_of_task;
     }
     *place = copy->next_of_task;
+}
+
+/* A copy in no list and no chain; NULL out of memory. */
+static struct mwi_copy *make_copy(struct mwi_copies *copies, struct mwi_slave_entry *slave,
+                                  int64_t sent_ns)
+{
+    if (copies->free == NULL && !add_chunk(copies))
+        return NULL;
+    struct mwi_copy *copy = copies->free;
+    copies->free = copy->next_of_task;
+    copies->count++;
+    copy->task = NULL;
+    copy->batch = NULL;
+    copy->slave = slave;
+    copy->sent_ns = sent_ns;
+    return copy;
+}
+
+struct mwi_copy *mwi_copies_add(struct mwi_copies *copies, struct mwi_task_entry *task,
+                                struct mwi_slave_entry *slave, int64_t now_ns)
+{
+    assert(task->state == MWI_TASK_RUNNING);
+    struct mwi_copy *copy = make_copy(copies, slave, now_ns);
+    if (copy == NULL)
+        return NULL;
+    copy->task = task;
+    enter_chain(copy);
+    mwi_list_append(&slave->copies, &copy->link);
+    return copy;
+}
+
+static void set_range(struct mwi_copy *range, struct mwi_batch_entry *batch, uint32_t from,
+                      uint32_t count)
+{
+    range->batch = batch;
+    range->from = from;
+    range->count = count;
+    enter_chain(range);
+}
+
+struct mwi_copy *mwi_copies_add_range(struct mwi_copies *copies, struct mwi_batch_entry *batch,
+                                      uint32_t from, uint32_t count, struct mwi_slave_entry *slave,
+                                      int64_t now_ns)
+{
+    assert(count > 0 && from + count <= batch->count);
+    struct mwi_copy *range = make_copy(copies, slave, now_ns);
+    if (range == NULL)
+        return NULL;
+    set_range(range, batch, from, count);
+    mwi_list_append(&slave->copies, &range->link);
+    return range;
+}
+
+static void free_copy(struct mwi_copies *copies, struct mwi_copy *copy)
+{
     mwi_list_remove(&copy->link);
     assert(copies->count > 0);
     copies->count--;
     put_free(copies, copy);
+}
+
+void mwi_copies_remove(struct mwi_copies *copies, struct mwi_copy *copy)
+{
+    leave_chain(copy);
+    free_copy(copies, copy);
+}
+
+void mwi_copies_shorten(struct mwi_copies *copies, struct mwi_copy *range, uint32_t count)
+{
+    assert(range->task == NULL && count <= range->count);
+    range->from += count;
+    range->count -= count;
+    if (range->count == 0)
+        mwi_copies_remove(copies, range);
+}
+
+/* Reserves `count` copies; false out of memory. */
+static bool reserve(struct mwi_copies *copies, size_t count)
+{
+    struct mwi_copy *copy = copies->free;
+    for (; count > 0 && copy != NULL; count--)
+        copy = copy->next_of_task;
+    return count == 0 || add_chunk(copies);
+}
+
+struct mwi_copy *mwi_copies_take_out(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                                     struct mwi_copy *range, uint32_t place)
+{
+    struct mwi_batch_entry *batch = range->batch;
+    uint32_t before = place - range->from, behind = range->count - before - 1;
+    assert(range->task == NULL && place >= range->from && before < range->count);
+    if (!reserve(copies, 2)) {
+        tasks->has_failed = true;
+        return NULL;
+    }
+    leave_chain(range);
+    struct mwi_task_entry *task = mwi_tasks_take_out(tasks, batch, place);
+    if (task == NULL) {
+        enter_chain(range);
+        return NULL;
+    }
+    task->sid = range->slave->sid;
+    struct mwi_copy *copy = make_copy(copies, range->slave, range->sent_ns);
+    copy->task = task;
+    enter_chain(copy);
+    mwi_list_insert(range->link.next, &copy->link);
+    if (behind > 0) {
+        struct mwi_copy *rest = make_copy(copies, range->slave, range->sent_ns);
+        set_range(rest, batch, place + 1, behind);
+        mwi_list_insert(copy->link.next, &rest->link);
+    }
+    if (before > 0)
+        set_range(range, batch, range->from, before);
+    else
+        free_copy(copies, range);
+    return copy;
+}
+
+bool mwi_copies_take_all_out(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                             struct mwi_slave_entry *slave)
+{
+    struct mwi_list *list = &slave->copies;
+    for (struct mwi_list *link = list->next; link != list; link = link->next) {
+        struct mwi_copy *copy = mwi_copies_of_link(link);
+        if (copy->task != NULL)
+            continue;
+        copy = mwi_copies_take_out(copies, tasks, copy, copy->from);
+        if (copy == NULL)
+            return false;
+        link = &copy->link;
+    }
+    return true;
 }
 
 struct mwi_copy *mwi_copies_first(const struct mwi_slave_entry *slave)
@@ -87,15 +212,38 @@ struct mwi_copy *mwi_copies_first(const struct mwi_slave_entry *slave)
     return mwi_list_is_empty(&slave->copies) ? NULL : mwi_copies_of_link(slave->copies.next);
 }
 
-struct mwi_copy *mwi_copies_find(const struct mwi_tasks *tasks, const struct mwi_slave_entry *slave,
-                                 uint64_t id)
+struct mwi_copy *mwi_copies_find_in_batch(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                                          struct mwi_batch_entry *batch, uint32_t place)
+{
+    struct mwi_copy *range = batch->copies;
+    while (range != NULL && (place < range->from || place >= range->from + range->count))
+        range = range->next_of_task;
+    return range == NULL ? NULL : mwi_copies_take_out(copies, tasks, range, place);
+}
+
+/* The copy of a task of a batch that the slave has. */
+static struct mwi_copy *find_in_ranges(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                                       const struct mwi_slave_entry *slave, uint64_t id)
+{
+    uint32_t place;
+    struct mwi_batch_entry *batch = mwi_batches_find(&tasks->batches, id, &place);
+    struct mwi_copy *range = batch == NULL ? NULL : batch->copies;
+    while (range != NULL &&
+           (range->slave != slave || place < range->from || place >= range->from + range->count))
+        range = range->next_of_task;
+    return range == NULL ? NULL : mwi_copies_take_out(copies, tasks, range, place);
+}
+
+struct mwi_copy *mwi_copies_find(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                                 const struct mwi_slave_entry *slave, uint64_t id)
 {
     struct mwi_copy *first = mwi_copies_first(slave);
-    if (first == NULL || first->task->id == id)
+    if (first == NULL || (first->task != NULL && first->task->id == id))
         return first;
     const struct mwi_task_entry *task = mwi_tasks_find(tasks, id);
-    bool is_at_slaves =
-        task != NULL && (task->state == MWI_TASK_RUNNING || task->state == MWI_TASK_CANCELLED);
+    if (task == NULL)
+        return find_in_ranges(copies, tasks, slave, id);
+    bool is_at_slaves = task->state == MWI_TASK_RUNNING || task->state == MWI_TASK_CANCELLED;
     struct mwi_copy *copy = is_at_slaves ? task->copies : NULL;
     while (copy != NULL && copy->slave != slave)
         copy = copy->next_of_task;

@@ -47,6 +47,12 @@ void mwi_policies_fini(struct mwi_policies *policies);
 bool mwi_policies_take(struct mwi_policies *policies, struct mwi_pool *pool,
                        const struct mwi_task_policy *policy, uint32_t *number);
 
+/* The policy of a number that has users gets one more. */
+static inline void mwi_policies_share(struct mwi_policies *policies, uint32_t number)
+{
+    policies->entries[number].users_count++;
+}
+
 /* The policy has one user fewer; without users its number is free for another. */
 void mwi_policies_put(struct mwi_policies *policies, struct mwi_pool *pool, uint32_t number);
 

@@ -15,6 +15,13 @@
 #include "base/list.h"
 #include "base/map.h"
 
+/* The beginning of a task's entry and of a batch, by which they lie in the pool. */
+struct mwi_pool_item {
+    struct mwi_list link;
+    uint32_t policy; /* its number in policies.h */
+    bool is_batch;
+};
+
 /* Of one priority: its waiting tasks, and how often it was taken. */
 struct mwi_pool_level {
     struct mwi_heap_node node; /* first, so that the node is the level */

@@ -50,11 +50,11 @@
 #define UNDIVIDED_PART 4
 #define UNDIVIDED_AFTER_COUNT 1000
 
-static struct mwi_task_entry *candidate(const struct mwi_tasks *tasks,
+static struct mwi_task_entry *candidate(struct mwi_tasks *tasks,
                                         const struct mwi_slave_entry *slave)
 {
     if (!mwi_list_is_empty(&slave->ordered))
-        return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task_entry, link);
+        return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task_entry, item.link);
     if (slave->group == MWI_GROUP_ORDERED)
         return NULL;
     return mwi_tasks_next_for(tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
@@ -65,21 +65,21 @@ static bool must_go_alone(const struct mwi_tasks *tasks, const struct mwi_task_e
     return mwi_tasks_was_lost(task) || mwi_tasks_policy(tasks, task)->time_limit_ns > 0;
 }
 
-/* Adds the task to the group; NULL if it must not follow those that are in it. */
-static struct mwi_task_entry *add(struct mwi_load_group *chosen, struct mwi_task_entry *task,
-                                  int64_t task_ns, size_t bytes_max, bool is_alone)
+/* Adds a task of `size` bytes to the group; false if it must not follow those that are in it. */
+static bool add(struct mwi_load_group *chosen, size_t size, int64_t task_ns, size_t bytes_max,
+                bool is_alone)
 {
-    size_t bytes = chosen->bytes + task->size + MWI_MESSAGE_OVERHEAD_BYTES;
+    size_t bytes = chosen->bytes + size + MWI_MESSAGE_OVERHEAD_BYTES;
     if (chosen->count > 0 && (is_alone || bytes > bytes_max))
-        return NULL;
+        return false;
     chosen->count++;
     chosen->bytes = bytes;
     chosen->work_ns += task_ns;
     chosen->is_alone = is_alone;
-    return task;
+    return true;
 }
 
-static struct mwi_task_entry *next_of_fixed(const struct mwi_tasks *tasks,
+static struct mwi_task_entry *next_of_fixed(struct mwi_tasks *tasks,
                                             const struct mwi_slave_entry *slave,
                                             const struct mwi_schedule_limits *limits,
                                             struct mwi_schedule_group *group)
@@ -89,7 +89,8 @@ static struct mwi_task_entry *next_of_fixed(const struct mwi_tasks *tasks,
     struct mwi_task_entry *task = candidate(tasks, slave);
     if (task == NULL)
         return NULL;
-    return add(&group->chosen, task, 0, limits->group_bytes_max, must_go_alone(tasks, task));
+    bool is_alone = must_go_alone(tasks, task);
+    return add(&group->chosen, task->size, 0, limits->group_bytes_max, is_alone) ? task : NULL;
 }
 
 /* How long the slave is to be busy with the tasks that it has. */
@@ -162,9 +163,9 @@ static size_t share_of(const struct mwi_tasks *tasks, const struct mwi_load *loa
     return part - load->tasks_count;
 }
 
-/* Whether a task may be sent although the slave has others, or the group has. */
+/* Whether a task of `size` bytes may be sent although the slave has others, or the group has. */
 static bool may_follow(const struct mwi_load *load, const struct mwi_load_group *chosen,
-                       const struct mwi_task_entry *task, int64_t task_ns, size_t samples_count)
+                       size_t size, int64_t task_ns, size_t samples_count)
 {
     size_t tasks_count = load->tasks_count + chosen->count;
     int64_t total_ns = load->work_ns + chosen->work_ns + task_ns;
@@ -172,10 +173,10 @@ static bool may_follow(const struct mwi_load *load, const struct mwi_load_group 
         (tasks_count > LONG_TASKS_AHEAD_MAX || total_ns > 2 * long_ahead_ns(load)))
         return false;
     return tasks_count < samples_count / SAMPLES_PER_TASK_AHEAD &&
-           load->bytes + chosen->bytes + task->size <= ahead_bytes_max(tasks_count);
+           load->bytes + chosen->bytes + size <= ahead_bytes_max(tasks_count);
 }
 
-static struct mwi_task_entry *next_by_time(const struct mwi_tasks *tasks,
+static struct mwi_task_entry *next_by_time(struct mwi_tasks *tasks,
                                            const struct mwi_slave_entry *slave,
                                            const struct mwi_schedule_limits *limits,
                                            struct mwi_schedule_group *group)
@@ -195,13 +196,14 @@ static struct mwi_task_entry *next_by_time(const struct mwi_tasks *tasks,
         group->share = share_of(tasks, load, limits, task_ns);
     if (task->state != MWI_TASK_ORDERED && group->chosen.count >= group->share)
         return NULL;
-    if (!is_first && !may_follow(load, &group->chosen, task, task_ns,
+    if (!is_first && !may_follow(load, &group->chosen, task->size, task_ns,
                                  mwi_pace_samples(limits->pace, task->algorithm)))
         return NULL;
-    return add(&group->chosen, task, task_ns, limits->group_bytes_max, is_alone);
+    return add(&group->chosen, task->size, task_ns, limits->group_bytes_max, is_alone) ? task
+                                                                                       : NULL;
 }
 
-struct mwi_task_entry *mwi_schedule_next(const struct mwi_tasks *tasks,
+struct mwi_task_entry *mwi_schedule_next(struct mwi_tasks *tasks,
                                          const struct mwi_slave_entry *slave,
                                          const struct mwi_schedule_limits *limits,
                                          struct mwi_schedule_group *group)
@@ -211,4 +213,66 @@ struct mwi_task_entry *mwi_schedule_next(const struct mwi_tasks *tasks,
     assert(limits->task_group > 0 || limits->pace != NULL);
     return limits->task_group > 0 ? next_of_fixed(tasks, slave, limits, group)
                                   : next_by_time(tasks, slave, limits, group);
+}
+
+/* How many of the next tasks of the batch may follow each other in a group: those of one
+ * algorithm, up to a gap, but no more than `most`. */
+static uint32_t run_of(const struct mwi_batch_entry *batch, size_t most)
+{
+    const struct mwi_batch_task *first = &batch->tasks[batch->next];
+    uint32_t left = batch->count - batch->next, count = 1;
+    if (most < left)
+        left = (uint32_t)most;
+    while (count < left && first[count].algorithm == first->algorithm && !first[count].is_gone)
+        count++;
+    return count;
+}
+
+/* Adds as many of the next tasks of the batch as the bytes of a message, and by time (load) the
+ * work that the slave has ahead, let it have. */
+static uint32_t add_run(const struct mwi_load *load, const struct mwi_batch_entry *batch,
+                        uint32_t most, const struct mwi_schedule_limits *limits,
+                        struct mwi_load_group *chosen)
+{
+    uint16_t algorithm = batch->tasks[batch->next].algorithm;
+    int64_t task_ns = load == NULL ? 0 : mwi_pace_of(limits->pace, algorithm);
+    size_t samples = load == NULL ? 0 : mwi_pace_samples(limits->pace, algorithm);
+    uint32_t begin = mwi_batch_begin(batch, batch->next), count = 0;
+    for (; count < most; count++) {
+        uint32_t size = batch->tasks[batch->next + count].end - begin;
+        bool is_first = load == NULL || load->tasks_count + chosen->count == 0;
+        if ((!is_first && !may_follow(load, chosen, size, task_ns, samples)) ||
+            !add(chosen, size, task_ns, limits->group_bytes_max, false))
+            break;
+        begin += size;
+    }
+    return count;
+}
+
+bool mwi_schedule_takes_batch(const struct mwi_schedule_limits *limits,
+                              const struct mwi_batch_entry *batch)
+{
+    return limits->task_group > 0 ||
+           mwi_pace_of(limits->pace, batch->tasks[batch->next].algorithm) != 0;
+}
+
+uint32_t mwi_schedule_next_of_batch(const struct mwi_tasks *tasks,
+                                    const struct mwi_batch_entry *batch,
+                                    const struct mwi_slave_entry *slave,
+                                    const struct mwi_schedule_limits *limits,
+                                    struct mwi_schedule_group *group)
+{
+    const struct mwi_load *load = &slave->load;
+    bool is_by_time = limits->task_group == 0;
+    assert(!group->chosen.is_alone && mwi_schedule_takes_batch(limits, batch));
+    if (!is_by_time && slave->state != MWI_SLAVE_IDLE)
+        return 0;
+    if (is_by_time && group->chosen.count == 0)
+        group->share = share_of(tasks, load, limits,
+                                mwi_pace_of(limits->pace, batch->tasks[batch->next].algorithm));
+    size_t most = is_by_time ? group->share : limits->task_group;
+    if (group->chosen.count >= most)
+        return 0;
+    return add_run(is_by_time ? load : NULL, batch, run_of(batch, most - group->chosen.count),
+                   limits, &group->chosen);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decides which tasks a slave gets next and how many. A pure function of the stores and of the
- * slave's load: it changes nothing. dispatch asks it for one task after the other and moves each to
- * the slave.
+ * Decides which tasks a slave gets next and how many. It changes nothing in the stores, but that a
+ * task may be taken out of its batch. dispatch asks it for one task or for several of a batch after
+ * the other, and moves them to the slave.
  */
 #ifndef MWI_SCHEDULE_H
 #define MWI_SCHEDULE_H
@@ -45,10 +45,21 @@ struct mwi_schedule_group {
  * alone by time: the first task of an algorithm, since nobody knows how long it takes; and a task
  * that may not run twice, since nobody would know whether it was begun when its slave is lost with
  * several. */
-struct mwi_task_entry *mwi_schedule_next(const struct mwi_tasks *tasks,
+struct mwi_task_entry *mwi_schedule_next(struct mwi_tasks *tasks,
                                          const struct mwi_slave_entry *slave,
                                          const struct mwi_schedule_limits *limits,
                                          struct mwi_schedule_group *group);
+
+/* The same for tasks of the batch that is next in the pool: returns how many of its next tasks go
+ * into the group, and adds them. Only if mwi_schedule_takes_batch; else its next task must be taken
+ * out, since nobody knows how long it takes. */
+uint32_t mwi_schedule_next_of_batch(const struct mwi_tasks *tasks,
+                                    const struct mwi_batch_entry *batch,
+                                    const struct mwi_slave_entry *slave,
+                                    const struct mwi_schedule_limits *limits,
+                                    struct mwi_schedule_group *group);
+bool mwi_schedule_takes_batch(const struct mwi_schedule_limits *limits,
+                              const struct mwi_batch_entry *batch);
 
 /* By time: whether a slave that has tasks should be sent more, if there are more. */
 bool mwi_schedule_has_room(const struct mwi_load *load);

@@ -15,14 +15,19 @@ struct mwi_stats_traffic {
     uint64_t bytes_sent, bytes_received;
 };
 
-/* Adds a duration to a histogram. */
-static inline void mwi_stats_add_time(mw_times *times, uint64_t duration_ns)
+/* Adds a duration to a histogram, `count` times. */
+static inline void mwi_stats_add_times(mw_times *times, uint64_t duration_ns, uint64_t count)
 {
     uint64_t duration_us = duration_ns / 1000;
     unsigned bucket = duration_us == 0 ? 0 : 64 - (unsigned)__builtin_clzll(duration_us);
-    times->count++;
-    times->total_ns += duration_ns;
-    times->buckets[bucket < MW_TIMES_BUCKETS ? bucket : MW_TIMES_BUCKETS - 1]++;
+    times->count += count;
+    times->total_ns += duration_ns * count;
+    times->buckets[bucket < MW_TIMES_BUCKETS ? bucket : MW_TIMES_BUCKETS - 1] += count;
+}
+
+static inline void mwi_stats_add_time(mw_times *times, uint64_t duration_ns)
+{
+    mwi_stats_add_times(times, duration_ns, 1);
 }
 
 /* Counts a group of `count` > 0 tasks by its size. */

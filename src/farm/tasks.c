@@ -2,13 +2,14 @@
  *
  * The store of tasks. The rooms of the engine add tasks and move them; everybody else reads.
  *
- * Invariants: slots lie in chunks that never move, so that a task can be pointed to; a freed slot
- * is reused first. A task is in the index of ids from mwi_tasks_add until it is FREE. The counts
- * by state and by algorithm are kept by mwi_tasks_move alone. Each state has one place for a task:
- * see the union in struct mwi_task_entry.
+ * Invariants: a task is in a batch or has an entry, never both. Entries lie in chunks that never
+ * move, so that a task can be pointed to; a freed one is used again first. An entry is found by its
+ * id from mwi_tasks_add or mwi_tasks_take_out until it is FREE. The counts by state and by
+ * algorithm cover both kinds. mwi_tasks_move keeps them for entries; append, send and end_sent for
+ * batches; to be taken out changes none.
  *
- * A field that only few tasks need goes into a side table by id, as losses do: a task is 64 bytes,
- * and ten million of them wait.
+ * A field that only few tasks need goes into a side table by id, as losses do: ten million tasks
+ * wait.
  */
 #include "farm/tasks.h"
 
@@ -24,7 +25,7 @@
 
 static struct mwi_task_entry *task_of(struct mwi_list *link)
 {
-    return MWI_LIST_ENTRY(link, struct mwi_task_entry, link);
+    return MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
 }
 
 static void clear(struct mwi_tasks *tasks)
@@ -35,6 +36,7 @@ static void clear(struct mwi_tasks *tasks)
     mwi_pool_init(&tasks->pool);
     mwi_aside_init(&tasks->aside);
     mwi_policies_init(&tasks->policies);
+    mwi_map_init(&tasks->by_id);
 }
 
 bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
@@ -44,7 +46,7 @@ bool mwi_tasks_init(struct mwi_tasks *tasks, size_t algorithms_count)
     return tasks->by_algorithm != NULL;
 }
 
-static struct mwi_task_entry *slot_task(const struct mwi_tasks *tasks, size_t slot)
+static struct mwi_task_entry *entry_at(const struct mwi_tasks *tasks, size_t slot)
 {
     return &tasks->chunks[slot / CHUNK_TASKS][slot % CHUNK_TASKS];
 }
@@ -65,12 +67,13 @@ static void free_owned(struct mwi_task_entry *task)
 void mwi_tasks_fini(struct mwi_tasks *tasks)
 {
     for (size_t slot = 0; slot < tasks->slots_count; slot++)
-        free_owned(slot_task(tasks, slot));
+        free_owned(entry_at(tasks, slot));
     for (size_t i = 0; i < tasks->chunks_count; i++)
         free(tasks->chunks[i]);
     free(tasks->chunks);
     mwi_losses_fini(&tasks->losses);
-    mwi_task_index_fini(&tasks->index);
+    mwi_map_fini(&tasks->by_id);
+    mwi_batches_fini(&tasks->batches);
     mwi_policies_fini(&tasks->policies);
     mwi_pool_fini(&tasks->pool);
     mwi_aside_fini(&tasks->aside);
@@ -94,55 +97,58 @@ static bool add_chunk(struct mwi_tasks *tasks)
     return true;
 }
 
-/* Sets *slot to a slot without a task; false out of memory. */
-static bool take_slot(struct mwi_tasks *tasks, uint32_t *slot)
+/* An entry that is no task's; NULL out of memory. */
+static struct mwi_task_entry *take_entry(struct mwi_tasks *tasks)
 {
     if (!mwi_list_is_empty(&tasks->free)) {
         struct mwi_task_entry *task = task_of(tasks->free.next);
-        mwi_list_remove(&task->link);
-        *slot = task->slot;
-        return true;
+        mwi_list_remove(&task->item.link);
+        return task;
     }
-    if (tasks->slots_count == MWI_TASK_INDEX_NONE ||
-        (tasks->slots_count == tasks->chunks_count * CHUNK_TASKS && !add_chunk(tasks)))
-        return false;
-    *slot = (uint32_t)tasks->slots_count++;
-    return true;
+    if (tasks->slots_count == tasks->chunks_count * CHUNK_TASKS && !add_chunk(tasks))
+        return NULL;
+    return entry_at(tasks, tasks->slots_count++);
 }
 
-static void put_slot(struct mwi_tasks *tasks, uint32_t slot)
+static void put_entry(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
-    struct mwi_task_entry *task = slot_task(tasks, slot);
-    *task = (struct mwi_task_entry){.slot = slot, .state = MWI_TASK_FREE};
-    mwi_list_prepend(&tasks->free, &task->link);
+    *task = (struct mwi_task_entry){.state = MWI_TASK_FREE};
+    mwi_list_prepend(&tasks->free, &task->item.link);
+}
+
+/* An entry that is found by this id; NULL out of memory. */
+static struct mwi_task_entry *make_entry(struct mwi_tasks *tasks, uint64_t id, uint32_t policy)
+{
+    struct mwi_task_entry *task = take_entry(tasks);
+    if (task == NULL)
+        return NULL;
+    if (!mwi_map_set(&tasks->by_id, id, task)) {
+        put_entry(tasks, task);
+        return NULL;
+    }
+    *task = (struct mwi_task_entry){
+        .id = id, .sid = MWI_NO_SID, .item.policy = policy, .state = MWI_TASK_FREE};
+    mwi_list_init(&task->item.link);
+    return task;
 }
 
 struct mwi_task_entry *mwi_tasks_add(struct mwi_tasks *tasks, const struct mwi_task_policy *policy)
 {
-    uint32_t number, slot;
+    uint32_t number;
     if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
         return NULL;
-    if (!take_slot(tasks, &slot))
-        goto put_policy;
-    if (!mwi_task_index_add(&tasks->index, tasks->last_id + 1, slot))
-        goto put_back;
-    struct mwi_task_entry *task = slot_task(tasks, slot);
-    *task = (struct mwi_task_entry){
-        .id = ++tasks->last_id, .sid = MWI_NO_SID, .policy = number, .state = MWI_TASK_FREE};
-    mwi_list_init(&task->link);
+    struct mwi_task_entry *task = make_entry(tasks, tasks->last_id + 1, number);
+    if (task != NULL)
+        tasks->last_id++;
+    else
+        mwi_policies_put(&tasks->policies, &tasks->pool, number);
     return task;
-
-put_back:
-    put_slot(tasks, slot);
-put_policy:
-    mwi_policies_put(&tasks->policies, &tasks->pool, number);
-    return NULL;
 }
 
 const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                                const struct mwi_task_entry *task)
 {
-    return &mwi_policies_get(&tasks->policies, task->policy)->policy;
+    return &mwi_policies_get(&tasks->policies, task->item.policy)->policy;
 }
 
 unsigned char *mwi_tasks_data(const struct mwi_task_entry *task)
@@ -162,14 +168,34 @@ struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task)
 
 struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id)
 {
-    uint32_t slot = mwi_task_index_find(&tasks->index, id);
-    return slot == MWI_TASK_INDEX_NONE ? NULL : slot_task(tasks, slot);
+    return mwi_map_get(&tasks->by_id, id);
 }
 
-struct mwi_task_entry *mwi_tasks_first_waiting(const struct mwi_tasks *tasks)
+static struct mwi_pool_item *item_of(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_pool_item, link);
+}
+
+/* The task of a link in the pool. */
+static struct mwi_task_entry *entry_of(struct mwi_tasks *tasks, struct mwi_list *link)
+{
+    struct mwi_pool_item *item = item_of(link);
+    if (!item->is_batch)
+        return task_of(link);
+    struct mwi_batch_entry *batch = mwi_batch_of(item);
+    return mwi_tasks_take_out(tasks, batch, batch->next);
+}
+
+struct mwi_task_entry *mwi_tasks_first_waiting(struct mwi_tasks *tasks)
 {
     struct mwi_list *link = mwi_pool_first(&tasks->pool);
-    return link == NULL ? NULL : task_of(link);
+    return link == NULL ? NULL : entry_of(tasks, link);
+}
+
+struct mwi_batch_entry *mwi_tasks_first_batch(const struct mwi_tasks *tasks)
+{
+    struct mwi_list *link = mwi_pool_first(&tasks->pool);
+    return link != NULL && item_of(link)->is_batch ? mwi_batch_of(item_of(link)) : NULL;
 }
 
 struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
@@ -182,15 +208,16 @@ static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     if (tasks->losses.by_task.used_count > 0)
         mwi_losses_forget(&tasks->losses, task->id);
-    mwi_policies_put(&tasks->policies, &tasks->pool, task->policy);
+    mwi_policies_put(&tasks->policies, &tasks->pool, task->item.policy);
     free_owned(task);
-    put_slot(tasks, mwi_task_index_remove(&tasks->index, task->id));
+    mwi_map_remove(&tasks->by_id, task->id);
+    put_entry(tasks, task);
 }
 
 static struct mwi_pool_level *level_of(const struct mwi_tasks *tasks,
-                                       const struct mwi_task_entry *task)
+                                       const struct mwi_pool_item *item)
 {
-    return mwi_policies_get(&tasks->policies, task->policy)->level;
+    return mwi_policies_get(&tasks->policies, item->policy)->level;
 }
 
 static bool is_at_slaves(enum mwi_task_state state)
@@ -198,23 +225,20 @@ static bool is_at_slaves(enum mwi_task_state state)
     return state == MWI_TASK_RUNNING || state == MWI_TASK_CANCELLED;
 }
 
-static uint32_t tick_of(const struct mwi_tasks *tasks)
-{
-    return (uint32_t)(uint64_t)(tasks->now_ns / MWI_TASKS_TICK_NS);
-}
-
 int64_t mwi_tasks_submitted_ns(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
 {
-    uint32_t ticks_ago = tick_of(tasks) - task->submitted_at;
+    uint32_t ticks_ago = mwi_tasks_tick(tasks) - task->submitted_at;
     return (tasks->now_ns / MWI_TASKS_TICK_NS - ticks_ago) * MWI_TASKS_TICK_NS;
 }
 
 static void enter_pool(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_new)
 {
+    if (is_new && tasks->batches.open != NULL)
+        mwi_tasks_close_batch(tasks);
     if (is_new)
-        mwi_pool_append(&tasks->pool, level_of(tasks, task), &task->link);
+        mwi_pool_append(&tasks->pool, level_of(tasks, &task->item), &task->item.link);
     else
-        mwi_pool_prepend(&tasks->pool, level_of(tasks, task), &task->link);
+        mwi_pool_prepend(&tasks->pool, level_of(tasks, &task->item), &task->item.link);
 }
 
 /* Takes the task out of the place that its state gives it. */
@@ -224,23 +248,23 @@ static void leave_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
     switch ((enum mwi_task_state)task->state) {
     case MWI_TASK_FREE: /* new, and in no list */
         stats->submitted++;
-        task->submitted_at = tick_of(tasks);
+        task->submitted_at = mwi_tasks_tick(tasks);
         return;
     case MWI_TASK_WAITING:
-        mwi_pool_remove(&tasks->pool, level_of(tasks, task), &task->link);
+        mwi_pool_remove(&tasks->pool, level_of(tasks, &task->item), &task->item.link);
         stats->waiting--;
         break;
     case MWI_TASK_ORDERED:
-        mwi_list_remove(&task->link);
+        mwi_list_remove(&task->item.link);
         stats->waiting--;
         break;
     case MWI_TASK_ASIDE:
         mwi_aside_remove(&tasks->aside, task->size, mwi_tasks_policy(tasks, task)->priority,
-                         &task->link);
+                         &task->item.link);
         stats->waiting--;
         break;
     case MWI_TASK_UNRUNNABLE:
-        mwi_list_remove(&task->link);
+        mwi_list_remove(&task->item.link);
         break;
     case MWI_TASK_RUNNING:
     case MWI_TASK_CANCELLED:
@@ -258,7 +282,7 @@ static void note_sent(struct mwi_tasks *tasks, struct mwi_task_entry *task,
     task->copies = NULL;
     if (task->was_sent)
         return;
-    uint32_t waited = tick_of(tasks) - task->submitted_at;
+    uint32_t waited = mwi_tasks_tick(tasks) - task->submitted_at;
     mwi_stats_add_time(&stats->wait, (uint64_t)waited * (uint64_t)MWI_TASKS_TICK_NS);
     task->was_sent = true;
 }
@@ -274,19 +298,19 @@ static void enter_state(struct mwi_tasks *tasks, struct mwi_task_entry *task,
         stats->requeued += from == MWI_TASK_RUNNING;
         break;
     case MWI_TASK_ORDERED:
-        mwi_list_append(list, &task->link);
+        mwi_list_append(list, &task->item.link);
         stats->waiting++;
         break;
     case MWI_TASK_ASIDE:
         mwi_aside_append(&tasks->aside, task->size, mwi_tasks_policy(tasks, task)->priority,
-                         &task->link);
+                         &task->item.link);
         stats->waiting++;
         break;
     case MWI_TASK_RUNNING:
         note_sent(tasks, task, stats);
         break;
     case MWI_TASK_UNRUNNABLE:
-        mwi_list_append(&tasks->unrunnable, &task->link);
+        mwi_list_append(&tasks->unrunnable, &task->item.link);
         stats->unrunnable++;
         break;
     case MWI_TASK_CANCELLED:
@@ -389,19 +413,20 @@ bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_
     return mwi_tasks_was_lost(task) || !policy->is_retried || policy->max_attempts == 1;
 }
 
-struct mwi_task_entry *mwi_tasks_first_carefree(const struct mwi_tasks *tasks, size_t size)
+struct mwi_task_entry *mwi_tasks_first_carefree(struct mwi_tasks *tasks, size_t size)
 {
     const struct mwi_list *list;
     for (size_t i = 0; i < LOOKS_MAX && (list = mwi_pool_level(&tasks->pool, i)) != NULL; i++) {
         struct mwi_list *link = list->next;
         for (int looks = 0; looks < LOST_LOOKS_MAX && link != list; looks++, link = link->next)
-            if (!mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size)
-                return task_of(link);
+            if (item_of(link)->is_batch ||
+                (!mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size))
+                return entry_of(tasks, link);
     }
     return NULL;
 }
 
-struct mwi_task_entry *mwi_tasks_choose_for(const struct mwi_tasks *tasks, size_t size)
+struct mwi_task_entry *mwi_tasks_choose_for(struct mwi_tasks *tasks, size_t size)
 {
     struct mwi_task_entry *first = mwi_tasks_first_waiting(tasks);
     struct mwi_task_entry *aside = mwi_tasks_first_aside(tasks, size);
@@ -434,4 +459,139 @@ void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task)
     assert(task->state != MWI_TASK_CANCELLED && task->state != MWI_TASK_UNRUNNABLE);
     tasks->by_algorithm[task->algorithm].cancelled++;
     move_to_end(tasks, task);
+}
+
+void mwi_tasks_release(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, uint32_t count)
+{
+    uint32_t policy = batch->item.policy;
+    if (mwi_batches_release(&tasks->batches, batch, count))
+        mwi_policies_put(&tasks->policies, &tasks->pool, policy);
+}
+
+void mwi_tasks_close_batch(struct mwi_tasks *tasks)
+{
+    uint32_t policy = tasks->batches.open->item.policy;
+    if (mwi_batches_close(&tasks->batches))
+        mwi_policies_put(&tasks->policies, &tasks->pool, policy);
+}
+
+/* Has a batch of the policy open in which there is room. False out of memory. */
+static bool open_batch(struct mwi_tasks *tasks, const struct mwi_task_policy *policy, size_t size)
+{
+    struct mwi_batch_entry *open = tasks->batches.open;
+    uint32_t number;
+    if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
+        return false;
+    if (open != NULL && open->item.policy == number && mwi_batches_reserve(open, size)) {
+        mwi_policies_put(&tasks->policies, &tasks->pool, number);
+        return true;
+    }
+    if (open != NULL)
+        mwi_tasks_close_batch(tasks);
+    if (mwi_batches_open(&tasks->batches, number, tasks->last_id + 1, size) != NULL)
+        return true;
+    mwi_policies_put(&tasks->policies, &tasks->pool, number);
+    return false;
+}
+
+bool mwi_tasks_append(struct mwi_tasks *tasks, const struct mwi_task_policy *policy,
+                      const struct mwi_batch_task *task, const void *data, size_t size)
+{
+    assert(mwi_tasks_is_ordinary(policy, size));
+    if (!open_batch(tasks, policy, size))
+        return false;
+    struct mwi_batch_entry *batch = tasks->batches.open;
+    mwi_tasks_append_open(tasks, task, data, size);
+    if (mwi_list_is_empty(&batch->item.link))
+        mwi_pool_append(&tasks->pool, level_of(tasks, &batch->item), &batch->item.link);
+    return true;
+}
+
+/* Passes over tasks that are gone. A batch without waiting tasks leaves the pool. */
+static void skip_gone(struct mwi_tasks *tasks, struct mwi_batch_entry *batch)
+{
+    while (batch->next < batch->count && batch->tasks[batch->next].is_gone)
+        batch->next++;
+    if (batch->next == batch->count && !mwi_list_is_empty(&batch->item.link))
+        mwi_pool_remove(&tasks->pool, level_of(tasks, &batch->item), &batch->item.link);
+}
+
+/* How many tasks from `from` on, before `end`, are of the same algorithm and time as the first. */
+static uint32_t alike_count(const struct mwi_batch_entry *batch, uint32_t from, uint32_t end)
+{
+    const struct mwi_batch_task *first = &batch->tasks[from];
+    uint32_t count = 1;
+    while (from + count < end && first[count].algorithm == first->algorithm &&
+           first[count].submitted_at == first->submitted_at)
+        count++;
+    return count;
+}
+
+void mwi_tasks_send(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, uint32_t count)
+{
+    uint32_t end = batch->next + count;
+    assert(count > 0 && end <= batch->count);
+    while (batch->next < end) {
+        const struct mwi_batch_task *first = &batch->tasks[batch->next];
+        mw_algorithm_stats *stats = &tasks->by_algorithm[first->algorithm];
+        uint32_t alike = alike_count(batch, batch->next, end);
+        uint32_t waited = mwi_tasks_tick(tasks) - first->submitted_at;
+        mwi_stats_add_times(&stats->wait, (uint64_t)waited * (uint64_t)MWI_TASKS_TICK_NS, alike);
+        stats->waiting -= alike;
+        batch->next += alike;
+    }
+    tasks->counts[MWI_TASK_WAITING] -= count;
+    tasks->counts[MWI_TASK_RUNNING] += count;
+    skip_gone(tasks, batch);
+}
+
+void mwi_tasks_end_sent(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, uint16_t algorithm,
+                        uint32_t count)
+{
+    assert(tasks->counts[MWI_TASK_RUNNING] >= count);
+    tasks->by_algorithm[algorithm].done += count;
+    tasks->counts[MWI_TASK_RUNNING] -= count;
+    mwi_batches_end(batch, count);
+}
+
+/* A copy of the task's arguments; NULL out of memory. */
+static unsigned char *copy_data(const struct mwi_batch_entry *batch, uint32_t place)
+{
+    size_t size = mwi_batch_size(batch, place);
+    unsigned char *data = malloc(size == 0 ? 1 : size);
+    if (data != NULL && size > 0)
+        memcpy(data, mwi_batch_data(batch, place), size);
+    return data;
+}
+
+struct mwi_task_entry *mwi_tasks_take_out(struct mwi_tasks *tasks, struct mwi_batch_entry *batch,
+                                          uint32_t place)
+{
+    struct mwi_batch_task *from = &batch->tasks[place];
+    bool is_waiting = place >= batch->next;
+    assert(place < batch->count && !from->is_gone);
+    unsigned char *data = copy_data(batch, place);
+    struct mwi_task_entry *task =
+        data == NULL ? NULL : make_entry(tasks, mwi_batch_id(batch, place), batch->item.policy);
+    if (task == NULL) {
+        free(data);
+        tasks->has_failed = true;
+        return NULL;
+    }
+    mwi_policies_share(&tasks->policies, batch->item.policy);
+    task->data = data;
+    task->size = mwi_batch_size(batch, place);
+    task->tag = from->tag;
+    task->submitted_at = from->submitted_at;
+    task->algorithm = from->algorithm;
+    task->is_bytes = from->is_bytes;
+    task->was_sent = !is_waiting;
+    task->state = is_waiting ? MWI_TASK_WAITING : MWI_TASK_RUNNING;
+    if (is_waiting)
+        mwi_list_insert(&batch->item.link, &task->item.link);
+    from->is_gone = true;
+    mwi_batches_end(batch, 1);
+    skip_gone(tasks, batch);
+    mwi_tasks_release(tasks, batch, 1);
+    return task;
 }

@@ -52,12 +52,15 @@ static void test_find(void)
     }
 
     CU_ASSERT_PTR_EQUAL(mwi_copies_first(&farm.slaves[1]), copies[1]);
-    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.tasks, &farm.slaves[0], copies[0]->task->id),
-                        copies[0]);
-    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.tasks, &farm.slaves[0], copies[298]->task->id),
-                        copies[298]);
-    CU_ASSERT_PTR_NULL(mwi_copies_find(&farm.tasks, &farm.slaves[0], copies[1]->task->id));
-    CU_ASSERT_PTR_NULL(mwi_copies_find(&farm.tasks, &farm.slaves[0], 301));
+    CU_ASSERT_PTR_EQUAL(
+        mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], copies[0]->task->id),
+        copies[0]);
+    CU_ASSERT_PTR_EQUAL(
+        mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], copies[298]->task->id),
+        copies[298]);
+    CU_ASSERT_PTR_NULL(
+        mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], copies[1]->task->id));
+    CU_ASSERT_PTR_NULL(mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], 301));
     CU_ASSERT_EQUAL(farm.copies.count, 300);
     CU_ASSERT_EQUAL(copies[298]->sent_ns, 298);
     end(&farm);
@@ -74,11 +77,13 @@ static void test_two_copies(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(first);
     CU_ASSERT_PTR_NOT_NULL_FATAL(second);
 
-    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.tasks, &farm.slaves[0], task->id), first);
-    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.tasks, &farm.slaves[1], task->id), second);
+    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], task->id),
+                        first);
+    CU_ASSERT_PTR_EQUAL(mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[1], task->id),
+                        second);
     mwi_copies_remove(&farm.copies, first);
 
-    CU_ASSERT_PTR_NULL(mwi_copies_find(&farm.tasks, &farm.slaves[0], task->id));
+    CU_ASSERT_PTR_NULL(mwi_copies_find(&farm.copies, &farm.tasks, &farm.slaves[0], task->id));
     CU_ASSERT_PTR_EQUAL(task->copies, second);
     mwi_copies_remove(&farm.copies, second);
     CU_ASSERT_PTR_NULL(task->copies);

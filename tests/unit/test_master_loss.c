@@ -32,7 +32,7 @@ static const struct mwi_task_entry *first_unrunnable(const struct mwt_master *ma
     const struct mwi_list *list = &master->engine.tasks.unrunnable;
     CU_ASSERT_FALSE_FATAL(mwi_list_is_empty(list));
     const struct mwi_task_entry *task =
-        MWI_LIST_ENTRY(list->next, const struct mwi_task_entry, link);
+        MWI_LIST_ENTRY(list->next, const struct mwi_task_entry, item.link);
     *history = mwi_losses_history(&master->engine.tasks.losses, task->id);
     return task;
 }

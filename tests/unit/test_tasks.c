@@ -57,7 +57,8 @@ static void check_counts(const struct store *store, size_t waiting, size_t runni
 /* Users have millions of tasks, so the memory of a task besides its payload is limited. */
 static void test_size_of_a_task(void)
 {
-    CU_ASSERT_TRUE(sizeof(struct mwi_task_entry) <= 64);
+    CU_ASSERT_TRUE(sizeof(struct mwi_batch_task) <= 24);
+    CU_ASSERT_TRUE(sizeof(struct mwi_task_entry) <= 88);
 }
 
 /* Ids count up from 1 in the order of submission, whatever slots are used again. */
@@ -164,7 +165,7 @@ static void test_unrunnable(void)
     check_counts(&store, 0, 0, 3);
     for (int64_t i = 0; i < 3; i++) {
         struct mwi_task_entry *task =
-            MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task_entry, link);
+            MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task_entry, item.link);
         CU_ASSERT_EQUAL(task->tag, i);
         CU_ASSERT_PTR_NOT_NULL(task->data);
         finish(&store, task);
