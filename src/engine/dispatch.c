@@ -14,6 +14,7 @@
 #include "engine/dispatch.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "engine/membership.h"
 #include "engine/misfits.h"
@@ -100,20 +101,50 @@ static bool is_large(const struct mwi_task_entry *task)
     return task->size >= MWI_MESSAGE_LARGE_BYTES;
 }
 
+static struct mwi_message_item item_of(const struct mwi_task_entry *task)
+{
+    return (struct mwi_message_item){.id = task->id,
+                                     .size = task->size,
+                                     .algorithm = task->algorithm,
+                                     .form =
+                                         task->is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES};
+}
+
 /* Sends a large task in a message of its own, its arguments from where they lie. */
 static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_task_entry *task, bool is_timed)
 {
     struct mwi_buffer buffer;
+    struct mwi_message_item item = item_of(task);
     struct mwi_block *block = mwi_tasks_share(task);
     if (block == NULL) {
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_task(&buffer, task->id, task->algorithm, task->is_bytes, is_timed);
+    item.form |= is_timed ? MWI_PAYLOAD_TIMED : 0;
+    mwi_message_begin_tasks(&buffer, &item, 1);
     mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
     mwi_outgoing_send_body(engine, slave, &buffer, &body);
+}
+
+/* Writes the message of `count` tasks from `link` on; `bytes` suffice for it. */
+static void write_small(struct mwi_buffer *buffer, struct mwi_list *link, size_t count,
+                        size_t bytes)
+{
+    struct mwi_message_item *items = malloc(count * sizeof *items);
+    struct mwi_list *from = link;
+    if (items == NULL) {
+        buffer->has_failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++, link = link->next)
+        items[i] = item_of(task_of(link));
+    mwi_buffer_reserve(buffer, bytes);
+    mwi_message_begin_tasks(buffer, items, count);
+    for (size_t i = 0; i < count; i++, from = from->next)
+        mwi_buffer_append(buffer, mwi_tasks_data(task_of(from)), task_of(from)->size);
+    free(items);
 }
 
 /* Sends the slave's tasks from `link` on, up to the next large one, in one message; returns where
@@ -124,19 +155,13 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_
     struct mwi_buffer buffer;
     struct mwi_list *end = link;
     size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
-    for (; end != &slave->copies && !is_large(task_of(end)); end = end->next) {
+    while (end != &slave->copies && !is_large(task_of(end)) && count < MWI_MESSAGE_ITEMS_MAX) {
         count++;
         bytes += task_of(end)->size + MWI_MESSAGE_OVERHEAD_BYTES;
+        end = end->next;
     }
     mwi_buffer_init(&buffer);
-    mwi_buffer_reserve(&buffer, bytes);
-    mwi_message_begin_tasks(&buffer, count);
-    for (; link != end; link = link->next) {
-        const struct mwi_task_entry *task = task_of(link);
-        mwi_message_write_task(
-            &buffer, task->id, task->algorithm,
-            &(struct mwi_payload){mwi_tasks_data(task), task->size, task->is_bytes});
-    }
+    write_small(&buffer, link, count, bytes);
     mwi_outgoing_send(engine, slave, &buffer);
     return end;
 }
@@ -163,10 +188,11 @@ static void send_timed(struct mwi_master_engine *engine, struct mwi_slave_entry 
     if (is_large(task)) {
         send_large(engine, slave, task, true);
     } else {
+        struct mwi_message_item item = item_of(task);
+        item.form |= MWI_PAYLOAD_TIMED;
         mwi_buffer_init(&buffer);
-        mwi_message_write_timed_task(
-            &buffer, task->id, task->algorithm,
-            &(struct mwi_payload){mwi_tasks_data(task), task->size, task->is_bytes});
+        mwi_message_begin_tasks(&buffer, &item, 1);
+        mwi_buffer_append(&buffer, mwi_tasks_data(task), task->size);
         mwi_outgoing_send(engine, slave, &buffer);
     }
     mwi_membership_await_begin(engine, slave);

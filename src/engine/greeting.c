@@ -71,7 +71,6 @@ enum mwi_greeting_verdict mwi_greeting_take_answer(enum mwi_greeting_stage *stag
                  message->reason.data);
         return end(stage, MWI_GREETING_REFUSED);
     case MWI_MESSAGE_TASKS:
-    case MWI_MESSAGE_LARGE_TASK:
         return break_off(stage, why, "the master sent tasks before its welcome");
     case MWI_MESSAGE_PING:
         return break_off(stage, why, "the master sent a ping before its welcome");

@@ -181,7 +181,7 @@ static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *
     mwi_load_remove(&slave->load, bytes, mwi_pace_of(&engine->pace, task->algorithm));
     if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);
-    if (item->status == MWI_RESULT_DONE)
+    if (item->form != MWI_PAYLOAD_FAILED)
         mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns);
 }
 
@@ -192,11 +192,11 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
 {
     struct mwi_finished finished = {.task = task->id,
                                     .block = block,
-                                    .payload = item->payload,
+                                    .payload = mwi_message_payload(item),
                                     .duration_ns = item->duration_ns,
                                     .sid = slave == NULL ? MWI_NO_SID : slave->sid,
                                     .algorithm = task->algorithm,
-                                    .is_failed = item->status == MWI_RESULT_FAILED,
+                                    .is_failed = item->form == MWI_PAYLOAD_FAILED,
                                     .has_tag_bytes = task->has_tag_bytes};
     if (task->has_tag_bytes)
         finished.tag_bytes = task->tag_bytes;
@@ -216,7 +216,7 @@ static void audit_result(struct mwi_master_engine *engine, const struct mwi_copy
                          const struct mwi_message_item *item)
 {
     uint64_t later_ns = (uint64_t)engine->later_ns;
-    const char *outcome = item->status == MWI_RESULT_DONE ? "done" : "failed";
+    const char *outcome = item->form != MWI_PAYLOAD_FAILED ? "done" : "failed";
     engine->later_ns = (int64_t)(item->duration_ns < later_ns ? later_ns - item->duration_ns : 0);
     if (copy->task->state == MWI_TASK_RUNNING)
         mwi_outgoing_audit_end(
@@ -237,10 +237,10 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     note_done(engine, slave, task, item);
     mwi_copies_remove(&engine->copies, copy);
     slave->host->results_count++;
-    slave->done_count += item->status == MWI_RESULT_DONE;
-    slave->failed_count += item->status == MWI_RESULT_FAILED;
+    slave->done_count += item->form != MWI_PAYLOAD_FAILED;
+    slave->failed_count += item->form == MWI_PAYLOAD_FAILED;
     slave->has_started = true;
-    mwi_tasks_end(&engine->tasks, task, item->status == MWI_RESULT_DONE, item->duration_ns);
+    mwi_tasks_end(&engine->tasks, task, item->form != MWI_PAYLOAD_FAILED, item->duration_ns);
     return true;
 }
 
@@ -256,16 +256,17 @@ void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_
                              struct mwi_task_entry *task, const char *text)
 {
     size_t size = strlen(text);
-    struct mwi_message_item item = {.status = MWI_RESULT_FAILED, .payload = {.size = size}};
-    struct mwi_block *block = mwi_block_copy(text, size, &item.payload.data);
+    struct mwi_message_item item = {.form = MWI_PAYLOAD_FAILED, .size = size};
+    struct mwi_block *block = mwi_block_copy(text, size, &item.data);
     if (block == NULL) {
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
+    struct mwi_payload payload = mwi_message_payload(&item);
     if (slave == NULL)
         mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNFIT, NULL, task, text);
     else
-        mwi_lifecycle_audit_failure(engine, slave, task, &item.payload);
+        mwi_lifecycle_audit_failure(engine, slave, task, &payload);
     engine->ended_count++;
     mwi_outgoing_audit_end(engine, task,
                            &(struct mwi_outgoing_end){.outcome = "failed", .item = &item});

@@ -64,12 +64,11 @@ static void peer_down(struct mwi_master_engine *engine, const struct mwi_event *
 static int64_t message_ns(const struct mwi_message *message)
 {
     int64_t total_ns = 0;
-    for (size_t i = 0; i < message->items_count; i++) {
-        struct mwi_message_item item;
-        mwi_message_result(message, i, &item);
-        if (item.duration_ns > (uint64_t)(INT64_MAX - total_ns))
+    for (size_t i = 0; i < message->group.count; i++) {
+        uint64_t duration_ns = mwi_column_at(&message->group.durations, i);
+        if (duration_ns > (uint64_t)(INT64_MAX - total_ns))
             return INT64_MAX;
-        total_ns += (int64_t)item.duration_ns;
+        total_ns += (int64_t)duration_ns;
     }
     return total_ns;
 }
@@ -77,16 +76,13 @@ static int64_t message_ns(const struct mwi_message *message)
 /* Whether the values of a result can be read. */
 static bool is_readable(const struct mwi_message_item *item)
 {
-    return item->status == MWI_RESULT_FAILED || item->payload.is_bytes ||
-           mwi_guard_check(item->payload.data, item->payload.size, NULL);
+    return item->form != MWI_PAYLOAD_VALUES || mwi_guard_check(item->data, item->size, NULL);
 }
 
 /* A message of results that is being taken. */
 struct taking {
     const struct mwi_message *message;
-    struct mwi_block *block; /* with the frame's bytes, at kept_data */
-    const unsigned char *frame_data;
-    unsigned char *kept_data;
+    struct mwi_block *block; /* with the frame's bytes */
     uint64_t failed_count;
     uint64_t ran_ns; /* how long the tasks ran together */
     const char *why; /* the first result that was not taken is bad */
@@ -110,8 +106,9 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
     if (item->duration_ns > had_ns)
         item->duration_ns = had_ns;
     taking->ran_ns += item->duration_ns;
-    if (item->status == MWI_RESULT_FAILED) {
-        mwi_lifecycle_audit_failure(engine, slave, copy->task, &item->payload);
+    if (item->form == MWI_PAYLOAD_FAILED) {
+        struct mwi_payload text = mwi_message_payload(item);
+        mwi_lifecycle_audit_failure(engine, slave, copy->task, &text);
         taking->failed_count++;
     }
     return mwi_lifecycle_finish_copy(engine, copy, taking->block, item);
@@ -121,28 +118,31 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
 static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          struct taking *taking)
 {
-    size_t i;
-    for (i = 0; i < taking->message->items_count; i++) {
-        struct mwi_message_item item;
-        mwi_message_result(taking->message, i, &item);
-        if (item.payload.size > 0) /* the data of an empty one may be NULL */
-            item.payload.data = taking->kept_data + (item.payload.data - taking->frame_data);
-        if (!take_item(engine, slave, taking, &item))
-            break;
-    }
-    return i;
+    struct mwi_message_cursor cursor = {.group = &taking->message->group};
+    struct mwi_message_item item;
+    size_t taken_count = 0;
+    while (mwi_message_next(&cursor, &item) && take_item(engine, slave, taking, &item))
+        taken_count++;
+    return taken_count;
 }
 
 static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const struct mwi_message *message, const struct mwi_event *event)
+                         struct mwi_message *message, const struct mwi_event *event)
 {
-    struct taking taking = {
-        .message = message, .frame_data = event->frame->data, .why = mw_error_text(MW_ENOMEM)};
-    taking.block = mwi_block_keep(event->frame, &taking.kept_data);
+    struct taking taking = {.message = message, .why = mw_error_text(MW_ENOMEM)};
+    const unsigned char *received = event->frame->data;
+    unsigned char *kept;
+    if (message->group.count > slave->load.tasks_count) {
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it sent more results than it has tasks");
+        return;
+    }
+    taking.block = mwi_block_keep(event->frame, &kept);
     if (taking.block == NULL) {
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
+    mwi_message_move_group(&message->group, received, kept);
     if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         engine->later_ns = message_ns(message);
     size_t taken_count = take_items(engine, slave, &taking);
@@ -154,7 +154,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
                        .failed = taking.failed_count);
     if (taken_count > 0 && !slave->is_proven)
         mwi_probation_pass(engine, slave);
-    if (taken_count < message->items_count)
+    if (taken_count < message->group.count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, taking.why);
     else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);
@@ -177,19 +177,18 @@ static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_f
 {
     if (slave->state == MWI_SLAVE_CONNECTING && frame->size > GREETING_BYTES_MAX)
         return "its first message is larger than a greeting can be";
-    if (mwi_message_fields_count(frame->data, frame->size) >
-        MWI_MESSAGE_RESULT_FIELDS * slave->load.tasks_count + GREETING_FIELDS_MAX)
-        return "its message has more fields than results of its tasks";
+    if (mwi_message_fields_count(frame->data, frame->size) > GREETING_FIELDS_MAX)
+        return "its message has more fields than a slave's messages have";
     return NULL;
 }
 
 static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                         const struct mwi_message *message, const struct mwi_event *event)
+                         struct mwi_message *message, const struct mwi_event *event)
 {
     bool is_greeted = slave->state != MWI_SLAVE_CONNECTING;
     if (!is_greeted || message->kind == MWI_MESSAGE_HELLO)
         mwi_membership_greet(engine, slave, message);
-    else if (message->kind == MWI_MESSAGE_RESULTS || message->kind == MWI_MESSAGE_LARGE_RESULT)
+    else if (message->kind == MWI_MESSAGE_RESULTS)
         take_results(engine, slave, message, event);
     else if (message->kind == MWI_MESSAGE_ATTENTIVE)
         mwi_membership_take_attentive(engine, slave);

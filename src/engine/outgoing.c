@@ -135,7 +135,7 @@ void mwi_outgoing_audit_end(struct mwi_master_engine *engine, const struct mwi_t
         .duration_ns = MWI_AUDIT_NEVER,
         .outcome = end->outcome,
         .bytes = task->size,
-        .result_bytes = end->item == NULL ? 0 : end->item->payload.size,
+        .result_bytes = end->item == NULL ? 0 : end->item->size,
     };
     copy_tag(ended, task);
     set_times(engine, ended, end);

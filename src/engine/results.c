@@ -2,11 +2,11 @@
  *
  * Builds the results of a slave and decides when they leave. Rules:
  *
- * - Offsets into the message are noted when it is written; nothing here decodes the message.
- * - start <= payload_start <= values_start <= the message's size, while a result is being built.
+ * - The sizes of the items add up to `start`; start <= the payloads' size, while a result is being
+ *   built.
  * - No message is larger than message_bytes_max, but for a failure that says that a result was.
- * - After a failed allocation the message appends nothing more. The result is then replaced by a
- *   failure. If not even its beginning could be written, the effects get the error.
+ * - After a failed allocation the payloads append nothing more. The result is then replaced by a
+ *   failure. If memory does not even suffice for that, the effects get the error.
  *
  * The slave engine begins and ends results, and the functions of a task algorithm (face/call) leave
  * payloads. face/slave says when messages have left, and sends results that wait. A new form of
@@ -36,7 +36,7 @@ void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
     assert(effects != NULL);
     *results =
         (struct mwi_results){.effects = effects, .own_bytes_max = own_bytes_max, .master.group = 1};
-    mwi_buffer_init(&results->message);
+    mwi_buffer_init(&results->payloads);
 }
 
 static void forget_large(struct mwi_results *results)
@@ -50,7 +50,8 @@ static void forget_large(struct mwi_results *results)
 void mwi_results_fini(struct mwi_results *results)
 {
     forget_large(results);
-    mwi_buffer_fini(&results->message);
+    mwi_buffer_fini(&results->payloads);
+    free(results->items);
     mwi_pace_fini(&results->pace);
 }
 
@@ -78,59 +79,63 @@ void mwi_results_expect(struct mwi_results *results, size_t tasks_count)
     results->half_count = (tasks_count + results->count + 1) / 2;
 }
 
+/* Makes room for one more result; false out of memory. */
+static bool grow_items(struct mwi_results *results)
+{
+    size_t capacity = results->items_capacity == 0 ? 16 : 2 * results->items_capacity;
+    struct mwi_message_item *items = realloc(results->items, capacity * sizeof *items);
+    if (items == NULL)
+        return false;
+    results->items = items;
+    results->items_capacity = capacity;
+    return true;
+}
+
 void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t algorithm)
 {
-    struct mwi_buffer *message = &results->message;
     assert(results->form == MWI_RESULTS_ENDED);
-    if (results->count == 0) {
-        mwi_buffer_clear(message);
-        mwi_message_begin_results(message);
-    }
-    results->start = message->size;
-    mwi_message_begin_result(message, task_id);
-    results->payload_start = message->size;
-    results->has_begun = !message->has_failed;
+    if (results->count == 0)
+        mwi_buffer_clear(&results->payloads);
+    results->start = results->payloads.size;
+    results->has_begun = results->count < results->items_capacity || grow_items(results);
     results->form = MWI_RESULTS_EMPTY;
     results->task_id = task_id;
     results->algorithm = algorithm;
 }
 
-/* Forgets the payload that was left before. If memory ran out for that payload, the message can be
- * written again. */
+/* Forgets the payload that was left before. If memory ran out for that payload, another may find
+ * some. */
 static inline void restart(struct mwi_results *results, enum mwi_results_form form)
 {
     assert(results->form != MWI_RESULTS_ENDED);
-    assert(results->payload_start <= results->message.size);
+    assert(results->start <= results->payloads.size);
     forget_large(results);
-    if (results->has_begun) {
-        results->message.size = results->payload_start;
-        results->message.has_failed = false;
-    }
+    results->payloads.size = results->start;
+    results->payloads.has_failed = false;
     results->form = form;
 }
 
 struct mwi_buffer *mwi_results_open_values(struct mwi_results *results)
 {
     restart(results, MWI_RESULTS_VALUES);
-    results->values_start = mwi_message_open_values(&results->message);
-    return &results->message;
+    return &results->payloads;
 }
 
 bool mwi_results_are_whole(const struct mwi_results *results)
 {
-    const struct mwi_buffer *message = &results->message;
-    if (results->form != MWI_RESULTS_VALUES || message->has_failed)
+    const struct mwi_buffer *payloads = &results->payloads;
+    if (results->form != MWI_RESULTS_VALUES || payloads->has_failed)
         return true;
-    assert(results->values_start <= message->size);
-    return mwi_guard_check(message->data + results->values_start,
-                           message->size - results->values_start, NULL);
+    if (payloads->size == results->start) /* the data may be NULL */
+        return true;
+    return mwi_guard_check(payloads->data + results->start, payloads->size - results->start, NULL);
 }
 
 void mwi_results_fail(struct mwi_results *results, const char *message)
 {
     restart(results, MWI_RESULTS_FAILURE);
-    mwi_message_write_failure(&results->message, message);
-    results->payload_end = results->message.size;
+    mwi_buffer_append(&results->payloads, message, strlen(message));
+    results->payload_end = results->payloads.size;
 }
 
 /* Whether a message can take a result of this size; if not, *why says so. */
@@ -149,10 +154,9 @@ static bool can_take(const struct mwi_results *results, size_t bytes, mw_reason 
 static mw_error write_bytes(struct mwi_results *results, const void *data, size_t size)
 {
     restart(results, MWI_RESULTS_BYTES);
-    mwi_buffer_reserve(&results->message, size + MWI_MESSAGE_OVERHEAD_BYTES);
-    mwi_message_write_bytes(&results->message, data, size);
-    results->payload_end = results->message.size;
-    return results->message.has_failed ? MW_ENOMEM : MW_OK;
+    mwi_buffer_append(&results->payloads, data, size);
+    results->payload_end = results->payloads.size;
+    return results->payloads.has_failed ? MW_ENOMEM : MW_OK;
 }
 
 static mw_error share_large(struct mwi_results *results, struct mwi_block *block, const void *data,
@@ -162,7 +166,7 @@ static mw_error share_large(struct mwi_results *results, struct mwi_block *block
         return MW_ETOOBIG;
     restart(results, MWI_RESULTS_LARGE);
     mwi_block_ref(block);
-    results->payload_end = results->message.size;
+    results->payload_end = results->payloads.size;
     results->large = block;
     results->large_data = data;
     results->large_size = size;
@@ -223,17 +227,37 @@ static void audit_sent(struct mwi_results *results, size_t count, int64_t now_ns
                                                               .count = count});
 }
 
-void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
+/* Sends a message of items, with all of a payload that comes with its head. */
+static void send_items(struct mwi_results *results, const struct mwi_message_item *items,
+                       size_t count, const void *payloads, size_t payload_bytes)
 {
+    struct mwi_buffer message;
     size_t size = 0;
+    mwi_buffer_init(&message);
+    mwi_buffer_reserve(&message, payload_bytes + count * MWI_MESSAGE_OVERHEAD_BYTES / 4);
+    mwi_message_begin_results(&message, items, count);
+    mwi_buffer_append(&message, payloads, payload_bytes);
+    void *frame = mwi_buffer_take(&message, &size);
+    mwi_buffer_fini(&message);
+    mwi_effects_send(results->effects, results->master.peer, frame, size);
+}
+
+/* Sends the results that wait, whose payloads end where that of the next result begins. */
+static void send_waiting(struct mwi_results *results, int64_t now_ns)
+{
     size_t count = results->count;
     if (count == 0 || !results->has_master)
         return;
-    mwi_message_end_results(&results->message, count);
-    void *frame = mwi_buffer_take(&results->message, &size);
-    mwi_effects_send(results->effects, results->master.peer, frame, size);
+    send_items(results, results->items, count, results->payloads.data, results->start);
     results->count = 0;
     audit_sent(results, count, now_ns);
+}
+
+void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
+{
+    assert(results->form == MWI_RESULTS_ENDED);
+    results->start = results->payloads.size;
+    send_waiting(results, now_ns);
 }
 
 /* Makes a result without a payload one with no values, and makes the result a failure if memory has
@@ -242,90 +266,97 @@ static void close_payload(struct mwi_results *results)
 {
     if (results->form == MWI_RESULTS_EMPTY)
         mwi_results_open_values(results);
-    if (results->message.has_failed)
+    if (results->payloads.has_failed)
         mwi_results_fail(results, "out of memory for the result");
     if (results->form == MWI_RESULTS_VALUES)
         return;
-    assert(results->payload_end <= results->message.size);
-    results->message.size = results->payload_end;
+    assert(results->payload_end <= results->payloads.size);
+    results->payloads.size = results->payload_end;
 }
 
-/* Makes the memory of the message a block, in which the values of the current result stay where
- * they are. Then starts the message again with a copy of the results that have ended. NULL out of
- * memory. */
-static struct mwi_block *detach_values(struct mwi_results *results)
-{
-    struct mwi_buffer ended;
-    struct mwi_block *block = mwi_block_own(results->message.data);
-    if (block == NULL)
-        return NULL;
-    mwi_buffer_init(&ended);
-    if (results->count > 0)
-        mwi_buffer_append(&ended, results->message.data, results->start);
-    results->message = ended;
-    return block;
-}
-
-/* Sends the results that wait, and behind them the large one in a message of its own. */
-static void send_large(struct mwi_results *results, uint64_t duration_ns, bool is_bytes,
-                       const mw_body *body, int64_t now_ns)
+/* Sends the results that wait, and behind them the large one in a message of its own, from where it
+ * lies. */
+static void send_large(struct mwi_results *results, const struct mwi_message_item *item,
+                       struct mwi_block *block, const void *data, int64_t now_ns)
 {
     struct mwi_buffer head;
     size_t size = 0;
-    mwi_results_flush(results, now_ns);
+    mw_body body = mwi_block_body(block, data, item->size);
     mwi_buffer_init(&head);
-    mwi_message_begin_large_result(&head, results->task_id, duration_ns, is_bytes);
+    mwi_message_begin_results(&head, item, 1);
     void *frame = mwi_buffer_take(&head, &size);
     mwi_buffer_fini(&head);
-    mwi_effects_send_body(results->effects, results->master.peer, frame, size, body);
+    mwi_effects_send_body(results->effects, results->master.peer, frame, size, &body);
     if (results->unsent_bytes == 0)
         results->unsent_since_ns = now_ns;
-    results->unsent_bytes += body->size;
+    results->unsent_bytes += item->size;
     audit_sent(results, 1, now_ns);
 }
 
-/* Ends a result whose values have MWI_MESSAGE_LARGE_BYTES or more. */
+static struct mwi_message_item item_of(const struct mwi_results *results, uint64_t duration_ns)
+{
+    uint8_t form = results->form == MWI_RESULTS_VALUES    ? MWI_PAYLOAD_VALUES
+                   : results->form == MWI_RESULTS_FAILURE ? MWI_PAYLOAD_FAILED
+                                                          : MWI_PAYLOAD_BYTES;
+    return (struct mwi_message_item){.id = results->task_id,
+                                     .duration_ns = duration_ns,
+                                     .size = results->form == MWI_RESULTS_LARGE
+                                                 ? results->large_size
+                                                 : results->payloads.size - results->start,
+                                     .form = form};
+}
+
+/* The result is lost, since memory did not even suffice to say so. The slave cannot go on. */
+static void fail_result(struct mwi_results *results)
+{
+    forget_large(results);
+    results->payloads.size = results->start;
+    mwi_effects_fail(results->effects, MW_ENOMEM);
+}
+
+/* Ends a result whose values have MWI_MESSAGE_LARGE_BYTES or more: the memory of the payloads
+ * becomes a block, in which they stay. */
 static void end_large_values(struct mwi_results *results, uint64_t duration_ns, int64_t now_ns)
 {
-    const void *data = results->message.data + results->values_start;
-    size_t size = results->message.size - results->values_start;
-    struct mwi_block *block = detach_values(results);
+    struct mwi_message_item item = item_of(results, duration_ns);
+    struct mwi_block *block = mwi_block_own(results->payloads.data);
     if (block == NULL) {
-        mwi_effects_fail(results->effects, MW_ENOMEM);
+        fail_result(results);
         return;
     }
     if (results->has_master) {
-        mw_body body = mwi_block_body(block, data, size);
-        send_large(results, duration_ns, false, &body, now_ns);
+        send_waiting(results, now_ns);
+        send_large(results, &item, block, results->payloads.data + results->start, now_ns);
     }
+    results->count = 0;
+    mwi_buffer_init(&results->payloads);
     mwi_block_unref(block);
 }
 
 static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, int64_t now_ns)
 {
+    struct mwi_message_item item = item_of(results, duration_ns);
     assert(results->large != NULL);
-    results->message.size = results->start;
+    results->payloads.size = results->start;
     if (results->has_master) {
-        mw_body body = mwi_block_body(results->large, results->large_data, results->large_size);
-        send_large(results, duration_ns, true, &body, now_ns);
+        send_waiting(results, now_ns);
+        send_large(results, &item, results->large, results->large_data, now_ns);
     }
     forget_large(results);
 }
 
-/* Moves the result that has just been written out of the message, which is too large with it, into
- * the next message. */
+/* Sends the results before the one that has just been written, since a message cannot have them
+ * all. */
 static void split_message(struct mwi_results *results, int64_t now_ns)
 {
-    struct mwi_buffer next;
-    assert(results->start <= results->message.size);
-    mwi_buffer_init(&next);
-    mwi_message_begin_results(&next);
-    mwi_buffer_append(&next, results->message.data + results->start,
-                      results->message.size - results->start);
-    results->message.size = results->start;
-    mwi_results_flush(results, now_ns);
-    mwi_buffer_fini(&results->message);
-    results->message = next;
+    struct mwi_buffer *payloads = &results->payloads;
+    assert(results->start <= payloads->size);
+    send_waiting(results, now_ns);
+    results->count = 0;
+    payloads->size -= results->start;
+    if (payloads->size > 0)
+        memmove(payloads->data, payloads->data + results->start, payloads->size);
+    results->start = 0;
 }
 
 /* Whether results that have waited since `since_ns` would wait too long if the next task ran first.
@@ -346,20 +377,25 @@ static bool is_group_full(const struct mwi_results *results, struct mwi_results_
            is_time(results, ahead, results->oldest_ns, now_ns);
 }
 
+/* Whether a message can have one more result than those that wait. */
+static bool has_room(const struct mwi_results *results)
+{
+    return results->count < MWI_MESSAGE_ITEMS_MAX &&
+           results->payloads.size + (results->count + 1) * MWI_MESSAGE_OVERHEAD_BYTES <=
+               results->message_bytes_max;
+}
+
 static void end_small(struct mwi_results *results, uint64_t duration_ns,
                       struct mwi_results_ahead ahead, int64_t now_ns)
 {
-    struct mwi_buffer *message = &results->message;
-    bool is_failed = results->form == MWI_RESULTS_FAILURE;
-    if (results->form == MWI_RESULTS_VALUES)
-        mwi_message_close_values(message, results->values_start);
-    mwi_message_end_result(message, is_failed ? MWI_RESULT_FAILED : MWI_RESULT_DONE, duration_ns);
-    if (results->count > 0 && message->size > results->message_bytes_max)
+    if (results->count > 0 && !has_room(results))
         split_message(results, now_ns);
-    results->count++;
+    assert(results->count < results->items_capacity);
+    results->items[results->count++] = item_of(results, duration_ns);
+    results->form = MWI_RESULTS_ENDED;
     if (results->count == 1)
         results->oldest_ns = now_ns;
-    if (ahead.tasks_count > 0 && message->size <= RESULTS_BYTES_MAX &&
+    if (ahead.tasks_count > 0 && results->payloads.size <= RESULTS_BYTES_MAX &&
         !is_group_full(results, ahead, now_ns))
         return;
     mwi_results_flush(results, now_ns);
@@ -369,7 +405,7 @@ static void end_small(struct mwi_results *results, uint64_t duration_ns,
 static bool has_large_values(const struct mwi_results *results)
 {
     return results->form == MWI_RESULTS_VALUES &&
-           results->message.size - results->values_start >= MWI_MESSAGE_LARGE_BYTES;
+           results->payloads.size - results->start >= MWI_MESSAGE_LARGE_BYTES;
 }
 
 void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
@@ -381,9 +417,11 @@ void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
     close_payload(results);
     if (results->form != MWI_RESULTS_FAILURE)
         mwi_pace_learn(&results->pace, results->algorithm, duration_ns);
-    if (!can_take(results, results->message.size - results->start, &why))
+    if (!can_take(results, results->payloads.size - results->start, &why))
         mwi_results_fail(results, why.text);
-    if (results->form == MWI_RESULTS_LARGE)
+    if (!results->has_begun || results->payloads.has_failed)
+        fail_result(results);
+    else if (results->form == MWI_RESULTS_LARGE)
         end_large_bytes(results, duration_ns, now_ns);
     else if (has_large_values(results))
         end_large_values(results, duration_ns, now_ns);

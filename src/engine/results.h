@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Builds the results of a slave and sends them. A result is written straight into the message that
- * will carry it. Small results gather in one message. A large result gets a message of its own, and
- * is sent from the memory that it was written to, without a copy.
+ * Builds the results of a slave and sends them. Payloads are written one after the other into one
+ * buffer, and a list says which of these bytes belong to which result. A message is made of both
+ * when it is time. A large result gets a message of its own, and is sent from the memory that it
+ * was written to, without a copy.
  *
  * For each task: begin, then leave a payload (each payload replaces the one before it), then end.
  * The slave engine begins and ends, the functions that a task algorithm calls leave the payload.
@@ -49,20 +50,20 @@ struct mwi_results {
     struct mwi_pace pace;     /* how long tasks take here */
     uint64_t total_count;     /* results that have ended */
 
-    /* The message, and the results in it that have ended. */
-    struct mwi_buffer message;
-    size_t count;
-    size_t half_count; /* by time: when this many have gathered, they are sent */
-    int64_t oldest_ns; /* when the first of them ended */
+    /* The results that have ended and wait. */
+    struct mwi_message_item *items;
+    size_t count; /* <= items_capacity */
+    size_t items_capacity;
+    struct mwi_buffer payloads; /* of these results, and then of the one that is being built */
+    size_t half_count;          /* by time: when this many have gathered, they are sent */
+    int64_t oldest_ns;          /* when the first of them ended */
 
-    /* The result that is being built, by offsets into the message. */
+    /* The result that is being built. */
     enum mwi_results_form form;
-    bool has_begun; /* its beginning is in the message; false: memory did not suffice for it */
+    bool has_begun; /* there is room for it in `items`; false: memory did not suffice */
     size_t algorithm;
     uint64_t task_id;
-    size_t start;            /* <= payload_start <= values_start */
-    size_t payload_start;    /* behind the task's id */
-    size_t values_start;     /* VALUES: behind the header */
+    size_t start;            /* where its payload begins in `payloads` */
     size_t payload_end;      /* all but VALUES. Bytes behind it are cut off: the task wrote them
                                 with the packer of values, after it had left another payload */
     struct mwi_block *large; /* LARGE, else NULL: owns large_data */

@@ -223,16 +223,13 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
 }
 
-/* Queues the tasks of a message. Their payloads point into the frame at `received`, whose bytes are
- * in `block` at `kept` from now on. */
+/* Queues the tasks of a message, whose frame is in `block`. */
 static void queue_items(struct mwi_slave_engine *engine, const struct mwi_message *message,
-                        struct mwi_block *block, const unsigned char *received, unsigned char *kept)
+                        struct mwi_block *block)
 {
-    for (size_t i = 0; i < message->items_count; i++) {
-        struct mwi_message_item item;
-        mwi_message_task(message, i, &item);
-        if (item.payload.size > 0) /* else data may be NULL */
-            item.payload.data = kept + (item.payload.data - received);
+    struct mwi_message_cursor cursor = {.group = &message->group};
+    struct mwi_message_item item;
+    while (mwi_message_next(&cursor, &item)) {
         bool is_known = item.algorithm < engine->algorithms_count;
         assert(engine->tasks_count < engine->ring_capacity);
         size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
@@ -241,29 +238,30 @@ static void queue_items(struct mwi_slave_engine *engine, const struct mwi_messag
                                     .algorithm = item.algorithm,
                                     .run = is_known ? engine->runs[item.algorithm] : NULL,
                                     .name = is_known ? engine->names[item.algorithm] : "?",
-                                    .payload = item.payload,
+                                    .payload = mwi_message_payload(&item),
                                     .block = block,
                                     .is_timed = message->is_timed};
         mwi_block_ref(block);
     }
 }
 
-static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
+static void take_tasks(struct mwi_slave_engine *engine, struct mwi_message *message,
                        const struct mwi_event *event)
 {
     const unsigned char *received = event->frame->data;
     unsigned char *kept = NULL;
     struct mwi_block *block = NULL;
-    if (reserve_tasks(engine, message->items_count))
+    if (reserve_tasks(engine, message->group.count))
         block = mwi_block_keep(event->frame, &kept);
     if (block == NULL) {
         give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
         return;
     }
-    queue_items(engine, message, block, received, kept);
+    mwi_message_move_group(&message->group, received, kept);
+    queue_items(engine, message, block);
     mwi_results_expect(&engine->results, engine->tasks_count);
     mwi_block_unref(block);
-    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_TASKS_RECEIVED, .count = message->items_count,
+    AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_TASKS_RECEIVED, .count = message->group.count,
           .group_size = engine->results.master.group);
 }
 
@@ -315,12 +313,11 @@ static void greet(struct mwi_slave_engine *engine, const struct mwi_message *mes
 }
 
 /* Takes a message of a master that has welcomed this slave. */
-static void take_message(struct mwi_slave_engine *engine, const struct mwi_message *message,
+static void take_message(struct mwi_slave_engine *engine, struct mwi_message *message,
                          const struct mwi_event *event)
 {
     switch (message->kind) {
     case MWI_MESSAGE_TASKS:
-    case MWI_MESSAGE_LARGE_TASK:
         take_tasks(engine, message, event);
         break;
     case MWI_MESSAGE_PING:

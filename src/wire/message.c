@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decodes and writes messages. Both engines, results and greeting call this. A message is a flat
- * array, so that a group of tasks is one array of objects for msgpack-c and not a tree. Lengths and
- * counts that are known only at the end are first written in msgpack's widest form, and filled in
- * later. A large payload follows the array.
+ * Decodes and writes messages. Both engines, results and greeting call this. Tasks and results are
+ * in columns, which wire/column reads and writes without msgpack-c and without memory, because each
+ * task pays for it; their payloads follow the array. msgpack-c reads and writes all other messages.
  *
- * Invariants: frames come from strangers, so mwi_guard_first checks the bytes before msgpack-c sees
- * them, and decode_fields checks the type of every field. Tasks and results are written by hand and
- * without msgpack-c, because each task pays for it.
+ * Invariants: frames come from strangers. decode_group checks tasks and results; mwi_guard_first
+ * checks other messages before msgpack-c sees them, and decode_fields the type of every field.
  *
  * A new kind of message needs a value of mwi_message_kind, a case in decode_fields, a writer, and a
  * row in docs/protocol.md.
@@ -18,24 +16,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/column.h"
 #include "wire/guard.h"
 
 #define ZONE_CHUNK_BYTES 8192
 #define HELLO_FIELDS 7
-#define TASK_FIELDS 3
-#define TIMED_TASK_FIELDS (TASK_FIELDS + 1)
-#define LARGE_FIELDS 3
-/* The first bytes of msgpack's types; the longer forms of UINT8, BIN8 and EXT8 follow them. */
-#define UINT8 0xcc
-#define BIN8 0xc4
-#define EXT8 0xc7
+/* Of tasks and results, with the kind. */
+#define ITEMS_ELEMENTS 7
+#define HEAD_ALIGNMENT 16
 #define ARRAY16 0xdc
 #define ARRAY32 0xdd
-#define EXT32 0xc9
-#define ARRAY32_HEADER_BYTES 5
-#define EXT32_HEADER_BYTES 6
-#define NUMBER_BYTES_MAX 9
-#define PAYLOAD_HEADER_BYTES_MAX 6
 
 bool mwi_message_decoder_init(struct mwi_decoder *decoder)
 {
@@ -73,27 +63,6 @@ static struct mwi_text object_text(const msgpack_object *object)
     /* msgpack-c sets the pointer of an empty string to NULL. */
     return (struct mwi_text){object->via.str.size == 0 ? "" : object->via.str.ptr,
                              object->via.str.size};
-}
-
-static bool is_payload(const msgpack_object *object)
-{
-    return object->type == MSGPACK_OBJECT_BIN ||
-           (object->type == MSGPACK_OBJECT_EXT && object->via.ext.type == MWI_MESSAGE_EXT_VALUES);
-}
-
-static struct mwi_payload object_payload(const msgpack_object *object)
-{
-    /* msgpack-c types the pointers const, but they lead into the frame, which the receiver owns. */
-    union {
-        const char *from;
-        unsigned char *to;
-    } data;
-    if (object->type == MSGPACK_OBJECT_EXT) {
-        data.from = object->via.ext.ptr;
-        return (struct mwi_payload){data.to, object->via.ext.size, false};
-    }
-    data.from = object->via.bin.ptr;
-    return (struct mwi_payload){data.to, object->via.bin.size, object->type == MSGPACK_OBJECT_BIN};
 }
 
 static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
@@ -143,61 +112,6 @@ static mw_error decode_reason(struct mwi_message *message, mw_reason *why)
     return MW_OK;
 }
 
-static mw_error decode_tasks(struct mwi_message *message, mw_reason *why)
-{
-    size_t count = message->fields_count;
-    message->is_timed = count == TIMED_TASK_FIELDS && is_number(&message->fields[TASK_FIELDS], 1);
-    if (message->is_timed)
-        count = TASK_FIELDS;
-    if (count == 0 || count % TASK_FIELDS != 0)
-        return fail(why, "a malformed message of tasks");
-    for (size_t i = 0; i < count; i += TASK_FIELDS) {
-        const msgpack_object *fields = message->fields + i;
-        if (!is_number(&fields[0], UINT64_MAX) || !is_number(&fields[1], UINT32_MAX) ||
-            !is_payload(&fields[2]))
-            return fail(why, "a malformed task");
-    }
-    message->items_count = count / TASK_FIELDS;
-    return MW_OK;
-}
-
-static mw_error decode_results(struct mwi_message *message, mw_reason *why)
-{
-    if (message->fields_count == 0 || message->fields_count % MWI_MESSAGE_RESULT_FIELDS != 0)
-        return fail(why, "a malformed message of results");
-    for (size_t i = 0; i < message->fields_count; i += MWI_MESSAGE_RESULT_FIELDS) {
-        const msgpack_object *fields = message->fields + i;
-        bool is_failed =
-            is_number(&fields[2], MWI_RESULT_FAILED) && fields[2].via.u64 == MWI_RESULT_FAILED;
-        if (!is_number(&fields[0], UINT64_MAX) || !is_number(&fields[2], MWI_RESULT_FAILED) ||
-            !(is_failed ? is_text(&fields[1]) : is_payload(&fields[1])) ||
-            !is_number(&fields[3], UINT64_MAX))
-            return fail(why, "a malformed result");
-    }
-    message->items_count = message->fields_count / MWI_MESSAGE_RESULT_FIELDS;
-    return MW_OK;
-}
-
-static bool is_large(enum mwi_message_kind kind)
-{
-    return kind == MWI_MESSAGE_LARGE_TASK || kind == MWI_MESSAGE_LARGE_RESULT;
-}
-
-/* Reads a large task or a large result. Both have the id first and the form last. */
-static mw_error decode_large(struct mwi_message *message, mw_reason *why)
-{
-    const msgpack_object *fields = message->fields;
-    bool is_task = message->kind == MWI_MESSAGE_LARGE_TASK;
-    if (message->fields_count != LARGE_FIELDS || !is_number(&fields[0], UINT64_MAX) ||
-        !is_number(&fields[1], is_task ? UINT32_MAX : UINT64_MAX) ||
-        !is_number(&fields[2], is_task ? MWI_PAYLOAD_BYTES | MWI_PAYLOAD_TIMED : MWI_PAYLOAD_BYTES))
-        return fail(why, is_task ? "a malformed large task" : "a malformed large result");
-    message->large.is_bytes = (fields[2].via.u64 & MWI_PAYLOAD_BYTES) != 0;
-    message->is_timed = (fields[2].via.u64 & MWI_PAYLOAD_TIMED) != 0;
-    message->items_count = 1;
-    return MW_OK;
-}
-
 static mw_error decode_begun(struct mwi_message *message, mw_reason *why)
 {
     if (message->fields_count != 1 || !is_number(&message->fields[0], UINT64_MAX))
@@ -217,13 +131,9 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_GOODBYE:
     case MWI_MESSAGE_LEAVING:
         return decode_reason(message, why);
-    case MWI_MESSAGE_TASKS:
-        return decode_tasks(message, why);
+    case MWI_MESSAGE_TASKS: /* decode_group */
     case MWI_MESSAGE_RESULTS:
-        return decode_results(message, why);
-    case MWI_MESSAGE_LARGE_TASK:
-    case MWI_MESSAGE_LARGE_RESULT:
-        return decode_large(message, why);
+        break;
     case MWI_MESSAGE_BEGUN:
         return decode_begun(message, why);
     case MWI_MESSAGE_SHUTDOWN:
@@ -248,32 +158,106 @@ size_t mwi_message_fields_count(const unsigned char *data, size_t size)
     return count;
 }
 
-mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
-                            struct mwi_message *message, mw_reason *why)
+/* Decodes the messages that msgpack-c reads. */
+static mw_error decode_array(struct mwi_decoder *decoder, const unsigned char *data, size_t size,
+                             struct mwi_message *message, mw_reason *why)
 {
-    size_t head_bytes;
-    msgpack_zone_clear(&decoder->zone);
-    if (!mwi_guard_first(data, size, &head_bytes))
-        return fail(why, "a frame that is not one msgpack value");
-    assert(head_bytes <= size);
-    size_t offset = 0;
+    size_t head_bytes, offset = 0;
     msgpack_object object;
+    if (!mwi_guard_first(data, size, &head_bytes) || head_bytes < size)
+        return fail(why, "a frame that is not one msgpack value");
     msgpack_unpack_return got =
-        msgpack_unpack((const char *)data, head_bytes, &offset, &decoder->zone, &object);
+        msgpack_unpack((const char *)data, size, &offset, &decoder->zone, &object);
     if (got == MSGPACK_UNPACK_NOMEM_ERROR)
         return MW_ENOMEM;
-    bool is_message = got == MSGPACK_UNPACK_SUCCESS && object.type == MSGPACK_OBJECT_ARRAY &&
-                      object.via.array.size > 0 && is_number(&object.via.array.ptr[0], UINT8_MAX);
-    if (is_message)
-        message->kind = (enum mwi_message_kind)object.via.array.ptr[0].via.u64;
-    if (head_bytes < size && !(is_message && is_large(message->kind)))
-        return fail(why, "a frame that is not one msgpack value");
-    if (!is_message)
+    if (got != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY ||
+        object.via.array.size == 0 || !is_number(&object.via.array.ptr[0], UINT8_MAX))
         return fail(why, "a frame that is no message");
-    message->large = (struct mwi_payload){data + head_bytes, size - head_bytes, false};
+    message->kind = (enum mwi_message_kind)object.via.array.ptr[0].via.u64;
     message->fields = object.via.array.ptr + 1;
     message->fields_count = object.via.array.size - 1;
     return decode_fields(message, why);
+}
+
+/* Reads the columns of tasks or results; false if one is not of `count` items. */
+static bool read_columns(struct mwi_column_source *source, bool is_tasks,
+                         struct mwi_message_group *group)
+{
+    size_t count = group->count;
+    group->algorithms = group->durations = (struct mwi_column){0};
+    return mwi_column_read(source, count, 1, &group->ids) &&
+           (!is_tasks || mwi_column_read(source, count, 0, &group->algorithms)) &&
+           mwi_column_read(source, count, 0, &group->forms) &&
+           (is_tasks || mwi_column_read(source, count, 0, &group->durations)) &&
+           mwi_column_read(source, count, 0, &group->sizes);
+}
+
+/* Whether the forms are known. If the one task is timed, takes that out of its form. */
+static bool take_forms(struct mwi_message *message, bool is_tasks)
+{
+    struct mwi_message_group *group = &message->group;
+    uint64_t max = is_tasks ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_FAILED;
+    message->is_timed = false;
+    if (is_tasks && group->count == 1) {
+        uint64_t form = mwi_column_at(&group->forms, 0);
+        message->is_timed = (form & MWI_PAYLOAD_TIMED) != 0;
+        group->forms = (struct mwi_column){.first = form & ~(uint64_t)MWI_PAYLOAD_TIMED};
+    }
+    return mwi_column_is_within(&group->forms, group->count, max);
+}
+
+/* Decodes tasks or results, whose kind has been read from the source. Each sentence begins as the
+ * checks go from the front of the frame to its end. */
+static mw_error decode_group(struct mwi_column_source *source, unsigned char *data,
+                             struct mwi_message *message, mw_reason *why)
+{
+    struct mwi_message_group *group = &message->group;
+    bool is_tasks = message->kind == MWI_MESSAGE_TASKS;
+    uint64_t count;
+    const unsigned char *padding;
+    size_t padding_bytes;
+    if (!mwi_column_read_number(source, &count) || count == 0 || count > MWI_MESSAGE_ITEMS_MAX)
+        return fail(why, "a message of no tasks or results, or of more than 65536");
+    group->count = (size_t)count;
+    if (!read_columns(source, is_tasks, group))
+        return fail(why, "a column that has not one number for each task or result");
+    if (!mwi_column_read_bin(source, &padding, &padding_bytes) || padding_bytes >= HEAD_ALIGNMENT)
+        return fail(why, "tasks or results without padding, or with too much");
+    if (!mwi_column_is_within(&group->algorithms, group->count, UINT32_MAX))
+        return fail(why, "a task of an impossible algorithm");
+    if (!take_forms(message, is_tasks))
+        return fail(why, "a payload of an unknown form");
+    group->payloads = data + (source->at - data);
+    group->payload_bytes = (size_t)(source->end - source->at);
+    if (!mwi_column_adds_up(&group->sizes, group->count, group->payload_bytes))
+        return fail(why, "payloads whose sizes do not add up to the frame's");
+    return MW_OK;
+}
+
+/* Reads the beginning of a message of tasks or results; false if the frame is no such message. */
+static bool is_of_group(struct mwi_column_source *source, struct mwi_message *message,
+                        size_t *elements_count)
+{
+    uint64_t kind;
+    if (!mwi_column_read_array(source, elements_count) || *elements_count == 0 ||
+        !mwi_column_read_number(source, &kind) ||
+        (kind != MWI_MESSAGE_TASKS && kind != MWI_MESSAGE_RESULTS))
+        return false;
+    message->kind = (enum mwi_message_kind)kind;
+    return true;
+}
+
+mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
+                            struct mwi_message *message, mw_reason *why)
+{
+    struct mwi_column_source source = {data, data + size};
+    size_t elements_count;
+    if (size > 0 && is_of_group(&source, message, &elements_count))
+        return elements_count == ITEMS_ELEMENTS
+                   ? decode_group(&source, data, message, why)
+                   : fail(why, "a message of tasks or results without its seven elements");
+    msgpack_zone_clear(&decoder->zone);
+    return decode_array(decoder, data, size, message, why);
 }
 
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index)
@@ -282,92 +266,21 @@ struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t 
     return object_text(&message->fields[3 + index]);
 }
 
-void mwi_message_task(const struct mwi_message *message, size_t index,
-                      struct mwi_message_item *item)
+static void move_column(struct mwi_column *column, const unsigned char *from, unsigned char *to)
 {
-    assert(index < message->items_count);
-    const msgpack_object *fields = message->fields + index * TASK_FIELDS;
-    item->id = fields[0].via.u64;
-    item->algorithm = (uint32_t)fields[1].via.u64;
-    item->payload = is_large(message->kind) ? message->large : object_payload(&fields[2]);
+    if (column->width > 0)
+        column->data = to + (column->data - from);
 }
 
-void mwi_message_result(const struct mwi_message *message, size_t index,
-                        struct mwi_message_item *item)
+void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
+                            unsigned char *to)
 {
-    assert(index < message->items_count);
-    const msgpack_object *fields = message->fields + index * MWI_MESSAGE_RESULT_FIELDS;
-    item->id = fields[0].via.u64;
-    if (is_large(message->kind)) {
-        item->payload = message->large;
-        item->status = MWI_RESULT_DONE;
-        item->duration_ns = fields[1].via.u64;
-        return;
-    }
-    item->payload = object_payload(&fields[1]);
-    item->status = (enum mwi_result_status)fields[2].via.u64;
-    item->duration_ns = fields[3].via.u64;
-}
-
-static unsigned char *put_u16(unsigned char *to, size_t number)
-{
-    to[0] = (unsigned char)(number >> 8);
-    to[1] = (unsigned char)number;
-    return to + 2;
-}
-
-static unsigned char *put_u32(unsigned char *to, uint64_t number)
-{
-    to[0] = (unsigned char)(number >> 24);
-    to[1] = (unsigned char)(number >> 16);
-    to[2] = (unsigned char)(number >> 8);
-    to[3] = (unsigned char)number;
-    return to + 4;
-}
-
-/* Writes a number in msgpack's shortest form, up to NUMBER_BYTES_MAX; returns the end. */
-static unsigned char *put_number(unsigned char *to, uint64_t number)
-{
-    if (number <= 0x7f) {
-        *to = (unsigned char)number;
-        return to + 1;
-    }
-    if (number <= UINT8_MAX) {
-        *to++ = UINT8;
-        *to = (unsigned char)number;
-        return to + 1;
-    }
-    if (number <= UINT16_MAX) {
-        *to = UINT8 + 1;
-        return put_u16(to + 1, number);
-    }
-    if (number <= UINT32_MAX) {
-        *to = UINT8 + 2;
-        return put_u32(to + 1, number);
-    }
-    *to = UINT8 + 3;
-    return put_u32(put_u32(to + 1, number >> 32), number);
-}
-
-/* Writes the header of a payload in its shortest form, up to PAYLOAD_HEADER_BYTES_MAX; returns the
- * end. Only large messages carry payloads whose length does not fit. */
-static unsigned char *put_payload_header(unsigned char *to, size_t size, bool is_bytes)
-{
-    unsigned char first = is_bytes ? BIN8 : EXT8;
-    assert(size <= UINT32_MAX);
-    if (size <= UINT8_MAX) {
-        *to++ = first;
-        *to++ = (unsigned char)size;
-    } else if (size <= UINT16_MAX) {
-        *to = (unsigned char)(first + 1);
-        to = put_u16(to + 1, size);
-    } else {
-        *to = (unsigned char)(first + 2);
-        to = put_u32(to + 1, size);
-    }
-    if (!is_bytes)
-        *to++ = MWI_MESSAGE_EXT_VALUES;
-    return to;
+    move_column(&group->ids, from, to);
+    move_column(&group->algorithms, from, to);
+    move_column(&group->forms, from, to);
+    move_column(&group->durations, from, to);
+    move_column(&group->sizes, from, to);
+    group->payloads = to + (group->payloads - from);
 }
 
 static msgpack_packer begin_message(struct mwi_buffer *buffer, enum mwi_message_kind kind,
@@ -436,117 +349,120 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
     begin_message(buffer, kind, 0);
 }
 
-void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count)
-{
-    begin_message(buffer, MWI_MESSAGE_TASKS, tasks_count * TASK_FIELDS);
-}
-
-void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
-                            const struct mwi_payload *payload)
-{
-    unsigned char head[2 * NUMBER_BYTES_MAX + PAYLOAD_HEADER_BYTES_MAX];
-    unsigned char *end = put_number(put_number(head, id), algorithm);
-    end = put_payload_header(end, payload->size, payload->is_bytes);
-    mwi_buffer_append(buffer, head, (size_t)(end - head));
-    mwi_buffer_append(buffer, payload->data, payload->size);
-}
-
-void mwi_message_write_timed_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
-                                  const struct mwi_payload *payload)
-{
-    static const unsigned char one = 1;
-    begin_message(buffer, MWI_MESSAGE_TASKS, TIMED_TASK_FIELDS);
-    mwi_message_write_task(buffer, id, algorithm, payload);
-    mwi_buffer_append(buffer, &one, sizeof one);
-}
-
 void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id)
 {
     msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_BEGUN, 1);
     msgpack_pack_uint64(&packer, id);
 }
 
-void mwi_message_begin_results(struct mwi_buffer *buffer)
+/* The columns of both messages. */
+enum field { FIELD_ID, FIELD_ALGORITHM, FIELD_FORM, FIELD_DURATION, FIELD_SIZE, FIELDS_COUNT };
+
+static inline uint64_t field_of(const struct mwi_message_item *item, enum field field)
 {
-    unsigned char header[ARRAY32_HEADER_BYTES + 1] = {ARRAY32, 0, 0, 0, 0, MWI_MESSAGE_RESULTS};
-    mwi_buffer_append(buffer, header, sizeof header);
+    switch (field) {
+    case FIELD_ID:
+        return item->id;
+    case FIELD_ALGORITHM:
+        return item->algorithm;
+    case FIELD_FORM:
+        return item->form;
+    case FIELD_DURATION:
+        return item->duration_ns;
+    default:
+        return item->size;
+    }
 }
 
-void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id)
+/* The form of a column that will be written. */
+struct plan {
+    uint64_t bits;    /* set in any number */
+    uint64_t differs; /* not 0: it cannot be one number */
+};
+
+static inline struct plan plan_column(const struct mwi_message_item *items, size_t count,
+                                      enum field field)
 {
-    unsigned char number[NUMBER_BYTES_MAX];
-    mwi_buffer_append(buffer, number, (size_t)(put_number(number, id) - number));
+    struct plan plan = {0, 0};
+    uint64_t first = field_of(&items[0], field);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = field_of(&items[i], field);
+        plan.bits |= number;
+        plan.differs |= number ^ (field == FIELD_ID ? first + i : first);
+    }
+    return plan;
 }
 
-size_t mwi_message_open_values(struct mwi_buffer *buffer)
+/* At most as many bytes as the column takes. */
+static size_t column_bytes(const struct plan *plan, size_t count)
 {
-    unsigned char header[EXT32_HEADER_BYTES] = {EXT32, 0, 0, 0, 0, MWI_MESSAGE_EXT_VALUES};
-    mwi_buffer_append(buffer, header, sizeof header);
-    return buffer->size;
+    return plan->differs == 0
+               ? MWI_COLUMN_NUMBER_BYTES_MAX
+               : MWI_COLUMN_BIN_HEADER_BYTES_MAX + count * mwi_column_width(plan->bits);
 }
 
-void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened)
+static inline unsigned char *write_column(unsigned char *to, const struct mwi_message_item *items,
+                                          size_t count, enum field field, const struct plan *plan)
 {
-    if (buffer->has_failed)
+    if (plan->differs == 0)
+        return mwi_column_write_number(to, field_of(&items[0], field));
+    uint8_t width = mwi_column_width(plan->bits);
+    to = mwi_column_write_bin(to, count * width);
+    if (width == 1) {
+        for (size_t i = 0; i < count; i++)
+            *to++ = (unsigned char)field_of(&items[i], field);
+        return to;
+    }
+    for (size_t i = 0; i < count; i++)
+        to = mwi_column_write_cell(to, field_of(&items[i], field), width);
+    return to;
+}
+
+/* Pads the head, which began at `head`, so that it ends at a multiple of HEAD_ALIGNMENT. */
+static unsigned char *write_padding(unsigned char *head, unsigned char *to)
+{
+    size_t size = (size_t)(to - head) + 2;
+    size_t padding = (HEAD_ALIGNMENT - size % HEAD_ALIGNMENT) % HEAD_ALIGNMENT;
+    to = mwi_column_write_bin(to, padding);
+    memset(to, 0, padding);
+    return to + padding;
+}
+
+static inline void begin_items(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                               const struct mwi_message_item *items, size_t count)
+{
+    bool is_tasks = kind == MWI_MESSAGE_TASKS;
+    enum field second = is_tasks ? FIELD_ALGORITHM : FIELD_FORM;
+    enum field third = is_tasks ? FIELD_FORM : FIELD_DURATION;
+    assert(count > 0 && count <= MWI_MESSAGE_ITEMS_MAX);
+    struct plan plans[] = {plan_column(items, count, FIELD_ID), plan_column(items, count, second),
+                           plan_column(items, count, third), plan_column(items, count, FIELD_SIZE)};
+    size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT;
+    for (size_t i = 0; i < 4; i++)
+        size += column_bytes(&plans[i], count);
+    if (buffer->has_failed || !mwi_buffer_reserve(buffer, size))
         return;
-    assert(opened >= EXT32_HEADER_BYTES && opened <= buffer->size);
-    put_u32(buffer->data + opened - EXT32_HEADER_BYTES + 1, (uint32_t)(buffer->size - opened));
+    unsigned char *head = buffer->data + buffer->size;
+    head[0] = 0x90 | ITEMS_ELEMENTS;
+    head[1] = (unsigned char)kind;
+    unsigned char *to = mwi_column_write_number(head + 2, count);
+    to = write_column(to, items, count, FIELD_ID, &plans[0]);
+    to = write_column(to, items, count, second, &plans[1]);
+    to = write_column(to, items, count, third, &plans[2]);
+    to = write_column(to, items, count, FIELD_SIZE, &plans[3]);
+    to = write_padding(head, to);
+    assert((size_t)(to - head) <= size);
+    buffer->size += (size_t)(to - head);
 }
 
-void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size)
+void mwi_message_begin_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
+                             size_t count)
 {
-    unsigned char header[PAYLOAD_HEADER_BYTES_MAX];
-    mwi_buffer_append(buffer, header, (size_t)(put_payload_header(header, size, true) - header));
-    mwi_buffer_append(buffer, data, size);
+    begin_items(buffer, MWI_MESSAGE_TASKS, items, count);
 }
 
-void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message)
+void mwi_message_begin_results(struct mwi_buffer *buffer, const struct mwi_message_item *items,
+                               size_t count)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    write_text(&packer, message);
-}
-
-void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status status,
-                            uint64_t duration_ns)
-{
-    unsigned char fields[2 * NUMBER_BYTES_MAX];
-    unsigned char *end = put_number(put_number(fields, status), duration_ns);
-    mwi_buffer_append(buffer, fields, (size_t)(end - fields));
-}
-
-void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count)
-{
-    if (buffer->has_failed)
-        return;
-    assert(buffer->size >= ARRAY32_HEADER_BYTES && buffer->data[0] == ARRAY32);
-    put_u32(buffer->data + 1, (uint32_t)(results_count * MWI_MESSAGE_RESULT_FIELDS + 1));
-}
-
-/* The numbers of both heads are written wider than they need be, so that a head is a multiple of 16
- * bytes long and the payload behind it is aligned as the frame is. */
-void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
-                                  bool is_bytes, bool is_timed)
-{
-    unsigned form = is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES;
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_array(&packer, LARGE_FIELDS + 1);
-    msgpack_pack_fix_uint8(&packer, MWI_MESSAGE_LARGE_TASK);
-    msgpack_pack_fix_uint64(&packer, id);
-    msgpack_pack_fix_uint16(&packer, algorithm);
-    msgpack_pack_uint8(&packer, (uint8_t)(is_timed ? form | MWI_PAYLOAD_TIMED : form));
-}
-
-void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
-                                    bool is_bytes)
-{
-    static const unsigned char array[] = {ARRAY16, 0, LARGE_FIELDS + 1};
-    msgpack_packer packer;
-    mwi_buffer_append(buffer, array, sizeof array);
-    msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-    msgpack_pack_fix_uint64(&packer, MWI_MESSAGE_LARGE_RESULT);
-    msgpack_pack_fix_uint64(&packer, id);
-    msgpack_pack_fix_uint64(&packer, duration_ns);
-    msgpack_pack_fix_uint8(&packer, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
+    begin_items(buffer, MWI_MESSAGE_RESULTS, items, count);
 }

@@ -12,45 +12,48 @@
 #include <mw/mw.h>
 
 #include "base/buffer.h"
+#include "wire/column.h"
 
 /* The numbers are the protocol's. HELLO and REFUSE keep their form in every version, so that ends
  * of different versions can tell each other why they part. */
 enum mwi_message_kind {
-    MWI_MESSAGE_HELLO = 1,     /* slave: ["mw", protocol, member id, frame_bytes_max,
+    MWI_MESSAGE_HELLO = 1,   /* slave: ["mw", protocol, member id, frame_bytes_max,
                                  host, boot id, pid] */
-    MWI_MESSAGE_WELCOME = 2,   /* master: [sid, result group, frame_bytes_max, names...] */
-    MWI_MESSAGE_REFUSE = 3,    /* master: [reason] */
-    MWI_MESSAGE_TASKS = 4,     /* master: [id, algorithm, payload]..., or of one task that is timed
-                                  [id, algorithm, payload, 1] */
-    MWI_MESSAGE_RESULTS = 5,   /* slave: [id, payload, status, nanoseconds]... */
+    MWI_MESSAGE_WELCOME = 2, /* master: [sid, result group, frame_bytes_max, names...] */
+    MWI_MESSAGE_REFUSE = 3,  /* master: [reason] */
+    /* These two in columns, see below. The payloads follow the array in the frame, one after the
+     * other and without headers: no length of msgpack limits them, and one can be handed out, or
+     * sent, where it lies. */
+    MWI_MESSAGE_TASKS = 4,     /* master: [count, ids, algorithms, forms, sizes, padding] */
+    MWI_MESSAGE_RESULTS = 5,   /* slave: [count, ids, forms, nanoseconds, sizes, padding] */
     MWI_MESSAGE_SHUTDOWN = 6,  /* master: [] */
     MWI_MESSAGE_GOODBYE = 7,   /* slave: [reason]: it leaves; the tasks that it has not returned go
                                  back to the pool */
     MWI_MESSAGE_ATTENTIVE = 8, /* slave: []: without a task it listens, and may be pinged */
     MWI_MESSAGE_PING = 9,      /* master: [] */
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
-    /* The payload follows the array in the frame, without a header: no length of msgpack limits it,
-     * and it can be handed out, or sent, where it lies. */
-    MWI_MESSAGE_LARGE_TASK = 11,   /* master: [id, algorithm, form] payload */
-    MWI_MESSAGE_LARGE_RESULT = 12, /* slave: [id, nanoseconds, form] payload */
-    MWI_MESSAGE_BEGUN = 13,        /* slave: [id]: it begins this task, which is timed */
-    MWI_MESSAGE_LEAVING = 14,      /* slave: [reason]: it will say goodbye, perhaps only after the
+    /* 11 and 12 were messages of protocol 3. */
+    MWI_MESSAGE_BEGUN = 13,   /* slave: [id]: it begins this task, which is timed */
+    MWI_MESSAGE_LEAVING = 14, /* slave: [reason]: it will say goodbye, perhaps only after the
                                      task that it runs; if it is lost before, as after a goodbye */
-    MWI_MESSAGE_RECALL = 15,       /* master: []: give back the tasks that were not begun */
-    MWI_MESSAGE_RETURNED = 16      /* slave: []: the answer, behind its results: it has no task */
+    MWI_MESSAGE_RECALL = 15,  /* master: []: give back the tasks that were not begun */
+    MWI_MESSAGE_RETURNED = 16 /* slave: []: the answer, behind its results: it has no task */
 };
 
-/* A payload is an ext of this type holding a sequence of values, a bin holding raw bytes, or, in a
- * failed result, a str holding the message. */
-#define MWI_MESSAGE_EXT_VALUES 1
-
-/* The form of a large payload, and, added to that of a task, that the task is timed. */
-enum mwi_payload_form { MWI_PAYLOAD_VALUES = 0, MWI_PAYLOAD_BYTES = 1, MWI_PAYLOAD_TIMED = 2 };
+/* The form of a payload. A task that is timed, which is alone in its message, adds
+ * MWI_PAYLOAD_TIMED. */
+enum mwi_payload_form {
+    MWI_PAYLOAD_VALUES = 0, /* a sequence of msgpack values one after the other */
+    MWI_PAYLOAD_BYTES = 1,  /* raw bytes */
+    MWI_PAYLOAD_FAILED = 2, /* result: a text for people */
+    MWI_PAYLOAD_TIMED = 2   /* task: the slave is to say when it begins it */
+};
 
 /* A payload of this size or more goes in a message of its own, in which it need not be copied. */
 #define MWI_MESSAGE_LARGE_BYTES ((size_t)32 << 10)
 
-enum mwi_result_status { MWI_RESULT_DONE = 0, MWI_RESULT_FAILED = 1 };
+/* The largest number of tasks or results in a message. */
+#define MWI_MESSAGE_ITEMS_MAX 65536
 
 /* A task or result takes at most this much besides its payload, with the message's beginning. */
 #define MWI_MESSAGE_OVERHEAD_BYTES 64
@@ -96,13 +99,35 @@ static inline size_t mwi_message_size(uint64_t bytes)
     return bytes < SIZE_MAX / 2 ? (size_t)bytes : SIZE_MAX / 2;
 }
 
-/* A received task or result; the payload points into the frame. */
+/* The tasks or results of a message, whose payloads follow one after the other. All is borrowed
+ * from the frame. */
+struct mwi_message_group {
+    size_t count;                 /* 1 to MWI_MESSAGE_ITEMS_MAX */
+    struct mwi_column ids;        /* a number: each id is one more than that before it */
+    struct mwi_column algorithms; /* tasks; up to 32 bits */
+    struct mwi_column forms;      /* without MWI_PAYLOAD_TIMED in tasks */
+    struct mwi_column durations;  /* results; nanoseconds */
+    struct mwi_column sizes;      /* they add up to payload_bytes */
+    unsigned char *payloads;
+    size_t payload_bytes;
+};
+
+/* A task or result. */
 struct mwi_message_item {
     uint64_t id;
-    uint32_t algorithm;            /* task */
-    enum mwi_result_status status; /* result; FAILED: the payload is a text for people */
-    uint64_t duration_ns;          /* result */
-    struct mwi_payload payload;
+    uint64_t duration_ns; /* result */
+    size_t size;          /* of the payload */
+    uint32_t algorithm;   /* task */
+    uint8_t form;         /* enum mwi_payload_form */
+    unsigned char *data; /* the payload when it was received, in the frame; the writers below do not
+                             read it */
+};
+
+/* Hands out the items of a message one after the other. */
+struct mwi_message_cursor {
+    const struct mwi_message_group *group; /* borrowed */
+    size_t index;                          /* of the next item */
+    size_t offset;                         /* of its payload */
 };
 
 struct mwi_message {
@@ -118,12 +143,11 @@ struct mwi_message {
         struct mwi_text reason; /* refuse, goodbye, leaving */
         uint64_t begun;         /* begun: the id */
         struct {
-            size_t items_count; /* tasks, results; 1 if it is large */
-            bool is_timed;      /* the one task: the slave is to say when it begins it */
+            struct mwi_message_group group; /* tasks, results */
+            bool is_timed;                  /* the one task: the slave is to say when it begins */
         };
     };
-    struct mwi_payload large;     /* large task, large result: the payload */
-    const msgpack_object *fields; /* the array's elements behind the kind */
+    const msgpack_object *fields; /* the array's elements behind the kind; not of tasks, results */
     size_t fields_count;
 };
 
@@ -136,26 +160,51 @@ struct mwi_decoder {
 bool mwi_message_decoder_init(struct mwi_decoder *decoder);
 void mwi_message_decoder_fini(struct mwi_decoder *decoder);
 
-/* The fields of a result in a message. */
-#define MWI_MESSAGE_RESULT_FIELDS 4
-
 /* Returns the number of fields that the frame claims to have. Reads only its first bytes, so that a
  * claim can be refused before memory is spent on it. 0 if the frame is no array. */
 size_t mwi_message_fields_count(const unsigned char *data, size_t size);
 
 /* Reads a frame of any bytes. *message borrows the frame, and the decoder's memory until the next
- * call. The whole message is checked here, so that the functions below cannot fail. A HELLO of
+ * call; tasks and results use none of that memory. The whole message but for the values in payloads
+ * is checked here, so that the functions below cannot fail. A HELLO of
  * another protocol version is read as far as that number. Errors: MW_EPROTOCOL with a sentence in
  * *why, MW_ENOMEM. */
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why);
 
-/* The parts of a decoded message, by an index below its count. */
+/* A name in a decoded welcome, by an index below algorithms_count. */
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index);
-void mwi_message_task(const struct mwi_message *message, size_t index,
-                      struct mwi_message_item *item);
-void mwi_message_result(const struct mwi_message *message, size_t index,
-                        struct mwi_message_item *item);
+
+/* The frame's bytes, which were at `from`, are at `to` from now on. */
+void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
+                            unsigned char *to);
+
+/* Sets *item to the next item of the message; false at the end. */
+static inline bool mwi_message_next(struct mwi_message_cursor *cursor,
+                                    struct mwi_message_item *item)
+{
+    const struct mwi_message_group *group = cursor->group;
+    size_t index = cursor->index;
+    if (index == group->count)
+        return false;
+    *item = (struct mwi_message_item){
+        .id = mwi_column_at(&group->ids, index),
+        .duration_ns = mwi_column_at(&group->durations, index),
+        .size = (size_t)mwi_column_at(&group->sizes, index),
+        .algorithm = (uint32_t)mwi_column_at(&group->algorithms, index),
+        .form = (uint8_t)mwi_column_at(&group->forms, index),
+        .data = group->payloads + cursor->offset,
+    };
+    cursor->index++;
+    cursor->offset += item->size;
+    return true;
+}
+
+/* The payload of an item. */
+static inline struct mwi_payload mwi_message_payload(const struct mwi_message_item *item)
+{
+    return (struct mwi_payload){item->data, item->size, item->form == MWI_PAYLOAD_BYTES};
+}
 
 /* Each writer appends a whole message to an empty buffer. The buffer's `has_failed` says whether
  * memory ran out. A text longer than 4 GiB is cut. HELLO is of our protocol, whatever
@@ -169,37 +218,16 @@ void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind k
 /* `kind`: SHUTDOWN, ATTENTIVE, PING, PONG, RECALL or RETURNED. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
-/* Appends a message of tasks: begin_tasks, then write_task for each of the `tasks_count` tasks; or,
- * by write_timed_task alone, a message of one task that is timed. */
-void mwi_message_begin_tasks(struct mwi_buffer *buffer, size_t tasks_count);
-void mwi_message_write_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
-                            const struct mwi_payload *payload);
-void mwi_message_write_timed_task(struct mwi_buffer *buffer, uint64_t id, uint32_t algorithm,
-                                  const struct mwi_payload *payload);
+/* Appends all of a message of tasks or results but the payloads. The caller then appends the
+ * payloads, one after the other, or sends that of a single item as the frame's body; the first
+ * begins at a multiple of 16 bytes. `count`: 1 to MWI_MESSAGE_ITEMS_MAX. A task with
+ * MWI_PAYLOAD_TIMED in its form is alone. */
+void mwi_message_begin_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
+                             size_t count);
+void mwi_message_begin_results(struct mwi_buffer *buffer, const struct mwi_message_item *items,
+                               size_t count);
 
 /* Appends the message that the slave begins a task. */
 void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id);
-
-/* Appends a message of results whose number is not known at first: begin_results; for each result
- * begin_result, a payload, end_result; at last end_results with the number. A payload is written by
- * write_bytes or write_failure, or as values that the caller appends between open_values and
- * close_values. Lengths here have 32 bits: larger payloads need a large result. */
-void mwi_message_begin_results(struct mwi_buffer *buffer);
-void mwi_message_begin_result(struct mwi_buffer *buffer, uint64_t id);
-/* Returns where the values begin, for close_values. */
-size_t mwi_message_open_values(struct mwi_buffer *buffer);
-void mwi_message_close_values(struct mwi_buffer *buffer, size_t opened);
-void mwi_message_write_bytes(struct mwi_buffer *buffer, const void *data, size_t size);
-void mwi_message_write_failure(struct mwi_buffer *buffer, const char *message);
-void mwi_message_end_result(struct mwi_buffer *buffer, enum mwi_result_status status,
-                            uint64_t duration_ns);
-void mwi_message_end_results(struct mwi_buffer *buffer, size_t results_count);
-
-/* Appends all of a large task or result but the payload. The caller appends the payload or sends it
- * as the frame's body; it then begins at a multiple of 16 bytes. */
-void mwi_message_begin_large_task(struct mwi_buffer *buffer, uint64_t id, uint16_t algorithm,
-                                  bool is_bytes, bool is_timed);
-void mwi_message_begin_large_result(struct mwi_buffer *buffer, uint64_t id, uint64_t duration_ns,
-                                    bool is_bytes);
 
 #endif

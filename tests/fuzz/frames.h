@@ -11,6 +11,7 @@
 
 #include <mw/transport.h>
 
+#include "../lib/mwt_items.h"
 #include "../lib/mwt_join.h"
 #include "fuzz.h"
 #include "wire/message.h"
@@ -54,59 +55,43 @@ static inline struct mwi_payload mwt_frames_payload(struct mwt_input *input, uns
     return (struct mwi_payload){bytes, size, size % 2 == 0};
 }
 
+/* Makes up to 9 items. All their payloads are bytes of `bytes`, which is of 256. */
+static inline size_t mwt_frames_items(struct mwt_input *input, struct mwi_message_item *items,
+                                      unsigned char *bytes)
+{
+    size_t count = mwt_input_byte(input) % 9u + 1u;
+    bool is_dense = mwt_input_byte(input) % 2 == 0;
+    uint64_t id = mwt_input_byte(input) % 32u;
+    for (size_t i = 0; i < count; i++) {
+        struct mwi_payload payload = mwt_frames_payload(input, bytes);
+        items[i] = mwt_items_make(is_dense ? id + i : mwt_input_number(input, 2) % 4096u,
+                                  payload.is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES, bytes,
+                                  payload.size);
+        items[i].algorithm = mwt_input_byte(input) % 4u;
+        items[i].duration_ns = is_dense ? 5 : mwt_input_number(input, 3);
+    }
+    return count;
+}
+
 static inline void mwt_frames_tasks(struct mwt_input *input, struct mwi_buffer *buffer)
 {
+    struct mwi_message_item items[9];
     unsigned char bytes[256];
-    size_t count = mwt_input_byte(input) % 9u;
-    struct mwi_payload payload;
-    if (count == 0) {
-        payload = mwt_frames_payload(input, bytes);
-        mwi_message_write_timed_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
-                                     &payload);
-        return;
-    }
-    mwi_message_begin_tasks(buffer, count);
-    for (size_t i = 0; i < count; i++) {
-        payload = mwt_frames_payload(input, bytes);
-        mwi_message_write_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
-                               &payload);
-    }
+    size_t count = mwt_frames_items(input, items, bytes);
+    if (count == 1 && items[0].size % 5 == 0)
+        items[0].form |= MWI_PAYLOAD_TIMED;
+    mwt_items_tasks(buffer, items, count);
 }
 
 static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer *buffer)
 {
+    struct mwi_message_item items[9];
     unsigned char bytes[256];
-    size_t count = mwt_input_byte(input) % 8u + 1u;
-    mwi_message_begin_results(buffer);
-    for (size_t i = 0; i < count; i++) {
-        struct mwi_payload payload = mwt_frames_payload(input, bytes);
-        bool is_failed = payload.size % 3 == 0;
-        mwi_message_begin_result(buffer, mwt_input_byte(input) % 32u);
-        if (is_failed)
-            mwi_message_write_failure(buffer, "failed");
-        else
-            mwi_message_write_bytes(buffer, payload.data, payload.size);
-        mwi_message_end_result(buffer, is_failed ? MWI_RESULT_FAILED : MWI_RESULT_DONE, 5);
-    }
-    mwi_message_end_results(buffer, count);
-}
-
-/* Large messages may hold few bytes: a receiver accepts them. */
-static inline void mwt_frames_large_task(struct mwt_input *input, struct mwi_buffer *buffer)
-{
-    unsigned char bytes[256];
-    struct mwi_payload payload = mwt_frames_payload(input, bytes);
-    mwi_message_begin_large_task(buffer, mwt_input_number(input, 2), mwt_input_byte(input) % 4u,
-                                 payload.is_bytes, payload.size % 5 == 0);
-    mwi_buffer_append(buffer, payload.data, payload.size);
-}
-
-static inline void mwt_frames_large_result(struct mwi_buffer *buffer, uint64_t id,
-                                           const struct mwi_payload *payload)
-{
-    mwi_buffer_clear(buffer);
-    mwi_message_begin_large_result(buffer, id, 5, payload->is_bytes);
-    mwi_buffer_append(buffer, payload->data, payload->size);
+    size_t count = mwt_frames_items(input, items, bytes);
+    for (size_t i = 0; i < count; i++)
+        if (items[i].size % 3 == 0)
+            items[i].form = MWI_PAYLOAD_FAILED;
+    mwt_items_results(buffer, items, count);
 }
 
 /* Writes the greeting of a slave that may belong to this farm, and says anything of its host. */
@@ -132,8 +117,6 @@ static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *
 static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
 {
     static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
-    unsigned char bytes[256];
-    struct mwi_payload payload;
     switch (mwt_input_byte(input) % 16 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
@@ -165,13 +148,6 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_RETURNED:
         mwi_message_write_bare(buffer, MWI_MESSAGE_RETURNED);
-        break;
-    case MWI_MESSAGE_LARGE_TASK:
-        mwt_frames_large_task(input, buffer);
-        break;
-    case MWI_MESSAGE_LARGE_RESULT:
-        payload = mwt_frames_payload(input, bytes);
-        mwt_frames_large_result(buffer, mwt_input_byte(input) % 32u, &payload);
         break;
     default:
         mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, "");

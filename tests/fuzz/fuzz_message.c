@@ -8,6 +8,7 @@
  * new kind of event is a case in happen().
  */
 #include "../lib/mwt_hello.h"
+#include "../lib/mwt_items.h"
 #include "engine/lifecycle.h"
 #include "engine/master_engine.h"
 #include "engine/membership.h"
@@ -143,23 +144,14 @@ static void send_frame(struct farm *farm, mw_peer peer)
 }
 
 /* The slave returns the first task that it really has. */
-static void send_result(struct farm *farm, mw_peer peer, bool is_large)
+static void send_result(struct farm *farm, mw_peer peer, uint8_t form)
 {
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
     if (slave == NULL || mwi_list_is_empty(&slave->copies))
         return;
     uint64_t id = mwi_copies_first(slave)->task->id;
-    unsigned char bytes[] = "r";
     mwi_buffer_clear(&farm->buffer);
-    if (is_large) {
-        mwt_frames_large_result(&farm->buffer, id, &(struct mwi_payload){bytes, 1, true});
-    } else {
-        mwi_message_begin_results(&farm->buffer);
-        mwi_message_begin_result(&farm->buffer, id);
-        mwi_message_write_bytes(&farm->buffer, bytes, 1);
-        mwi_message_end_result(&farm->buffer, MWI_RESULT_DONE, 1);
-        mwi_message_end_results(&farm->buffer, 1);
-    }
+    mwt_items_result(&farm->buffer, id, (enum mwi_payload_form)form, "r", 1, 1);
     send_frame(farm, peer);
 }
 
@@ -210,7 +202,7 @@ static void happen(struct farm *farm, struct mwt_input *input)
     case 7:
     case 8:
     case 9:
-        send_result(farm, peer, what % 16 == 9);
+        send_result(farm, peer, (uint8_t)(what % 16 - 7));
         break;
     case 10:
         if (what == 0xfa)

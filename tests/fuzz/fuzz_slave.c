@@ -44,15 +44,14 @@ static void check_frame(struct life *life, const struct mwi_effect_entry *effect
     MWT_FUZZ_PROMISE(
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
-                     message.kind == MWI_MESSAGE_LARGE_RESULT ||
                      message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG ||
                      message.kind == MWI_MESSAGE_RETURNED);
-    if (message.kind != MWI_MESSAGE_RESULTS && message.kind != MWI_MESSAGE_LARGE_RESULT)
+    if (message.kind != MWI_MESSAGE_RESULTS)
         return;
     /* A failure is sent even if it is longer than the master accepts. */
     MWT_FUZZ_PROMISE(effect->size <= life->engine.results.message_bytes_max ||
                      life->engine.results.message_bytes_max < 300);
-    life->results_sent += message.items_count;
+    life->results_sent += message.group.count;
 }
 
 static void carry_out(struct life *life)
@@ -144,10 +143,7 @@ static void happen(struct life *life, struct mwt_input *input)
         break;
     case 3:
         mwi_buffer_clear(&life->buffer);
-        if (what % 16 == 3)
-            mwt_frames_tasks(input, &life->buffer);
-        else
-            mwt_frames_large_task(input, &life->buffer);
+        mwt_frames_tasks(input, &life->buffer);
         send_frame(life, what < 128);
         break;
     case 4:

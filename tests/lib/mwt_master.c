@@ -4,6 +4,7 @@
  * use it.
  */
 #include "mwt_master.h"
+#include "mwt_items.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 #include "mwt_hello.h"
 #include "mwt_join.h"
 #include "mwt_policy.h"
+
+/* In one message. */
+#define RESULTS_MAX 256
 
 static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"beta", NULL}, {NULL, NULL}};
 
@@ -223,24 +227,22 @@ uint64_t mwt_master_submit_sized(struct mwt_master *master, char letter, size_t 
 
 static void send_results(struct mwt_master *master, mw_peer peer, const char *names, bool is_failed)
 {
+    enum mwi_payload_form form = is_failed ? MWI_PAYLOAD_FAILED : MWI_PAYLOAD_BYTES;
     char name[64];
     uint64_t id;
     size_t count = 0;
+    struct mwi_message_item items[RESULTS_MAX];
     struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_begin_results(&buffer);
-    for (; next_word(&names, name, sizeof name); count++) {
-        if (!mwt_outbox_task_id(&master->tasks, name, &id))
+    while (next_word(&names, name, sizeof name)) {
+        size_t length = strlen(name);
+        if (count == RESULTS_MAX || !mwt_outbox_task_id(&master->tasks, name, &id))
             abort();
-        mwi_message_begin_result(&buffer, id);
-        if (is_failed)
-            mwi_message_write_failure(&buffer, name);
-        else
-            mwi_message_write_bytes(&buffer, name, strlen(name));
-        mwi_message_end_result(&buffer, is_failed ? MWI_RESULT_FAILED : MWI_RESULT_DONE,
-                               1000 * (count + 1));
+        items[count] = mwt_items_make(id, form, names - length, length);
+        items[count].duration_ns = 1000 * (count + 1);
+        count++;
     }
-    mwi_message_end_results(&buffer, count);
+    mwi_buffer_init(&buffer);
+    mwt_items_results(&buffer, items, count);
     mwt_master_frame(master, peer, &buffer);
 }
 

@@ -4,6 +4,7 @@
  * CUnit can use it.
  */
 #include "mwt_outbox.h"
+#include "mwt_items.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -127,10 +128,7 @@ static const struct mwi_message *decode_tasks(struct mwt_outbox *outbox,
                                               const struct mwt_sent *sent)
 {
     const struct mwi_message *message = decode(outbox, sent);
-    return message != NULL &&
-                   (message->kind == MWI_MESSAGE_TASKS || message->kind == MWI_MESSAGE_LARGE_TASK)
-               ? message
-               : NULL;
+    return message != NULL && message->kind == MWI_MESSAGE_TASKS ? message : NULL;
 }
 
 const char *mwt_outbox_tasks(struct mwt_outbox *outbox, mw_peer peer)
@@ -141,11 +139,11 @@ const char *mwt_outbox_tasks(struct mwt_outbox *outbox, mw_peer peer)
         const struct mwi_message *message = decode_tasks(outbox, &outbox->frames[i]);
         if (message == NULL || outbox->frames[i].peer != peer)
             continue;
-        for (size_t j = 0; j < message->items_count; j++) {
+        for (size_t j = 0; j < message->group.count; j++) {
             const char *between = outbox->text[0] == '\0' ? "" : j == 0 ? "|" : " ";
-            mwi_message_task(message, j, &item);
-            add_text(outbox, outbox->text, sizeof outbox->text, "%s%.*s", between,
-                     (int)item.payload.size, (const char *)item.payload.data);
+            item = mwt_items_at(message, j);
+            add_text(outbox, outbox->text, sizeof outbox->text, "%s%.*s", between, (int)item.size,
+                     (const char *)item.data);
         }
     }
     return outbox->text;
@@ -157,10 +155,9 @@ bool mwt_outbox_task_id(struct mwt_outbox *outbox, const char *payload, uint64_t
     *id = 0;
     for (size_t i = outbox->frames_count; i-- > 0;) {
         const struct mwi_message *message = decode_tasks(outbox, &outbox->frames[i]);
-        for (size_t j = 0; message != NULL && j < message->items_count; j++) {
-            mwi_message_task(message, j, &item);
-            if (item.payload.size != strlen(payload) ||
-                memcmp(item.payload.data, payload, item.payload.size) != 0)
+        for (size_t j = 0; message != NULL && j < message->group.count; j++) {
+            item = mwt_items_at(message, j);
+            if (item.size != strlen(payload) || memcmp(item.data, payload, item.size) != 0)
                 continue;
             *id = item.id;
             return true;

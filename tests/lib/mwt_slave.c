@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_items.h"
+
 /* The index of "alpha" in the welcome of mwt_slave_join. */
 #define ALPHA 1
 
@@ -141,17 +143,20 @@ static size_t count_words(const char *words)
 void mwt_slave_give(struct mwt_slave *slave, const char *names)
 {
     struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_begin_tasks(&buffer, count_words(names));
+    size_t count = 0;
+    struct mwi_message_item *items = calloc(count_words(names), sizeof *items);
+    if (items == NULL)
+        abort();
     while (*(names += strspn(names, " ")) != '\0') {
-        unsigned char name[64];
         size_t size = strcspn(names, " ");
-        memcpy(name, names, size);
-        mwi_message_write_task(&buffer, slave->ids_count++, ALPHA,
-                               &(struct mwi_payload){name, (uint32_t)size, true});
+        items[count] = mwt_items_make(slave->ids_count++, MWI_PAYLOAD_BYTES, names, size);
+        items[count++].algorithm = ALPHA;
         names += size;
     }
+    mwi_buffer_init(&buffer);
+    mwt_items_tasks(&buffer, items, count);
     mwt_slave_frame(slave, &buffer);
+    free(items);
 }
 
 void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size)
@@ -173,16 +178,18 @@ size_t mwt_slave_run(struct mwt_slave *slave, size_t count)
     return ran;
 }
 
-/* Adds the results of a message to the text. */
+/* Adds the results of a message to the text, but for a large one. */
 static size_t add_results(struct mwt_slave *slave, const struct mwi_message *message, size_t length)
 {
     struct mwi_message_item item;
-    for (size_t i = 0; i < message->items_count; i++) {
+    for (size_t i = 0; i < message->group.count; i++) {
         const char *between = length == 0 ? "" : i == 0 ? "|" : " ";
-        mwi_message_result(message, i, &item);
+        item = mwt_items_at(message, i);
+        if (item.size >= MWI_MESSAGE_LARGE_BYTES)
+            continue;
         length += (size_t)snprintf(slave->text + length, sizeof slave->text - length, "%s%.*s%s",
-                                   between, (int)item.payload.size, (const char *)item.payload.data,
-                                   item.status == MWI_RESULT_FAILED ? "!" : "");
+                                   between, (int)item.size, (const char *)item.data,
+                                   item.form == MWI_PAYLOAD_FAILED ? "!" : "");
     }
     return length;
 }

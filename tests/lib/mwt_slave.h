@@ -55,8 +55,8 @@ size_t mwt_slave_run(struct mwt_slave *slave, size_t count);
 /* Leaves raw bytes as the result of the task that was begun. */
 void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size);
 
-/* The results that were sent since the last forget: "a b|c!" for two in one message, and then a
- * failure whose message is "c". */
+/* The results, but for large ones, that were sent since the last forget: "a b|c!" for two in one
+ * message, and then a failure whose message is "c". */
 const char *mwt_slave_results(struct mwt_slave *slave);
 
 #endif

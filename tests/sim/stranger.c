@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "mwt_hello.h"
+#include "mwt_items.h"
 #include "wire/message.h"
 
 #define FORGED_SLOTS 40
@@ -41,21 +42,17 @@ static void write_garbage(struct mwi_buffer *buffer, mw_sim *sim)
 /* Results of all tasks that the master may have but those that are this stranger's. */
 static void write_forged_results(struct mwi_buffer *buffer, const struct stranger *stranger)
 {
+    static const unsigned char minus_one = 0xff;
+    struct mwi_message_item items[FORGED_SLOTS];
     size_t count = 0;
-    mwi_message_begin_results(buffer);
     for (uint64_t slot = 0; slot < FORGED_SLOTS; slot++) {
         if (stranger->is_own[slot])
             continue;
-        mwi_message_begin_result(buffer, UINT64_C(1) << 32 | slot);
-        size_t opened = mwi_message_open_values(buffer);
-        msgpack_packer packer;
-        msgpack_packer_init(&packer, buffer, mwi_buffer_write);
-        msgpack_pack_int(&packer, -1);
-        mwi_message_close_values(buffer, opened);
-        mwi_message_end_result(buffer, MWI_RESULT_DONE, 1);
-        count++;
+        items[count] = mwt_items_make(UINT64_C(1) << 32 | slot, MWI_PAYLOAD_VALUES, &minus_one, 1);
+        items[count++].duration_ns = 1;
     }
-    mwi_message_end_results(buffer, count);
+    if (count > 0)
+        mwt_items_results(buffer, items, count);
 }
 
 static void greet(struct stranger *stranger, mw_peer peer, const char *member_id)
@@ -103,12 +100,11 @@ static void on_message(void *context, mw_peer peer, mw_frame *frame)
     if (!mwi_message_decoder_init(&decoder))
         return;
     if (mwi_message_decode(&decoder, frame->data, frame->size, &message, &why) == MW_OK &&
-        (message.kind == MWI_MESSAGE_TASKS || message.kind == MWI_MESSAGE_LARGE_TASK)) {
-        for (size_t i = 0; i < message.items_count; i++) {
-            mwi_message_task(&message, i, &item);
+        message.kind == MWI_MESSAGE_TASKS) {
+        struct mwi_message_cursor cursor = {.group = &message.group};
+        while (mwi_message_next(&cursor, &item))
             if ((item.id & UINT32_MAX) < FORGED_SLOTS)
                 stranger->is_own[item.id & UINT32_MAX] = true;
-        }
         mwi_buffer_init(&buffer);
         write_forged_results(&buffer, stranger);
         send_buffer(stranger, peer, &buffer);

@@ -60,7 +60,7 @@ static void test_who_is_asked(void)
     mwt_master_greet(&master, 3);
 
     CU_ASSERT_TRUE(mwt_outbox_decode(&master.outbox, 1)->is_timed);
-    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_TASKS);
     CU_ASSERT_TRUE(mwt_outbox_decode(&master.outbox, 2)->is_timed);
     CU_ASSERT_FALSE(mwt_outbox_decode(&master.outbox, 3)->is_timed);
     end(&master);

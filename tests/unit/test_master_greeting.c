@@ -3,6 +3,7 @@
  * The master engine and its new peers: slaves that greet, slaves of other farms and versions, and
  * strangers. None of them may disturb the farm.
  */
+#include "mwt_items.h"
 #include "mwt_master.h"
 
 #include <stdio.h>
@@ -235,7 +236,7 @@ static const struct garbage garbage[] = {
     {BYTES(""), "a frame that is not one msgpack value"},
     {BYTES("\0\1\0"), "a frame that is not one msgpack value"},
     {BYTES("GET / HTTP/1.1\r\n\r\n"), "a frame that is not one msgpack value"},
-    {BYTES("\xdd\xff\xff\xff\xff"), "its message has more fields than results of its tasks"},
+    {BYTES("\xdd\xff\xff\xff\xff"), "its message has more fields than a slave's messages have"},
     {BYTES("\x94\x01\xa2mw\x01"), "a frame that is not one msgpack value"},
     {BYTES("\x01"), "a frame that is no message"},
     {BYTES("\x90"), "a frame that is no message"},
@@ -246,14 +247,14 @@ static const struct garbage garbage[] = {
     {BYTES("\x95\x01\xa2xx\x01\xa4"
            "farm\x64"),
      "a greeting that is not one of mw"},
-    {BYTES("\x94\x01\xa2mw\x03\xa4"
+    {BYTES("\x94\x01\xa2mw\x04\xa4"
            "farm"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x03\xa4"
+    {BYTES("\x98\x01\xa2mw\x04\xa4"
            "farm\xff\xa0\xa0\x07"),
      "a malformed greeting"},
-    {BYTES("\x91\x05"), "a malformed message of results"},
-    {BYTES("\x95\x05\x00\xc4\x00\x02\x00"), "a malformed result"},
+    {BYTES("\x91\x05"), "a message of tasks or results without its seven elements"},
+    {BYTES("\x97\x05\x01\x00\x03\x00\x00\xc4\x00"), "a payload of an unknown form"},
 };
 
 /* Garbage before the greeting costs its sender the connection, and does not disturb others. */
@@ -346,11 +347,7 @@ static void test_silence_after_greeting(void)
 
 static void write_result(struct mwi_buffer *buffer)
 {
-    mwi_message_begin_results(buffer);
-    mwi_message_begin_result(buffer, 0);
-    mwi_message_write_bytes(buffer, "r", 1);
-    mwi_message_end_result(buffer, MWI_RESULT_DONE, 1);
-    mwi_message_end_results(buffer, 1);
+    mwt_items_result(buffer, 0, MWI_PAYLOAD_BYTES, "r", 1, 1);
 }
 
 static void write_goodbye(struct mwi_buffer *buffer)
@@ -375,9 +372,8 @@ static void write_welcome(struct mwi_buffer *buffer)
 
 static void write_tasks(struct mwi_buffer *buffer)
 {
-    unsigned char byte = 't';
-    mwi_message_begin_tasks(buffer, 1);
-    mwi_message_write_task(buffer, 0, 0, &(struct mwi_payload){&byte, 1, true});
+    struct mwi_message_item task = mwt_items_make(0, MWI_PAYLOAD_BYTES, "t", 1);
+    mwt_items_tasks(buffer, &task, 1);
 }
 
 static void send_written(struct mwt_master *master, void (*write)(struct mwi_buffer *buffer))

@@ -3,6 +3,7 @@
  * Large payloads in the master engine: a task leaves in a message of its own, a result is handed
  * out where it was received, and a bad one costs its sender the connection.
  */
+#include "mwt_items.h"
 #include "mwt_master.h"
 #include "mwt_policy.h"
 
@@ -45,9 +46,11 @@ static uint64_t submit(struct mwt_master *master, size_t size, char letter, bool
 static void return_large(struct mwt_master *master, mw_peer peer, uint64_t id, size_t size,
                          char letter)
 {
+    struct mwi_message_item item = mwt_items_make(id, MWI_PAYLOAD_BYTES, NULL, size);
     struct mwi_buffer buffer;
+    item.duration_ns = 3000;
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_result(&buffer, id, 3000, true);
+    mwi_message_begin_results(&buffer, &item, 1);
     CU_ASSERT_TRUE_FATAL(mwi_buffer_reserve(&buffer, size));
     memset(buffer.data + buffer.size, letter, size);
     buffer.size += size;
@@ -81,15 +84,17 @@ static void test_tasks(void)
         mwt_master_tick(&master, 0);
 
         CU_ASSERT_EQUAL(master.outbox.frames_count, 3);
-        CU_ASSERT_EQUAL(sent(&master, 0)->items_count, 1);
-        CU_ASSERT_EQUAL_FATAL(sent(&master, 1)->kind, MWI_MESSAGE_LARGE_TASK);
-        mwi_message_task(sent(&master, 1), 0, &item);
+        CU_ASSERT_EQUAL(sent(&master, 0)->group.count, 1);
+        CU_ASSERT_EQUAL_FATAL(sent(&master, 1)->kind, MWI_MESSAGE_TASKS);
+        CU_ASSERT_EQUAL(sent(&master, 1)->group.count, 1);
+        item = mwt_items_at(sent(&master, 1), 0);
+        CU_ASSERT_EQUAL((size_t)(item.data - master.outbox.frames[1].data) % 16, 0);
         CU_ASSERT_EQUAL(item.id, id);
         CU_ASSERT_EQUAL(item.algorithm, 1);
-        CU_ASSERT_EQUAL(item.payload.is_bytes, is_bytes);
-        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE);
-        CU_ASSERT_TRUE(item.payload.data[0] == 'x' && item.payload.data[LARGE - 1] == 'x');
-        CU_ASSERT_EQUAL(sent(&master, 2)->items_count, 2);
+        CU_ASSERT_EQUAL(item.form, is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES);
+        CU_ASSERT_EQUAL_FATAL(item.size, LARGE);
+        CU_ASSERT_TRUE(item.data[0] == 'x' && item.data[LARGE - 1] == 'x');
+        CU_ASSERT_EQUAL(sent(&master, 2)->group.count, 2);
         CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 <- 4 tasks"));
         end(&master);
     }
@@ -128,7 +133,7 @@ static void test_arguments_are_not_copied(void)
     CU_ASSERT_EQUAL(first.size, LARGE);
 
     mwt_master_greet_small(&master, 2, 4 * LARGE);
-    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_TASKS);
     return_large(&master, 2, id, LARGE, 'r');
 
     CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
@@ -218,12 +223,14 @@ static const struct {
     size_t size;
     const char *reason;
 } bad[] = {
-    {"\x94\x0c\x00\x00", 4, "a frame that is not one msgpack value"},
-    {"\x93\x0c\x00\x00payload", 11, "a malformed large result"},
-    {"\x94\x0c\x00\x00\x05payload", 12, "a malformed large result"},
-    {"\x94\x0b\x00\x00\x00payload", 12, "it sent a message that only a master sends"},
-    {"\xdd\x00\x10\x00\x00\x0c\x00\x00\x00payload", 16,
-     "its message has more fields than results of its tasks"},
+    {"\x97\x05\x01\x00\x00\x00", 6, "a column that has not one number for each"},
+    {"\x97\x05\x01\x00\x00\x00\x08\xc4\x00payload", 16, "sizes do not add up"},
+    {"\x97\x05\x01\x00\x03\x00\x07\xc4\x00payload", 16, "a payload of an unknown form"},
+    {"\x97\x05\x02\x00\x00\x00\x00\xc4\x00", 9, "it sent more results than it has tasks"},
+    {"\x97\x04\x01\x00\x00\x00\x07\xc4\x00payload", 16,
+     "it sent a message that only a master sends"},
+    {"\xdd\x00\x10\x00\x00\x05\x00\x00\x00payload", 16,
+     "its message has more fields than a slave's messages have"},
 };
 
 /* A peer that sends one is dropped, with a reason. */
@@ -249,7 +256,7 @@ static void test_before_the_greeting(void)
     mwt_master_up(&master, 2);
     mwt_master_up(&master, 3);
 
-    mwt_master_bytes(&master, 2, "\x94\x0c\x00\x00\x00payload", 12);
+    mwt_master_bytes(&master, 2, "\x97\x05\x01\x00\x00\x00\x07\xc4\x00payload", 16);
     return_large(&master, 3, 0, LARGE, 'r');
 
     CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "it did not greet first"));

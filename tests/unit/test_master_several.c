@@ -14,7 +14,7 @@
 /* The bytes of a HELLO, [1, "mw", protocol 3, member id, 32767, "", "", 7], without a NUL, since a
  * fake takes a frame as a string. */
 #define HELLO                                                                                      \
-    "\x98\x01\xa2mw\x03\xb1"                                                                       \
+    "\x98\x01\xa2mw\x04\xb1"                                                                       \
     "default-member-id\xcd\x7f\xff\xa0\xa0\x07"
 
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
@@ -63,7 +63,7 @@ static void test_slaves_of_both(void)
     CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
 
     for (size_t i = 0; i < 2; i++)
-        CU_ASSERT_PTR_NOT_NULL(strstr(place.fakes[i].calls, "send 1 \x94\x04"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(place.fakes[i].calls, "send 1 \x97\x04"));
     mwt_fake_down(&place.fakes[0], place.clock, 1, "gone");
     CU_ASSERT_EQUAL(mw_master_loop(master, 1, &counts), MW_OK);
     CU_ASSERT_EQUAL(mw_master_num_slaves(master), 1);

@@ -3,6 +3,7 @@
  * The master engine at work: which tasks go to which slave in how large messages, and which
  * results the master accepts.
  */
+#include "mwt_items.h"
 #include "mwt_master.h"
 #include "mwt_policy.h"
 
@@ -156,12 +157,11 @@ static void check_messages_of(struct mwt_random *random, size_t limit)
             CU_ASSERT_EQUAL_FATAL(mwi_message_decode(&master.outbox.decoder, frame->data,
                                                      frame->size, &message, &why),
                                   MW_OK);
-            if (message.kind != MWI_MESSAGE_TASKS && message.kind != MWI_MESSAGE_LARGE_TASK)
+            if (message.kind != MWI_MESSAGE_TASKS)
                 continue;
-            for (size_t j = 0; j < message.items_count; j++, sent_count++) {
-                mwi_message_task(&message, j, &item);
-                CU_ASSERT_EQUAL(item.id, sent_count + 1);
-            }
+            struct mwi_message_cursor cursor = {.group = &message.group};
+            while (mwi_message_next(&cursor, &item))
+                CU_ASSERT_EQUAL(item.id, ++sent_count);
         }
     }
 
@@ -194,7 +194,7 @@ static void test_large_tasks_go_one_by_one(void)
 
     mwt_master_greet_small(&master, 1, 64 << 20);
 
-    CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_TASKS);
     CU_ASSERT_EQUAL(master.outbox.frames_count, 2); /* the welcome, and one */
     end(&master);
 }
@@ -240,7 +240,7 @@ static void test_task_that_just_fits(void)
 
     mwt_master_greet_small(&master, 1, MWT_FRAME_BYTES_MAX);
 
-    CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_LARGE_TASK);
+    CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_TASKS);
     CU_ASSERT_TRUE(master.outbox.frames[1].size <= MWT_FRAME_BYTES_MAX);
     CU_ASSERT_TRUE(max > MWT_FRAME_BYTES_MAX - 200);
     end(&master);
@@ -260,11 +260,11 @@ static void test_task_on_the_wire(void)
     mwt_master_greet(&master, 1);
 
     CU_ASSERT_EQUAL_FATAL(mwt_outbox_kind(&master.outbox, 1), MWI_MESSAGE_TASKS);
-    mwi_message_task(mwt_outbox_decode(&master.outbox, 1), 0, &item);
+    item = mwt_items_at(mwt_outbox_decode(&master.outbox, 1), 0);
     CU_ASSERT_EQUAL(item.algorithm, 1);
-    CU_ASSERT_FALSE(item.payload.is_bytes);
-    CU_ASSERT_EQUAL_FATAL(item.payload.size, 1);
-    CU_ASSERT_EQUAL(item.payload.data[0], 5);
+    CU_ASSERT_EQUAL(item.form, MWI_PAYLOAD_VALUES);
+    CU_ASSERT_EQUAL_FATAL(item.size, 1);
+    CU_ASSERT_EQUAL(item.data[0], 5);
     end(&master);
 }
 
@@ -273,13 +273,7 @@ static void return_values(struct mwt_master *master, mw_peer peer, uint64_t id, 
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_begin_results(&buffer);
-    mwi_message_begin_result(&buffer, id);
-    size_t opened = mwi_message_open_values(&buffer);
-    mwi_buffer_append(&buffer, bytes, size);
-    mwi_message_close_values(&buffer, opened);
-    mwi_message_end_result(&buffer, MWI_RESULT_DONE, duration_ns);
-    mwi_message_end_results(&buffer, 1);
+    mwt_items_result(&buffer, id, MWI_PAYLOAD_VALUES, bytes, size, duration_ns);
     mwt_master_frame(master, peer, &buffer);
 }
 
@@ -386,11 +380,7 @@ static void test_long_failure(void)
     mwt_master_submit(&master, "a");
     mwt_master_greet(&master, 1);
     mwi_buffer_init(&buffer);
-    mwi_message_begin_results(&buffer);
-    mwi_message_begin_result(&buffer, 1);
-    mwi_message_write_failure(&buffer, text);
-    mwi_message_end_result(&buffer, MWI_RESULT_FAILED, 0);
-    mwi_message_end_results(&buffer, 1);
+    mwt_items_result(&buffer, 1, MWI_PAYLOAD_FAILED, text, strlen(text), 0);
 
     mwt_master_frame(&master, 1, &buffer);
 
@@ -404,8 +394,8 @@ static void test_long_failure(void)
 /* A result may be nothing, in a frame that is kept or copied. */
 static void test_empty_results(void)
 {
-    static const char first[] = "\x95\x05\x01\xc4\x00\x00\x00",
-                      second[] = "\x95\x05\x02\xc4\x00\x00\x00";
+    static const char first[] = "\x97\x05\x01\x01\x01\x00\x00\xc4\x00",
+                      second[] = "\x97\x05\x01\x02\x01\x00\x00\xc4\x00";
     static struct mwt_master master;
     start(&master, 1);
     mwt_master_submit(&master, "a b");
@@ -430,7 +420,7 @@ static void check_dropped_for_a_foreign_result(struct mwt_master *master)
 /* A result of a task that never was is an offence. */
 static void test_result_of_no_task(void)
 {
-    static const char result[] = "\x95\x05\x07\xc4\x00\x00\x00";
+    static const char result[] = "\x97\x05\x01\x07\x01\x00\x00\xc4\x00";
     static struct mwt_master master;
     start(&master, 1);
     mwt_master_submit(&master, "a");
@@ -447,7 +437,7 @@ static void test_result_of_no_task(void)
 /* So is one of a task that still waits for a slave. */
 static void test_result_of_a_waiting_task(void)
 {
-    static const char result[] = "\x95\x05\x02\xc4\x00\x00\x00";
+    static const char result[] = "\x97\x05\x01\x02\x01\x00\x00\xc4\x00";
     static struct mwt_master master;
     start(&master, 1);
     mwt_master_submit(&master, "a b");
@@ -487,7 +477,7 @@ static void test_good_results_before_a_bad_one(void)
     mwt_master_greet(&master, 2);
     mwt_master_forget(&master);
 
-    mwt_master_return(&master, 1, "a c b");
+    mwt_master_return(&master, 1, "a c");
 
     check_dropped_for_a_foreign_result(&master);
     CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 -> 1 results\n"));

@@ -143,11 +143,11 @@ static void take_results(struct farm *farm)
     struct mwi_finished item;
     while (mwi_finished_pop(&farm->master.finished, &item)) {
         bool is_large = item.tag == LARGE_TAG && !item.is_failed;
+        bool is_failure = item.tag != LARGE_TAG && item.tag % 3 == 0;
         int64_t expected = item.is_failed ? 3 : item.tag;
         if (item.payload.size != (is_large ? MWI_MESSAGE_LARGE_BYTES : 1) ||
             item.payload.data[0] != expected ||
-            (item.tag == LARGE_TAG ? item.is_failed && !farm->is_told
-                                   : item.is_failed != (item.tag % 3 == 0)))
+            (item.is_failed != is_failure && !(item.is_failed && farm->is_told)))
             farm->is_wrong = true;
         farm->results_count++;
         mwi_block_unref(item.block);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mwt_hello.h"
+#include "mwt_items.h"
 #include "mwt_master.h"
 #include "mwt_policy.h"
 #include "mwt_random.h"
@@ -108,11 +109,7 @@ static void send_result(struct world *world, struct place *place, uint64_t id)
 {
     struct mwi_buffer results;
     mwi_buffer_init(&results);
-    mwi_message_begin_results(&results);
-    mwi_message_begin_result(&results, id);
-    mwi_message_write_bytes(&results, "y", 1);
-    mwi_message_end_result(&results, MWI_RESULT_DONE, (uint64_t)world->task_ns);
-    mwi_message_end_results(&results, 1);
+    mwt_items_result(&results, id, MWI_PAYLOAD_BYTES, "y", 1, (uint64_t)world->task_ns);
     mwt_master_frame(&world->master, place->peer, &results);
 }
 

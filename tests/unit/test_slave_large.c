@@ -3,6 +3,7 @@
  * Large payloads in the slave engine: a task that comes in a message of its own, and results that
  * leave in one, alone, at once, and without being copied where that can be.
  */
+#include "mwt_items.h"
 #include "mwt_slave.h"
 
 #include <stdio.h>
@@ -91,10 +92,13 @@ static struct mwi_message_item large_result(struct mwt_slave *slave, size_t inde
     CU_ASSERT_EQUAL_FATAL(mwi_message_decode(&outbox->decoder, outbox->frames[index].data,
                                              outbox->frames[index].size, &outbox->message, &why),
                           MW_OK);
-    CU_ASSERT_EQUAL_FATAL(outbox->message.kind, MWI_MESSAGE_LARGE_RESULT);
-    mwi_message_result(&outbox->message, 0, &item);
+    CU_ASSERT_EQUAL_FATAL(outbox->message.kind, MWI_MESSAGE_RESULTS);
+    CU_ASSERT_EQUAL_FATAL(outbox->message.group.count, 1);
+    item = mwt_items_at(&outbox->message, 0);
+    CU_ASSERT_EQUAL((size_t)(item.data - outbox->frames[index].data) % 16, 0);
+    CU_ASSERT_TRUE(item.size >= LARGE);
     CU_ASSERT_EQUAL(item.id, id);
-    CU_ASSERT_EQUAL(item.status, MWI_RESULT_DONE);
+    CU_ASSERT_NOT_EQUAL(item.form, MWI_PAYLOAD_FAILED);
     CU_ASSERT_EQUAL(item.duration_ns, 77);
     return item;
 }
@@ -113,8 +117,10 @@ static void give_large(struct mwt_slave *slave, uint16_t algorithm, size_t size,
     struct mwi_buffer buffer;
     unsigned char *bytes = make_bytes(size, letter);
     mwi_buffer_init(&buffer);
-    mwi_message_begin_large_task(&buffer, slave->ids_count++, algorithm, true, false);
-    mwi_buffer_append(&buffer, bytes, size);
+    struct mwi_message_item item =
+        mwt_items_make(slave->ids_count++, MWI_PAYLOAD_BYTES, bytes, size);
+    item.algorithm = algorithm;
+    mwt_items_tasks(&buffer, &item, 1);
     mwt_slave_frame(slave, &buffer);
     free(bytes);
 }
@@ -161,17 +167,17 @@ static void test_large_task_of_unknown_algorithm(void)
     end(&slave);
 }
 
-/* A master that sends the head of a large task damaged, or before its welcome, or a large result,
- * is left. */
+/* A master that sends a task without all of its payload, or before its welcome, or a result, is
+ * left. */
 static void test_bad_large_messages(void)
 {
     static const struct {
         const char *bytes;
         size_t size;
-    } bad[] = {{"\x94\x0b\x00\x00", 4},
-               {"\x93\x0b\x00\x00payload", 11},
-               {"\x94\x0b\x00\x00\x05payload", 12},
-               {"\x94\x0c\x00\x00\x00payload", 12}};
+    } bad[] = {{"\x97\x04\x01\x00\x00\x00", 6},
+               {"\x97\x04\x01\x00\x00\x00\x08\xc4\x00payload", 16},
+               {"\x97\x04\x01\x00\x00\x04\x07\xc4\x00payload", 16},
+               {"\x97\x05\x01\x00\x00\x00\x07\xc4\x00payload", 16}};
 
     for (size_t i = 0; i < 2 * sizeof bad / sizeof bad[0]; i++) {
         static struct mwt_slave slave;
@@ -211,8 +217,8 @@ static void test_bytes(void)
 
     CU_ASSERT_EQUAL_FATAL(slave.outbox.frames_count, 2);
     struct mwi_message_item item = large_result(&slave, 1, 2);
-    CU_ASSERT_TRUE(item.payload.is_bytes && item.payload.size == LARGE);
-    CU_ASSERT_TRUE(is_all(item.payload.data, LARGE, 'z'));
+    CU_ASSERT_TRUE(item.form == MWI_PAYLOAD_BYTES && item.size == LARGE);
+    CU_ASSERT_TRUE(is_all(item.data, LARGE, 'z'));
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail, "MASTER <- 2 results\nMASTER <- 1 results\n");
     CU_ASSERT_EQUAL(slave.engine.results.count, 0);
     CU_ASSERT_EQUAL(slave.engine.results.total_count, 3);
@@ -237,8 +243,8 @@ static void test_taken_bytes(void)
     end_task(&slave, &task);
 
     struct mwi_message_item item = large_result(&slave, 0, 0);
-    CU_ASSERT_TRUE(item.payload.is_bytes && item.payload.size == LARGE + 3);
-    CU_ASSERT_TRUE(is_all(item.payload.data, LARGE + 3, 't'));
+    CU_ASSERT_TRUE(item.form == MWI_PAYLOAD_BYTES && item.size == LARGE + 3);
+    CU_ASSERT_TRUE(is_all(item.data, LARGE + 3, 't'));
     end(&slave);
 }
 
@@ -341,13 +347,13 @@ static void test_largest_bytes(void)
         mwi_results_take_bytes(&slave.engine.results, make_bytes(SIZE, 'm'), SIZE, &why), MW_OK);
     end_task(&slave, &task);
 
-    CU_ASSERT_EQUAL(large_result(&slave, 0, 0).payload.size, SIZE);
+    CU_ASSERT_EQUAL(large_result(&slave, 0, 0).size, SIZE);
     CU_ASSERT_TRUE(slave.outbox.frames[0].size <= FRAME_BYTES_MAX);
     end(&slave);
 }
 
 /* Values that have become large leave alone too: from where they were written if they were the
- * first of their message, and else moved in front of it once. */
+ * first that waited, and behind the earlier ones otherwise. */
 static void test_values(void)
 {
     for (size_t earlier_count = 0; earlier_count < 3; earlier_count++) {
@@ -361,17 +367,17 @@ static void test_values(void)
         struct mwi_slave_task task = begin(&slave);
         write_values(&slave, LARGE, 'v');
         const unsigned char *end_of_values =
-            slave.engine.results.message.data + slave.engine.results.message.size;
+            slave.engine.results.payloads.data + slave.engine.results.payloads.size;
         const unsigned char *body = end_large(&slave, &task);
 
         size_t index = earlier_count == 0 ? 0 : 1;
         CU_ASSERT_EQUAL_FATAL(slave.outbox.frames_count, index + 1);
         struct mwi_message_item item = large_result(&slave, index, earlier_count);
         CU_ASSERT_PTR_EQUAL(body, end_of_values - (LARGE + 3));
-        CU_ASSERT_FALSE(item.payload.is_bytes);
-        CU_ASSERT_EQUAL_FATAL(item.payload.size, LARGE + 3);
-        CU_ASSERT_EQUAL(memcmp(item.payload.data, "\xc5\x80\x00", 3), 0);
-        CU_ASSERT_TRUE(is_all(item.payload.data + 3, LARGE, 'v'));
+        CU_ASSERT_EQUAL(item.form, MWI_PAYLOAD_VALUES);
+        CU_ASSERT_EQUAL_FATAL(item.size, LARGE + 3);
+        CU_ASSERT_EQUAL(memcmp(item.data, "\xc5\x80\x00", 3), 0);
+        CU_ASSERT_TRUE(is_all(item.data + 3, LARGE, 'v'));
         CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), earlier[earlier_count]);
         end(&slave);
     }
@@ -390,7 +396,7 @@ static void test_oversize_values(void)
     end_task(&slave, &task);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave),
-                           "a the result's 131084 bytes are over the slave's "
+                           "a the result's 131077 bytes are over the slave's "
                            "--mw-max-write-buffer-size of 131072!");
     end(&slave);
 }

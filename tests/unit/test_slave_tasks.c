@@ -4,6 +4,7 @@
  * with their algorithms and payloads. The queue grows as needed. A slave tells its master when some
  * tasks begin, and gives back the tasks that it has not begun.
  */
+#include "mwt_items.h"
 #include "mwt_slave.h"
 
 #include <string.h>
@@ -56,11 +57,13 @@ static void test_timed_task(void)
     static struct mwt_slave slave;
     struct mwi_slave_task task;
     struct mwi_buffer message;
-    unsigned char data[] = "x";
+    struct mwi_message_item timed =
+        mwt_items_make(300, MWI_PAYLOAD_BYTES | MWI_PAYLOAD_TIMED, "x", 1);
     start(&slave, 1);
     mwt_slave_give(&slave, "first");
     mwi_buffer_init(&message);
-    mwi_message_write_timed_task(&message, 300, 1, &(struct mwi_payload){data, 1, true});
+    timed.algorithm = 1;
+    mwt_items_tasks(&message, &timed, 1);
     mwt_slave_frame(&slave, &message);
 
     CU_ASSERT_TRUE(mwi_slave_engine_tell_of_task(&slave.engine));
@@ -99,8 +102,8 @@ static void test_no_task(void)
 /* Algorithms are found by their names, not by the order in which either side has them. */
 static void test_algorithms_by_name(void)
 {
-    static const char tasks[] = "\x9d\x04\x00\x00\xc4\x00\x01\x01\xc4\x00\x02\x02\xc4\x00"
-                                "\x03\xcd\x01\x00\xc4\x00";
+    static const char tasks[] = "\x97\x04\x04\x00\xc4\x08\x00\x00\x00\x01\x00\x02\x01\x00"
+                                "\x01\x00\xc4\x00";
     static const char *const names[] = {"beta", "alpha", "gamma", "?"};
     static const bool is_known[] = {true, true, false, false};
     static struct mwt_slave slave;
@@ -151,7 +154,8 @@ static void test_queue(void)
  * must copy the frame `lent`: mwt_slave_bytes lends frames of an odd size. */
 static void test_empty_payload(void)
 {
-    static const char given[] = "\x94\x04\x00\x01\xc4\x00", lent[] = "\x94\x04\xcc\x80\x01\xc4\x00";
+    static const char given[] = "\x97\x04\x01\x00\x01\x01\x00\xc4\x01\x00",
+                      lent[] = "\x97\x04\x01\xcc\x80\x01\x01\x00\xc4\x01\x00";
     static struct mwt_slave slave;
     struct mwi_slave_task task;
     start(&slave, 2);
@@ -166,7 +170,7 @@ static void test_empty_payload(void)
         mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
     }
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
-    CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->items_count, 2);
+    CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->group.count, 2);
     end(&slave);
 }
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads and writes the columns of a message, and the few forms of msgpack around them, by hand.
+ * wire/message calls this.
+ *
+ * Invariants: the bytes come from strangers, so nothing is read beyond source->end, and a claim of
+ * a length is compared with the bytes that are left before it is believed. Reading takes no memory.
+ * The format is msgpack's specification, https://github.com/msgpack/msgpack/blob/master/spec.md.
+ */
+#include "wire/column.h"
+
+#include <assert.h>
+
+/* The first bytes of msgpack's types; the longer forms of UINT8 and BIN8 follow them. */
+#define FIXINT_MAX 0x7f
+#define FIXARRAY 0x90
+#define FIXARRAY_MAX 0x9f
+#define UINT8 0xcc
+#define BIN8 0xc4
+#define BIN32 0xc6
+#define ARRAY16 0xdc
+#define ARRAY32 0xdd
+
+static size_t bytes_left(const struct mwi_column_source *source)
+{
+    return (size_t)(source->end - source->at);
+}
+
+/* Reads a number of `width` bytes behind a first byte; false if they are not all there. */
+static bool read_behind(struct mwi_column_source *source, uint8_t width, uint64_t *number)
+{
+    if (bytes_left(source) <= width)
+        return false;
+    struct mwi_column one = {.data = source->at + 1, .width = width};
+    *number = mwi_column_at(&one, 0);
+    source->at += 1 + width;
+    return true;
+}
+
+bool mwi_column_read_array(struct mwi_column_source *source, size_t *count)
+{
+    uint64_t claimed;
+    if (bytes_left(source) == 0)
+        return false;
+    unsigned char first = *source->at;
+    if (first >= FIXARRAY && first <= FIXARRAY_MAX) {
+        *count = first - FIXARRAY;
+        source->at++;
+        return true;
+    }
+    if (first != ARRAY16 && first != ARRAY32)
+        return false;
+    if (!read_behind(source, first == ARRAY16 ? 2 : 4, &claimed))
+        return false;
+    *count = (size_t)claimed;
+    return true;
+}
+
+bool mwi_column_read_number(struct mwi_column_source *source, uint64_t *number)
+{
+    if (bytes_left(source) == 0)
+        return false;
+    unsigned char first = *source->at;
+    if (first <= FIXINT_MAX) {
+        *number = first;
+        source->at++;
+        return true;
+    }
+    if (first < UINT8 || first > UINT8 + 3)
+        return false;
+    return read_behind(source, (uint8_t)(1 << (first - UINT8)), number);
+}
+
+bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data, size_t *size)
+{
+    struct mwi_column_source ahead = *source;
+    uint64_t claimed;
+    if (bytes_left(source) == 0 || *source->at < BIN8 || *source->at > BIN32)
+        return false;
+    if (!read_behind(&ahead, (uint8_t)(1 << (*source->at - BIN8)), &claimed) ||
+        claimed > bytes_left(&ahead))
+        return false;
+    *data = ahead.at;
+    *size = (size_t)claimed;
+    source->at = ahead.at + claimed;
+    return true;
+}
+
+bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
+                     struct mwi_column *column)
+{
+    struct mwi_column_source ahead = *source;
+    size_t size;
+    assert(count > 0 && step <= 1);
+    *column = (struct mwi_column){.step = step};
+    if (mwi_column_read_number(&ahead, &column->first)) {
+        if (step != 0 && column->first > UINT64_MAX - (count - 1))
+            return false;
+        *source = ahead;
+        return true;
+    }
+    if (!mwi_column_read_bin(&ahead, &column->data, &size) || size % count != 0)
+        return false;
+    size_t width = size / count;
+    if (width != 1 && width != 2 && width != 4 && width != 8)
+        return false;
+    column->width = (uint8_t)width;
+    *source = ahead;
+    return true;
+}
+
+bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_t max)
+{
+    assert(count > 0);
+    if (column->width == 0)
+        return mwi_column_at(column, count - 1) <= max;
+    if (column->width < 8 && max >> 8 * column->width > 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (mwi_column_at(column, i) > max)
+            return false;
+    return true;
+}
+
+bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum)
+{
+    uint64_t left = sum;
+    assert(count > 0 && (column->width > 0 || column->step == 0));
+    if (column->width == 0)
+        return column->first <= sum / count && column->first * count == sum;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = mwi_column_at(column, i);
+        if (number > left)
+            return false;
+        left -= number;
+    }
+    return left == 0;
+}
+
+unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number)
+{
+    if (number <= FIXINT_MAX) {
+        *to = (unsigned char)number;
+        return to + 1;
+    }
+    uint8_t width = mwi_column_width(number);
+    *to = (unsigned char)(UINT8 + (width == 8 ? 3 : width / 2));
+    return mwi_column_write_cell(to + 1, number, width);
+}
+
+unsigned char *mwi_column_write_bin(unsigned char *to, size_t size)
+{
+    assert(size <= UINT32_MAX);
+    uint8_t width = mwi_column_width(size);
+    *to = (unsigned char)(BIN8 + width / 2);
+    return mwi_column_write_cell(to + 1, size, width);
+}

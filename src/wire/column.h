@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The columns of a message of tasks or results: one number for each item. A column is a number of
+ * msgpack if all items have it, or a bin with the numbers of all items, each in 1, 2, 4 or 8 bytes,
+ * most significant byte first. It is read in place, and takes no memory however many items there
+ * are.
+ */
+#ifndef MWI_COLUMN_H
+#define MWI_COLUMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* msgpack's longest number, and the longest header of a bin. */
+#define MWI_COLUMN_NUMBER_BYTES_MAX 9
+#define MWI_COLUMN_BIN_HEADER_BYTES_MAX 5
+
+struct mwi_column {
+    const unsigned char *data; /* the numbers of a bin, borrowed from the frame */
+    uint64_t first;            /* width 0: the number of the first item */
+    uint8_t width;             /* bytes of a number in `data`; 0: there is no bin */
+    uint8_t step;              /* width 0: the number of an item is higher by this than that of the
+                                  item before it; 0 or 1 */
+};
+
+/* The number of an item. */
+static inline uint64_t mwi_column_at(const struct mwi_column *column, size_t index)
+{
+    if (column->width == 0)
+        return column->first + column->step * (uint64_t)index;
+    const unsigned char *at = column->data + index * column->width;
+    switch (column->width) {
+    case 1:
+        return at[0];
+    case 2:
+        return (uint64_t)at[0] << 8 | at[1];
+    case 4:
+        return (uint64_t)at[0] << 24 | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 8 | at[3];
+    default:
+        return (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 | (uint64_t)at[2] << 40 |
+               (uint64_t)at[3] << 32 | (uint64_t)at[4] << 24 | (uint64_t)at[5] << 16 |
+               (uint64_t)at[6] << 8 | at[7];
+    }
+}
+
+/* Bytes of a stranger that are being read. Each function below reads from `at` on and moves `at`
+ * behind what it has read; it returns false, and moves nothing, if the bytes are something else or
+ * end too early. */
+struct mwi_column_source {
+    const unsigned char *at, *end;
+};
+
+/* The header of an array. */
+bool mwi_column_read_array(struct mwi_column_source *source, size_t *count);
+
+/* An unsigned integer. */
+bool mwi_column_read_number(struct mwi_column_source *source, uint64_t *number);
+
+/* A bin, whose bytes *data then points to. */
+bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data,
+                         size_t *size);
+
+/* A column of `count` items, which is not 0. `step`: of a column that is a number. False, too, if
+ * counting up from that number overflows. */
+bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
+                     struct mwi_column *column);
+
+/* Whether no number of the column is over `max`. */
+bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_t max);
+
+/* Whether the numbers add up to `sum`, without an overflow. */
+bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum);
+
+/* The narrowest width that holds a number in which all bits of the column's numbers are set. */
+static inline uint8_t mwi_column_width(uint64_t bits)
+{
+    return bits <= UINT8_MAX ? 1 : bits <= UINT16_MAX ? 2 : bits <= UINT32_MAX ? 4 : 8;
+}
+
+/* The writers below write to memory that has room, and return its end. A number and the header of a
+ * bin are in their shortest forms. */
+unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number);
+unsigned char *mwi_column_write_bin(unsigned char *to, size_t size);
+
+/* Writes a number of a column's bin. */
+static inline unsigned char *mwi_column_write_cell(unsigned char *to, uint64_t number,
+                                                   uint8_t width)
+{
+    for (uint8_t i = 0; i < width; i++)
+        to[i] = (unsigned char)(number >> 8 * (width - 1 - i));
+    return to + width;
+}
+
+#endif
