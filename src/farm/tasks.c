@@ -413,14 +413,24 @@ bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_
     return mwi_tasks_was_lost(task) || !policy->is_retried || policy->max_attempts == 1;
 }
 
+/* Whether a waiting task, or the first of a batch, may be lost and is no larger than `size`. A task
+ * of a batch is never precious. */
+static bool is_carefree(const struct mwi_tasks *tasks, struct mwi_list *link, size_t size)
+{
+    struct mwi_pool_item *item = item_of(link);
+    if (!item->is_batch)
+        return !mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size;
+    const struct mwi_batch_entry *batch = mwi_batch_of(item);
+    return mwi_batch_size(batch, batch->next) <= size;
+}
+
 struct mwi_task_entry *mwi_tasks_first_carefree(struct mwi_tasks *tasks, size_t size)
 {
     const struct mwi_list *list;
     for (size_t i = 0; i < LOOKS_MAX && (list = mwi_pool_level(&tasks->pool, i)) != NULL; i++) {
         struct mwi_list *link = list->next;
         for (int looks = 0; looks < LOST_LOOKS_MAX && link != list; looks++, link = link->next)
-            if (item_of(link)->is_batch ||
-                (!mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size))
+            if (is_carefree(tasks, link, size))
                 return entry_of(tasks, link);
     }
     return NULL;
