@@ -8,6 +8,10 @@ every run; one of two processes over a socket differs by a hundredth, since what
 depends on time, and is run again before it is blamed. Counts depend on the compiler, so they are
 recorded for each in instructions.json; without a record the exit status is 77, "skipped".
 
+Four rows are the parts of the first, so that a loss has an address: what the master does to submit
+a task; to choose groups and write their messages (mwi_dispatch_all); for its result, from reading
+the message until it is handed out; and all that the slaves do. The rest is the simulated world.
+
 A count that is more than 10 % above the recorded one fails. If that is wanted, record it anew:
 
     cmake --build build --target bench_record
@@ -22,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 RECORDS = HERE / "instructions.json"
@@ -40,15 +45,39 @@ LARGE = ("--bytes", "65536")
 # With "rep movsb", for one, callgrind counts an instruction for each byte.
 TUNABLES = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL"
 
-# What is run, and the two numbers of tasks.
+# How callgrind counts one part: what sim_tasks marks, or a function with all that it calls. Marks
+# and function together count what is marked except the function.
+MARKED = ("--collect-atstart=no",)
+DISPATCH = ("--toggle-collect=mwi_dispatch_all",)
+
+
+def part(number):
+    """Of enum mwt_sim_part_kind in sim_part.h."""
+    return SIM + ("--part", str(number))
+
+
+@dataclass(frozen=True)
+class Farm:
+    """What is run, with which two numbers of tasks, and what callgrind counts of it."""
+
+    command: tuple
+    few: int
+    many: int
+    counting: tuple = ()
+
+
 FARMS = {
-    "W1, simulated, defaults": (SIM, (10000, 20000)),
-    "W1, simulated, groups of 64": (SIM + ("--group", "64"), (10000, 20000)),
-    "W3, simulated": (SIM + LATENCY, (2000, 4000)),
-    "W1, local socket, defaults": (LOCAL, (10000, 20000)),
-    "W1, local socket, groups of 64": (LOCAL + GROUP_64, (10000, 20000)),
-    "W2, local socket": (LOCAL + LARGE, (400, 800)),
-    "W3, local socket": (LOCAL + LATENCY, (1000, 2000)),
+    "W1, simulated, defaults": Farm(SIM, 10000, 20000),
+    "W1, simulated: submit": Farm(part(1), 10000, 20000, MARKED),
+    "W1, simulated: dispatch": Farm(SIM, 10000, 20000, DISPATCH),
+    "W1, simulated: slave": Farm(part(3), 10000, 20000, MARKED),
+    "W1, simulated: result": Farm(part(2), 10000, 20000, DISPATCH),
+    "W1, simulated, groups of 64": Farm(SIM + ("--group", "64"), 10000, 20000),
+    "W3, simulated": Farm(SIM + LATENCY, 2000, 4000),
+    "W1, local socket, defaults": Farm(LOCAL, 10000, 20000),
+    "W1, local socket, groups of 64": Farm(LOCAL + GROUP_64, 10000, 20000),
+    "W2, local socket": Farm(LOCAL + LARGE, 400, 800),
+    "W3, local socket": Farm(LOCAL + LATENCY, 1000, 2000),
 }
 
 # The function that a local farm's warden runs. That process looks at the clock and not at tasks, so
@@ -60,15 +89,15 @@ class Failed(Exception):
     """A farm did not run."""
 
 
-def instructions(folder, command, tasks):
-    """How many instructions the farm's processes take, all together."""
+def instructions(folder, command, counting=(), timeout_s=TIMEOUT_S):
+    """How many instructions the command's processes take, all together."""
     with tempfile.TemporaryDirectory() as out:
         ran = subprocess.run(
             ["valgrind", "--tool=callgrind", "--trace-children=yes",
-             f"--callgrind-out-file={out}/out.%p", str(folder / command[0]), *command[1:],
-             "--tasks", str(tasks)],
+             f"--callgrind-out-file={out}/out.%p", *counting, str(folder / command[0]),
+             *command[1:]],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, timeout=TIMEOUT_S, env={**os.environ, "GLIBC_TUNABLES": TUNABLES})
+            text=True, timeout=timeout_s, env={**os.environ, "GLIBC_TUNABLES": TUNABLES})
         if ran.returncode != 0:
             raise Failed(f"{' '.join(command)}: exit status {ran.returncode}\n{ran.stderr}")
         profiles = [file.read_text("utf-8") for file in pathlib.Path(out).iterdir()]
@@ -80,8 +109,13 @@ def instructions(folder, command, tasks):
 
 
 def per_task(folder, name):
-    command, (few, many) = FARMS[name]
-    return (instructions(folder, command, many) - instructions(folder, command, few)) / (many - few)
+    farm = FARMS[name]
+    few, many = (instructions(folder, farm.command + ("--tasks", str(tasks)), farm.counting)
+                 for tasks in (farm.few, farm.many))
+    if many == 0:
+        raise Failed(f"{name}: callgrind counted nothing. Either sim_tasks was built without "
+                     "valgrind/callgrind.h, or a function of this script has another name now.")
+    return (many - few) / (farm.many - farm.few)
 
 
 def measure(folder, name, recorded):

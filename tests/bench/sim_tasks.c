@@ -4,7 +4,9 @@
  * one thread, on a clock of their own.
  *
  * It measures no time. Every run is the same, instruction by instruction, so that instructions.py
- * can count its instructions.
+ * can count its instructions: of all, or with --part, a number of enum mwt_sim_part_kind, of one
+ * part of the farm. With --window N callgrind looks at N results only, when the farm is in full
+ * swing, and then the run ends: see flatness.py.
  */
 #include <mw/embed.h>
 #include <mw/sim.h>
@@ -13,13 +15,18 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "sim_part.h"
 
 #define NAME_BYTES 32
 
 struct farm {
     struct mwt_bench bench;
-    size_t group; /* --group: tasks and results per message; 0: the default */
-    size_t ahead; /* --ahead: tasks that are out at once */
+    size_t group;  /* --group: tasks and results per message; 0: the default */
+    size_t ahead;  /* --ahead: tasks that are submitted and not yet back */
+    size_t window; /* --window: results; 0: all */
+    size_t part;   /* --part */
+    struct mwt_sim_part counting;
+    size_t submitted;
     mw_sim *sim;
     mw_program program;
     unsigned char *arguments;
@@ -35,37 +42,64 @@ static void echo(mw_call *call)
 
 static bool submit(struct farm *farm, mw_master *master, size_t number)
 {
+    mw_task task = {.algorithm = "echo", .tag = (int64_t)number};
     mwt_bench_write(farm->arguments, farm->bench.bytes, number);
-    return mw_master_submit_bytes(master, &(mw_task){.algorithm = "echo", .tag = (int64_t)number},
-                                  farm->arguments, farm->bench.bytes) == MW_OK;
+    mwt_sim_part_begin(&farm->counting, MWT_SIM_PART_SUBMIT);
+    mw_error error = mw_master_submit_bytes(master, &task, farm->arguments, farm->bench.bytes);
+    mwt_sim_part_end(&farm->counting);
+    return error == MW_OK;
 }
 
-static bool run_tasks(struct farm *farm, mw_master *master)
+static bool take(struct farm *farm, mw_master *master)
 {
-    size_t ahead = farm->bench.mode == MWT_BENCH_LATENCY ? 1 : farm->ahead;
-    size_t submitted = 0;
-    while (farm->bench.results < farm->bench.tasks) {
-        for (; submitted < farm->bench.tasks && submitted - farm->bench.results < ahead;
-             submitted++)
-            if (!submit(farm, master, submitted))
+    mwt_sim_part_begin(&farm->counting, MWT_SIM_PART_NEXT);
+    const mw_result *result = mw_master_next(master);
+    mwt_sim_part_end(&farm->counting);
+    if (result == NULL || result->outcome != MW_DONE)
+        return false;
+    mwt_bench_take(&farm->bench, (uint64_t)result->tag, result->data, result->size);
+    return true;
+}
+
+/* Keeps --ahead tasks out until `count` results have come in all. */
+static bool run_until(struct farm *farm, mw_master *master, size_t count)
+{
+    while (farm->bench.results < count) {
+        for (; farm->submitted < farm->bench.tasks &&
+               farm->submitted - farm->bench.results < farm->ahead;
+             farm->submitted++)
+            if (!submit(farm, master, farm->submitted))
                 return false;
-        const mw_result *result = mw_master_next(master);
-        if (result == NULL || result->outcome != MW_DONE)
+        if (!take(farm, master))
             return false;
-        mwt_bench_take(&farm->bench, (uint64_t)result->tag, result->data, result->size);
     }
     return true;
 }
 
-static bool set_options(struct farm *farm, mw_options *options, mw_sim_host *host,
-                        const char *address)
+static bool run_tasks(struct farm *farm, mw_master *master)
 {
+    if (farm->window == 0)
+        return run_until(farm, master, farm->bench.tasks);
+    bool ran = run_until(farm, master, farm->window);
+    mwt_sim_part_watch();
+    ran = ran && run_until(farm, master, 2 * farm->window);
+    mwt_sim_part_ignore();
+    farm->bench.tasks = farm->bench.results;
+    return ran;
+}
+
+static bool set_options(struct farm *farm, mw_options *options, mw_sim_host *host,
+                        const char *address, struct mwt_sim_part_place *place)
+{
+    bool is_counted = farm->part != MWT_SIM_PART_NONE;
     char group[NAME_BYTES];
     snprintf(group, sizeof group, "%zu", farm->group);
     return mw_options_set(options, "quiet", "1") == MW_OK &&
            (farm->group == 0 || (mw_options_set(options, "slave-task-group", group) == MW_OK &&
                                  mw_options_set(options, "slave-result-group", group) == MW_OK)) &&
-           mw_options_use_transport(options, &mw_sim_transport, host, address) == MW_OK;
+           mw_options_use_transport(options,
+                                    is_counted ? &mwt_sim_part_transport : &mw_sim_transport,
+                                    is_counted ? (void *)place : host, address) == MW_OK;
 }
 
 static int run_master(mw_sim_host *host, void *context)
@@ -74,7 +108,9 @@ static int run_master(mw_sim_host *host, void *context)
     mw_options *options = NULL;
     mw_master *master = NULL;
     mw_master_counts counts;
-    bool ran = mw_options_create(&options) == MW_OK && set_options(farm, options, host, "") &&
+    struct mwt_sim_part_place place = {&farm->counting, host};
+    bool ran = mw_options_create(&options) == MW_OK &&
+               set_options(farm, options, host, "", &place) &&
                mw_master_open(&master, &farm->program, options) == MW_OK;
     while (ran && mw_master_num_slaves(master) < farm->bench.workers)
         ran = mw_master_loop_iterate(master, -1, &counts) == MW_OK;
@@ -90,9 +126,14 @@ static int run_slave(mw_sim_host *host, void *context)
     mw_options *options = NULL;
     mw_slave *slave = NULL;
     int status = 1;
-    if (mw_options_create(&options) == MW_OK && set_options(farm, options, host, "master") &&
-        mw_slave_open(&slave, &farm->program, options) == MW_OK)
+    struct mwt_sim_part_place place = {&farm->counting, host};
+    if (mw_options_create(&options) == MW_OK &&
+        set_options(farm, options, host, "master", &place) &&
+        mw_slave_open(&slave, &farm->program, options) == MW_OK) {
+        mwt_sim_part_begin(&farm->counting, MWT_SIM_PART_SLAVE);
         status = mw_slave_loop_simple(slave);
+        mwt_sim_part_end(&farm->counting);
+    }
     mw_slave_close(slave);
     mw_options_destroy(options);
     return status;
@@ -118,12 +159,16 @@ int main(int argc, char **argv)
     struct farm farm = {.bench = {.program = "sim_tasks", .tasks = 1000, .bytes = 64, .workers = 4},
                         .ahead = 1000,
                         .program = {.algorithms = algorithms}};
-    const struct mwt_bench_option own[] = {{"workers", &farm.bench.workers, 1},
-                                           {"group", &farm.group, 0},
-                                           {"ahead", &farm.ahead, 1},
-                                           {NULL, NULL, 0}};
+    const struct mwt_bench_option own[] = {
+        {"workers", &farm.bench.workers, 1}, {"group", &farm.group, 0}, {"ahead", &farm.ahead, 1},
+        {"window", &farm.window, 0},         {"part", &farm.part, 0},   {NULL, NULL, 0}};
     if (!mwt_bench_parse(&farm.bench, own, argc, argv))
         return 2;
+    if (farm.bench.mode == MWT_BENCH_LATENCY)
+        farm.ahead = 1;
+    if (farm.window > 0)
+        farm.bench.tasks = 2 * farm.window + farm.ahead;
+    farm.counting.counted = (enum mwt_sim_part_kind)farm.part;
     farm.arguments = mwt_bench_alloc(farm.bench.bytes);
     mw_sim_host *master = NULL;
     int status = 1;
