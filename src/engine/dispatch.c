@@ -14,12 +14,12 @@
 #include "engine/dispatch.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "engine/membership.h"
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/task_messages.h"
 #include "farm/schedule.h"
 
 /* A group grows to at most this payload, so that a slave does not wait long for one message. */
@@ -58,144 +58,100 @@ static bool choose_for_newcomer(struct mwi_master_engine *engine, struct mwi_sla
     return true;
 }
 
-/* Moves the tasks that the slave gets next to it; returns how many. */
-static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+static struct mwi_schedule_limits limits_of(const struct mwi_master_engine *engine,
+                                            const struct mwi_slave_entry *slave)
 {
     size_t bytes_max = slave->frame_bytes_max - MWI_MESSAGE_OVERHEAD_BYTES;
-    struct mwi_schedule_limits limits = {
+    return (struct mwi_schedule_limits){
         .task_group = engine->config.task_group,
         .group_bytes_max = bytes_max < GROUP_BYTES_MAX ? bytes_max : GROUP_BYTES_MAX,
         .pace = &engine->pace,
         .slaves_count = mwi_slaves_ready_count(&engine->slaves),
         .ended_count = engine->ended_count};
-    struct mwi_schedule_group group = {0}, before = {0};
+}
+
+/* The batch whose tasks the slave can be sent as they lie there; NULL if its next tasks need
+ * entries of their own: the slave has returned no result yet, or the trail tells of every task, or
+ * other tasks may come before. */
+static struct mwi_batch_entry *batch_for(const struct mwi_master_engine *engine,
+                                         const struct mwi_slave_entry *slave,
+                                         const struct mwi_schedule_limits *limits)
+{
+    if (!slave->is_proven || !mwi_list_is_empty(&slave->ordered) ||
+        engine->tasks.counts[MWI_TASK_ASIDE] > 0 ||
+        mwi_fit_task_bytes_max(slave->frame_bytes_max) < MWI_BATCH_TASK_BYTES_MAX ||
+        mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
+        return NULL;
+    struct mwi_batch_entry *batch = mwi_tasks_first_batch(&engine->tasks);
+    return batch != NULL && mwi_schedule_takes_batch(limits, batch) ? batch : NULL;
+}
+
+/* Moves tasks of batches to the slave, from this batch on. */
+static void choose_of_batches(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                              struct mwi_batch_entry *batch,
+                              const struct mwi_schedule_limits *limits,
+                              struct mwi_schedule_group *group)
+{
+    struct mwi_schedule_group before = *group;
+    uint32_t count;
+    while (batch != NULL &&
+           (count = mwi_schedule_next_of_batch(&engine->tasks, batch, slave, limits, group)) > 0) {
+        if (mwi_copies_add_range(&engine->copies, batch, batch->next, count, slave,
+                                 engine->now_ns) == NULL) {
+            mwi_effects_fail(&engine->effects, MW_ENOMEM);
+            *group = before;
+            return;
+        }
+        mwi_tasks_send(&engine->tasks, batch, count);
+        before = *group;
+        batch = batch_for(engine, slave, limits);
+    }
+}
+
+/* Moves tasks with entries of their own to the slave, until it can be sent those of a batch. One
+ * that lies in a batch is taken out. */
+static void choose_entries(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                           const struct mwi_schedule_limits *limits,
+                           struct mwi_schedule_group *group)
+{
+    struct mwi_schedule_group more = *group;
     struct mwi_task_entry *task;
-    while (engine->effects.error == MW_OK &&
-           (task = mwi_schedule_next(&engine->tasks, slave, &limits, &group)) != NULL) {
+    while (engine->effects.error == MW_OK && batch_for(engine, slave, limits) == NULL &&
+           (task = mwi_schedule_next(&engine->tasks, slave, limits, &more)) != NULL) {
         if (!mwi_fit_is_met(task, slave)) {
-            group = before;
+            more = *group;
             if (!mwi_misfits_pass_over(engine, slave, task))
                 break;
             continue;
         }
-        if (!slave->is_proven && !choose_for_newcomer(engine, slave, &task, &group))
-            return 0;
+        if (!slave->is_proven && !choose_for_newcomer(engine, slave, &task, &more))
+            break;
         if (!give(engine, slave, task))
             break;
-        before = group;
+        *group = more;
     }
     if (engine->tasks.has_failed)
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
-    if (before.chosen.count > 0)
-        mwi_load_add(&slave->load, &before.chosen, engine->now_ns);
-    return before.chosen.count;
 }
 
-static struct mwi_task_entry *task_of(struct mwi_list *link)
+/* Moves the tasks that the slave gets next to it; returns how many. */
+static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
-    return mwi_copies_of_link(link)->task;
-}
-
-static bool is_large(const struct mwi_task_entry *task)
-{
-    return task->size >= MWI_MESSAGE_LARGE_BYTES;
-}
-
-static struct mwi_message_item item_of(const struct mwi_task_entry *task)
-{
-    return (struct mwi_message_item){.id = task->id,
-                                     .size = task->size,
-                                     .algorithm = task->algorithm,
-                                     .form =
-                                         task->is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES};
-}
-
-/* Sends a large task in a message of its own, its arguments from where they lie. */
-static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                       struct mwi_task_entry *task, bool is_timed)
-{
-    struct mwi_buffer buffer;
-    struct mwi_message_item item = item_of(task);
-    struct mwi_block *block = mwi_tasks_share(task);
-    if (block == NULL) {
-        mwi_effects_fail(&engine->effects, MW_ENOMEM);
-        return;
-    }
-    mwi_buffer_init(&buffer);
-    item.form |= is_timed ? MWI_PAYLOAD_TIMED : 0;
-    mwi_message_begin_tasks(&buffer, &item, 1);
-    mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
-    mwi_outgoing_send_body(engine, slave, &buffer, &body);
-}
-
-/* Writes the message of `count` tasks from `link` on; `bytes` suffice for it. */
-static void write_small(struct mwi_buffer *buffer, struct mwi_list *link, size_t count,
-                        size_t bytes)
-{
-    struct mwi_message_item *items = malloc(count * sizeof *items);
-    struct mwi_list *from = link;
-    if (items == NULL) {
-        buffer->has_failed = true;
-        return;
-    }
-    for (size_t i = 0; i < count; i++, link = link->next)
-        items[i] = item_of(task_of(link));
-    mwi_buffer_reserve(buffer, bytes);
-    mwi_message_begin_tasks(buffer, items, count);
-    for (size_t i = 0; i < count; i++, from = from->next)
-        mwi_buffer_append(buffer, mwi_tasks_data(task_of(from)), task_of(from)->size);
-    free(items);
-}
-
-/* Sends the slave's tasks from `link` on, up to the next large one, in one message; returns where
- * that is. */
-static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                                   struct mwi_list *link)
-{
-    struct mwi_buffer buffer;
-    struct mwi_list *end = link;
-    size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
-    while (end != &slave->copies && !is_large(task_of(end)) && count < MWI_MESSAGE_ITEMS_MAX) {
-        count++;
-        bytes += task_of(end)->size + MWI_MESSAGE_OVERHEAD_BYTES;
-        end = end->next;
-    }
-    mwi_buffer_init(&buffer);
-    write_small(&buffer, link, count, bytes);
-    mwi_outgoing_send(engine, slave, &buffer);
-    return end;
-}
-
-/* Sends the slave's tasks from `link` on. */
-static void send_tasks(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                       struct mwi_list *link)
-{
-    while (link != &slave->copies && engine->effects.error == MW_OK) {
-        if (is_large(task_of(link))) {
-            send_large(engine, slave, task_of(link), false);
-            link = link->next;
-        } else {
-            link = send_small(engine, slave, link);
-        }
-    }
-}
-
-/* Sends a task with a time limit. */
-static void send_timed(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                       struct mwi_task_entry *task)
-{
-    struct mwi_buffer buffer;
-    if (is_large(task)) {
-        send_large(engine, slave, task, true);
-    } else {
-        struct mwi_message_item item = item_of(task);
-        item.form |= MWI_PAYLOAD_TIMED;
-        mwi_buffer_init(&buffer);
-        mwi_message_begin_tasks(&buffer, &item, 1);
-        mwi_buffer_append(&buffer, mwi_tasks_data(task), task->size);
-        mwi_outgoing_send(engine, slave, &buffer);
-    }
-    mwi_membership_await_begin(engine, slave);
+    const struct mwi_schedule_limits limits = limits_of(engine, slave);
+    struct mwi_schedule_group group = {0};
+    size_t before;
+    do {
+        struct mwi_batch_entry *batch = batch_for(engine, slave, &limits);
+        before = group.chosen.count;
+        if (batch != NULL)
+            choose_of_batches(engine, slave, batch, &limits, &group);
+        else
+            choose_entries(engine, slave, &limits, &group);
+    } while (group.chosen.count > before && !group.chosen.is_alone &&
+             engine->effects.error == MW_OK);
+    if (group.chosen.count > 0)
+        mwi_load_add(&slave->load, &group.chosen, engine->now_ns);
+    return group.chosen.count;
 }
 
 /* The slave gets nothing now. One that has tasks is considered again when it has returned some; an
@@ -215,6 +171,15 @@ static bool can_have_more(const struct mwi_master_engine *engine,
     return engine->config.task_group == 0 && mwi_schedule_has_room(&slave->load);
 }
 
+/* Whether the copy of `link`, which is the slave's last, is of a task with a time limit. Such a
+ * task is alone. */
+static bool is_timed(const struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                     struct mwi_list *link)
+{
+    return slave->load.is_alone &&
+           mwi_master_state_limit_ns(engine, mwi_copies_of_link(link)->task) > 0;
+}
+
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     if (slave->host->barren_count > 0 && mwi_probation_holds(engine, slave))
@@ -229,11 +194,9 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
     mwi_stats_add_group(engine->groups, count);
-    /* A task with a time limit is alone. */
-    if (slave->load.is_alone && mwi_master_state_limit_ns(engine, task_of(last->next)) > 0)
-        send_timed(engine, slave, task_of(last->next));
-    else
-        send_tasks(engine, slave, last->next);
+    mwi_task_messages_send(engine, slave, last->next);
+    if (is_timed(engine, slave, last->next))
+        mwi_membership_await_begin(engine, slave);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
     slave->load.has_room = can_have_more(engine, slave);
     /* A slave that keeps its room may belong into another list: its ordered tasks may be all

@@ -178,11 +178,11 @@ static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *
                       const struct mwi_task_entry *task, const struct mwi_message_item *item)
 {
     size_t bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES;
-    mwi_load_remove(&slave->load, bytes, mwi_pace_of(&engine->pace, task->algorithm));
+    mwi_load_remove(&slave->load, 1, bytes, mwi_pace_of(&engine->pace, task->algorithm));
     if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);
     if (item->form != MWI_PAYLOAD_FAILED)
-        mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns);
+        mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns, 1);
 }
 
 /* Puts a result into the queue for the user; false out of memory. */
@@ -242,6 +242,104 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     slave->has_started = true;
     mwi_tasks_end(&engine->tasks, task, item->form != MWI_PAYLOAD_FAILED, item->duration_ns);
     return true;
+}
+
+/* How many results from the cursor on are those of the range's next tasks, done, and readable. */
+static uint32_t ordinary_count(const struct mwi_copy *range,
+                               const struct mwi_message_cursor *cursor)
+{
+    struct mwi_message_cursor ahead = *cursor;
+    struct mwi_message_item item;
+    uint32_t count = 0;
+    while (count < range->count && mwi_message_next(&ahead, &item) &&
+           item.id == mwi_batch_id(range->batch, range->from + count) &&
+           item.form != MWI_PAYLOAD_FAILED && mwi_message_is_readable(&item))
+        count++;
+    return count;
+}
+
+/* Queues the results of the range's next tasks for the user; false out of memory. */
+static bool push_group(struct mwi_master_engine *engine, const struct mwi_copy *range,
+                       struct mwi_block *block, const struct mwi_message_cursor *cursor,
+                       uint32_t count)
+{
+    const struct mwi_finished_group group = {.block = block,
+                                             .batch = range->batch,
+                                             .place = range->from,
+                                             .count = count,
+                                             .sid = range->slave->sid,
+                                             .had_ns = (uint64_t)(engine->now_ns - range->sent_ns),
+                                             .results = *cursor->group,
+                                             .cursor = *cursor};
+    if (!mwi_finished_push_group(&engine->finished, &group)) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return false;
+    }
+    mwi_block_ref(block);
+    return true;
+}
+
+/* Tasks of a range, all of one algorithm, that have come back. */
+struct run {
+    uint16_t algorithm;
+    uint32_t count;
+    uint64_t ran_ns;
+};
+
+/* Takes a run off the slave's load and out of the counts, and learns how long its tasks took. */
+static void end_run(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                    struct mwi_batch_entry *batch, const struct run *run, size_t bytes)
+{
+    int64_t work_ns = run->count * mwi_pace_of(&engine->pace, run->algorithm);
+    mwi_load_remove(&slave->load, run->count, bytes + run->count * MWI_MESSAGE_OVERHEAD_BYTES,
+                    work_ns);
+    mwi_pace_learn(&engine->pace, run->algorithm, run->ran_ns, run->count);
+    mwi_tasks_end_sent(&engine->tasks, batch, run->algorithm, run->count);
+}
+
+/* Ends the range's next `count` tasks, run by run, and moves the cursor behind their results.
+ * Returns how long they ran. */
+static uint64_t end_tasks(struct mwi_master_engine *engine, struct mwi_copy *range,
+                          struct mwi_message_cursor *cursor, uint32_t count)
+{
+    struct mwi_batch_entry *batch = range->batch;
+    uint64_t had_ns = (uint64_t)(engine->now_ns - range->sent_ns), total_ns = 0;
+    uint32_t place = range->from, end = range->from + count;
+    while (place < end) {
+        struct run run = {.algorithm = batch->tasks[place].algorithm};
+        mw_times *times = &engine->tasks.by_algorithm[run.algorithm].run;
+        uint32_t begin = mwi_batch_begin(batch, place);
+        for (; place < end && batch->tasks[place].algorithm == run.algorithm; place++) {
+            uint64_t ran_ns = mwi_column_at(&cursor->group->durations, cursor->index++);
+            if (ran_ns > had_ns)
+                ran_ns = had_ns;
+            cursor->offset += (size_t)mwi_column_at(&cursor->group->sizes, cursor->index - 1);
+            mwi_stats_add_time(times, ran_ns);
+            batch->tasks[place].is_gone = true;
+            run.ran_ns += ran_ns;
+            run.count++;
+        }
+        total_ns += run.ran_ns;
+        end_run(engine, range->slave, batch, &run, batch->tasks[place - 1].end - begin);
+    }
+    return total_ns;
+}
+
+uint32_t mwi_lifecycle_finish_range(struct mwi_master_engine *engine, struct mwi_copy *range,
+                                    struct mwi_block *block, struct mwi_message_cursor *cursor,
+                                    uint64_t *ran_ns)
+{
+    struct mwi_slave_entry *slave = range->slave;
+    uint32_t count = ordinary_count(range, cursor);
+    assert(range->task == NULL && slave->is_proven);
+    if (count == 0 || !push_group(engine, range, block, cursor, count))
+        return 0;
+    *ran_ns += end_tasks(engine, range, cursor, count);
+    mwi_copies_shorten(&engine->copies, range, count);
+    engine->ended_count += count;
+    slave->host->results_count += count;
+    slave->done_count += count;
+    return count;
 }
 
 void mwi_lifecycle_unbind_task(struct mwi_master_engine *engine,
@@ -428,7 +526,12 @@ size_t mwi_lifecycle_payload_bytes_max(const struct mwi_master_engine *engine)
 
 bool mwi_lifecycle_take_result(struct mwi_master_engine *engine, struct mwi_finished *result)
 {
-    return mwi_finished_pop(&engine->finished, result);
+    struct mwi_finished_end end;
+    if (!mwi_finished_pop(&engine->finished, result, &end))
+        return false;
+    if (end.batch != NULL)
+        mwi_tasks_release(&engine->tasks, end.batch, end.count);
+    return true;
 }
 
 bool mwi_lifecycle_take_unrunnable(struct mwi_master_engine *engine,

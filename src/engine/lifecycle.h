@@ -28,6 +28,13 @@ void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
 bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item);
 
+/* The same for as many of the range's next tasks as the next results of the message are for, as
+ * long as they are done and can be read. Moves the cursor, adds to *ran_ns how long the tasks ran,
+ * and returns how many they are. 0: the next result is another, or out of memory. */
+uint32_t mwi_lifecycle_finish_range(struct mwi_master_engine *engine, struct mwi_copy *range,
+                                    struct mwi_block *block, struct mwi_message_cursor *cursor,
+                                    uint64_t *ran_ns);
+
 /* An ordered task that waits for the slave goes to the pool, for this reason. */
 void mwi_lifecycle_unbind_task(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave, struct mwi_task_entry *task,

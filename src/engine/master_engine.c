@@ -22,7 +22,6 @@
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
-#include "wire/guard.h"
 
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
@@ -73,12 +72,6 @@ static int64_t message_ns(const struct mwi_message *message)
     return total_ns;
 }
 
-/* Whether the values of a result can be read. */
-static bool is_readable(const struct mwi_message_item *item)
-{
-    return item->form != MWI_PAYLOAD_VALUES || mwi_guard_check(item->data, item->size, NULL);
-}
-
 /* A message of results that is being taken. */
 struct taking {
     const struct mwi_message *message;
@@ -97,7 +90,7 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
         taking->why = "it sent a result of a task that it does not have";
         return false;
     }
-    if (!is_readable(item)) {
+    if (!mwi_message_is_readable(item)) {
         taking->why = "it sent a result whose values are not msgpack";
         return false;
     }
@@ -119,10 +112,20 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
                          struct taking *taking)
 {
     struct mwi_message_cursor cursor = {.group = &taking->message->group};
+    bool is_told = mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED);
     struct mwi_message_item item;
     size_t taken_count = 0;
-    while (mwi_message_next(&cursor, &item) && take_item(engine, slave, taking, &item))
-        taken_count++;
+    while (engine->effects.error == MW_OK) {
+        struct mwi_copy *first = is_told ? NULL : mwi_copies_first(slave);
+        uint32_t count = 0;
+        if (first != NULL && first->task == NULL)
+            count =
+                mwi_lifecycle_finish_range(engine, first, taking->block, &cursor, &taking->ran_ns);
+        if (count == 0 &&
+            !(mwi_message_next(&cursor, &item) && take_item(engine, slave, taking, &item)))
+            break;
+        taken_count += count > 0 ? count : 1;
+    }
     return taken_count;
 }
 

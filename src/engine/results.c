@@ -416,7 +416,7 @@ void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
     results->total_count++;
     close_payload(results);
     if (results->form != MWI_RESULTS_FAILURE)
-        mwi_pace_learn(&results->pace, results->algorithm, duration_ns);
+        mwi_pace_learn(&results->pace, results->algorithm, duration_ns, 1);
     if (!can_take(results, results->payloads.size - results->start, &why))
         mwi_results_fail(results, why.text);
     if (!results->has_begun || results->payloads.has_failed)

@@ -2,27 +2,47 @@
  *
  * The queue of results, a ring. lifecycle puts results in and takes them out for the user.
  *
- * Invariant: an item in the ring holds a reference to its block and owns the bytes of its tag; the
- * caller that pops it takes over both. The ring doubles when it is full and never shrinks.
- * Something more that the user is to learn with a result is a field of struct mwi_finished.
+ * Invariant: a slot of the ring holds a reference to its block and owns the bytes of its tag; the
+ * caller that pops it takes over both. A group is a slot, too, and its results are made when they
+ * are popped. The ring doubles when it is full and never shrinks. Something more that the user is
+ * to learn with a result is a field of struct mwi_finished.
  */
 #include "farm/finished.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A result, or a group of them. */
+struct mwi_finished_slot {
+    struct mwi_finished_group *group; /* malloc'd; NULL: one */
+    struct mwi_finished one;
+};
 
 void mwi_finished_init(struct mwi_finished_queue *queue)
 {
     *queue = (struct mwi_finished_queue){0};
 }
 
+static struct mwi_finished_slot *first_slot(const struct mwi_finished_queue *queue)
+{
+    return queue->slots_count == 0 ? NULL : &queue->ring[queue->first];
+}
+
+static void pop_slot(struct mwi_finished_queue *queue)
+{
+    queue->first = (queue->first + 1) & (queue->capacity - 1);
+    queue->slots_count--;
+    queue->taken_count = 0;
+}
+
 void mwi_finished_fini(struct mwi_finished_queue *queue)
 {
-    struct mwi_finished item;
-    while (mwi_finished_pop(queue, &item)) {
-        mwi_block_unref(item.block);
-        if (item.has_tag_bytes)
-            free(item.tag_bytes);
+    for (struct mwi_finished_slot *slot; (slot = first_slot(queue)) != NULL; pop_slot(queue)) {
+        mwi_block_unref(slot->group != NULL ? slot->group->block : slot->one.block);
+        free(slot->group);
+        if (slot->group == NULL && slot->one.has_tag_bytes)
+            free(slot->one.tag_bytes);
     }
     free(queue->ring);
     mwi_finished_init(queue);
@@ -31,7 +51,7 @@ void mwi_finished_fini(struct mwi_finished_queue *queue)
 static bool grow(struct mwi_finished_queue *queue)
 {
     size_t capacity = queue->capacity == 0 ? 64 : queue->capacity * 2;
-    struct mwi_finished *ring = malloc(capacity * sizeof *ring);
+    struct mwi_finished_slot *ring = malloc(capacity * sizeof *ring);
     if (ring == NULL)
         return false;
     size_t until_end = queue->capacity - queue->first;
@@ -46,20 +66,80 @@ static bool grow(struct mwi_finished_queue *queue)
     return true;
 }
 
+/* A slot at the end, which the caller fills in; NULL out of memory. */
+static struct mwi_finished_slot *push_slot(struct mwi_finished_queue *queue)
+{
+    if (queue->slots_count == queue->capacity && !grow(queue))
+        return NULL;
+    return &queue->ring[(queue->first + queue->slots_count++) & (queue->capacity - 1)];
+}
+
 bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finished *item)
 {
-    if (queue->count == queue->capacity && !grow(queue))
+    struct mwi_finished_slot *slot = push_slot(queue);
+    if (slot == NULL)
         return false;
-    queue->ring[(queue->first + queue->count++) & (queue->capacity - 1)] = *item;
+    slot->group = NULL;
+    slot->one = *item;
+    queue->count++;
     return true;
 }
 
-bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item)
+bool mwi_finished_push_group(struct mwi_finished_queue *queue,
+                             const struct mwi_finished_group *group)
 {
-    if (queue->count == 0)
+    struct mwi_finished_group *kept = malloc(sizeof *kept);
+    struct mwi_finished_slot *slot = kept == NULL ? NULL : push_slot(queue);
+    assert(group->count > 0);
+    if (slot == NULL) {
+        free(kept);
         return false;
-    *item = queue->ring[queue->first];
-    queue->first = (queue->first + 1) & (queue->capacity - 1);
+    }
+    *kept = *group;
+    kept->cursor.group = &kept->results;
+    slot->group = kept;
+    queue->count += group->count;
+    return true;
+}
+
+/* Makes the next result of a group. */
+static void take_of_group(struct mwi_finished_queue *queue, struct mwi_finished_group *group,
+                          struct mwi_finished *item)
+{
+    uint32_t place = group->place + queue->taken_count++;
+    const struct mwi_batch_task *task = &group->batch->tasks[place];
+    struct mwi_message_item result;
+    bool has_result = mwi_message_next(&group->cursor, &result);
+    assert(has_result);
+    *item = (struct mwi_finished){
+        .task = mwi_batch_id(group->batch, place),
+        .payload = mwi_message_payload(&result),
+        .tag = task->tag,
+        .duration_ns = result.duration_ns < group->had_ns ? result.duration_ns : group->had_ns,
+        .sid = group->sid,
+        .algorithm = task->algorithm};
+}
+
+bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item,
+                      struct mwi_finished_end *end)
+{
+    struct mwi_finished_slot *slot = first_slot(queue);
+    end->batch = NULL;
+    if (slot == NULL)
+        return false;
     queue->count--;
+    struct mwi_finished_group *group = slot->group;
+    if (group == NULL) {
+        *item = slot->one;
+        pop_slot(queue);
+        return true;
+    }
+    take_of_group(queue, group, item);
+    if (queue->taken_count < group->count)
+        return true;
+    item->block = group->block;
+    *end = (struct mwi_finished_end){group->batch, group->count};
+    free(group);
+    pop_slot(queue);
     return true;
 }

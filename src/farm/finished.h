@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The queue of results that were not handed out yet, in order of arrival. A result points into the
- * frame that brought it, and holds a reference to that frame's block.
+ * frame that brought it, and holds a reference to that frame's block. The results of a range of a
+ * batch are queued together, as they lie in the frame.
  */
 #ifndef MWI_FINISHED_H
 #define MWI_FINISHED_H
 
 #include "base/block.h"
+#include "farm/batches.h"
 #include "farm/tasks.h"
 #include "wire/message.h"
 
@@ -25,11 +27,25 @@ struct mwi_finished {
     bool has_tag_bytes;
 };
 
+/* Results of `count` tasks of a batch from `place` on, which are done. `cursor` is at the result of
+ * the first, and the message is in the block. */
+struct mwi_finished_group {
+    struct mwi_block *block;
+    struct mwi_batch_entry *batch;
+    uint32_t place, count;
+    uint32_t sid;
+    uint64_t had_ns; /* for how long the slave had the tasks: none ran for longer */
+    struct mwi_message_group results;
+    struct mwi_message_cursor cursor; /* its `group` is set by the queue */
+};
+
 struct mwi_finished_queue {
-    struct mwi_finished *ring;
+    struct mwi_finished_slot *ring;
     size_t capacity; /* a power of two, or 0 */
     size_t first;
-    size_t count;
+    size_t slots_count;
+    size_t count;         /* of results */
+    uint32_t taken_count; /* of the group at the front */
 };
 
 void mwi_finished_init(struct mwi_finished_queue *queue);
@@ -38,7 +54,21 @@ void mwi_finished_fini(struct mwi_finished_queue *queue);
 /* Takes the item's reference and tag, unless out of memory: false. */
 bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finished *item);
 
-/* Gives the reference and the tag with the item; false if there is none. */
-bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item);
+/* Takes the group's reference, unless out of memory: false. The tasks of the batch are kept until
+ * mwi_finished_pop has released them. */
+bool mwi_finished_push_group(struct mwi_finished_queue *queue,
+                             const struct mwi_finished_group *group);
+
+/* The batch of a group whose last result was taken. */
+struct mwi_finished_end {
+    struct mwi_batch_entry *batch; /* NULL: no group has ended */
+    uint32_t count;                /* of its tasks, which are not needed any more */
+};
+
+/* Gives the reference and the tag with the item; false if there is none. Of the results of a group
+ * only the last comes with the reference, the others have no block. `end` says what the caller must
+ * release. */
+bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item,
+                      struct mwi_finished_end *end);
 
 #endif

@@ -27,10 +27,10 @@ void mwi_load_add(struct mwi_load *load, const struct mwi_load_group *group, int
     load->is_alone = group->is_alone;
 }
 
-void mwi_load_remove(struct mwi_load *load, size_t bytes, int64_t work_ns)
+void mwi_load_remove(struct mwi_load *load, size_t count, size_t bytes, int64_t work_ns)
 {
-    assert(load->tasks_count > 0);
-    load->tasks_count--;
+    assert(load->tasks_count >= count);
+    load->tasks_count -= count;
     load->bytes -= bytes < load->bytes ? bytes : load->bytes;
     load->work_ns -= work_ns < load->work_ns ? work_ns : load->work_ns;
     if (load->tasks_count == 0)

@@ -34,8 +34,8 @@ struct mwi_load_group {
 /* A group of at least one task is sent at now_ns. */
 void mwi_load_add(struct mwi_load *load, const struct mwi_load_group *group, int64_t now_ns);
 
-/* One task of `bytes` and `work_ns` has come back, or was taken away again. */
-void mwi_load_remove(struct mwi_load *load, size_t bytes, int64_t work_ns);
+/* `count` tasks, of `bytes` and `work_ns` together, have come back, or were taken away again. */
+void mwi_load_remove(struct mwi_load *load, size_t count, size_t bytes, int64_t work_ns);
 
 /* A message of results has come at now_ns, whose tasks ran for tasks_ns in all. The first one after
  * the slave was idle tells how long the trip takes. */

@@ -9,6 +9,7 @@
  */
 #include "farm/pace.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Receiving a task and returning its result takes about this long, too, so that tasks which take no
@@ -34,17 +35,20 @@ void mwi_pace_fini(struct mwi_pace *pace)
     *pace = (struct mwi_pace){0};
 }
 
-void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_ns)
+void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t ran_ns, uint32_t count)
 {
-    int64_t sample_ns =
-        (duration_ns < DURATION_MAX_NS ? (int64_t)duration_ns : DURATION_MAX_NS) + OVERHEAD_NS;
+    assert(count > 0);
     if (algorithm >= pace->algorithms_count)
         return;
     struct mwi_pace_algorithm *known = &pace->algorithms[algorithm];
-    if (known->samples_count < UINT32_MAX)
-        known->samples_count++;
-    if (known->samples_count > FORGETTING && sample_ns > SURPRISE * known->task_ns)
+    uint64_t mean_ns = ran_ns / count;
+    int64_t sample_ns =
+        (mean_ns < DURATION_MAX_NS ? (int64_t)mean_ns : DURATION_MAX_NS) + OVERHEAD_NS;
+    if (known->samples_count >= FORGETTING && sample_ns > SURPRISE * known->task_ns)
         sample_ns = SURPRISE * known->task_ns;
-    int64_t weight = known->samples_count < FORGETTING ? known->samples_count : FORGETTING;
-    known->task_ns += (sample_ns - known->task_ns) / weight;
+    known->samples_count =
+        known->samples_count < UINT32_MAX - count ? known->samples_count + count : UINT32_MAX;
+    int64_t all = known->samples_count < FORGETTING ? known->samples_count : FORGETTING;
+    int64_t weight = count < all ? count : all;
+    known->task_ns += (sample_ns - known->task_ns) * weight / all;
 }

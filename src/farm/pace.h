@@ -24,9 +24,9 @@ struct mwi_pace {
 bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count);
 void mwi_pace_fini(struct mwi_pace *pace);
 
-/* A task of the algorithm ended after it ran for duration_ns. An algorithm that is out of range is
- * passed over: a slave may hear of it from its master. */
-void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t duration_ns);
+/* `count` > 0 tasks of the algorithm ended, which ran for ran_ns together. An algorithm that is out
+ * of range is passed over: a slave may hear of it from its master. */
+void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t ran_ns, uint32_t count);
 
 /* How long a task of the algorithm takes, with the work around it; 0 if no task has ended yet. */
 static inline int64_t mwi_pace_of(const struct mwi_pace *pace, size_t algorithm)

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "wire/column.h"
+#include "wire/guard.h"
 
 /* The numbers are the protocol's. HELLO and REFUSE keep their form in every version, so that ends
  * of different versions can tell each other why they part. */
@@ -204,6 +205,12 @@ static inline bool mwi_message_next(struct mwi_message_cursor *cursor,
 static inline struct mwi_payload mwi_message_payload(const struct mwi_message_item *item)
 {
     return (struct mwi_payload){item->data, item->size, item->form == MWI_PAYLOAD_BYTES};
+}
+
+/* Whether the payload can be read: it is not values, or they are whole msgpack values. */
+static inline bool mwi_message_is_readable(const struct mwi_message_item *item)
+{
+    return item->form != MWI_PAYLOAD_VALUES || mwi_guard_check(item->data, item->size, NULL);
 }
 
 /* Each writer appends a whole message to an empty buffer. The buffer's `has_failed` says whether

@@ -90,7 +90,7 @@ static void check_tasks(struct farm *farm)
     const size_t *counts = farm->engine.tasks.counts;
     struct mwi_finished item;
     size_t running = 0;
-    while (mwi_finished_pop(&farm->engine.finished, &item)) {
+    while (mwi_lifecycle_take_result(&farm->engine, &item)) {
         farm->finished_count++;
         mwi_block_unref(item.block);
     }

@@ -266,7 +266,7 @@ const char *mwt_master_results(struct mwt_master *master)
     struct mwi_finished item;
     size_t length = 0;
     master->text[0] = '\0';
-    while (mwi_finished_pop(&master->engine.finished, &item)) {
+    while (mwi_lifecycle_take_result(&master->engine, &item)) {
         const char *id = mwi_slaves_id(&master->engine.slaves, item.sid);
         length += (size_t)snprintf(
             master->text + length, sizeof master->text - length, "%s%.*s@%s%s",

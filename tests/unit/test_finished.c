@@ -18,9 +18,10 @@ static void test_empty(void)
 {
     struct mwi_finished item = {.tag = 77};
     struct mwi_finished_queue queue;
+    struct mwi_finished_end end;
     mwi_finished_init(&queue);
 
-    CU_ASSERT_FALSE(mwi_finished_pop(&queue, &item));
+    CU_ASSERT_FALSE(mwi_finished_pop(&queue, &item, &end));
 
     CU_ASSERT_EQUAL(item.tag, 77);
     mwi_finished_fini(&queue);
@@ -38,10 +39,11 @@ static void test_item_is_kept(void)
                                     .algorithm = UINT16_MAX,
                                     .is_failed = true};
     struct mwi_finished_queue queue;
+    struct mwi_finished_end end;
     mwi_finished_init(&queue);
 
     CU_ASSERT_TRUE(mwi_finished_push(&queue, &in));
-    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item));
+    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
 
     CU_ASSERT_PTR_EQUAL(item.payload.data, payload);
     CU_ASSERT_EQUAL(item.payload.size, 2);
@@ -59,6 +61,7 @@ static void test_order(void)
     struct mwt_random random;
     struct mwi_finished item;
     struct mwi_finished_queue queue;
+    struct mwi_finished_end end;
     int64_t in = 0, out = 0;
     mwt_random_start(&random);
     mwi_finished_init(&queue);
@@ -67,13 +70,13 @@ static void test_order(void)
         for (size_t i = mwt_random_below(&random, 40); i > 0; i--)
             CU_ASSERT_TRUE(push_tag(&queue, in++));
         for (size_t i = mwt_random_below(&random, 39); i > 0 && out < in; i--) {
-            CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item));
+            CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
             CU_ASSERT_EQUAL(item.tag, out++);
         }
         CU_ASSERT_EQUAL(queue.count, (size_t)(in - out));
     }
 
-    while (mwi_finished_pop(&queue, &item))
+    while (mwi_finished_pop(&queue, &item, &end))
         CU_ASSERT_EQUAL(item.tag, out++);
     CU_ASSERT_EQUAL(out, in);
     mwi_finished_fini(&queue);
@@ -89,13 +92,14 @@ static void test_references(void)
     struct mwi_block *block = mwi_block_keep(&frame, &data);
     struct mwi_finished item, in = {.block = block, .payload = {data, 7, true}};
     struct mwi_finished_queue queue;
+    struct mwi_finished_end end;
     CU_ASSERT_PTR_NOT_NULL_FATAL(block);
     mwi_finished_init(&queue);
     mwi_block_ref(block);
 
     CU_ASSERT_TRUE(mwi_finished_push(&queue, &in));
     CU_ASSERT_TRUE(mwi_finished_push(&queue, &in));
-    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item));
+    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
     mwi_finished_fini(&queue);
 
     CU_ASSERT_STRING_EQUAL((const char *)item.payload.data, "results");

@@ -14,14 +14,14 @@ static void test_add_and_remove(void)
 
     mwi_load_add(&load, &(struct mwi_load_group){.count = 2, .bytes = 300, .work_ns = 1000}, 50);
     mwi_load_add(&load, &(struct mwi_load_group){.count = 1, .bytes = 100, .work_ns = 500}, 60);
-    mwi_load_remove(&load, 100, 500);
+    mwi_load_remove(&load, 1, 100, 500);
 
     CU_ASSERT_EQUAL(load.tasks_count, 2);
     CU_ASSERT_EQUAL(load.bytes, 300);
     CU_ASSERT_EQUAL(load.work_ns, 1000);
     CU_ASSERT_EQUAL(load.sent_ns, 50);
-    mwi_load_remove(&load, 1, 1);
-    mwi_load_remove(&load, 1, 1);
+    mwi_load_remove(&load, 1, 1, 1);
+    mwi_load_remove(&load, 1, 1, 1);
     CU_ASSERT_EQUAL(load.tasks_count, 0);
     CU_ASSERT_EQUAL(load.bytes, 0);
     CU_ASSERT_EQUAL(load.work_ns, 0);
@@ -34,7 +34,7 @@ static void test_never_negative(void)
     struct mwi_load load = {0};
     mwi_load_add(&load, &(struct mwi_load_group){.count = 3, .bytes = 10, .work_ns = 10}, 1);
 
-    mwi_load_remove(&load, 100, 100);
+    mwi_load_remove(&load, 1, 100, 100);
 
     CU_ASSERT_EQUAL(load.tasks_count, 2);
     CU_ASSERT_EQUAL(load.bytes, 0);
@@ -48,7 +48,7 @@ static void test_alone(void)
     mwi_load_add(&load, &(struct mwi_load_group){.count = 1, .is_alone = true}, 1);
     CU_ASSERT_TRUE(load.is_alone);
 
-    mwi_load_remove(&load, 0, 0);
+    mwi_load_remove(&load, 1, 0, 0);
 
     CU_ASSERT_FALSE(load.is_alone);
 }

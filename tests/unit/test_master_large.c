@@ -136,7 +136,7 @@ static void test_arguments_are_not_copied(void)
     CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_TASKS);
     return_large(&master, 2, id, LARGE, 'r');
 
-    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
     mwi_block_unref(item.block);
     CU_ASSERT_PTR_NULL(mwi_tasks_find(&master.engine.tasks, id));
     end(&master);
@@ -188,7 +188,7 @@ static void test_results(void)
 
         return_large(&master, peer + 2, id, LARGE, 'r');
 
-        CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+        CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
         CU_ASSERT_FALSE(item.is_failed);
         CU_ASSERT_EQUAL(item.duration_ns, 3000);
         CU_ASSERT_TRUE(item.payload.is_bytes);

@@ -220,7 +220,7 @@ static void test_oversize_task(void)
     mwt_master_greet_small(&master, 1, 1024);
 
     CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 1), "next");
-    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
     CU_ASSERT_TRUE(item.is_failed);
     CU_ASSERT_TRUE(mwt_text_is(payload_text(&item), reason));
     CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "MASTER task 1 of \"alpha\" failed: "));
@@ -315,7 +315,7 @@ static void test_boasted_duration(void)
 
     return_values(&master, 1, 1, "\x07", 1, UINT64_MAX);
 
-    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
     CU_ASSERT_EQUAL(item.duration_ns, 3 * MWT_SECOND);
     mwi_block_unref(item.block);
     end(&master);
@@ -334,7 +334,7 @@ static void test_results(void)
 
     mwt_master_return(&master, 2, "d c");
     mwt_master_return(&master, 1, "a");
-    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
 
     CU_ASSERT_EQUAL(item.tag, 3);
     CU_ASSERT_EQUAL(item.duration_ns, 1000);
@@ -384,7 +384,7 @@ static void test_long_failure(void)
 
     mwt_master_frame(&master, 1, &buffer);
 
-    CU_ASSERT_TRUE_FATAL(mwi_finished_pop(&master.engine.finished, &item));
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
     CU_ASSERT_TRUE(mwt_text_is(payload_text(&item), text));
     CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "failed: mmm"));
     mwi_block_unref(item.block);

@@ -18,7 +18,7 @@ static void start(struct mwt_master *master)
     CU_ASSERT_TRUE_FATAL(mwt_master_start(master, &config));
     /* The time of tasks is known, and short. */
     for (int i = 0; i < 1000; i++)
-        mwi_pace_learn(&master->engine.pace, 0, 300000);
+        mwi_pace_learn(&master->engine.pace, 0, 300000, 1);
     mwt_master_greet(master, SLAVE_A);
     mwt_master_forget(master);
 }

@@ -141,7 +141,7 @@ static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
 static void take_results(struct farm *farm)
 {
     struct mwi_finished item;
-    while (mwi_finished_pop(&farm->master.finished, &item)) {
+    while (mwi_lifecycle_take_result(&farm->master, &item)) {
         bool is_large = item.tag == LARGE_TAG && !item.is_failed;
         bool is_failure = item.tag != LARGE_TAG && item.tag % 3 == 0;
         int64_t expected = item.is_failed ? 3 : item.tag;

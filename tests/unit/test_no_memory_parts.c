@@ -104,6 +104,7 @@ static void test_finished(void)
 {
     struct mwi_finished item = {.tag = 0};
     struct mwi_finished_queue queue;
+    struct mwi_finished_end end;
     mwi_finished_init(&queue);
     while (queue.capacity == 0 || queue.count < queue.capacity)
         CU_ASSERT_TRUE(mwi_finished_push(&queue, &item));
@@ -113,7 +114,7 @@ static void test_finished(void)
     mwt_memory_fail(0, false);
 
     CU_ASSERT_FALSE(is_pushed);
-    while (mwi_finished_pop(&queue, &item))
+    while (mwi_finished_pop(&queue, &item, &end))
         CU_ASSERT_EQUAL(item.tag, 0);
     mwi_finished_fini(&queue);
 }

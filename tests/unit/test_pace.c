@@ -16,8 +16,8 @@ static void test_unknown(void)
     struct mwi_pace pace;
     CU_ASSERT_TRUE_FATAL(mwi_pace_init(&pace, 2));
 
-    mwi_pace_learn(&pace, 1, MS);
-    mwi_pace_learn(&pace, 2, MS);
+    mwi_pace_learn(&pace, 1, MS, 1);
+    mwi_pace_learn(&pace, 2, MS, 1);
 
     CU_ASSERT_EQUAL(mwi_pace_of(&pace, 0), 0);
     CU_ASSERT(mwi_pace_of(&pace, 1) >= (int64_t)MS);
@@ -31,14 +31,14 @@ static void test_learning(void)
     struct mwi_pace pace;
     CU_ASSERT_TRUE_FATAL(mwi_pace_init(&pace, 1));
 
-    mwi_pace_learn(&pace, 0, 0);
+    mwi_pace_learn(&pace, 0, 0, 1);
     CU_ASSERT(mwi_pace_of(&pace, 0) > 0);
     for (int i = 0; i < 100; i++)
-        mwi_pace_learn(&pace, 0, 10 * MS);
+        mwi_pace_learn(&pace, 0, 10 * MS, 1);
     CU_ASSERT(mwi_pace_of(&pace, 0) > 9 * (int64_t)MS);
     CU_ASSERT(mwi_pace_of(&pace, 0) < 11 * (int64_t)MS);
     for (int i = 0; i < 1000; i++)
-        mwi_pace_learn(&pace, 0, 1000);
+        mwi_pace_learn(&pace, 0, 1000, 1);
     CU_ASSERT(mwi_pace_of(&pace, 0) < 2000);
 
     mwi_pace_fini(&pace);
@@ -50,9 +50,9 @@ static void test_first_few(void)
     struct mwi_pace pace;
     CU_ASSERT_TRUE_FATAL(mwi_pace_init(&pace, 1));
 
-    mwi_pace_learn(&pace, 0, 1 * MS);
-    mwi_pace_learn(&pace, 0, 2 * MS);
-    mwi_pace_learn(&pace, 0, 6 * MS);
+    mwi_pace_learn(&pace, 0, 1 * MS, 1);
+    mwi_pace_learn(&pace, 0, 2 * MS, 1);
+    mwi_pace_learn(&pace, 0, 6 * MS, 1);
 
     CU_ASSERT_DOUBLE_EQUAL((double)mwi_pace_of(&pace, 0), 3e6, 1e4);
     CU_ASSERT_EQUAL(mwi_pace_samples(&pace, 0), 3);
@@ -67,7 +67,7 @@ static void test_absurd(void)
     CU_ASSERT_TRUE_FATAL(mwi_pace_init(&pace, 1));
 
     for (int i = 0; i < 100; i++)
-        mwi_pace_learn(&pace, 0, UINT64_MAX);
+        mwi_pace_learn(&pace, 0, UINT64_MAX, 1);
 
     CU_ASSERT(mwi_pace_of(&pace, 0) > 0);
     CU_ASSERT(mwi_pace_of(&pace, 0) < INT64_MAX / 4096);

@@ -120,6 +120,11 @@ static const struct mwi_copy *task_of(const struct world *world, const struct pl
     return slave == NULL ? NULL : mwi_copies_first(slave);
 }
 
+static int64_t tag_of(const struct mwi_copy *copy)
+{
+    return copy->task != NULL ? copy->task->tag : copy->batch->tasks[copy->from].tag;
+}
+
 /* Plays the event that is due at this place. */
 static void act(struct world *world, struct place *place)
 {
@@ -133,11 +138,11 @@ static void act(struct world *world, struct place *place)
         return;
     if (place->habit == LEAVES) {
         say_goodbye(world, place);
-    } else if (place->habit != WORKS || copy->task->tag == 1) {
+    } else if (place->habit != WORKS || tag_of(copy) == 1) {
         place->starts_count++;
         end_slave(world, place);
     } else {
-        send_result(world, place, copy->task->id);
+        send_result(world, place, mwi_copies_id(copy));
     }
 }
 
@@ -344,7 +349,7 @@ static void test_leaving_slave_is_not_waited_for(void)
     start_slave(&world, &next);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &next));
-    CU_ASSERT_EQUAL(task_of(&world, &next)->task->id, 3);
+    CU_ASSERT_EQUAL(mwi_copies_id(task_of(&world, &next)), 3);
     mwt_master_end(master);
 }
 
@@ -371,11 +376,11 @@ static void test_held_slave_with_ordered_task(void)
     submit_to(&world, slave->sid);
     mwt_master_tick(master, master->now_ns);
     CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &held));
-    CU_ASSERT_EQUAL(task_of(&world, &held)->task->id, 3);
+    CU_ASSERT_EQUAL(mwi_copies_id(task_of(&world, &held)), 3);
     send_result(&world, &held, 3);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(task_of(&world, &held));
-    CU_ASSERT_EQUAL(task_of(&world, &held)->task->id, 2);
+    CU_ASSERT_EQUAL(mwi_copies_id(task_of(&world, &held)), 2);
     CU_ASSERT_FALSE(slave->is_held || slave->is_on_trial);
     mwt_master_end(master);
 }

@@ -42,7 +42,7 @@ static void start(struct place *place, int count, int64_t task_ns)
     CU_ASSERT_TRUE_FATAL(mwi_tasks_init(&place->tasks, 2));
     CU_ASSERT_TRUE_FATAL(mwi_pace_init(&place->pace, 2));
     for (int i = 0; task_ns > 0 && i < SAMPLES_COUNT; i++)
-        mwi_pace_learn(&place->pace, 0, (uint64_t)task_ns);
+        mwi_pace_learn(&place->pace, 0, (uint64_t)task_ns, 1);
     mwi_list_init(&place->slave.ordered);
     mwi_list_init(&place->slave.copies);
     place->limits = (struct mwi_schedule_limits){.group_bytes_max = (size_t)1 << 20,
@@ -155,7 +155,7 @@ static void test_few_samples(void)
     struct place place;
     start(&place, 100000, 0);
     for (int i = 0; i < 20; i++)
-        mwi_pace_learn(&place.pace, 0, 1);
+        mwi_pace_learn(&place.pace, 0, 1, 1);
 
     size_t count = take(&place);
 
