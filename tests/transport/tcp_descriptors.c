@@ -260,24 +260,6 @@ static void test_out_of_descriptors(void)
     mwt_tcp_close(&master.end);
 }
 
-/* A transport without a descriptor to wait for does not get one later. */
-static void test_no_descriptor_to_wait_for(void)
-{
-    struct mwt_end end;
-    struct rlimit limit;
-    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    struct rlimit tight = {0, limit.rlim_max};
-    mwt_tcp_open(&end);
-
-    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    int fd = mwi_tcp_transport.fd(end.transport);
-    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
-
-    CU_ASSERT_EQUAL(fd, -1);
-    CU_ASSERT_EQUAL(mwi_tcp_transport.fd(end.transport), -1);
-    mwt_tcp_close(&end);
-}
-
 /* With any small number of descriptors, opening fails with a sentence or works. It never ends the
  * process. */
 static void test_open_with_few_descriptors(void)
@@ -318,7 +300,6 @@ void mwt_tcp_descriptors(CU_pSuite suite)
         {"copied descriptor", test_copied_descriptor},
         {"no descriptor leak", test_no_descriptor_leak},
         {"out of descriptors", test_out_of_descriptors},
-        {"no descriptor to wait for", test_no_descriptor_to_wait_for},
         {"open with few descriptors", test_open_with_few_descriptors},
     };
 

@@ -18,9 +18,9 @@
 #include "address.h"
 #include "end.h"
 #include "getent.h"
-#include "hub.h"
 #include "inbox.h"
 #include "outbox.h"
+#include "poller.h"
 #include "resolve.h"
 #include "silence.h"
 
@@ -666,7 +666,7 @@ static bool is_known(struct event_base *base, const char *host)
 static void test_getent(void)
 {
     struct answer answer = {.has_come = false};
-    struct event_base *base = mwi_tcp_hub_create_base();
+    struct event_base *base = mwi_tcp_poller_create_base();
     CU_ASSERT_PTR_NOT_NULL_FATAL(base);
 
     CU_ASSERT_TRUE(is_known(base, "localhost"));

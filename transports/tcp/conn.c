@@ -46,13 +46,6 @@ static struct mwi_tcp_conn *create(struct mwi_tcp_hub *hub)
     return conn;
 }
 
-static void free_event(struct event **event)
-{
-    if (*event != NULL)
-        event_free(*event);
-    *event = NULL;
-}
-
 static void forget_dirty(struct mwi_tcp_conn *conn)
 {
     if (conn->is_dirty)
@@ -68,6 +61,22 @@ static void make_dirty(struct mwi_tcp_conn *conn)
     TAILQ_INSERT_TAIL(&conn->hub->dirty, conn, dirty_link);
 }
 
+static void forget_again(struct mwi_tcp_conn *conn)
+{
+    if (conn->is_again)
+        TAILQ_REMOVE(&conn->hub->again, conn, again_link);
+    conn->is_again = false;
+}
+
+/* Reads in the next turn, though the socket may not be readable; others get their turn before. */
+static void read_again(struct mwi_tcp_conn *conn)
+{
+    if (conn->is_again)
+        return;
+    conn->is_again = true;
+    TAILQ_INSERT_TAIL(&conn->hub->again, conn, again_link);
+}
+
 /* From now on no event is called for the peer. */
 static void forget_peer(struct mwi_tcp_conn *conn)
 {
@@ -75,16 +84,14 @@ static void forget_peer(struct mwi_tcp_conn *conn)
     mwi_tcp_inbox_clear(&conn->inbox);
 }
 
-/* Takes the stream out of the event loop and out of the connection; NULL if there is none. */
+/* Takes the stream out of the poller and out of the connection; NULL if there is none. */
 static struct mwi_tcp_stream *release_stream(struct mwi_tcp_conn *conn)
 {
     struct mwi_tcp_stream *stream = conn->stream;
-    free_event(&conn->read_event);
-    free_event(&conn->write_event);
-    free_event(&conn->held_event);
+    forget_again(conn);
     conn->waits_to_write = false;
     if (stream != NULL)
-        mwi_tcp_mirror_set(&conn->hub->mirror, stream->fd, 0);
+        (void)mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, 0);
     conn->stream = NULL;
     return stream;
 }
@@ -212,7 +219,7 @@ static void read_frames(struct mwi_tcp_conn *conn)
     } while (size > 0 && is_full && total < TURN_BYTES_MAX && conn->state == MWI_TCP_CONN_UP);
     if (size > 0) {
         if (conn->state == MWI_TCP_CONN_UP && conn->write_error != 0)
-            event_active(conn->read_event, EV_READ, 0);
+            read_again(conn);
     } else if (size == 0) {
         end_of_stream(conn);
     } else if (errno == EAGAIN) {
@@ -227,53 +234,28 @@ static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
 {
     if (!conn->waits_to_write)
         return;
-    event_del(conn->write_event);
+    (void)mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, EPOLLIN);
     conn->waits_to_write = false;
-    mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd, EPOLLIN);
 }
 
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error)
 {
-    assert(conn->read_event != NULL && error != 0);
+    assert(conn->stream != NULL && error != 0);
     conn->write_error = error;
     mwi_tcp_outbox_clear(&conn->outbox);
     stop_waiting_to_write(conn);
     forget_dirty(conn);
-    event_active(conn->read_event, EV_READ, 0);
-}
-
-static void write_or_fail(struct mwi_tcp_conn *conn);
-
-static void on_writable(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    write_or_fail(context);
+    read_again(conn);
 }
 
 static bool wait_to_write(struct mwi_tcp_conn *conn)
 {
     if (conn->waits_to_write)
         return true;
-    if (conn->write_event == NULL)
-        conn->write_event =
-            event_new(conn->hub->base, conn->stream->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    if (conn->write_event == NULL || event_add(conn->write_event, NULL) != 0)
+    if (!mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, EPOLLIN | EPOLLOUT))
         return false;
     conn->waits_to_write = true;
-    mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd, EPOLLIN | EPOLLOUT);
     return true;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *context);
-
-/* Reads in the next turn what the stream holds; others get their turn before. */
-static bool read_soon(struct mwi_tcp_conn *conn)
-{
-    const struct timeval now = {0};
-    if (conn->held_event == NULL)
-        conn->held_event = evtimer_new(conn->hub->base, on_readable, conn);
-    return conn->held_event != NULL && event_add(conn->held_event, &now) == 0;
 }
 
 /* Writes one batch, which is empty if nothing is queued and the stream wants to write for itself.
@@ -324,8 +306,8 @@ static int write_queue(struct mwi_tcp_conn *conn)
     }
     if (error != 0)
         return error;
-    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0 && !read_soon(conn))
-        return ENOMEM;
+    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0)
+        read_again(conn);
     /* A stream that takes no more, and does not want to write, waits for input first. */
     bool has_rest = takes_more && conn->outbox.count > 0;
     if (has_rest || (wants & MWI_TCP_STREAM_WANTS_WRITE) != 0)
@@ -346,8 +328,8 @@ static void write_or_fail(struct mwi_tcp_conn *conn)
 static void follow_stream(struct mwi_tcp_conn *conn)
 {
     unsigned wants = wants_of(conn);
-    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0 && !read_soon(conn))
-        mwi_tcp_conn_fail(conn, ENOMEM);
+    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0)
+        read_again(conn);
     if (conn->waits_to_write || conn->is_dirty || conn->write_error != 0)
         return;
     if (conn->outbox.count > 0 || (wants & MWI_TCP_STREAM_WANTS_WRITE) != 0)
@@ -363,17 +345,56 @@ static void throw_input_away(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_bury(conn);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+static void read_stream(struct mwi_tcp_conn *conn)
 {
-    (void)fd;
-    (void)what;
-    struct mwi_tcp_conn *conn = context;
     if (conn->state == MWI_TCP_CONN_ENDING)
         throw_input_away(conn);
     else
         read_frames(conn);
     if (conn->state != MWI_TCP_CONN_DEAD)
         follow_stream(conn);
+}
+
+/* A connection that another one's event has ended in this turn is dead here. */
+static void on_ready(void *context, uint32_t events)
+{
+    struct mwi_tcp_conn *conn = context;
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 && conn->state != MWI_TCP_CONN_DEAD)
+        read_stream(conn);
+    if ((events & ~(uint32_t)EPOLLIN) != 0 && conn->state != MWI_TCP_CONN_DEAD &&
+        conn->waits_to_write)
+        write_or_fail(conn);
+}
+
+/* A connection that asks to be read once more while it is read has its turn in the next turn. */
+static void read_all_again(struct mwi_tcp_hub *hub)
+{
+    struct mwi_tcp_conn *conn;
+    size_t count = 0;
+    TAILQ_FOREACH(conn, &hub->again, again_link)
+    {
+        count++;
+    }
+    for (; count > 0 && (conn = TAILQ_FIRST(&hub->again)) != NULL; count--) {
+        forget_again(conn);
+        read_stream(conn);
+    }
+}
+
+bool mwi_tcp_conn_turn(struct mwi_tcp_hub *hub, int64_t wait_ns)
+{
+    bool has_turned = mwi_tcp_poller_turn(&hub->poller, TAILQ_EMPTY(&hub->again) ? wait_ns : 0);
+    read_all_again(hub);
+    return has_turned;
+}
+
+bool mwi_tcp_conn_read_only(struct mwi_tcp_hub *hub)
+{
+    struct mwi_tcp_conn *only = TAILQ_FIRST(&hub->conns);
+    if (only == NULL || TAILQ_NEXT(only, link) != NULL || only->state != MWI_TCP_CONN_UP)
+        return false;
+    read_stream(only);
+    return true;
 }
 
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
@@ -430,11 +451,10 @@ static bool start(struct mwi_tcp_conn *conn, int fd, bool is_server, const char 
         return false;
     }
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
-    conn->read_event = event_new(hub->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-    if (conn->read_event == NULL || event_add(conn->read_event, NULL) != 0)
+    conn->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_ready, .context = conn};
+    if (!mwi_tcp_poller_set(&hub->poller, &conn->awaited, EPOLLIN))
         return false;
     conn->state = MWI_TCP_CONN_UP;
-    mwi_tcp_conn_mirror(conn);
     if (!mwi_tcp_conn_has_written(conn))
         make_dirty(conn);
     hub->events_count++;
@@ -460,7 +480,7 @@ mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address
     if (conn == NULL)
         return MW_ENOMEM;
     conn->is_server = is_server;
-    conn->dial = mwi_tcp_dial_begin(hub->base, address, on_dialled, conn);
+    conn->dial = mwi_tcp_dial_begin(hub->poller.base, address, on_dialled, conn);
     if (conn->dial == NULL) {
         mwi_tcp_conn_bury(conn);
         return MW_ENOMEM;
@@ -476,13 +496,6 @@ void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
         mwi_fork_guard_close(fd);
     else if (!start(conn, fd, true, name))
         mwi_tcp_conn_bury(conn);
-}
-
-void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn)
-{
-    if (conn->stream != NULL)
-        mwi_tcp_mirror_set(&conn->hub->mirror, conn->stream->fd,
-                           EPOLLIN | (conn->waits_to_write ? EPOLLOUT : 0u));
 }
 
 bool mwi_tcp_conn_has_written(const struct mwi_tcp_conn *conn)

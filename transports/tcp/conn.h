@@ -38,17 +38,17 @@ struct mwi_tcp_conn {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */
     TAILQ_ENTRY(mwi_tcp_conn) dirty_link; /* in hub->dirty if is_dirty */
+    TAILQ_ENTRY(mwi_tcp_conn) again_link; /* in hub->again if is_again */
     mw_peer peer;
-    struct mwi_tcp_dial *dial; /* while STARTING by a dial */
-    struct event *read_event;
-    struct event *write_event;     /* made when the network does not take all for the first time */
-    struct event *held_event;      /* made when the stream first holds input */
-    struct mwi_tcp_stream *stream; /* NULL while STARTING and when DEAD */
+    struct mwi_tcp_dial *dial;      /* while STARTING by a dial */
+    struct mwi_tcp_awaited awaited; /* while there is a stream */
+    struct mwi_tcp_stream *stream;  /* NULL while STARTING and when DEAD */
     size_t ahead_bytes; /* of the queue: written by a signal handler, which could not free them */
     int write_error;    /* why writing ended; reading goes on to the end of what has come */
     uint8_t state;
     bool is_dirty;
-    bool waits_to_write; /* write_event is added */
+    bool is_again;
+    bool waits_to_write; /* until the socket takes more */
     bool is_inet;
     bool is_server; /* the other end connected to this one */
     struct mwi_tcp_silence silence;
@@ -76,12 +76,16 @@ void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
 /* Writes the queued frames of the connections in hub->dirty. */
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub);
 
+/* Reads the hub's only connection without asking whether it is readable; false if there are others,
+ * or none is up. */
+bool mwi_tcp_conn_read_only(struct mwi_tcp_hub *hub);
+
+/* A turn of the hub's poller, as mwi_tcp_poller_turn, and of the connections in hub->again. */
+bool mwi_tcp_conn_turn(struct mwi_tcp_hub *hub, int64_t wait_ns);
+
 /* The other end is gone or out of reach: ends the writing. Frames that it sent before may still lie
  * in the socket, so reading goes on, beginning in this turn, and ends with the down event. */
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error);
-
-/* Enters the socket in the hub's mirror, which has just been opened. */
-void mwi_tcp_conn_mirror(const struct mwi_tcp_conn *conn);
 
 /* For the close of the transport: UP becomes ENDING; a connection that cannot write is buried. */
 void mwi_tcp_conn_end(struct mwi_tcp_conn *conn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs the event loop for up to a second so that a closing transport loses no queued frame. It does
+ * Makes turns for up to a second so that a closing transport loses no queued frame. It does
  * not wait until the other ends close, as a linger does: it is enough that their kernels have
  * acknowledged all bytes, since a kernel hands those out before it reports a reset. Only the
  * close function of tcp.c calls it.
@@ -17,7 +17,7 @@
 #include "socket.h"
 
 #define END_S 1
-#define TURN_US 5000
+#define TURN_NS (5 * MWI_NS_PER_MS)
 
 /* Whether the other end has all that was queued for it, or will read it from its kernel. */
 static bool has_all(const struct mwi_tcp_conn *conn)
@@ -54,18 +54,12 @@ static bool is_done(const struct mwi_tcp_hub *hub)
     return TAILQ_EMPTY(&hub->conns) && TAILQ_EMPTY(&hub->lingers);
 }
 
-static bool turn(struct event_base *base)
-{
-    const struct timeval duration = {.tv_usec = TURN_US};
-    return event_base_loopexit(base, &duration) == 0 && event_base_loop(base, EVLOOP_ONCE) == 0;
-}
-
 void mwi_tcp_ending_run(struct mwi_tcp_hub *hub)
 {
     int64_t until_ns = mwi_time_after(mwi_clock_monotonic_ns(), END_S * MWI_NS_PER_S);
     begin_all(hub);
     bury_done(hub, false);
-    while (!is_done(hub) && mwi_clock_monotonic_ns() < until_ns && turn(hub->base))
+    while (!is_done(hub) && mwi_clock_monotonic_ns() < until_ns && mwi_tcp_conn_turn(hub, TURN_NS))
         bury_done(hub, false);
     bury_done(hub, true);
     mwi_tcp_conn_free_dead(hub);

@@ -8,12 +8,10 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include <event2/event.h>
-
 #include <mw/transport.h>
 
 #include "base/map.h"
-#include "mirror.h"
+#include "poller.h"
 #include "stream.h"
 
 /* One call that reads takes at most this much, which bounds the work for one connection. */
@@ -26,14 +24,14 @@ struct mwi_tcp_batch;
 
 struct mwi_tcp_hub {
     mw_transport_config config;
-    struct event_base *base;
-    struct mwi_tcp_mirror mirror;
+    struct mwi_tcp_poller poller;
     mwi_tcp_stream_open_fn *open_stream; /* makes the stream of each connection */
     void *stream_context;                /* its first argument; borrowed */
     struct mwi_map peers; /* from a peer's number to its connection, until it is down or dropped */
     mw_peer last_peer;    /* numbers count up from 1 and are never given twice */
     struct mwi_tcp_conns conns; /* all that are not dead */
     struct mwi_tcp_conns dirty; /* those with frames that were queued since the last turn */
+    struct mwi_tcp_conns again; /* those to be read in the next turn, readable or not */
     struct mwi_tcp_conns dead;  /* closed; freed at the end of a poll, when no callback uses them */
     struct mwi_tcp_lingers lingers;
     size_t events_count;         /* calls of config.events so far */
@@ -47,8 +45,5 @@ mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *co
 
 /* Frees the shared parts. The owner has ended all connections, lingers and events before. */
 void mwi_tcp_hub_close(struct mwi_tcp_hub *hub);
-
-/* A libevent loop for one thread; NULL, with errno, without descriptors or memory. */
-struct event_base *mwi_tcp_hub_create_base(void);
 
 #endif

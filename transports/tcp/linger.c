@@ -55,8 +55,8 @@ static void on_input(evutil_socket_t fd, short what, void *context)
 static bool wait_for_input(struct mwi_tcp_linger *linger)
 {
     const struct timeval timeout = {.tv_sec = LINGER_S};
-    linger->event =
-        event_new(linger->hub->base, linger->stream->fd, EV_READ | EV_PERSIST, on_input, linger);
+    linger->event = event_new(linger->hub->poller.base, linger->stream->fd, EV_READ | EV_PERSIST,
+                              on_input, linger);
     return linger->event != NULL && event_add(linger->event, &timeout) == 0;
 }
 

@@ -17,7 +17,6 @@
 #include "address.h"
 #include "base/fork_guard.h"
 #include "conn.h"
-#include "mirror.h"
 #include "socket.h"
 
 /* At most this many connections are accepted in one turn. */
@@ -27,14 +26,13 @@
 struct mwi_tcp_listener_entry {
     struct mwi_tcp_listeners *all;
     struct mwi_tcp_listener_entry *next;
-    struct event *event;
-    int fd;
+    struct mwi_tcp_awaited awaited;
 };
 
-void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners)
+static void wait_for_all(struct mwi_tcp_listeners *listeners, uint32_t events)
 {
-    for (const struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
-        mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, listeners->is_resting ? 0 : EPOLLIN);
+    for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
+        (void)mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, events);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *context)
@@ -43,10 +41,7 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
 
-    for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
-        (void)event_add(one->event, NULL);
-    listeners->is_resting = false;
-    mwi_tcp_listeners_mirror(listeners);
+    wait_for_all(listeners, EPOLLIN);
 }
 
 static void rest(struct mwi_tcp_listeners *listeners)
@@ -54,10 +49,7 @@ static void rest(struct mwi_tcp_listeners *listeners)
     const struct timeval pause = {.tv_usec = REST_MS * 1000};
     if (event_add(listeners->resume, &pause) != 0)
         return;
-    for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
-        event_del(one->event);
-    listeners->is_resting = true;
-    mwi_tcp_listeners_mirror(listeners);
+    wait_for_all(listeners, 0);
 }
 
 /* False if no other connection waits, or if none can be accepted for now. */
@@ -67,8 +59,8 @@ static bool accept_one(struct mwi_tcp_listener_entry *listener)
     socklen_t length = sizeof address;
     char name[128];
     mwi_fork_guard_begin();
-    int fd = mwi_fork_guard_opened(
-        accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    int fd = mwi_fork_guard_opened(accept4(listener->awaited.fd, (struct sockaddr *)&address,
+                                           &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             rest(listener->all);
@@ -82,10 +74,9 @@ static bool accept_one(struct mwi_tcp_listener_entry *listener)
     return true;
 }
 
-static void on_acceptable(evutil_socket_t fd, short what, void *context)
+static void on_acceptable(void *context, uint32_t events)
 {
-    (void)fd;
-    (void)what;
+    (void)events;
     for (int i = 0; i < ACCEPT_MAX; i++)
         if (!accept_one(context))
             break;
@@ -93,24 +84,17 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
 
 mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
 {
-    struct event_base *base = listeners->hub->base;
     struct mwi_tcp_listener_entry *one = calloc(1, sizeof *one);
     if (listeners->resume == NULL)
-        listeners->resume = evtimer_new(base, on_resume, listeners);
+        listeners->resume = evtimer_new(listeners->hub->poller.base, on_resume, listeners);
     if (one == NULL || listeners->resume == NULL)
         goto failed;
     one->all = listeners;
-    one->fd = fd;
-    one->event = event_new(base, fd, EV_READ | EV_PERSIST, on_acceptable, one);
-    if (one->event == NULL)
+    one->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_acceptable, .context = one};
+    if (!mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, EPOLLIN))
         goto failed;
-    if (event_add(one->event, NULL) != 0) {
-        event_free(one->event);
-        goto failed;
-    }
     one->next = listeners->first;
     listeners->first = one;
-    mwi_tcp_listeners_mirror(listeners);
     return MW_OK;
 
 failed:
@@ -124,9 +108,8 @@ void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
     while (listeners->first != NULL) {
         struct mwi_tcp_listener_entry *one = listeners->first;
         listeners->first = one->next;
-        event_free(one->event);
-        mwi_tcp_mirror_set(&listeners->hub->mirror, one->fd, 0);
-        mwi_fork_guard_close(one->fd);
+        (void)mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, 0);
+        mwi_fork_guard_close(one->awaited.fd);
         free(one);
     }
     if (listeners->resume != NULL)

@@ -14,16 +14,12 @@ struct mwi_tcp_listener_entry;
 struct mwi_tcp_listeners {
     struct mwi_tcp_hub *hub;
     struct mwi_tcp_listener_entry *first;
-    struct event *resume; /* ends a rest */
-    bool is_resting;      /* out of descriptors or memory; `resume` is running */
+    struct event *resume; /* ends a rest, when descriptors or memory had run out */
 };
 
 /* Takes a listening socket, also on failure. From now on each poll accepts its connections.
  * MW_ENOMEM. */
 mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd);
-
-/* Enters the sockets in the hub's mirror; takes them out during a rest. */
-void mwi_tcp_listeners_mirror(const struct mwi_tcp_listeners *listeners);
 
 /* Closes them all. */
 void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners);

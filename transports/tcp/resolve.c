@@ -16,7 +16,7 @@
 #include <event2/dns.h>
 
 #include "getent.h"
-#include "hub.h"
+#include "poller.h"
 
 /* A look-up that is waited for takes no longer. A name server that is silent is given up so early
  * that two others can be asked, or that one which answers half of a question has no say. */
@@ -188,7 +188,7 @@ struct evutil_addrinfo *mwi_tcp_resolve_now(const char *host, uint16_t port, cha
                                             size_t size)
 {
     const struct timeval limit = {.tv_sec = NOW_MS / 1000};
-    struct outcome outcome = {mwi_tcp_hub_create_base(), NULL, problem, size};
+    struct outcome outcome = {mwi_tcp_poller_create_base(), NULL, problem, size};
     snprintf(problem, size, "no descriptors or no memory are left to look up a name");
     if (outcome.base == NULL)
         return NULL;

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The transport's table of functions, which the loop calls: reads addresses, looks up peers, and
- * polls. Events are called
- * inside event_base_loop or the flush before it, both in poll_transport, and nowhere else.
+ * polls. Events are called in poll_transport and nowhere else.
  *
  * A new function of mw_transport_api is a function here and a row of the table at the end; what it
  * does to one connection goes into conn.c.
- *
- * Waiting is exact: libevent rounds time-outs to milliseconds, so the deadline is a timerfd. The
- * timer is set only if a poll's deadline comes before the time that it is set to. The deadlines of
- * a busy loop move away, so a usual turn makes no system call for time.
  */
 #include "tcp.h"
 
@@ -19,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "address.h"
 #include "base/clock.h"
@@ -30,6 +23,7 @@
 #include "ending.h"
 #include "hub.h"
 #include "listener.h"
+#include "silence.h"
 #include "socket.h"
 #include "watch.h"
 
@@ -37,16 +31,21 @@
  * a large frame, or those of a poll that never sleeps. */
 #define TURNS_MAX 64
 
+/* Of polls that do not wait, one in POLLS_PER_CLOCK reads the clock. */
+#define POLLS_PER_CLOCK 64
+/* A transport that spins looks at its only connection directly. One look in LOOKS_PER_TURN is at
+ * the listeners and wake_fd too. */
+#define LOOKS_PER_TURN 16
+#define LOOK_NS (MWI_TCP_SILENCE_LOOK_MS * MWI_NS_PER_MS)
+
 struct tcp {
     struct mwi_tcp_hub hub;
     struct mwi_tcp_listeners listeners;
-    struct event *wake_event;
-    struct event *timer_event;
-    struct event *watch_event;
-    int timer_fd;
-    int64_t timer_ns; /* the time that the timer is set to; 0 if it is not set */
+    struct mwi_tcp_awaited wake;
+    int64_t look_ns; /* when watch.c is to look at the hosts next */
+    unsigned unclocked_count;
+    unsigned looks_count;
     bool is_woken;
-    bool is_fd_asked;
 };
 
 static mw_error fail(mw_reason *why, mw_error error, const char *what)
@@ -56,48 +55,18 @@ static mw_error fail(mw_reason *why, mw_error error, const char *what)
     return error;
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *context)
+static void on_wake(void *context, uint32_t events)
 {
     struct tcp *tcp = context;
-    (void)fd;
-    (void)what;
+    (void)events;
     tcp->is_woken = true;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *context)
+/* False if the descriptor cannot be waited for, as a regular file. */
+static bool wait_for_wake(struct tcp *tcp, int fd)
 {
-    struct tcp *tcp = context;
-    uint64_t expirations;
-    (void)what;
-
-    if (read(fd, &expirations, sizeof expirations) > 0)
-        tcp->timer_ns = 0;
-}
-
-/* A regular file cannot be waited for, which libevent would write to standard error. */
-static bool can_wait_for(int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-
-    bool can = epoll_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-    int error = errno;
-    if (epoll_fd >= 0)
-        close(epoll_fd);
-    errno = error;
-    return can;
-}
-
-static bool add_reader(struct tcp *tcp, int fd, event_callback_fn callback, struct event **event)
-{
-    *event = event_new(tcp->hub.base, fd, EV_READ | EV_PERSIST, callback, tcp);
-    return *event != NULL && event_add(*event, NULL) == 0;
-}
-
-static void free_event(struct event *event)
-{
-    if (event != NULL)
-        event_free(event);
+    tcp->wake = (struct mwi_tcp_awaited){.fd = fd, .ready = on_wake, .context = tcp};
+    return fd < 0 || mwi_tcp_poller_set(&tcp->hub.poller, &tcp->wake, EPOLLIN);
 }
 
 static void close_transport(void *transport)
@@ -106,17 +75,13 @@ static void close_transport(void *transport)
     if (tcp == NULL)
         return;
     mwi_tcp_listeners_clear(&tcp->listeners);
-    free_event(tcp->wake_event);
-    free_event(tcp->timer_event);
-    free_event(tcp->watch_event);
-    if (tcp->hub.base != NULL) {
-        mwi_tcp_ending_run(&tcp->hub);
-        /* The turn that mwi_tcp_resolve_destroy asks for. */
-        event_base_loop(tcp->hub.base, EVLOOP_NONBLOCK);
-    }
+    if (tcp->wake.events != 0)
+        (void)mwi_tcp_poller_set(&tcp->hub.poller, &tcp->wake, 0);
+    mwi_tcp_ending_run(&tcp->hub);
+    /* The turn that mwi_tcp_resolve_destroy asks for. */
+    if (tcp->hub.poller.base != NULL)
+        event_base_loop(tcp->hub.poller.base, EVLOOP_NONBLOCK);
     mwi_tcp_hub_close(&tcp->hub);
-    if (tcp->timer_fd >= 0)
-        close(tcp->timer_fd);
     free(tcp);
 }
 
@@ -131,19 +96,12 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     if (tcp == NULL)
         return fail(why, MW_ENOMEM, "open");
     tcp->listeners.hub = &tcp->hub;
-    tcp->timer_fd = -1;
+    tcp->look_ns = mwi_clock_monotonic_ns() + LOOK_NS;
     mw_error error = mwi_tcp_hub_open(&tcp->hub, config);
     if (error != MW_OK)
         error = fail(why, error, error == MW_ENOMEM ? "open" : "cannot make an event loop");
-    else if ((tcp->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
-        error = fail(why, MW_ENETWORK, "cannot make a timer");
-    else if (!add_reader(tcp, tcp->timer_fd, on_timer, &tcp->timer_event) ||
-             (tcp->watch_event = mwi_tcp_watch_begin(&tcp->hub)) == NULL)
-        error = fail(why, MW_ENOMEM, "open");
-    else if (config->wake_fd >= 0 && !can_wait_for(config->wake_fd))
+    else if (!wait_for_wake(tcp, config->wake_fd))
         error = fail(why, MW_EINVAL, "cannot wait for wake_fd");
-    else if (config->wake_fd >= 0 && !add_reader(tcp, config->wake_fd, on_wake, &tcp->wake_event))
-        error = fail(why, MW_ENOMEM, "open");
     if (error != MW_OK) {
         close_transport(tcp);
         return error;
@@ -239,45 +197,49 @@ static void drop(void *transport, mw_peer peer)
         mwi_tcp_conn_drop(conn);
 }
 
-/* A timer that is set to an earlier time is left to expire; the poll then goes on waiting. */
-static bool set_timer(struct tcp *tcp, int64_t deadline)
+/* How much time is left until the deadline. Meanwhile it may be time to look at the hosts. */
+static int64_t time_left(struct tcp *tcp, int64_t deadline)
 {
-    const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(deadline / MWI_NS_PER_S),
-                                               .tv_nsec = (long)(deadline % MWI_NS_PER_S)}};
-    if (deadline == INT64_MAX || (tcp->timer_ns != 0 && tcp->timer_ns <= deadline))
+    if (deadline == INT64_MIN && ++tcp->unclocked_count < POLLS_PER_CLOCK)
+        return 0;
+    tcp->unclocked_count = 0;
+    int64_t now_ns = mwi_clock_monotonic_ns();
+    if (now_ns >= tcp->look_ns) {
+        mwi_tcp_watch_look(&tcp->hub);
+        tcp->look_ns = now_ns + LOOK_NS;
+    }
+    return deadline > now_ns ? deadline - now_ns : 0;
+}
+
+static bool turn(struct tcp *tcp, int64_t left_ns)
+{
+    struct mwi_tcp_hub *hub = &tcp->hub;
+    mw_wait wait = hub->config.wait;
+    if (wait != MW_WAIT_SPIN && wait != MW_WAIT_YIELD)
+        return mwi_tcp_conn_turn(hub, left_ns < LOOK_NS ? left_ns : LOOK_NS);
+    if (++tcp->looks_count % LOOKS_PER_TURN != 0 && mwi_tcp_conn_read_only(hub))
         return true;
-    if (timerfd_settime(tcp->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
-        return false;
-    tcp->timer_ns = deadline;
-    return true;
+    return mwi_tcp_conn_turn(hub, 0);
 }
 
-/* One turn of the event loop, which sleeps until something happens if `sleeps`. */
-static bool turn(struct tcp *tcp, bool sleeps, int64_t deadline)
-{
-    if (sleeps && !set_timer(tcp, deadline))
-        return false;
-    int flags = sleeps ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
-    return event_base_loop(tcp->hub.base, flags) >= 0;
-}
-
+/* Frames that events have queued leave before the caller sees to what has come. */
 static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why)
 {
     struct tcp *tcp = transport;
     struct mwi_tcp_hub *hub = &tcp->hub;
     size_t events_before = hub->events_count;
-    bool can_sleep = hub->config.wait != MW_WAIT_SPIN && hub->config.wait != MW_WAIT_YIELD;
     bool must_wait = true;
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
     for (int i = 0; i < TURNS_MAX && must_wait; i++) {
-        must_wait = hub->events_count == events_before && deadline > mwi_clock_monotonic_ns();
-        if (!turn(tcp, must_wait && can_sleep, deadline))
+        int64_t left_ns = time_left(tcp, deadline);
+        if (!turn(tcp, left_ns))
             return fail(why, MW_ENETWORK, "the event loop failed");
-        must_wait = must_wait && hub->events_count == events_before && !tcp->is_woken;
+        must_wait = left_ns > 0 && hub->events_count == events_before && !tcp->is_woken;
         if (must_wait && hub->config.wait == MW_WAIT_YIELD)
             sched_yield();
     }
+    mwi_tcp_conn_flush_dirty(hub);
     mwi_tcp_conn_free_dead(hub);
     return MW_OK;
 }
@@ -288,24 +250,10 @@ static size_t peers_max(void *transport)
     return SIZE_MAX;
 }
 
-static void open_mirror(struct tcp *tcp)
-{
-    struct mwi_tcp_conn *conn;
-    tcp->is_fd_asked = true;
-    mwi_tcp_mirror_open(&tcp->hub.mirror);
-    mwi_tcp_listeners_mirror(&tcp->listeners);
-    TAILQ_FOREACH(conn, &tcp->hub.conns, link)
-    {
-        mwi_tcp_conn_mirror(conn);
-    }
-}
-
 static int pollable_fd(void *transport)
 {
     struct tcp *tcp = transport;
-    if (!tcp->is_fd_asked)
-        open_mirror(tcp);
-    return tcp->hub.mirror.fd;
+    return tcp->hub.poller.fd;
 }
 
 static int64_t now(void *transport)

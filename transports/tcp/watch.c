@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the kernel about each TCP connection and fails those that silence.c gives up. tcp.c begins
- * the watch with the transport; the event loop then calls it every few seconds.
+ * Asks the kernel about each TCP connection and fails those that silence.c gives up. tcp.c calls
+ * it every few seconds.
  *
  * Keepalive sends no probes while there is something to be acknowledged, and then the kernel itself
  * gives up only after a quarter of an hour. TCP_USER_TIMEOUT shortens that, but it also counts the
@@ -28,26 +28,12 @@ static void look(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_fail(conn, ETIMEDOUT);
 }
 
-static void on_look(evutil_socket_t fd, short what, void *context)
+void mwi_tcp_watch_look(struct mwi_tcp_hub *hub)
 {
-    (void)fd;
-    (void)what;
-    struct mwi_tcp_hub *hub = context;
     struct mwi_tcp_conn *conn;
     TAILQ_FOREACH(conn, &hub->conns, link)
     {
         if (conn->state == MWI_TCP_CONN_UP && conn->is_inet)
             look(conn);
     }
-}
-
-struct event *mwi_tcp_watch_begin(struct mwi_tcp_hub *hub)
-{
-    const struct timeval interval = {.tv_sec = MWI_TCP_SILENCE_LOOK_MS / 1000};
-    struct event *event = event_new(hub->base, -1, EV_PERSIST, on_look, hub);
-    if (event != NULL && event_add(event, &interval) != 0) {
-        event_free(event);
-        return NULL;
-    }
-    return event;
 }

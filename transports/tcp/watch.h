@@ -7,9 +7,8 @@
 
 #include "hub.h"
 
-/* Looks at all connections every MWI_TCP_SILENCE_LOOK_MS, from now until the caller frees the
- * returned event, and fails those whose host does not answer. Borrows the hub until then. NULL out
- * of memory. */
-struct event *mwi_tcp_watch_begin(struct mwi_tcp_hub *hub);
+/* Looks at all connections and fails those whose host does not answer. To be called every
+ * MWI_TCP_SILENCE_LOOK_MS. */
+void mwi_tcp_watch_look(struct mwi_tcp_hub *hub);
 
 #endif
