@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static bool parse_size(const char *text, size_t min, size_t *value)
@@ -168,7 +169,9 @@ int mwt_bench_report(struct mwt_bench *bench)
            bench->program, bench->mode == MWT_BENCH_LATENCY ? "latency" : "throughput",
            bench->tasks, bench->bytes, bench->workers, seconds, (double)tasks / seconds);
     print_latencies(bench);
-    printf("}\n");
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf(", \"resident_max_gb\": %.3f}\n", (double)used.ru_maxrss * 1024 / 1e9);
     free(bench->latencies_ns);
     return fflush(stdout) == 0 ? 0 : 1;
 }

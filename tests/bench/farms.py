@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 
+import instructions
 import launch
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -108,6 +109,15 @@ def no_prefetch(bench):
                            text=True, check=False).stdout
     found = re.search(r"--mw-[a-z-]*prefetch[a-z-]*", usage)
     return (found.group(), "0") if found else ()
+
+
+def instructions_of(bench, row):
+    """Instructions per task, counted by callgrind."""
+    launch.need("valgrind")
+    try:
+        return instructions.per_task(bench.folder, row)
+    except instructions.Failed as failure:
+        raise launch.Failed(str(failure)) from failure
 
 
 def gearman(bench, workers, options):

@@ -32,10 +32,14 @@ def free_bytes():
     return int(first(r"^MemAvailable:\s+(\d+)", read("/proc/meminfo"), "0")) * 1024
 
 
-def raise_descriptors():
-    """What is started may have as many open files as is allowed."""
+def raise_descriptors(wanted):
+    """What is started may have as many open files as is allowed, or as wanted if this user may
+    allow it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, most), max(wanted, most)))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def describe(top):

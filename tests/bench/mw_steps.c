@@ -5,6 +5,9 @@
  * Such programs are simulations and iterative solvers. The clock starts when --workers slaves are
  * connected; the first tenth of the steps is not counted, since the farm still learns in it.
  *
+ * Tasks of less than SHORT_NS are too short to look at a clock, so they compute a number of rounds,
+ * which the master finds out for its own processor.
+ *
  * It prints one line of JSON. `ideal_us` is what the slaves need if nothing but the tasks takes
  * time, and each slave has a processor to itself.
  */
@@ -12,8 +15,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "work.h"
+
+#define SHORT_NS 10000
+
+/* The arguments of a task. */
+struct length {
+    int64_t duration_ns; /* 0: `rounds` says it */
+    uint64_t rounds;
+};
 
 struct steps {
     mw_master *master;
@@ -21,6 +33,7 @@ struct steps {
     size_t count;   /* --steps */
     size_t task_ns; /* --task-ns */
     size_t learning;
+    struct length length;
     int64_t *took_ns; /* of each step that is counted */
 };
 
@@ -28,10 +41,14 @@ static void spin(mw_call *call)
 {
     void *data;
     size_t size;
+    struct length length;
     if (mw_call_bytes(call, &data, &size) != MW_OK)
         return;
-    mwt_work_spin(*(const int64_t *)data);
-    mw_call_return_bytes(call, data, size);
+    memcpy(&length, data, sizeof length);
+    uint64_t product = mwt_work_compute(length.rounds);
+    if (length.duration_ns > 0)
+        mwt_work_spin(length.duration_ns);
+    mw_call_return_bytes(call, &product, sizeof product);
 }
 
 static bool wait_for_slaves(struct steps *steps)
@@ -45,12 +62,11 @@ static bool wait_for_slaves(struct steps *steps)
 
 static bool run_step(struct steps *steps)
 {
-    const int64_t duration_ns = (int64_t)steps->task_ns;
     const mw_result *result;
     size_t results = 0;
     for (size_t i = 0; i < steps->tasks; i++)
-        if (mw_master_submit_bytes(steps->master, &(mw_task){.algorithm = "spin"}, &duration_ns,
-                                   sizeof duration_ns) != MW_OK)
+        if (mw_master_submit_bytes(steps->master, &(mw_task){.algorithm = "spin"}, &steps->length,
+                                   sizeof steps->length) != MW_OK)
             return false;
     while ((result = mw_master_next(steps->master)) != NULL && result->outcome == MW_DONE)
         results++;
@@ -103,6 +119,10 @@ static int master(mw_master *farm, int argc, char **argv)
     if (!mwt_bench_parse(&bench, own, argc, argv))
         return 2;
     steps.tasks = bench.tasks;
+    if (steps.task_ns < SHORT_NS)
+        steps.length.rounds = (uint64_t)((double)steps.task_ns * mwt_work_rounds_per_ns());
+    else
+        steps.length.duration_ns = (int64_t)steps.task_ns;
     steps.learning = steps.count / 10;
     steps.took_ns = mwt_bench_alloc(steps.count * sizeof *steps.took_ns);
     bool ran = wait_for_slaves(&steps) && run_steps(&steps);

@@ -25,7 +25,8 @@ from launch import Failed, Missing
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
-TASKS_MAX = 20_000_000
+TASKS_MAX = 100_000_000
+DESCRIPTORS = 32_768  # for 10,000 slaves and more
 
 
 class Measurement:
@@ -72,8 +73,8 @@ class Measurement:
         if expected_s > self.size.run_limit_s:
             self.refuse(cell, f"{cell.fixed_tasks:,} tasks would take about {expected_s:.0f} s")
             return
-        if cell.fixed_tasks >= plan.DEPTH_MAX and machine.free_bytes() < plan.MEMORY_MIN:
-            self.refuse(cell, "too little memory is free")
+        if machine.free_bytes() < cell.memory:
+            self.refuse(cell, f"it needs {cell.memory / 1e9:.0f} GB of memory that is free")
             return
         try:
             if cell.key not in self.tasks:
@@ -127,9 +128,9 @@ def parse_arguments():
                         help="measure nothing: write the report of what --json has kept")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_const", dest="size", const="quick",
-                       help="about five minutes (default)")
+                       help="about seven minutes (default)")
     sizes.add_argument("--full", action="store_const", dest="size", const="full",
-                       help="at most an hour or so: more rounds, workers, and tasks")
+                       help="at most 25 minutes: more rounds, workers, and tasks")
     sizes.add_argument("--smoke", action="store_const", dest="size", const="smoke",
                        help="some seconds, no peers: does it run?")
     parser.set_defaults(size="quick")
@@ -154,7 +155,7 @@ def main():
         data = json.loads(arguments.render.read_text("utf-8"))
         report.write(data, arguments.report)
         return 0
-    machine.raise_descriptors()
+    machine.raise_descriptors(DESCRIPTORS)
     size = plan.SIZES[arguments.size]
     bench = farms.Bench(arguments.programs, arguments.mpirun)
     cells = [cell for cell in plan.cells(size, arguments.families.split(","))

@@ -1,24 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: the workloads W1 to W9, and for each the farms, workers and tasks."""
+"""What is measured: the workloads W1 to W12, and for each the farms, workers and tasks."""
 
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 import farms
+import instructions
 
 GROUP_1 = ("--mw-slave-task-group", "1", "--mw-slave-result-group", "1")
 MEAN_US, SIGMA_PERCENT = 1000, 200
-LIGHT_US = 100
+LIGHT_US = (100, 20)
 BYTES_LARGE = 65536
 TASKS_MIN = 1_000_000
-SLAVES = (1, 4, 10, 100, 1000, 5000)
-DEPTH_MAX = 10 ** 7
-DEPTHS = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, DEPTH_MAX)
-MEMORY_MIN = 4 << 30  # bytes that must be free for 10^7 tasks
+SLAVES = (1, 4, 10, 100, 1000, 5000, 10_000)
+DEPTHS = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, 10 ** 7)
+DEPTH_DEEP = 10 ** 7  # from here on, one run suffices and memory is asked for first
+MEMORY_PER_TASK = 170  # bytes, with the 64 of the arguments and room to spare
+# Of W10, in nanoseconds. METG(50 %) lies between the first ones.
+GRAINS = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+GRAINS_SHORT = (100, 200, 500, 1000, 2000)
+GRAIN_OVERHEAD_NS = 300  # about what a task takes besides
+GRAIN_WORKERS = 2
+# Of W11: tasks, their length in nanoseconds, steps in a second.
+STEPS = ((8, 100_000, 2000), (64, 500, 8000), (8, 2_000_000, 120))
+STEP_GROUPS = (256, 20_000, 300)
 
 
 # W8 is measured with W5.
-WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9")
+WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "W12")
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,9 @@ class Size:
     queued: tuple = (10 ** 6, 10 ** 7)
     uneven_tasks: int = 2000
     light_tasks: int = 20_000
+    grains: tuple = GRAINS
+    grain_s: float = 0.2   # about how long a run of W10, W11 is
+    has_instructions: bool = True
     idle_s: int = 3
     has_peers: bool = True
     tasks: int = 0        # of W1, W2, W3; 0: as many as take `seconds`
@@ -45,10 +57,10 @@ class Size:
 
 SIZES = {
     "smoke": Size("smoke", 1, 0, 10 ** 6, 10 ** 6, (2,), (1, 4), 400, (10, 100), 400, (1000,), 20,
-                  20, 1, False, 100),
-    "quick": Size("quick", 3, 0.4, 330, 30, (4,), depth_tasks=200_000),
-    "full": Size("full", 5, 1.0, 3600, 240, (1, 2, 4),
-                 uneven_tasks=10_000, light_tasks=1_000_000, idle_s=10),
+                  20, (100, 10_000), 0.001, False, 1, False, 100),
+    "quick": Size("quick", 3, 0.4, 420, 30, (4,), depth_tasks=200_000),
+    "full": Size("full", 5, 1.0, 1440, 240, (1, 2, 4), depths=DEPTHS + (10 ** 8,),
+                 uneven_tasks=10_000, light_tasks=500_000, grain_s=0.4, idle_s=10),
 }
 
 
@@ -66,7 +78,8 @@ class Cell:
     tasks_first: int = 1000
     rounds_max: int = 0          # 0: all
     has_seed: bool = False       # another one in each round
-    variant: Optional[int] = None  # what is varied in W4, W5
+    variant: Optional[int] = None  # what is varied in W4, W5, W7, W10
+    memory: int = 0              # bytes that must be free
 
     @property
     def key(self):
@@ -81,6 +94,7 @@ def throughput(size):
                 ("textbook epoll farm", "tcp", farms.plain("textbook_epoll"), ()),
                 ("batched libevent farm", "tcp", farms.plain("textbook_libevent"),
                  (("out", 128), ("batch", 64))),
+                ("threads and rings", "tcp", farms.plain("textbook_threads"), ()),
                 ("mw, tcp", "tcp", farms.mw_tcp("mw_bench"), ()),
                 ("mw, tcp, groups of 1", "tcp", grouped(farms.mw_tcp), ()),
                 ("mw, local", "tcp", farms.mw_local("mw_bench"), ()),
@@ -127,6 +141,9 @@ def latency(size):
             ("textbook epoll farm", "tcp", farms.plain("textbook_epoll")),
             ("mw, tcp", "tcp", farms.mw_tcp("mw_bench")),
             ("mw, local", "tcp", farms.mw_local("mw_bench")),
+            ("spinning Unix socket", "tcp", farms.plain("textbook_unix")),
+            ("mw, local, --mw-wait spin", "tcp", farms.mw_local("mw_bench", "--mw-wait", "spin")),
+            ("threads and rings", "tcp", farms.plain("textbook_threads")),
             ("textbook MPI farm", "mpi", farms.ranked("textbook_mpi")),
             ("mw, mpi", "mpi", farms.mw_mpi("mw_bench"))):
         yield Cell("W3", name, family, farm, 1, options, fixed_tasks=size.tasks)
@@ -140,7 +157,8 @@ def queue(size):
     for depth in size.depths:
         yield Cell("W4", "rate", "tcp", farms.mw_tcp("mw_bench"), size.workers[-1],
                    (("bytes", 64), ("ahead", depth)), fixed_tasks=max(depth, size.depth_tasks),
-                   variant=depth, rounds_max=1 if depth == DEPTH_MAX else 0)
+                   variant=depth, rounds_max=1 if depth >= DEPTH_DEEP else 0,
+                   memory=depth * MEMORY_PER_TASK if depth >= DEPTH_DEEP else 0)
 
 
 def alone(name):
@@ -161,14 +179,14 @@ def computing(size):
     """W6 and W7: tasks that compute."""
     for work, tasks, mean_us, sigma_percent in (
             ("W6", size.uneven_tasks, MEAN_US, SIGMA_PERCENT),
-            ("W7", size.light_tasks, LIGHT_US, 0)):
+            *(("W7", size.light_tasks, light_us, 0) for light_us in LIGHT_US)):
         options = (("mean-us", mean_us), ("sigma-percent", sigma_percent))
         for name, family, farm in (
                 ("without a farm", "tcp", farms.plain("pure_work")),
                 ("mw, tcp", "tcp", farms.mw_tcp("mw_work")),
                 ("mw, mpi", "mpi", farms.mw_mpi("mw_work"))):
             yield Cell(work, name, family, farm, 2, options, fixed_tasks=tasks, has_seed=True,
-                       rounds_max=2 if tasks > 100_000 else 0)
+                       rounds_max=3 if tasks > 100_000 else 0, variant=mean_us)
 
 
 def idle(size):
@@ -178,6 +196,56 @@ def idle(size):
             ("mw, tcp", "tcp", farms.mw_tcp("mw_wait", has_workers=False)),
             ("mw, mpi", "mpi", farms.mw_mpi("mw_wait", has_workers=False))):
         yield Cell("W9", name, family, farm, 1, options, fixed_tasks=10, rounds_max=1)
+
+
+MW_STARTS = (("mw, local", "tcp", farms.mw_local), ("mw, tcp", "tcp", farms.mw_tcp),
+             ("mw, mpi", "mpi", farms.mw_mpi))
+
+
+def grains(size):
+    """W10: METG, how short tasks may be."""
+    def tasks_of(task_ns):
+        return int(GRAIN_WORKERS * size.grain_s * 1e9 / (task_ns + GRAIN_OVERHEAD_NS)) + 2
+
+    yield Cell("W10", "without a farm", "tcp", farms.plain("peak_work"), GRAIN_WORKERS,
+               (("task-ns", GRAINS[-1]),), fixed_tasks=tasks_of(GRAINS[-1]))
+    for values, words in enumerate(("", ", values")):
+        for name, family, start in MW_STARTS:
+            for task_ns in size.grains:
+                if not values or task_ns in GRAINS_SHORT:
+                    yield Cell("W10", name + words, family, start("mw_grain"), GRAIN_WORKERS,
+                               (("task-ns", task_ns), ("values", values)),
+                               fixed_tasks=tasks_of(task_ns), variant=task_ns)
+
+
+def steps(size):
+    """W11: the next tasks only when all results are there."""
+    one_by_one = ("--mw-slave-task-group", "1", "--mw-slave-result-group", "1")
+    found = [(name, family, start("mw_steps"), workers, shape)
+             for shape in STEPS
+             for name, family, start, workers in (
+                 *((*mw, 2) for mw in MW_STARTS),
+                 ("mw, local, one slave", "tcp", farms.mw_local, 1))]
+    found += [("mw, local", "tcp", farms.mw_local("mw_steps"), 2, STEP_GROUPS),
+              ("mw, local, groups of 1", "tcp", farms.mw_local("mw_steps", *one_by_one), 2,
+               STEP_GROUPS)]
+    for name, family, farm, workers, (tasks, task_ns, steps_per_s) in found:
+        yield Cell("W11", name, family, farm, workers,
+                   (("task-ns", task_ns), ("steps", int(steps_per_s * size.grain_s * 1.25) + 10)),
+                   fixed_tasks=tasks, variant=task_ns)
+
+
+def counted(size):
+    """W12: instructions, in the simulator."""
+    def farm_of(row):
+        def run(bench, workers, options):
+            return {"instructions": farms.instructions_of(bench, row)}
+        return run
+
+    if size.has_instructions:
+        for row in instructions.FARMS:
+            if "simulated" in row:
+                yield Cell("W12", row, "tcp", farm_of(row), 4, rounds_max=1, fixed_tasks=1)
 
 
 def peers(size):
@@ -193,7 +261,8 @@ def peers(size):
 
 
 def cells(size, families):
-    found = [cell for part in (throughput, large, latency, queue, many, computing, idle)
+    found = [cell for part in (throughput, large, latency, queue, many, computing, idle, grains,
+                               steps, counted)
              for cell in part(size)]
     if size.has_peers:
         found += list(peers(size))

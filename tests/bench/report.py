@@ -6,7 +6,8 @@ import pathlib
 
 import svg
 from targets import (TARGETS, UNITS, Results, all_of, alone_us, crowd, depths, disturbance,
-                     efficiency_of, median, over, p99_us, registered, stretch)
+                     efficiency_of, grain_names, grains, median, memory_at, metg, over, p99_us,
+                     rate, registered, stretch)
 
 NOTES = pathlib.Path(__file__).resolve().parent / "performance_notes.md"
 BUSY = 1.05
@@ -111,6 +112,15 @@ def plots(results):
                               depths(results)) if depths(results) else None)
     yield "slaves", (svg.curve("W5: no-op tasks/s with so many slaves", "slaves",
                                crowd(results)) if crowd(results) else None)
+    yield "grain", grain_plot(results)
+
+
+def grain_plot(results):
+    lines = [(name, [(length_us, 100 * share) for length_us, _, share in grains(results, name)])
+             for name in grain_names(results)]
+    lines = [(name, points) for name, points in lines if points]
+    return svg.curves("W10: efficiency, %, 2 slaves", "length of a task, us", lines, 100) \
+        if lines else None
 
 
 def memory_rows(results):
@@ -122,13 +132,43 @@ def memory_rows(results):
                    amount(median(cell, lambda run: run["submit_ns"])))
 
 
+def depth_rows(results):
+    for cell in results.of("W4"):
+        if cell["name"] == "rate" and cell["runs"]:
+            yield (f"{cell['variant']:,}", amount(median(cell, rate)), amount(memory_at(cell)))
+
+
+def grain_rows(results):
+    for name in grain_names(results):
+        least_us = metg(name)(results)
+        for length_us, granularity_us, share in grains(results, name):
+            yield (name, f"{length_us:g}", amount(granularity_us), f"{100 * share:.1f}",
+                   amount(least_us))
+
+
+def step_rows(results):
+    for cell in results.of("W11"):
+        if cell["runs"]:
+            run = cell["runs"][0]
+            yield (cell["name"], f"{run['tasks']} x {run['task_ns'] / 1e3:g} us",
+                   *(amount(median(cell, lambda run, name=name: run[name])) for name in
+                     ("step_median_us", "step_p90_us", "step_mean_us", "ideal_us")))
+
+
+def instruction_rows(results):
+    for cell in results.of("W12"):
+        if cell["runs"]:
+            yield (cell["name"], f"{median(cell, lambda run: run['instructions']):,.0f}")
+
+
 def computing_rows(results):
     for work in ("W6", "W7"):
         for cell in results.of(work):
             if cell["runs"]:
                 here = median(cell, stretch)
                 efficiency = efficiency_of(results, cell)
-                yield (f"{work}, {cell['name']}", f"{cell['runs'][0]['tasks']:,}",
+                yield (f"{work}, {cell['variant']:,} us, {cell['name']}",
+                       f"{cell['runs'][0]['tasks']:,}",
                        f"{median(cell, lambda run: run['seconds']):.2f}", f"{here:.3f}",
                        f"{100 * efficiency:.1f}" if efficiency else "-")
 
@@ -189,8 +229,8 @@ def page(data, names):
         markdown(("tasks", "bytes a task, resident", "malloc", "ns to submit one"),
                  memory_rows(results)),
         "Beyond the 64 bytes of arguments.",
-        markdown(("queued at once", "tasks/s"),
-                 [(f"{depth:,}", amount(value)) for depth, value in depths(results)]),
+        markdown(("queued at once", "tasks/s", "memory of the master at most, GB"),
+                 depth_rows(results)),
         "## W5 and W8: many slaves", plot("slaves", "tasks per second over slaves"),
         markdown(("slaves", "tasks/s", "registered in, s"),
                  [(f"{cell['variant']:,}", amount(median(cell, UNITS["W1"])),
@@ -200,11 +240,26 @@ def page(data, names):
         "## W6 and W7: tasks that compute, 2 slaves",
         markdown(("farm", "tasks", "makespan, s", "/ list scheduling", "efficiency, %"),
                  computing_rows(results)),
-        "W6: lengths log-normal, mean 1 ms, sigma 2, another seed in each round. W7: 100 us each. "
+        "W6: lengths log-normal, mean 1 ms, sigma 2, another seed in each round. W7: all alike. "
         "List scheduling's makespan is computed from the same lengths and costs nothing; efficiency "
         "is against the same tasks without a farm, on the same processors in the same round.",
         "## W9: nothing to do, % of a processor",
         markdown(("farm", "master", "slave"), idle_rows(results)),
+        "## W10: short tasks, METG(50 %), 2 slaves", plot("grain", "efficiency over length"),
+        markdown(("farm", "length, us", "granularity, us", "efficiency, %", "METG(50 %), us"),
+                 grain_rows(results)),
+        "As Task Bench defines them: the granularity is the time that a worker spends for a task, "
+        "all in all (time x workers / tasks). The efficiency is the computation done in a second, "
+        "over what the same two processors compute without a farm. METG(50 %) is the smallest "
+        "granularity at which the efficiency is 50 % or more. \"values\": arguments and results "
+        "are written and read by a format string; else they are raw bytes.",
+        "## W11: steps with a barrier, 2 slaves, us a step",
+        markdown(("farm", "a step", "median", "90 %", "mean", "ideal"), step_rows(results), 2),
+        "A step is submitted when all results of the one before are there. The ideal is the time of "
+        "the tasks alone, if each slave has a processor to itself.",
+        "## W12: instructions for a task, in the simulator",
+        markdown(("", "instructions"), instruction_rows(results)),
+        "Master, slaves and the simulated network together; then the parts of the first row.",
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

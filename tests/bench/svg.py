@@ -8,8 +8,10 @@ WIDTH = 720
 LEFT, RIGHT, TOP, BOTTOM = 190, 80, 40, 36
 ROW = 24
 PLOT_HEIGHT = 240
+CURVE_LEFT, CURVE_HEIGHT = 70, TOP + PLOT_HEIGHT + BOTTOM + 16
 FONT = 'font-family="sans-serif" font-size="12"'
 COLORS = {"mw": "#1f6fb2", "other": "#b8bec5", "peer": "#d9a441"}
+LINE_COLORS = ("#1f6fb2", "#c23b4a", "#2d8a57", "#8cb8e0", "#e5a0a8", "#93cbab")
 
 
 def number(value):
@@ -88,16 +90,35 @@ def bars(title, rows, is_logarithmic):
 
 
 def curve(title, below, points):
-    """Points (x, y), x on a logarithmic scale, y from 0."""
+    """Points (x, y), x on a logarithmic scale, y from 0, each with its value."""
+    parts, at = axes(below, points, max(y for _, y in points))
+    parts += path(at, points, COLORS["mw"])
+    parts += [text(at(x, y)[0], at(x, y)[1] - 8, number(y), "middle") for x, y in points]
+    return picture(CURVE_HEIGHT, title, parts)
+
+
+def curves(title, below, lines, y_most):
+    """Lines of (name, points), with their names in the corner at the bottom."""
+    parts, at = axes(below, [point for _, points in lines for point in points], y_most)
+    for place, (name, points) in enumerate(lines):
+        color = LINE_COLORS[place % len(LINE_COLORS)]
+        y = TOP + PLOT_HEIGHT - 16 * (len(lines) - place) + 4
+        parts += path(at, points, color)
+        parts += [line(WIDTH - RIGHT - 150, y - 4, WIDTH - RIGHT - 130, y - 4, color),
+                  text(WIDTH - RIGHT - 124, y, name)]
+    return picture(CURVE_HEIGHT, title, parts)
+
+
+def axes(below, points, y_most):
+    """The grid under the points, and the function that gives the place of one."""
     x_marks = decades(min(x for x, _ in points), max(x for x, _ in points))
     if len(x_marks) == 1:
         x_marks.append(10 * x_marks[0])
-    y_marks = steps(max(y for _, y in points))
-    left, height = 70, TOP + PLOT_HEIGHT + BOTTOM + 16
+    y_marks = steps(y_most)
 
     def at(x, y):
         across = math.log(x / x_marks[0]) / math.log(x_marks[-1] / x_marks[0])
-        return (left + across * (WIDTH - left - RIGHT),
+        return (CURVE_LEFT + across * (WIDTH - CURVE_LEFT - RIGHT),
                 TOP + PLOT_HEIGHT * (1 - y / y_marks[-1]))
 
     parts = []
@@ -106,12 +127,13 @@ def curve(title, below, points):
         parts += [line(x, y, WIDTH - RIGHT, y), text(x - 8, y + 4, mark_of(mark), "end", "#666")]
     for mark in x_marks:
         x, y = at(mark, 0)
-        parts += [line(x, TOP, x, y), text(x, y + 18, f"{mark:,.0f}", "middle", "#666")]
+        parts += [line(x, TOP, x, y), text(x, y + 18, f"{mark:,g}", "middle", "#666")]
+    parts.append(text((CURVE_LEFT + WIDTH - RIGHT) / 2, CURVE_HEIGHT - 8, below, "middle", "#666"))
+    return parts, at
+
+
+def path(at, points, color):
     places = [at(x, y) for x, y in points]
-    parts.append(f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in places)}" '
-                 f'stroke="{COLORS["mw"]}" stroke-width="2" fill="none"/>')
-    for (x, y), (_, value) in zip(places, points):
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{COLORS["mw"]}"/>',
-                  text(x, y - 8, number(value), "middle")]
-    parts.append(text((left + WIDTH - RIGHT) / 2, height - 8, below, "middle", "#666"))
-    return picture(height, title, parts)
+    drawn = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    return [f'<path d="M{drawn}" stroke="{color}" stroke-width="2" fill="none"/>',
+            *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>' for x, y in places)]

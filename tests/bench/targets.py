@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Callable
 
 BYTES_LARGE = 65536
+EFFICIENT = 0.5
+GB_MAX = 16  # for the tasks of W4
 
 
 class Results:
@@ -61,6 +63,10 @@ def stretch(run):
     return run["seconds"] / run["ideal_s"]
 
 
+def rounds(run):
+    return run["rounds_per_s"]
+
+
 def registered(run):
     return run.get("registered_s")
 
@@ -82,6 +88,10 @@ def memory(results):
     return max(found, default=None)
 
 
+def memory_at(cell):
+    return median(cell, lambda run: run["resident_max_gb"])
+
+
 def depths(results):
     return [(cell["variant"], median(cell, rate)) for cell in results.of("W4")
             if cell["name"] == "rate" and cell["runs"]]
@@ -93,10 +103,10 @@ def flatness(results):
 
 
 def ran_deepest(results):
-    """Unless some were left out for want of time or memory."""
-    if any(cell["missing"] for cell in results.of("W4")):
-        return None
-    return max((depth for depth, _ in depths(results)), default=None)
+    """The most that ran in GB_MAX."""
+    return max((cell["variant"] for cell in results.of("W4")
+                if cell["name"] == "rate" and cell["runs"] and memory_at(cell) <= GB_MAX),
+               default=None)
 
 
 def disturbance(results):
@@ -127,15 +137,60 @@ def makespan(name):
 
 def efficiency_of(results, cell):
     """Pure computation's time over the farm's, round by round, since both ran one after the other."""
-    pure = results.cell(cell["work"], "without a farm") if cell else None
+    pure = results.cell(cell["work"], "without a farm", variant=cell["variant"]) if cell else None
     if not pure:
         return None
     return statistics.median(pure_s / here_s for pure_s, here_s in
                              zip(all_of(pure, stretch), all_of(cell, stretch)))
 
 
-def efficiency(name):
-    return lambda results: efficiency_of(results, results.cell("W7", name))
+def efficiency(name, length_us):
+    return lambda results: efficiency_of(results, results.cell("W7", name, variant=length_us))
+
+
+def grain_names(results):
+    return list(dict.fromkeys(cell["name"] for cell in results.of("W10")
+                              if cell["runs"] and cell["variant"]))
+
+
+def grains(results, name):
+    """For tasks of each length: the length, the granularity, both in us, and the efficiency. As in
+    Task Bench, the granularity is the time that a task takes of a worker, all in all, and the
+    efficiency is what was computed in a second over what the machine computes without a farm."""
+    peak = median(results.cell("W10", "without a farm"), rounds)
+    return [(cell["variant"] / 1e3,
+             median(cell, lambda run: 1e6 * run["workers"] / run["tasks_per_s"]),
+             median(cell, rounds) / peak)
+            for cell in results.of("W10")
+            if peak and cell["name"] == name and cell["runs"] and cell["variant"]]
+
+
+def metg(name):
+    """The smallest granularity at which the farm is still EFFICIENT, in us; between two lengths it
+    is interpolated. If the shortest tasks are efficient enough, theirs."""
+    def value(results):
+        points = grains(results, name)
+        good = [place for place, (_, _, share) in enumerate(points) if share >= EFFICIENT]
+        if not good:
+            return None
+        _, above_us, above = points[good[0]]
+        if good[0] == 0:
+            return above_us
+        _, below_us, below = points[good[0] - 1]
+        return below_us + (above_us - below_us) * (EFFICIENT - below) / (above - below)
+    return value
+
+
+def step_us(run):
+    return run["step_median_us"]
+
+
+def step(name, task_ns):
+    return lambda results: median(results.cell("W11", name, variant=task_ns), step_us)
+
+
+def instructions(name):
+    return lambda results: median(results.cell("W12", name), lambda run: run["instructions"])
 
 
 def times(value):
@@ -148,6 +203,10 @@ def percent(value):
 
 def whole(value):
     return f"{value:,.0f}"
+
+
+def micros(value):
+    return f"{value:,.2f} us"
 
 
 @dataclass(frozen=True)
@@ -179,37 +238,47 @@ class Target:
 TARGETS = (
     Target("W1", "mw, tcp, defaults / textbook epoll farm", 25, True,
            ratio("W1", "mw, tcp", "textbook epoll farm")),
-    Target("W1", "mw, tcp, defaults / batched libevent farm", 0.6, True,
+    Target("W1", "mw, tcp, defaults / batched libevent farm", 1.6, True,
            ratio("W1", "mw, tcp", "batched libevent farm")),
+    Target("W1", "mw, local, defaults / batched libevent farm", 1.6, True,
+           ratio("W1", "mw, local", "batched libevent farm")),
     Target("W1", "mw, mpi, defaults / textbook MPI farm", 4, True,
            ratio("W1", "mw, mpi", "textbook MPI farm")),
-    Target("W1", "mw, tcp, groups of 1 / textbook epoll farm", 0.9, True,
+    Target("W1", "mw, mpi, defaults / batched MPI farm", 0.6, True,
+           ratio("W1", "mw, mpi", "batched MPI farm")),
+    Target("W1", "mw, tcp, groups of 1 / textbook epoll farm", 0.95, True,
            ratio("W1", "mw, tcp, groups of 1", "textbook epoll farm")),
-    Target("W1", "mw, mpi, groups of 1 / textbook MPI farm", 0.6, True,
+    Target("W1", "mw, mpi, groups of 1 / textbook MPI farm", 0.8, True,
            ratio("W1", "mw, mpi, groups of 1", "textbook MPI farm")),
-    Target("W2", "mw, tcp / batched recv() farm", 0.8, True,
+    Target("W2", "mw, tcp / batched recv() farm", 0.95, True,
            ratio("W2", "mw, tcp", "batched recv() farm")),
-    Target("W2", "mw, mpi / prefetching MPI farm", 0.8, True,
+    Target("W2", "mw, mpi / prefetching MPI farm", 0.9, True,
            ratio("W2", "mw, mpi", "prefetching MPI farm")),
     Target("W3", "mw, tcp / textbook epoll farm, median", 1.15, False,
            ratio("W3", "mw, tcp", "textbook epoll farm")),
-    Target("W3", "mw, mpi, median", 2, False,
-           lambda results: median(results.cell("W3", "mw, mpi"), alone_us),
-           lambda value: f"{value:.2f} us"),
-    Target("W4", "memory per queued task beyond its arguments", 96, False, memory,
+    Target("W3", "mw, local, --mw-wait spin / spinning Unix socket, median", 1.1, False,
+           ratio("W3", "mw, local, --mw-wait spin", "spinning Unix socket")),
+    Target("W3", "mw, mpi, median", 0.6, False,
+           lambda results: median(results.cell("W3", "mw, mpi"), alone_us), micros),
+    Target("W4", "memory per queued task beyond its arguments", 64, False, memory,
            lambda value: f"{value:.1f} bytes"),
-    Target("W4", "tasks queued at once and run", 10 ** 7, True, ran_deepest, whole),
-    Target("W5", "tasks/s with 1,000 slaves / with 4", 0.7, True, crowd_ratio),
-    Target("W5", "slaves connected and served", 5000, True, crowd_most, whole),
-    Target("W5", "tasks/s with the most tasks queued / with 1,000", 0.8, True, flatness),
+    Target("W4", f"tasks queued at once and run in {GB_MAX} GB", 10 ** 8, True, ran_deepest, whole),
+    Target("W4", "tasks/s with the most tasks queued / with 1,000", 0.8, True, flatness),
+    Target("W5", "tasks/s with 1,000 slaves / with 4", 0.9, True, crowd_ratio),
+    Target("W5", "slaves connected and served", 10_000, True, crowd_most, whole),
     Target("W6", "mw, tcp, makespan / list scheduling", 1.05, False, makespan("mw, tcp"),
            lambda value: f"{value:.3f} x"),
     Target("W6", "mw, mpi, makespan / list scheduling", 1.05, False, makespan("mw, mpi"),
            lambda value: f"{value:.3f} x"),
-    Target("W7", "mw, tcp, efficiency against pure computation", 0.97, True,
-           efficiency("mw, tcp"), percent),
-    Target("W7", "mw, mpi, efficiency against pure computation", 0.97, True,
-           efficiency("mw, mpi"), percent),
+    *(Target("W7", f"{name}, efficiency at {length_us} us against pure computation", limit, True,
+             efficiency(name, length_us), percent)
+      for length_us, limit in ((100, 0.99), (20, 0.95)) for name in ("mw, tcp", "mw, mpi")),
     Target("W8", "1,000 slaves registered", 1, False, registration,
            lambda value: f"{value:.3f} s"),
+    *(Target("W10", f"{name}, METG(50 %)", 0.4, False, metg(name), micros)
+      for name in ("mw, tcp", "mw, mpi")),
+    *(Target("W11", f"{name}, a step of 8 tasks of 100 us", 500, False, step(name, 100_000), micros)
+      for name in ("mw, local", "mw, tcp", "mw, mpi")),
+    Target("W12", "instructions for a task of W1, simulated", 1200, False,
+           instructions("W1, simulated, defaults"), whole),
 )
