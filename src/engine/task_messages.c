@@ -5,9 +5,8 @@
  * Invariant: a message has the tasks in the order of the slave's copies. The arguments of a range
  * lie in one piece, and are copied in one go; those of a large task are sent from where they lie.
  *
- * To tell a slave more of a task, add a field to struct mwi_message_item, fill it in here, and add a
- * column
- * to wire/message.c.
+ * To tell a slave more of a task, add a field to struct mwi_message_item, fill it in here, and add
+ * a column to wire/message.c.
  */
 #include "engine/task_messages.h"
 
