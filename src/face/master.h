@@ -51,9 +51,11 @@ struct mw_master {
     mw_reason error;
     uint16_t last_algorithm; /* found by the last submission */
     mw_task_id last_task;
-    struct mwi_buffer scratch; /* for packing arguments */
-    char *formatted;           /* by mw_master_format */
-    mw_result result;          /* handed out, with what it lives in: */
+    struct mwi_buffer scratch;               /* for packing arguments */
+    char *formatted;                         /* by mw_master_format */
+    mw_result result;                        /* handed out, with what it lives in: */
+    struct mwi_finished_group *result_group; /* of the next results, that are like it; or NULL */
+    uint16_t result_algorithm;
     struct mwi_block *result_block;
     unsigned char *result_arguments; /* of an unrunnable task */
     struct mwi_tag *result_tag;

@@ -21,10 +21,9 @@
 /* The message of an unrunnable task if memory did not suffice for its history. */
 #define NO_HISTORY "(out of memory)"
 
-void mwi_master_results_let_go(mw_master *master)
+/* Frees what the result that is out lives in. */
+static void free_held(mw_master *master)
 {
-    if (master->result.task == 0)
-        return; /* nothing is out */
     if (master->has_values)
         mwi_values_clear(&master->values);
     master->has_values = false;
@@ -34,6 +33,14 @@ void mwi_master_results_let_go(mw_master *master)
     master->result_arguments = NULL;
     free(master->result_tag);
     master->result_tag = NULL;
+}
+
+void mwi_master_results_let_go(mw_master *master)
+{
+    /* Most results lie in a message of many, and hold nothing. */
+    if (master->has_values || master->result_block != NULL || master->result_tag != NULL ||
+        master->result_arguments != NULL)
+        free_held(master);
     master->result.task = 0;
 }
 
@@ -53,48 +60,78 @@ static const char *keep_message(mw_master *master, const struct mwi_payload *pay
     return keep_text(master, payload->data, payload->size);
 }
 
-/* Begins handing out a task; the bytes of its tag go with it. */
-static void hand_out(mw_master *master, uint64_t task, uint16_t algorithm, uint32_t sid,
-                     int64_t tag, struct mwi_tag *tag_bytes)
+/* Begins handing out a task; the bytes of its tag go with it. The caller sets outcome, seconds,
+ * message, data, size and is_bytes. */
+static inline void hand_out(mw_master *master, uint64_t task, uint16_t algorithm, uint32_t sid,
+                            int64_t tag, struct mwi_tag *tag_bytes)
 {
+    mw_result *result = &master->result;
     assert(task != 0 && algorithm < master->engine.algorithms_count);
     master->result_tag = tag_bytes;
-    master->result = (mw_result){.master = master,
-                                 .task = task,
-                                 .algorithm = master->engine.config.algorithms[algorithm].name,
-                                 .sid = mwi_slaves_id(&master->engine.slaves, sid),
-                                 .tag = tag,
-                                 .tag_data = tag_bytes == NULL ? NULL : tag_bytes->bytes,
-                                 .tag_size = tag_bytes == NULL ? 0 : tag_bytes->size};
+    result->master = master;
+    result->task = task;
+    result->algorithm = master->engine.config.algorithms[algorithm].name;
+    result->sid = mwi_slaves_id(&master->engine.slaves, sid);
+    result->tag = tag;
+    result->tag_data = tag_bytes == NULL ? NULL : tag_bytes->bytes;
+    result->tag_size = tag_bytes == NULL ? 0 : tag_bytes->size;
+}
+
+/* Sets what differs between results of a group. */
+static inline void set_part(mw_result *result, uint64_t duration_ns,
+                            const struct mwi_payload *payload)
+{
+    result->seconds = (double)(int64_t)duration_ns / (double)MWI_NS_PER_S;
+    result->data = payload->data;
+    result->size = payload->size;
+    result->is_bytes = payload->is_bytes;
+}
+
+/* Hands out the next result of the group to which the last one belonged, if it is one of the same
+ * algorithm and not the group's last; else false. */
+static bool hand_out_alike(mw_master *master)
+{
+    struct mwi_finished_group *group = master->result_group;
+    struct mwi_finished_part part;
+    if (group == NULL || group->taken_count + 1 >= group->count ||
+        group->batch->tasks[group->place + group->taken_count].algorithm !=
+            master->result_algorithm)
+        return false;
+    mwi_finished_step(&master->engine.finished, group, &part);
+    master->result.task = part.id;
+    master->result.tag = part.task->tag;
+    set_part(&master->result, part.duration_ns, &part.payload);
+    return true;
 }
 
 const mw_result *mw_master_next_result(mw_master *master)
 {
     struct mwi_finished finished;
+    mw_result *result = &master->result;
     mwi_master_results_let_go(master);
+    if (hand_out_alike(master))
+        return result;
+    master->result_group = NULL;
     if (!mwi_lifecycle_take_result(&master->engine, &finished))
         return NULL;
     master->result_block = finished.block;
     hand_out(master, finished.task, finished.algorithm, finished.sid,
              finished.has_tag_bytes ? 0 : finished.tag,
              finished.has_tag_bytes ? finished.tag_bytes : NULL);
-    master->result.seconds = (double)finished.duration_ns / (double)MWI_NS_PER_S;
-    if (finished.is_failed) {
-        master->result.outcome = MW_FAILED;
-        master->result.message = keep_message(master, &finished.payload);
-    } else {
-        master->result.outcome = MW_DONE;
-        master->result.data = finished.payload.data;
-        master->result.size = finished.payload.size;
-        master->result.is_bytes = finished.payload.is_bytes;
-    }
-    return &master->result;
+    result->outcome = finished.is_failed ? MW_FAILED : MW_DONE;
+    result->message = finished.is_failed ? keep_message(master, &finished.payload) : NULL;
+    set_part(result, finished.duration_ns,
+             finished.is_failed ? &(struct mwi_payload){0} : &finished.payload);
+    master->result_group = mwi_finished_group_begun(&master->engine.finished);
+    master->result_algorithm = finished.algorithm;
+    return result;
 }
 
 const mw_result *mw_master_next_unrunnable(mw_master *master)
 {
     struct mwi_lifecycle_unrunnable taken;
     mwi_master_results_let_go(master);
+    master->result_group = NULL;
     if (!mwi_lifecycle_take_unrunnable(&master->engine, &taken))
         return NULL;
     master->result_block = taken.block;
@@ -103,6 +140,7 @@ const mw_result *mw_master_next_unrunnable(mw_master *master)
     hand_out(master, taken.id, taken.algorithm, taken.sid, taken.tag, taken.tag_bytes);
     const char *history = taken.history == NULL ? "" : taken.history;
     master->result.outcome = MW_UNRUNNABLE;
+    master->result.seconds = 0;
     master->result.message = keep_text(master, history, strlen(history));
     master->result.data = taken.payload.data;
     master->result.size = taken.payload.size;

@@ -33,7 +33,6 @@ static void pop_slot(struct mwi_finished_queue *queue)
 {
     queue->first = (queue->first + 1) & (queue->capacity - 1);
     queue->slots_count--;
-    queue->taken_count = 0;
 }
 
 void mwi_finished_fini(struct mwi_finished_queue *queue)
@@ -96,28 +95,31 @@ bool mwi_finished_push_group(struct mwi_finished_queue *queue,
         return false;
     }
     *kept = *group;
+    kept->taken_count = 0;
     kept->cursor.group = &kept->results;
     slot->group = kept;
     queue->count += group->count;
     return true;
 }
 
+struct mwi_finished_group *mwi_finished_group_begun(const struct mwi_finished_queue *queue)
+{
+    const struct mwi_finished_slot *slot = first_slot(queue);
+    return slot != NULL && slot->group != NULL && slot->group->taken_count > 0 ? slot->group : NULL;
+}
+
 /* Makes the next result of a group. */
 static void take_of_group(struct mwi_finished_queue *queue, struct mwi_finished_group *group,
                           struct mwi_finished *item)
 {
-    uint32_t place = group->place + queue->taken_count++;
-    const struct mwi_batch_task *task = &group->batch->tasks[place];
-    struct mwi_message_item result;
-    bool has_result = mwi_message_next(&group->cursor, &result);
-    assert(has_result);
-    *item = (struct mwi_finished){
-        .task = mwi_batch_id(group->batch, place),
-        .payload = mwi_message_payload(&result),
-        .tag = task->tag,
-        .duration_ns = result.duration_ns < group->had_ns ? result.duration_ns : group->had_ns,
-        .sid = group->sid,
-        .algorithm = task->algorithm};
+    struct mwi_finished_part part;
+    mwi_finished_step(queue, group, &part);
+    *item = (struct mwi_finished){.task = part.id,
+                                  .payload = part.payload,
+                                  .tag = part.task->tag,
+                                  .duration_ns = part.duration_ns,
+                                  .sid = group->sid,
+                                  .algorithm = part.task->algorithm};
 }
 
 bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item,
@@ -127,15 +129,15 @@ bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *ite
     end->batch = NULL;
     if (slot == NULL)
         return false;
-    queue->count--;
     struct mwi_finished_group *group = slot->group;
     if (group == NULL) {
         *item = slot->one;
+        queue->count--;
         pop_slot(queue);
         return true;
     }
     take_of_group(queue, group, item);
-    if (queue->taken_count < group->count)
+    if (group->taken_count < group->count)
         return true;
     item->block = group->block;
     *end = (struct mwi_finished_end){group->batch, group->count};

@@ -7,6 +7,8 @@
 #ifndef MWI_FINISHED_H
 #define MWI_FINISHED_H
 
+#include <assert.h>
+
 #include "base/block.h"
 #include "farm/batches.h"
 #include "farm/tasks.h"
@@ -33,6 +35,7 @@ struct mwi_finished_group {
     struct mwi_block *block;
     struct mwi_batch_entry *batch;
     uint32_t place, count;
+    uint32_t taken_count; /* of them; set by the queue */
     uint32_t sid;
     uint64_t had_ns; /* for how long the slave had the tasks: none ran for longer */
     struct mwi_message_group results;
@@ -44,8 +47,7 @@ struct mwi_finished_queue {
     size_t capacity; /* a power of two, or 0 */
     size_t first;
     size_t slots_count;
-    size_t count;         /* of results */
-    uint32_t taken_count; /* of the group at the front */
+    size_t count; /* of results */
 };
 
 void mwi_finished_init(struct mwi_finished_queue *queue);
@@ -58,6 +60,37 @@ bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finish
  * mwi_finished_pop has released them. */
 bool mwi_finished_push_group(struct mwi_finished_queue *queue,
                              const struct mwi_finished_group *group);
+
+/* The group whose results come next, some of which were taken already; NULL if there is none. It
+ * stays until its last result is popped. */
+struct mwi_finished_group *mwi_finished_group_begun(const struct mwi_finished_queue *queue);
+
+/* What changes from one result of a group to the next. */
+struct mwi_finished_part {
+    const struct mwi_batch_task *task;
+    uint64_t id;
+    uint64_t duration_ns;
+    struct mwi_payload payload;
+};
+
+/* Takes the next result of the group that is at the front of the queue. */
+static inline void mwi_finished_step(struct mwi_finished_queue *queue,
+                                     struct mwi_finished_group *group,
+                                     struct mwi_finished_part *part)
+{
+    const struct mwi_message_group *results = &group->results;
+    size_t index = group->cursor.index++;
+    uint64_t duration_ns = mwi_column_at(&results->durations, index);
+    assert(group->taken_count < group->count && index < results->count);
+    part->task = &group->batch->tasks[group->place + group->taken_count++];
+    part->id = group->batch->first_id + part->task->id_offset;
+    part->duration_ns = duration_ns < group->had_ns ? duration_ns : group->had_ns;
+    part->payload.data = results->payloads + group->cursor.offset;
+    part->payload.size = (size_t)mwi_column_at(&results->sizes, index);
+    part->payload.is_bytes = mwi_column_at(&results->forms, index) == MWI_PAYLOAD_BYTES;
+    group->cursor.offset += part->payload.size;
+    queue->count--;
+}
 
 /* The batch of a group whose last result was taken. */
 struct mwi_finished_end {

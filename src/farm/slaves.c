@@ -216,11 +216,6 @@ bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     return true;
 }
 
-const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid)
-{
-    return sid < slaves->records_count ? slaves->records[sid].name : NULL;
-}
-
 struct mwi_slave_entry *mwi_slaves_by_sid(const struct mwi_slaves *slaves, uint32_t sid)
 {
     return sid < slaves->records_count ? slaves->records[sid].slave : NULL;

@@ -146,7 +146,10 @@ struct mwi_slave_entry *mwi_slaves_first_ready(const struct mwi_list *list);
 size_t mwi_slaves_needed(const struct mwi_slaves *slaves, size_t waiting_count);
 
 /* "SLAVE-3", borrowed until fini; NULL if no slave ever had that number. */
-const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid);
+static inline const char *mwi_slaves_id(const struct mwi_slaves *slaves, uint32_t sid)
+{
+    return sid < slaves->records_count ? slaves->records[sid].name : NULL;
+}
 
 /* The slave goes, for the reason `loss` unless it was told to stop before: it is DISCONNECTED and
  * known no more, but its memory stays until mwi_slaves_reap. */

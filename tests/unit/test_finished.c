@@ -106,12 +106,71 @@ static void test_references(void)
     mwi_block_unref(item.block);
 }
 
+/* A message with the results of `count` tasks of the batch, which are one byte each, as a group. */
+static struct mwi_finished_group make_group(struct mwi_batch_entry *batch, uint32_t place,
+                                            uint32_t count, unsigned char *bytes)
+{
+    return (struct mwi_finished_group){.batch = batch,
+                                       .place = place,
+                                       .count = count,
+                                       .sid = 3,
+                                       .had_ns = 50,
+                                       .results = {.count = 8,
+                                                   .ids = {.first = 1, .step = 1},
+                                                   .forms = {.first = MWI_PAYLOAD_BYTES},
+                                                   .durations = {.first = 48, .step = 1},
+                                                   .sizes = {.first = 1},
+                                                   .payloads = bytes,
+                                                   .payload_bytes = 8},
+                                       .cursor = {.index = place, .offset = place}};
+}
+
+/* The results of a group come out one by one between others, with what the batch knows of their
+ * tasks. None ran for longer than its slave had it. The last says what is to be released. */
+static void test_group(void)
+{
+    unsigned char bytes[] = "abcdefgh";
+    struct mwi_batch_task tasks[8];
+    struct mwi_batch_entry batch = {.first_id = 10, .tasks = tasks, .count = 8};
+    struct mwi_finished item;
+    struct mwi_finished_end end;
+    struct mwi_finished_queue queue;
+    mwi_finished_init(&queue);
+    for (uint32_t i = 0; i < 8; i++)
+        tasks[i] = (struct mwi_batch_task){.tag = 100 + i, .id_offset = i, .algorithm = 1};
+    struct mwi_finished_group group = make_group(&batch, 1, 3, bytes);
+    CU_ASSERT_TRUE(push_tag(&queue, 1));
+    CU_ASSERT_TRUE(mwi_finished_push_group(&queue, &group));
+    CU_ASSERT_TRUE(push_tag(&queue, 2));
+    CU_ASSERT_EQUAL(queue.count, 5);
+
+    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
+    CU_ASSERT_PTR_NULL(mwi_finished_group_begun(&queue));
+    for (uint32_t i = 1; i <= 3; i++) {
+        CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
+        CU_ASSERT_EQUAL(item.task, 10 + i);
+        CU_ASSERT_EQUAL(item.tag, 100 + (int64_t)i);
+        CU_ASSERT_EQUAL(item.sid, 3);
+        CU_ASSERT_EQUAL(item.duration_ns, i < 2 ? 49 : 50);
+        CU_ASSERT_PTR_EQUAL(item.payload.data, bytes + i);
+        CU_ASSERT_EQUAL(item.payload.size, 1);
+        CU_ASSERT_EQUAL(mwi_finished_group_begun(&queue) != NULL, i < 3);
+        CU_ASSERT_PTR_EQUAL(end.batch, i < 3 ? NULL : &batch);
+    }
+    CU_ASSERT_EQUAL(end.count, 3);
+    CU_ASSERT_TRUE(mwi_finished_pop(&queue, &item, &end));
+    CU_ASSERT_EQUAL(item.tag, 2);
+    CU_ASSERT_EQUAL(queue.count, 0);
+    CU_ASSERT_TRUE(mwi_finished_push_group(&queue, &group));
+    mwi_finished_fini(&queue);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"empty", test_empty}, {"item is kept", test_item_is_kept},
         {"order", test_order}, {"references", test_references},
-        CU_TEST_INFO_NULL,
+        {"group", test_group}, CU_TEST_INFO_NULL,
     };
     return mwt_run("finished", tests);
 }
