@@ -61,11 +61,11 @@ bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finish
 bool mwi_finished_push_group(struct mwi_finished_queue *queue,
                              const struct mwi_finished_group *group);
 
-/* The group whose results come next, some of which were taken already; NULL if there is none. It
+/* The group whose results come next, after some that were taken; NULL if there is none. It
  * stays until its last result is popped. */
 struct mwi_finished_group *mwi_finished_group_begun(const struct mwi_finished_queue *queue);
 
-/* What changes from one result of a group to the next. */
+/* The values that differ between the results of a group. */
 struct mwi_finished_part {
     const struct mwi_batch_task *task;
     uint64_t id;
