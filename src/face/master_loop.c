@@ -19,8 +19,10 @@
 
 /* Results are handed out without serving the slaves for so long at most. */
 #define TURN_EVERY_NS MWI_NS_PER_MS
-/* After results that took so little, another is taken without a look at the clock. */
+/* After a result that took so little, the next few are handed out without a look at the farm and at
+ * the clock. If one of those takes long, the others are late by as much; so they are few. */
 #define QUICK_NS INT64_C(2000)
+#define AT_ONCE_COUNT 3
 
 static mw_error break_farm(mw_master *master, mw_error error)
 {
@@ -178,18 +180,13 @@ static bool will_wait(const mw_master *master)
 }
 
 /* Serves the slaves now and then even if the user has results to take for a long time. If there is
- * nothing to take they are served anyway. While results are taken in no time, which to read the
- * clock each time would make noticeably longer, it is read every other time. */
+ * nothing to take they are served anyway. */
 static void serve_meanwhile(mw_master *master)
 {
     if (will_wait(master))
         return;
-    if (master->is_next_unclocked) {
-        master->is_next_unclocked = false;
-        return;
-    }
     int64_t now_ns = mwi_loop_now(master->loop);
-    master->is_next_unclocked = now_ns - master->clocked_ns < QUICK_NS;
+    master->at_once_count = now_ns - master->clocked_ns < QUICK_NS ? AT_ONCE_COUNT : 0;
     master->clocked_ns = now_ns;
     if (now_ns - mwi_loop_turned(master->loop) > TURN_EVERY_NS && check_farm(master) == MW_OK)
         (void)turn(master, INT64_MIN);
@@ -203,8 +200,22 @@ static const mw_result *end_results(mw_master *master)
     return NULL;
 }
 
+/* Whether a result is there that can be handed out at once. After a signal, and when the farm has
+ * ended, check_farm decides what is still handed out. */
+static bool is_at_hand(mw_master *master)
+{
+    if (master->at_once_count == 0 || master->engine.finished.count == 0 ||
+        master->engine.is_stopping || master->broken != MW_OK ||
+        (master->has_signals && mwi_signals_caught() != 0))
+        return false;
+    master->at_once_count--;
+    return true;
+}
+
 const mw_result *mw_master_next(mw_master *master)
 {
+    if (is_at_hand(master))
+        return mw_master_next_result(master);
     mwi_master_results_let_go(master);
     serve_meanwhile(master);
     for (;;) {

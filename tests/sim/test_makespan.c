@@ -9,6 +9,7 @@
 
 #include <mw/embed.h>
 #include <mw/sim.h>
+#include <mw/stats.h>
 
 #include "mwt_random.h"
 #include "mwt_run.h"
@@ -26,6 +27,7 @@ struct run {
     size_t
         first_count; /* of the tasks: these are submitted first, and are done before the others */
     int64_t began_ns, ended_ns, ideal_ns;
+    bool is_taken_slowly;
 };
 
 static void spend(mw_call *call)
@@ -57,6 +59,37 @@ static void run_tasks(struct run *run, mw_master *farm, size_t from, size_t to)
         run->done_count++;
 }
 
+static uint64_t messages_received(const mw_master *farm)
+{
+    mw_stats stats = {.size = sizeof stats};
+    mw_master_stats(farm, &stats);
+    return stats.messages_received;
+}
+
+/* Waits for some results and takes the first of them quickly. Then the master takes 5 ms for each:
+ * meanwhile it must hear of its slaves. */
+static void take_slowly(struct run *run, mw_master *farm)
+{
+    enum { READY = 40, QUICK = 9, ROUNDS = 4, SLOW = 4 };
+    mw_stats stats = {.size = sizeof stats};
+    mw_master_counts counts;
+    for (size_t i = 0; i < run->tasks_count; i++)
+        mw_master_submit(farm, &(mw_task){.algorithm = "spend"}, "l", (int64_t)i);
+    while (stats.results_ready < READY && mw_master_loop_iterate(farm, 1, &counts) == MW_OK)
+        mw_master_stats(farm, &stats);
+    for (int i = 0; i < QUICK; i++)
+        CU_ASSERT_PTR_NOT_NULL(mw_master_next(farm));
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t before = messages_received(farm);
+        for (int i = 0; i < SLOW; i++) {
+            mw_sim_spend(run->sim, 5 * MS);
+            CU_ASSERT_PTR_NOT_NULL(mw_master_next(farm));
+        }
+        CU_ASSERT(messages_received(farm) > before);
+    }
+    run->done_count = QUICK + ROUNDS * SLOW;
+}
+
 /* The clock runs from when all slaves are there, and the first tasks are done, to the last result.
  */
 static int master_host(mw_sim_host *host, void *context)
@@ -71,7 +104,9 @@ static int master_host(mw_sim_host *host, void *context)
     while (mw_master_num_slaves(farm) < run->slaves_count)
         if (mw_master_loop_iterate(farm, 1, &counts) != MW_OK)
             break;
-    run_tasks(run, farm, 0, run->first_count);
+    if (run->is_taken_slowly)
+        take_slowly(run, farm);
+    run_tasks(run, farm, 0, run->is_taken_slowly ? 0 : run->first_count);
     run->began_ns = mw_sim_now(run->sim);
     run_tasks(run, farm, run->first_count, run->tasks_count);
     run->ended_ns = mw_sim_now(run->sim);
@@ -211,14 +246,29 @@ static void test_long_after_short(void)
     CU_ASSERT(ratio < TOLERANCE);
 }
 
+/* Results that are handed out without a look at the farm are few: slaves are served although the
+ * master has results to take and takes its time for each. */
+static void test_slow_taker(void)
+{
+    enum { TASKS = 2000 };
+    static int64_t task_ns[TASKS];
+    struct run run = {.task_ns = task_ns,
+                      .tasks_count = TASKS,
+                      .first_count = TASKS,
+                      .slaves_count = 2,
+                      .is_taken_slowly = true};
+    for (size_t i = 0; i < TASKS; i++)
+        task_ns[i] = MS;
+
+    run_farm(&run, 1);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"equal tasks", test_equal_tasks},
-        {"short tasks", test_short_tasks},
-        {"uneven tasks", test_uneven_tasks},
-        {"long after short", test_long_after_short},
-        CU_TEST_INFO_NULL,
+        {"equal tasks", test_equal_tasks},   {"short tasks", test_short_tasks},
+        {"uneven tasks", test_uneven_tasks}, {"long after short", test_long_after_short},
+        {"slow taker", test_slow_taker},     CU_TEST_INFO_NULL,
     };
 
     return mwt_run("makespan", tests);
