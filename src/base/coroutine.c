@@ -79,16 +79,17 @@ struct mwi_coroutine {
     struct mwi_coroutine *next;
     void (*run)(void *context);
     void *context;
-    bool is_entered; /* its stack has its bottom frame */
-    bool has_begun;  /* it was resumed since it was taken */
-    bool is_running; /* `run` has not returned */
-    jmp_buf inside, outside;
     unsigned char *bottom; /* of the stack, whose top is the coroutine */
     unsigned valgrind_id;
     /* AddressSanitizer's: the fake stacks of both sides, and the stack of whoever resumed. */
     void *inside_fake, *outside_fake;
     const void *outside_bottom;
     size_t outside_bytes;
+    /* A switch needs only what follows, a line of the cache. */
+    jmp_buf *inside;  /* where it has stopped, on its stack; NULL: its stack was never entered */
+    jmp_buf *outside; /* where its resumer has stopped, on that one's stack */
+    bool has_begun;   /* it was resumed since it was taken */
+    bool is_running;  /* `run` has not returned */
     uint64_t marks[MARKS_COUNT]; /* last, so that an overflow of the stack above meets them first */
 };
 
@@ -252,7 +253,6 @@ static UNCHECKED void enter_stack(struct mwi_coroutine *coroutine)
     uint64_t address = (uintptr_t)coroutine; /* makecontext passes on numbers of type int only */
     makecontext(&entry, (void (*)(void))run_for_ever, 2, (unsigned)(address >> 32),
                 (unsigned)address);
-    coroutine->is_entered = true;
     setcontext(&entry);
 }
 
@@ -266,12 +266,14 @@ static bool has_marks(const struct mwi_coroutine *coroutine)
 
 bool mwi_coroutine_resume(struct mwi_coroutine *coroutine)
 {
+    jmp_buf outside;
     assert(has_marks(coroutine)); /* else the stack above it has overflowed */
     coroutine->has_begun = true;
+    coroutine->outside = &outside;
     START_SWITCH(&coroutine->outside_fake, coroutine->bottom, stack_bytes(coroutine));
-    if (_setjmp(coroutine->outside) == 0) {
-        if (coroutine->is_entered)
-            _longjmp(coroutine->inside, 1);
+    if (_setjmp(outside) == 0) {
+        if (coroutine->inside != NULL)
+            _longjmp(*coroutine->inside, 1);
         enter_stack(coroutine);
     }
     FINISH_SWITCH(coroutine->outside_fake, NULL, NULL);
@@ -280,8 +282,10 @@ bool mwi_coroutine_resume(struct mwi_coroutine *coroutine)
 
 void mwi_coroutine_yield(struct mwi_coroutine *coroutine)
 {
+    jmp_buf inside;
+    coroutine->inside = &inside;
     START_SWITCH(&coroutine->inside_fake, coroutine->outside_bottom, coroutine->outside_bytes);
-    if (_setjmp(coroutine->inside) == 0)
-        _longjmp(coroutine->outside, 1);
+    if (_setjmp(inside) == 0)
+        _longjmp(*coroutine->outside, 1);
     FINISH_SWITCH(coroutine->inside_fake, &coroutine->outside_bottom, &coroutine->outside_bytes);
 }

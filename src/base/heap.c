@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A binary min-heap in one array. Positions count from 1, so that the parent of position p is p / 2
- * and 0 can mean "in no heap"; position p is entries[p - 1]. Each entry's node holds the entry's
- * position at all times. Used by timers (by deadline), the pool (by priority) and the simulator's
- * agenda (by virtual time).
+ * A min-heap in one array, in which each entry has up to four children. With two there would be
+ * twice as many levels, and each level that an entry passes writes into another node, which is
+ * seldom in a cache. Positions count from 1, so that 0 can mean "in no heap"; position p is
+ * entries[p - 1], and its children begin at 4 p - 2. Each entry's node holds the entry's position
+ * at all times. Used by timers (by deadline), the pool (by priority) and the simulator's agenda (by
+ * virtual time).
  */
 #include "base/heap.h"
 
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 
 #define CAPACITY_MIN 16
+#define CHILDREN 4
 
 void mwi_heap_init(struct mwi_heap *heap)
 {
@@ -53,14 +56,35 @@ static inline void set_entry(struct mwi_heap *heap, size_t position,
     entry->node->position = position;
 }
 
+static inline size_t parent_of(size_t position)
+{
+    return (position + CHILDREN - 2) / CHILDREN;
+}
+
 /* Moves parents down into the hole at `position` as long as the entry comes before them. Returns
  * where the hole is then. */
 static inline size_t raise_hole(struct mwi_heap *heap, size_t position,
                                 const struct mwi_heap_entry *entry)
 {
-    for (; position > 1 && is_before(entry, entry_at(heap, position / 2)); position /= 2)
-        set_entry(heap, position, entry_at(heap, position / 2));
+    while (position > 1 && is_before(entry, entry_at(heap, parent_of(position)))) {
+        set_entry(heap, position, entry_at(heap, parent_of(position)));
+        position = parent_of(position);
+    }
     return position;
+}
+
+/* The child of `position` that comes first; 0 if it has none. */
+static inline size_t first_child(const struct mwi_heap *heap, size_t position)
+{
+    size_t child = CHILDREN * (position - 1) + 2;
+    if (child > heap->count)
+        return 0;
+    size_t end = child + CHILDREN <= heap->count ? child + CHILDREN : heap->count + 1;
+    size_t first = child++;
+    for (; child < end; child++)
+        if (is_before(entry_at(heap, child), entry_at(heap, first)))
+            first = child;
+    return first;
 }
 
 /* Moves children up into the hole at `position` as long as they come before the entry. Returns
@@ -68,11 +92,8 @@ static inline size_t raise_hole(struct mwi_heap *heap, size_t position,
 static inline size_t sink_hole(struct mwi_heap *heap, size_t position,
                                const struct mwi_heap_entry *entry)
 {
-    for (size_t child = 2 * position; child <= heap->count; child = 2 * position) {
-        if (child < heap->count && is_before(entry_at(heap, child + 1), entry_at(heap, child)))
-            child++;
-        if (!is_before(entry_at(heap, child), entry))
-            break;
+    size_t child;
+    while ((child = first_child(heap, position)) != 0 && is_before(entry_at(heap, child), entry)) {
         set_entry(heap, position, entry_at(heap, child));
         position = child;
     }

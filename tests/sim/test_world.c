@@ -322,6 +322,32 @@ static void a_host_starts_a_host(void)
     destroy_world(world);
 }
 
+static int run_noting(mw_sim_host *host, void *context)
+{
+    (void)host;
+    note(context, 'h');
+    return 0;
+}
+
+static void act_start(mw_sim *sim, void *context)
+{
+    note(context, 's');
+    (void)mw_sim_host_start(sim, "late", run_noting, context, NULL);
+}
+
+/* The turn of a host comes after the events of its time that were arranged before it. */
+static void a_turn_keeps_its_order(void)
+{
+    struct world *world = create_world();
+    at(world, MWT_SECOND, act_start);
+    at(world, MWT_SECOND, act_a);
+
+    CU_ASSERT_TRUE(mw_sim_run(world->sim, INT64_MAX));
+
+    CU_ASSERT_STRING_EQUAL(world->order, "sah");
+    destroy_world(world);
+}
+
 static void kill_first(mw_sim *sim, void *context)
 {
     struct world *world = context;
@@ -596,6 +622,7 @@ int main(void)
         {"arrivals wait while a host computes", arrivals_wait_while_a_host_computes},
         {"a spinning host lets the world go on", a_spinning_host_lets_the_world_go_on},
         {"acts of one time keep their order", acts_of_one_time_keep_their_order},
+        {"a turn keeps its order", a_turn_keeps_its_order},
         {"a host starts a host", a_host_starts_a_host},
         {"kill while computing", kill_while_computing},
         {"kill while waiting", kill_while_waiting},

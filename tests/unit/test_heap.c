@@ -97,7 +97,7 @@ static bool is_sound(const struct mwi_heap *heap)
 {
     for (size_t i = 0; i < heap->count; i++) {
         const struct mwi_heap_entry *entry = &heap->entries[i];
-        const struct mwi_heap_entry *parent = &heap->entries[i > 0 ? (i + 1) / 2 - 1 : 0];
+        const struct mwi_heap_entry *parent = &heap->entries[i > 0 ? (i - 1) / 4 : 0];
         if (entry->node->position != i + 1 || entry->key < parent->key ||
             (entry->key == parent->key && entry->order < parent->order))
             return false;

@@ -27,8 +27,7 @@ bool mwi_sim_host_is_silenced(const mw_sim *sim)
 void mwi_sim_host_put_turn(mw_sim_host *host, int64_t at_ns)
 {
     assert(!host->has_ended && at_ns >= host->sim->now_ns);
-    struct mwi_sim_agenda *agenda = &host->sim->agenda;
-    mwi_sim_agenda_put(agenda, &host->turn, at_ns, mwi_sim_agenda_order(agenda));
+    mwi_sim_agenda_put_turn(&host->sim->agenda, &host->turn, host->sim->now_ns, at_ns);
 }
 
 static void give_way(mw_sim_host *host)

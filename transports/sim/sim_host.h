@@ -38,7 +38,7 @@ struct mw_sim {
 };
 
 struct mw_sim_host {
-    struct mwi_sim_event turn; /* first, so that the event is the host */
+    struct mwi_sim_turn turn; /* first, so that its event is the host */
     mw_sim *sim;
     mw_sim_host *next;
     struct mwi_sim_node *node;

@@ -45,6 +45,7 @@ mw_error mw_sim_create(mw_sim **sim, const mw_sim_config *config)
     mw_sim *made = calloc(1, sizeof *made);
     if (made == NULL)
         return MW_ENOMEM;
+    mwi_sim_agenda_init(&made->agenda);
     made->hosts_end = &made->hosts;
     set_config(made, config);
     *sim = made;
@@ -95,7 +96,7 @@ static mw_sim_host *make_host(mw_sim *sim, struct mwi_sim_node *node, mw_sim_mai
     if (host == NULL)
         return NULL;
     *host = (mw_sim_host){
-        .turn.fire = take_turn, .sim = sim, .node = node, .main = run, .context = context};
+        .turn.event.fire = take_turn, .sim = sim, .node = node, .main = run, .context = context};
     host->coroutine = mwi_coroutine_take(&sim->coroutines, run_main, host);
     if (host->coroutine == NULL || !mwi_sim_agenda_reserve(&sim->agenda, 1)) {
         if (host->coroutine != NULL)
@@ -136,7 +137,8 @@ bool mw_sim_run(mw_sim *sim, int64_t until_ns)
     bool had_hosts = sim->running_count > 0;
     for (;;) {
         int64_t time_ns;
-        struct mwi_sim_event *event = mwi_sim_agenda_take(&sim->agenda, until_ns, &time_ns);
+        struct mwi_sim_event *event =
+            mwi_sim_agenda_take(&sim->agenda, sim->now_ns, until_ns, &time_ns);
         if (event == NULL)
             break;
         assert(time_ns >= sim->now_ns);
@@ -190,8 +192,8 @@ static void end_hosts(mw_sim *sim)
     sim->is_ending = true;
     for (mw_sim_host *host = sim->hosts; host != NULL; host = host->next)
         if (!host->has_ended) {
-            mwi_sim_agenda_remove(&sim->agenda, &host->turn);
-            take_turn(sim, &host->turn);
+            mwi_sim_agenda_remove_turn(&sim->agenda, &host->turn);
+            take_turn(sim, &host->turn.event);
         }
     assert(sim->running_count == 0);
 }
@@ -210,7 +212,8 @@ static void free_hosts(mw_sim *sim)
 static void free_acts(mw_sim *sim)
 {
     struct mwi_sim_event *event;
-    while ((event = mwi_sim_agenda_take(&sim->agenda, INT64_MAX, &sim->now_ns)) != NULL) {
+    while ((event = mwi_sim_agenda_take(&sim->agenda, sim->now_ns, INT64_MAX, &sim->now_ns)) !=
+           NULL) {
         assert(event->fire == play_act);
         free((struct act *)event);
     }
