@@ -77,8 +77,8 @@ static struct mwi_batch_entry *batch_for(const struct mwi_master_engine *engine,
                                          const struct mwi_slave_entry *slave,
                                          const struct mwi_schedule_limits *limits)
 {
-    if (!slave->is_proven || !mwi_list_is_empty(&slave->ordered) ||
-        engine->tasks.counts[MWI_TASK_ASIDE] > 0 ||
+    if (!mwi_tasks_has_pool(&engine->tasks) || !slave->is_proven ||
+        !mwi_list_is_empty(&slave->ordered) || engine->tasks.counts[MWI_TASK_ASIDE] > 0 ||
         mwi_fit_task_bytes_max(slave->frame_bytes_max) < MWI_BATCH_TASK_BYTES_MAX ||
         mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         return NULL;
@@ -148,7 +148,7 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
         else
             choose_entries(engine, slave, &limits, &group);
     } while (group.chosen.count > before && !group.chosen.is_alone &&
-             engine->effects.error == MW_OK);
+             mwi_tasks_waiting_count(&engine->tasks) > 0 && engine->effects.error == MW_OK);
     if (group.chosen.count > 0)
         mwi_load_add(&slave->load, &group.chosen, engine->now_ns);
     return group.chosen.count;

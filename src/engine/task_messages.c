@@ -15,6 +15,9 @@
 
 #include "engine/outgoing.h"
 
+/* Up to this many tasks, what a message says of them is gathered without malloc. */
+#define FEW_TASKS 8
+
 static uint8_t form_of(bool is_bytes)
 {
     return is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES;
@@ -92,7 +95,9 @@ static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry 
 static void write_group(struct mwi_buffer *buffer, struct mwi_list *link,
                         const struct mwi_list *end, size_t count, size_t bytes, bool is_timed)
 {
-    struct mwi_message_item *items = malloc(count * sizeof *items), *next = items;
+    struct mwi_message_item few[FEW_TASKS];
+    struct mwi_message_item *items = count <= FEW_TASKS ? few : malloc(count * sizeof *items);
+    struct mwi_message_item *next = items;
     if (items == NULL) {
         buffer->has_failed = true;
         return;
@@ -107,7 +112,8 @@ static void write_group(struct mwi_buffer *buffer, struct mwi_list *link,
         struct mwi_payload data = data_of(mwi_copies_of_link(link));
         mwi_buffer_append(buffer, data.data, data.size);
     }
-    free(items);
+    if (items != few)
+        free(items);
 }
 
 /* Sends the tasks from `link` on, up to the next large one, in one message; returns where that

@@ -44,6 +44,7 @@ void mwi_finished_fini(struct mwi_finished_queue *queue)
             free(slot->one.tag_bytes);
     }
     free(queue->ring);
+    free(queue->spare);
     mwi_finished_init(queue);
 }
 
@@ -87,7 +88,8 @@ bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finish
 bool mwi_finished_push_group(struct mwi_finished_queue *queue,
                              const struct mwi_finished_group *group)
 {
-    struct mwi_finished_group *kept = malloc(sizeof *kept);
+    struct mwi_finished_group *kept = queue->spare != NULL ? queue->spare : malloc(sizeof *kept);
+    queue->spare = NULL;
     struct mwi_finished_slot *slot = kept == NULL ? NULL : push_slot(queue);
     assert(group->count > 0);
     if (slot == NULL) {
@@ -141,7 +143,8 @@ bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *ite
         return true;
     item->block = group->block;
     *end = (struct mwi_finished_end){group->batch, group->count};
-    free(group);
+    free(queue->spare);
+    queue->spare = group;
     pop_slot(queue);
     return true;
 }

@@ -47,7 +47,8 @@ struct mwi_finished_queue {
     size_t capacity; /* a power of two, or 0 */
     size_t first;
     size_t slots_count;
-    size_t count; /* of results */
+    size_t count;                     /* of results */
+    struct mwi_finished_group *spare; /* memory for the next group, or NULL */
 };
 
 void mwi_finished_init(struct mwi_finished_queue *queue);
