@@ -42,10 +42,10 @@ def markdown(heads, rows, words=1):
 
 
 def table(data):
-    """The targets as plain text, and what could not be measured."""
+    """The targets of the workloads that ran as plain text, and what could not be measured."""
     results = Results(data)
-    rows = [target.row(results) for target in TARGETS]
-    lines = [f"{work:<4}{what:<52}{limit:>20}{shown:>14}  {verdict.replace('*', '')}"
+    rows = [target.row(results) for target in TARGETS if results.of(target.work)]
+    lines = [f"{work:<4}{what:<64}{limit:>22}{shown:>14}  {verdict.replace('*', '')}"
              for work, what, limit, shown, verdict in rows]
     return "\n".join(lines + [f"NOT MEASURED: {line}" for line in left_out(data)])
 

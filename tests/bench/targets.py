@@ -18,6 +18,7 @@ class Results:
         self.workers_most = max((cell["workers"] for cell in self.of("W1")), default=0)
 
     def of(self, work):
+        work = "W5" if work == "W8" else work
         return [cell for cell in self.cells if cell["work"] == work]
 
     def cell(self, work, name, workers=None, variant=None):
