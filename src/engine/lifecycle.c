@@ -244,13 +244,32 @@ bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     return true;
 }
 
+/* The same as ordinary_count, at a glance, if all columns say it of all; 0 if a look at each result
+ * is needed. */
+static uint32_t uniform_count(const struct mwi_copy *range, const struct mwi_message_cursor *cursor)
+{
+    const struct mwi_message_group *results = cursor->group;
+    const struct mwi_batch_task *first = &range->batch->tasks[range->from];
+    size_t left = results->count - cursor->index;
+    uint32_t count = left < range->count ? (uint32_t)left : range->count;
+    bool is_one_kind = results->ids.width == 0 && results->forms.width == 0 &&
+                       results->forms.first == MWI_PAYLOAD_BYTES && count > 0;
+    if (!is_one_kind ||
+        mwi_column_at(&results->ids, cursor->index) != mwi_batch_id(range->batch, range->from))
+        return 0;
+    /* Ids of a batch count up, so there is no gap if there is none in all. */
+    return first[count - 1].id_offset - first->id_offset == count - 1 ? count : 0;
+}
+
 /* How many results from the cursor on are those of the range's next tasks, done, and readable. */
 static uint32_t ordinary_count(const struct mwi_copy *range,
                                const struct mwi_message_cursor *cursor)
 {
     struct mwi_message_cursor ahead = *cursor;
     struct mwi_message_item item;
-    uint32_t count = 0;
+    uint32_t count = uniform_count(range, cursor);
+    if (count > 0)
+        return count;
     while (count < range->count && mwi_message_next(&ahead, &item) &&
            item.id == mwi_batch_id(range->batch, range->from + count) &&
            item.form != MWI_PAYLOAD_FAILED && mwi_message_is_readable(&item))

@@ -228,8 +228,43 @@ static uint32_t run_of(const struct mwi_batch_entry *batch, size_t most)
     return count;
 }
 
-/* Adds as many of the next tasks of the batch as the bytes of a message, and by time (load) the
- * work that the slave has ahead, let it have. */
+/* How many tasks of `task_ns` may be sent to a slave that has this work ahead already, and more
+ * than LONG_TASKS_AHEAD_MAX tasks; see may_follow. */
+static size_t short_count(const struct mwi_load *load, const struct mwi_load_group *chosen,
+                          int64_t task_ns, size_t samples_count)
+{
+    size_t tasks_count = load->tasks_count + chosen->count;
+    size_t trusted_count = samples_count / SAMPLES_PER_TASK_AHEAD;
+    int64_t left_ns = ahead_ns(load) - load->work_ns - chosen->work_ns;
+    if (left_ns < task_ns || tasks_count >= trusted_count)
+        return 0;
+    size_t by_time = (size_t)(left_ns / task_ns);
+    return by_time < trusted_count - tasks_count ? by_time : trusted_count - tasks_count;
+}
+
+/* Adds tasks of the batch from `from` on, at most `most`, as long as their bytes are within the
+ * limit. Returns how many. */
+static uint32_t add_while_small(struct mwi_load_group *chosen, const struct mwi_batch_entry *batch,
+                                uint32_t from, size_t most, int64_t task_ns, size_t bytes_max)
+{
+    uint32_t begin = mwi_batch_begin(batch, from), count = 0, bytes = 0;
+    size_t left = bytes_max > chosen->bytes ? bytes_max - chosen->bytes : 0;
+    while (count < most) {
+        uint32_t with_next = batch->tasks[from + count].end - begin +
+                             (count + 1) * (uint32_t)MWI_MESSAGE_OVERHEAD_BYTES;
+        if (with_next > left)
+            break;
+        bytes = with_next;
+        count++;
+    }
+    chosen->count += count;
+    chosen->bytes += bytes;
+    chosen->work_ns += count * task_ns;
+    return count;
+}
+
+/* Adds as many of the next tasks of the batch as the bytes of a message and, by time (load), the
+ * work that the slave has ahead let it have. */
 static uint32_t add_run(const struct mwi_load *load, const struct mwi_batch_entry *batch,
                         uint32_t most, const struct mwi_schedule_limits *limits,
                         struct mwi_load_group *chosen)
@@ -237,16 +272,26 @@ static uint32_t add_run(const struct mwi_load *load, const struct mwi_batch_entr
     uint16_t algorithm = batch->tasks[batch->next].algorithm;
     int64_t task_ns = load == NULL ? 0 : mwi_pace_of(limits->pace, algorithm);
     size_t samples = load == NULL ? 0 : mwi_pace_samples(limits->pace, algorithm);
-    uint32_t begin = mwi_batch_begin(batch, batch->next), count = 0;
-    for (; count < most; count++) {
-        uint32_t size = batch->tasks[batch->next + count].end - begin;
+    size_t bytes_max = limits->group_bytes_max;
+    uint32_t count = 0;
+    while (count < most &&
+           (chosen->count == 0 ||
+            (load != NULL && load->tasks_count + chosen->count <= LONG_TASKS_AHEAD_MAX))) {
+        uint32_t size = mwi_batch_size(batch, batch->next + count);
         bool is_first = load == NULL || load->tasks_count + chosen->count == 0;
         if ((!is_first && !may_follow(load, chosen, size, task_ns, samples)) ||
-            !add(chosen, size, task_ns, limits->group_bytes_max, false))
-            break;
-        begin += size;
+            !add(chosen, size, task_ns, bytes_max, false))
+            return count;
+        count++;
     }
-    return count;
+    size_t rest = most - count;
+    if (load != NULL) {
+        size_t short_max = short_count(load, chosen, task_ns, samples);
+        size_t ahead_max = load->bytes < AHEAD_BYTES_MAX ? AHEAD_BYTES_MAX - load->bytes : 0;
+        rest = rest < short_max ? rest : short_max;
+        bytes_max = bytes_max < ahead_max ? bytes_max : ahead_max;
+    }
+    return count + add_while_small(chosen, batch, batch->next + count, rest, task_ns, bytes_max);
 }
 
 bool mwi_schedule_takes_batch(const struct mwi_schedule_limits *limits,

@@ -6,6 +6,7 @@
 #include "farm/schedule.h"
 
 #include "mwt_policy.h"
+#include "mwt_random.h"
 #include "mwt_run.h"
 
 #define US INT64_C(1000)
@@ -320,6 +321,77 @@ static void test_second_large_task(void)
     }
 }
 
+/* The same tasks of two algorithms, each with an entry of its own, and in batches. */
+static void add_alike(struct place *entries, struct place *batches, struct mwt_random *random)
+{
+    static const unsigned char bytes[MWI_BATCH_TASK_BYTES_MAX];
+    struct mwi_task_policy policy = mwt_policy_default();
+    size_t count = 1 + mwt_random_below(random, 3000);
+    bool has_two = mwt_random_below(random, 4) == 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = mwt_random_below(random, 100);
+        struct mwi_batch_task task = {.algorithm = has_two && mwt_random_below(random, 9) == 0};
+        CU_ASSERT_TRUE_FATAL(mwi_tasks_append(&batches->tasks, &policy, &task, bytes, size));
+        struct mwi_task_entry *entry = mwi_tasks_add(&entries->tasks, &policy);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+        entry->size = size;
+        entry->algorithm = task.algorithm;
+        mwi_tasks_move(&entries->tasks, entry, MWI_TASK_WAITING, NULL);
+    }
+}
+
+/* Gives the place known times and a slave with work, by chance. */
+static void make_load(struct place *place, struct mwt_random *random)
+{
+    for (size_t i = 0; i < 2; i++)
+        mwi_pace_learn(&place->pace, i,
+                       mwt_random_below(random, 1000000) >> mwt_random_below(random, 20),
+                       1 + (uint32_t)mwt_random_below(random, SAMPLES_COUNT));
+    place->limits.slaves_count = 1 + mwt_random_below(random, 9);
+    place->limits.task_group = mwt_random_below(random, 3) == 0 ? mwt_random_below(random, 400) : 0;
+    place->slave.state = mwt_random_below(random, 2) == 0 ? MWI_SLAVE_IDLE : MWI_SLAVE_BUSY;
+    place->slave.load.trip_ns = (int64_t)mwt_random_below(random, 300000);
+    if (place->slave.state == MWI_SLAVE_IDLE)
+        return;
+    place->slave.load.tasks_count = 1 + mwt_random_below(random, 50);
+    place->slave.load.work_ns = (int64_t)mwt_random_below(random, 4000000);
+    place->slave.load.bytes = place->slave.load.tasks_count * 100;
+}
+
+/* Takes a message's tasks of batches as the dispatcher does; returns how many. */
+static size_t take_of_batches(struct place *place)
+{
+    struct mwi_schedule_group group = {0};
+    struct mwi_batch_entry *batch;
+    uint32_t count;
+    while ((batch = mwi_tasks_first_batch(&place->tasks)) != NULL &&
+           (count = mwi_schedule_next_of_batch(&place->tasks, batch, &place->slave, &place->limits,
+                                               &group)) > 0)
+        mwi_tasks_send(&place->tasks, batch, count);
+    return group.chosen.count;
+}
+
+/* A slave gets as many tasks of batches as it would if each had an entry of its own. */
+static void test_batches_alike(void)
+{
+    struct mwt_random random;
+    mwt_random_start(&random);
+    for (int i = 0; i < 300; i++) {
+        struct place entries, batches;
+        start(&entries, 0, 0);
+        start(&batches, 0, 0);
+        add_alike(&entries, &batches, &random);
+        struct mwt_random same = random;
+        make_load(&entries, &random);
+        make_load(&batches, &same);
+
+        CU_ASSERT_EQUAL(take_of_batches(&batches), take(&entries));
+
+        end(&entries);
+        end(&batches);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -328,6 +400,7 @@ int main(void)
         {"room", test_room},
         {"worthwhile", test_worthwhile},
         {"unknown goes alone", test_unknown_goes_alone},
+        {"batches alike", test_batches_alike},
         {"few samples", test_few_samples},
         {"alone", test_alone},
         {"end of queue", test_end_of_queue},
