@@ -36,7 +36,7 @@ class Measurement:
         self.bench, self.size = bench, size
         self.begin = time.monotonic()
         self.runs, self.tasks, self.missing = {}, {}, {}
-        self.rates = {}  # tasks/s of the last run of a workload and farm
+        self.rates = {}  # tasks/s of the last run by Cell.pace_key
         self.has_failed = False
 
     def is_over(self):
@@ -69,7 +69,7 @@ class Measurement:
             if not self.runs.get(cell.key):
                 self.refuse(cell, f"the time of {self.size.limit_s} s was over")
             return
-        expected_s = cell.fixed_tasks / self.rates.get((cell.work, cell.name), TASKS_MAX)
+        expected_s = cell.fixed_tasks / self.rates.get(cell.pace_key, TASKS_MAX)
         if expected_s > self.size.run_limit_s:
             self.refuse(cell, f"{cell.fixed_tasks:,} tasks would take about {expected_s:.0f} s")
             return
@@ -82,7 +82,7 @@ class Measurement:
             figures = self.run(cell, self.tasks[cell.key], turn)
             self.runs.setdefault(cell.key, []).append(figures)
             if "tasks_per_s" in figures:
-                self.rates[cell.work, cell.name] = figures["tasks_per_s"]
+                self.rates[cell.pace_key] = figures["tasks_per_s"]
         except Missing as missing:
             self.refuse(cell, str(missing))
         except Failed as failure:
