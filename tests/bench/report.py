@@ -138,12 +138,17 @@ def depth_rows(results):
             yield (f"{cell['variant']:,}", amount(median(cell, rate)), amount(memory_at(cell)))
 
 
-def grain_rows(results):
+def grain_table(results):
+    """A row for each farm, and in it the efficiency for each length of a task."""
+    lengths = sorted({cell["variant"] for cell in results.of("W10") if cell["variant"]})
+    rows = []
     for name in grain_names(results):
-        least_us = metg(name)(results)
-        for length_us, granularity_us, share in grains(results, name):
-            yield (name, f"{length_us:g}", amount(granularity_us), f"{100 * share:.1f}",
-                   amount(least_us))
+        shares = {length_us: share for length_us, _, share in grains(results, name)}
+        rows.append([name, amount(metg(name)(results))]
+                    + [f"{100 * shares[length / 1e3]:.0f}" if length / 1e3 in shares else "-"
+                       for length in lengths])
+    heads = ["farm", "METG(50 %), us", *(f"{length / 1e3:g} us" for length in lengths)]
+    return markdown(heads, rows)
 
 
 def step_rows(results):
@@ -246,13 +251,13 @@ def page(data, names):
         "## W9: nothing to do, % of a processor",
         markdown(("farm", "master", "slave"), idle_rows(results)),
         "## W10: short tasks, METG(50 %), 2 slaves", plot("grain", "efficiency over length"),
-        markdown(("farm", "length, us", "granularity, us", "efficiency, %", "METG(50 %), us"),
-                 grain_rows(results)),
-        "As Task Bench defines them: the granularity is the time that a worker spends for a task, "
-        "all in all (time x workers / tasks). The efficiency is the computation done in a second, "
-        "over what the same two processors compute without a farm. METG(50 %) is the smallest "
-        "granularity at which the efficiency is 50 % or more. \"values\": arguments and results "
-        "are written and read by a format string; else they are raw bytes.",
+        grain_table(results),
+        "Efficiency in % for tasks of each length: the computation done in a second, over what the "
+        "same two processors compute without a farm. METG(50 %) is as Task Bench defines it: the "
+        "smallest granularity at which the efficiency is 50 % or more. The granularity is the time "
+        "that a worker spends for a task, all in all (time x workers / tasks), so at 50 % it is "
+        "twice the length of the task. \"values\": arguments and results are written and read by "
+        "a format string; else they are raw bytes.",
         "## W11: steps with a barrier, 2 slaves, us a step",
         markdown(("farm", "a step", "median", "90 %", "mean", "ideal"), step_rows(results), 2),
         "A step is submitted when all results of the one before are there. The ideal is the time of "

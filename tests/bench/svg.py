@@ -98,13 +98,15 @@ def curve(title, below, points):
 
 
 def curves(title, below, lines, y_most):
-    """Lines of (name, points), with their names in the corner at the bottom."""
-    parts, at = axes(below, [point for _, points in lines for point in points], y_most)
+    """Lines of (name, points), with their names in the corner at the bottom. y goes to y_most, or
+    further if a point does."""
+    every = [point for _, points in lines for point in points]
+    parts, at = axes(below, every, max(y_most, *(y for _, y in every)))
     for place, (name, points) in enumerate(lines):
         color = LINE_COLORS[place % len(LINE_COLORS)]
         y = TOP + PLOT_HEIGHT - 16 * (len(lines) - place) + 4
         parts += path(at, points, color)
-        parts += [line(WIDTH - RIGHT - 150, y - 4, WIDTH - RIGHT - 130, y - 4, color),
+        parts += [f'<path d="M{WIDTH - RIGHT - 150} {y - 4}h20" stroke="{color}" stroke-width="2"/>',
                   text(WIDTH - RIGHT - 124, y, name)]
     return picture(CURVE_HEIGHT, title, parts)
 
