@@ -113,9 +113,9 @@ void mwi_batches_note_first(struct mwi_batches *batches, uint64_t id)
     batches->open->first_id = id;
 }
 
-bool mwi_batches_reserve(struct mwi_batch_entry *batch, size_t size)
+bool mwi_batches_reserve(struct mwi_batch_entry *batch, uint64_t id, size_t size)
 {
-    if (mwi_batches_has_room(batch, size))
+    if (mwi_batches_has_room(batch, id, size))
         return true;
     if (batch->count == MWI_BATCH_TASKS_MAX || batch->bytes_size + size > MWI_BATCH_BYTES_MAX)
         return false;
@@ -127,7 +127,7 @@ bool mwi_batches_reserve(struct mwi_batch_entry *batch, size_t size)
         return false;
     batch->bytes = bytes;
     batch->bytes_capacity = (uint32_t)capacity;
-    return true;
+    return mwi_batches_has_room(batch, id, size);
 }
 
 /* The place of the last batch whose first id is at most `id`; places_count if there is none. */

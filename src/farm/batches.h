@@ -64,20 +64,42 @@ void mwi_batches_fini(struct mwi_batches *batches);
 struct mwi_batch_entry *mwi_batches_open(struct mwi_batches *batches, uint32_t policy,
                                          uint64_t first_id, size_t size);
 
-/* Whether a task with `size` bytes of arguments can be appended without more memory. */
-static inline bool mwi_batches_has_room(const struct mwi_batch_entry *batch, size_t size)
+/* Whether a task of this id, with `size` bytes of arguments, can be appended without more memory. */
+static inline bool mwi_batches_has_room(const struct mwi_batch_entry *batch, uint64_t id,
+                                        size_t size)
 {
-    return batch->count < MWI_BATCH_TASKS_MAX && size <= batch->bytes_capacity - batch->bytes_size;
+    return batch->count < MWI_BATCH_TASKS_MAX &&
+           size <= batch->bytes_capacity - batch->bytes_size &&
+           (batch->count == 0 || id - batch->first_id <= UINT32_MAX);
 }
 
 /* Makes room for another task in the open batch; false if the batch is full, or out of memory. */
-bool mwi_batches_reserve(struct mwi_batch_entry *batch, size_t size);
+bool mwi_batches_reserve(struct mwi_batch_entry *batch, uint64_t id, size_t size);
+
+/* For the inline functions that follow. */
+void mwi_batches_note_first(struct mwi_batches *batches, uint64_t id);
+void mwi_batches_free_bytes(struct mwi_batch_entry *batch);
 
 /* Appends a task for which there is room, and copies its arguments. Its id must be above those of
  * the tasks before. */
 static inline void mwi_batches_append(struct mwi_batches *batches, uint64_t id,
                                       const struct mwi_batch_task *task, const void *data,
-                                      size_t size);
+                                      size_t size)
+{
+    struct mwi_batch_entry *batch = batches->open;
+    assert(mwi_batches_has_room(batch, id, size));
+    if (batch->count == 0)
+        mwi_batches_note_first(batches, id);
+    struct mwi_batch_task *added = &batch->tasks[batch->count++];
+    *added = *task;
+    added->id_offset = (uint32_t)(id - batch->first_id);
+    if (size > 0)
+        memcpy(batch->bytes + batch->bytes_size, data, size);
+    batch->bytes_size += (uint32_t)size;
+    added->end = batch->bytes_size;
+    batch->unfinished_count++;
+    batch->kept_count++;
+}
 
 /* No task is appended to the open batch any more. Returns whether it is gone with that, since none
  * of its tasks is kept. */
@@ -92,7 +114,13 @@ bool mwi_batches_release(struct mwi_batches *batches, struct mwi_batch_entry *ba
                          uint32_t count);
 
 /* `count` tasks have ended or were taken out: their arguments are not needed any more. */
-static inline void mwi_batches_end(struct mwi_batch_entry *batch, uint32_t count);
+static inline void mwi_batches_end(struct mwi_batch_entry *batch, uint32_t count)
+{
+    assert(count <= batch->unfinished_count);
+    batch->unfinished_count -= count;
+    if (batch->unfinished_count == 0 && !batch->is_open)
+        mwi_batches_free_bytes(batch);
+}
 
 static inline uint64_t mwi_batch_id(const struct mwi_batch_entry *batch, uint32_t place)
 {
@@ -120,37 +148,6 @@ static inline unsigned char *mwi_batch_data(const struct mwi_batch_entry *batch,
 static inline uint32_t mwi_batch_size(const struct mwi_batch_entry *batch, uint32_t place)
 {
     return batch->tasks[place].end - mwi_batch_begin(batch, place);
-}
-
-/* For the inline functions below. */
-void mwi_batches_note_first(struct mwi_batches *batches, uint64_t id);
-void mwi_batches_free_bytes(struct mwi_batch_entry *batch);
-
-static inline void mwi_batches_end(struct mwi_batch_entry *batch, uint32_t count)
-{
-    assert(count <= batch->unfinished_count);
-    batch->unfinished_count -= count;
-    if (batch->unfinished_count == 0 && !batch->is_open)
-        mwi_batches_free_bytes(batch);
-}
-
-static inline void mwi_batches_append(struct mwi_batches *batches, uint64_t id,
-                                      const struct mwi_batch_task *task, const void *data,
-                                      size_t size)
-{
-    struct mwi_batch_entry *batch = batches->open;
-    assert(mwi_batches_has_room(batch, size));
-    if (batch->count == 0)
-        mwi_batches_note_first(batches, id);
-    struct mwi_batch_task *added = &batch->tasks[batch->count++];
-    *added = *task;
-    added->id_offset = (uint32_t)(id - batch->first_id);
-    if (size > 0)
-        memcpy(batch->bytes + batch->bytes_size, data, size);
-    batch->bytes_size += (uint32_t)size;
-    added->end = batch->bytes_size;
-    batch->unfinished_count++;
-    batch->kept_count++;
 }
 
 #endif

@@ -492,7 +492,8 @@ static bool open_batch(struct mwi_tasks *tasks, const struct mwi_task_policy *po
     uint32_t number;
     if (!mwi_policies_take(&tasks->policies, &tasks->pool, policy, &number))
         return false;
-    if (open != NULL && open->item.policy == number && mwi_batches_reserve(open, size)) {
+    if (open != NULL && open->item.policy == number &&
+        mwi_batches_reserve(open, tasks->last_id + 1, size)) {
         mwi_policies_put(&tasks->policies, &tasks->pool, number);
         return true;
     }

@@ -103,12 +103,6 @@ static inline bool mwi_tasks_is_ordinary(const struct mwi_task_policy *policy, s
 bool mwi_tasks_append(struct mwi_tasks *tasks, const struct mwi_task_policy *policy,
                       const struct mwi_batch_task *task, const void *data, size_t size);
 
-/* The same, quickly, for a task of the policy of the open batch, which must be a usual one; false,
- * with nothing done, if it is not as easy as that. */
-static inline bool mwi_tasks_append_alike(struct mwi_tasks *tasks,
-                                          const struct mwi_batch_task *task, const void *data,
-                                          size_t size);
-
 /* No batch is open from now on. */
 void mwi_tasks_close_batch(struct mwi_tasks *tasks);
 
@@ -240,13 +234,15 @@ static inline void mwi_tasks_append_open(struct mwi_tasks *tasks, const struct m
     stats->waiting++;
 }
 
+/* The same, quickly, for a task of the policy of the open batch, which must be a usual one; false,
+ * with nothing done, if it is not as easy as that. */
 static inline bool mwi_tasks_append_alike(struct mwi_tasks *tasks,
                                           const struct mwi_batch_task *task, const void *data,
                                           size_t size)
 {
     const struct mwi_batch_entry *open = tasks->batches.open;
     if (open == NULL || !open->is_usual || open->next == open->count ||
-        size > MWI_BATCH_TASK_BYTES_MAX || !mwi_batches_has_room(open, size))
+        size > MWI_BATCH_TASK_BYTES_MAX || !mwi_batches_has_room(open, tasks->last_id + 1, size))
         return false;
     mwi_tasks_append_open(tasks, task, data, size);
     return true;
