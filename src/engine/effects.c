@@ -42,7 +42,7 @@ static struct mwi_effect_entry *append_effect(struct mwi_effects *effects,
                                               enum mwi_effect_kind kind, mw_peer peer)
 {
     if (effects->count == effects->capacity) {
-        size_t capacity = effects->capacity == 0 ? 16 : effects->capacity * 2;
+        size_t capacity = effects->capacity == 0 ? 4 : effects->capacity * 2;
         struct mwi_effect_entry *items = realloc(effects->items, capacity * sizeof *items);
         if (items == NULL) {
             mwi_effects_fail(effects, MW_ENOMEM);

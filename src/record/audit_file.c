@@ -52,7 +52,7 @@ struct mwi_audit_file {
     char stamp[32];
     size_t used;
     size_t begun; /* bytes of the first line that are written */
-    char *buffer;
+    char *buffer; /* NULL before the first record: many slaves of a simulated world write none */
 };
 
 static mw_error fail_memory(mw_reason *why)
@@ -93,9 +93,6 @@ static mw_error set_up(struct mwi_audit_file *file, const struct mwi_audit_setti
         file->state = TRAIL_STOPPED;
         return MW_OK;
     }
-    file->buffer = malloc(BUFFER_BYTES);
-    if (file->buffer == NULL)
-        return fail_memory(why);
     if (settings->pattern != NULL)
         return set_up_file(file, settings, why);
     mwi_outlet_open_error(&file->outlet);
@@ -290,7 +287,7 @@ static void append(struct mwi_audit_file *file, const struct mwi_audit_record *r
 static bool has_room(const struct mwi_audit_file *file)
 {
     size_t lines = file->lost_count > 0 ? 2 : 1;
-    return BUFFER_BYTES - file->used >= lines * MWI_AUDIT_LINE_BYTES;
+    return file->buffer != NULL && BUFFER_BYTES - file->used >= lines * MWI_AUDIT_LINE_BYTES;
 }
 
 static void tell_lost(struct mwi_audit_file *file)
@@ -303,12 +300,20 @@ static void tell_lost(struct mwi_audit_file *file)
     file->lost_count = 0;
 }
 
+/* False out of memory. */
+static bool make_buffer(struct mwi_audit_file *file)
+{
+    if (file->buffer == NULL)
+        file->buffer = malloc(BUFFER_BYTES);
+    return file->buffer != NULL;
+}
+
 void mwi_audit_file_write(struct mwi_audit_file *file, const struct mwi_audit_record *record)
 {
     if (file->state == TRAIL_STOPPED || (file->kinds >> record->kind & 1) == 0)
         return;
     file->now_ns = record->time_ns;
-    if (!has_room(file))
+    if (make_buffer(file) && !has_room(file))
         write_anyway(file);
     if (file->state == TRAIL_STOPPED)
         return;

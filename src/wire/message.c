@@ -19,7 +19,7 @@
 #include "wire/column.h"
 #include "wire/guard.h"
 
-#define ZONE_CHUNK_BYTES 8192
+#define ZONE_CHUNK_BYTES 1024
 #define HELLO_FIELDS 7
 /* Of tasks and results, with the kind. */
 #define ITEMS_ELEMENTS 7

@@ -127,15 +127,16 @@ static int run_slave(mw_sim_host *host, void *context)
     mw_slave *slave = NULL;
     int status = 1;
     struct mwt_sim_part_place place = {&farm->counting, host};
-    if (mw_options_create(&options) == MW_OK &&
-        set_options(farm, options, host, "master", &place) &&
-        mw_slave_open(&slave, &farm->program, options) == MW_OK) {
+    bool is_open = mw_options_create(&options) == MW_OK &&
+                   set_options(farm, options, host, "master", &place) &&
+                   mw_slave_open(&slave, &farm->program, options) == MW_OK;
+    mw_options_destroy(options);
+    if (is_open) {
         mwt_sim_part_begin(&farm->counting, MWT_SIM_PART_SLAVE);
         status = mw_slave_loop_simple(slave);
         mwt_sim_part_end(&farm->counting);
     }
     mw_slave_close(slave);
-    mw_options_destroy(options);
     return status;
 }
 
