@@ -87,9 +87,24 @@ unsigned char *mwi_column_write_bin(unsigned char *to, size_t size);
 static inline unsigned char *mwi_column_write_cell(unsigned char *to, uint64_t number,
                                                    uint8_t width)
 {
-    for (uint8_t i = 0; i < width; i++)
-        to[i] = (unsigned char)(number >> 8 * (width - 1 - i));
-    return to + width;
+    switch (width) {
+    case 8:
+        *to++ = (unsigned char)(number >> 56);
+        *to++ = (unsigned char)(number >> 48);
+        *to++ = (unsigned char)(number >> 40);
+        *to++ = (unsigned char)(number >> 32);
+        /* fall through */
+    case 4:
+        *to++ = (unsigned char)(number >> 24);
+        *to++ = (unsigned char)(number >> 16);
+        /* fall through */
+    case 2:
+        *to++ = (unsigned char)(number >> 8);
+        /* fall through */
+    default:
+        *to++ = (unsigned char)number;
+    }
+    return to;
 }
 
 #endif

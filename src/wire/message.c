@@ -380,17 +380,30 @@ struct plan {
     uint64_t differs; /* not 0: it cannot be one number */
 };
 
-static inline struct plan plan_column(const struct mwi_message_item *items, size_t count,
-                                      enum field field)
+static inline void note(struct plan *plan, uint64_t number, uint64_t expected)
 {
-    struct plan plan = {0, 0};
-    uint64_t first = field_of(&items[0], field);
+    plan->bits |= number;
+    plan->differs |= number ^ expected;
+}
+
+/* Plans all columns in one pass. */
+static void plan_columns(const struct mwi_message_item *items, size_t count, struct plan *plans)
+{
+    struct plan ids = {0}, algorithms = {0}, forms = {0}, durations = {0}, sizes = {0};
+    const struct mwi_message_item *first = items;
     for (size_t i = 0; i < count; i++) {
-        uint64_t number = field_of(&items[i], field);
-        plan.bits |= number;
-        plan.differs |= number ^ (field == FIELD_ID ? first + i : first);
+        const struct mwi_message_item *item = &items[i];
+        note(&ids, item->id, first->id + i);
+        note(&algorithms, item->algorithm, first->algorithm);
+        note(&forms, item->form, first->form);
+        note(&durations, item->duration_ns, first->duration_ns);
+        note(&sizes, item->size, first->size);
     }
-    return plan;
+    plans[FIELD_ID] = ids;
+    plans[FIELD_ALGORITHM] = algorithms;
+    plans[FIELD_FORM] = forms;
+    plans[FIELD_DURATION] = durations;
+    plans[FIELD_SIZE] = sizes;
 }
 
 /* At most as many bytes as the column takes. */
@@ -402,17 +415,13 @@ static size_t column_bytes(const struct plan *plan, size_t count)
 }
 
 static inline unsigned char *write_column(unsigned char *to, const struct mwi_message_item *items,
-                                          size_t count, enum field field, const struct plan *plan)
+                                          size_t count, enum field field, const struct plan *plans)
 {
+    const struct plan *plan = &plans[field];
     if (plan->differs == 0)
         return mwi_column_write_number(to, field_of(&items[0], field));
     uint8_t width = mwi_column_width(plan->bits);
     to = mwi_column_write_bin(to, count * width);
-    if (width == 1) {
-        for (size_t i = 0; i < count; i++)
-            *to++ = (unsigned char)field_of(&items[i], field);
-        return to;
-    }
     for (size_t i = 0; i < count; i++)
         to = mwi_column_write_cell(to, field_of(&items[i], field), width);
     return to;
@@ -428,41 +437,55 @@ static unsigned char *write_padding(unsigned char *head, unsigned char *to)
     return to + padding;
 }
 
-static inline void begin_items(struct mwi_buffer *buffer, enum mwi_message_kind kind,
-                               const struct mwi_message_item *items, size_t count)
+/* Writes the beginning of a head, and sets *plans; NULL out of memory. There is room for the rest.
+ * */
+static unsigned char *begin_head(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                                 const struct mwi_message_item *items, size_t count,
+                                 struct plan *plans)
 {
-    bool is_tasks = kind == MWI_MESSAGE_TASKS;
-    enum field second = is_tasks ? FIELD_ALGORITHM : FIELD_FORM;
-    enum field third = is_tasks ? FIELD_FORM : FIELD_DURATION;
-    assert(count > 0 && count <= MWI_MESSAGE_ITEMS_MAX);
-    struct plan plans[] = {plan_column(items, count, FIELD_ID), plan_column(items, count, second),
-                           plan_column(items, count, third), plan_column(items, count, FIELD_SIZE)};
     size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT;
-    for (size_t i = 0; i < 4; i++)
+    assert(count > 0 && count <= MWI_MESSAGE_ITEMS_MAX);
+    plan_columns(items, count, plans);
+    for (size_t i = 0; i < FIELDS_COUNT; i++)
         size += column_bytes(&plans[i], count);
     if (buffer->has_failed || !mwi_buffer_reserve(buffer, size))
-        return;
+        return NULL;
     unsigned char *head = buffer->data + buffer->size;
     head[0] = 0x90 | ITEMS_ELEMENTS;
     head[1] = (unsigned char)kind;
-    unsigned char *to = mwi_column_write_number(head + 2, count);
-    to = write_column(to, items, count, FIELD_ID, &plans[0]);
-    to = write_column(to, items, count, second, &plans[1]);
-    to = write_column(to, items, count, third, &plans[2]);
-    to = write_column(to, items, count, FIELD_SIZE, &plans[3]);
+    return mwi_column_write_number(head + 2, count);
+}
+
+static void end_head(struct mwi_buffer *buffer, unsigned char *to)
+{
+    unsigned char *head = buffer->data + buffer->size;
     to = write_padding(head, to);
-    assert((size_t)(to - head) <= size);
     buffer->size += (size_t)(to - head);
+    assert(buffer->size <= buffer->capacity);
 }
 
 void mwi_message_begin_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
                              size_t count)
 {
-    begin_items(buffer, MWI_MESSAGE_TASKS, items, count);
+    struct plan plans[FIELDS_COUNT];
+    unsigned char *to = begin_head(buffer, MWI_MESSAGE_TASKS, items, count, plans);
+    if (to == NULL)
+        return;
+    to = write_column(to, items, count, FIELD_ID, plans);
+    to = write_column(to, items, count, FIELD_ALGORITHM, plans);
+    to = write_column(to, items, count, FIELD_FORM, plans);
+    end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
 }
 
 void mwi_message_begin_results(struct mwi_buffer *buffer, const struct mwi_message_item *items,
                                size_t count)
 {
-    begin_items(buffer, MWI_MESSAGE_RESULTS, items, count);
+    struct plan plans[FIELDS_COUNT];
+    unsigned char *to = begin_head(buffer, MWI_MESSAGE_RESULTS, items, count, plans);
+    if (to == NULL)
+        return;
+    to = write_column(to, items, count, FIELD_ID, plans);
+    to = write_column(to, items, count, FIELD_FORM, plans);
+    to = write_column(to, items, count, FIELD_DURATION, plans);
+    end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
 }

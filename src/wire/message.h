@@ -180,23 +180,27 @@ struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t 
 void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
                             unsigned char *to);
 
-/* Sets *item to the next item of the message; false at the end. */
-static inline bool mwi_message_next(struct mwi_message_cursor *cursor,
-                                    struct mwi_message_item *item)
+/* The item of a group at `index`, whose payload begins at `offset`. */
+static inline struct mwi_message_item mwi_message_item_at(const struct mwi_message_group *group,
+                                                          size_t index, size_t offset)
 {
-    const struct mwi_message_group *group = cursor->group;
-    size_t index = cursor->index;
-    if (index == group->count)
-        return false;
-    *item = (struct mwi_message_item){
+    return (struct mwi_message_item){
         .id = mwi_column_at(&group->ids, index),
         .duration_ns = mwi_column_at(&group->durations, index),
         .size = (size_t)mwi_column_at(&group->sizes, index),
         .algorithm = (uint32_t)mwi_column_at(&group->algorithms, index),
         .form = (uint8_t)mwi_column_at(&group->forms, index),
-        .data = group->payloads + cursor->offset,
+        .data = group->payloads + offset,
     };
-    cursor->index++;
+}
+
+/* Sets *item to the next item of the message; false at the end. */
+static inline bool mwi_message_next(struct mwi_message_cursor *cursor,
+                                    struct mwi_message_item *item)
+{
+    if (cursor->index == cursor->group->count)
+        return false;
+    *item = mwi_message_item_at(cursor->group, cursor->index++, cursor->offset);
     cursor->offset += item->size;
     return true;
 }
