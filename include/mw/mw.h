@@ -337,7 +337,9 @@ typedef struct mw_result {
     int64_t tag;           /* mw_task.tag; 0 if the tag is bytes */
     const void *tag_data;  /* the tag's bytes; NULL if the tag is a number */
     size_t tag_size;       /* the number of the tag's bytes */
-    double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task */
+    double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task. Tasks of an
+                            * algorithm that takes less than about half a microsecond may be timed
+                            * together, up to 8: each then has an equal share */
     const char *message;   /* why the task has no result; NULL if the outcome is MW_DONE */
     bool is_bytes;         /* whether `data` is raw bytes, not msgpack values */
     const void *data;      /* MW_DONE: the result; MW_UNRUNNABLE: the arguments; MW_FAILED: NULL.

@@ -28,6 +28,11 @@
  * the tasks. A result never waits for a task whose average is over SHORT_NS: such a task may run
  * much longer than its average. */
 #define WAIT_NS INT64_C(1500000)
+/* Tasks share a reading of the clock if at least KNOWN_SAMPLES have ended and their pace is at most
+ * QUICK_NS; of these, farm/pace adds 400 for the work around a task. */
+#define QUICK_NS 900
+#define KNOWN_SAMPLES 16
+#define TOGETHER_MAX 8
 #define SHORT_NS INT64_C(250000)
 
 void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
@@ -39,17 +44,15 @@ void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
     mwi_buffer_init(&results->payloads);
 }
 
-static void forget_large(struct mwi_results *results)
+void mwi_results_forget_large(struct mwi_results *results)
 {
-    if (results->large == NULL)
-        return;
     mwi_block_unref(results->large);
     results->large = NULL;
 }
 
 void mwi_results_fini(struct mwi_results *results)
 {
-    forget_large(results);
+    mwi_results_forget_large(results);
     mwi_buffer_fini(&results->payloads);
     free(results->items);
     mwi_pace_fini(&results->pace);
@@ -79,8 +82,7 @@ void mwi_results_expect(struct mwi_results *results, size_t tasks_count)
     results->half_count = (tasks_count + results->count + 1) / 2;
 }
 
-/* Makes room for one more result; false out of memory. */
-static bool grow_items(struct mwi_results *results)
+bool mwi_results_grow(struct mwi_results *results)
 {
     size_t capacity = results->items_capacity == 0 ? 16 : 2 * results->items_capacity;
     struct mwi_message_item *items = realloc(results->items, capacity * sizeof *items);
@@ -89,36 +91,6 @@ static bool grow_items(struct mwi_results *results)
     results->items = items;
     results->items_capacity = capacity;
     return true;
-}
-
-void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t algorithm)
-{
-    assert(results->form == MWI_RESULTS_ENDED);
-    if (results->count == 0)
-        mwi_buffer_clear(&results->payloads);
-    results->start = results->payloads.size;
-    results->has_begun = results->count < results->items_capacity || grow_items(results);
-    results->form = MWI_RESULTS_EMPTY;
-    results->task_id = task_id;
-    results->algorithm = algorithm;
-}
-
-/* Forgets the payload that was left before. If memory ran out for that payload, another may find
- * some. */
-static inline void restart(struct mwi_results *results, enum mwi_results_form form)
-{
-    assert(results->form != MWI_RESULTS_ENDED);
-    assert(results->start <= results->payloads.size);
-    forget_large(results);
-    results->payloads.size = results->start;
-    results->payloads.has_failed = false;
-    results->form = form;
-}
-
-struct mwi_buffer *mwi_results_open_values(struct mwi_results *results)
-{
-    restart(results, MWI_RESULTS_VALUES);
-    return &results->payloads;
 }
 
 bool mwi_results_are_whole(const struct mwi_results *results)
@@ -133,7 +105,7 @@ bool mwi_results_are_whole(const struct mwi_results *results)
 
 void mwi_results_fail(struct mwi_results *results, const char *message)
 {
-    restart(results, MWI_RESULTS_FAILURE);
+    mwi_results_restart(results, MWI_RESULTS_FAILURE);
     mwi_buffer_append(&results->payloads, message, strlen(message));
     results->payload_end = results->payloads.size;
 }
@@ -151,20 +123,12 @@ static bool can_take(const struct mwi_results *results, size_t bytes, mw_reason 
     return false;
 }
 
-static mw_error write_bytes(struct mwi_results *results, const void *data, size_t size)
-{
-    restart(results, MWI_RESULTS_BYTES);
-    mwi_buffer_append(&results->payloads, data, size);
-    results->payload_end = results->payloads.size;
-    return results->payloads.has_failed ? MW_ENOMEM : MW_OK;
-}
-
 static mw_error share_large(struct mwi_results *results, struct mwi_block *block, const void *data,
                             size_t size, mw_reason *why)
 {
     if (!can_take(results, size, why))
         return MW_ETOOBIG;
-    restart(results, MWI_RESULTS_LARGE);
+    mwi_results_restart(results, MWI_RESULTS_LARGE);
     mwi_block_ref(block);
     results->payload_end = results->payloads.size;
     results->large = block;
@@ -189,7 +153,7 @@ mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, s
                                 mw_reason *why)
 {
     if (size < MWI_MESSAGE_LARGE_BYTES)
-        return write_bytes(results, data, size);
+        return mwi_results_copy_small(results, data, size);
     if (!can_take(results, size, why))
         return MW_ETOOBIG;
     void *copy = malloc(size);
@@ -204,7 +168,7 @@ mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t 
 {
     if (size >= MWI_MESSAGE_LARGE_BYTES)
         return take_large(results, data, size, why);
-    mw_error error = write_bytes(results, data, size);
+    mw_error error = mwi_results_copy_small(results, data, size);
     free(data);
     return error;
 }
@@ -212,7 +176,7 @@ mw_error mwi_results_take_bytes(struct mwi_results *results, void *data, size_t 
 mw_error mwi_results_share_bytes(struct mwi_results *results, struct mwi_block *block,
                                  const void *data, size_t size, mw_reason *why)
 {
-    return size < MWI_MESSAGE_LARGE_BYTES ? write_bytes(results, data, size)
+    return size < MWI_MESSAGE_LARGE_BYTES ? mwi_results_copy_small(results, data, size)
                                           : share_large(results, block, data, size, why);
 }
 
@@ -253,11 +217,22 @@ static void send_waiting(struct mwi_results *results, int64_t now_ns)
     audit_sent(results, count, now_ns);
 }
 
+/* Empties the payloads. Keeps their memory, unless it is much more than usual. */
+static void clear_payloads(struct mwi_results *results)
+{
+    if (results->payloads.capacity > 2 * RESULTS_BYTES_MAX)
+        mwi_buffer_fini(&results->payloads);
+    mwi_buffer_clear(&results->payloads);
+    results->start = 0;
+}
+
 void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
 {
     assert(results->form == MWI_RESULTS_ENDED);
     results->start = results->payloads.size;
     send_waiting(results, now_ns);
+    if (results->count == 0)
+        clear_payloads(results);
 }
 
 /* Makes a result without a payload one with no values, and makes the result a failure if memory has
@@ -309,8 +284,9 @@ static struct mwi_message_item item_of(const struct mwi_results *results, uint64
 /* The result is lost, since memory did not even suffice to say so. The slave cannot go on. */
 static void fail_result(struct mwi_results *results)
 {
-    forget_large(results);
+    mwi_results_forget_large(results);
     results->payloads.size = results->start;
+    results->payloads.has_failed = false;
     mwi_effects_fail(results->effects, MW_ENOMEM);
 }
 
@@ -341,8 +317,9 @@ static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, i
     if (results->has_master) {
         send_waiting(results, now_ns);
         send_large(results, &item, results->large, results->large_data, now_ns);
+        clear_payloads(results);
     }
-    forget_large(results);
+    mwi_results_forget_large(results);
 }
 
 /* Sends the results before the one that has just been written, since a message cannot have them
@@ -377,23 +354,11 @@ static bool is_group_full(const struct mwi_results *results, struct mwi_results_
            is_time(results, ahead, results->oldest_ns, now_ns);
 }
 
-/* Whether a message can have one more result than those that wait. */
-static bool has_room(const struct mwi_results *results)
+/* Sends the results that wait if it is time, after one or several have ended. */
+static void send_if_due(struct mwi_results *results, size_t ended_count,
+                        struct mwi_results_ahead ahead, int64_t now_ns)
 {
-    return results->count < MWI_MESSAGE_ITEMS_MAX &&
-           results->payloads.size + (results->count + 1) * MWI_MESSAGE_OVERHEAD_BYTES <=
-               results->message_bytes_max;
-}
-
-static void end_small(struct mwi_results *results, uint64_t duration_ns,
-                      struct mwi_results_ahead ahead, int64_t now_ns)
-{
-    if (results->count > 0 && !has_room(results))
-        split_message(results, now_ns);
-    assert(results->count < results->items_capacity);
-    results->items[results->count++] = item_of(results, duration_ns);
-    results->form = MWI_RESULTS_ENDED;
-    if (results->count == 1)
+    if (results->count == ended_count)
         results->oldest_ns = now_ns;
     if (ahead.tasks_count > 0 && results->payloads.size <= RESULTS_BYTES_MAX &&
         !is_group_full(results, ahead, now_ns))
@@ -402,24 +367,61 @@ static void end_small(struct mwi_results *results, uint64_t duration_ns,
     results->is_group_unsent = true;
 }
 
+size_t mwi_results_together(const struct mwi_results *results, size_t algorithm)
+{
+    size_t group = results->master.group > 0 ? results->master.group : results->half_count;
+    size_t count = group > results->count ? group - results->count : 1;
+    if (mwi_pace_samples(&results->pace, algorithm) < KNOWN_SAMPLES ||
+        mwi_pace_of(&results->pace, algorithm) > QUICK_NS)
+        return 1;
+    return count < TOGETHER_MAX ? count : TOGETHER_MAX;
+}
+
+void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns)
+{
+    assert(count <= results->count);
+    for (size_t i = results->count - count; i < results->count; i++)
+        results->items[i].duration_ns = duration_ns;
+}
+
+void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t duration_ns,
+                        struct mwi_results_ahead ahead, int64_t now_ns)
+{
+    assert(count > 0);
+    mwi_results_set_durations(results, count, duration_ns);
+    mwi_pace_learn(&results->pace, results->algorithm, count * duration_ns, (uint32_t)count);
+    send_if_due(results, count, ahead, now_ns);
+}
+
+static void end_small(struct mwi_results *results, uint64_t duration_ns,
+                      struct mwi_results_ahead ahead, int64_t now_ns)
+{
+    if (results->count > 0 && !mwi_results_has_room(results))
+        split_message(results, now_ns);
+    results->items[results->count++] = item_of(results, duration_ns);
+    results->form = MWI_RESULTS_ENDED;
+    send_if_due(results, 1, ahead, now_ns);
+}
+
 static bool has_large_values(const struct mwi_results *results)
 {
     return results->form == MWI_RESULTS_VALUES &&
            results->payloads.size - results->start >= MWI_MESSAGE_LARGE_BYTES;
 }
 
-void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
-                     struct mwi_results_ahead ahead, int64_t now_ns)
+/* Ends a result that end_quick leaves alone. */
+static void end_slowly(struct mwi_results *results, uint64_t duration_ns,
+                       struct mwi_results_ahead ahead, int64_t now_ns)
 {
     mw_reason why;
-    assert(results->form != MWI_RESULTS_ENDED);
     results->total_count++;
     close_payload(results);
     if (results->form != MWI_RESULTS_FAILURE)
         mwi_pace_learn(&results->pace, results->algorithm, duration_ns, 1);
     if (!can_take(results, results->payloads.size - results->start, &why))
         mwi_results_fail(results, why.text);
-    if (!results->has_begun || results->payloads.has_failed)
+    bool has_place = results->count < results->items_capacity || mwi_results_grow(results);
+    if (!has_place || results->payloads.has_failed)
         fail_result(results);
     else if (results->form == MWI_RESULTS_LARGE)
         end_large_bytes(results, duration_ns, now_ns);
@@ -428,6 +430,16 @@ void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
     else
         end_small(results, duration_ns, ahead, now_ns);
     results->form = MWI_RESULTS_ENDED;
+}
+
+void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
+                     struct mwi_results_ahead ahead, int64_t now_ns)
+{
+    assert(results->form != MWI_RESULTS_ENDED);
+    if (mwi_results_end_quick(results))
+        mwi_results_settle(results, 1, duration_ns, ahead, now_ns);
+    else
+        end_slowly(results, duration_ns, ahead, now_ns);
 }
 
 bool mwi_results_are_pressing(const struct mwi_results *results, struct mwi_results_ahead ahead,

@@ -7,9 +7,12 @@
  *
  * For each task: begin, then leave a payload (each payload replaces the one before it), then end.
  * The slave engine begins and ends, the functions that a task algorithm calls leave the payload.
+ * Several results may end together, by end_quick for each and then settle.
  */
 #ifndef MWI_RESULTS_H
 #define MWI_RESULTS_H
+
+#include <assert.h>
 
 #include "base/block.h"
 #include "engine/effects.h"
@@ -60,7 +63,6 @@ struct mwi_results {
 
     /* The result that is being built. */
     enum mwi_results_form form;
-    bool has_begun; /* there is room for it in `items`; false: memory did not suffice */
     size_t algorithm;
     uint64_t task_id;
     size_t start;            /* where its payload begins in `payloads` */
@@ -94,16 +96,55 @@ void mwi_results_stop(struct mwi_results *results);
 void mwi_results_expect(struct mwi_results *results, size_t tasks_count);
 
 /* Begins the result of a task. The result before it must have ended. */
-void mwi_results_begin(struct mwi_results *results, uint64_t task_id, size_t algorithm);
+static inline void mwi_results_begin(struct mwi_results *results, uint64_t task_id,
+                                     size_t algorithm)
+{
+    assert(results->form == MWI_RESULTS_ENDED);
+    results->start = results->payloads.size;
+    results->form = MWI_RESULTS_EMPTY;
+    results->task_id = task_id;
+    results->algorithm = algorithm;
+}
+
+/* Drops the large payload that was left. Only if there is one. */
+void mwi_results_forget_large(struct mwi_results *results);
+
+/* Forgets the payload that was left before, and begins one of this form. If memory ran out for the
+ * payload before, this one may find some. */
+static inline void mwi_results_restart(struct mwi_results *results, enum mwi_results_form form)
+{
+    assert(results->form != MWI_RESULTS_ENDED);
+    assert(results->start <= results->payloads.size);
+    if (results->large != NULL)
+        mwi_results_forget_large(results);
+    results->payloads.size = results->start;
+    results->payloads.has_failed = false;
+    results->form = form;
+}
 
 /* Leaves values as the payload: the caller appends them to the buffer, which is borrowed until the
  * result ends or another payload is left. */
-struct mwi_buffer *mwi_results_open_values(struct mwi_results *results);
+static inline struct mwi_buffer *mwi_results_open_values(struct mwi_results *results)
+{
+    mwi_results_restart(results, MWI_RESULTS_VALUES);
+    return &results->payloads;
+}
 
 /* False if the payload is values that are not whole msgpack values, or are nested deeper than the
  * master can read. True after memory has run out: then mwi_results_end makes the result a
  * failure. */
 bool mwi_results_are_whole(const struct mwi_results *results);
+
+/* Leaves a copy of fewer than MWI_MESSAGE_LARGE_BYTES raw bytes as the payload. MW_ENOMEM: the
+ * caller then leaves a failure. */
+static inline mw_error mwi_results_copy_small(struct mwi_results *results, const void *data,
+                                              size_t size)
+{
+    mwi_results_restart(results, MWI_RESULTS_BYTES);
+    mwi_buffer_append(&results->payloads, data, size);
+    results->payload_end = results->payloads.size;
+    return results->payloads.has_failed ? MW_ENOMEM : MW_OK;
+}
 
 /* Leaves raw bytes as the payload. copy_bytes copies them. take_bytes takes malloc'd memory, and
  * frees it after an error too. share_bytes keeps a reference to `block`, in which the bytes lie, or
@@ -124,6 +165,52 @@ void mwi_results_fail(struct mwi_results *results, const char *message);
  * their group is full, if no task waits, or if this result is large. */
 void mwi_results_end(struct mwi_results *results, uint64_t duration_ns,
                      struct mwi_results_ahead ahead, int64_t now_ns);
+
+/* Whether a message can have one more result than those that wait. */
+static inline bool mwi_results_has_room(const struct mwi_results *results)
+{
+    return results->count < MWI_MESSAGE_ITEMS_MAX &&
+           results->payloads.size + (results->count + 1) * MWI_MESSAGE_OVERHEAD_BYTES <=
+               results->message_bytes_max;
+}
+
+/* Makes room for more items; false out of memory. */
+bool mwi_results_grow(struct mwi_results *results);
+
+/* Ends the result without its duration, if it is an ordinary one: small, not failed, and with room
+ * in the message. Else it returns false, and the result has not ended. */
+static inline bool mwi_results_end_quick(struct mwi_results *results)
+{
+    size_t size = results->payloads.size - results->start;
+    bool is_bytes = results->form == MWI_RESULTS_BYTES;
+    bool is_ordinary = is_bytes ? results->payload_end == results->payloads.size
+                                : results->form == MWI_RESULTS_VALUES;
+    if (!is_ordinary || size >= MWI_MESSAGE_LARGE_BYTES || results->payloads.has_failed ||
+        !mwi_results_has_room(results) ||
+        (results->count == results->items_capacity && !mwi_results_grow(results)))
+        return false;
+    struct mwi_message_item *item = &results->items[results->count++];
+    item->id = results->task_id;
+    item->size = size;
+    item->algorithm = 0;
+    item->form = is_bytes ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_VALUES;
+    results->total_count++;
+    results->form = MWI_RESULTS_ENDED;
+    return true;
+}
+
+/* How many of the next results, of tasks of this algorithm, may end together: 1, or more if the
+ * tasks are known to be so short that reading the clock would take as long as they do. It is never
+ * more than the group still lacks. */
+size_t mwi_results_together(const struct mwi_results *results, size_t algorithm);
+
+/* Sets the durations of the last `count` results, which end_quick has ended. */
+void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns);
+
+/* The same, and then does all that mwi_results_end does for the last of these results. They are of
+ * one algorithm. */
+void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t duration_ns,
+                        struct mwi_results_ahead ahead, int64_t now_ns);
 
 /* Sends the results that wait, if any and if there is a master. */
 void mwi_results_flush(struct mwi_results *results, int64_t now_ns);

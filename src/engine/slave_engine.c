@@ -3,8 +3,9 @@
  * Steps the slave's phases and keeps its queue of tasks. The loop steps it; face/slave begins and
  * ends tasks, face/slave_search says when it connects. Rules:
  *
- * - A task's payload stays in the frame that brought it. Each task holds a reference to the frame's
- *   block, so the last task frees it.
+ * - Tasks wait in the messages that brought them, and are read when they begin. A message holds a
+ *   reference to the frame's block. When its last task has begun, the engine holds the reference,
+ *   until that task ends.
  * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
  *   take the results.
  * - Before the welcome a failure leads back to APART, and the face may connect again.
@@ -49,44 +50,43 @@ static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t
              (int)(size < sizeof engine->reason ? size : sizeof engine->reason - 1), text);
 }
 
-static bool pop_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)
+void mwi_slave_engine_end_message(struct mwi_slave_engine *engine)
 {
-    if (engine->tasks_count == 0)
-        return false;
-    assert(engine->ring_first < engine->ring_capacity);
-    *task = engine->ring[engine->ring_first];
-    engine->ring_first = (engine->ring_first + 1) & (engine->ring_capacity - 1);
-    engine->tasks_count--;
-    return true;
+    struct mwi_slave_message *message = &engine->messages[engine->messages_first];
+    assert(engine->messages_count > 0 && engine->running_block == NULL);
+    engine->running_block = message->block;
+    engine->messages_first = (engine->messages_first + 1) & (engine->messages_capacity - 1);
+    engine->messages_count--;
 }
 
-static bool reserve_tasks(struct mwi_slave_engine *engine, size_t count)
+/* Makes room for one more message; false out of memory. */
+static bool reserve_message(struct mwi_slave_engine *engine)
 {
-    size_t needed = engine->tasks_count + count;
-    if (needed <= engine->ring_capacity)
+    size_t count = engine->messages_count, capacity = engine->messages_capacity;
+    if (count < capacity)
         return true;
-    size_t capacity = engine->ring_capacity == 0 ? 16 : engine->ring_capacity;
-    while (capacity < needed)
-        capacity *= 2;
-    struct mwi_slave_task *ring = malloc(capacity * sizeof *ring);
-    if (ring == NULL)
+    struct mwi_slave_message *messages =
+        malloc((capacity == 0 ? 4 : 2 * capacity) * sizeof *messages);
+    if (messages == NULL)
         return false;
-    size_t kept = engine->tasks_count;
-    for (size_t i = 0; i < kept; i++)
-        pop_task(engine, &ring[i]);
-    free(engine->ring);
-    engine->ring = ring;
-    engine->ring_capacity = capacity;
-    engine->ring_first = 0;
-    engine->tasks_count = kept;
+    for (size_t i = 0; i < count; i++)
+        messages[i] = engine->messages[(engine->messages_first + i) & (capacity - 1)];
+    free(engine->messages);
+    engine->messages = messages;
+    engine->messages_capacity = capacity == 0 ? 4 : 2 * capacity;
+    engine->messages_first = 0;
     return true;
 }
 
+/* Forgets the tasks that wait. No task runs. */
 static void forget_tasks(struct mwi_slave_engine *engine)
 {
-    struct mwi_slave_task task;
-    while (pop_task(engine, &task))
-        mwi_block_unref(task.block);
+    for (size_t i = 0; i < engine->messages_count; i++) {
+        size_t place = (engine->messages_first + i) & (engine->messages_capacity - 1);
+        mwi_block_unref(engine->messages[place].block);
+    }
+    engine->messages_count = 0;
+    engine->tasks_count = 0;
 }
 
 /* `eof` is the kind of record that tells of the end of the connection. */
@@ -223,44 +223,27 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
 }
 
-/* Queues the tasks of a message, whose frame is in `block`. */
-static void queue_items(struct mwi_slave_engine *engine, const struct mwi_message *message,
-                        struct mwi_block *block)
-{
-    struct mwi_message_cursor cursor = {.group = &message->group};
-    struct mwi_message_item item;
-    while (mwi_message_next(&cursor, &item)) {
-        bool is_known = item.algorithm < engine->algorithms_count;
-        assert(engine->tasks_count < engine->ring_capacity);
-        size_t place = (engine->ring_first + engine->tasks_count++) & (engine->ring_capacity - 1);
-        engine->ring[place] =
-            (struct mwi_slave_task){.id = item.id,
-                                    .algorithm = item.algorithm,
-                                    .run = is_known ? engine->runs[item.algorithm] : NULL,
-                                    .name = is_known ? engine->names[item.algorithm] : "?",
-                                    .payload = mwi_message_payload(&item),
-                                    .block = block,
-                                    .is_timed = message->is_timed};
-        mwi_block_ref(block);
-    }
-}
-
-static void take_tasks(struct mwi_slave_engine *engine, struct mwi_message *message,
+static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
                        const struct mwi_event *event)
 {
     const unsigned char *received = event->frame->data;
     unsigned char *kept = NULL;
     struct mwi_block *block = NULL;
-    if (reserve_tasks(engine, message->group.count))
+    if (reserve_message(engine))
         block = mwi_block_keep(event->frame, &kept);
     if (block == NULL) {
         give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
         return;
     }
-    mwi_message_move_group(&message->group, received, kept);
-    queue_items(engine, message, block);
+    assert(engine->messages_count < engine->messages_capacity);
+    size_t place =
+        (engine->messages_first + engine->messages_count++) & (engine->messages_capacity - 1);
+    struct mwi_slave_message *queued = &engine->messages[place];
+    *queued = (struct mwi_slave_message){
+        .group = message->group, .block = block, .is_timed = message->is_timed};
+    mwi_message_move_group(&queued->group, received, kept);
+    engine->tasks_count += message->group.count;
     mwi_results_expect(&engine->results, engine->tasks_count);
-    mwi_block_unref(block);
     AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_TASKS_RECEIVED, .count = message->group.count,
           .group_size = engine->results.master.group);
 }
@@ -313,7 +296,7 @@ static void greet(struct mwi_slave_engine *engine, const struct mwi_message *mes
 }
 
 /* Takes a message of a master that has welcomed this slave. */
-static void take_message(struct mwi_slave_engine *engine, struct mwi_message *message,
+static void take_message(struct mwi_slave_engine *engine, const struct mwi_message *message,
                          const struct mwi_event *event)
 {
     switch (message->kind) {
@@ -424,7 +407,8 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
 void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
 {
     forget_tasks(engine);
-    free(engine->ring);
+    mwi_slave_engine_release(engine);
+    free(engine->messages);
     free_algorithms(engine);
     mwi_results_fini(&engine->results);
     mwi_effects_fini(&engine->effects);
@@ -456,24 +440,14 @@ void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)
 {
     struct mwi_buffer buffer;
-    if (engine->tasks_count == 0)
+    if (!mwi_slave_engine_must_tell(engine))
         return false;
-    struct mwi_slave_task *task = &engine->ring[engine->ring_first];
-    if (engine->has_begun && !task->is_timed)
-        return false;
+    struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
     engine->has_begun = true;
-    task->is_timed = false;
+    message->is_timed = false;
     mwi_buffer_init(&buffer);
-    mwi_message_write_begun(&buffer, task->id);
+    mwi_message_write_begun(&buffer, mwi_column_at(&message->group.ids, message->index));
     send_buffer(engine, &buffer);
-    return true;
-}
-
-bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task)
-{
-    if (!pop_task(engine, task))
-        return false;
-    mwi_results_begin(&engine->results, task->id, task->algorithm);
     return true;
 }
 
@@ -481,16 +455,36 @@ static struct mwi_results_ahead tasks_ahead(const struct mwi_slave_engine *engin
 {
     if (engine->tasks_count == 0)
         return (struct mwi_results_ahead){0};
+    const struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
     return (struct mwi_results_ahead){engine->tasks_count,
-                                      engine->ring[engine->ring_first].algorithm};
+                                      mwi_column_at(&message->group.algorithms, message->index)};
 }
 
-void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
-                               uint64_t duration_ns, int64_t now_ns)
+size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t max)
 {
-    mwi_block_unref(task->block);
-    task->block = NULL;
+    if (engine->tasks_count == 0)
+        return 0;
+    const struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
+    const struct mwi_column *algorithms = &message->group.algorithms;
+    if (algorithms->width > 0)
+        return 1;
+    size_t left = message->group.count - message->index;
+    size_t count = mwi_results_together(&engine->results, mwi_column_at(algorithms, 0));
+    count = count < left ? count : left;
+    return count < max ? count : max;
+}
+
+void mwi_slave_engine_settle(struct mwi_slave_engine *engine, size_t count, uint64_t duration_ns,
+                             int64_t now_ns)
+{
+    mwi_results_settle(&engine->results, count, duration_ns, tasks_ahead(engine), now_ns);
+}
+
+void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duration_ns,
+                               int64_t now_ns)
+{
     mwi_results_end(&engine->results, duration_ns, tasks_ahead(engine), now_ns);
+    mwi_slave_engine_release(engine);
 }
 
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)

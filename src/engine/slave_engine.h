@@ -31,15 +31,23 @@ struct mwi_slave_engine_config {
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
-/* A task, which holds a reference to the block with its payload. */
+/* A task that runs. */
 struct mwi_slave_task {
     uint64_t id;      /* the master's */
     size_t algorithm; /* the master's number */
     mw_task_fn *run;  /* NULL: this slave has no such algorithm */
     const char *name; /* as the master calls the algorithm; borrowed from the engine */
     struct mwi_payload payload;
-    struct mwi_block *block;
-    bool is_timed; /* the master is to be told when it begins */
+    struct mwi_block *block; /* with the payload; borrowed until the task ends */
+};
+
+/* A message whose tasks wait. */
+struct mwi_slave_message {
+    struct mwi_message_group group; /* borrows from the block */
+    struct mwi_block *block;        /* with a reference */
+    size_t index;                   /* of the next task */
+    size_t offset;                  /* of its payload */
+    bool is_timed;                  /* the master is to be told when its one task begins */
 };
 
 struct mwi_slave_engine {
@@ -59,11 +67,14 @@ struct mwi_slave_engine {
     mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
     char **names;      /* likewise, as the master calls them */
     size_t algorithms_count;
-    /* The tasks that wait: tasks_count entries of the ring from ring_first on. */
-    struct mwi_slave_task *ring;
-    size_t ring_capacity; /* a power of two, or 0 */
-    size_t ring_first, tasks_count;
-    struct mwi_results results; /* points to `effects`: the engine stays where it is */
+    /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
+    struct mwi_slave_message *messages;
+    size_t messages_capacity; /* a power of two, or 0 */
+    size_t messages_first, messages_count;
+    size_t tasks_count;              /* that wait */
+    struct mwi_block *running_block; /* with the payload of the task that runs, if its message is
+                                        not in the ring any more; else NULL */
+    struct mwi_results results;      /* points to `effects`: the engine stays where it is */
 };
 
 /* MW_ENOMEM. The engine must not be moved afterwards. */
@@ -88,18 +99,86 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
  * means that something is wrong. */
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
-/* Tells the master that the next task begins, if it wants to know: of the first task, and of timed
- * ones. Returns whether it does. Then let the message leave before the task is begun. */
+/* The message of the next task. Only if a task waits. */
+static inline struct mwi_slave_message *
+mwi_slave_engine_next_message(const struct mwi_slave_engine *engine)
+{
+    assert(engine->tasks_count > 0 && engine->messages_count > 0);
+    return &engine->messages[engine->messages_first];
+}
+
+/* Whether the master wants to know when the next task begins: of the first task, and of timed
+ * ones. */
+static inline bool mwi_slave_engine_must_tell(const struct mwi_slave_engine *engine)
+{
+    return engine->tasks_count > 0 &&
+           (!engine->has_begun || mwi_slave_engine_next_message(engine)->is_timed);
+}
+
+/* Tells the master that the next task begins, if it wants to know. Returns whether it does. Then
+ * let the message leave before the task is begun. */
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine);
 
-/* Takes the next task out of the queue and begins its result; false if no task waits. The caller
- * runs the task, leaves the payload of the result in engine->results, and calls end_task before it
- * begins another. */
-bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task);
+/* The last task of the first message has begun. The message leaves the ring, and its block stays
+ * until the task ends. */
+void mwi_slave_engine_end_message(struct mwi_slave_engine *engine);
 
-/* Ends the result (mwi_results_end) and frees the task. */
-void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, struct mwi_slave_task *task,
-                               uint64_t duration_ns, int64_t now_ns);
+/* Takes the next task out of the queue and begins its result; false if no task waits. The caller
+ * runs the task, leaves the payload of the result in engine->results, and ends the task before it
+ * begins another. */
+static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
+                                               struct mwi_slave_task *task)
+{
+    if (engine->tasks_count == 0)
+        return false;
+    struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
+    struct mwi_message_item item =
+        mwi_message_item_at(&message->group, message->index, message->offset);
+    bool is_known = item.algorithm < engine->algorithms_count;
+    task->id = item.id;
+    task->algorithm = item.algorithm;
+    task->run = is_known ? engine->runs[item.algorithm] : NULL;
+    task->name = is_known ? engine->names[item.algorithm] : "?";
+    task->payload = mwi_message_payload(&item);
+    task->block = message->block;
+    mwi_results_begin(&engine->results, item.id, item.algorithm);
+    message->offset += item.size;
+    engine->tasks_count--;
+    if (++message->index == message->group.count)
+        mwi_slave_engine_end_message(engine);
+    return true;
+}
+
+/* How many of the next tasks, at most `max`, may end together; see mwi_results_together. They are
+ * of one message. */
+size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t max);
+
+/* Drops the reference that was kept for the task that has run. */
+static inline void mwi_slave_engine_release(struct mwi_slave_engine *engine)
+{
+    if (engine->running_block == NULL)
+        return;
+    mwi_block_unref(engine->running_block);
+    engine->running_block = NULL;
+}
+
+/* Ends the task without its duration, if its result is an ordinary one (mwi_results_end_quick).
+ * Else it returns false, and the caller ends the task by end_task. */
+static inline bool mwi_slave_engine_end_quick(struct mwi_slave_engine *engine)
+{
+    if (!mwi_results_end_quick(&engine->results))
+        return false;
+    mwi_slave_engine_release(engine);
+    return true;
+}
+
+/* Ends the last `count` tasks, which end_quick has ended: each of them ran for `duration_ns`. */
+void mwi_slave_engine_settle(struct mwi_slave_engine *engine, size_t count, uint64_t duration_ns,
+                             int64_t now_ns);
+
+/* Ends the result (mwi_results_end) and the task. */
+void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duration_ns,
+                               int64_t now_ns);
 
 /* Whether results were sent that must leave before the next task begins, which may take long. */
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns);

@@ -93,6 +93,9 @@ mw_error mw_call_return(mw_call *call, const char *format, ...)
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 {
     mw_reason why;
+    if (size < MWI_MESSAGE_LARGE_BYTES &&
+        mwi_results_copy_small(call->results, data, size) == MW_OK)
+        return MW_OK;
     mw_error error = mwi_results_copy_bytes(call->results, data, size, &why);
     return check_left(call, error, &why);
 }
@@ -179,4 +182,5 @@ void mwi_call_run(mw_call *call)
                          "mw_call_packer lacks elements, or is nested too deeply");
     if (call->has_values)
         mwi_values_clear(call->values);
+    call->has_values = call->is_loaded = call->has_packer = false;
 }

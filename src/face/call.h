@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A call of a task algorithm: the task's arguments, and the result that the algorithm leaves. The
- * public functions mw_call_... work on it. The slave makes one for each task, on its stack.
+ * public functions mw_call_... work on it. The slave makes one for a task, or for several that it
+ * runs together, on its stack.
  */
 #ifndef MWI_CALL_H
 #define MWI_CALL_H
@@ -22,8 +23,8 @@ struct mw_call {
     msgpack_packer packer;
 };
 
-/* Runs the task algorithm and clears the values. A task whose algorithm this slave lacks fails, and
- * so does one that left broken msgpack. */
+/* Runs the task algorithm and clears the values; the call is then ready for another task. A task
+ * whose algorithm this slave lacks fails, and so does one that left broken msgpack. */
 void mwi_call_run(mw_call *call);
 
 #endif

@@ -107,27 +107,46 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
                                 .result_group = engine->results.master.group};
 }
 
-/* Runs a task to its end. *now_ns is when the task begins, and is set to when it has ended. */
-static void run_task(mw_slave *slave, struct mwi_slave_task *task, int64_t *now_ns)
+/* Runs up to `count` tasks, and reads the clock once for them: see mwi_slave_engine_together. Ends
+ * with a task whose result is not an ordinary one. *now_ns is when the first task begins, and is
+ * set to when the last has ended. Returns how many ran. */
+static size_t run_together(mw_slave *slave, size_t count, int64_t *now_ns)
 {
+    struct mwi_slave_engine *engine = &slave->engine;
+    struct mwi_slave_task task;
     mw_call call = {.slave = slave,
                     .user = &slave->user,
-                    .task = task,
-                    .results = &slave->engine.results,
+                    .task = &task,
+                    .results = &engine->results,
                     .values = &slave->values};
-    int64_t began_ns = *now_ns;
+    size_t quick_count = 0;
+    bool is_quick = true;
     slave->is_running = true;
-    mwi_call_run(&call);
+    while (is_quick && quick_count < count && mwi_slave_engine_begin_task(engine, &task)) {
+        mwi_call_run(&call);
+        is_quick = mwi_slave_engine_end_quick(engine);
+        quick_count += is_quick;
+    }
     slave->is_running = false;
-    *now_ns = mwi_loop_now(slave->loop);
-    mwi_slave_engine_end_task(&slave->engine, task, (uint64_t)(*now_ns - began_ns), *now_ns);
+    size_t ran = is_quick ? quick_count : quick_count + 1;
+    int64_t ended_ns = mwi_loop_now(slave->loop);
+    uint64_t share_ns = (uint64_t)(ended_ns - *now_ns) / (ran > 1 ? ran : 1);
+    *now_ns = ended_ns;
+    if (is_quick) {
+        mwi_slave_engine_settle(engine, quick_count, share_ns, ended_ns);
+    } else {
+        mwi_results_set_durations(&engine->results, quick_count, share_ns);
+        mwi_slave_engine_end_task(engine, share_ns, ended_ns);
+    }
+    return ran;
 }
 
-/* Tells the master that a task with a time limit begins; false if the slave cannot go on. */
+/* Tells the master that a task begins, if it wants to know; false if the slave cannot go on. */
 static bool tell_of_task(mw_slave *slave, int64_t *now_ns)
 {
-    if (!mwi_slave_engine_tell_of_task(&slave->engine))
+    if (!mwi_slave_engine_must_tell(&slave->engine))
         return true;
+    mwi_slave_engine_tell_of_task(&slave->engine);
     if (turn(slave, INT64_MIN) != MW_OK || is_over(slave))
         return false;
     *now_ns = mwi_loop_now(slave->loop);
@@ -156,20 +175,22 @@ static bool look_between(mw_slave *slave, int64_t *now_ns)
 /* Runs the tasks that are there, and polls the network between them when it is time. */
 static void run_tasks(mw_slave *slave, const struct stretch *stretch)
 {
-    struct mwi_slave_task task;
+    size_t left = stretch->tasks_max;
     int64_t now_ns = mwi_loop_now(slave->loop);
-    for (size_t i = 0; i < stretch->tasks_max && !is_over(slave); i++) {
+    while (left > 0 && !is_over(slave)) {
         if (!tell_of_task(slave, &now_ns))
             return;
+        size_t count = mwi_slave_engine_together(&slave->engine, left);
         /* A signal that has come is seen here; of a later one the handler tells the master. */
         slave->is_outside = true;
-        bool has_task = !has_signal(slave) && mwi_slave_engine_begin_task(&slave->engine, &task);
-        if (has_task)
-            run_task(slave, &task, &now_ns);
+        if (count > 0)
+            count = has_signal(slave) ? 0 : run_together(slave, count, &now_ns);
         slave->is_outside = false;
-        if (!has_task)
+        if (count == 0)
             return;
-        mwi_loop_carry_out(slave->loop);
+        left -= count;
+        if (slave->engine.effects.count > 0)
+            mwi_loop_carry_out(slave->loop);
         if (stretch->ends_with_message && slave->engine.results.count == 0)
             return;
         if (!look_between(slave, &now_ns))

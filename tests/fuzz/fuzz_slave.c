@@ -126,7 +126,7 @@ static void run_task(struct life *life, struct mwt_input *input)
     MWT_FUZZ_PROMISE(task.name != NULL);
     if (mwi_results_copy_bytes(&life->engine.results, bytes, size, &why) != MW_OK)
         mwi_results_fail(&life->engine.results, why.text);
-    mwi_slave_engine_end_task(&life->engine, &task, 1, life->now_ns);
+    mwi_slave_engine_end_task(&life->engine, 1, life->now_ns);
     carry_out(life);
 }
 

@@ -172,7 +172,7 @@ size_t mwt_slave_run(struct mwt_slave *slave, size_t count)
     size_t ran = 0;
     for (; ran < count && mwi_slave_engine_begin_task(&slave->engine, &task); ran++) {
         mwt_slave_return(slave, task.payload.data, task.payload.size);
-        mwi_slave_engine_end_task(&slave->engine, &task, 1000, slave->now_ns);
+        mwi_slave_engine_end_task(&slave->engine, 1000, slave->now_ns);
     }
     take(slave);
     return ran;

@@ -133,7 +133,7 @@ static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
             farm->is_told = true;
             mwi_results_fail(&slave->results, "\x03");
         }
-        mwi_slave_engine_end_task(slave, &task, 1, 0);
+        mwi_slave_engine_end_task(slave, 1, 0);
         farm->is_told = farm->is_told || slave->effects.error != MW_OK;
     }
 }

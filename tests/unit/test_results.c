@@ -37,7 +37,7 @@ static void run_sized(struct mwt_slave *slave, size_t size)
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
     memset(bytes, task.payload.data[0], size);
     mwt_slave_return(slave, bytes, size);
-    mwi_slave_engine_end_task(&slave->engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave->engine, 1, 0);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
     free(bytes);
 }
@@ -224,7 +224,7 @@ static void test_replaced_payload(void)
         mwi_buffer_append(mwi_results_open_values(&slave.engine.results), "\x01\x02", 2);
         mwi_results_fail(&slave.engine.results, "wrong too");
         mwt_slave_return(&slave, "right", 5);
-        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+        mwi_slave_engine_end_task(&slave.engine, 1, 0);
         mwt_outbox_take(&slave.outbox, &slave.engine.effects);
 
         CU_ASSERT_EQUAL(slave.outbox.frames_count, 1);
@@ -245,7 +245,7 @@ static void test_stale_values(void)
     struct mwi_buffer *buffer = mwi_results_open_values(&slave.engine.results);
     mwt_slave_return(&slave, "right", 5);
     mwi_buffer_append(buffer, "\x01\x02", 2);
-    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave.engine, 1, 0);
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "right");
@@ -261,7 +261,7 @@ static struct mwi_payload values_sent(struct mwt_slave *slave, const char *bytes
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
     if (bytes != NULL)
         mwi_buffer_append(mwi_results_open_values(&slave->engine.results), bytes, size);
-    mwi_slave_engine_end_task(&slave->engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave->engine, 1, 0);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
     item = mwt_items_at(mwt_outbox_decode(&slave->outbox, MWT_MASTER_PEER), 0);
     CU_ASSERT_NOT_EQUAL(item.form, MWI_PAYLOAD_FAILED);
@@ -308,7 +308,7 @@ static void test_whole(void)
     mwt_slave_return(&slave, "\xc1", 1);
     CU_ASSERT_TRUE(mwi_results_are_whole(results));
 
-    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave.engine, 1, 0);
     end(&slave);
 }
 
@@ -318,7 +318,7 @@ static void run_timed(struct mwt_slave *slave, uint64_t duration_ns, int64_t now
     struct mwi_slave_task task;
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
     mwt_slave_return(slave, task.payload.data, task.payload.size);
-    mwi_slave_engine_end_task(&slave->engine, &task, duration_ns, now_ns);
+    mwi_slave_engine_end_task(&slave->engine, duration_ns, now_ns);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
@@ -379,6 +379,113 @@ static void test_groups_by_time(void)
     end(&slave);
 }
 
+/* Runs the next tasks, which return their payloads and end together. */
+static void run_together(struct mwt_slave *slave, size_t count, uint64_t duration_ns,
+                         int64_t now_ns)
+{
+    struct mwi_slave_engine *engine = &slave->engine;
+    struct mwi_slave_task task;
+    for (size_t i = 0; i < count; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(engine, &task));
+        mwt_slave_return(slave, task.payload.data, task.payload.size);
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_end_quick(engine));
+    }
+    mwi_slave_engine_settle(engine, count, duration_ns, now_ns);
+    mwt_outbox_take(&slave->outbox, &engine->effects);
+}
+
+/* Tasks may end together once they are known to be very short, and no more of them than their group
+ * still lacks, than their message has, or than the caller wants. */
+static void test_together(void)
+{
+    static struct mwt_slave slave;
+    const struct mwi_slave_engine *engine = &slave.engine;
+    start(&slave, 26, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f g h i j k l m n o p q r s t u v w x y z");
+    mwt_slave_give(&slave, "a b c");
+
+    for (int i = 0; i < 16; i++) {
+        CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 1);
+        run_timed(&slave, 500, i);
+    }
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 8);
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 3), 3);
+    run_together(&slave, 8, 500, 16);
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 2);
+    run_together(&slave, 1, 500, 17);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 1);
+    run_together(&slave, 1, 500, 18);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave),
+                           "a b c d e f g h i j k l m n o p q r s t u v w x y z");
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 3);
+    run_timed(&slave, 100000, 19);
+    CU_ASSERT_EQUAL(mwi_slave_engine_together(engine, 100), 1);
+    end(&slave);
+}
+
+/* Results that end together have the same duration, and leave when half of the tasks are done. */
+static void test_shares(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_message_item item;
+    start(&slave, 0, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f g h");
+    run_timed(&slave, 1000, 1000);
+
+    run_together(&slave, 2, 70, 2000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "");
+    run_together(&slave, 1, 50, 3000);
+
+    const struct mwi_message *message = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+    CU_ASSERT_EQUAL_FATAL(message->group.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        item = mwt_items_at(message, i);
+        CU_ASSERT_EQUAL(item.duration_ns, i == 0 ? 1000 : i < 3 ? 70 : 50);
+    }
+    end(&slave);
+}
+
+/* A failure, a large result, and one for which the message has no room do not end quickly. They end
+ * as usual, behind the others of their burst. */
+static void test_not_quick(void)
+{
+    static unsigned char large[MWI_MESSAGE_LARGE_BYTES];
+    for (int kind = 0; kind < 3; kind++) {
+        static struct mwt_slave slave;
+        struct mwi_slave_engine *engine = &slave.engine;
+        struct mwi_slave_task task;
+        start(&slave, 10, kind == 2 ? 200 : MASTER_BYTES_MAX);
+        mwt_slave_give(&slave, "a b c d e f");
+        run_timed(&slave, 1, 0);
+        CU_ASSERT_TRUE(mwi_slave_engine_begin_task(engine, &task));
+        mwt_slave_return(&slave, "b", 1);
+        CU_ASSERT_TRUE(mwi_slave_engine_end_quick(engine));
+        CU_ASSERT_TRUE(mwi_slave_engine_begin_task(engine, &task));
+        if (kind == 0)
+            mwi_results_fail(&engine->results, "c");
+        else
+            mwt_slave_return(&slave, large, kind == 1 ? sizeof large : 100);
+
+        CU_ASSERT_FALSE(mwi_slave_engine_end_quick(engine));
+        mwi_results_set_durations(&engine->results, 1, 60);
+        mwi_slave_engine_end_task(engine, 60, 0);
+        mwi_results_flush(&engine->results, 0);
+        mwt_outbox_take(&slave.outbox, &engine->effects);
+
+        CU_ASSERT_EQUAL(slave.outbox.frames_count, kind == 0 ? 1 : 2);
+        CU_ASSERT_EQUAL(strncmp(mwt_slave_results(&slave), kind == 0 ? "a b c!" : "a b", 3), 0);
+        CU_ASSERT_EQUAL(engine->results.total_count, 3);
+        CU_ASSERT_EQUAL(engine->tasks_count, 3);
+        const struct mwi_message *message = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+        CU_ASSERT_EQUAL(mwt_items_at(message, message->group.count - 1).duration_ns, 60);
+        end(&slave);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -396,6 +503,9 @@ int main(void)
         {"half", test_half},
         {"no wait behind longer tasks", test_no_wait_behind_longer_tasks},
         {"groups by time", test_groups_by_time},
+        {"together", test_together},
+        {"shares", test_shares},
+        {"not quick", test_not_quick},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("results", tests);

@@ -533,6 +533,39 @@ static void test_trail(void)
     mwt_folder_destroy(&folder);
 }
 
+/* One of 100 tasks takes 8 us; the others take no time. */
+static int master_of_shares(struct mwt_world *world, mw_master *master)
+{
+    int sharing_count = 0;
+    double total = 0;
+    (void)world;
+    for (int i = 0; i < 100; i++)
+        mw_master_submit(master, &spend, "d", i == 60 ? 8e-6 : 0.0);
+    for (int i = 0; i < 100; i++) {
+        const mw_result *result = mw_master_next(master);
+        CU_ASSERT_EQUAL(result->outcome, MW_DONE);
+        total += result->seconds;
+        sharing_count += result->seconds > 0;
+        CU_ASSERT_TRUE(result->seconds == 0 || fabs(result->seconds - 1e-6) < 1e-9);
+    }
+    CU_ASSERT_EQUAL(sharing_count, 8);
+    CU_ASSERT_DOUBLE_EQUAL(total, 8e-6, 1e-9);
+    return 0;
+}
+
+/* Tasks that are known to be very short are timed 8 together, and share the time equally. */
+static void test_shared_time(void)
+{
+    static const char *const settings[][2] = {
+        {"slave-task-group", "100"}, {"slave-result-group", "100"}, {NULL, NULL}};
+    struct mwt_world world = world_of(1, master_of_shares, NULL);
+    world.settings = settings;
+
+    run(&world);
+
+    CU_ASSERT_EQUAL(world.slave_status, 0);
+}
+
 /* Options that make no slave are told, before anything is opened. */
 static void test_open_with_wrong_options(void)
 {
@@ -568,6 +601,7 @@ int main(void)
         {"refused", test_refused},
         {"late comer", test_late_comer},
         {"trail", test_trail},
+        {"shared time", test_shared_time},
         {"open with wrong options", test_open_with_wrong_options},
         CU_TEST_INFO_NULL,
     };

@@ -45,18 +45,18 @@ static struct mwi_slave_task begin(struct mwt_slave *slave)
     return task;
 }
 
-static void end_task(struct mwt_slave *slave, struct mwi_slave_task *task)
+static void end_task(struct mwt_slave *slave)
 {
-    mwi_slave_engine_end_task(&slave->engine, task, 77, 0);
+    mwi_slave_engine_end_task(&slave->engine, 77, 0);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
 /* The same of a large one; returns where its payload is sent from. */
-static const unsigned char *end_large(struct mwt_slave *slave, struct mwi_slave_task *task)
+static const unsigned char *end_large(struct mwt_slave *slave)
 {
     const struct mwi_effects *effects = &slave->engine.effects;
     const unsigned char *data = NULL;
-    mwi_slave_engine_end_task(&slave->engine, task, 77, 0);
+    mwi_slave_engine_end_task(&slave->engine, 77, 0);
     for (size_t i = 0; i < effects->count; i++)
         if (effects->items[i].body.release != NULL)
             data = effects->items[i].body.data;
@@ -68,7 +68,7 @@ static void return_small(struct mwt_slave *slave)
 {
     struct mwi_slave_task task = begin(slave);
     mwt_slave_return(slave, task.payload.data, task.payload.size);
-    end_task(slave, &task);
+    end_task(slave);
 }
 
 /* Writes a bin of `size` bytes of this letter as the values of a result. */
@@ -144,7 +144,7 @@ static void test_large_task(void)
         CU_ASSERT_EQUAL_FATAL(task.payload.size, LARGE + i);
         CU_ASSERT_TRUE(is_all(task.payload.data, LARGE + i, i == 0 ? 'x' : 'y'));
         mwt_slave_return(&slave, NULL, 0);
-        end_task(&slave, &task);
+        end_task(&slave);
     }
     end(&slave);
 }
@@ -161,7 +161,7 @@ static void test_large_task_of_unknown_algorithm(void)
     CU_ASSERT_PTR_NULL(task.run);
     CU_ASSERT_STRING_EQUAL(task.name, "?");
     mwi_results_fail(&slave.engine.results, "unknown");
-    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave.engine, 1, 0);
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "unknown!");
     end(&slave);
@@ -210,10 +210,10 @@ static void test_bytes(void)
     return_small(&slave);
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
 
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
     CU_ASSERT_EQUAL(mwi_results_copy_bytes(&slave.engine.results, bytes, LARGE, &why), MW_OK);
     memset(bytes, '?', LARGE);
-    end_task(&slave, &task);
+    end_task(&slave);
 
     CU_ASSERT_EQUAL_FATAL(slave.outbox.frames_count, 2);
     struct mwi_message_item item = large_result(&slave, 1, 2);
@@ -236,11 +236,11 @@ static void test_taken_bytes(void)
     start(&slave, 1);
     mwt_slave_give(&slave, "a");
 
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
     CU_ASSERT_EQUAL(
         mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE + 3, 't'), LARGE + 3, &why),
         MW_OK);
-    end_task(&slave, &task);
+    end_task(&slave);
 
     struct mwi_message_item item = large_result(&slave, 0, 0);
     CU_ASSERT_TRUE(item.form == MWI_PAYLOAD_BYTES && item.size == LARGE + 3);
@@ -252,10 +252,10 @@ static void test_taken_bytes(void)
 static void run_large(struct mwt_slave *slave, uint64_t duration_ns, int64_t now_ns)
 {
     mw_reason why;
-    struct mwi_slave_task task = begin(slave);
+    begin(slave);
     CU_ASSERT_EQUAL(
         mwi_results_take_bytes(&slave->engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
-    mwi_slave_engine_end_task(&slave->engine, &task, duration_ns, now_ns);
+    mwi_slave_engine_end_task(&slave->engine, duration_ns, now_ns);
     mwt_outbox_take(&slave->outbox, &slave->engine.effects);
 }
 
@@ -302,11 +302,11 @@ static void test_replaced_bytes(void)
     start(&slave, 1);
     mwt_slave_give(&slave, "a");
 
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
     CU_ASSERT_EQUAL(
         mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
     mwt_slave_return(&slave, "small", 5);
-    end_task(&slave, &task);
+    end_task(&slave);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "small");
     end(&slave);
@@ -319,7 +319,7 @@ static void test_oversize_bytes(void)
     mw_reason why;
     start(&slave, 1);
     mwt_slave_give(&slave, "a");
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
 
     CU_ASSERT_EQUAL(mwi_results_copy_bytes(&slave.engine.results, NULL, FRAME_BYTES_MAX, &why),
                     MW_ETOOBIG);
@@ -329,7 +329,7 @@ static void test_oversize_bytes(void)
     CU_ASSERT_STRING_EQUAL(why.text, "the result's 4611686018427387904 bytes are over the slave's "
                                      "--mw-max-write-buffer-size of 131072");
     mwi_results_fail(&slave.engine.results, "no");
-    end_task(&slave, &task);
+    end_task(&slave);
     end(&slave);
 }
 
@@ -341,11 +341,11 @@ static void test_largest_bytes(void)
     mw_reason why;
     start(&slave, 1);
     mwt_slave_give(&slave, "a");
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
 
     CU_ASSERT_EQUAL(
         mwi_results_take_bytes(&slave.engine.results, make_bytes(SIZE, 'm'), SIZE, &why), MW_OK);
-    end_task(&slave, &task);
+    end_task(&slave);
 
     CU_ASSERT_EQUAL(large_result(&slave, 0, 0).size, SIZE);
     CU_ASSERT_TRUE(slave.outbox.frames[0].size <= FRAME_BYTES_MAX);
@@ -364,11 +364,11 @@ static void test_values(void)
         for (size_t i = 0; i < earlier_count; i++)
             return_small(&slave);
 
-        struct mwi_slave_task task = begin(&slave);
+        begin(&slave);
         write_values(&slave, LARGE, 'v');
         const unsigned char *end_of_values =
             slave.engine.results.payloads.data + slave.engine.results.payloads.size;
-        const unsigned char *body = end_large(&slave, &task);
+        const unsigned char *body = end_large(&slave);
 
         size_t index = earlier_count == 0 ? 0 : 1;
         CU_ASSERT_EQUAL_FATAL(slave.outbox.frames_count, index + 1);
@@ -391,9 +391,9 @@ static void test_oversize_values(void)
     mwt_slave_give(&slave, "a b");
     return_small(&slave);
 
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
     write_values(&slave, FRAME_BYTES_MAX, 'v');
-    end_task(&slave, &task);
+    end_task(&slave);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave),
                            "a the result's 131077 bytes are over the slave's "
@@ -409,12 +409,12 @@ static void test_master_is_gone(void)
     start(&slave, 10);
     mwt_slave_give(&slave, "a b c");
     return_small(&slave);
-    struct mwi_slave_task task = begin(&slave);
+    begin(&slave);
     CU_ASSERT_EQUAL(
         mwi_results_take_bytes(&slave.engine.results, make_bytes(LARGE, 't'), LARGE, &why), MW_OK);
 
     mwt_slave_down(&slave, "gone");
-    end_task(&slave, &task);
+    end_task(&slave);
 
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
     end(&slave);

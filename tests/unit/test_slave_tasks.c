@@ -44,7 +44,7 @@ static void test_tasks(void)
     CU_ASSERT_EQUAL_FATAL(task.payload.size, 5);
     CU_ASSERT_EQUAL(memcmp(task.payload.data, "first", 5), 0);
     mwi_results_fail(&slave.engine.results, "x");
-    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave.engine, 1, 0);
     CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 1);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "x!|second");
     end(&slave);
@@ -81,7 +81,7 @@ static void test_timed_task(void)
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
     CU_ASSERT_EQUAL(task.id, 300);
     mwi_results_fail(&slave.engine.results, "x");
-    mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+    mwi_slave_engine_end_task(&slave.engine, 1, 0);
     end(&slave);
 }
 
@@ -117,7 +117,7 @@ static void test_algorithms_by_name(void)
         CU_ASSERT_STRING_EQUAL(task.name, names[i]);
         CU_ASSERT_EQUAL(task.run != NULL, is_known[i]);
         mwt_slave_return(&slave, NULL, 0);
-        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+        mwi_slave_engine_end_task(&slave.engine, 1, 0);
     }
     end(&slave);
 }
@@ -139,7 +139,7 @@ static void test_queue(void)
                 break;
             CU_ASSERT_EQUAL(task.id, expected_id++);
             mwt_slave_return(&slave, NULL, 0);
-            mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+            mwi_slave_engine_end_task(&slave.engine, 1, 0);
         }
         mwt_slave_forget(&slave);
         mwt_outbox_take(&slave.outbox, &slave.engine.effects);
@@ -167,7 +167,7 @@ static void test_empty_payload(void)
         CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
         CU_ASSERT_EQUAL(task.payload.size, 0);
         mwt_slave_return(&slave, NULL, 0);
-        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
+        mwi_slave_engine_end_task(&slave.engine, 1, 0);
     }
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
     CU_ASSERT_EQUAL(mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER)->group.count, 2);
@@ -190,8 +190,7 @@ static void test_tasks_share_a_frame(void)
         CU_ASSERT_TRUE(block == NULL || task.block == block);
         block = task.block;
         mwt_slave_return(&slave, task.payload.data, 1);
-        mwi_slave_engine_end_task(&slave.engine, &task, 1, 0);
-        CU_ASSERT_PTR_NULL(task.block);
+        mwi_slave_engine_end_task(&slave.engine, 1, 0);
     }
 
     CU_ASSERT_EQUAL(slave.engine.tasks_count, 1);
