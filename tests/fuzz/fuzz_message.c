@@ -73,10 +73,10 @@ static size_t running_count(const struct farm *farm, enum mwi_slave_state state)
     for (link = list->next; link != list; link = link->next) {
         const struct mwi_slave_entry *slave =
             MWI_LIST_ENTRY(link, const struct mwi_slave_entry, link);
-        const struct mwi_list *task = slave->copies.next;
+        struct mwi_list *task = slave->copies.next;
         size_t own = 0;
         for (; task != &slave->copies; task = task->next)
-            own++;
+            own += mwi_copies_of_link(task)->task != NULL ? 1 : mwi_copies_of_link(task)->count;
         MWT_FUZZ_PROMISE(own == slave->load.tasks_count);
         MWT_FUZZ_PROMISE((state == MWI_SLAVE_BUSY) == (own > 0) ||
                          state == MWI_SLAVE_SHUTTING_DOWN);
@@ -149,7 +149,7 @@ static void send_result(struct farm *farm, mw_peer peer, uint8_t form)
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
     if (slave == NULL || mwi_list_is_empty(&slave->copies))
         return;
-    uint64_t id = mwi_copies_first(slave)->task->id;
+    uint64_t id = mwi_copies_id(mwi_copies_first(slave));
     mwi_buffer_clear(&farm->buffer);
     mwt_items_result(&farm->buffer, id, (enum mwi_payload_form)form, "r", 1, 1);
     send_frame(farm, peer);
