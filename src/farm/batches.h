@@ -64,7 +64,8 @@ void mwi_batches_fini(struct mwi_batches *batches);
 struct mwi_batch_entry *mwi_batches_open(struct mwi_batches *batches, uint32_t policy,
                                          uint64_t first_id, size_t size);
 
-/* Whether a task of this id, with `size` bytes of arguments, can be appended without more memory. */
+/* Whether a task of this id, with `size` bytes of arguments, can be appended without more
+ * memory. */
 static inline bool mwi_batches_has_room(const struct mwi_batch_entry *batch, uint64_t id,
                                         size_t size)
 {
