@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of tasks at the master: submitting, coming back from a lost slave, ending with a result,
- * being cancelled, and being handed to the user.
+ * The life of tasks at the master: submitting, coming back from a lost slave, being cancelled, and
+ * being handed to the user. Their end is in task_ends.h.
  */
 #ifndef MWI_LIFECYCLE_H
 #define MWI_LIFECYCLE_H
@@ -17,33 +17,10 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
 void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                   const char *reason);
 
-/* Records in the trail that a task failed with this text of its algorithm. */
-void mwi_lifecycle_audit_failure(struct mwi_master_engine *engine,
-                                 const struct mwi_slave_entry *slave,
-                                 const struct mwi_task_entry *task, const struct mwi_payload *text);
-
-/* A slave returns a task, and the copy is gone: the task ends with this result, unless the result
- * is not wanted any more. `block` gets another reference if the result is kept. False out of
- * memory, with nothing changed. */
-bool mwi_lifecycle_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
-                               struct mwi_block *block, const struct mwi_message_item *item);
-
-/* The same for as many of the range's next tasks as the next results of the message are for, as
- * long as they are done and can be read. Moves the cursor, adds to *ran_ns how long the tasks ran,
- * and returns how many they are. 0: the next result is another, or out of memory. */
-uint32_t mwi_lifecycle_finish_range(struct mwi_master_engine *engine, struct mwi_copy *range,
-                                    struct mwi_block *block, struct mwi_message_cursor *cursor,
-                                    uint64_t *ran_ns);
-
 /* An ordered task that waits for the slave goes to the pool, for this reason. */
 void mwi_lifecycle_unbind_task(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave, struct mwi_task_entry *task,
                                const char *reason);
-
-/* A task that waits can never be sent to `slave`, which would have got it next, or (NULL) to any:
- * it ends as failed with this text, a note of outgoing.h. */
-void mwi_lifecycle_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
-                             struct mwi_task_entry *task, const char *text);
 
 /* A task as the user submits it, with the algorithm's name and the policy translated. */
 struct mwi_lifecycle_task {

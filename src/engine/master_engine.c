@@ -22,6 +22,7 @@
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/task_ends.h"
 
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
@@ -101,10 +102,10 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
     taking->ran_ns += item->duration_ns;
     if (item->form == MWI_PAYLOAD_FAILED) {
         struct mwi_payload text = mwi_message_payload(item);
-        mwi_lifecycle_audit_failure(engine, slave, copy->task, &text);
+        mwi_task_ends_audit_failure(engine, slave, copy->task, &text);
         taking->failed_count++;
     }
-    return mwi_lifecycle_finish_copy(engine, copy, taking->block, item);
+    return mwi_task_ends_finish_copy(engine, copy, taking->block, item);
 }
 
 /* Takes results until one is bad; returns how many were good. */
@@ -120,7 +121,7 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
         uint32_t count = 0;
         if (first != NULL && first->task == NULL)
             count =
-                mwi_lifecycle_finish_range(engine, first, taking->block, &cursor, &taking->ran_ns);
+                mwi_task_ends_finish_range(engine, first, taking->block, &cursor, &taking->ran_ns);
         if (count == 0 &&
             !(mwi_message_next(&cursor, &item) && take_item(engine, slave, taking, &item)))
             break;

@@ -19,7 +19,9 @@
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
 #include "engine/outgoing.h"
+#include "engine/task_ends.h"
 #include "farm/fit.h"
+#include "farm/task_search.h"
 
 /* A part of the time-out takes this long at least: with a time-out of 0, tasks that wait while no
  * slave is there would keep the loop busy. */
@@ -71,7 +73,7 @@ static void end_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry
     if (mwi_tasks_policy(&engine->tasks, task)->is_done_anyway)
         mwi_lifecycle_unbind_task(engine, slave, task, text);
     else
-        mwi_lifecycle_fail_task(engine, slave, task, text);
+        mwi_task_ends_fail_task(engine, slave, task, text);
 }
 
 bool mwi_misfits_pass_over(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -107,7 +109,7 @@ static void fail_misfit(struct mwi_master_engine *engine, struct mwi_task_entry 
     char least[32] = "";
     if (fit->least_bytes < fit->most_bytes)
         snprintf(least, sizeof least, "%zu to ", fit->least_bytes);
-    mwi_lifecycle_fail_task(
+    mwi_task_ends_fail_task(
         engine, NULL, task,
         mwi_outgoing_note(engine,
                           "the task's %zu bytes are over the --mw-max-read-buffer-size of all "
@@ -129,8 +131,8 @@ void mwi_misfits_end_step(struct mwi_master_engine *engine)
     if (limit == SIZE_MAX)
         return;
     while (engine->effects.error == MW_OK &&
-           (task = mwi_tasks_first_aside_over(&engine->tasks, mwi_fit_task_bytes_max(limit))) !=
-               NULL) {
+           (task = mwi_task_search_first_aside_over(&engine->tasks,
+                                                    mwi_fit_task_bytes_max(limit))) != NULL) {
         if (!spend_move(engine))
             return;
         fail_misfit(engine, task);

@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "engine/outgoing.h"
 #include "farm/fit.h"
+#include "farm/task_search.h"
 
 /* The back-off after the second barren slave; its most; and its most if no slave has returned
  * results and no other host has slaves. */
@@ -123,8 +124,8 @@ struct mwi_task_entry *mwi_probation_choose(struct mwi_master_engine *engine,
     if (!is_at_risk || !mwi_tasks_is_precious(&engine->tasks, task) ||
         !has_better_slave(engine, task, slave))
         return task;
-    struct mwi_task_entry *other =
-        mwi_tasks_first_carefree(&engine->tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
+    struct mwi_task_entry *other = mwi_task_search_first_carefree(
+        &engine->tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
     if (other != NULL)
         return other;
     if (!slave->is_on_trial)

@@ -20,6 +20,7 @@
 #include <assert.h>
 
 #include "farm/fit.h"
+#include "farm/task_search.h"
 #include "wire/message.h"
 
 /* How much work a slave has ahead: this much and two trips, but not more than the maximum. */
@@ -57,7 +58,7 @@ static struct mwi_task_entry *candidate(struct mwi_tasks *tasks,
         return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task_entry, item.link);
     if (slave->group == MWI_GROUP_ORDERED)
         return NULL;
-    return mwi_tasks_next_for(tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
+    return mwi_task_search_next_for(tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));
 }
 
 static bool must_go_alone(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)

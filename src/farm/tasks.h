@@ -155,17 +155,15 @@ static inline bool mwi_tasks_has_pool(const struct mwi_tasks *tasks)
     return tasks->counts[MWI_TASK_WAITING] > 0;
 }
 
+/* The task of a link in the pool; of a batch the next one, which is taken out. NULL out of
+ * memory. */
+struct mwi_task_entry *mwi_tasks_of_link(struct mwi_tasks *tasks, struct mwi_list *link);
+
 /* The next of the pool, taken out of its batch; NULL if the pool is empty, or out of memory. */
 struct mwi_task_entry *mwi_tasks_first_waiting(struct mwi_tasks *tasks);
 
 /* Sets the first task of the pool aside. False out of memory, with nothing changed. */
 bool mwi_tasks_set_aside(struct mwi_tasks *tasks, struct mwi_task_entry *task);
-
-/* The first task that was set aside and has at most `size` bytes, or (over) the first that has
- * more; NULL if none was found. The search is bounded: among tasks of about that size it may miss
- * one that stands behind many others. */
-struct mwi_task_entry *mwi_tasks_first_aside(const struct mwi_tasks *tasks, size_t size);
-struct mwi_task_entry *mwi_tasks_first_aside_over(const struct mwi_tasks *tasks, size_t size);
 
 /* Whether the task was with a slave that was lost. */
 static inline bool mwi_tasks_was_lost(const struct mwi_task_entry *task)
@@ -176,21 +174,6 @@ static inline bool mwi_tasks_was_lost(const struct mwi_task_entry *task)
 /* Whether the loss of a slave would tell more about the task than about the slave, or may be the
  * last one that the task is allowed. */
 bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_entry *task);
-
-/* The first task of the pool that is not precious and has at most `size` bytes; NULL if none was
- * found. The search is bounded. */
-struct mwi_task_entry *mwi_tasks_first_carefree(struct mwi_tasks *tasks, size_t size);
-
-/* The task that comes next for a slave that takes tasks of up to `size` bytes: the first of the
- * pool, which may be larger, or one that was set aside. NULL if there is neither. */
-struct mwi_task_entry *mwi_tasks_choose_for(struct mwi_tasks *tasks, size_t size);
-
-/* The same, quickly if nothing was set aside. */
-static inline struct mwi_task_entry *mwi_tasks_next_for(struct mwi_tasks *tasks, size_t size)
-{
-    return tasks->counts[MWI_TASK_ASIDE] == 0 ? mwi_tasks_first_waiting(tasks)
-                                              : mwi_tasks_choose_for(tasks, size);
-}
 
 /* The unrunnable task that has waited longest to be taken, NULL if there is none. */
 struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "farm/tasks.h"
+#include "farm/task_search.h"
 #include "mwt_policy.h"
 #include "mwt_run.h"
 
@@ -72,11 +72,11 @@ static void test_next_for(void)
     struct mwi_task_entry *urgent = add_aside(&tasks, 6000, 1);
     struct mwi_task_entry *in_pool = add(&tasks, 10, 0);
 
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_next_for(&tasks, SIZE_MAX / 2), huge);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_next_for(&tasks, 1 << 20), huge);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_next_for(&tasks, (1 << 20) - 1), urgent);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_next_for(&tasks, 5999), old);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_next_for(&tasks, 4999), in_pool);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_next_for(&tasks, SIZE_MAX / 2), huge);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_next_for(&tasks, 1 << 20), huge);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_next_for(&tasks, (1 << 20) - 1), urgent);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_next_for(&tasks, 5999), old);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_next_for(&tasks, 4999), in_pool);
     mwi_tasks_fini(&tasks);
 }
 
@@ -88,10 +88,10 @@ static void test_over(void)
     struct mwi_task_entry *small = add_aside(&tasks, 5000, 1);
     struct mwi_task_entry *large = add_aside(&tasks, 7000, 0);
 
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_first_aside_over(&tasks, 0), small);
-    CU_ASSERT_PTR_NULL(mwi_tasks_first_aside_over(&tasks, 7000));
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_first_aside_over(&tasks, 0), small);
+    CU_ASSERT_PTR_NULL(mwi_task_search_first_aside_over(&tasks, 7000));
     mwi_tasks_cancel(&tasks, small);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_first_aside_over(&tasks, 6999), large);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_first_aside_over(&tasks, 6999), large);
     mwi_tasks_fini(&tasks);
 }
 
@@ -106,10 +106,10 @@ static void test_search_is_bounded(void)
         ahead[i] = add_aside(&tasks, 7000, 0);
     struct mwi_task_entry *behind = add_aside(&tasks, 5000, 0);
 
-    CU_ASSERT_PTR_NULL(mwi_tasks_first_aside(&tasks, 6000));
+    CU_ASSERT_PTR_NULL(mwi_task_search_first_aside(&tasks, 6000));
     for (size_t i = 0; i < 95; i++)
         mwi_tasks_cancel(&tasks, ahead[i]);
-    CU_ASSERT_PTR_EQUAL(mwi_tasks_first_aside(&tasks, 6000), behind);
+    CU_ASSERT_PTR_EQUAL(mwi_task_search_first_aside(&tasks, 6000), behind);
     mwi_tasks_fini(&tasks);
 }
 
