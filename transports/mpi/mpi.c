@@ -44,6 +44,7 @@ static void free_transport(struct mwi_mpi_transport *mpi)
     mwi_mpi_receives_fini(&mpi->receives);
     mwi_mpi_sends_fini(&mpi->sends);
     mwi_mpi_links_fini(&mpi->links);
+    mwi_mpi_near_fini(&mpi->near);
     mwi_mpi_ranks_close(&mpi->ranks);
     free(mpi);
 }
@@ -55,8 +56,10 @@ static mw_error open_transport(struct mwi_mpi_transport *mpi, mw_reason *why)
     if (error != MW_OK)
         return error;
     is_ready = mwi_mpi_links_init(&mpi->links, mpi->ranks.size) == MW_OK &&
-               mwi_mpi_receives_init(&mpi->receives, &mpi->ranks, why) == MW_OK;
-    return mwi_mpi_ranks_agree(&mpi->ranks, is_ready, (int64_t)mpi->config.frame_bytes_max, why);
+               mwi_mpi_near_init(&mpi->near, &mpi->ranks) == MW_OK &&
+               mwi_mpi_receives_init(&mpi->receives, &mpi->near, &mpi->ranks, why) == MW_OK;
+    error = mwi_mpi_ranks_agree(&mpi->ranks, is_ready, (int64_t)mpi->config.frame_bytes_max, why);
+    return error == MW_OK ? mwi_mpi_near_meet(&mpi->near, &mpi->ranks, why) : error;
 }
 
 static mw_error mpi_open(void **transport, const mw_transport_config *config, mw_reason *why)
@@ -78,6 +81,8 @@ static mw_error mpi_open(void **transport, const mw_transport_config *config, mw
     const mw_mpi_environment *environment = config->environment;
     mpi->config = *config;
     mpi->ending = environment == NULL ? NULL : environment->ending;
+    mpi->sends.near = &mpi->near;
+    mpi->near.offer_fd = -1;
     mwi_backoff_init(&mpi->backoff, config->wait);
     error = open_transport(mpi, why);
     if (error != MW_OK)

@@ -9,6 +9,7 @@
 #define MWI_MPI_POSTED_H
 
 #include "ranks.h"
+#include "tags.h"
 
 /* While the caller handles one message, the next ones are received into the other buffers. */
 #define MWI_MPI_POSTED_COUNT 8
@@ -21,13 +22,6 @@ struct mwi_mpi_posted {
     bool is_there;  /* the message of `first` has come, and was not released */
     bool was_there; /* the last look found a message */
     MPI_Status status;
-};
-
-struct mwi_mpi_message {
-    int rank;
-    int tag;
-    unsigned char *data; /* until it is released */
-    size_t size;
 };
 
 /* Posts all receives. The caller calls mwi_mpi_posted_fini even if it fails. Errors: MW_ENOMEM,

@@ -205,7 +205,7 @@ static void report_failures(struct mwi_mpi_transport *mpi)
 
 mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *mpi, size_t *done_count, mw_reason *why)
 {
-    size_t done = mwi_mpi_sends_test(&mpi->sends, &mpi->links);
+    size_t done = mwi_mpi_sends_test(&mpi->sends, &mpi->links) + mwi_mpi_near_flush(&mpi->near);
     uint64_t parts_count = mpi->receives.parts_count;
     mw_error error;
     if (mpi->sends.failure.text[0] != 0)
@@ -219,5 +219,6 @@ mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *mpi, size_t *done_count
 
 bool mwi_mpi_protocol_quiet(const struct mwi_mpi_transport *mpi)
 {
-    return mpi->byes_due_count == 0 && mpi->sends.count == 0 && mpi->receives.waiting_count == 0;
+    return mpi->byes_due_count == 0 && mpi->sends.count == 0 && mpi->near.waiting_count == 0 &&
+           mpi->receives.waiting_count == 0;
 }

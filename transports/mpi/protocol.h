@@ -7,6 +7,7 @@
 
 #include "base/backoff.h"
 #include "links.h"
+#include "near.h"
 #include "ranks.h"
 #include "receives.h"
 #include "sends.h"
@@ -15,6 +16,7 @@ struct mwi_mpi_transport {
     mw_transport_config config;
     const mw_mpi_ending *ending; /* or NULL */
     struct mwi_mpi_ranks ranks;
+    struct mwi_mpi_near near;
     struct mwi_mpi_links links;
     struct mwi_mpi_sends sends;
     struct mwi_mpi_receives receives;

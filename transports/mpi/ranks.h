@@ -21,6 +21,8 @@ struct mwi_mpi_card {
     int64_t parent_rank; /* in the communicator that the caller gave */
     int64_t master_rank; /* in it; -1 if the rank names none */
     int64_t frame_bytes_max;
+    /* Memory that the rank offers to share, which near.c explains. */
+    int64_t host, process_id, memory_fd, memory_stamp;
 };
 
 struct mwi_mpi_ranks {

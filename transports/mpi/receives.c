@@ -17,6 +17,7 @@
 #include "tags.h"
 
 #define MESSAGES_PER_LOOK_MAX 64
+#define NEAR_ONLY_MAX 16
 #define QUEUES_PER_LOOK_MAX 64
 /* A look asks for no more parts once it has asked for this many bytes: asking may already move the
  * bytes. */
@@ -44,11 +45,11 @@ struct look {
     size_t bytes; /* that were asked for */
 };
 
-mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, const struct mwi_mpi_ranks *ranks,
-                               mw_reason *why)
+mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, struct mwi_mpi_near *near,
+                               const struct mwi_mpi_ranks *ranks, mw_reason *why)
 {
     size_t ranks_count = (size_t)ranks->size;
-    *receives = (struct mwi_mpi_receives){0};
+    *receives = (struct mwi_mpi_receives){.near = near};
     receives->queues = calloc(ranks_count, sizeof *receives->queues);
     receives->waiting = calloc(ranks_count, sizeof *receives->waiting);
     if (receives->queues == NULL || receives->waiting == NULL)
@@ -162,6 +163,34 @@ static mw_error look_at_posted(const struct look *look)
             error = mwi_mpi_posted_release(posted, look->why);
     }
     return error;
+}
+
+/* Sets *count to the number of messages that were handed on. */
+static mw_error look_at_near(const struct look *look, int *count)
+{
+    struct mwi_mpi_near *near = look->receives->near;
+    struct mwi_mpi_message message;
+    mw_error error = MW_OK;
+    *count = 0;
+    while (*count < MESSAGES_PER_LOOK_MAX && error == MW_OK && mwi_mpi_near_look(near, &message)) {
+        error = take(look, &message);
+        if (error == MW_OK)
+            mwi_mpi_near_release(near);
+        ++*count;
+    }
+    return error;
+}
+
+/* While the rings have messages, MPI is looked at now and then only. */
+static mw_error look_at_small(const struct look *look)
+{
+    struct mwi_mpi_receives *receives = look->receives;
+    int count = 0;
+    mw_error error = look_at_near(look, &count);
+    if (error != MW_OK || (count > 0 && ++receives->near_only_count < NEAR_ONLY_MAX))
+        return error;
+    receives->near_only_count = 0;
+    return look_at_posted(look);
 }
 
 /* Large frames. */
@@ -291,6 +320,6 @@ mw_error mwi_mpi_receives_look(struct mwi_mpi_receives *receives, const struct m
                                mwi_mpi_arrived *arrived, void *context, mw_reason *why)
 {
     struct look look = {receives, ranks, arrived, context, why, MESSAGES_PER_LOOK_MAX, 0};
-    mw_error error = look_at_posted(&look);
+    mw_error error = look_at_small(&look);
     return error == MW_OK ? look_at_waiting(&look) : error;
 }

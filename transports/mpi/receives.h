@@ -7,6 +7,7 @@
 #ifndef MWI_MPI_RECEIVES_H
 #define MWI_MPI_RECEIVES_H
 
+#include "near.h"
 #include "posted.h"
 #include "ranks.h"
 
@@ -22,7 +23,9 @@ struct mwi_mpi_queue {
 };
 
 struct mwi_mpi_receives {
-    struct mwi_mpi_posted posted; /* all small messages come here */
+    struct mwi_mpi_near *near;    /* small messages from ranks that have rings */
+    struct mwi_mpi_posted posted; /* all other small messages */
+    unsigned near_only_count;     /* looks at the rings alone, since MPI was looked at */
     struct mwi_mpi_queue *queues; /* by rank */
     int *waiting;                 /* the ranks whose queues are not empty, in no order */
     int waiting_count;
@@ -35,9 +38,10 @@ struct mwi_mpi_receives {
  * the frame's data or, if it has a block, may keep it, as mw_transport_events.message says. */
 typedef void mwi_mpi_arrived(void *context, int rank, int tag, mw_frame *frame);
 
-/* The caller calls mwi_mpi_receives_fini even if it fails. Errors: MW_ENOMEM, MW_ENETWORK. */
-mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, const struct mwi_mpi_ranks *ranks,
-                               mw_reason *why);
+/* Borrows `near` until mwi_mpi_receives_fini, which the caller calls even if this fails. Errors:
+ * MW_ENOMEM, MW_ENETWORK. */
+mw_error mwi_mpi_receives_init(struct mwi_mpi_receives *receives, struct mwi_mpi_near *near,
+                               const struct mwi_mpi_ranks *ranks, mw_reason *why);
 
 /* Hands on the messages that have arrived, a bounded number. Errors: MW_ENETWORK, MW_ENOMEM; after
  * the latter no message is lost. */

@@ -117,6 +117,19 @@ static struct mwi_mpi_whole *make_whole(void *data, size_t size, const mw_body *
     return whole;
 }
 
+static bool post_note(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
+                      struct mwi_mpi_link_entry *link, int tag, struct mwi_mpi_whole *whole,
+                      size_t size)
+{
+    if (!mwi_mpi_near_has(sends->near, link->rank))
+        return post_part(sends, link, tag, ranks->comm, whole, whole->note, size);
+    if (mwi_mpi_near_send(sends->near, link->rank, tag, whole->note, size, false) == MW_OK)
+        return true;
+    link->has_failed = true;
+    (void)mwi_mpi_why_fail(&sends->failure, MW_ENOMEM, "out of memory");
+    return false;
+}
+
 /* Hands over all parts at once, so that no other message comes between them and the other end can
  * join them by their order alone. MPI moves each part when the other end asks for it. */
 static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
@@ -133,8 +146,7 @@ static mw_error post_parts(struct mwi_mpi_sends *sends, const struct mwi_mpi_ran
         free(whole);
         return MW_ENOMEM;
     }
-    is_taken = post_part(sends, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), ranks->comm, whole,
-                         whole->note, note_bytes);
+    is_taken = post_note(sends, ranks, link, mwi_mpi_tag_as(tag, MWI_MPI_SIZE), whole, note_bytes);
     for (size_t at = 0; is_taken && at < parts_bytes; at += MWI_MPI_PART_BYTES) {
         size_t left = parts_bytes - at;
         is_taken =
@@ -168,14 +180,24 @@ mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ra
                             struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                             const mw_body *body)
 {
-    if (body == NULL && size <= MWI_MPI_SMALL_BYTES)
-        return post_small(sends, ranks, link, tag, data, size);
-    return post_parts(sends, ranks, link, tag, data, size, body);
+    bool is_near = mwi_mpi_near_has(sends->near, link->rank);
+    size_t size_max = is_near ? MWI_MPI_RING_MESSAGE_MAX : MWI_MPI_SMALL_BYTES;
+    if (body != NULL || size > size_max)
+        return post_parts(sends, ranks, link, tag, data, size, body);
+    if (is_near)
+        return mwi_mpi_near_send(sends->near, link->rank, tag, data, size, true);
+    return post_small(sends, ranks, link, tag, data, size);
 }
 
 bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks, int rank,
                           int tag)
 {
+    if (mwi_mpi_near_has(sends->near, rank)) {
+        if (mwi_mpi_near_send(sends->near, rank, tag, NULL, 0, false) == MW_OK)
+            return true;
+        (void)mwi_mpi_why_fail(&sends->failure, MW_ENOMEM, "out of memory");
+        return false;
+    }
     MPI_Request request;
     bool is_done;
     int code = post(NULL, 0, rank, tag, ranks->comm, &request, &is_done);

@@ -7,6 +7,7 @@
 #define MWI_MPI_SENDS_H
 
 #include "links.h"
+#include "near.h"
 #include "ranks.h"
 
 struct mwi_mpi_whole;
@@ -20,6 +21,7 @@ struct mwi_mpi_send_entry {
 
 /* The sends that MPI has not finished with; the arrays have the same indexes. */
 struct mwi_mpi_sends {
+    struct mwi_mpi_near *near; /* takes the small messages to ranks that have rings */
     MPI_Request *requests;
     struct mwi_mpi_send_entry *entries;
     size_t count;
@@ -30,15 +32,16 @@ struct mwi_mpi_sends {
 };
 
 /* Sends `size` bytes and the bytes of `body`, if it is not NULL, to the link's rank. A frame of
- * more than MWI_MPI_SMALL_BYTES, or with a body, goes in parts. Takes both, but not if it fails
+ * more than MWI_MPI_SMALL_BYTES, or MWI_MPI_RING_MESSAGE_MAX to a rank that has rings, or with a
+ * body, goes in parts. Takes both, but not if it fails
  * with MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` has the reason, and the
  * error is MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                             struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                             const mw_body *body);
 
-/* Sends an empty message, which needs no memory. Returns whether MPI took it; if not, `failure` has
- * the reason. */
+/* Sends an empty message, which needs memory only if a ring is full. Returns whether it was taken;
+ * if not, `failure` has the reason. */
 bool mwi_mpi_sends_signal(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks, int rank,
                           int tag);
 

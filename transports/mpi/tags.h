@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The fields of a message's tag, and the numbers that a few messages have as bodies. README.md has
- * the wire form.
+ * A message between two ranks, the fields of its tag, and the numbers that a few messages have as
+ * bodies. README.md has the wire form.
  */
 #ifndef MWI_MPI_TAGS_H
 #define MWI_MPI_TAGS_H
@@ -34,6 +34,14 @@ enum mwi_mpi_kind {
 
 /* A number as the body of a message, lowest byte first. */
 #define MWI_MPI_NUMBER_BYTES 8
+
+/* A message that came. */
+struct mwi_mpi_message {
+    int rank;
+    int tag;
+    unsigned char *data; /* until it is released */
+    size_t size;
+};
 
 static inline int mwi_mpi_tag(enum mwi_mpi_kind kind, int number, bool is_by_connector)
 {

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The small messages between ranks of one machine. They go through memory that the ranks share,
+ * which takes a fraction of the instructions of a message of MPI. This room has rings for the
+ * master and each other rank of its machine; all other pairs of ranks use MPI.
+ */
+#ifndef MWI_MPI_NEAR_H
+#define MWI_MPI_NEAR_H
+
+#include "ranks.h"
+#include "ring.h"
+#include "tags.h"
+
+struct mwi_mpi_near_message;
+struct mwi_mpi_near_memory;
+
+/* A rank of this machine. */
+struct mwi_mpi_near_entry {
+    int rank;
+    struct mwi_mpi_near_memory *memory;
+    struct mwi_mpi_ring_writer out;
+    struct mwi_mpi_ring_reader in;
+    struct mwi_mpi_near_message *first, *last; /* that wait for room in the ring */
+};
+
+struct mwi_mpi_near {
+    int offer_fd; /* the memory of this rank, until the master has told who has rings */
+    struct mwi_mpi_near_memory *offer;
+    unsigned char *is_joined; /* by rank */
+    struct mwi_mpi_near_entry *entries;
+    int count;
+    int *entry_of; /* by rank: index + 1, or 0 */
+    int cursor;    /* the entry that is looked at next, or whose message was found */
+    size_t waiting_count;
+};
+
+/* Makes the memory that this rank offers, and tells of it in its card; none if the system refuses.
+ * The caller calls mwi_mpi_near_fini even if it fails. Errors: MW_ENOMEM. */
+mw_error mwi_mpi_near_init(struct mwi_mpi_near *near, struct mwi_mpi_ranks *ranks);
+
+/* Makes the rings, once the ranks have exchanged their cards. Ranks whose memory the master cannot
+ * open have none, and use MPI. Collective. Errors: MW_ENETWORK. */
+mw_error mwi_mpi_near_meet(struct mwi_mpi_near *near, const struct mwi_mpi_ranks *ranks,
+                           mw_reason *why);
+
+/* Frees everything, the messages that wait too. */
+void mwi_mpi_near_fini(struct mwi_mpi_near *near);
+
+/* Whether this rank and that one have rings. Then all small messages between them go there. */
+static inline bool mwi_mpi_near_has(const struct mwi_mpi_near *near, int rank)
+{
+    return near->entry_of != NULL && near->entry_of[rank] != 0;
+}
+
+/* Sends a message to a rank with rings. It is written at once, or when there is room in the ring.
+ * With `may_take`, `data` is a malloc'd block that is taken, unless the call fails; else it is
+ * copied. Errors: MW_ENOMEM. */
+mw_error mwi_mpi_near_send(struct mwi_mpi_near *near, int rank, int tag, void *data, size_t size,
+                           bool may_take);
+
+/* Writes messages that wait, as far as there is room now. Returns how many. */
+size_t mwi_mpi_near_flush(struct mwi_mpi_near *near);
+
+/* Whether there is a message. The data is borrowed until the caller releases the message; until
+ * then further calls give the same message. */
+bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *message);
+void mwi_mpi_near_release(struct mwi_mpi_near *near);
+
+#endif
