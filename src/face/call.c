@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "wire/value_quick.h"
+
 static mw_error fail_task(mw_call *call, mw_error error, const char *message)
 {
     mwi_results_fail(call->results, message);
@@ -45,10 +47,24 @@ static mw_error load_arguments(mw_call *call)
     return MW_OK;
 }
 
+/* Reads the arguments without loading them, if they are plain and were not loaded. */
+static bool read_quickly(mw_call *call, const char *format, va_list arguments)
+{
+    const struct mwi_payload *payload = &call->task->payload;
+    return !payload->is_bytes && !call->is_loaded &&
+           mwi_value_quick_read(call->values, payload->data, payload->size, format, arguments,
+                                &call->has_values);
+}
+
 mw_error mw_call_args(mw_call *call, const char *format, ...)
 {
     mw_reason why;
     va_list arguments;
+    va_start(arguments, format);
+    bool has_read = read_quickly(call, format, arguments);
+    va_end(arguments);
+    if (has_read)
+        return MW_OK;
     mw_error error = load_arguments(call);
     if (error != MW_OK)
         return error;

@@ -17,6 +17,7 @@
 
 #include "base/time.h"
 #include "engine/lifecycle.h"
+#include "wire/value_quick.h"
 
 /* The message of an unrunnable task if memory did not suffice for its history. */
 #define NO_HISTORY "(out of memory)"
@@ -179,6 +180,15 @@ static mw_error load_values(mw_master *master, const mw_result *result)
     return error;
 }
 
+/* Reads the values of a result without loading them, if they are plain and were not loaded. */
+static bool read_quickly(mw_master *master, const mw_result *result, const char *format,
+                         va_list arguments)
+{
+    return result->outcome == MW_DONE && !result->is_bytes && master->values.objects == NULL &&
+           mwi_value_quick_read(&master->values, result->data, result->size, format, arguments,
+                                &master->has_values);
+}
+
 mw_error mw_result_get(const mw_result *result, const char *format, ...)
 {
     va_list arguments;
@@ -186,6 +196,11 @@ mw_error mw_result_get(const mw_result *result, const char *format, ...)
     mw_error error = check_out(master, result);
     if (error != MW_OK)
         return error;
+    va_start(arguments, format);
+    bool has_read = read_quickly(master, result, format, arguments);
+    va_end(arguments);
+    if (has_read)
+        return MW_OK;
     if (result->outcome == MW_UNRUNNABLE)
         return mwi_master_fail(master, MW_EFORMAT, "the task is unrunnable: %s", result->message);
     error = load_values(master, result);

@@ -5,7 +5,8 @@
  * the second makes the strings that need memory, the third sets the outputs.
  *
  * Invariant: after an error all outputs are unchanged. A new letter needs a name in letter_name, a
- * case in object_fits and one in set_output.
+ * case in object_fits and one in set_output. The values that value_quick.c reads
+ * must be the same as here.
  */
 #include <assert.h>
 #include <limits.h>

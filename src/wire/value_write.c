@@ -3,14 +3,18 @@
  * Writes values by a format: face/master_submit writes the arguments of a task with it, face/call
  * the values of a result. Named values become one map behind the others.
  *
+ * value_quick.c writes most formats; here is the full language, and the sentences of its errors.
+ *
  * Invariant: after an error the buffer holds the values that were written before it, and the caller
- * cuts them off. A new letter needs a case in write_value.
+ * cuts them off. A new letter needs a case in write_value,
+ * and may have one in value_quick.c.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/guard.h"
 #include "wire/value_format.h"
+#include "wire/value_quick.h"
 #include "wire/values.h"
 
 /* msgpack-c would write the lower 32 bits of a longer text's length. */
@@ -102,6 +106,8 @@ mw_error mwi_values_write(struct mwi_buffer *buffer, const char *text, va_list a
     msgpack_packer packer;
     if (text == NULL)
         text = "";
+    if (mwi_value_quick_write(buffer, text, arguments))
+        return MW_OK;
     struct mwi_value_format format = {.at = text};
     bool is_in_map = false, has_object = false;
     size_t begin = buffer->size;
