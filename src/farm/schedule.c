@@ -44,10 +44,9 @@
 #define SHARE_PART 2
 /* The rest of the tasks is divided once, and not into ever smaller parts, if no part takes longer
  * than this: each further message wakes a slave and its master, which takes 30 to 50 us each. */
-#define LAST_PART_NS INT64_C(500000)
-/* Tasks too short to be worth dividing: they take at most this long together, they are at most this
- * part of those that wait, and this many tasks of the run have ended. */
-#define UNDIVIDED_MAX_NS INT64_C(100000)
+#define UNDIVIDED_NS INT64_C(500000)
+/* In the midst of a run short tasks are not divided either among many slaves: a slave gets up to
+ * this part of those that wait, once this many tasks of the run have ended. */
 #define UNDIVIDED_PART 4
 #define UNDIVIDED_AFTER_COUNT 1000
 
@@ -130,7 +129,7 @@ static size_t undivided_count(const struct mwi_load *load, const struct mwi_sche
     if (limits->ended_count < UNDIVIDED_AFTER_COUNT || task_ns == 0)
         return 0;
     int64_t half_trip_ns = load->trip_ns / 2;
-    int64_t total_ns = half_trip_ns < UNDIVIDED_MAX_NS ? half_trip_ns : UNDIVIDED_MAX_NS;
+    int64_t total_ns = half_trip_ns < UNDIVIDED_NS ? half_trip_ns : UNDIVIDED_NS;
     size_t count = (size_t)(total_ns / task_ns);
     size_t count_max = waiting_count / UNDIVIDED_PART;
     return count < count_max ? count : count_max;
@@ -139,7 +138,7 @@ static size_t undivided_count(const struct mwi_load *load, const struct mwi_sche
 /* Whether all that is left takes each slave so little time that it is divided once. */
 static bool is_last_part(size_t part, int64_t task_ns)
 {
-    return task_ns > 0 && part <= (size_t)(LAST_PART_NS / task_ns);
+    return task_ns > 0 && part <= (size_t)(UNDIVIDED_NS / task_ns);
 }
 
 /* How many of the pool's tasks a group may have, so that the slave has no more than its part of all

@@ -35,11 +35,20 @@ static void enter_heap(struct mwi_heap *heap, struct mwi_heap_node *node,
     mwi_heap_put(heap, node, -(int64_t)slave->frame_bytes_max, slave->sid);
 }
 
+static void enter_idle(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    mwi_list_append(&slaves->idle, &slave->ready_link);
+    slave->is_in_idle = true;
+    slaves->idle_count++;
+}
+
 void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     bool is_idle = slave->state == MWI_SLAVE_IDLE;
     bool has_room = slave->state == MWI_SLAVE_BUSY && slave->load.has_room;
     mwi_list_remove(&slave->ready_link);
+    slaves->idle_count -= slave->is_in_idle;
+    slave->is_in_idle = false;
     if (slave->unfit_node.position > 0)
         mwi_heap_remove(&slaves->unfit, &slave->unfit_node);
     if ((!is_idle && !has_room) || slave->is_leaving)
@@ -53,7 +62,7 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     else if (slave->is_unfit)
         enter_heap(&slaves->unfit, &slave->unfit_node, slave);
     else
-        mwi_list_append(&slaves->idle, &slave->ready_link);
+        enter_idle(slaves, slave);
 }
 
 static bool is_ready(enum mwi_slave_state state)
@@ -301,11 +310,9 @@ static size_t lacking_count(const struct mwi_slaves *slaves, enum mwi_slave_grou
 
 size_t mwi_slaves_needed(const struct mwi_slaves *slaves, size_t waiting_count)
 {
-    const struct mwi_list *idle = &slaves->idle;
     size_t lacking =
         lacking_count(slaves, MWI_GROUP_INTERMINGLE) + lacking_count(slaves, MWI_GROUP_UNORDERED);
-    for (struct mwi_list *link = idle->next; link != idle && waiting_count > 0; link = link->next)
-        waiting_count--;
+    waiting_count -= waiting_count < slaves->idle_count ? waiting_count : slaves->idle_count;
     return lacking_count(slaves, MWI_GROUP_ORDERED) +
            (lacking > waiting_count ? lacking : waiting_count);
 }

@@ -31,6 +31,7 @@ struct mwi_slave_entry {
     uint32_t sid; /* MWI_NO_SID until it has greeted */
     enum mwi_slave_state state;
     enum mwi_slave_group group;
+    bool is_in_idle;         /* ready_link is in the list `idle` */
     bool is_unfit;           /* idle, and nothing that waits fits it */
     struct mwi_list ordered; /* tasks that wait for it, in order of submission */
     struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
@@ -76,6 +77,7 @@ struct mwi_slaves {
     /* The slaves that can be sent tasks; each is in one of these lists at most. */
     struct mwi_list with_ordered;     /* idle or with room, and ordered tasks wait for them */
     struct mwi_list idle;             /* idle, and their group takes tasks from the pool */
+    size_t idle_count;                /* of that list */
     struct mwi_list with_room;        /* busy with room for more, and of such a group */
     struct mwi_heap unfit;            /* idle, of such a group, and nothing that waits fits them */
     struct mwi_heap takers;           /* all that are idle or busy and of such a group */

@@ -165,6 +165,12 @@ static void test_needed(void)
     CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 2), 0);
     CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 10), 7);
 
+    struct mwi_slave_entry *slave = mwi_slaves_first_ready(&slaves.idle);
+    mwi_slaves_move(&slaves, slave, MWI_SLAVE_BUSY);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 10), 8);
+    mwi_slaves_move(&slaves, slave, MWI_SLAVE_IDLE);
+    CU_ASSERT_EQUAL(mwi_slaves_needed(&slaves, 10), 7);
+
     slaves.wanted[MWI_GROUP_UNORDERED] = 5;
     slaves.wanted[MWI_GROUP_ORDERED] = 1;
 
