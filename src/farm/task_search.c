@@ -85,25 +85,42 @@ struct mwi_task_entry *mwi_task_search_first_aside_over(const struct mwi_tasks *
     return search_aside(tasks, UINT64_MAX << mwi_aside_class(size), size, true);
 }
 
-/* Whether a waiting task, or the first of a batch, may be lost and is no larger than `size`. A task
- * of a batch is never precious. */
-static bool is_carefree(const struct mwi_tasks *tasks, struct mwi_list *link, size_t size)
+/* The place of the batch's next task of at most `size` bytes, among the next *looks; the batch's
+ * count if there is none. */
+static uint32_t find_fitting(const struct mwi_batch_entry *batch, size_t size, int *looks)
+{
+    for (uint32_t place = batch->next; place != batch->count && *looks > 0; place++, --*looks)
+        if (!batch->tasks[place].is_gone && mwi_batch_size(batch, place) <= size)
+            return place;
+    return batch->count;
+}
+
+/* The task of a link in the pool, or one of its batch, that may be lost and is no larger than
+ * `size`; NULL if there is none. A task of a batch is never precious. */
+static struct mwi_task_entry *find_carefree(struct mwi_tasks *tasks, struct mwi_list *link,
+                                            size_t size, int *looks)
 {
     struct mwi_pool_item *item = item_of(link);
-    if (!item->is_batch)
-        return !mwi_tasks_is_precious(tasks, task_of(link)) && task_of(link)->size <= size;
-    const struct mwi_batch_entry *batch = mwi_batch_of(item);
-    return mwi_batch_size(batch, batch->next) <= size;
+    if (item->is_batch) {
+        struct mwi_batch_entry *batch = mwi_batch_of(item);
+        uint32_t place = find_fitting(batch, size, looks);
+        return place < batch->count ? mwi_tasks_take_out(tasks, batch, place) : NULL;
+    }
+    struct mwi_task_entry *task = task_of(link);
+    --*looks;
+    return mwi_tasks_is_precious(tasks, task) || task->size > size ? NULL : task;
 }
 
 struct mwi_task_entry *mwi_task_search_first_carefree(struct mwi_tasks *tasks, size_t size)
 {
     const struct mwi_list *list;
     for (size_t i = 0; i < LOOKS_MAX && (list = mwi_pool_level(&tasks->pool, i)) != NULL; i++) {
-        struct mwi_list *link = list->next;
-        for (int looks = 0; looks < LOST_LOOKS_MAX && link != list; looks++, link = link->next)
-            if (is_carefree(tasks, link, size))
-                return mwi_tasks_of_link(tasks, link);
+        int looks = LOST_LOOKS_MAX;
+        for (struct mwi_list *link = list->next; looks > 0 && link != list; link = link->next) {
+            struct mwi_task_entry *task = find_carefree(tasks, link, size, &looks);
+            if (task != NULL || tasks->has_failed)
+                return task;
+        }
     }
     return NULL;
 }

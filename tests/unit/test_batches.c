@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "farm/copies.h"
+#include "farm/task_search.h"
 #include "mwt_policy.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
@@ -204,6 +205,22 @@ static void test_take_out_of_range(void)
     mwi_tasks_fini(&tasks);
 }
 
+/* A task that may be lost, and fits, is found behind one of its batch that is too large. */
+static void test_carefree_behind_large(void)
+{
+    struct mwi_tasks tasks;
+    start(&tasks);
+    append(&tasks, 0, 3000, 0);
+    append(&tasks, 1, 16, 0);
+    append(&tasks, 2, 16, 1);
+    mwi_tasks_move(&tasks, mwi_tasks_first_waiting(&tasks), MWI_TASK_RUNNING, NULL);
+
+    check_task(mwi_task_search_first_carefree(&tasks, 900), 1, 16);
+    CU_ASSERT_EQUAL(tasks.counts[MWI_TASK_WAITING], 2);
+    CU_ASSERT_PTR_NULL(mwi_task_search_first_carefree(&tasks, 15));
+    mwi_tasks_fini(&tasks);
+}
+
 /* Checks what `id` is against the model: 0 waits in a batch, 1 has an entry, 2 is gone. */
 static bool is_as_expected(struct mwi_tasks *tasks, uint64_t id, int kind)
 {
@@ -264,6 +281,7 @@ int main(void)
         {"full", test_full},
         {"whole life", test_whole_life},
         {"take out of range", test_take_out_of_range},
+        {"carefree behind large", test_carefree_behind_large},
         {"any order", test_any_order},
         CU_TEST_INFO_NULL,
     };
