@@ -71,14 +71,15 @@ static struct mwi_schedule_limits limits_of(const struct mwi_master_engine *engi
 }
 
 /* The batch whose tasks the slave can be sent as they lie there; NULL if its next tasks need
- * entries of their own: the slave has returned no result yet, or the trail tells of every task, or
- * other tasks may come before. */
+ * entries of their own: the slave has returned no result yet, or takes ordered tasks alone, or the
+ * trail tells of every task, or other tasks may come before. */
 static struct mwi_batch_entry *batch_for(const struct mwi_master_engine *engine,
                                          const struct mwi_slave_entry *slave,
                                          const struct mwi_schedule_limits *limits)
 {
     if (!mwi_tasks_has_pool(&engine->tasks) || !slave->is_proven ||
-        !mwi_list_is_empty(&slave->ordered) || engine->tasks.counts[MWI_TASK_ASIDE] > 0 ||
+        slave->group == MWI_GROUP_ORDERED || !mwi_list_is_empty(&slave->ordered) ||
+        engine->tasks.counts[MWI_TASK_ASIDE] > 0 ||
         mwi_fit_task_bytes_max(slave->frame_bytes_max) < MWI_BATCH_TASK_BYTES_MAX ||
         mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         return NULL;
