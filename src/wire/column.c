@@ -89,10 +89,14 @@ bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char *
 bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
                      struct mwi_column *column)
 {
-    struct mwi_column_source ahead = *source;
-    size_t size;
     assert(count > 0 && step <= 1);
     *column = (struct mwi_column){.step = step};
+    if (step == 0 && bytes_left(source) > 0 && *source->at <= FIXINT_MAX) {
+        column->first = *source->at++;
+        return true;
+    }
+    struct mwi_column_source ahead = *source;
+    size_t size;
     if (mwi_column_read_number(&ahead, &column->first)) {
         if (step != 0 && column->first > UINT64_MAX - (count - 1))
             return false;

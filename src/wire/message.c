@@ -386,11 +386,14 @@ static inline void note(struct plan *plan, uint64_t number, uint64_t expected)
     plan->differs |= number ^ expected;
 }
 
-/* Plans all columns in one pass. */
+/* Plans all columns in one pass. Those of a single item are numbers. */
 static void plan_columns(const struct mwi_message_item *items, size_t count, struct plan *plans)
 {
     struct plan ids = {0}, algorithms = {0}, forms = {0}, durations = {0}, sizes = {0};
     const struct mwi_message_item *first = items;
+    memset(plans, 0, FIELDS_COUNT * sizeof *plans);
+    if (count == 1)
+        return;
     for (size_t i = 0; i < count; i++) {
         const struct mwi_message_item *item = &items[i];
         note(&ids, item->id, first->id + i);

@@ -12,6 +12,7 @@
 #include "inbox.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,7 +100,9 @@ static bool take_header(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *curs
                         size_t frame_bytes_max)
 {
     if (inbox->header_have == 0 && cursor->left >= MWI_TCP_HEADER_BYTES) {
-        inbox->size = read_size(cursor->at, MWI_TCP_HEADER_BYTES);
+        uint32_t size;
+        memcpy(&size, cursor->at, sizeof size);
+        inbox->size = be32toh(size);
         if (inbox->size < MWI_TCP_LONG_SIZE) {
             skip(cursor, MWI_TCP_HEADER_BYTES);
             return true;
@@ -166,6 +169,8 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
 {
     if (inbox->block != NULL)
         return take_block(inbox, frame);
+    if (cursor->left == 0)
+        return MWI_TCP_INBOX_MORE;
     if (!take_header(inbox, cursor, frame_bytes_max))
         return MWI_TCP_INBOX_MORE;
     if (inbox->size > frame_bytes_max)

@@ -11,6 +11,7 @@
 #include "outbox.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,24 @@ static void put_number(unsigned char *to, size_t bytes, uint64_t number)
         to[i] = (unsigned char)number;
 }
 
+/* Whether the only frame is small and whole, so that it is copied as it is. */
+static bool is_simple(const struct mwi_tcp_outbox *outbox)
+{
+    const struct mwi_tcp_outgoing *frame = frame_at(outbox, 0);
+    return outbox->written == 0 && frame->size <= TINY_BYTES && frame->body.size == 0;
+}
+
+static void gather_simple(const struct mwi_tcp_outgoing *frame, struct mwi_tcp_batch *batch)
+{
+    uint32_t header = htobe32((uint32_t)frame->size);
+    memcpy(batch->scratch, &header, sizeof header);
+    if (frame->size > 0)
+        memcpy(batch->scratch + sizeof header, frame->data, frame->size);
+    batch->count = 1;
+    batch->bytes = batch->scratch_used = sizeof header + frame->size;
+    batch->pieces[0] = (struct iovec){batch->scratch, batch->bytes};
+}
+
 /* Adds the bytes at `data` without the first *gone ones, and takes those off *gone. */
 static void add_rest(struct mwi_tcp_batch *batch, const void *data, size_t size, size_t *gone)
 {
@@ -153,6 +172,10 @@ static void add_frame(struct mwi_tcp_batch *batch, const struct mwi_tcp_outgoing
 
 void mwi_tcp_outbox_gather(const struct mwi_tcp_outbox *outbox, struct mwi_tcp_batch *batch)
 {
+    if (outbox->count == 1 && is_simple(outbox)) {
+        gather_simple(frame_at(outbox, 0), batch);
+        return;
+    }
     batch->count = 0;
     batch->bytes = 0;
     batch->scratch_used = 0;
@@ -171,9 +194,23 @@ static void pop(struct mwi_tcp_outbox *outbox)
     outbox->written = 0;
 }
 
+/* All is out. */
+static void pop_all(struct mwi_tcp_outbox *outbox)
+{
+    while (outbox->count > 0)
+        pop(outbox);
+    outbox->bytes = 0;
+    if (outbox->capacity > KEPT_CAPACITY)
+        mwi_tcp_outbox_clear(outbox);
+}
+
 void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
 {
     assert(size <= outbox->bytes);
+    if (size == outbox->bytes) {
+        pop_all(outbox);
+        return;
+    }
     outbox->bytes -= size;
     while (outbox->count > 0) {
         size_t size_of_first = frame_bytes(frame_at(outbox, 0));
@@ -184,8 +221,6 @@ void mwi_tcp_outbox_advance(struct mwi_tcp_outbox *outbox, size_t size)
         pop(outbox);
     }
     outbox->written += size;
-    if (outbox->count == 0 && outbox->capacity > KEPT_CAPACITY)
-        mwi_tcp_outbox_clear(outbox);
 }
 
 void mwi_tcp_outbox_clear(struct mwi_tcp_outbox *outbox)
