@@ -21,6 +21,7 @@ TOLERANCE = 0.20
 GROUP = 8
 WINDOW_MIN = 20_000
 TIMEOUT_S = 1500
+WINDOWS_BEFORE = 4  # so that each slave has learned how short the tasks are
 # Callgrind looks at the window alone; before it, the world runs ten times as fast.
 WINDOW = ("--instr-atstart=no",)
 MASTER = ("--part", "4")  # of enum mwt_sim_part_kind in sim_part.h
@@ -50,7 +51,8 @@ def per_task(folder, farm, what=(), counting=()):
     """Over a window in which each slave gets a group at least."""
     window = max(WINDOW_MIN, GROUP * farm.slaves)
     command = ("sim_tasks", "--workers", str(farm.slaves), "--ahead", str(farm.queued),
-               "--group", str(GROUP), "--window", str(window)) + what
+               "--group", str(GROUP), "--window", str(window),
+               "--before", str(WINDOWS_BEFORE * window)) + what
     return instructions(folder, command, WINDOW + counting, TIMEOUT_S) / window
 
 

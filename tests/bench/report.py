@@ -252,8 +252,8 @@ def page(data, names):
         markdown(("farm", "master", "slave"), idle_rows(results)),
         "## W10: short tasks, METG(50 %), 2 slaves", plot("grain", "efficiency over length"),
         grain_table(results),
-        "Efficiency in % for tasks of each length: the computation done in a second, over what the "
-        "same two processors compute without a farm. METG(50 %) is as Task Bench defines it: the "
+        "Efficiency in % for tasks of each length: the computation done in a second, over the most "
+        "that the same two processors have computed without a farm. METG(50 %) is as Task Bench defines it: the "
         "smallest granularity at which the efficiency is 50 % or more. The granularity is the time "
         "that a worker spends for a task, all in all (time x workers / tasks), so at 50 % it is "
         "twice the length of the task. \"values\": arguments and results are written and read by "

@@ -5,8 +5,8 @@
  *
  * It measures no time. Every run is the same, instruction by instruction, so that instructions.py
  * can count its instructions: of all, or with --part, a number of enum mwt_sim_part_kind, of one
- * part of the farm. With --window N callgrind looks at N results only, when the farm is in full
- * swing, and then the run ends: see flatness.py.
+ * part of the farm. With --window N callgrind looks at N results only, after --before others, when
+ * the farm is in full swing, and then the run ends: see flatness.py.
  */
 #include <mw/embed.h>
 #include <mw/sim.h>
@@ -24,6 +24,7 @@ struct farm {
     size_t group;  /* --group: tasks and results per message; 0: the default */
     size_t ahead;  /* --ahead: tasks that are submitted and not yet back */
     size_t window; /* --window: results; 0: all */
+    size_t before; /* --before: results before the window */
     size_t part;   /* --part */
     struct mwt_sim_part counting;
     size_t submitted;
@@ -80,9 +81,9 @@ static bool run_tasks(struct farm *farm, mw_master *master)
 {
     if (farm->window == 0)
         return run_until(farm, master, farm->bench.tasks);
-    bool ran = run_until(farm, master, farm->window);
+    bool ran = run_until(farm, master, farm->before);
     mwt_sim_part_watch();
-    ran = ran && run_until(farm, master, 2 * farm->window);
+    ran = ran && run_until(farm, master, farm->before + farm->window);
     mwt_sim_part_ignore();
     farm->bench.tasks = farm->bench.results;
     return ran;
@@ -160,15 +161,19 @@ int main(int argc, char **argv)
     struct farm farm = {.bench = {.program = "sim_tasks", .tasks = 1000, .bytes = 64, .workers = 4},
                         .ahead = 1000,
                         .program = {.algorithms = algorithms}};
-    const struct mwt_bench_option own[] = {
-        {"workers", &farm.bench.workers, 1}, {"group", &farm.group, 0}, {"ahead", &farm.ahead, 1},
-        {"window", &farm.window, 0},         {"part", &farm.part, 0},   {NULL, NULL, 0}};
+    const struct mwt_bench_option own[] = {{"workers", &farm.bench.workers, 1},
+                                           {"group", &farm.group, 0},
+                                           {"ahead", &farm.ahead, 1},
+                                           {"window", &farm.window, 0},
+                                           {"before", &farm.before, 0},
+                                           {"part", &farm.part, 0},
+                                           {NULL, NULL, 0}};
     if (!mwt_bench_parse(&farm.bench, own, argc, argv))
         return 2;
     if (farm.bench.mode == MWT_BENCH_LATENCY)
         farm.ahead = 1;
     if (farm.window > 0)
-        farm.bench.tasks = 2 * farm.window + farm.ahead;
+        farm.bench.tasks = farm.before + farm.window + farm.ahead;
     farm.counting.counted = (enum mwt_sim_part_kind)farm.part;
     farm.arguments = mwt_bench_alloc(farm.bench.bytes);
     mw_sim_host *master = NULL;
