@@ -131,7 +131,7 @@ static void choose_entries(struct mwi_master_engine *engine, struct mwi_slave_en
             break;
         *group = more;
     }
-    if (engine->tasks.has_failed)
+    if (mwi_tasks_take_failure(&engine->tasks))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 

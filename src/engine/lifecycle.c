@@ -286,10 +286,8 @@ static struct mwi_task_entry *find_task(struct mwi_master_engine *engine, uint64
 mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
 {
     struct mwi_task_entry *task = find_task(engine, id);
-    if (engine->tasks.has_failed) {
-        engine->tasks.has_failed = false;
+    if (mwi_tasks_take_failure(&engine->tasks))
         return MW_ENOMEM;
-    }
     if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
         return MW_ESTATE;
     bool is_ordered = task->state == MWI_TASK_ORDERED;

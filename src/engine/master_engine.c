@@ -87,6 +87,10 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
                       struct taking *taking, struct mwi_message_item *item)
 {
     struct mwi_copy *copy = mwi_copies_find(&engine->copies, &engine->tasks, slave, item->id);
+    if (copy == NULL && mwi_tasks_take_failure(&engine->tasks)) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return false;
+    }
     if (copy == NULL) {
         taking->why = "it sent a result of a task that it does not have";
         return false;

@@ -326,6 +326,10 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
                                uint64_t id)
 {
     const struct mwi_copy *copy = mwi_copies_find(&engine->copies, &engine->tasks, slave, id);
+    if (copy == NULL && mwi_tasks_take_failure(&engine->tasks)) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
+    }
     bool is_timed =
         copy != NULL && !slave->has_begun && mwi_master_state_limit_ns(engine, copy->task) > 0;
     if (!is_timed && (copy == NULL || slave->has_started)) {

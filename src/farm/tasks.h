@@ -127,6 +127,15 @@ void mwi_tasks_release(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, u
 struct mwi_task_entry *mwi_tasks_take_out(struct mwi_tasks *tasks, struct mwi_batch_entry *batch,
                                           uint32_t place);
 
+/* Whether that has failed since the last call of this. A NULL of a function that looks for a task
+ * may mean that it is not there, or that it could not be taken out; this tells which. */
+static inline bool mwi_tasks_take_failure(struct mwi_tasks *tasks)
+{
+    bool has_failed = tasks->has_failed;
+    tasks->has_failed = false;
+    return has_failed;
+}
+
 /* Borrowed until the next task is added. */
 const struct mwi_task_policy *mwi_tasks_policy(const struct mwi_tasks *tasks,
                                                const struct mwi_task_entry *task);
