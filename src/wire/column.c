@@ -12,7 +12,6 @@
 #include <assert.h>
 
 /* The first bytes of msgpack's types; the longer forms of UINT8 and BIN8 follow them. */
-#define FIXINT_MAX 0x7f
 #define FIXARRAY 0x90
 #define FIXARRAY_MAX 0x9f
 #define UINT8 0xcc
@@ -56,19 +55,11 @@ bool mwi_column_read_array(struct mwi_column_source *source, size_t *count)
     return true;
 }
 
-bool mwi_column_read_number(struct mwi_column_source *source, uint64_t *number)
+bool mwi_column_read_long_number(struct mwi_column_source *source, uint64_t *number)
 {
-    if (bytes_left(source) == 0)
+    if (bytes_left(source) == 0 || *source->at < UINT8 || *source->at > UINT8 + 3)
         return false;
-    unsigned char first = *source->at;
-    if (first <= FIXINT_MAX) {
-        *number = first;
-        source->at++;
-        return true;
-    }
-    if (first < UINT8 || first > UINT8 + 3)
-        return false;
-    return read_behind(source, (uint8_t)(1 << (first - UINT8)), number);
+    return read_behind(source, (uint8_t)(1 << (*source->at - UINT8)), number);
 }
 
 bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data, size_t *size)
@@ -86,23 +77,11 @@ bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char *
     return true;
 }
 
-bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
-                     struct mwi_column *column)
+/* Reads a column that is a bin. */
+static bool read_cells(struct mwi_column_source *source, size_t count, struct mwi_column *column)
 {
-    assert(count > 0 && step <= 1);
-    *column = (struct mwi_column){.step = step};
-    if (step == 0 && bytes_left(source) > 0 && *source->at <= FIXINT_MAX) {
-        column->first = *source->at++;
-        return true;
-    }
     struct mwi_column_source ahead = *source;
     size_t size;
-    if (mwi_column_read_number(&ahead, &column->first)) {
-        if (step != 0 && column->first > UINT64_MAX - (count - 1))
-            return false;
-        *source = ahead;
-        return true;
-    }
     if (!mwi_column_read_bin(&ahead, &column->data, &size) || size % count != 0)
         return false;
     size_t width = size / count;
@@ -113,11 +92,23 @@ bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t ste
     return true;
 }
 
-bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_t max)
+bool mwi_column_read_long(struct mwi_column_source *source, size_t count, uint8_t step,
+                          struct mwi_column *column)
 {
-    assert(count > 0);
-    if (column->width == 0)
-        return mwi_column_at(column, count - 1) <= max;
+    const unsigned char *begin = source->at;
+    assert(count > 0 && step <= 1);
+    *column = (struct mwi_column){.step = step};
+    if (!mwi_column_read_number(source, &column->first))
+        return read_cells(source, count, column);
+    if (step == 0 || column->first <= UINT64_MAX - (count - 1))
+        return true;
+    source->at = begin;
+    return false;
+}
+
+bool mwi_column_is_bin_within(const struct mwi_column *column, size_t count, uint64_t max)
+{
+    assert(count > 0 && column->width > 0);
     if (column->width < 8 && max >> 8 * column->width > 0)
         return true;
     for (size_t i = 0; i < count; i++)
@@ -128,10 +119,10 @@ bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_
 
 bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum)
 {
-    uint64_t left = sum;
+    uint64_t left = sum, product;
     assert(count > 0 && (column->width > 0 || column->step == 0));
     if (column->width == 0)
-        return column->first <= sum / count && column->first * count == sum;
+        return !__builtin_mul_overflow(column->first, (uint64_t)count, &product) && product == sum;
     for (size_t i = 0; i < count; i++) {
         uint64_t number = mwi_column_at(column, i);
         if (number > left)
@@ -143,7 +134,7 @@ bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t 
 
 unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number)
 {
-    if (number <= FIXINT_MAX) {
+    if (number <= MWI_COLUMN_FIXINT_MAX) {
         *to = (unsigned char)number;
         return to + 1;
     }

@@ -15,6 +15,8 @@
 /* msgpack's longest number, and the longest header of a bin. */
 #define MWI_COLUMN_NUMBER_BYTES_MAX 9
 #define MWI_COLUMN_BIN_HEADER_BYTES_MAX 5
+/* The largest number that is one byte. */
+#define MWI_COLUMN_FIXINT_MAX 0x7f
 
 struct mwi_column {
     const unsigned char *data; /* the numbers of a bin, borrowed from the frame */
@@ -54,20 +56,40 @@ struct mwi_column_source {
 /* The header of an array. */
 bool mwi_column_read_array(struct mwi_column_source *source, size_t *count);
 
-/* An unsigned integer. */
-bool mwi_column_read_number(struct mwi_column_source *source, uint64_t *number);
+/* An unsigned integer of any form, and one that is not of the shortest form. */
+bool mwi_column_read_long_number(struct mwi_column_source *source, uint64_t *number);
+static inline bool mwi_column_read_number(struct mwi_column_source *source, uint64_t *number)
+{
+    if (source->at == source->end || *source->at > MWI_COLUMN_FIXINT_MAX)
+        return mwi_column_read_long_number(source, number);
+    *number = *source->at++;
+    return true;
+}
 
 /* A bin, whose bytes *data then points to. */
 bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data,
                          size_t *size);
 
-/* A column of `count` items, which is not 0. `step`: of a column that is a number. False, too, if
- * counting up from that number overflows. */
-bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
-                     struct mwi_column *column);
+/* A column of `count` items, which is not 0, and one that is more than a byte. `step`: of a column
+ * that is a number. False, too, if counting up from that number overflows. */
+bool mwi_column_read_long(struct mwi_column_source *source, size_t count, uint8_t step,
+                          struct mwi_column *column);
+static inline bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
+                                   struct mwi_column *column)
+{
+    if (source->at == source->end || *source->at > MWI_COLUMN_FIXINT_MAX || count > UINT32_MAX)
+        return mwi_column_read_long(source, count, step, column);
+    *column = (struct mwi_column){.first = *source->at++, .step = step};
+    return true;
+}
 
 /* Whether no number of the column is over `max`. */
-bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_t max);
+bool mwi_column_is_bin_within(const struct mwi_column *column, size_t count, uint64_t max);
+static inline bool mwi_column_is_within(const struct mwi_column *column, size_t count, uint64_t max)
+{
+    return column->width == 0 ? mwi_column_at(column, count - 1) <= max
+                              : mwi_column_is_bin_within(column, count, max);
+}
 
 /* Whether the numbers add up to `sum`, without an overflow. */
 bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum);

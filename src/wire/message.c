@@ -386,14 +386,11 @@ static inline void note(struct plan *plan, uint64_t number, uint64_t expected)
     plan->differs |= number ^ expected;
 }
 
-/* Plans all columns in one pass. Those of a single item are numbers. */
+/* Plans all columns in one pass. */
 static void plan_columns(const struct mwi_message_item *items, size_t count, struct plan *plans)
 {
     struct plan ids = {0}, algorithms = {0}, forms = {0}, durations = {0}, sizes = {0};
     const struct mwi_message_item *first = items;
-    memset(plans, 0, FIELDS_COUNT * sizeof *plans);
-    if (count == 1)
-        return;
     for (size_t i = 0; i < count; i++) {
         const struct mwi_message_item *item = &items[i];
         note(&ids, item->id, first->id + i);
@@ -448,9 +445,14 @@ static unsigned char *begin_head(struct mwi_buffer *buffer, enum mwi_message_kin
 {
     size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT;
     assert(count > 0 && count <= MWI_MESSAGE_ITEMS_MAX);
-    plan_columns(items, count, plans);
-    for (size_t i = 0; i < FIELDS_COUNT; i++)
-        size += column_bytes(&plans[i], count);
+    if (count == 1) { /* each column is a number */
+        memset(plans, 0, FIELDS_COUNT * sizeof *plans);
+        size += FIELDS_COUNT * MWI_COLUMN_NUMBER_BYTES_MAX;
+    } else {
+        plan_columns(items, count, plans);
+        for (size_t i = 0; i < FIELDS_COUNT; i++)
+            size += column_bytes(&plans[i], count);
+    }
     if (buffer->has_failed || !mwi_buffer_reserve(buffer, size))
         return NULL;
     unsigned char *head = buffer->data + buffer->size;
