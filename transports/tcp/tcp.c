@@ -31,8 +31,8 @@
  * a large frame, or those of a poll that never sleeps. */
 #define TURNS_MAX 64
 
-/* Of polls that do not wait, one in POLLS_PER_CLOCK reads the clock. */
-#define POLLS_PER_CLOCK 64
+/* Of turns that do not wait, or wait for ever, one in TURNS_PER_CLOCK reads the clock. */
+#define TURNS_PER_CLOCK 64
 /* A transport that spins looks at its only connection directly. One look in LOOKS_PER_TURN is at
  * the listeners and wake_fd too. */
 #define LOOKS_PER_TURN 16
@@ -46,6 +46,7 @@ struct tcp {
     unsigned unclocked_count;
     unsigned looks_count;
     bool is_woken;
+    bool is_quiet; /* the last turn slept, and nothing happened */
 };
 
 static mw_error fail(mw_reason *why, mw_error error, const char *what)
@@ -200,8 +201,9 @@ static void drop(void *transport, mw_peer peer)
 /* How much time is left until the deadline. Meanwhile it may be time to look at the hosts. */
 static int64_t time_left(struct tcp *tcp, int64_t deadline)
 {
-    if (deadline == INT64_MIN && ++tcp->unclocked_count < POLLS_PER_CLOCK)
-        return 0;
+    bool needs_clock = deadline != INT64_MIN && deadline != INT64_MAX;
+    if (!needs_clock && !tcp->is_quiet && ++tcp->unclocked_count < TURNS_PER_CLOCK)
+        return deadline == INT64_MIN ? 0 : deadline;
     tcp->unclocked_count = 0;
     int64_t now_ns = mwi_clock_monotonic_ns();
     if (now_ns >= tcp->look_ns) {
@@ -215,8 +217,12 @@ static bool turn(struct tcp *tcp, int64_t left_ns)
 {
     struct mwi_tcp_hub *hub = &tcp->hub;
     mw_wait wait = hub->config.wait;
-    if (wait != MW_WAIT_SPIN && wait != MW_WAIT_YIELD)
-        return mwi_tcp_conn_turn(hub, left_ns < LOOK_NS ? left_ns : LOOK_NS);
+    size_t events_before = hub->events_count;
+    if (wait != MW_WAIT_SPIN && wait != MW_WAIT_YIELD) {
+        bool has_turned = mwi_tcp_conn_turn(hub, left_ns < LOOK_NS ? left_ns : LOOK_NS);
+        tcp->is_quiet = left_ns > 0 && hub->events_count == events_before;
+        return has_turned;
+    }
     if (++tcp->looks_count % LOOKS_PER_TURN != 0 && mwi_tcp_conn_read_only(hub))
         return true;
     return mwi_tcp_conn_turn(hub, 0);
