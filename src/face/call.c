@@ -101,9 +101,10 @@ mw_error mw_call_return(mw_call *call, const char *format, ...)
     va_list arguments;
     struct mwi_buffer *buffer = mwi_results_open_values(call->results);
     va_start(arguments, format);
-    mw_error error = mwi_values_write(buffer, format, arguments, &why);
+    bool has_written = format != NULL && mwi_value_quick_write(buffer, format, arguments);
+    mw_error error = has_written ? MW_OK : mwi_values_write(buffer, format, arguments, &why);
     va_end(arguments);
-    return check_left(call, error, &why);
+    return has_written ? MW_OK : check_left(call, error, &why);
 }
 
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)

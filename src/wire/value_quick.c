@@ -17,16 +17,14 @@
 
 /* A format with more values takes the longer way. */
 #define VALUES_MAX 16
-/* A number, with its first byte. */
+/* A number, with its first byte; and a room for several. */
 #define NUMBER_BYTES_MAX 9
+#define ROOM_BYTES (8 * NUMBER_BYTES_MAX)
 /* The first bytes of msgpack's types. */
 #define FIXSTR 0xa0
 #define FALSE 0xc2
 #define TRUE 0xc3
-#define BIN8 0xc4
-#define FLOAT32 0xca
 #define FLOAT64 0xcb
-#define UINT8 0xcc
 #define INT8 0xd0
 #define STR8 0xd9
 #define NEGATIVE_FIXINT 0xe0
@@ -40,10 +38,16 @@ static inline unsigned char *find_room(struct mwi_buffer *buffer, size_t size)
     return has_room ? buffer->data + buffer->size : NULL;
 }
 
-static inline unsigned char *put_signed(unsigned char *to, int64_t number)
+static inline unsigned char *put_unsigned(unsigned char *to, uint64_t number)
 {
-    if (number >= 0)
-        return mwi_column_write_number(to, (uint64_t)number);
+    if (number > MWI_COLUMN_FIXINT_MAX)
+        return mwi_column_write_number(to, number);
+    *to = (unsigned char)number;
+    return to + 1;
+}
+
+static unsigned char *put_negative(unsigned char *to, int64_t number)
+{
     if (number >= -32) {
         *to = (unsigned char)number;
         return to + 1;
@@ -51,6 +55,11 @@ static inline unsigned char *put_signed(unsigned char *to, int64_t number)
     unsigned step = number >= INT8_MIN ? 0 : number >= INT16_MIN ? 1 : number >= INT32_MIN ? 2 : 3;
     *to = (unsigned char)(INT8 + step);
     return mwi_column_write_cell(to + 1, (uint64_t)number, (uint8_t)(1 << step));
+}
+
+static inline unsigned char *put_signed(unsigned char *to, int64_t number)
+{
+    return number >= 0 ? put_unsigned(to, (uint64_t)number) : put_negative(to, number);
 }
 
 static inline unsigned char *put_double(unsigned char *to, double number)
@@ -102,12 +111,14 @@ static bool write_string(struct mwi_buffer *buffer, const char *string)
 static inline unsigned char *put_scalar(unsigned char *to, char letter, va_list *arguments)
 {
     switch (letter) {
+    case ' ':
+        return to;
     case 'i':
         return put_signed(to, va_arg(*arguments, int));
     case 'l':
         return put_signed(to, va_arg(*arguments, int64_t));
     case 'u':
-        return mwi_column_write_number(to, va_arg(*arguments, uint64_t));
+        return put_unsigned(to, va_arg(*arguments, uint64_t));
     case 'd':
         return put_double(to, va_arg(*arguments, double));
     case 'b':
@@ -118,41 +129,61 @@ static inline unsigned char *put_scalar(unsigned char *to, char letter, va_list 
     }
 }
 
-/* Writes the argument of a letter; false if the format is not plain, or as write_bytes. */
-static inline bool write_value(struct mwi_buffer *buffer, char letter, va_list *arguments)
+/* Writes the argument of a letter that needs a length; false if it is no such letter, or as
+ * write_bytes. */
+static bool write_text(struct mwi_buffer *buffer, char letter, va_list *arguments)
 {
-    switch (letter) {
-    case 's':
+    if (letter == 's')
         return write_string(buffer, va_arg(*arguments, const char *));
-    case 'S':
-    case 'y':
-        return write_sized(buffer, letter == 'S', arguments);
-    default:
-        break;
-    }
-    unsigned char *to = find_room(buffer, NUMBER_BYTES_MAX);
-    to = to == NULL ? NULL : put_scalar(to, letter, arguments);
+    return (letter == 'S' || letter == 'y') && write_sized(buffer, letter == 'S', arguments);
+}
+
+/* Writes the arguments of the letters that need no length, as far as they go and there is room.
+ * Returns the first of the other letters; NULL out of memory. */
+static inline const char *write_scalars(struct mwi_buffer *buffer, const char *at,
+                                        va_list *arguments)
+{
+    unsigned char *to = find_room(buffer, ROOM_BYTES), *next = to;
     if (to == NULL)
-        return false;
+        return NULL;
+    const unsigned char *last = to + ROOM_BYTES - NUMBER_BYTES_MAX;
+    for (; *at != '\0' && to <= last; at++) {
+        next = put_scalar(to, *at, arguments);
+        if (next == NULL)
+            break;
+        to = next;
+    }
     buffer->size = (size_t)(to - buffer->data);
-    return true;
+    return at;
 }
 
 bool mwi_value_quick_write(struct mwi_buffer *buffer, const char *format, va_list arguments)
 {
     size_t begin = buffer->size;
-    bool is_plain = true;
+    const char *at = format;
     va_list rest;
     va_copy(rest, arguments);
-    for (const char *at = format; is_plain && *at != '\0'; at++)
-        is_plain = *at == ' ' || write_value(buffer, *at, &rest);
+    for (;;) {
+        const char *from = at;
+        at = write_scalars(buffer, at, &rest);
+        if (at == NULL || *at == '\0')
+            break;
+        if (at > from)
+            continue;
+        if (!write_text(buffer, *at, &rest)) {
+            at = NULL;
+            break;
+        }
+        at++;
+    }
     va_end(rest);
-    if (!is_plain)
-        buffer->size = begin;
-    return is_plain;
+    if (at != NULL)
+        return true;
+    buffer->size = begin;
+    return false;
 }
 
-enum scalar_kind { POSITIVE, NEGATIVE, REAL, BOOLEAN, TEXT, BYTES };
+enum scalar_kind { POSITIVE, NEGATIVE, REAL, BOOLEAN, TEXT, BYTES, NO_SCALAR };
 
 /* A value that holds no others. */
 struct scalar {
@@ -194,45 +225,74 @@ static inline bool take_data(struct place *place, enum scalar_kind kind, uint64_
     return true;
 }
 
+/* The types 0xc0 to 0xdf but FLOAT64, by their low five bits: their kind, and the bytes of their
+ * number or length. NEGATIVE: a number with a sign. */
+static const struct {
+    unsigned char kind, width;
+} types[32] = {{NO_SCALAR, 0}, {NO_SCALAR, 0}, {BOOLEAN, 0},   {BOOLEAN, 0},   {BYTES, 1},
+               {BYTES, 2},     {BYTES, 4},     {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0},
+               {REAL, 4},      {REAL, 8},      {POSITIVE, 1},  {POSITIVE, 2},  {POSITIVE, 4},
+               {POSITIVE, 8},  {NEGATIVE, 1},  {NEGATIVE, 2},  {NEGATIVE, 4},  {NEGATIVE, 8},
+               {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0},
+               {TEXT, 1},      {TEXT, 2},      {TEXT, 4},      {NO_SCALAR, 0}, {NO_SCALAR, 0},
+               {NO_SCALAR, 0}, {NO_SCALAR, 0}};
+
 static inline void set_signed(struct scalar *scalar, int64_t number)
 {
     scalar->kind = number < 0 ? NEGATIVE : POSITIVE;
     scalar->negative = number;
 }
 
-static bool take_real(struct place *place, bool is_double, struct scalar *scalar)
+static inline bool take_double(struct place *place, struct scalar *scalar)
 {
     uint64_t bits;
-    float single;
-    if (!take_number(place, is_double ? 8 : 4, &bits))
+    if (!take_number(place, sizeof bits, &bits))
         return false;
     scalar->kind = REAL;
-    if (is_double) {
-        memcpy(&scalar->real, &bits, sizeof bits);
+    memcpy(&scalar->real, &bits, sizeof bits);
+    return true;
+}
+
+static int64_t extend_sign(uint64_t bits, unsigned width)
+{
+    unsigned unused_bits = 64 - 8 * width;
+    return (int64_t)(bits << unused_bits) >> unused_bits;
+}
+
+static double real_of_single(uint32_t bits)
+{
+    float single;
+    memcpy(&single, &bits, sizeof single);
+    return (double)single;
+}
+
+/* Reads the rest of a value whose first byte is of these types; false if it is no scalar, or cut
+ * off. */
+static inline bool take_wide(struct place *place, unsigned first, struct scalar *scalar)
+{
+    uint64_t number;
+    unsigned width = types[first & 0x1f].width;
+    enum scalar_kind kind = (enum scalar_kind)types[first & 0x1f].kind;
+    if (kind == NO_SCALAR || !take_number(place, (uint8_t)width, &number))
+        return false;
+    scalar->kind = kind;
+    switch (kind) {
+    case REAL:
+        scalar->real = real_of_single((uint32_t)number);
+        return true;
+    case NEGATIVE:
+        set_signed(scalar, extend_sign(number, width));
+        return true;
+    case BOOLEAN:
+        scalar->is_true = first == TRUE;
+        return true;
+    case TEXT:
+    case BYTES:
+        return take_data(place, kind, number, scalar);
+    default:
+        scalar->positive = number;
         return true;
     }
-    uint32_t single_bits = (uint32_t)bits;
-    memcpy(&single, &single_bits, sizeof single);
-    scalar->real = (double)single;
-    return true;
-}
-
-static bool take_signed(struct place *place, unsigned step, struct scalar *scalar)
-{
-    uint64_t bits;
-    if (!take_number(place, (uint8_t)(1 << step), &bits))
-        return false;
-    unsigned unused_bits = 64 - (8u << step);
-    set_signed(scalar, (int64_t)(bits << unused_bits) >> unused_bits);
-    return true;
-}
-
-/* Reads a text or bytes whose length has 2^step bytes. */
-static bool take_sized(struct place *place, enum scalar_kind kind, unsigned step,
-                       struct scalar *scalar)
-{
-    uint64_t size;
-    return take_number(place, (uint8_t)(1 << step), &size) && take_data(place, kind, size, scalar);
 }
 
 /* Reads the next value; false if it is no scalar, or cut off. */
@@ -245,24 +305,13 @@ static inline bool take_scalar(struct place *place, struct scalar *scalar)
         set_signed(scalar, first < 0x80 ? (int64_t)first : (int64_t)first - 256);
         return true;
     }
-    if (first >= FIXSTR && first <= FIXSTR + FIXSTR_BYTES_MAX)
+    if (first == FLOAT64)
+        return take_double(place, scalar);
+    if (first < FIXSTR)
+        return false;
+    if (first <= FIXSTR + FIXSTR_BYTES_MAX)
         return take_data(place, TEXT, first - FIXSTR, scalar);
-    if (first == FLOAT32 || first == FLOAT64)
-        return take_real(place, first == FLOAT64, scalar);
-    if (first >= UINT8 && first <= UINT8 + 3) {
-        scalar->kind = POSITIVE;
-        return take_number(place, (uint8_t)(1 << (first - UINT8)), &scalar->positive);
-    }
-    if (first >= INT8 && first <= INT8 + 3)
-        return take_signed(place, first - INT8, scalar);
-    if (first == FALSE || first == TRUE) {
-        scalar->kind = BOOLEAN;
-        scalar->is_true = first == TRUE;
-        return true;
-    }
-    if (first >= BIN8 && first <= BIN8 + 2)
-        return take_sized(place, BYTES, first - BIN8, scalar);
-    return first >= STR8 && first <= STR8 + 2 && take_sized(place, TEXT, first - STR8, scalar);
+    return take_wide(place, first, scalar);
 }
 
 /* Whether the output of the letter can hold the value. Empty texts and bytes take the longer way,
