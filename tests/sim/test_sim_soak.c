@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The simulated network under random use: hosts that connect to each other, send, drop, compute,
- * leave and are killed, restarted, cut off and healed, all from one seed; then ten thousand hosts.
+ * leave and are killed, restarted, cut off and healed, all from one seed; then a crowd of hosts.
  *
  * Every frame says which stream it belongs to (a stream is what one end of one connection sends)
  * and how many came before it, so that each end can check on its own that frames arrive whole, once
@@ -10,6 +10,7 @@
  *
  *     MW_SIM_SEED=17 test_sim_soak         seed 17 only
  *     MW_SIM_SEEDS=10000 test_sim_soak     10000 seeds
+ *     MW_SIM_HOSTS=1000000 test_sim_soak   a crowd of a million
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -373,13 +374,12 @@ static void one_seed_one_run(void)
     }
 }
 
-#define CROWD_COUNT 10000
 #define ROUNDS_COUNT 3
+#define CROWD_STACK_BYTES 32768
 
 struct crowd {
     mw_sim *sim;
-    int open_count, done_count;
-    uint64_t frames_count;
+    uint64_t hosts_count, open_count, done_count, frames_count;
 };
 
 /* A host of the crowd, or the one in its middle, whose rounds do not count. */
@@ -428,7 +428,7 @@ static void member_down(void *context, mw_peer peer, const char *reason)
 
     (void)peer;
     (void)reason;
-    if (!member->is_server || ++member->crowd->done_count == CROWD_COUNT)
+    if (!member->is_server || ++member->crowd->done_count == member->crowd->hosts_count)
         member->is_over = true;
 }
 
@@ -459,27 +459,30 @@ static int join(mw_sim_host *host, void *context)
     return (int)error;
 }
 
-/* Ten thousand hosts live in one world at once, and each talks to the one in the middle; a second
- * such crowd reuses their stacks. */
-static void ten_thousand_hosts(void)
+/* Many hosts live in one world at once, and each talks to the one in the middle; a second such
+ * crowd reuses their stacks. */
+static void many_hosts(void)
 {
+    uint64_t hosts_count = environment_number("MW_SIM_HOSTS", 100000);
     struct crowd crowd = {0};
 
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&crowd.sim, &(mw_sim_config){.seed = 1}), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mw_sim_create(&crowd.sim, &(mw_sim_config){.seed = 1, .stack_bytes = CROWD_STACK_BYTES}),
+        MW_OK);
     for (int round = 1; round <= 2; round++) {
-        crowd = (struct crowd){.sim = crowd.sim};
+        crowd = (struct crowd){.sim = crowd.sim, .hosts_count = hosts_count};
         CU_ASSERT_EQUAL(mw_sim_host_start(crowd.sim, "middle", join, &crowd, NULL), MW_OK);
-        for (int i = 0; i < CROWD_COUNT; i++) {
-            char name[24];
-            snprintf(name, sizeof name, "host-%d", i);
+        for (uint64_t i = 0; i < hosts_count; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "host-%" PRIu64, i);
             CU_ASSERT_EQUAL_FATAL(mw_sim_host_start(crowd.sim, name, join, &crowd, NULL), MW_OK);
         }
 
         CU_ASSERT_TRUE(mw_sim_run(crowd.sim, INT64_MAX));
 
-        CU_ASSERT_EQUAL(crowd.open_count, CROWD_COUNT);
-        CU_ASSERT_EQUAL(crowd.done_count, CROWD_COUNT);
-        CU_ASSERT_EQUAL(crowd.frames_count, 2u * CROWD_COUNT * ROUNDS_COUNT);
+        CU_ASSERT_EQUAL(crowd.open_count, hosts_count);
+        CU_ASSERT_EQUAL(crowd.done_count, hosts_count);
+        CU_ASSERT_EQUAL(crowd.frames_count, 2 * hosts_count * ROUNDS_COUNT);
     }
     mw_sim_destroy(crowd.sim);
 }
@@ -489,7 +492,7 @@ int main(void)
     static CU_TestInfo tests[] = {
         {"rules hold for every seed", rules_hold_for_every_seed},
         {"one seed, one run", one_seed_one_run},
-        {"ten thousand hosts", ten_thousand_hosts},
+        {"many hosts", many_hosts},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{.pName = "sim soak", .pTests = tests}, CU_SUITE_INFO_NULL};

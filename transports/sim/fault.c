@@ -23,21 +23,27 @@ void mw_sim_kill(mw_sim_host *host)
         mwi_sim_host_put_turn(host, host->sim->now_ns);
 }
 
-/* Cuts the connections that the host at `here` has with the place `there`; heals them if `cut` is
- * NULL. A connection with a transport at both places is met twice, which does no harm. */
+static bool is_held_by_transport(const struct mwi_sim_end *end)
+{
+    return end->transport != NULL || mwi_sim_net_other(end)->transport != NULL;
+}
+
+/* Cuts the connections between the two places; heals them if `cut` is NULL. It takes no longer than
+ * the place with fewer connections has. */
 static void change_connections(const struct mwi_sim_node *here, const struct mwi_sim_node *there,
                                const struct mwi_sim_cut *cut)
 {
-    const struct mwi_sim_transport *transport = here->host != NULL ? here->host->transports : NULL;
-    for (; transport != NULL; transport = transport->next)
-        for (struct mwi_sim_end *end = transport->ends; end != NULL; end = end->next) {
-            if (mwi_sim_net_other(end)->node != there)
-                continue;
-            if (cut != NULL)
-                mwi_sim_net_cut(end->connection, cut->notice_ns);
-            else
-                mwi_sim_net_heal(end->connection);
-        }
+    const struct mwi_sim_node *fewer = here->ends_count < there->ends_count ? here : there;
+    const struct mwi_sim_node *other = fewer == here ? there : here;
+    for (struct mwi_list *link = fewer->ends.next; link != &fewer->ends; link = link->next) {
+        const struct mwi_sim_end *end = MWI_LIST_ENTRY(link, struct mwi_sim_end, node_link);
+        if (mwi_sim_net_other(end)->node != other || !is_held_by_transport(end))
+            continue;
+        if (cut != NULL)
+            mwi_sim_net_cut(end->connection, cut->notice_ns);
+        else
+            mwi_sim_net_heal(end->connection);
+    }
 }
 
 mw_error mw_sim_cut(mw_sim_host *one, mw_sim_host *other, int64_t notice_ns)
@@ -51,7 +57,6 @@ mw_error mw_sim_cut(mw_sim_host *one, mw_sim_host *other, int64_t notice_ns)
         return MW_ENOMEM;
     cut->notice_ns = notice_ns;
     change_connections(one->node, other->node, cut);
-    change_connections(other->node, one->node, cut);
     return MW_OK;
 }
 
@@ -62,5 +67,4 @@ void mw_sim_heal(mw_sim_host *one, mw_sim_host *other)
         return;
     mwi_sim_cut_destroy(cut);
     change_connections(one->node, other->node, NULL);
-    change_connections(other->node, one->node, NULL);
 }

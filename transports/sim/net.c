@@ -31,6 +31,20 @@ struct mwi_sim_end *mwi_sim_net_other(const struct mwi_sim_end *end)
     return &end->connection->ends[end == &end->connection->ends[0]];
 }
 
+static void enter_node(struct mwi_sim_end *end, struct mwi_sim_node *node)
+{
+    end->node = node;
+    node->ends_count++;
+    mwi_list_prepend(&node->ends, &end->node_link);
+}
+
+static void leave_node(struct mwi_sim_end *end)
+{
+    assert(end->node->ends_count > 0);
+    end->node->ends_count--;
+    mwi_list_remove(&end->node_link);
+}
+
 static void release(struct mwi_sim_connection *connection)
 {
     assert(connection->uses_count > 0);
@@ -39,12 +53,8 @@ static void release(struct mwi_sim_connection *connection)
     mw_sim *sim = connection->sim;
     mwi_sim_agenda_remove(&sim->agenda, &connection->notice);
     mwi_sim_agenda_release(&sim->agenda, EVENTS_OF_CONNECTION);
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else
-        sim->connections = connection->next;
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
+    leave_node(&connection->ends[0]);
+    leave_node(&connection->ends[1]);
     free(connection);
 }
 
@@ -241,25 +251,23 @@ void mwi_sim_net_cut(struct mwi_sim_connection *connection, int64_t notice_ns)
                        mwi_sim_agenda_order(&sim->agenda));
 }
 
-/* A connection with one use, the caller's; NULL out of memory. */
-static struct mwi_sim_connection *make_connection(mw_sim *sim)
+/* A connection between the places with one use, the caller's; NULL out of memory. */
+static struct mwi_sim_connection *make_connection(mw_sim *sim, struct mwi_sim_node *here,
+                                                  struct mwi_sim_node *there)
 {
-    struct mwi_sim_connection *connection = calloc(1, sizeof *connection);
+    struct mwi_sim_connection *connection =
+        aligned_alloc(alignof(struct mwi_sim_connection), sizeof *connection);
     if (connection == NULL || !mwi_sim_agenda_reserve(&sim->agenda, EVENTS_OF_CONNECTION)) {
         free(connection);
         return NULL;
     }
-    connection->sim = sim;
-    connection->uses_count = 1;
-    connection->notice.fire = fire_notice;
+    *connection =
+        (struct mwi_sim_connection){.sim = sim, .uses_count = 1, .notice.fire = fire_notice};
     for (int i = 0; i < 2; i++) {
         connection->ends[i].way.arrival.fire = fire_arrival;
         connection->ends[i].connection = connection;
+        enter_node(&connection->ends[i], i == 0 ? here : there);
     }
-    connection->next = sim->connections;
-    if (connection->next != NULL)
-        connection->next->previous = connection;
-    sim->connections = connection;
     return connection;
 }
 
@@ -279,11 +287,10 @@ mw_error mwi_sim_net_connect(struct mwi_sim_transport *transport, const char *na
 {
     mw_sim *sim = transport->host->sim;
     struct mwi_sim_node *node = mwi_sim_node_get(&sim->nodes, name);
-    struct mwi_sim_connection *connection = node != NULL ? make_connection(sim) : NULL;
+    struct mwi_sim_connection *connection =
+        node != NULL ? make_connection(sim, transport->host->node, node) : NULL;
     if (connection == NULL)
         return MW_ENOMEM;
-    connection->ends[0].node = transport->host->node;
-    connection->ends[1].node = node;
     bool is_attached = attach(&connection->ends[0], transport);
     if (is_attached) {
         send_connect(connection);
@@ -350,13 +357,22 @@ void mwi_sim_net_free_host(mw_sim_host *host)
     }
 }
 
-void mwi_sim_net_fini(mw_sim *sim)
+/* Frees the connections that have an end at the place. */
+static void free_connections(struct mwi_sim_node *node)
 {
-    while (sim->connections != NULL) {
-        struct mwi_sim_connection *connection = sim->connections;
+    while (!mwi_list_is_empty(&node->ends)) {
+        struct mwi_sim_connection *connection =
+            MWI_LIST_ENTRY(node->ends.next, struct mwi_sim_end, node_link)->connection;
         connection->uses_count++;
         clear_way(&connection->ends[0]);
         clear_way(&connection->ends[1]);
         release(connection);
     }
+}
+
+void mwi_sim_net_fini(mw_sim *sim)
+{
+    for (size_t i = 0; i < sim->nodes.slots_count; i++)
+        if (sim->nodes.slots[i] != NULL)
+            free_connections(sim->nodes.slots[i]);
 }

@@ -7,6 +7,7 @@
 #ifndef MWI_SIM_NET_H
 #define MWI_SIM_NET_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,17 +16,20 @@
 #include <mw/transport.h>
 
 #include "agenda.h"
+#include "base/list.h"
 #include "node.h"
 #include "way.h"
 
-/* One end of a connection, and the way to it. */
+/* One end of a connection, and the way to it. What a frame touches lies in the first line of the
+ * cache. */
 struct mwi_sim_end {
-    struct mwi_sim_way way; /* first, so that the event of an arrival is the end */
+    alignas(64) struct mwi_sim_way way; /* first, so that the event of an arrival is the end */
     struct mwi_sim_connection *connection;
-    struct mwi_sim_node *node;
     struct mwi_sim_transport *transport; /* NULL: not accepted yet, or left */
-    struct mwi_sim_end *previous, *next; /* of the same transport */
     mw_peer number;                      /* at the transport */
+    struct mwi_sim_node *node;
+    struct mwi_list node_link;           /* in node->ends */
+    struct mwi_sim_end *previous, *next; /* of the same transport */
     struct mwi_sim_item up, down;
     bool is_down_used;       /* `down` is or was under way */
     const char *down_reason; /* NULL: a frame of oversize_bytes arrived, which was too large */
@@ -37,7 +41,6 @@ struct mwi_sim_end {
 struct mwi_sim_connection {
     struct mwi_sim_event notice; /* of a cut; first, so that the event is the connection */
     mw_sim *sim;
-    struct mwi_sim_connection *previous, *next; /* in the world */
     size_t uses_count;
     struct mwi_sim_item connect;
     struct mwi_sim_end ends[2]; /* 0: the side that connected */
@@ -46,13 +49,13 @@ struct mwi_sim_connection {
 /* Made and freed by sim.c; one that its host left open is freed by mwi_sim_net_free_host. */
 struct mwi_sim_transport {
     mw_sim_host *host;
-    struct mwi_sim_transport *next; /* of the same host */
-    mw_transport_config config;
-    struct mwi_sim_end **peers; /* by number - 1; NULL: gone */
-    size_t peers_count, peers_capacity;
-    struct mwi_sim_end *ends; /* those that are not gone */
     struct mwi_sim_item_queue inbox;
     size_t inbox_count;
+    struct mwi_sim_end **peers; /* by number - 1; NULL: gone */
+    size_t peers_count, peers_capacity;
+    mw_transport_config config;
+    struct mwi_sim_end *ends;       /* those that are not gone */
+    struct mwi_sim_transport *next; /* of the same host */
 };
 
 /* The other end of the same connection. */

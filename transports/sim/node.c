@@ -62,6 +62,7 @@ struct mwi_sim_node *mwi_sim_node_get(struct mwi_sim_node_table *table, const ch
     struct mwi_sim_node *node = calloc(1, sizeof *node + size);
     if (node == NULL)
         return NULL;
+    mwi_list_init(&node->ends);
     memcpy(node->name, name, size);
     *slot = node;
     table->nodes_count++;

@@ -12,6 +12,8 @@
 
 #include <mw/sim.h>
 
+#include "base/list.h"
+
 struct mwi_sim_transport;
 struct mwi_sim_cut_end;
 
@@ -20,7 +22,9 @@ struct mwi_sim_cut_end;
 struct mwi_sim_node {
     mw_sim_host *host;                  /* NULL: no host runs here */
     struct mwi_sim_transport *listener; /* NULL: connections are refused */
-    struct mwi_sim_cut_end *cuts;       /* kept by cut.c */
+    struct mwi_list ends;               /* of connections, kept by net.c */
+    size_t ends_count;
+    struct mwi_sim_cut_end *cuts; /* kept by cut.c */
     size_t cuts_count;
     char name[];
 };

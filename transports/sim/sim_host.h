@@ -8,6 +8,7 @@
 #ifndef MWI_SIM_HOST_H
 #define MWI_SIM_HOST_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +20,6 @@
 #include "node.h"
 
 struct mwi_sim_transport;
-struct mwi_sim_connection;
 struct mwi_sim_disk;
 
 struct mw_sim {
@@ -32,25 +32,25 @@ struct mw_sim {
     mw_sim_host *current;               /* the host that runs; NULL: the world itself does */
     mw_sim_host *hosts, **hosts_end;    /* all, in the order in which they were started */
     size_t running_count;
-    struct mwi_sim_connection *connections; /* kept by net.c */
-    struct mwi_sim_disk *disks;             /* kept by sim_disk.c */
-    bool is_ending;                         /* in mw_sim_destroy: hosts are unwound */
+    struct mwi_sim_disk *disks; /* kept by sim_disk.c */
+    bool is_ending;             /* in mw_sim_destroy: hosts are unwound */
 };
 
+/* What a turn touches lies in the first line of the cache. */
 struct mw_sim_host {
-    struct mwi_sim_turn turn; /* first, so that its event is the host */
+    alignas(64) struct mwi_sim_turn turn; /* first, so that its event is the host */
     mw_sim *sim;
+    struct mwi_coroutine *coroutine; /* NULL when it has ended */
+    bool is_waiting;                 /* an arrival gives it a turn */
+    bool has_looked;                 /* it has polled without waiting, and has not waited since */
+    bool has_begun, is_killed, has_ended;
     mw_sim_host *next;
     struct mwi_sim_node *node;
     mw_sim_main *main;
     void *context;                        /* of main, borrowed until it returns */
-    struct mwi_coroutine *coroutine;      /* NULL when it has ended */
     struct mwi_sim_transport *transports; /* those that it has opened; kept by sim.c */
     int64_t ghost_now_ns; /* the clock of a killed host, which has no part in the world's time */
     int status;           /* when it has ended */
-    bool is_waiting;      /* an arrival gives it a turn */
-    bool has_looked;      /* it has polled without waiting, and has not waited since */
-    bool has_begun, is_killed, has_ended;
 };
 
 /* The host's clock. */

@@ -92,7 +92,7 @@ static void take_turn(mw_sim *sim, struct mwi_sim_event *event)
 static mw_sim_host *make_host(mw_sim *sim, struct mwi_sim_node *node, mw_sim_main *run,
                               void *context)
 {
-    mw_sim_host *host = calloc(1, sizeof *host);
+    mw_sim_host *host = aligned_alloc(alignof(mw_sim_host), sizeof *host);
     if (host == NULL)
         return NULL;
     *host = (mw_sim_host){
