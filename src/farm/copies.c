@@ -5,7 +5,7 @@
  *
  * Invariant: a copy is in its slave's list and in the chain of its task or batch, or it is free. A
  * slave mostly returns its tasks in the order in which it got them, so the first copy is looked at
- * first; else the chain of the task's entry or batch is searched, which is short.
+ * first; else the chain of the task's entry or batch is searched.
  *
  * A task of a range gets a copy of its own, and an entry, when something befalls it.
  *
@@ -62,17 +62,19 @@ static void enter_chain(struct mwi_copy *copy)
 {
     struct mwi_copy **chain = chain_of(copy);
     copy->next_of_task = *chain;
+    copy->chained_by = chain;
+    if (*chain != NULL)
+        (*chain)->chained_by = &copy->next_of_task;
     *chain = copy;
 }
 
+/* A batch may be at 256 slaves, so the chain is not searched. */
 static void leave_chain(struct mwi_copy *copy)
 {
-    struct mwi_copy **place = chain_of(copy);
-    while (*place != copy) {
-        assert(*place != NULL);
-        place = &(*place)->next_of_task;
-    }
-    *place = copy->next_of_task;
+    assert(*copy->chained_by == copy);
+    *copy->chained_by = copy->next_of_task;
+    if (copy->next_of_task != NULL)
+        copy->next_of_task->chained_by = copy->chained_by;
 }
 
 /* A copy in no list and no chain; NULL out of memory. */

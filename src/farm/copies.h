@@ -20,6 +20,7 @@ struct mwi_copy {
     struct mwi_slave_entry *slave;
     struct mwi_copy *next_of_task; /* the same task at another slave, or another range of the batch;
                                       NULL: none */
+    struct mwi_copy **chained_by;  /* what points to it as one of these */
     int64_t sent_ns;
 };
 
