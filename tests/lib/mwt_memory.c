@@ -12,6 +12,7 @@
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *block);
 
 /* Visible to the shared libraries as well. */
@@ -63,6 +64,11 @@ REPLACES void *malloc(size_t size)
 REPLACES void *calloc(size_t members, size_t size)
 {
     return shall_fail() ? NULL : count(__libc_calloc(members, size));
+}
+
+REPLACES void *aligned_alloc(size_t alignment, size_t size)
+{
+    return shall_fail() ? NULL : count(__libc_memalign(alignment, size));
 }
 
 REPLACES void *realloc(void *block, size_t size)

@@ -20,8 +20,8 @@
 #include "node.h"
 #include "way.h"
 
-/* One end of a connection, and the way to it. What a frame touches lies in the first line of the
- * cache. */
+/* One end of a connection, and the way to it. The fields that each frame needs come first, in one
+ * line of the cache. */
 struct mwi_sim_end {
     alignas(64) struct mwi_sim_way way; /* first, so that the event of an arrival is the end */
     struct mwi_sim_connection *connection;

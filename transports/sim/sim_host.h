@@ -36,7 +36,7 @@ struct mw_sim {
     bool is_ending;             /* in mw_sim_destroy: hosts are unwound */
 };
 
-/* What a turn touches lies in the first line of the cache. */
+/* The fields that each turn needs come first, in one line of the cache. */
 struct mw_sim_host {
     alignas(64) struct mwi_sim_turn turn; /* first, so that its event is the host */
     mw_sim *sim;
