@@ -380,30 +380,32 @@ struct plan {
     uint64_t differs; /* not 0: it cannot be one number */
 };
 
-static inline void note(struct plan *plan, uint64_t number, uint64_t expected)
+/* Of numbers that differ from the first of them in these bits. */
+static inline struct plan plan_of(uint64_t first, uint64_t differs)
 {
-    plan->bits |= number;
-    plan->differs |= number ^ expected;
+    return (struct plan){.bits = first | differs, .differs = differs};
 }
 
 /* Plans all columns in one pass. */
 static void plan_columns(const struct mwi_message_item *items, size_t count, struct plan *plans)
 {
-    struct plan ids = {0}, algorithms = {0}, forms = {0}, durations = {0}, sizes = {0};
-    const struct mwi_message_item *first = items;
+    const struct mwi_message_item first = items[0];
+    struct plan ids = {0};
+    uint64_t algorithms = 0, forms = 0, durations = 0, sizes = 0;
     for (size_t i = 0; i < count; i++) {
         const struct mwi_message_item *item = &items[i];
-        note(&ids, item->id, first->id + i);
-        note(&algorithms, item->algorithm, first->algorithm);
-        note(&forms, item->form, first->form);
-        note(&durations, item->duration_ns, first->duration_ns);
-        note(&sizes, item->size, first->size);
+        ids.bits |= item->id;
+        ids.differs |= item->id ^ (first.id + i);
+        algorithms |= item->algorithm ^ first.algorithm;
+        forms |= (uint64_t)(item->form ^ first.form);
+        durations |= item->duration_ns ^ first.duration_ns;
+        sizes |= item->size ^ first.size;
     }
     plans[FIELD_ID] = ids;
-    plans[FIELD_ALGORITHM] = algorithms;
-    plans[FIELD_FORM] = forms;
-    plans[FIELD_DURATION] = durations;
-    plans[FIELD_SIZE] = sizes;
+    plans[FIELD_ALGORITHM] = plan_of(first.algorithm, algorithms);
+    plans[FIELD_FORM] = plan_of(first.form, forms);
+    plans[FIELD_DURATION] = plan_of(first.duration_ns, durations);
+    plans[FIELD_SIZE] = plan_of(first.size, sizes);
 }
 
 /* At most as many bytes as the column takes. */
