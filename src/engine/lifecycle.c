@@ -266,29 +266,10 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
     return error;
 }
 
-/* The entry of a task that has not ended; one of a batch is taken out. NULL if there is none, or
- * out of memory. */
-static struct mwi_task_entry *find_task(struct mwi_master_engine *engine, uint64_t id)
+/* Cancels a task that has an entry. */
+static mw_error cancel_entry(struct mwi_master_engine *engine, struct mwi_task_entry *task)
 {
-    struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, id);
-    uint32_t place;
-    if (task != NULL)
-        return task;
-    struct mwi_batch_entry *batch = mwi_batches_find(&engine->tasks.batches, id, &place);
-    if (batch == NULL || batch->tasks[place].is_gone)
-        return NULL;
-    if (place >= batch->next)
-        return mwi_tasks_take_out(&engine->tasks, batch, place);
-    struct mwi_copy *copy = mwi_copies_find_in_batch(&engine->copies, &engine->tasks, batch, place);
-    return copy == NULL ? NULL : copy->task;
-}
-
-mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
-{
-    struct mwi_task_entry *task = find_task(engine, id);
-    if (mwi_tasks_take_failure(&engine->tasks))
-        return MW_ENOMEM;
-    if (task == NULL || task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
+    if (task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
         return MW_ESTATE;
     bool is_ordered = task->state == MWI_TASK_ORDERED;
     uint32_t sid = task->sid;
@@ -301,6 +282,37 @@ mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
     if (is_ordered)
         mwi_slaves_update(&engine->slaves, mwi_slaves_by_sid(&engine->slaves, sid));
     return MW_OK;
+}
+
+/* Cancels a task of a batch. One that waits needs no entry, unless the trail tells of it. */
+static mw_error cancel_of_batch(struct mwi_master_engine *engine, struct mwi_batch_entry *batch,
+                                uint32_t place)
+{
+    struct mwi_tasks *tasks = &engine->tasks;
+    bool is_told = mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_CANCELLED) ||
+                   mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED);
+    if (batch->tasks[place].is_gone)
+        return MW_ESTATE;
+    if (place < batch->next) {
+        struct mwi_copy *copy = mwi_copies_find_in_batch(&engine->copies, tasks, batch, place);
+        return mwi_tasks_take_failure(tasks) ? MW_ENOMEM : cancel_entry(engine, copy->task);
+    }
+    if (!is_told) {
+        mwi_tasks_cancel_waiting(tasks, batch, place);
+        return MW_OK;
+    }
+    struct mwi_task_entry *task = mwi_tasks_take_out(tasks, batch, place);
+    return mwi_tasks_take_failure(tasks) ? MW_ENOMEM : cancel_entry(engine, task);
+}
+
+mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id)
+{
+    uint32_t place;
+    struct mwi_batch_entry *batch = mwi_batches_find(&engine->tasks.batches, id, &place);
+    struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, id);
+    if (task != NULL)
+        return cancel_entry(engine, task);
+    return batch == NULL ? MW_ESTATE : cancel_of_batch(engine, batch, place);
 }
 
 size_t mwi_lifecycle_pending(const struct mwi_master_engine *engine, size_t algorithm)

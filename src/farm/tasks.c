@@ -5,8 +5,8 @@
  * Invariants: a task is in a batch or has an entry, never both. Entries lie in chunks that never
  * move, so that a task can be pointed to; a freed one is used again first. An entry is found by its
  * id from mwi_tasks_add or mwi_tasks_take_out until it is FREE. The counts by state and by
- * algorithm cover both kinds. mwi_tasks_move keeps them for entries; append, send and end_sent for
- * batches; to be taken out changes none.
+ * algorithm cover both kinds. mwi_tasks_move keeps them for entries; append, send, end_sent and
+ * cancel_waiting for batches; to be taken out changes none.
  *
  * A field that only few tasks need goes into a side table by id, as losses do: ten million tasks
  * wait.
@@ -479,6 +479,26 @@ static unsigned char *copy_data(const struct mwi_batch_entry *batch, uint32_t pl
     return data;
 }
 
+/* The task is in its batch no more. The batch may be gone with it. */
+static void leave_batch(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, uint32_t place)
+{
+    batch->tasks[place].is_gone = true;
+    mwi_batches_end(batch, 1);
+    skip_gone(tasks, batch);
+    mwi_tasks_release(tasks, batch, 1);
+}
+
+void mwi_tasks_cancel_waiting(struct mwi_tasks *tasks, struct mwi_batch_entry *batch,
+                              uint32_t place)
+{
+    mw_algorithm_stats *stats = &tasks->by_algorithm[batch->tasks[place].algorithm];
+    assert(place >= batch->next && place < batch->count && !batch->tasks[place].is_gone);
+    stats->waiting--;
+    stats->cancelled++;
+    tasks->counts[MWI_TASK_WAITING]--;
+    leave_batch(tasks, batch, place);
+}
+
 struct mwi_task_entry *mwi_tasks_take_out(struct mwi_tasks *tasks, struct mwi_batch_entry *batch,
                                           uint32_t place)
 {
@@ -504,9 +524,6 @@ struct mwi_task_entry *mwi_tasks_take_out(struct mwi_tasks *tasks, struct mwi_ba
     task->state = is_waiting ? MWI_TASK_WAITING : MWI_TASK_RUNNING;
     if (is_waiting)
         mwi_list_insert(&batch->item.link, &task->item.link);
-    from->is_gone = true;
-    mwi_batches_end(batch, 1);
-    skip_gone(tasks, batch);
-    mwi_tasks_release(tasks, batch, 1);
+    leave_batch(tasks, batch, place);
     return task;
 }

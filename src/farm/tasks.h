@@ -121,6 +121,10 @@ void mwi_tasks_end_sent(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, 
 /* `count` tasks of the batch are not needed any more. */
 void mwi_tasks_release(struct mwi_tasks *tasks, struct mwi_batch_entry *batch, uint32_t count);
 
+/* The user wants no result of this task of the batch, which waits; it is gone then. */
+void mwi_tasks_cancel_waiting(struct mwi_tasks *tasks, struct mwi_batch_entry *batch,
+                              uint32_t place);
+
 /* Gives a task of a batch an entry of its own. If it waits, its entry is next to the batch in the
  * pool; else it is RUNNING, and the caller adds its copy. NULL out of memory; `has_failed` is set
  * then. */
