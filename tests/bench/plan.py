@@ -15,7 +15,7 @@ TASKS_MIN = 1_000_000
 SLAVES = (1, 4, 10, 100, 1000, 5000, 10_000)
 DEPTHS = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6, 10 ** 7)
 DEPTH_DEEP = 10 ** 7  # from here on, one run suffices and memory is asked for first
-MEMORY_PER_TASK = 170  # bytes, with the 64 of the arguments and room to spare
+MEMORY_PER_TASK = 120  # bytes, with the 64 of the arguments and room to spare
 # Of W10, in nanoseconds. METG(50 %) lies between the first ones.
 GRAINS = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 GRAINS_SHORT = (100, 200, 500, 1000, 2000)
