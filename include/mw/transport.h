@@ -28,7 +28,7 @@
 #include <mw/export.h>
 
 /* The version of this interface. It is raised when transports or their callers must change. */
-#define MW_TRANSPORT_VERSION 5
+#define MW_TRANSPORT_VERSION 6
 
 /* The largest frame_bytes_max, in bytes: far more than a machine's memory. */
 #define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
@@ -39,12 +39,14 @@
 typedef uint64_t mw_peer;
 
 /* A frame that has arrived. Its bytes are borrowed until the event returns. If `block` is not NULL,
- * they lie in that malloc'd block, and the event may take the block: it sets `block` to NULL and
- * must free() the block later. */
+ * they lie in that block, and the event may take the block: it sets `block` to NULL, and must give
+ * it back later with release(block), or with free() if `release` is NULL. It may do so after the
+ * transport was closed, in the thread that used the transport. */
 typedef struct mw_frame {
     unsigned char *data;
     size_t size;
     void *block;
+    void (*release)(void *block);
 } mw_frame;
 
 /* The largest number of bytes that a frame may have before its body. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A block either has copied bytes behind its own struct, or owns malloc'd bytes in `taken`. The
+ * A block either has copied bytes behind its own struct, or owns the bytes in `taken`. The
  * count of references is above 0 until the block is freed, and is not atomic, since a block belongs
  * to one thread. Used wherever a payload outlives a call: tasks, results, and messages under way.
  */
@@ -14,6 +14,7 @@
 struct mwi_block {
     size_t refs_count;
     void *taken;
+    void (*release)(void *taken); /* NULL: free() */
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
@@ -24,6 +25,7 @@ struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **
         return NULL;
     block->refs_count = 1;
     block->taken = NULL;
+    block->release = NULL;
     if (size > 0)
         memcpy(block->bytes, data, size);
     *copy = block->bytes;
@@ -37,6 +39,7 @@ struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data)
     struct mwi_block *block = mwi_block_own(frame->block);
     if (block == NULL)
         return NULL;
+    block->release = frame->release;
     *data = frame->data;
     frame->block = NULL;
     return block;
@@ -68,7 +71,10 @@ void mwi_block_unref(struct mwi_block *block)
     assert(block->refs_count > 0);
     if (--block->refs_count > 0)
         return;
-    free(block->taken);
+    if (block->release != NULL)
+        block->release(block->taken);
+    else
+        free(block->taken);
     free(block);
 }
 

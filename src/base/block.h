@@ -15,7 +15,7 @@
 
 struct mwi_block;
 
-/* Keeps a frame beyond its event: takes the frame's malloc'd block if it has one, else copies the
+/* Keeps a frame beyond its event: takes the frame's block if it has one, else copies the
  * bytes. Sets *data to the bytes in the block. The caller gets the one reference. NULL out of
  * memory; the frame is then unchanged. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);

@@ -178,7 +178,7 @@ static inline mw_frame mwt_frames_hand_over(const struct mwi_buffer *buffer, boo
         abort();
     if (buffer->size > 0)
         memcpy(block, buffer->data, buffer->size);
-    return (mw_frame){block, buffer->size, may_be_kept ? block : NULL};
+    return (mw_frame){block, buffer->size, may_be_kept ? block : NULL, NULL};
 }
 
 #endif

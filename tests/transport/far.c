@@ -106,7 +106,7 @@ static void send_pattern(struct far *far, mw_peer peer, const struct mwt_order *
 static void echo(struct far *far, struct session *session, mw_frame *frame)
 {
     session->echo_left--;
-    if (frame->block != NULL && frame->block == frame->data) {
+    if (frame->block != NULL && frame->block == frame->data && frame->release == NULL) {
         send_block(far, session->peer, frame->block, frame->size);
         frame->block = NULL;
     } else {

@@ -76,13 +76,15 @@ static void up(void *context, mw_peer peer, const char *name)
 
 static void echo(struct mwt_mpi_end *end, mw_peer peer, mw_frame *frame)
 {
-    void *copy = frame->block != NULL ? frame->block : malloc(frame->size + 1);
+    bool is_malloced = frame->block != NULL && frame->release == NULL;
+    void *copy = is_malloced ? frame->block : malloc(frame->size + 1);
 
     if (copy == NULL)
         return;
-    if (frame->block == NULL)
+    if (is_malloced)
+        frame->block = NULL;
+    else
         memcpy(copy, frame->data, frame->size);
-    frame->block = NULL;
     if (end->api->send(end->transport, peer, copy, frame->size, NULL) != MW_OK)
         free(copy);
 }

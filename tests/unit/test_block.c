@@ -41,6 +41,31 @@ static void test_given_frame_is_taken(void)
     mwi_block_unref(block);
 }
 
+static void count_release(void *block)
+{
+    ++*(int *)block;
+}
+
+/* A block that is not malloc'd is given back with its own function, once. */
+static void test_block_is_given_back(void)
+{
+    unsigned char bytes[] = "elsewhere";
+    unsigned char *data = NULL;
+    int releases_count = 0;
+    mw_frame frame = {
+        .data = bytes, .size = sizeof bytes, .block = &releases_count, .release = count_release};
+
+    struct mwi_block *block = mwi_block_keep(&frame, &data);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+    mwi_block_ref(block);
+    mwi_block_unref(block);
+
+    CU_ASSERT_PTR_EQUAL(data, bytes);
+    CU_ASSERT_EQUAL(releases_count, 0);
+    mwi_block_unref(block);
+    CU_ASSERT_EQUAL(releases_count, 1);
+}
+
 /* The bytes stay until the last of several references is dropped. */
 static void test_references(void)
 {
@@ -80,6 +105,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"lent frame is copied", test_lent_frame_is_copied},
         {"given frame is taken", test_given_frame_is_taken},
+        {"block is given back", test_block_is_given_back},
         {"references", test_references},
         {"nothing", test_nothing},
         CU_TEST_INFO_NULL,

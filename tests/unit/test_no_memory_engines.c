@@ -86,7 +86,7 @@ static void disconnect(struct farm *farm, size_t slave)
 static mw_frame join(const struct mwi_effect_entry *effect)
 {
     static unsigned char joined[MW_HEAD_BYTES_MAX + MWI_MESSAGE_LARGE_BYTES];
-    mw_frame frame = {effect->frame, effect->size, effect->frame};
+    mw_frame frame = {effect->frame, effect->size, effect->frame, NULL};
     if (effect->body.release == NULL)
         return frame;
     CU_ASSERT_TRUE_FATAL(effect->size + effect->body.size <= sizeof joined);
@@ -94,7 +94,7 @@ static mw_frame join(const struct mwi_effect_entry *effect)
     memcpy(joined + effect->size, effect->body.data, effect->body.size);
     free(effect->frame);
     effect->body.release(effect->body.owner);
-    return (mw_frame){joined, effect->size + effect->body.size, NULL};
+    return (mw_frame){joined, effect->size + effect->body.size, NULL, NULL};
 }
 
 static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own,

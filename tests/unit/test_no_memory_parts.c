@@ -23,7 +23,7 @@
 static void test_block(void)
 {
     unsigned char bytes[4] = "abc", *data = bytes;
-    mw_frame lent = {bytes, 4, NULL}, given = {bytes, 4, bytes};
+    mw_frame lent = {bytes, 4, NULL, NULL}, given = {bytes, 4, bytes, NULL};
 
     mwt_memory_fail(1, true);
     struct mwi_block *first = mwi_block_keep(&lent, &data);

@@ -89,7 +89,7 @@ static void step(struct farm *farm, enum mwi_event_kind kind, mw_peer peer, mw_f
 
 static void say(struct farm *farm, mw_peer peer, struct mwi_buffer *buffer)
 {
-    mw_frame frame = {buffer->data, buffer->size, buffer->data};
+    mw_frame frame = {buffer->data, buffer->size, buffer->data, NULL};
     if (buffer->has_failed) {
         farm->is_told = true;
         mwi_buffer_fini(buffer);
