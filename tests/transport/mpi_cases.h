@@ -29,6 +29,7 @@ struct mwt_mpi_rank {
 #define MWT_MPI_CASES(X)                                                                           \
     X(reopen)                                                                                      \
     X(send_in_rings)                                                                               \
+    X(send_in_slots)                                                                               \
     X(use_part_of_world)                                                                           \
     X(use_two_at_once)                                                                             \
     X(serve_on_last_rank)                                                                          \

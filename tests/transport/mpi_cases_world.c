@@ -105,6 +105,24 @@ void mwt_mpi_send_in_rings(struct mwt_mpi_rank *self)
     }
 }
 
+/* A slave of the master's machine sends it larger frames without MPI too. The master gets them in
+ * blocks that it may keep. */
+void mwt_mpi_send_in_slots(struct mwt_mpi_rank *self)
+{
+    struct mwt_mpi_end end;
+
+    isends_count = 0;
+    mwt_mpi_open_world(self, &end);
+    if (self->rank == 0) {
+        mwt_mpi_serve(self, &end, (unsigned)self->size - 1);
+        MWT_MPI_CHECK(self, end.blocks_count == end.frames_count);
+    } else {
+        mwt_mpi_exchange(self, &end, 0, 100000);
+        MWT_MPI_CHECK(self, isends_count == 0);
+    }
+    mwt_mpi_close_end(self, &end);
+}
+
 /* The same communicator can be used again and again, and none is left over. */
 void mwt_mpi_reopen(struct mwt_mpi_rank *self)
 {

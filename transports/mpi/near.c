@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rings lie in memory that each rank offers before the ranks exchange their cards: a memfd,
- * which the master opens by way of /proc. The master then tells all ranks whose memory it has. So a
- * file is never left over, and opening takes one more collective call. sends.c sends to the rings,
- * receives.c looks at them in each poll.
+ * Which ranks share memory, and the messages that go through it. Each rank makes such memory and
+ * says in its card where it is. The master opens it, and then tells all ranks whose memory it has.
+ * sends.c sends through it, receives.c looks at it in each poll.
  *
  * Invariants: both ends of a pair have the rings, or neither. A message waits only if an earlier
  * one to its rank waits or the ring is full, so the messages to a rank stay in order;
- * `waiting_count` is that of all entries.
+ * `waiting_count` is that of all entries. Slots are for frames to the master only: it has the least
+ * time, and a slave fetches a large frame from it by MPI with no work of the master.
  */
 #include "near.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/body.h"
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define PROCESS_IDS "/proc/self/ns/pid"
+#define SLOT_BITS 8
 
 struct mwi_mpi_near_message {
     struct mwi_mpi_near_message *next;
@@ -33,76 +26,14 @@ struct mwi_mpi_near_message {
     void *data;
 };
 
-/* The memory that a rank and the master share. */
-struct mwi_mpi_near_memory {
-    int64_t stamp; /* as in the card */
-    struct mwi_mpi_ring to_master, from_master;
-};
-
-static uint64_t add_to_hash(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = hash * UINT64_C(1099511628211) + (unsigned char)*text;
-    return hash;
-}
-
-/* A number for the processes that find each other in /proc: those of one kernel since its start,
- * with the same process numbers. Hosts that share them, as in tests, differ by their names. 0:
- * unknown. */
-static int64_t find_host(void)
-{
-    char boot_id[40] = "", name[HOST_NAME_MAX + 1] = "";
-    struct stat process_ids;
-    FILE *file = fopen(BOOT_ID, "re");
-    if (file == NULL)
-        return 0;
-    bool is_read = fgets(boot_id, sizeof boot_id, file) != NULL;
-    fclose(file);
-    if (!is_read || stat(PROCESS_IDS, &process_ids) != 0 || gethostname(name, HOST_NAME_MAX) != 0)
-        return 0;
-    return (int64_t)add_to_hash(add_to_hash(process_ids.st_ino, boot_id), name);
-}
-
-static struct mwi_mpi_near_memory *map(int fd)
-{
-    void *memory =
-        mmap(NULL, sizeof(struct mwi_mpi_near_memory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unmap(struct mwi_mpi_near_memory *memory)
-{
-    if (memory != NULL)
-        munmap(memory, sizeof *memory);
-}
-
-/* Memory that there is no room for must not be noticed by the first write to it. */
-static struct mwi_mpi_near_memory *make_memory(int fd)
-{
-    if (fd < 0 || posix_fallocate(fd, 0, sizeof(struct mwi_mpi_near_memory)) != 0)
-        return NULL;
-    return map(fd);
-}
-
 mw_error mwi_mpi_near_init(struct mwi_mpi_near *near, struct mwi_mpi_ranks *ranks)
 {
-    near->offer_fd = -1;
     near->is_joined = calloc((size_t)ranks->size, sizeof *near->is_joined);
     near->entry_of = calloc((size_t)ranks->size, sizeof *near->entry_of);
     near->entries = calloc(1, sizeof *near->entries);
     if (near->is_joined == NULL || near->entry_of == NULL || near->entries == NULL)
         return MW_ENOMEM;
-    near->offer_fd = memfd_create("mw", MFD_CLOEXEC);
-    near->offer = make_memory(near->offer_fd);
-    if (near->offer == NULL)
-        return MW_OK;
-    near->offer->stamp = mwi_clock_monotonic_ns();
-    mwi_mpi_ring_init(&near->offer->to_master);
-    mwi_mpi_ring_init(&near->offer->from_master);
-    ranks->own.host = find_host();
-    ranks->own.process_id = getpid();
-    ranks->own.memory_fd = near->offer_fd;
-    ranks->own.memory_stamp = near->offer->stamp;
+    near->offer = mwi_mpi_memory_make(&ranks->own.memory, &near->offer_fd);
     return MW_OK;
 }
 
@@ -115,32 +46,29 @@ static int find_master(const struct mwi_mpi_ranks *ranks)
     return 0;
 }
 
-/* Maps the memory that a rank of this machine offers; NULL if it cannot be had. */
-static struct mwi_mpi_near_memory *open_memory(const struct mwi_mpi_card *card)
+static struct mwi_mpi_near_entry *add_entry(struct mwi_mpi_near *near, int rank,
+                                            struct mwi_mpi_mapping *mapping)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%" PRId64 "/fd/%" PRId64, card->process_id, card->memory_fd);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return NULL;
-    struct stat status;
-    struct mwi_mpi_near_memory *memory = NULL;
-    if (fstat(fd, &status) == 0 && status.st_size == (off_t)sizeof *memory)
-        memory = map(fd);
-    close(fd);
-    if (memory != NULL && memory->stamp != card->memory_stamp) {
-        unmap(memory);
-        memory = NULL;
-    }
-    return memory;
+    struct mwi_mpi_near_entry *entry = &near->entries[near->count];
+    *entry = (struct mwi_mpi_near_entry){.rank = rank, .mapping = mapping};
+    near->entry_of[rank] = ++near->count;
+    return entry;
 }
 
-static void add_entry(struct mwi_mpi_near *near, int rank, struct mwi_mpi_near_memory *memory,
-                      struct mwi_mpi_ring *in, struct mwi_mpi_ring *out)
+static void add_slave(struct mwi_mpi_near *near, int rank, struct mwi_mpi_mapping *mapping)
 {
-    near->entries[near->count] =
-        (struct mwi_mpi_near_entry){.rank = rank, .memory = memory, .in.ring = in, .out.ring = out};
-    near->entry_of[rank] = ++near->count;
+    struct mwi_mpi_near_entry *entry = add_entry(near, rank, mapping);
+    entry->in.ring = &mwi_mpi_memory_of(mapping)->to_master;
+    entry->out.ring = &mwi_mpi_memory_of(mapping)->from_master;
+}
+
+static void add_master(struct mwi_mpi_near *near, int rank)
+{
+    struct mwi_mpi_near_entry *entry = add_entry(near, rank, near->offer);
+    entry->is_master = true;
+    entry->in.ring = &mwi_mpi_memory_of(near->offer)->from_master;
+    entry->out.ring = &mwi_mpi_memory_of(near->offer)->to_master;
+    near->offer = NULL;
 }
 
 /* The master's side. Without memory it joins nobody. */
@@ -151,14 +79,15 @@ static void join_all(struct mwi_mpi_near *near, const struct mwi_mpi_ranks *rank
     if (entries == NULL)
         return;
     near->entries = entries;
-    for (int i = 0; i < ranks->size; i++) {
-        const struct mwi_mpi_card *card = &ranks->cards[i];
-        if (i == ranks->rank || card->host == 0 || card->host != ranks->own.host)
+    int64_t host = ranks->own.memory.host;
+    for (int i = 0; i < ranks->size && host != 0; i++) {
+        const struct mwi_mpi_memory_place *place = &ranks->cards[i].memory;
+        if (i == ranks->rank || place->host != host)
             continue;
-        struct mwi_mpi_near_memory *memory = open_memory(card);
-        if (memory != NULL)
-            add_entry(near, i, memory, &memory->to_master, &memory->from_master);
-        near->is_joined[i] = memory != NULL;
+        struct mwi_mpi_mapping *mapping = mwi_mpi_memory_open(place);
+        if (mapping != NULL)
+            add_slave(near, i, mapping);
+        near->is_joined[i] = mapping != NULL;
     }
 }
 
@@ -166,7 +95,7 @@ static void end_offer(struct mwi_mpi_near *near)
 {
     if (near->offer_fd >= 0)
         close(near->offer_fd);
-    unmap(near->offer);
+    mwi_mpi_memory_close(near->offer);
     near->offer = NULL;
     near->offer_fd = -1;
 }
@@ -183,8 +112,7 @@ mw_error mwi_mpi_near_meet(struct mwi_mpi_near *near, const struct mwi_mpi_ranks
             MPI_Bcast(near->is_joined, ranks->size, MPI_BYTE, master, ranks->comm), "MPI_Bcast",
             why);
     if (error == MW_OK && near->is_joined[ranks->rank] != 0) {
-        add_entry(near, master, near->offer, &near->offer->from_master, &near->offer->to_master);
-        near->offer = NULL;
+        add_master(near, master);
     }
     end_offer(near);
     return error;
@@ -204,7 +132,7 @@ void mwi_mpi_near_fini(struct mwi_mpi_near *near)
 {
     for (int i = 0; i < near->count; i++) {
         free_messages(&near->entries[i]);
-        unmap(near->entries[i].memory);
+        mwi_mpi_memory_close(near->entries[i].mapping);
     }
     end_offer(near);
     free(near->entries);
@@ -256,6 +184,32 @@ mw_error mwi_mpi_near_send(struct mwi_mpi_near *near, int rank, int tag, void *d
     return error;
 }
 
+bool mwi_mpi_near_send_frame(struct mwi_mpi_near *near, int rank, int tag, const void *data,
+                             size_t size, const mw_body *body)
+{
+    const struct mwi_mpi_near_entry *entry = &near->entries[near->entry_of[rank] - 1];
+    struct mwi_mpi_memory *memory = mwi_mpi_memory_of(entry->mapping);
+    size_t body_bytes = mwi_body_size(body);
+    if (!entry->is_master || size > MWI_MPI_SLOT_BYTES || body_bytes > MWI_MPI_SLOT_BYTES - size)
+        return false;
+    struct mwi_mpi_slot *slot = mwi_mpi_memory_find_slot(memory);
+    unsigned char note[MWI_MPI_NUMBER_BYTES];
+    if (slot == NULL)
+        return false;
+    if (size > 0)
+        memcpy(slot->bytes, data, size);
+    if (body_bytes > 0)
+        memcpy(slot->bytes + size, body->data, body_bytes);
+    mwi_mpi_put_number(note, (size + body_bytes) << SLOT_BITS | (size_t)(slot - memory->slots));
+    /* The receiver may give the slot back as soon as it has the note. */
+    atomic_store_explicit(&slot->is_taken, true, memory_order_relaxed);
+    if (mwi_mpi_near_send(near, rank, mwi_mpi_tag_as(tag, MWI_MPI_SLOT), note, sizeof note,
+                          false) == MW_OK)
+        return true;
+    atomic_store_explicit(&slot->is_taken, false, memory_order_relaxed);
+    return false;
+}
+
 static size_t flush_entry(struct mwi_mpi_near_entry *entry)
 {
     size_t count = 0;
@@ -284,6 +238,20 @@ size_t mwi_mpi_near_flush(struct mwi_mpi_near *near)
 
 /* Receiving. */
 
+/* Puts the frame in the slot in the place of the note that names it. */
+static void find_frame(const struct mwi_mpi_near_entry *entry, struct mwi_mpi_message *message)
+{
+    uint64_t note = message->size == MWI_MPI_NUMBER_BYTES ? mwi_mpi_get_number(message->data) : 0;
+    size_t index = (size_t)(note & ((1U << SLOT_BITS) - 1));
+    message->tag = mwi_mpi_tag_as(message->tag, MWI_MPI_FRAME);
+    message->size = (size_t)(note >> SLOT_BITS);
+    if (index >= MWI_MPI_SLOTS_COUNT || message->size > MWI_MPI_SLOT_BYTES) {
+        message->size = 0;
+        return;
+    }
+    message->block = mwi_mpi_memory_lend(entry->mapping, index, &message->data);
+}
+
 /* The next look begins behind the rank whose message was found, so that each rank gets its turn. */
 bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *message)
 {
@@ -291,6 +259,9 @@ bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *messag
         struct mwi_mpi_near_entry *entry = &near->entries[near->cursor];
         if (mwi_mpi_ring_look(&entry->in, &message->tag, &message->data, &message->size)) {
             message->rank = entry->rank;
+            message->block = NULL;
+            if (mwi_mpi_tag_kind(message->tag) == MWI_MPI_SLOT)
+                find_frame(entry, message);
             return true;
         }
         near->cursor = near->cursor + 1 < near->count ? near->cursor + 1 : 0;
@@ -298,8 +269,10 @@ bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *messag
     return false;
 }
 
-void mwi_mpi_near_release(struct mwi_mpi_near *near)
+void mwi_mpi_near_release(struct mwi_mpi_near *near, const struct mwi_mpi_message *message)
 {
+    if (message->block != NULL)
+        mwi_mpi_memory_give_back(message->block);
     mwi_mpi_ring_release(&near->entries[near->cursor].in);
     near->cursor = near->cursor + 1 < near->count ? near->cursor + 1 : 0;
 }

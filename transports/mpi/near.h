@@ -7,17 +7,17 @@
 #ifndef MWI_MPI_NEAR_H
 #define MWI_MPI_NEAR_H
 
+#include "memory.h"
 #include "ranks.h"
-#include "ring.h"
 #include "tags.h"
 
 struct mwi_mpi_near_message;
-struct mwi_mpi_near_memory;
 
 /* A rank of this machine. */
 struct mwi_mpi_near_entry {
     int rank;
-    struct mwi_mpi_near_memory *memory;
+    bool is_master; /* else this rank is the master */
+    struct mwi_mpi_mapping *mapping;
     struct mwi_mpi_ring_writer out;
     struct mwi_mpi_ring_reader in;
     struct mwi_mpi_near_message *first, *last; /* that wait for room in the ring */
@@ -25,7 +25,7 @@ struct mwi_mpi_near_entry {
 
 struct mwi_mpi_near {
     int offer_fd; /* the memory of this rank, until the master has told who has rings */
-    struct mwi_mpi_near_memory *offer;
+    struct mwi_mpi_mapping *offer;
     unsigned char *is_joined; /* by rank */
     struct mwi_mpi_near_entry *entries;
     int count;
@@ -58,12 +58,19 @@ static inline bool mwi_mpi_near_has(const struct mwi_mpi_near *near, int rank)
 mw_error mwi_mpi_near_send(struct mwi_mpi_near *near, int rank, int tag, void *data, size_t size,
                            bool may_take);
 
+/* Sends a frame to the master, if it has rings with this rank: a copy goes into a slot of their
+ * memory. Returns false, and sends nothing, to another rank, if the frame is larger than
+ * MWI_MPI_SLOT_BYTES, and while no slot is free. */
+bool mwi_mpi_near_send_frame(struct mwi_mpi_near *near, int rank, int tag, const void *data,
+                             size_t size, const mw_body *body);
+
 /* Writes messages that wait, as far as there is room now. Returns how many. */
 size_t mwi_mpi_near_flush(struct mwi_mpi_near *near);
 
 /* Whether there is a message. The data is borrowed until the caller releases the message; until
- * then further calls give the same message. */
+ * then further calls give the same message. If it has a block, the caller may take that instead: it
+ * sets `block` to NULL, and calls mwi_mpi_memory_give_back later, even after mwi_mpi_near_fini. */
 bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *message);
-void mwi_mpi_near_release(struct mwi_mpi_near *near);
+void mwi_mpi_near_release(struct mwi_mpi_near *near, const struct mwi_mpi_message *message);
 
 #endif

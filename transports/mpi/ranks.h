@@ -13,6 +13,7 @@
 
 #include <mw/transport.h>
 
+#include "memory.h"
 #include "start.h"
 #include "why.h"
 
@@ -21,8 +22,7 @@ struct mwi_mpi_card {
     int64_t parent_rank; /* in the communicator that the caller gave */
     int64_t master_rank; /* in it; -1 if the rank names none */
     int64_t frame_bytes_max;
-    /* Memory that the rank offers to share, which near.c explains. */
-    int64_t host, process_id, memory_fd, memory_stamp;
+    struct mwi_mpi_memory_place memory; /* that it offers to share with the master */
 };
 
 struct mwi_mpi_ranks {

@@ -132,14 +132,19 @@ static mw_error put_behind(const struct look *look, const struct mwi_mpi_message
     return MW_OK;
 }
 
-static mw_error take(const struct look *look, const struct mwi_mpi_message *message)
+/* The receiver of a frame may take the block of the message. */
+static mw_error take(const struct look *look, struct mwi_mpi_message *message)
 {
-    mw_frame frame = {.data = message->data, .size = message->size};
+    mw_frame frame = {.data = message->data,
+                      .size = message->size,
+                      .block = message->block,
+                      .release = mwi_mpi_memory_give_back};
     if (mwi_mpi_tag_kind(message->tag) == MWI_MPI_SIZE)
         return expect_parts(look, message);
     if (look->receives->queues[message->rank].first != NULL)
         return put_behind(look, message);
     look->arrived(look->context, message->rank, message->tag, &frame);
+    message->block = frame.block;
     return MW_OK;
 }
 
@@ -175,7 +180,7 @@ static mw_error look_at_near(const struct look *look, int *count)
     while (*count < MESSAGES_PER_LOOK_MAX && error == MW_OK && mwi_mpi_near_look(near, &message)) {
         error = take(look, &message);
         if (error == MW_OK)
-            mwi_mpi_near_release(near);
+            mwi_mpi_near_release(near, &message);
         ++*count;
     }
     return error;
@@ -240,7 +245,7 @@ static mw_error ask_for_part(struct look *look, struct mwi_mpi_receive_entry *re
 
 static void hand_on(const struct look *look, const struct mwi_mpi_receive_entry *receive)
 {
-    mw_frame frame = {receive->block, receive->size, receive->block};
+    mw_frame frame = {.data = receive->block, .size = receive->size, .block = receive->block};
     int tag = receive->tag;
     if (mwi_mpi_tag_kind(tag) == MWI_MPI_SIZE)
         tag = mwi_mpi_tag_as(tag, MWI_MPI_FRAME);

@@ -182,7 +182,14 @@ mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ra
 {
     bool is_near = mwi_mpi_near_has(sends->near, link->rank);
     size_t size_max = is_near ? MWI_MPI_RING_MESSAGE_MAX : MWI_MPI_SMALL_BYTES;
-    if (body != NULL || size > size_max)
+    bool is_small = body == NULL && size <= size_max;
+    if (is_near && !is_small &&
+        mwi_mpi_near_send_frame(sends->near, link->rank, tag, data, size, body)) {
+        free(data);
+        mwi_body_release(body);
+        return MW_OK;
+    }
+    if (!is_small)
         return post_parts(sends, ranks, link, tag, data, size, body);
     if (is_near)
         return mwi_mpi_near_send(sends->near, link->rank, tag, data, size, true);

@@ -17,7 +17,8 @@ enum mwi_mpi_kind {
     MWI_MPI_BYE,
     MWI_MPI_OVERSIZE,
     MWI_MPI_SIZE, /* of a frame that comes in parts */
-    MWI_MPI_PART  /* the only kind on the communicator for parts */
+    MWI_MPI_PART, /* the only kind on the communicator for parts */
+    MWI_MPI_SLOT  /* in a ring: the number of the slot that has a frame, and the frame's size */
 };
 
 #define MWI_MPI_KIND_BITS 3
@@ -41,6 +42,7 @@ struct mwi_mpi_message {
     int tag;
     unsigned char *data; /* until it is released */
     size_t size;
+    void *block; /* as in mw_frame; or NULL */
 };
 
 static inline int mwi_mpi_tag(enum mwi_mpi_kind kind, int number, bool is_by_connector)
