@@ -26,14 +26,21 @@ static size_t bytes_left(const struct mwi_column_source *source)
 }
 
 /* Reads a number of `width` bytes behind a first byte; false if they are not all there. */
-static bool read_behind(struct mwi_column_source *source, uint8_t width, uint64_t *number)
+static inline bool read_behind(struct mwi_column_source *source, uint8_t width, uint64_t *number)
 {
     if (bytes_left(source) <= width)
         return false;
-    struct mwi_column one = {.data = source->at + 1, .width = width};
-    *number = mwi_column_at(&one, 0);
+    *number = mwi_column_at(&(struct mwi_column){.data = source->at + 1, .width = width}, 0);
     source->at += 1 + width;
     return true;
+}
+
+/* Reads a number that is more than a byte; false if it is something else, or cut off. */
+static inline bool read_wide(struct mwi_column_source *source, uint64_t *number)
+{
+    if (bytes_left(source) == 0 || *source->at < UINT8 || *source->at > UINT8 + 3)
+        return false;
+    return read_behind(source, (uint8_t)(1 << (*source->at - UINT8)), number);
 }
 
 bool mwi_column_read_array(struct mwi_column_source *source, size_t *count)
@@ -57,9 +64,7 @@ bool mwi_column_read_array(struct mwi_column_source *source, size_t *count)
 
 bool mwi_column_read_long_number(struct mwi_column_source *source, uint64_t *number)
 {
-    if (bytes_left(source) == 0 || *source->at < UINT8 || *source->at > UINT8 + 3)
-        return false;
-    return read_behind(source, (uint8_t)(1 << (*source->at - UINT8)), number);
+    return read_wide(source, number);
 }
 
 bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data, size_t *size)
@@ -96,9 +101,9 @@ bool mwi_column_read_long(struct mwi_column_source *source, size_t count, uint8_
                           struct mwi_column *column)
 {
     const unsigned char *begin = source->at;
-    assert(count > 0 && step <= 1);
+    assert(count > 0);
     *column = (struct mwi_column){.step = step};
-    if (!mwi_column_read_number(source, &column->first))
+    if (!read_wide(source, &column->first))
         return read_cells(source, count, column);
     if (step == 0 || column->first <= UINT64_MAX - (count - 1))
         return true;
@@ -120,7 +125,7 @@ bool mwi_column_is_bin_within(const struct mwi_column *column, size_t count, uin
 bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum)
 {
     uint64_t left = sum, product;
-    assert(count > 0 && (column->width > 0 || column->step == 0));
+    assert(count > 0);
     if (column->width == 0)
         return !__builtin_mul_overflow(column->first, (uint64_t)count, &product) && product == sum;
     for (size_t i = 0; i < count; i++) {

@@ -70,14 +70,14 @@ static inline bool mwi_column_read_number(struct mwi_column_source *source, uint
 bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data,
                          size_t *size);
 
-/* A column of `count` items, which is not 0, and one that is more than a byte. `step`: of a column
+/* A column of `count` items, 1 to UINT32_MAX, and one that is more than a byte. `step`: of a column
  * that is a number. False, too, if counting up from that number overflows. */
 bool mwi_column_read_long(struct mwi_column_source *source, size_t count, uint8_t step,
                           struct mwi_column *column);
 static inline bool mwi_column_read(struct mwi_column_source *source, size_t count, uint8_t step,
                                    struct mwi_column *column)
 {
-    if (source->at == source->end || *source->at > MWI_COLUMN_FIXINT_MAX || count > UINT32_MAX)
+    if (source->at == source->end || *source->at > MWI_COLUMN_FIXINT_MAX)
         return mwi_column_read_long(source, count, step, column);
     *column = (struct mwi_column){.first = *source->at++, .step = step};
     return true;
@@ -91,7 +91,7 @@ static inline bool mwi_column_is_within(const struct mwi_column *column, size_t 
                               : mwi_column_is_bin_within(column, count, max);
 }
 
-/* Whether the numbers add up to `sum`, without an overflow. */
+/* Whether the numbers add up to `sum`, without an overflow. A number does not count up. */
 bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t sum);
 
 /* The narrowest width that holds a number in which all bits of the column's numbers are set. */

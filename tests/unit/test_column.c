@@ -169,7 +169,7 @@ static void test_no_column(void)
                  {BYTES("\xc4\x03\x00\x00\x00"), 2},
                  {BYTES("\xc4\x01\x00"), 2},
                  {BYTES("\xc4\x02\x00"), 2},
-                 {BYTES("\xc4\x02\x00\x00"), SIZE_MAX},
+                 {BYTES("\xc4\x02\x00\x00"), UINT32_MAX},
                  {BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), 2},
                  {BYTES("\xc4\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 1}};
 
