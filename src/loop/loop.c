@@ -140,12 +140,17 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *eff
     }
 }
 
-void mwi_loop_carry_out(struct mwi_loop *loop)
+static void carry_out_all(struct mwi_loop *loop, struct mwi_effects *effects)
 {
-    struct mwi_effects *effects = loop->engine.effects;
     for (size_t i = 0; i < effects->count; i++)
         carry_out_effect(loop, &effects->items[i]);
     effects->count = 0;
+}
+
+void mwi_loop_carry_out(struct mwi_loop *loop)
+{
+    if (loop->engine.effects->count > 0)
+        carry_out_all(loop, loop->engine.effects);
 }
 
 /* Steps the engine, and carries out its effects. */
