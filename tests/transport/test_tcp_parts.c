@@ -741,7 +741,7 @@ static void check_turns(struct ear *ear)
 {
     ear->heard_count = 0;
     CU_ASSERT_EQUAL(write(ear->fds[1], "xy", 2), 2);
-    CU_ASSERT_TRUE(mwi_tcp_poller_turn(&ear->poller, 1000 * MS));
+    CU_ASSERT_TRUE(mwi_tcp_poller_turn(&ear->poller, INT64_MAX));
     CU_ASSERT_TRUE(mwi_tcp_poller_turn(&ear->poller, 0));
     CU_ASSERT_EQUAL(ear->heard_count, 2);
 

@@ -3,10 +3,11 @@
  * The epoll set of a transport's sockets, and libevent's loop beside it. conn.c and listener.c put
  * sockets into the set; tcp.c and ending.c make the turns.
  *
- * A turn is one system call, epoll_pwait2, which waits to the nanosecond. Only while libevent has
- * something to wait for, its loop waits for both: the set is a descriptor of it. libevent's own
- * loop is not used for the sockets, as it reads the clock, keeps lists and rounds to milliseconds
- * in each turn, and does not hand out its set to callers with a loop of their own.
+ * A turn is one system call: epoll_wait, or, for a wait with an end, epoll_pwait2, which waits to
+ * the nanosecond. Only while libevent has something to wait for, its loop waits for both: the set
+ * is a descriptor of it. libevent's own loop is not used for the sockets, as it reads the clock,
+ * keeps lists and rounds to milliseconds in each turn, and does not hand out its set to callers
+ * with a loop of their own.
  *
  * Invariant: the set is level-triggered, so nothing is lost if a turn serves only EVENTS_MAX
  * sockets. The kernel turns to the others next.
@@ -94,8 +95,9 @@ static int wait_exactly(struct mwi_tcp_poller *poller, struct epoll_event *event
 
 static int wait_for_set(struct mwi_tcp_poller *poller, struct epoll_event *events, int64_t wait_ns)
 {
-    return wait_ns > 0 ? wait_exactly(poller, events, wait_ns)
-                       : epoll_wait(poller->fd, events, EVENTS_MAX, 0);
+    if (wait_ns <= 0 || wait_ns == INT64_MAX)
+        return epoll_wait(poller->fd, events, EVENTS_MAX, wait_ns <= 0 ? 0 : -1);
+    return wait_exactly(poller, events, wait_ns);
 }
 
 /* Waits for the set and calls what is ready; false if the system refuses. */
@@ -131,11 +133,12 @@ static bool turn_of_libevent(struct mwi_tcp_poller *poller, int64_t wait_ns)
     const struct timeval wait = {
         .tv_sec = (time_t)(wait_ns / MWI_NS_PER_S),
         .tv_usec = (suseconds_t)((wait_ns % MWI_NS_PER_S + MWI_NS_PER_US - 1) / MWI_NS_PER_US)};
-    if (wait_ns > 0 && event_add(poller->time_event, &wait) != 0)
+    bool has_end = wait_ns > 0 && wait_ns != INT64_MAX;
+    if (has_end && event_add(poller->time_event, &wait) != 0)
         return false;
     int flags = wait_ns > 0 ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     bool has_turned = event_base_loop(poller->base, flags) >= 0;
-    if (wait_ns > 0)
+    if (has_end)
         event_del(poller->time_event);
     return has_turned && !poller->has_failed;
 }

@@ -47,7 +47,7 @@ bool mwi_tcp_poller_set(struct mwi_tcp_poller *poller, struct mwi_tcp_awaited *a
                         uint32_t events);
 
 /* Waits until a descriptor is ready or wait_ns have passed, and calls what is ready. It may return
- * early. 0 does not wait. False with errno if the system refuses. */
+ * early. 0 does not wait, INT64_MAX waits for ever. False with errno if the system refuses. */
 bool mwi_tcp_poller_turn(struct mwi_tcp_poller *poller, int64_t wait_ns);
 
 /* A libevent loop for one thread; NULL, with errno, without descriptors or memory. */

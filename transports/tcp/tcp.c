@@ -5,6 +5,9 @@
  *
  * A new function of mw_transport_api is a function here and a row of the table at the end; what it
  * does to one connection goes into conn.c.
+ *
+ * A wait of the kernel with an end costs it more than one without. So a deadline that is far away
+ * is left out: the timer of the looks ends the wait, and the deadline is looked at again.
  */
 #include "tcp.h"
 
@@ -14,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "base/clock.h"
@@ -31,8 +36,6 @@
  * a large frame, or those of a poll that never sleeps. */
 #define TURNS_MAX 64
 
-/* Of turns that do not wait, or wait for ever, one in TURNS_PER_CLOCK reads the clock. */
-#define TURNS_PER_CLOCK 64
 /* A transport that spins looks at its only connection directly. One look in LOOKS_PER_TURN is at
  * the listeners and wake_fd too. */
 #define LOOKS_PER_TURN 16
@@ -42,11 +45,9 @@ struct tcp {
     struct mwi_tcp_hub hub;
     struct mwi_tcp_listeners listeners;
     struct mwi_tcp_awaited wake;
-    int64_t look_ns; /* when watch.c is to look at the hosts next */
-    unsigned unclocked_count;
+    struct mwi_tcp_awaited timer; /* of the looks at the hosts */
     unsigned looks_count;
     bool is_woken;
-    bool is_quiet; /* the last turn slept, and nothing happened */
 };
 
 static mw_error fail(mw_reason *why, mw_error error, const char *what)
@@ -61,6 +62,26 @@ static void on_wake(void *context, uint32_t events)
     struct tcp *tcp = context;
     (void)events;
     tcp->is_woken = true;
+}
+
+static void on_timer(void *context, uint32_t events)
+{
+    struct tcp *tcp = context;
+    uint64_t expirations;
+    (void)events;
+    if (read(tcp->timer.fd, &expirations, sizeof expirations) > 0)
+        mwi_tcp_watch_look(&tcp->hub);
+}
+
+/* Sets the timer that looks at the hosts again and again; false with errno. */
+static bool start_timer(struct tcp *tcp)
+{
+    const struct timespec interval = {.tv_sec = MWI_TCP_SILENCE_LOOK_MS / 1000};
+    const struct itimerspec times = {.it_value = interval, .it_interval = interval};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    tcp->timer = (struct mwi_tcp_awaited){.fd = fd, .ready = on_timer, .context = tcp};
+    return fd >= 0 && timerfd_settime(fd, 0, &times, NULL) == 0 &&
+           mwi_tcp_poller_set(&tcp->hub.poller, &tcp->timer, EPOLLIN);
 }
 
 /* False if the descriptor cannot be waited for, as a regular file. */
@@ -78,11 +99,15 @@ static void close_transport(void *transport)
     mwi_tcp_listeners_clear(&tcp->listeners);
     if (tcp->wake.events != 0)
         (void)mwi_tcp_poller_set(&tcp->hub.poller, &tcp->wake, 0);
+    if (tcp->timer.events != 0)
+        (void)mwi_tcp_poller_set(&tcp->hub.poller, &tcp->timer, 0);
     mwi_tcp_ending_run(&tcp->hub);
     /* The turn that mwi_tcp_resolve_destroy asks for. */
     if (tcp->hub.poller.base != NULL)
         event_base_loop(tcp->hub.poller.base, EVLOOP_NONBLOCK);
     mwi_tcp_hub_close(&tcp->hub);
+    if (tcp->timer.fd >= 0)
+        close(tcp->timer.fd);
     free(tcp);
 }
 
@@ -97,10 +122,12 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     if (tcp == NULL)
         return fail(why, MW_ENOMEM, "open");
     tcp->listeners.hub = &tcp->hub;
-    tcp->look_ns = mwi_clock_monotonic_ns() + LOOK_NS;
+    tcp->timer.fd = -1;
     mw_error error = mwi_tcp_hub_open(&tcp->hub, config);
     if (error != MW_OK)
         error = fail(why, error, error == MW_ENOMEM ? "open" : "cannot make an event loop");
+    else if (!start_timer(tcp))
+        error = fail(why, MW_ENETWORK, "cannot make a timer");
     else if (!wait_for_wake(tcp, config->wake_fd))
         error = fail(why, MW_EINVAL, "cannot wait for wake_fd");
     if (error != MW_OK) {
@@ -198,18 +225,12 @@ static void drop(void *transport, mw_peer peer)
         mwi_tcp_conn_drop(conn);
 }
 
-/* How much time is left until the deadline. Meanwhile it may be time to look at the hosts. */
-static int64_t time_left(struct tcp *tcp, int64_t deadline)
+/* How much time is left until the deadline. */
+static int64_t time_left(int64_t deadline)
 {
-    bool needs_clock = deadline != INT64_MIN && deadline != INT64_MAX;
-    if (!needs_clock && !tcp->is_quiet && ++tcp->unclocked_count < TURNS_PER_CLOCK)
+    if (deadline == INT64_MIN || deadline == INT64_MAX)
         return deadline == INT64_MIN ? 0 : deadline;
-    tcp->unclocked_count = 0;
     int64_t now_ns = mwi_clock_monotonic_ns();
-    if (now_ns >= tcp->look_ns) {
-        mwi_tcp_watch_look(&tcp->hub);
-        tcp->look_ns = now_ns + LOOK_NS;
-    }
     return deadline > now_ns ? deadline - now_ns : 0;
 }
 
@@ -217,12 +238,8 @@ static bool turn(struct tcp *tcp, int64_t left_ns)
 {
     struct mwi_tcp_hub *hub = &tcp->hub;
     mw_wait wait = hub->config.wait;
-    size_t events_before = hub->events_count;
-    if (wait != MW_WAIT_SPIN && wait != MW_WAIT_YIELD) {
-        bool has_turned = mwi_tcp_conn_turn(hub, left_ns < LOOK_NS ? left_ns : LOOK_NS);
-        tcp->is_quiet = left_ns > 0 && hub->events_count == events_before;
-        return has_turned;
-    }
+    if (wait != MW_WAIT_SPIN && wait != MW_WAIT_YIELD)
+        return mwi_tcp_conn_turn(hub, left_ns < LOOK_NS ? left_ns : INT64_MAX);
     if (++tcp->looks_count % LOOKS_PER_TURN != 0 && mwi_tcp_conn_read_only(hub))
         return true;
     return mwi_tcp_conn_turn(hub, 0);
@@ -238,7 +255,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     tcp->is_woken = false;
     mwi_tcp_conn_flush_dirty(hub);
     for (int i = 0; i < TURNS_MAX && must_wait; i++) {
-        int64_t left_ns = time_left(tcp, deadline);
+        int64_t left_ns = time_left(deadline);
         if (!turn(tcp, left_ns))
             return fail(why, MW_ENETWORK, "the event loop failed");
         must_wait = left_ns > 0 && hub->events_count == events_before && !tcp->is_woken;
