@@ -263,7 +263,9 @@ static void test_inbox_any_cut(void)
         at += receive(&inbox, shared, stream.bytes + at, most, &cursor);
 
         mw_frame frame;
+        memset(&frame, 0x5a, sizeof frame);
         while (mwi_tcp_inbox_next(&inbox, &cursor, LIMIT_BYTES, &frame) == MWI_TCP_INBOX_FRAME) {
+            CU_ASSERT_TRUE(frame.release == NULL);
             CU_ASSERT_TRUE(next < FRAMES && frame.size == sizes[next] &&
                            mwt_pattern_matches(frame.data, frame.size, seed, next));
             next++;
@@ -286,6 +288,7 @@ static void test_inbox_borrows(void)
     unsigned char shared[SHARED_BYTES];
     struct mwi_tcp_cursor cursor;
     mw_frame frame;
+    memset(&frame, 0x5a, sizeof frame);
     for (uint64_t i = 0; i < 10; i++)
         append(&stream, 50, 1, i);
 
@@ -294,6 +297,7 @@ static void test_inbox_borrows(void)
     for (uint64_t i = 0; i < 10; i++) {
         CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 50, &frame), MWI_TCP_INBOX_FRAME);
         CU_ASSERT_PTR_NULL(frame.block);
+        CU_ASSERT_TRUE(frame.release == NULL);
         CU_ASSERT_PTR_EQUAL(frame.data, shared + i * 54 + 4);
     }
     CU_ASSERT_EQUAL(mwi_tcp_inbox_next(&inbox, &cursor, 50, &frame), MWI_TCP_INBOX_MORE);

@@ -155,9 +155,7 @@ static enum mwi_tcp_inbox_result take_block(struct mwi_tcp_inbox *inbox, mw_fram
         return MWI_TCP_INBOX_MORE;
     if (inbox->room < inbox->size)
         return grow_block(inbox);
-    frame->data = inbox->block;
-    frame->size = inbox->size;
-    frame->block = inbox->block;
+    *frame = (mw_frame){.data = inbox->block, .size = inbox->size, .block = inbox->block};
     inbox->block = NULL;
     inbox->largest = max_size(inbox->largest, inbox->size);
     return MWI_TCP_INBOX_FRAME;
@@ -177,9 +175,7 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
         return MWI_TCP_INBOX_TOO_BIG;
     if (inbox->size > cursor->left)
         return begin_block(inbox, cursor);
-    frame->data = cursor->at;
-    frame->size = inbox->size;
-    frame->block = NULL;
+    *frame = (mw_frame){.data = cursor->at, .size = inbox->size};
     skip(cursor, inbox->size);
     return MWI_TCP_INBOX_FRAME;
 }
