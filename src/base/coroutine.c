@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Coroutines on stacks that are carved from large mappings, since a process may have only 65,530
- * mappings. The world of transports/sim runs each host on one, and face/serial.c the slave of a
+ * Coroutines. The world of transports/sim runs each host on one, and face/serial.c the slave of a
  * serial farm. A stack is entered once with makecontext and setcontext. From then on switches are
  * _setjmp and _longjmp, since swapcontext makes two system calls to keep signal masks that never
  * differ here (measured: 570 ns a round trip against 25 ns).
  *
- * A place is a guard page, the stack, and at the upper end the coroutine itself, so that it shares
- * a page with the frames that a switch needs. Linux 6.13 has guard pages that split no mapping.
- * Older ones have guard pages for the first GUARDED_MAX stacks of a pool only. An overflow of any
- * other stack overwrites the marks of the coroutine below, which are checked before that runs.
+ * A process may have only 65,530 mappings, so stacks share large ones: the arenas. An arena is
+ * divided into places. A place is a guard page, the stack, and at the upper end the coroutine
+ * itself, which so shares a page with the frames that a switch needs. Since Linux 6.13 a guard page
+ * does not split its mapping. On older systems it does, and only the first GUARDED_MAX stacks of a
+ * pool get one. An overflow of another stack overwrites the marks of the coroutine in the place
+ * below, and mwi_coroutine_resume checks them.
  *
  * Invariants: all coroutines of a pool run in one thread, one at a time. A stack whose function has
  * returned stays suspended in the pool, and runs the next function from there. AddressSanitizer and
- * valgrind are told of each stack; another tool that follows stacks must be told beside them.
+ * valgrind are told of each stack. If another tool follows stacks, tell it in the same functions.
  */
 
 /* With _FORTIFY_SOURCE glibc checks longjmp, and takes a jump to another stack for an error. */
@@ -63,7 +64,8 @@
 #endif
 
 #define GUARDED_MAX 4096
-/* An arena has room for as many stacks as there are before it, but it is not larger than this. */
+/* Each arena has as many places as the arenas before it together, unless it would be larger than
+ * this. */
 #define ARENA_BYTES_MAX ((size_t)1 << 30)
 #define LINE_BYTES 64
 #define MARKS_COUNT 4
@@ -72,22 +74,22 @@
 struct mwi_coroutine_arena {
     struct mwi_coroutine_arena *next;
     unsigned char *mapping;
-    size_t places_count, used_count; /* the first ones are used: they have a coroutine */
+    size_t places_count, used_count; /* the first used_count places have a coroutine */
 };
 
 struct mwi_coroutine {
     struct mwi_coroutine *next;
     void (*run)(void *context);
     void *context;
-    unsigned char *bottom; /* of the stack, whose top is the coroutine */
+    unsigned char *bottom; /* the lowest byte of the stack, which ends where the coroutine begins */
     unsigned valgrind_id;
     /* AddressSanitizer's: the fake stacks of both sides, and the stack of whoever resumed. */
     void *inside_fake, *outside_fake;
     const void *outside_bottom;
     size_t outside_bytes;
-    /* A switch needs only what follows, a line of the cache. */
+    /* A switch needs only the fields below, which fill one line of the cache. */
     jmp_buf *inside;  /* where it has stopped, on its stack; NULL: its stack was never entered */
-    jmp_buf *outside; /* where its resumer has stopped, on that one's stack */
+    jmp_buf *outside; /* where its resumer has stopped, on the resumer's stack */
     bool has_begun;   /* it was resumed since it was taken */
     bool is_running;  /* `run` has not returned */
     uint64_t marks[MARKS_COUNT]; /* last, so that an overflow of the stack above meets them first */
@@ -103,9 +105,9 @@ static size_t page_bytes(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The size of a place. It is an odd number of pages, because the processor looks up an address by
- * the lower bits of its page: with an even number few of the places' ends could be looked up fast.
- */
+/* The size of a place. It is an odd number of pages: the processor sorts cached addresses (TLB) by
+ * the lower bits of a page's number. With an even number the upper ends of all places would share
+ * half of that cache, or less. */
 static size_t place_bytes(const struct mwi_coroutine_pool *pool)
 {
     size_t page = page_bytes();
@@ -114,7 +116,7 @@ static size_t place_bytes(const struct mwi_coroutine_pool *pool)
     return (pages_count | 1) * page;
 }
 
-/* Huge pages would give each stack the memory of several. */
+/* Maps an arena, without huge pages: the first byte that a stack writes would take 2 MiB. */
 static unsigned char *map(size_t bytes)
 {
     unsigned char *mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -148,7 +150,7 @@ static bool add_arena(struct mwi_coroutine_pool *pool)
     return true;
 }
 
-/* False out of memory. */
+/* Makes a guard page, if the system and GUARDED_MAX allow one; false out of memory. */
 static bool guard(const struct mwi_coroutine_pool *pool, unsigned char *page)
 {
     return madvise(page, page_bytes(), MADV_GUARD_INSTALL) == 0 ||
@@ -229,7 +231,8 @@ void mwi_coroutine_pool_fini(struct mwi_coroutine_pool *pool)
     *pool = (struct mwi_coroutine_pool){.stack_bytes = pool->stack_bytes};
 }
 
-/* The bottom frame of every stack. It is never left: between two functions it is suspended. */
+/* The outermost function of every stack. It never returns: between two functions it is
+ * suspended. */
 static void run_for_ever(unsigned high, unsigned low)
 {
     struct mwi_coroutine *coroutine = (void *)(uintptr_t)((uint64_t)high << 32 | low);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A min-heap in one array, in which each entry has up to four children. With two there would be
- * twice as many levels, and each level that an entry passes writes into another node, which is
- * seldom in a cache. Positions count from 1, so that 0 can mean "in no heap"; position p is
- * entries[p - 1], and its children begin at 4 p - 2. Each entry's node holds the entry's position
- * at all times. Used by timers (by deadline), the pool (by priority) and the simulator's agenda (by
- * virtual time).
+ * A min-heap in one array, in which each entry has up to four children. Two children would make
+ * twice as many levels. An entry that moves by a level writes into the node of the entry that it
+ * passes, and that node is seldom in a cache. Callers: timers (key: deadline), pool (priority),
+ * slaves (size of messages) and the simulator's agenda (virtual time).
+ *
+ * Invariants: positions count from 1, so that 0 can mean "in no heap". Position p is
+ * entries[p - 1], and its children begin at position 4 p - 2. Each node holds the position of its
+ * entry at all times. Memory is allocated in mwi_heap_reserve only. For another order of equal
+ * keys, change is_before: nothing else compares entries.
  */
 #include "base/heap.h"
 
@@ -118,8 +121,8 @@ static inline size_t sink_hole(struct mwi_heap *heap, size_t position,
     return position;
 }
 
-/* Only one of the two loops moves the hole: if the entry comes before a parent of the hole, it
- * comes before all below as well. */
+/* Puts the entry into the hole at `position`, or above or below it. Only one of the two loops moves
+ * the hole: an entry that comes before the hole's parent comes before the hole's children too. */
 static inline void fill_hole(struct mwi_heap *heap, size_t position,
                              const struct mwi_heap_entry *entry)
 {

@@ -33,7 +33,8 @@ struct mwi_heap {
 
 void mwi_heap_init(struct mwi_heap *heap);
 
-/* Frees the array. The nodes that are still in the heap keep a position that means nothing. */
+/* Frees the array. It does not touch the nodes that are still in the heap: they keep their
+ * positions, which mean nothing any more. */
 void mwi_heap_fini(struct mwi_heap *heap);
 
 /* Makes room for `count` nodes in all, those included that are in the heap now. False out of

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of results, a ring. lifecycle puts results in and takes them out for the user.
+ * The queue of results, a ring. task_ends puts results in, lifecycle pops them for the user, and
+ * face/master_results steps through a group between two pops.
  *
- * Invariant: a slot of the ring holds a reference to its block and owns the bytes of its tag; the
+ * Invariants: a slot of the ring holds a reference to its block and owns the bytes of its tag; the
  * caller that pops it takes over both. A group is a slot, too, and its results are made when they
- * are popped. The ring doubles when it is full and never shrinks. Something more that the user is
- * to learn with a result is a field of struct mwi_finished.
+ * are taken. The ring doubles when it is full and never shrinks.
+ *
+ * To tell the user something more with a result, add a field to struct mwi_finished, and one to
+ * struct mwi_finished_part if it differs within a group.
  */
 #include "farm/finished.h"
 

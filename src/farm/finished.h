@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue of results that were not handed out yet, in order of arrival. A result points into the
- * frame that brought it, and holds a reference to that frame's block. The results of a range of a
- * batch are queued together, as they lie in the frame.
+ * The queue of results that were not handed out to the user yet, in order of arrival. A result
+ * points into the frame that brought it, and holds a reference to that frame's block. Tasks of a
+ * batch (batches.h) that were sent together as a range (copies.h) also return together: their
+ * results are queued as one group, and stay in the frame as they came.
  */
 #ifndef MWI_FINISHED_H
 #define MWI_FINISHED_H
@@ -29,15 +30,15 @@ struct mwi_finished {
     bool has_tag_bytes;
 };
 
-/* Results of `count` tasks of a batch from `place` on, which are done. `cursor` is at the result of
- * the first, and the message is in the block. */
+/* Results of `count` tasks of a batch, from the task with the index `place` on. None of them has
+ * failed. `block` holds the message, and `cursor` stands at the first task's result. */
 struct mwi_finished_group {
     struct mwi_block *block;
     struct mwi_batch_entry *batch;
     uint32_t place, count;
-    uint32_t taken_count; /* of them; set by the queue */
+    uint32_t taken_count; /* results that were taken already; set by the queue */
     uint32_t sid;
-    uint64_t had_ns; /* for how long the slave had the tasks: none ran for longer */
+    uint64_t had_ns; /* for how long the slave had the tasks; longer durations are cut to this */
     struct mwi_message_group results;
     struct mwi_message_cursor cursor; /* its `group` is set by the queue */
 };
@@ -46,8 +47,8 @@ struct mwi_finished_queue {
     struct mwi_finished_slot *ring;
     size_t capacity; /* a power of two, or 0 */
     size_t first;
-    size_t slots_count;
-    size_t count;                     /* of results */
+    size_t slots_count;               /* a slot is a result or a group */
+    size_t count;                     /* results, those in groups included */
     struct mwi_finished_group *spare; /* memory for the next group, or NULL */
 };
 
@@ -57,13 +58,13 @@ void mwi_finished_fini(struct mwi_finished_queue *queue);
 /* Takes the item's reference and tag, unless out of memory: false. */
 bool mwi_finished_push(struct mwi_finished_queue *queue, const struct mwi_finished *item);
 
-/* Takes the group's reference, unless out of memory: false. The tasks of the batch are kept until
- * mwi_finished_pop has released them. */
+/* Copies the group and takes its reference, unless out of memory: false. The caller keeps the tasks
+ * in their batch until mwi_finished_pop reports the end of the group. */
 bool mwi_finished_push_group(struct mwi_finished_queue *queue,
                              const struct mwi_finished_group *group);
 
-/* The group whose results come next, after some that were taken; NULL if there is none. It
- * stays until its last result is popped. */
+/* The group at the front of the queue, if some of its results were taken already, else NULL. It is
+ * borrowed until its last result is popped. */
 struct mwi_finished_group *mwi_finished_group_begun(const struct mwi_finished_queue *queue);
 
 /* The values that differ between the results of a group. */
@@ -74,7 +75,8 @@ struct mwi_finished_part {
     struct mwi_payload payload;
 };
 
-/* Takes the next result of the group that is at the front of the queue. */
+/* Takes the next result of the group that is at the front of the queue. Must not be called for the
+ * group's last result: only mwi_finished_pop removes the group. */
 static inline void mwi_finished_step(struct mwi_finished_queue *queue,
                                      struct mwi_finished_group *group,
                                      struct mwi_finished_part *part)
@@ -93,15 +95,15 @@ static inline void mwi_finished_step(struct mwi_finished_queue *queue,
     queue->count--;
 }
 
-/* The batch of a group whose last result was taken. */
+/* A group whose last result was taken. */
 struct mwi_finished_end {
     struct mwi_batch_entry *batch; /* NULL: no group has ended */
-    uint32_t count;                /* of its tasks, which are not needed any more */
+    uint32_t count;                /* tasks of the batch that are not needed any more */
 };
 
-/* Gives the reference and the tag with the item; false if there is none. Of the results of a group
- * only the last comes with the reference, the others have no block. `end` says what the caller must
- * release. */
+/* Takes the next result; false if the queue is empty. The caller takes over the reference to the
+ * item's block, and the tag. Of a group's results only the last comes with the block; the queue
+ * holds it until then. If end->batch is not NULL, the caller must call mwi_tasks_release. */
 bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item,
                       struct mwi_finished_end *end);
 

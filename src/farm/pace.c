@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The average: a plain one of the first tasks, then one that forgets. schedule asks it on the
- * master, results on the slave.
+ * Keeps the averages. For the first FORGETTING tasks of an algorithm it is their mean. After that,
+ * each task moves the average by a part of the difference, so old tasks count less and less. On the
+ * master task_ends feeds it, and schedule and dispatch read it; on a slave results does both.
  *
- * Invariant: the average of an algorithm is above 0 once a task of it has ended, since OVERHEAD_NS
- * is part of every sample. A claim of a slave cannot spoil it for long: see SURPRISE and
- * DURATION_MAX_NS.
+ * Invariants: the average of an algorithm is above 0 once a task of it has ended, since OVERHEAD_NS
+ * is part of every sample. A slave that reports a false duration cannot spoil the average for long:
+ * see SURPRISE and DURATION_MAX_NS. To follow changes faster, lower FORGETTING.
  */
 #include "farm/pace.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* Receiving a task and returning its result takes about this long, too, so that tasks which take no
- * time at all are not held to be free. */
+/* The time for receiving a task and returning its result. It is added to each sample, so that a
+ * task which takes no time at all still has a cost. */
 #define OVERHEAD_NS 400
-/* A new sample has this weight at least: 1 in 32. */
+/* A task moves the average by 1 / FORGETTING of the difference between its duration and the
+ * average. */
 #define FORGETTING 32
-/* A task that takes very much longer than the average, or is said to, counts as this many average
- * ones. */
+/* A sample is cut at SURPRISE times the average, once FORGETTING tasks have ended. */
 #define SURPRISE 16
+/* A sample is cut at this, so that the sums do not overflow. */
 #define DURATION_MAX_NS (INT64_C(1) << 50)
 
 bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long the tasks of each algorithm take: an average of the durations that results tell, in
- * which the latest count most. Master and slave each keep one.
+ * How long the tasks of each algorithm take: an average of the durations of tasks that have ended,
+ * in which the latest count most. Master and slave each keep one.
  */
 #ifndef MWI_PACE_H
 #define MWI_PACE_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct mwi_pace_algorithm {
-    int64_t task_ns;
+    int64_t task_ns;        /* the average, as mwi_pace_of returns it */
     uint32_t samples_count; /* tasks that have ended */
 };
 
@@ -24,8 +24,8 @@ struct mwi_pace {
 bool mwi_pace_init(struct mwi_pace *pace, size_t algorithms_count);
 void mwi_pace_fini(struct mwi_pace *pace);
 
-/* `count` > 0 tasks of the algorithm ended, which ran for ran_ns together. An algorithm that is out
- * of range is passed over: a slave may hear of it from its master. */
+/* `count` > 0 tasks of the algorithm have ended, which ran for ran_ns together. An algorithm that
+ * is out of range is ignored: its number may come from a peer's message. */
 void mwi_pace_learn(struct mwi_pace *pace, size_t algorithm, uint64_t ran_ns, uint32_t count);
 
 /* How long a task of the algorithm takes, with the work around it; 0 if no task has ended yet. */
