@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Leaves the messages and the audit records of a master's engine among its effects, and makes the
- * texts that they contain.
+ * Appends messages to slaves and audit records to the effects of a master's engine, and makes the
+ * texts that they contain. Nothing leaves at once: the loop sends and writes after the step, see
+ * effects.h. "Leaves" below means that an effect is appended.
  */
 #ifndef MWI_OUTGOING_H
 #define MWI_OUTGOING_H
@@ -24,20 +25,21 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
             mwi_outgoing_audit_record(engine, slave, &(struct mwi_audit_record){__VA_ARGS__});     \
     } while (0)
 
-/* Makes a text that lives until the effects of this step are carried out. Texts are cut at 319
- * bytes. Never NULL: out of memory gives a text that says so. */
+/* Makes a text, called a note, that lives until the effects of this step are carried out. Texts are
+ * cut at 319 bytes. Never NULL: out of memory gives a text that says so. */
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
     MW_PRINTF(2, 3);
 
 /* The same from a text that a peer sent; for an empty one, MWI_MESSAGE_NO_REASON. */
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text);
 
-/* Sends the bytes of the buffer to the slave as one message. The caller must not use the buffer
- * afterwards: its memory became the frame. */
+/* Sends the bytes of the buffer to the slave as one message, and counts it. The caller must not use
+ * the buffer afterwards: its memory became the frame. Out of memory the engine fails. */
 void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                        struct mwi_buffer *buffer);
 
-/* The same with a body behind those bytes. Takes the body; *body itself is only read. */
+/* The same with a body behind those bytes: large arguments, which are sent from where they lie.
+ * Takes the reference that the body holds, and copies *body. NULL: no body. */
 void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                             struct mwi_buffer *buffer, const mw_body *body);
 

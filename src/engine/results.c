@@ -2,16 +2,17 @@
  *
  * Builds the results of a slave and decides when they leave. Rules:
  *
- * - The sizes of the items add up to `start`; start <= the payloads' size, while a result is being
- *   built.
- * - No message is larger than message_bytes_max, but for a failure that says that a result was.
+ * - While a result is being built, the sizes of the items before it add up to `start`, and `start`
+ *   is not above the size of the payloads.
+ * - No message is larger than message_bytes_max, except one with the failure that replaces a result
+ *   which was too large.
  * - After a failed allocation the payloads append nothing more. The result is then replaced by a
  *   failure. If memory does not even suffice for that, the effects get the error.
  *
  * The slave engine begins and ends results, and the functions of a task algorithm (face/call) leave
  * payloads. face/slave says when messages have left, and sends results that wait. A new form of
- * payload is a value of mwi_results_form, a function that leaves it, and a case in mwi_results_end;
- * when a group leaves is decided in is_group_full and is_time.
+ * payload is a value of mwi_results_form, a function that leaves it, and a case in item_of and
+ * end_slowly. To change when results are sent, see is_group_full and is_time.
  */
 #include "engine/results.h"
 
@@ -24,12 +25,13 @@
 
 /* A message of results is sent once it is this large, whatever its group. */
 #define RESULTS_BYTES_MAX ((size_t)512 << 10)
-/* If the master's group is 0, a result waits for others at most this long, by the average times of
- * the tasks. A result never waits for a task whose average is over SHORT_NS: such a task may run
- * much longer than its average. */
+/* If the master's group is 0, a result waits for others at most WAIT_NS, if the next task takes as
+ * long as the average. A result never waits for a task whose average is over SHORT_NS: such a task
+ * may run much longer than its average. */
 #define WAIT_NS INT64_C(1500000)
-/* Tasks share a reading of the clock if at least KNOWN_SAMPLES have ended and their pace is at most
- * QUICK_NS; of these, farm/pace adds 400 for the work around a task. */
+/* Up to TOGETHER_MAX tasks share a reading of the clock if at least KNOWN_SAMPLES tasks of their
+ * algorithm have ended, and their average is at most QUICK_NS. The average includes the time that
+ * farm/pace adds for the work around a task. */
 #define QUICK_NS 900
 #define KNOWN_SAMPLES 16
 #define TOGETHER_MAX 8
@@ -191,7 +193,7 @@ static void audit_sent(struct mwi_results *results, size_t count, int64_t now_ns
                                                               .count = count});
 }
 
-/* Sends a message of items, with all of a payload that comes with its head. */
+/* Sends a message of `count` results, with their payloads behind its head. */
 static void send_items(struct mwi_results *results, const struct mwi_message_item *items,
                        size_t count, const void *payloads, size_t payload_bytes)
 {
@@ -206,7 +208,7 @@ static void send_items(struct mwi_results *results, const struct mwi_message_ite
     mwi_effects_send(results->effects, results->master.peer, frame, size);
 }
 
-/* Sends the results that wait, whose payloads end where that of the next result begins. */
+/* Sends the results that wait. Their payloads end at `start`, where the next result's begins. */
 static void send_waiting(struct mwi_results *results, int64_t now_ns)
 {
     size_t count = results->count;
@@ -235,8 +237,8 @@ void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
         clear_payloads(results);
 }
 
-/* Makes a result without a payload one with no values, and makes the result a failure if memory has
- * run out. Cuts off bytes that were written behind the payload. */
+/* A result without a payload becomes one with no values. If memory has run out, the result becomes
+ * a failure. Cuts off bytes that were written behind the payload. */
 static void close_payload(struct mwi_results *results)
 {
     if (results->form == MWI_RESULTS_EMPTY)
@@ -249,8 +251,7 @@ static void close_payload(struct mwi_results *results)
     results->payloads.size = results->payload_end;
 }
 
-/* Sends the results that wait, and behind them the large one in a message of its own, from where it
- * lies. */
+/* Sends a large result in a message of its own, from where it lies. */
 static void send_large(struct mwi_results *results, const struct mwi_message_item *item,
                        struct mwi_block *block, const void *data, int64_t now_ns)
 {
@@ -281,7 +282,7 @@ static struct mwi_message_item item_of(const struct mwi_results *results, uint64
                                      .form = form};
 }
 
-/* The result is lost, since memory did not even suffice to say so. The slave cannot go on. */
+/* Memory does not even suffice for a failure in place of the result: the slave cannot go on. */
 static void fail_result(struct mwi_results *results)
 {
     mwi_results_forget_large(results);
@@ -322,8 +323,8 @@ static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, i
     mwi_results_forget_large(results);
 }
 
-/* Sends the results before the one that has just been written, since a message cannot have them
- * all. */
+/* Sends the results before the one that has just been built: with it, the message would be too
+ * large. */
 static void split_message(struct mwi_results *results, int64_t now_ns)
 {
     struct mwi_buffer *payloads = &results->payloads;
@@ -409,7 +410,7 @@ static bool has_large_values(const struct mwi_results *results)
            results->payloads.size - results->start >= MWI_MESSAGE_LARGE_BYTES;
 }
 
-/* Ends a result that end_quick leaves alone. */
+/* Ends a result for which mwi_results_end_quick returned false. */
 static void end_slowly(struct mwi_results *results, uint64_t duration_ns,
                        struct mwi_results_ahead ahead, int64_t now_ns)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Builds the results of a slave and sends them. Payloads are written one after the other into one
- * buffer, and a list says which of these bytes belong to which result. A message is made of both
- * when it is time. A large result gets a message of its own, and is sent from the memory that it
- * was written to, without a copy.
+ * buffer, and a list of items says which of these bytes belong to which result. When the results
+ * are sent, items and payloads become one message. A large result gets a message of its own, and is
+ * sent from the memory that it was written to, without a copy.
  *
  * For each task: begin, then leave a payload (each payload replaces the one before it), then end.
  * The slave engine begins and ends, the functions that a task algorithm calls leave the payload.
- * Several results may end together, by end_quick for each and then settle.
+ * Several results may end together: end_quick ends each without its duration, then settle sets all
+ * durations.
  */
 #ifndef MWI_RESULTS_H
 #define MWI_RESULTS_H
@@ -66,13 +67,13 @@ struct mwi_results {
     size_t algorithm;
     uint64_t task_id;
     size_t start;            /* where its payload begins in `payloads` */
-    size_t payload_end;      /* all but VALUES. Bytes behind it are cut off: the task wrote them
-                                with the packer of values, after it had left another payload */
+    size_t payload_end;      /* in all forms but VALUES. Bytes behind it are cut off: the task wrote
+                                them with the packer of values, after it had left this payload */
     struct mwi_block *large; /* LARGE, else NULL: owns large_data */
     const void *large_data;
     size_t large_size;
 
-    /* Messages since the network was last looked at. */
+    /* Messages that were sent since the network was last polled. */
     bool is_group_unsent;
     size_t unsent_bytes; /* of large results */
     int64_t unsent_since_ns;
@@ -199,16 +200,16 @@ static inline bool mwi_results_end_quick(struct mwi_results *results)
     return true;
 }
 
-/* How many of the next results, of tasks of this algorithm, may end together: 1, or more if the
- * tasks are known to be so short that reading the clock would take as long as they do. It is never
- * more than the group still lacks. */
+/* How many of the next tasks, all of this algorithm, may end together: 1, or more if they are known
+ * to be so short that reading the clock for each would cost much. Never more than the results that
+ * the group still lacks. */
 size_t mwi_results_together(const struct mwi_results *results, size_t algorithm);
 
 /* Sets the durations of the last `count` results, which end_quick has ended. */
 void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns);
 
-/* The same, and then does all that mwi_results_end does for the last of these results. They are of
- * one algorithm. */
+/* Sets the durations of the last `count` results, which end_quick has ended and which are of one
+ * algorithm. Then sends the results that wait, if mwi_results_end would. */
 void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t duration_ns,
                         struct mwi_results_ahead ahead, int64_t now_ns);
 

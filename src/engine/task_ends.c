@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ends tasks. master_engine calls it for results that arrive, misfits for tasks that no slave can
- * be sent.
+ * Ends tasks. master_engine calls it for results that arrive, misfits for tasks that are larger
+ * than the messages of the slaves that may run them.
  *
- * Invariants: a task ends with its first result, which is queued for the user before anything is
- * changed; out of memory nothing is. As long as other slaves have copies of a task that has ended,
- * it stays in the store as CANCELLED. A range ends in one pass over the columns of the message, and
- * changes the same counts as its tasks would one by one.
+ * Invariants: a task ends with its first result. The result is queued for the user before the
+ * stores of tasks, copies and slaves change; if there is no memory for that, they stay as they are,
+ * and the engine fails. As long as other slaves have copies of a task that has ended, it stays in
+ * the store as CANCELLED. A range ends in one pass over the columns of the message, and changes the
+ * same counts as its tasks would one by one.
  *
- * Something more that is to happen when a task ends goes into both, finish_copy and finish_range.
+ * A task ends in finish_copy, finish_range or fail_task: if something more is to happen at its end,
+ * add it to all three.
  */
 #include "engine/task_ends.h"
 
@@ -67,7 +69,8 @@ static bool push_result(struct mwi_master_engine *engine, const struct mwi_slave
     return true;
 }
 
-/* For a master that was asked for the records of tasks. Only a task that runs ends here. */
+/* Records the end of a task, if such records are wanted. A cancelled task has its record already,
+ * but the time that it ran still counts: see later_ns. */
 static void audit_result(struct mwi_master_engine *engine, const struct mwi_copy *copy,
                          const struct mwi_message_item *item)
 {
@@ -100,8 +103,8 @@ bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     return true;
 }
 
-/* The same as ordinary_count, at a glance, if all columns say it of all; 0 if a look at each result
- * is needed. */
+/* Returns what ordinary_count counts, without a look at each result, if the columns show that all
+ * results are raw bytes and all ids count up by one; else 0. */
 static uint32_t uniform_count(const struct mwi_copy *range, const struct mwi_message_cursor *cursor)
 {
     const struct mwi_message_group *results = cursor->group;
@@ -113,11 +116,12 @@ static uint32_t uniform_count(const struct mwi_copy *range, const struct mwi_mes
     if (!is_one_kind ||
         mwi_column_at(&results->ids, cursor->index) != mwi_batch_id(range->batch, range->from))
         return 0;
-    /* Ids of a batch count up, so there is no gap if there is none in all. */
+    /* Ids of a batch only grow: if the last is `count - 1` above the first, none is left out. */
     return first[count - 1].id_offset - first->id_offset == count - 1 ? count : 0;
 }
 
-/* How many results from the cursor on are those of the range's next tasks, done, and readable. */
+/* How many results from the cursor on belong to the range's next tasks, in their order, and are
+ * neither failures nor unreadable. */
 static uint32_t ordinary_count(const struct mwi_copy *range,
                                const struct mwi_message_cursor *cursor)
 {
@@ -154,7 +158,7 @@ static bool push_group(struct mwi_master_engine *engine, const struct mwi_copy *
     return true;
 }
 
-/* Tasks of a range, all of one algorithm, that have come back. */
+/* Tasks that follow each other in a range, have the same algorithm, and have ended. */
 struct run {
     uint16_t algorithm;
     uint32_t count;
