@@ -1,6 +1,13 @@
 ! SPDX-License-Identifier: Apache-2.0
 !
-! The part of the module mw for master algorithms.
+! The part of the module mw for master algorithms. Programs use it through the module mw.
+!
+! The procedures convert arguments and call C: mw/mw.h defines what they do. All submit_TYPE turn
+! their values into bytes and call submit_int8, the only one that calls C. All result_get_TYPE check
+! the size before they write to `values`. tests/integration/fortran_farm.f90 tests them.
+!
+! For another type of values, add submit_TYPE and result_get_TYPE here, and its procedures in
+! mw_slave_side. For another procedure of mw.h, see mw.f90.
 module mw_master_side
     use, intrinsic :: iso_c_binding, only: c_associated, c_f_pointer, c_int, c_loc, c_null_char, &
         c_null_ptr, c_ptr, c_size_t
@@ -15,7 +22,7 @@ module mw_master_side
         mw_master_set_target, mw_master_upto, mw_master_error
     public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
 
-    ! As mw_policy of C. A blank sid means any slave.
+    ! The same fields as mw_policy of mw/mw.h. A blank sid means any slave.
     type :: mw_policy
         character(len=MW_NAME_LENGTH) :: sid = ''
         integer(c_int) :: do_it_anyway = MW_DEFAULT, retry = MW_DEFAULT
@@ -30,8 +37,9 @@ module mw_master_side
             submit_nothing
     end interface
 
-    ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. It is MW_EFORMAT also if
-    ! the outcome is not MW_DONE. A character string gets the length of the result.
+    ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. MW_EFORMAT: `values` and
+    ! the result differ in size, or the outcome is not MW_DONE. A character string gets the length of
+    ! the result.
     interface mw_result_get
         module procedure result_get_int8, result_get_int32, result_get_int64, result_get_real64, &
             result_get_text
@@ -114,8 +122,8 @@ contains
         call submit_int8(master, algorithm, nothing, tag, policy, error)
     end subroutine
 
-    ! The usual loop is `do while (mw_master_next(master, result))`. If C returns NULL, this is false
-    ! and the pointer is not associated. The same holds for the next two functions.
+    ! The usual loop is `do while (mw_master_next(master, result))`. If C returns NULL, the function
+    ! returns .false., and the pointer is not associated. The same holds for the next two functions.
     function mw_master_next(master, result) result(is_there)
         type(mw_master), intent(inout) :: master
         type(mw_result), pointer, intent(out) :: result

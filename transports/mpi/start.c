@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes MPI usable, for ranks.c and for the job of mpi.c, and knows the two kinds of MPI whose
+ * Makes MPI usable, for ranks.c and for start_job in mpi.c, and knows the two kinds of MPI whose
  * programs cannot be mixed: Open MPI, whose handles are pointers, and MPICH with its descendants
  * (Intel MPI, MVAPICH, Cray MPICH), whose handles are numbers.
  *
  * A program may have loaded another MPI than this module is linked with. The linker then gives the
  * module the program's functions, but its own library's variables, and the first call with a handle
- * would crash. So nothing but MPI_Get_library_version is called before that was checked.
+ * would crash. Invariant: no function with a handle is called unless check_library has succeeded.
+ * MPI_Get_library_version, MPI_Initialized and MPI_Finalized take none.
  *
- * Another MPI that is of one of the two kinds is a row of `kinds`. A third kind needs an OWN_KIND
- * too.
+ * To support another MPI of one of the two kinds, add a row to `kinds`. A third kind needs an
+ * OWN_KIND too.
  */
 #include "start.h"
 
@@ -91,7 +92,7 @@ mw_error mwi_mpi_start_check_kind(const char *kind, mw_reason *why)
 }
 
 #ifdef OPEN_MPI
-/* Finds files by a pattern that begins in the folder of the MPI library. */
+/* Finds files by a pattern, which is relative to the folder of the MPI library. */
 static void find_beside(const char *library, const char *pattern, int flags, glob_t *found)
 {
     char whole[PATH_MAX + 64];

@@ -17,7 +17,7 @@
 /* The threads that may call MPI. */
 struct mwi_mpi_threads {
     pthread_t only; /* the one that may, if is_bound */
-    bool is_bound;
+    bool is_bound;  /* MPI was initialised at a level that lets only one thread call it */
 };
 
 /* Makes MPI usable: initialises it if it is not and `may_initialize` is true, and sets

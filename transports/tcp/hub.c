@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes and frees the shared parts of a transport object: the poller, the buffers and the lists.
- * It knows no connection: conn.c, linger.c and listener.c know the hub. A thing that all
- * connections share goes here, such as the choice of their streams; a thing that only the poll
- * needs, such as the time of its next look, goes into tcp.c.
+ * Only tcp.c calls these two functions; conn.c, linger.c, listener.c, watch.c and ending.c use the
+ * fields.
+ *
+ * Invariants: the hub calls no function of a connection, so that hub.c includes none of those
+ * files. mwi_tcp_hub_close works after a failed mwi_tcp_hub_open, too. If all connections need
+ * something, such as the choice of their streams, add it here. If only the poll needs it, such as
+ * the time of its next look at the hosts, add it to struct tcp in tcp.c.
  */
 #include "hub.h"
 

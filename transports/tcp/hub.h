@@ -14,7 +14,8 @@
 #include "poller.h"
 #include "stream.h"
 
-/* One call that reads takes at most this much, which bounds the work for one connection. */
+/* The size of `shared`: one call reads at most this many bytes, which bounds the work for one
+ * connection. */
 #define MWI_TCP_SHARED_BYTES ((size_t)256 * 1024)
 
 TAILQ_HEAD(mwi_tcp_conns, mwi_tcp_conn);
@@ -35,15 +36,16 @@ struct mwi_tcp_hub {
     struct mwi_tcp_conns dead;  /* closed; freed at the end of a poll, when no callback uses them */
     struct mwi_tcp_lingers lingers;
     size_t events_count;         /* calls of config.events so far */
-    struct mwi_tcp_batch *batch; /* for the connection that writes at the moment */
-    unsigned char *shared;       /* for the connection that reads at the moment */
+    struct mwi_tcp_batch *batch; /* pieces of one write (outbox.h), of the connection that writes */
+    unsigned char *shared;       /* input, of the connection or the linger that reads */
 };
 
 /* Copies the config; streams are plain. MW_ENETWORK with errno if the system refuses an event loop,
- * MW_ENOMEM; the hub is then to be closed, too. */
+ * MW_ENOMEM. The caller must close the hub after an error, too. */
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config);
 
-/* Frees the shared parts. The owner has ended all connections, lingers and events before. */
+/* Frees the shared parts. Before this call tcp.c must have ended all connections and lingers, and
+ * have taken all descriptors out of the poller. */
 void mwi_tcp_hub_close(struct mwi_tcp_hub *hub);
 
 #endif
