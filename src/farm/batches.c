@@ -15,7 +15,10 @@
 
 #include <stdlib.h>
 
-#define BYTES_MIN ((size_t)256)
+#define BYTES_MIN ((size_t)16)
+/* A batch with fewer tasks is small. The next one is expected to be small, too: it begins with room
+ * for one task, and doubles. */
+#define TASKS_FEW 64
 #define PLACES_MIN 16
 
 struct mwi_batch_place {
@@ -67,9 +70,10 @@ static bool reserve_place(struct mwi_batches *batches)
     return true;
 }
 
-static struct mwi_batch_entry *make_batch(size_t size)
+/* With room for `count` tasks that have arguments of this size. */
+static struct mwi_batch_entry *make_batch(uint32_t count, size_t size)
 {
-    size_t capacity = size * MWI_BATCH_TASKS_MAX;
+    size_t capacity = size * count;
     if (capacity < BYTES_MIN)
         capacity = BYTES_MIN;
     if (capacity > MWI_BATCH_BYTES_MAX)
@@ -77,7 +81,8 @@ static struct mwi_batch_entry *make_batch(size_t size)
     struct mwi_batch_entry *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         return NULL;
-    batch->tasks = malloc(MWI_BATCH_TASKS_MAX * sizeof *batch->tasks);
+    batch->tasks = malloc(count * sizeof *batch->tasks);
+    batch->capacity = count;
     batch->bytes = malloc(capacity);
     batch->bytes_capacity = (uint32_t)capacity;
     if (batch->tasks != NULL && batch->bytes != NULL)
@@ -86,13 +91,21 @@ static struct mwi_batch_entry *make_batch(size_t size)
     return NULL;
 }
 
+/* How many tasks the next batch begins with room for. While policies alternate each batch has one
+ * task, and room for more would be made and given back each time. */
+static uint32_t room_at_first(const struct mwi_batches *batches)
+{
+    bool is_small = batches->last_count > 0 && batches->last_count < TASKS_FEW;
+    return is_small ? 1 : MWI_BATCH_TASKS_MAX;
+}
+
 struct mwi_batch_entry *mwi_batches_open(struct mwi_batches *batches, uint32_t policy,
                                          uint64_t first_id, size_t size)
 {
     assert(batches->open == NULL && size <= MWI_BATCH_TASK_BYTES_MAX);
     if (!reserve_place(batches))
         return NULL;
-    struct mwi_batch_entry *batch = make_batch(size);
+    struct mwi_batch_entry *batch = make_batch(room_at_first(batches), size);
     if (batch == NULL)
         return NULL;
     batch->item.is_batch = true;
@@ -113,12 +126,27 @@ void mwi_batches_note_first(struct mwi_batches *batches, uint64_t id)
     batches->open->first_id = id;
 }
 
-bool mwi_batches_reserve(struct mwi_batch_entry *batch, uint64_t id, size_t size)
+/* Makes room for another task; false out of memory. */
+static bool reserve_task(struct mwi_batch_entry *batch)
 {
-    if (mwi_batches_has_room(batch, id, size))
+    if (batch->count < batch->capacity)
         return true;
-    if (batch->count == MWI_BATCH_TASKS_MAX || batch->bytes_size + size > MWI_BATCH_BYTES_MAX)
+    uint32_t capacity = 2 * batch->capacity;
+    if (capacity > MWI_BATCH_TASKS_MAX)
+        capacity = MWI_BATCH_TASKS_MAX;
+    struct mwi_batch_task *tasks = realloc(batch->tasks, capacity * sizeof *tasks);
+    if (tasks == NULL)
         return false;
+    batch->tasks = tasks;
+    batch->capacity = capacity;
+    return true;
+}
+
+/* Makes room for arguments of this size; false out of memory. */
+static bool reserve_bytes(struct mwi_batch_entry *batch, size_t size)
+{
+    if (size <= batch->bytes_capacity - batch->bytes_size)
+        return true;
     size_t capacity = 2 * (size_t)batch->bytes_capacity;
     if (capacity < batch->bytes_size + size)
         capacity = batch->bytes_size + size;
@@ -127,7 +155,17 @@ bool mwi_batches_reserve(struct mwi_batch_entry *batch, uint64_t id, size_t size
         return false;
     batch->bytes = bytes;
     batch->bytes_capacity = (uint32_t)capacity;
-    return mwi_batches_has_room(batch, id, size);
+    return true;
+}
+
+bool mwi_batches_reserve(struct mwi_batch_entry *batch, uint64_t id, size_t size)
+{
+    if (mwi_batches_has_room(batch, id, size))
+        return true;
+    if (batch->count == MWI_BATCH_TASKS_MAX || batch->bytes_size + size > MWI_BATCH_BYTES_MAX)
+        return false;
+    return reserve_task(batch) && reserve_bytes(batch, size) &&
+           mwi_batches_has_room(batch, id, size);
 }
 
 /* The place of the last batch whose first id is at most `id`; places_count if there is none. */
@@ -195,7 +233,8 @@ bool mwi_batches_close(struct mwi_batches *batches)
         drop(batches, batch);
         return true;
     }
-    if (batch->count < MWI_BATCH_TASKS_MAX)
+    batches->last_count = batch->count;
+    if (batch->count < batch->capacity)
         shrink(batch);
     if (batch->unfinished_count == 0)
         mwi_batches_free_bytes(batch);

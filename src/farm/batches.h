@@ -40,6 +40,7 @@ struct mwi_batch_entry {
     struct mwi_batch_task *tasks;
     unsigned char *bytes; /* NULL: no task needs its arguments any more */
     uint32_t bytes_size, bytes_capacity;
+    uint32_t capacity;         /* of `tasks` */
     uint32_t count;            /* tasks that were added */
     uint32_t next;             /* the first that waits; == count: none does */
     uint32_t unfinished_count; /* wait or are at slaves, and were not taken out */
@@ -53,6 +54,7 @@ struct mwi_batches {
     struct mwi_batch_entry *open;   /* NULL: none */
     struct mwi_batch_place *places; /* of all batches, in the order of their first ids */
     size_t first, places_count, capacity;
+    uint32_t last_count; /* tasks of the last batch that was closed; 0: none was */
 };
 
 /* All zero holds no batch. fini frees all. */
@@ -69,8 +71,7 @@ struct mwi_batch_entry *mwi_batches_open(struct mwi_batches *batches, uint32_t p
 static inline bool mwi_batches_has_room(const struct mwi_batch_entry *batch, uint64_t id,
                                         size_t size)
 {
-    return batch->count < MWI_BATCH_TASKS_MAX &&
-           size <= batch->bytes_capacity - batch->bytes_size &&
+    return batch->count < batch->capacity && size <= batch->bytes_capacity - batch->bytes_size &&
            (batch->count == 0 || id - batch->first_id <= UINT32_MAX);
 }
 

@@ -119,6 +119,34 @@ static void test_full(void)
     mwi_tasks_fini(&tasks);
 }
 
+/* While priorities alternate a batch has room for its one task, and no more; it grows to a whole
+ * one if others follow. */
+static void test_alternating(void)
+{
+    struct mwi_tasks tasks;
+    start(&tasks);
+    for (int64_t i = 0; i < 10; i++)
+        append(&tasks, i, 300, (int32_t)(i % 2));
+    const struct mwi_batch_entry *open = tasks.batches.open;
+    CU_ASSERT_EQUAL(open->count, 1);
+    CU_ASSERT_EQUAL(open->capacity, 1);
+    CU_ASSERT_EQUAL(open->bytes_capacity, 300);
+
+    for (int64_t i = 10; i < 9 + MWI_BATCH_TASKS_MAX; i++)
+        append(&tasks, i, 16, 1);
+    CU_ASSERT_PTR_EQUAL(tasks.batches.open, open);
+    CU_ASSERT_EQUAL(open->count, MWI_BATCH_TASKS_MAX);
+    append(&tasks, 9 + MWI_BATCH_TASKS_MAX, 16, 1);
+    CU_ASSERT_PTR_NOT_EQUAL(tasks.batches.open, open);
+    CU_ASSERT_EQUAL(tasks.batches.open->capacity, MWI_BATCH_TASKS_MAX);
+    for (int64_t i = 9; i < 10 + MWI_BATCH_TASKS_MAX; i += 2) {
+        uint32_t place;
+        struct mwi_batch_entry *batch = mwi_batches_find(&tasks.batches, (uint64_t)i + 1, &place);
+        check_task(mwi_tasks_take_out(&tasks, batch, place), i, i == 9 ? 300 : 16);
+    }
+    mwi_tasks_fini(&tasks);
+}
+
 /* Tasks that are sent, end and are released leave nothing behind. The open batch begins anew. */
 static void test_whole_life(void)
 {
@@ -279,6 +307,7 @@ int main(void)
         {"order", test_order},
         {"entry between", test_entry_between},
         {"full", test_full},
+        {"alternating", test_alternating},
         {"whole life", test_whole_life},
         {"take out of range", test_take_out_of_range},
         {"carefree behind large", test_carefree_behind_large},
