@@ -283,7 +283,9 @@ static void test_use_transport_refuses(void)
     mwt_check_contains(mw_options_error(options), "512 bytes; 511 is the most");
     other.version++;
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &other, NULL, ""), MW_EINVAL);
-    mwt_check_contains(mw_options_error(options), "version 5");
+    char version[32];
+    snprintf(version, sizeof version, "this is version %d", MW_TRANSPORT_VERSION);
+    mwt_check_contains(mw_options_error(options), version);
     CU_ASSERT_EQUAL(mw_options_use_transport(options, NULL, NULL, ""), MW_EINVAL);
     CU_ASSERT_EQUAL(mw_options_use_transport(options, &lacking[0], NULL, NULL), MW_EINVAL);
 
