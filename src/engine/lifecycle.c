@@ -4,8 +4,9 @@
  * the master for submitting, cancelling and taking. How tasks end is task_ends.c.
  *
  * Invariants: every task that was submitted ends exactly once, as a result, as unrunnable or as
- * cancelled. The rules for a lost task are those of mw_policy, asked in the order of CL-MW. They
- * are for tasks with entries: those of a batch are taken out first.
+ * cancelled. The rules for a lost task are those of mw_policy, asked in the order in which CL-MW,
+ * mw's predecessor, asks them. They are for tasks with entries: tasks of a batch are taken out
+ * first.
  *
  * A new rule that makes a lost task unrunnable goes into why_unrunnable.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store of batches. tasks opens, fills and closes them; dispatch sends their tasks; lifecycle
- * ends them; the queue of results keeps a batch as long as results of it were not handed out, since
- * the tags are in it.
+ * The store of batches. Only tasks opens, fills, closes and releases them. Other rooms send and end
+ * tasks of a batch through tasks. A batch stays until its last result was handed out, since the
+ * tags are in it.
  *
  * Invariants: at most one batch is open, and it is the last one, so the ids of two batches never
  * overlap. Tasks of a batch are sent in order: those before `next` are at slaves, have ended, or
@@ -10,6 +10,8 @@
  *
  * Places of batches that are gone stay in the array, until they are at its beginning or are half of
  * it, so that finding a batch is a search by halving.
+ *
+ * To keep something more of each ordinary task, add a field to struct mwi_batch_task.
  */
 #include "farm/batches.h"
 

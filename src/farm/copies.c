@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store of copies. dispatch adds one for each task that it sends; lifecycle removes it when the
- * result comes or the slave is lost.
+ * The store of copies. dispatch adds one for each task or range that it sends. task_ends removes it
+ * when the results come, lifecycle when the slave is lost.
  *
  * Invariant: a copy is in its slave's list and in the chain of its task or batch, or it is free. A
  * slave mostly returns its tasks in the order in which it got them, so the first copy is looked at
@@ -10,7 +10,7 @@
  * A task of a range gets a copy of its own, and an entry, when something befalls it.
  *
  * A second copy of a slow task is another mwi_copies_add; the task then ends with the first result
- * (see lifecycle.c), and the other copy stays until its slave returns it.
+ * (see task_ends.c), and the other copy stays until its slave returns it.
  */
 #include "farm/copies.h"
 

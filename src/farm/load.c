@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keeps the load of a slave. dispatch adds groups, lifecycle removes tasks, master_engine measures
- * trips; schedule only reads.
+ * Keeps the load of a slave. dispatch adds the tasks of a message, task_ends removes tasks that
+ * have ended, membership clears the load of a slave that is lost or gives its tasks back,
+ * master_engine measures trips; schedule only reads.
  *
  * Invariant: without tasks there are no bytes and no work ahead. The pace of an algorithm may
  * change between adding a task and removing it, so work_ns is an estimate that never goes below 0
- * and is put right whenever the slave has nothing left.
+ * and is set to 0 whenever the slave has nothing left. To let schedule decide by something else of
+ * the work ahead, add a field to struct mwi_load, and change it in add, remove and clear.
  */
 #include "farm/load.h"
 

@@ -8,8 +8,8 @@
  * cost of sending and are nothing at the end of a run. Near that end the shares shrink to single
  * tasks, or to half a millisecond of short ones, and nothing is sent ahead any more.
  *
- * Invariants: nothing here changes a store, and equal stores give equal choices, so that a
- * simulated run can be repeated.
+ * Invariants: nothing here changes a store, except that a search may take a task out of its batch.
+ * Equal stores give equal choices, so that a simulated run can be repeated.
  *
  * To add a rule: a rule on which task comes next belongs to `candidate`, one on how many go
  * together to `may_follow`. tests/unit/test_schedule*.c test the rules one by one,

@@ -3,12 +3,14 @@
  * The store of slaves. membership changes their states, dispatch asks which slave can be sent
  * tasks.
  *
- * Invariants: a slave is in exactly one list by state, and the counts go with the lists; it is in
- * at most one of the lists of those that can be sent tasks (with_ordered, idle, with_room) and the
- * heap `unfit`, which one mwi_slaves_update says. A disconnected slave stays in its list until it
- * is reaped, because audit records of the same step still point to its address.
+ * Invariants: a slave is in exactly one list by state, and the counts go with the lists. Of the
+ * lists with_ordered, idle and with_room and the heap `unfit` it is in one at most, which
+ * mwi_slaves_update chooses; keep_taker alone keeps the heap `takers`. A disconnected slave stays
+ * in its list until it is reaped, because audit records of the same step still point to its
+ * address.
  *
- * Facts of a slave's host belong to hosts.c, the work that it has ahead to load.c.
+ * If something else decides whether a slave can be sent tasks, change mwi_slaves_update. Facts of a
+ * slave's host belong to hosts.c, the work that it has ahead to load.c.
  */
 #include "farm/slaves.h"
 

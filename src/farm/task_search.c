@@ -5,7 +5,8 @@
  * for one that may be risked.
  *
  * Invariant: every search is bounded, so it may miss a task that stands behind many others. A
- * search changes nothing, but that a task which is found in a batch is taken out of it.
+ * search changes one thing only: it takes a task that it has found out of its batch. A search for
+ * another property is a function here, bounded by LOOKS_MAX or LOST_LOOKS_MAX.
  */
 #include "farm/task_search.h"
 

@@ -7,7 +7,8 @@
  *
  * Invariant: a process that is not a descendant of this one, and has no mark of it, is left alone.
  * Some orphans have no mark and remain: those that have cleared their environment, and those that
- * have run no other program, since only exec hands a changed environment on.
+ * have run no other program, since only exec hands a changed environment on. Another way to know a
+ * command is a case in is_command.
  */
 #include "loop/commands.h"
 

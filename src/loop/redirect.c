@@ -6,7 +6,7 @@
  * written at once, so that the file has the last lines of a task that crashes.
  *
  * Invariant: the copies of the old descriptors are known to the fork guard, so a process that a
- * task forks off does not keep them.
+ * task forks off does not keep them. For other names of the file see options/file_pattern.
  */
 #include "loop/redirect.h"
 

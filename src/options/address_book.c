@@ -3,6 +3,9 @@
  * Merges the contents of a resource file into the whereabouts of a master. A slave's search
  * (face/slave_search.c) reads the file again and again and takes each entry each time, so that it
  * follows a master that moved. Invariant: an entry always has a value that its option allows.
+ *
+ * To take another entry of the resource file, add a field to struct mwi_address_book, and a
+ * function here that checks it by its option.
  */
 #include "options/address_book.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads and writes the columns of a message, and the few forms of msgpack around them, by hand.
- * wire/message calls this.
+ * wire/message reads and writes heads by this, value_quick single numbers. The engines read numbers
+ * of a column with mwi_column_at.
  *
  * Invariants: the bytes come from strangers, so nothing is read beyond source->end, and a claim of
  * a length is compared with the bytes that are left before it is believed. Reading takes no memory.
