@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which ranks share memory, and the messages that go through it. Each rank makes such memory and
- * says in its card where it is. The master opens it, and then tells all ranks whose memory it has.
- * sends.c sends through it, receives.c looks at it in each poll.
+ * Finds the ranks that share a machine with the master, and carries messages between them and the
+ * master through shared memory. Each rank makes such memory (memory.c) and says in its card
+ * (ranks.c) where it is. The master opens it, and then tells all ranks which of them have rings.
+ * mpi.c opens and closes this room, sends.c sends through it, and in each poll receives.c looks at
+ * it and protocol.c writes messages that wait.
  *
  * Invariants: both ends of a pair have the rings, or neither. A message waits only if an earlier
  * one to its rank waits or the ring is full, so the messages to a rank stay in order;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
+ * Writes and reads the rings of near.c, which has one for each direction between two ranks.
  * Messages lie one behind the other, each behind a head. A message that does not fit in before the
- * end of the ring begins at its start; a head that says so takes the rest. near.c has a ring for
- * each direction between two ranks.
+ * end of the ring begins at its start; a head of its own marks the rest of the ring as empty.
  *
  * Invariants: the head of a message is written last, and the head of the next one is 0 by then, so
  * the reader never sees a message that is not complete. Head and data of a short message share a

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A heap by (time, order), and beside it a list of the turns that were arranged for the time at
- * which that was done. world.c takes the events; way.c, sim_host.c, sim_disk.c, net.c and mw_sim_at
- * put them.
+ * A heap of events by (time, order). Turns that are arranged for the present time go into a list
+ * beside it, which is faster. world.c takes the events; way.c, sim_host.c, sim_disk.c, net.c and
+ * mw_sim_at put them.
  *
  * Invariants: arranging an event never fails, since its owner has reserved room for it. The caller
- * of put counts the order, and not put itself, because an item keeps the order of the moment at
- * which it set out, however often the event of its way is moved. A new kind of event: see world.c.
+ * of put draws the order (mwi_sim_agenda_order), because an item on a way (way.c) keeps the order
+ * of the moment at which it was sent, however often its way's event is moved. For a new kind of
+ * event, see world.c.
  */
 #include "agenda.h"
 

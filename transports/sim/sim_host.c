@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Clock, chance and turns. A host never runs ahead of the world: to compute for a while is to have
- * the next turn later. So everything happens in the order of time, and nothing ever has to be taken
- * back. A host has at most one turn on the agenda.
+ * The clock, the random numbers and the turns of a simulated host. A host never runs ahead of the
+ * world: a host that computes for a while has its next turn later. So everything happens in the
+ * order of time, and nothing ever has to be undone. A host has at most one turn on the agenda.
  *
  * A host that was killed gets one last turn at once, in which it never gives way again: where it
  * would wait or compute, only its own clock, ghost_now_ns, goes on.

@@ -7,7 +7,7 @@
  * Invariants: the hub calls no function of a connection, so that hub.c includes none of those
  * files. mwi_tcp_hub_close works after a failed mwi_tcp_hub_open, too. If all connections need
  * something, such as the choice of their streams, add it here. If only the poll needs it, such as
- * the time of its next look at the hosts, add it to struct tcp in tcp.c.
+ * the timer of its looks at the hosts, add it to struct tcp in tcp.c.
  */
 #include "hub.h"
 

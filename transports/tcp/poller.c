@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The epoll set of a transport's sockets, and libevent's loop beside it. conn.c and listener.c put
- * sockets into the set; tcp.c and ending.c make the turns.
+ * sockets into the set, and tcp.c its wake_fd and its timer; tcp.c and ending.c make the turns.
  *
  * A turn is one system call: epoll_wait, or, for a wait with an end, epoll_pwait2, which waits to
  * the nanosecond. Only while libevent has something to wait for, its loop waits for both: the set
