@@ -6,8 +6,8 @@
  * much as several of them.
  *
  * Invariants: a task algorithm runs here and nowhere else, one at a time, and must not call these
- * functions, which is checked. Effects are carried out after every task. A new way to stop running
- * tasks is a field of struct stretch.
+ * functions, which is checked. Effects are carried out after every task, or after the few very
+ * short ones that run together. A new way to stop running tasks is a field of struct stretch.
  */
 #include "face/slave.h"
 
