@@ -62,10 +62,10 @@ struct mwi_master_engine {
     struct mwi_pace pace;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
-    int64_t away_ns;     /* of that, for how long nobody looked at the network */
-    int64_t gap_ns;      /* the last time of that, until it is known whether a slave waited */
-    int64_t unheard_ns;  /* for how long slaves waited meanwhile, since the trail told of it */
-    int64_t may_tell_ns; /* when the trail may tell of it again */
+    int64_t away_ns;     /* how long nobody polled the network, in all steps together */
+    int64_t gap_ns;      /* the latest such times, until it is known whether a slave waited */
+    int64_t unheard_ns;  /* how long slaves waited in such times, since the last audit record */
+    int64_t may_tell_ns; /* the next such audit record is not written before this */
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks that do not fit a slave: they are set aside, so that they keep no other task waiting, and
- * fail when no slave that they fit is to be hoped for.
+ * Tasks that do not fit a slave: they are larger than the messages that it accepts. They are set
+ * aside, so that they keep no other task waiting, and fail if no slave that they fit is expected.
  */
 #ifndef MWI_MISFITS_H
 #define MWI_MISFITS_H

@@ -43,8 +43,8 @@ struct mwi_batch_entry {
     uint32_t capacity;         /* of `tasks` */
     uint32_t count;            /* tasks that were added */
     uint32_t next;             /* the first that waits; == count: none does */
-    uint32_t unfinished_count; /* wait or are at slaves, and were not taken out */
-    uint32_t kept_count;       /* those, and those whose results were not handed out yet */
+    uint32_t unfinished_count; /* tasks that wait or are at slaves, and were not taken out */
+    uint32_t kept_count;       /* unfinished tasks, and tasks whose results the user has not got */
     bool is_open;              /* takes more tasks */
     bool is_usual;             /* its policy is the one that tasks have that name none */
     struct mwi_copy *copies;   /* at the slaves, see copies.h */
@@ -111,7 +111,8 @@ bool mwi_batches_close(struct mwi_batches *batches);
 struct mwi_batch_entry *mwi_batches_find(const struct mwi_batches *batches, uint64_t id,
                                          uint32_t *place);
 
-/* Nobody needs `count` tasks of the batch any more. Returns whether the batch is gone with them. */
+/* Nobody needs `count` tasks of the batch any more. Frees the batch if they were the last and it is
+ * not open; returns whether it did. */
 bool mwi_batches_release(struct mwi_batches *batches, struct mwi_batch_entry *batch,
                          uint32_t count);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tasks that are at slaves. A copy says: this task was sent to this slave at that time. A task
- * has one copy for each slave that has it; today that is one slave, a second copy of a slow task
- * would be one more. Tasks of a batch that were sent together share a copy, which is then called a
+ * has one copy for each slave that has it. At present a task is sent to one slave at a time, so it
+ * has one copy. Tasks of a batch that were sent together share a copy, which is then called a
  * range.
  */
 #ifndef MWI_COPIES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decides which tasks a slave gets next and how many. It changes nothing in the stores, but that a
- * task may be taken out of its batch. dispatch asks it for one task or for several of a batch after
+ * Decides which tasks a slave gets next and how many. The only change that it makes in the stores
+ * is to take a task out of its batch. dispatch asks it for one task or for several of a batch after
  * the other, and moves them to the slave.
  */
 #ifndef MWI_SCHEDULE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds among the tasks that wait one that a slave can have, or that no slave can.
+ * Searches the tasks that wait: for one that is small enough for a slave, or one that is too large
+ * for all slaves. mwi_tasks_is_precious says which tasks are precious.
  */
 #ifndef MWI_TASK_SEARCH_H
 #define MWI_TASK_SEARCH_H

@@ -2,8 +2,8 @@
  *
  * Writes and reads values by the plain formats that most tasks have: letters and blanks, without
  * names, optional or further values, or objects of msgpack-c. It takes one pass, makes no objects,
- * and explains nothing: what is not plain, or does not fit, is left to mwi_values_write and
- * mwi_values_read, which come to the same and have the sentences.
+ * and explains no error. If the format is not plain, or the values do not fit it, the caller uses
+ * mwi_values_write and mwi_values_read. They give the same bytes and values, and explain errors.
  */
 #ifndef MWI_VALUE_QUICK_H
 #define MWI_VALUE_QUICK_H

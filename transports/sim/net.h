@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The simulated network: connections between the transports of hosts, and the items that are under
- * way on them. sim.c makes a transport of it, fault.c cuts and leaves, world.c ends hosts and
- * worlds. Reasons are constant strings, which are borrowed for ever.
+ * way on them. sim.c makes a transport of it, fault.c kills hosts and cuts places off, world.c
+ * ends hosts and worlds. Reasons are constant strings, which are borrowed for ever.
  */
 #ifndef MWI_SIM_NET_H
 #define MWI_SIM_NET_H
