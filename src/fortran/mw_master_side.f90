@@ -37,9 +37,9 @@ module mw_master_side
             submit_nothing
     end interface
 
-    ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. MW_EFORMAT: `values` and
-    ! the result differ in size, or the outcome is not MW_DONE. A character string gets the length of
-    ! the result.
+    ! In the master algorithm: `if (mw_result_get(result, values) == MW_OK)`. MW_EFORMAT: `values`
+    ! and the result differ in size, or the outcome is not MW_DONE. A character string gets the
+    ! length of the result.
     interface mw_result_get
         module procedure result_get_int8, result_get_int32, result_get_int64, result_get_real64, &
             result_get_text
