@@ -166,9 +166,10 @@ void mwi_slaves_fini(struct mwi_slaves *slaves)
 struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
                                        const char *transport, const char *address)
 {
-    struct mwi_slave_entry *slave = calloc(1, sizeof *slave);
+    struct mwi_slave_entry *slave = aligned_alloc(alignof(struct mwi_slave_entry), sizeof *slave);
     if (slave == NULL)
         return NULL;
+    *slave = (struct mwi_slave_entry){0};
     slave->peer = peer;
     slave->transport = transport;
     slave->sid = MWI_NO_SID;

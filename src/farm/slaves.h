@@ -7,6 +7,7 @@
 #ifndef MWI_SLAVES_H
 #define MWI_SLAVES_H
 
+#include <stdalign.h>
 #include <stdint.h>
 
 #include <mw/transport.h>
@@ -21,44 +22,47 @@
 #include "farm/stats.h"
 #include "record/state.h"
 
+/* The fields that each message needs come first, in four lines of the cache. A master of 10,000
+ * slaves finds none of them there. */
 struct mwi_slave_entry {
-    struct mwi_list link;       /* in the registry's list of its state */
+    alignas(64) struct mwi_list link; /* in the registry's list of its state */
     struct mwi_list ready_link; /* in one of the registry's lists of those that can be sent tasks */
-    struct mwi_heap_node taker, unfit_node; /* in the registry's heaps of these names */
-    mw_peer peer;
-    const char *transport; /* constant */
-    char *address;
-    uint32_t sid; /* MWI_NO_SID until it has greeted */
+    struct mwi_list ordered;    /* tasks that wait for it, in order of submission */
+    struct mwi_list copies; /* of its tasks, in the order in which they were sent, see copies.h */
+    struct mwi_load load;
     enum mwi_slave_state state;
     enum mwi_slave_group group;
-    bool is_in_idle;         /* ready_link is in the list `idle` */
-    bool is_unfit;           /* idle, and nothing that waits fits it */
-    struct mwi_list ordered; /* tasks that wait for it, in order of submission */
-    struct mwi_list copies;  /* of its tasks, in the order in which they were sent, see copies.h */
-    struct mwi_load load;
-    enum mwi_greeting_stage greeting_stage; /* kept for the engine */
-    size_t frame_bytes_max;      /* what it accepts; set before it is idle, and constant then */
-    struct mwi_host_entry *host; /* where it runs; NULL until it has greeted */
-    uint32_t pid;                /* 0 if unknown */
-    struct mwi_list held_link;   /* in host->held */
+    bool is_in_idle;             /* ready_link is in the list `idle` */
+    bool is_unfit;               /* idle, and nothing that waits fits it */
     bool is_held;                /* is not sent tasks of the pool for now, see probation.h */
     bool is_on_trial, is_proven; /* it may have its first task; it has returned one */
-    uint64_t done_count, failed_count; /* tasks that it returned */
+    bool is_leaving;             /* it has said so, and gets no more tasks */
+    bool is_pinged;              /* it was asked whether it is there, and has not answered yet */
     struct mwi_stats_traffic traffic;
-    int64_t connected_ns; /* when it came */
-    int64_t heard_ns;     /* when its last message came, or it came itself */
+    int64_t heard_ns;            /* when its last message came, or it came itself */
+    uint64_t done_count;         /* tasks that it returned */
+    struct mwi_host_entry *host; /* where it runs; NULL until it has greeted */
+    size_t frame_bytes_max;      /* what it accepts; set before it is idle, and constant then */
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
-    bool is_attentive; /* it listens whenever it has no task */
-    bool is_pinged;    /* it was asked whether it is there, and has not answered yet */
-    bool is_leaving;   /* it has said so, and gets no more tasks */
-    bool is_recalled;  /* it was asked to give tasks back, and has not answered yet */
+    mw_peer peer;
+    struct mwi_heap_node taker, unfit_node; /* in the registry's heaps of these names */
+    uint32_t sid;                           /* MWI_NO_SID until it has greeted */
+    uint32_t pid;                           /* 0 if unknown */
+    const char *transport;                  /* constant */
+    char *address;
+    enum mwi_greeting_stage greeting_stage; /* kept for the engine */
+    struct mwi_list held_link;              /* in host->held */
+    uint64_t failed_count;                  /* tasks that it returned as failed */
+    int64_t connected_ns;                   /* when it came */
     /* The trail tells when it is silent for this long in a task; 0: not set yet. */
     int64_t next_silence_ns;
     struct mwi_timer_entry
         quiet; /* greeting; when idle and attentive, the next ping or its answer */
     struct mwi_timer_entry limit; /* of the task that it runs, or of the message that it began it */
+    bool is_attentive;            /* it listens whenever it has no task */
+    bool is_recalled;             /* it was asked to give tasks back, and has not answered yet */
     bool is_limit_running;        /* `limit` is the task's */
     bool has_begun;               /* it has said that it began the task */
     bool has_started;             /* it has begun some task */
