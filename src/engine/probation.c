@@ -81,26 +81,28 @@ static void trust(struct mwi_master_engine *engine, struct mwi_host_entry *host)
         release(engine, held_of(host->held.next));
 }
 
-/* Whether the slave is less likely to be lost than `newcomer`, which has returned no result. It is,
- * if it has returned one. If the newcomer is on trial, a slave of a host without barren slaves is
- * better too, and so is a slave of any host that has a task and is not on trial. */
-static bool is_better(const struct mwi_slave_entry *slave, const struct mwi_slave_entry *newcomer)
+/* Whether a slave is less likely to be lost than one on trial, although it may have returned no
+ * result either. It is, if its host has no barren slaves, or if it has a task and is not on trial.
+ */
+static bool is_better(const struct mwi_slave_entry *slave)
 {
     bool has_survived = slave->state == MWI_SLAVE_BUSY && !slave->is_on_trial;
-    return slave->is_proven ||
-           (newcomer->is_on_trial && (slave->host->barren_count == 0 || has_survived));
+    return slave->host->barren_count == 0 || has_survived;
 }
 
-/* Whether a better slave could be sent the task, now or later. */
+/* Whether a better slave than `newcomer`, which has returned no result, could be sent the task, now
+ * or later. Slaves that have returned one are better. The others are looked at only for a slave on
+ * trial: with very many slaves that takes time. */
 static bool has_better_slave(const struct mwi_master_engine *engine,
                              const struct mwi_task_entry *task,
                              const struct mwi_slave_entry *newcomer)
 {
-    const struct mwi_slave_entry *slave;
-    if (engine->slaves.proven_count == 0 && !newcomer->is_on_trial)
-        return false;
-    for (size_t i = 0; (slave = mwi_slaves_taker(&engine->slaves, i)) != NULL; i++)
-        if (is_better(slave, newcomer) && mwi_fit_is_met(task, slave))
+    const struct mwi_slave_entry *slave = mwi_slaves_largest_proven(&engine->slaves);
+    if (slave != NULL && mwi_fit_is_met(task, slave))
+        return true;
+    for (size_t i = 0;
+         newcomer->is_on_trial && (slave = mwi_slaves_taker(&engine->slaves, i)) != NULL; i++)
+        if (is_better(slave) && mwi_fit_is_met(task, slave))
             return true;
     return false;
 }
@@ -175,9 +177,8 @@ void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry
 {
     bool was_on_trial = slave->is_on_trial;
     assert(!slave->is_proven);
-    slave->is_proven = true;
+    mwi_slaves_prove(&engine->slaves, slave);
     slave->is_on_trial = false;
-    engine->slaves.proven_count++;
     if (slave->is_held)
         release(engine, slave);
     if (slave->host->trial == slave)

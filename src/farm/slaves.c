@@ -72,15 +72,30 @@ static bool is_ready(enum mwi_slave_state state)
     return state == MWI_SLAVE_IDLE || state == MWI_SLAVE_BUSY;
 }
 
-/* The slave takes tasks from the pool, or does so no more. */
+static void keep_in(struct mwi_heap *heap, struct mwi_heap_node *node,
+                    const struct mwi_slave_entry *slave, bool is_in)
+{
+    if (!is_in)
+        mwi_heap_remove(heap, node);
+    else if (node->position == 0)
+        enter_heap(heap, node, slave);
+}
+
+/* The slave takes tasks from the pool, or does so no more; or it is proven from now on. */
 static void keep_taker(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     bool is_taker =
         is_ready(slave->state) && slave->group != MWI_GROUP_ORDERED && !slave->is_leaving;
-    if (!is_taker)
-        mwi_heap_remove(&slaves->takers, &slave->taker);
-    else if (slave->taker.position == 0)
-        enter_heap(&slaves->takers, &slave->taker, slave);
+    keep_in(&slaves->takers, &slave->taker, slave, is_taker);
+    keep_in(&slaves->proven, &slave->proven_node, slave, is_taker && slave->is_proven);
+}
+
+void mwi_slaves_prove(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
+{
+    assert(!slave->is_proven);
+    slave->is_proven = true;
+    slaves->proven_count++;
+    keep_taker(slaves, slave);
 }
 
 void mwi_slaves_set_leaving(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
@@ -121,6 +136,11 @@ struct mwi_slave_entry *mwi_slaves_taker(const struct mwi_slaves *slaves, size_t
     return slave_in(slaves, &slaves->takers, place);
 }
 
+struct mwi_slave_entry *mwi_slaves_largest_proven(const struct mwi_slaves *slaves)
+{
+    return slave_in(slaves, &slaves->proven, 0);
+}
+
 size_t mwi_slaves_largest(const struct mwi_slaves *slaves)
 {
     const struct mwi_slave_entry *largest = mwi_slaves_taker(slaves, 0);
@@ -138,6 +158,7 @@ void mwi_slaves_init(struct mwi_slaves *slaves)
     mwi_list_init(&slaves->with_room);
     mwi_heap_init(&slaves->unfit);
     mwi_heap_init(&slaves->takers);
+    mwi_heap_init(&slaves->proven);
 }
 
 static void free_list(struct mwi_slaves *slaves, enum mwi_slave_state state)
@@ -160,6 +181,7 @@ void mwi_slaves_fini(struct mwi_slaves *slaves)
     free(slaves->records);
     mwi_heap_fini(&slaves->unfit);
     mwi_heap_fini(&slaves->takers);
+    mwi_heap_fini(&slaves->proven);
     mwi_map_fini(&slaves->by_peer);
 }
 
@@ -208,7 +230,8 @@ bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     uint32_t count = slaves->records_count;
     char name[24];
     if (!mwi_heap_reserve(&slaves->unfit, slaves->by_peer.used_count) ||
-        !mwi_heap_reserve(&slaves->takers, slaves->by_peer.used_count))
+        !mwi_heap_reserve(&slaves->takers, slaves->by_peer.used_count) ||
+        !mwi_heap_reserve(&slaves->proven, slaves->by_peer.used_count))
         return false;
     if ((count & (count - 1)) == 0) {
         size_t capacity = count == 0 ? 1 : (size_t)count * 2;

@@ -47,10 +47,11 @@ struct mwi_slave_entry {
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
     mw_peer peer;
-    struct mwi_heap_node taker, unfit_node; /* in the registry's heaps of these names */
-    uint32_t sid;                           /* MWI_NO_SID until it has greeted */
-    uint32_t pid;                           /* 0 if unknown */
-    const char *transport;                  /* constant */
+    /* In the registry's heaps. */
+    struct mwi_heap_node taker, proven_node, unfit_node;
+    uint32_t sid;          /* MWI_NO_SID until it has greeted */
+    uint32_t pid;          /* 0 if unknown */
+    const char *transport; /* constant */
     char *address;
     enum mwi_greeting_stage greeting_stage; /* kept for the engine */
     struct mwi_list held_link;              /* in host->held */
@@ -85,6 +86,7 @@ struct mwi_slaves {
     struct mwi_list with_room;        /* busy with room for more, and of such a group */
     struct mwi_heap unfit;            /* idle, of such a group, and nothing that waits fits them */
     struct mwi_heap takers;           /* all that are idle or busy and of such a group */
+    struct mwi_heap proven;           /* takers that are proven */
     struct mwi_slave_record *records; /* by sid */
     uint32_t records_count;
     size_t wanted[MWI_GROUPS_COUNT];   /* by allocate and deallocate */
@@ -137,6 +139,13 @@ struct mwi_slave_entry *mwi_slaves_largest_unfit(const struct mwi_slaves *slaves
 /* The slaves that take tasks from the pool, one after the other; NULL behind the last place. Place
  * 0 has one that accepts the largest messages, the places after it are in no order. */
 struct mwi_slave_entry *mwi_slaves_taker(const struct mwi_slaves *slaves, size_t place);
+
+/* The slave, which has not returned a task before, has returned one. */
+void mwi_slaves_prove(struct mwi_slaves *slaves, struct mwi_slave_entry *slave);
+
+/* Of the slaves that have returned tasks and take tasks from the pool, one that accepts the largest
+ * messages; NULL if there is none. */
+struct mwi_slave_entry *mwi_slaves_largest_proven(const struct mwi_slaves *slaves);
 
 /* The largest message that a slave accepts which takes tasks from the pool; 0 if there is none. */
 size_t mwi_slaves_largest(const struct mwi_slaves *slaves);

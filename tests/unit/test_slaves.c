@@ -179,6 +179,39 @@ static void test_needed(void)
     mwi_slaves_fini(&slaves);
 }
 
+static struct mwi_slave_entry *add_proven(struct mwi_slaves *slaves, mw_peer peer, size_t bytes_max)
+{
+    struct mwi_slave_entry *slave = mwi_slaves_add(slaves, peer, "tcp", "127.0.0.1:1");
+    CU_ASSERT_TRUE_FATAL(slave != NULL && mwi_slaves_name(slaves, slave));
+    slave->frame_bytes_max = bytes_max;
+    mwi_slaves_move(slaves, slave, MWI_SLAVE_IDLE);
+    mwi_slaves_prove(slaves, slave);
+    return slave;
+}
+
+/* The largest proven slave is found among those that take tasks from the pool. */
+static void test_largest_proven(void)
+{
+    struct mwi_slaves slaves;
+    mwi_slaves_init(&slaves);
+    add_slave(&slaves, 1);
+    CU_ASSERT_PTR_NULL(mwi_slaves_largest_proven(&slaves));
+    struct mwi_slave_entry *small = add_proven(&slaves, 2, 1000);
+    struct mwi_slave_entry *large = add_proven(&slaves, 3, 3000);
+    struct mwi_slave_entry *middle = add_proven(&slaves, 4, 2000);
+
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_largest_proven(&slaves), large);
+    mwi_slaves_move(&slaves, large, MWI_SLAVE_BUSY);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_largest_proven(&slaves), large);
+    mwi_slaves_lose(&slaves, large, MW_LOSS_CONNECTION);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_largest_proven(&slaves), middle);
+    mwi_slaves_set_leaving(&slaves, middle);
+    CU_ASSERT_PTR_EQUAL(mwi_slaves_largest_proven(&slaves), small);
+    mwi_slaves_regroup(&slaves, small, MWI_GROUP_ORDERED);
+    CU_ASSERT_PTR_NULL(mwi_slaves_largest_proven(&slaves));
+    mwi_slaves_fini(&slaves);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -188,6 +221,7 @@ int main(void)
         {"first", test_first},
         {"ready count", test_ready_count},
         {"needed", test_needed},
+        {"largest proven", test_largest_proven},
         {"disconnected", test_disconnected},
         {"forbidden move", test_forbidden_move},
         CU_TEST_INFO_NULL,
