@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A master engine whose slaves say anything. Each byte of the input is an event or part of one:
- * clients that come and go, proper and damaged messages, time, and submitted tasks.
+ * clients that come and go, proper and damaged messages, time, and tasks that are submitted and
+ * cancelled.
  *
  * After each event these promises must hold: each task is in one place, no dropped client is sent
  * anything, everything that is sent is a message, and only slaves that have greeted get tasks. A
@@ -17,13 +18,14 @@
 #define PEERS_COUNT 6
 #define TASKS_MAX 1000
 #define MAX_BYTES 4096
+#define RESULTS_MAX 16
 
 struct farm {
     struct mwi_master_engine engine;
     struct mwi_decoder decoder;
     struct mwi_buffer buffer;
     bool is_up[PEERS_COUNT + 1]; /* by peer: the transport knows it */
-    size_t submitted_count, finished_count;
+    size_t submitted_count, finished_count, cancelled_count;
     int64_t now_ns;
 };
 
@@ -96,10 +98,11 @@ static void check_tasks(struct farm *farm)
     }
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
         running += running_count(farm, (enum mwi_slave_state)state);
-    MWT_FUZZ_PROMISE(running == counts[MWI_TASK_RUNNING]);
+    MWT_FUZZ_PROMISE(running == counts[MWI_TASK_RUNNING] + counts[MWI_TASK_CANCELLED]);
     MWT_FUZZ_PROMISE(farm->submitted_count == counts[MWI_TASK_WAITING] + counts[MWI_TASK_ASIDE] +
-                                                  running + counts[MWI_TASK_UNRUNNABLE] +
-                                                  farm->finished_count);
+                                                  counts[MWI_TASK_RUNNING] +
+                                                  counts[MWI_TASK_UNRUNNABLE] +
+                                                  farm->finished_count + farm->cancelled_count);
 }
 
 static void step(struct farm *farm, struct mwi_event event)
@@ -143,16 +146,33 @@ static void send_frame(struct farm *farm, mw_peer peer)
         free(data);
 }
 
-/* The slave returns the first task that it really has. */
-static void send_result(struct farm *farm, mw_peer peer, uint8_t form)
+/* The slave returns the first tasks that it really has, `most` at most. The last result is of this
+ * form. */
+static void send_results(struct farm *farm, mw_peer peer, uint8_t form, size_t most)
 {
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
+    struct mwi_message_item items[RESULTS_MAX];
+    size_t count = 0;
     if (slave == NULL || mwi_list_is_empty(&slave->copies))
         return;
-    uint64_t id = mwi_copies_id(mwi_copies_first(slave));
+    for (struct mwi_list *link = slave->copies.next; link != &slave->copies; link = link->next) {
+        const struct mwi_copy *copy = mwi_copies_of_link(link);
+        for (uint32_t i = 0; i < (copy->task != NULL ? 1 : copy->count) && count < most; i++)
+            items[count++] = mwt_items_make(
+                copy->task != NULL ? copy->task->id : mwi_batch_id(copy->batch, copy->from + i),
+                MWI_PAYLOAD_BYTES, "r", 1);
+    }
+    items[count - 1].form = form;
     mwi_buffer_clear(&farm->buffer);
-    mwt_items_result(&farm->buffer, id, (enum mwi_payload_form)form, "r", 1, 1);
+    mwt_items_results(&farm->buffer, items, count);
     send_frame(farm, peer);
+}
+
+static void cancel(struct farm *farm, uint64_t id)
+{
+    farm->cancelled_count += mwi_lifecycle_cancel(&farm->engine, id) == MW_OK;
+    carry_out(farm);
+    check_tasks(farm);
 }
 
 static void come(struct farm *farm, mw_peer peer, bool shall_greet)
@@ -165,7 +185,7 @@ static void come(struct farm *farm, mw_peer peer, bool shall_greet)
     if (!shall_greet || !farm->is_up[peer])
         return;
     mwi_buffer_clear(&farm->buffer);
-    mwt_hello(&farm->buffer, "farm", peer * 700);
+    mwt_hello(&farm->buffer, "farm", peer * 1500);
     send_frame(farm, peer);
 }
 
@@ -202,7 +222,7 @@ static void happen(struct farm *farm, struct mwt_input *input)
     case 7:
     case 8:
     case 9:
-        send_result(farm, peer, (uint8_t)(what % 16 - 7));
+        send_results(farm, peer, (uint8_t)(what % 16 - 7), 1 + mwt_input_byte(input) % RESULTS_MAX);
         break;
     case 10:
         if (what == 0xfa)
@@ -210,6 +230,9 @@ static void happen(struct farm *farm, struct mwt_input *input)
         else if (what == 0x5a)
             mwi_membership_stop(&farm->engine, farm->now_ns);
         carry_out(farm);
+        break;
+    case 11:
+        cancel(farm, mwt_input_byte(input));
         break;
     default:
         mwt_frames_next(input, &farm->buffer);
@@ -223,7 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct mwi_master_engine_config config = {.member_id = "farm",
                                                            .algorithms = algorithms,
-                                                           .task_group = 3,
+                                                           .task_group = 6,
                                                            .result_group = 2,
                                                            .frame_write_bytes_max = MAX_BYTES,
                                                            .frame_read_bytes_max = MAX_BYTES,
