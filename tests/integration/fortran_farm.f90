@@ -200,6 +200,8 @@ contains
         call submit_all(farm, sid)
         print '(a, i0, 1x, i0)', 'out ', mw_master_num_runnable_tasks(farm), &
             mw_master_num_unrunnable_tasks(farm)
+        ! Whether mw_master_next gives it before the first result depends on the slave's speed.
+        if (mw_master_next_unrunnable(farm, result)) call show(result)
         do while (mw_master_next(farm, result))
             call show(result)
         end do
