@@ -34,7 +34,7 @@ enum mwi_message_kind {
     MWI_MESSAGE_PING = 9,      /* master: [] */
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
     /* 11 and 12 were messages of protocol 3. */
-    MWI_MESSAGE_BEGUN = 13,   /* slave: [id]: it begins this task, which is timed */
+    MWI_MESSAGE_BEGUN = 13,   /* slave: [id]: it begins this task, which is timed or its first */
     MWI_MESSAGE_LEAVING = 14, /* slave: [reason]: it will say goodbye, perhaps only after the
                                      task that it runs; if it is lost before, as after a goodbye */
     MWI_MESSAGE_RECALL = 15,  /* master: []: give back the tasks that were not begun */
