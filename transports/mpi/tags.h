@@ -26,8 +26,8 @@ enum mwi_mpi_kind {
 #define MWI_MPI_BY_CONNECTOR (1 << MWI_MPI_KIND_BITS)
 #define MWI_MPI_NUMBER_SHIFT (MWI_MPI_KIND_BITS + 1)
 
-/* A frame of more bytes goes in parts. Open MPI sends this size over shared memory, and larger ones
- * over TCP, without asking the receiver. */
+/* Between ranks that have no ring, a frame of more bytes goes in parts. Open MPI sends this size
+ * over shared memory, and larger ones over TCP, without asking the receiver. */
 #define MWI_MPI_SMALL_BYTES ((size_t)4000)
 
 /* The size of a part; the last part of a frame may be smaller. */
