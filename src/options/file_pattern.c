@@ -60,7 +60,7 @@ static char *find_folder(const char *text)
     return text[0] == '/' || text[0] == '\0' ? strdup("") : mwi_path_absolute("");
 }
 
-/* A % in the name of the folder is no placeholder. */
+/* A % in the name of the folder stands for itself. */
 char *mwi_file_pattern_absolute(const char *text)
 {
     char *absolute = NULL;
