@@ -29,15 +29,14 @@ static size_t bytes_left(const struct mwi_column_source *source)
 /* Reads a number of `width` bytes behind a first byte; false if they are not all there. */
 static inline bool read_behind(struct mwi_column_source *source, uint8_t width, uint64_t *number)
 {
-    if (bytes_left(source) <= width)
+    struct mwi_column_source behind = {source->at + 1, source->end};
+    if (!mwi_column_read_cell(&behind, width, number))
         return false;
-    *number = mwi_column_at(&(struct mwi_column){.data = source->at + 1, .width = width}, 0);
-    source->at += 1 + width;
+    *source = behind;
     return true;
 }
 
-/* Reads a number that is more than a byte; false if it is something else, or cut off. */
-static inline bool read_wide(struct mwi_column_source *source, uint64_t *number)
+bool mwi_column_read_long_number(struct mwi_column_source *source, uint64_t *number)
 {
     if (bytes_left(source) == 0 || *source->at < UINT8 || *source->at > UINT8 + 3)
         return false;
@@ -61,11 +60,6 @@ bool mwi_column_read_array(struct mwi_column_source *source, size_t *count)
         return false;
     *count = (size_t)claimed;
     return true;
-}
-
-bool mwi_column_read_long_number(struct mwi_column_source *source, uint64_t *number)
-{
-    return read_wide(source, number);
 }
 
 bool mwi_column_read_bin(struct mwi_column_source *source, const unsigned char **data, size_t *size)
@@ -104,7 +98,7 @@ bool mwi_column_read_long(struct mwi_column_source *source, size_t count, uint8_
     const unsigned char *begin = source->at;
     assert(count > 0);
     *column = (struct mwi_column){.step = step};
-    if (!read_wide(source, &column->first))
+    if (!mwi_column_read_long_number(source, &column->first))
         return read_cells(source, count, column);
     if (step == 0 || column->first <= UINT64_MAX - (count - 1))
         return true;
@@ -138,12 +132,8 @@ bool mwi_column_adds_up(const struct mwi_column *column, size_t count, uint64_t 
     return left == 0;
 }
 
-unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number)
+unsigned char *mwi_column_write_long_number(unsigned char *to, uint64_t number)
 {
-    if (number <= MWI_COLUMN_FIXINT_MAX) {
-        *to = (unsigned char)number;
-        return to + 1;
-    }
     uint8_t width = mwi_column_width(number);
     *to = (unsigned char)(UINT8 + (width == 8 ? 3 : width / 2));
     return mwi_column_write_cell(to + 1, number, width);

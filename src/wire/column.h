@@ -53,6 +53,18 @@ struct mwi_column_source {
     const unsigned char *at, *end;
 };
 
+/* A number of `width` bytes, 1, 2, 4 or 8, without a first byte that says so. A width of 0 reads
+ * nothing, and gives 0. */
+static inline bool mwi_column_read_cell(struct mwi_column_source *source, uint8_t width,
+                                        uint64_t *number)
+{
+    if ((size_t)(source->end - source->at) < width)
+        return false;
+    *number = mwi_column_at(&(struct mwi_column){.data = source->at, .width = width}, 0);
+    source->at += width;
+    return true;
+}
+
 /* The header of an array. */
 bool mwi_column_read_array(struct mwi_column_source *source, size_t *count);
 
@@ -102,8 +114,17 @@ static inline uint8_t mwi_column_width(uint64_t bits)
 
 /* The writers below write to memory that has room, and return its end. A number and the header of a
  * bin are in their shortest forms. */
-unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number);
 unsigned char *mwi_column_write_bin(unsigned char *to, size_t size);
+
+/* A number, and one that is more than a byte. */
+unsigned char *mwi_column_write_long_number(unsigned char *to, uint64_t number);
+static inline unsigned char *mwi_column_write_number(unsigned char *to, uint64_t number)
+{
+    if (number > MWI_COLUMN_FIXINT_MAX)
+        return mwi_column_write_long_number(to, number);
+    *to = (unsigned char)number;
+    return to + 1;
+}
 
 /* Writes a number of a column's bin. */
 static inline unsigned char *mwi_column_write_cell(unsigned char *to, uint64_t number,

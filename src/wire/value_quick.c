@@ -17,9 +17,8 @@
 
 /* A format with more values takes the longer way. */
 #define VALUES_MAX 16
-/* A number, with its first byte; and a room for several. */
-#define NUMBER_BYTES_MAX 9
-#define ROOM_BYTES (8 * NUMBER_BYTES_MAX)
+/* The room that is made for numbers before they are written. */
+#define ROOM_BYTES (8 * MWI_COLUMN_NUMBER_BYTES_MAX)
 /* The first bytes of msgpack's types. */
 #define FIXSTR 0xa0
 #define FALSE 0xc2
@@ -38,14 +37,6 @@ static inline unsigned char *find_room(struct mwi_buffer *buffer, size_t size)
     return has_room ? buffer->data + buffer->size : NULL;
 }
 
-static inline unsigned char *put_unsigned(unsigned char *to, uint64_t number)
-{
-    if (number > MWI_COLUMN_FIXINT_MAX)
-        return mwi_column_write_number(to, number);
-    *to = (unsigned char)number;
-    return to + 1;
-}
-
 static unsigned char *put_negative(unsigned char *to, int64_t number)
 {
     if (number >= -32) {
@@ -59,7 +50,7 @@ static unsigned char *put_negative(unsigned char *to, int64_t number)
 
 static inline unsigned char *put_signed(unsigned char *to, int64_t number)
 {
-    return number >= 0 ? put_unsigned(to, (uint64_t)number) : put_negative(to, number);
+    return number >= 0 ? mwi_column_write_number(to, (uint64_t)number) : put_negative(to, number);
 }
 
 static inline unsigned char *put_double(unsigned char *to, double number)
@@ -106,8 +97,8 @@ static bool write_string(struct mwi_buffer *buffer, const char *string)
     return string != NULL && write_bytes(buffer, true, string, strlen(string));
 }
 
-/* Writes the argument of a letter that needs no more than NUMBER_BYTES_MAX bytes, which are there.
- * Returns the end; NULL if it is no such letter. */
+/* Writes the argument of a letter that needs no more than MWI_COLUMN_NUMBER_BYTES_MAX bytes, which
+ * are there. Returns the end; NULL if it is no such letter. */
 static inline unsigned char *put_scalar(unsigned char *to, char letter, va_list *arguments)
 {
     switch (letter) {
@@ -118,7 +109,7 @@ static inline unsigned char *put_scalar(unsigned char *to, char letter, va_list 
     case 'l':
         return put_signed(to, va_arg(*arguments, int64_t));
     case 'u':
-        return put_unsigned(to, va_arg(*arguments, uint64_t));
+        return mwi_column_write_number(to, va_arg(*arguments, uint64_t));
     case 'd':
         return put_double(to, va_arg(*arguments, double));
     case 'b':
@@ -146,7 +137,7 @@ static inline const char *write_scalars(struct mwi_buffer *buffer, const char *a
     unsigned char *to = find_room(buffer, ROOM_BYTES), *next = to;
     if (to == NULL)
         return NULL;
-    const unsigned char *last = to + ROOM_BYTES - NUMBER_BYTES_MAX;
+    const unsigned char *last = to + ROOM_BYTES - MWI_COLUMN_NUMBER_BYTES_MAX;
     for (; *at != '\0' && to <= last; at++) {
         next = put_scalar(to, *at, arguments);
         if (next == NULL)
@@ -198,30 +189,15 @@ struct scalar {
     size_t size; /* of data */
 };
 
-/* Bytes that are being read. */
-struct place {
-    const unsigned char *at, *end;
-};
-
-/* Reads a number of `width` bytes, most significant first; false if they are not all there. */
-static inline bool take_number(struct place *place, uint8_t width, uint64_t *number)
-{
-    if ((size_t)(place->end - place->at) < width)
-        return false;
-    *number = mwi_column_at(&(struct mwi_column){.data = place->at, .width = width}, 0);
-    place->at += width;
-    return true;
-}
-
-static inline bool take_data(struct place *place, enum scalar_kind kind, uint64_t size,
+static inline bool take_data(struct mwi_column_source *source, enum scalar_kind kind, uint64_t size,
                              struct scalar *scalar)
 {
-    if (size > (size_t)(place->end - place->at))
+    if (size > (size_t)(source->end - source->at))
         return false;
     scalar->kind = kind;
-    scalar->data = place->at;
+    scalar->data = source->at;
     scalar->size = (size_t)size;
-    place->at += size;
+    source->at += size;
     return true;
 }
 
@@ -243,10 +219,10 @@ static inline void set_signed(struct scalar *scalar, int64_t number)
     scalar->negative = number;
 }
 
-static inline bool take_double(struct place *place, struct scalar *scalar)
+static inline bool take_double(struct mwi_column_source *source, struct scalar *scalar)
 {
     uint64_t bits;
-    if (!take_number(place, sizeof bits, &bits))
+    if (!mwi_column_read_cell(source, sizeof bits, &bits))
         return false;
     scalar->kind = REAL;
     memcpy(&scalar->real, &bits, sizeof bits);
@@ -268,12 +244,13 @@ static double real_of_single(uint32_t bits)
 
 /* Reads the rest of a value whose first byte is of these types; false if it is no scalar, or cut
  * off. */
-static inline bool take_wide(struct place *place, unsigned first, struct scalar *scalar)
+static inline bool take_wide(struct mwi_column_source *source, unsigned first,
+                             struct scalar *scalar)
 {
     uint64_t number;
     unsigned width = types[first & 0x1f].width;
     enum scalar_kind kind = (enum scalar_kind)types[first & 0x1f].kind;
-    if (kind == NO_SCALAR || !take_number(place, (uint8_t)width, &number))
+    if (kind == NO_SCALAR || !mwi_column_read_cell(source, (uint8_t)width, &number))
         return false;
     scalar->kind = kind;
     switch (kind) {
@@ -288,7 +265,7 @@ static inline bool take_wide(struct place *place, unsigned first, struct scalar 
         return true;
     case TEXT:
     case BYTES:
-        return take_data(place, kind, number, scalar);
+        return take_data(source, kind, number, scalar);
     default:
         scalar->positive = number;
         return true;
@@ -296,22 +273,22 @@ static inline bool take_wide(struct place *place, unsigned first, struct scalar 
 }
 
 /* Reads the next value; false if it is no scalar, or cut off. */
-static inline bool take_scalar(struct place *place, struct scalar *scalar)
+static inline bool take_scalar(struct mwi_column_source *source, struct scalar *scalar)
 {
-    if (place->at == place->end)
+    if (source->at == source->end)
         return false;
-    unsigned first = *place->at++;
+    unsigned first = *source->at++;
     if (first < 0x80 || first >= NEGATIVE_FIXINT) {
         set_signed(scalar, first < 0x80 ? (int64_t)first : (int64_t)first - 256);
         return true;
     }
     if (first == FLOAT64)
-        return take_double(place, scalar);
+        return take_double(source, scalar);
     if (first < FIXSTR)
         return false;
     if (first <= FIXSTR + FIXSTR_BYTES_MAX)
-        return take_data(place, TEXT, first - FIXSTR, scalar);
-    return take_wide(place, first, scalar);
+        return take_data(source, TEXT, first - FIXSTR, scalar);
+    return take_wide(source, first, scalar);
 }
 
 /* Whether the output of the letter can hold the value. Empty texts and bytes take the longer way,
@@ -342,14 +319,14 @@ static inline bool fits(const struct scalar *scalar, char letter)
 }
 
 /* Reads all values of the bytes, and makes the strings; false if they do not fit the format. */
-static bool take_values(struct mwi_values *values, struct place place, const char *format,
-                        struct scalar *scalars, bool *has_strings)
+static bool take_values(struct mwi_values *values, struct mwi_column_source source,
+                        const char *format, struct scalar *scalars, bool *has_strings)
 {
     size_t count = 0;
     for (const char *at = format; *at != '\0'; at++) {
         if (*at == ' ')
             continue;
-        if (count == VALUES_MAX || !take_scalar(&place, &scalars[count]) ||
+        if (count == VALUES_MAX || !take_scalar(&source, &scalars[count]) ||
             !fits(&scalars[count], *at))
             return false;
         struct scalar *scalar = &scalars[count++];
@@ -361,7 +338,7 @@ static bool take_values(struct mwi_values *values, struct place place, const cha
         if (scalar->data == NULL)
             return false;
     }
-    return place.at == place.end;
+    return source.at == source.end;
 }
 
 static double real_of(const struct scalar *scalar)
@@ -402,8 +379,9 @@ bool mwi_value_quick_read(struct mwi_values *values, const void *data, size_t si
                           const char *format, va_list arguments, bool *has_strings)
 {
     struct scalar scalars[VALUES_MAX];
-    struct place place = {data, data == NULL ? NULL : (const unsigned char *)data + size};
-    if (format == NULL || !take_values(values, place, format, scalars, has_strings))
+    struct mwi_column_source source = {data,
+                                       data == NULL ? NULL : (const unsigned char *)data + size};
+    if (format == NULL || !take_values(values, source, format, scalars, has_strings))
         return false;
     size_t count = 0;
     va_list rest;
