@@ -201,7 +201,7 @@ static void send_items(struct mwi_results *results, const struct mwi_message_ite
     size_t size = 0;
     mwi_buffer_init(&message);
     mwi_buffer_reserve(&message, payload_bytes + count * MWI_MESSAGE_OVERHEAD_BYTES / 4);
-    mwi_message_begin_results(&message, items, count);
+    mwi_message_begin_group(&message, MWI_MESSAGE_RESULTS, items, count);
     mwi_buffer_append(&message, payloads, payload_bytes);
     void *frame = mwi_buffer_take(&message, &size);
     mwi_buffer_fini(&message);
@@ -259,7 +259,7 @@ static void send_large(struct mwi_results *results, const struct mwi_message_ite
     size_t size = 0;
     mw_body body = mwi_block_body(block, data, item->size);
     mwi_buffer_init(&head);
-    mwi_message_begin_results(&head, item, 1);
+    mwi_message_begin_group(&head, MWI_MESSAGE_RESULTS, item, 1);
     void *frame = mwi_buffer_take(&head, &size);
     mwi_buffer_fini(&head);
     mwi_effects_send_body(results->effects, results->master.peer, frame, size, &body);

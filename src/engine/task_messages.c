@@ -86,7 +86,7 @@ static void send_large(struct mwi_master_engine *engine, struct mwi_slave_entry 
     }
     mwi_buffer_init(&buffer);
     item.form |= is_timed ? MWI_PAYLOAD_TIMED : 0;
-    mwi_message_begin_tasks(&buffer, &item, 1);
+    mwi_message_begin_group(&buffer, MWI_MESSAGE_TASKS, &item, 1);
     mw_body body = mwi_block_body(block, mwi_block_data(block), task->size);
     mwi_outgoing_send_body(engine, slave, &buffer, &body);
 }
@@ -107,7 +107,7 @@ static void write_group(struct mwi_buffer *buffer, struct mwi_list *link,
     assert(next == items + count);
     items[0].form |= is_timed ? MWI_PAYLOAD_TIMED : 0;
     mwi_buffer_reserve(buffer, bytes);
-    mwi_message_begin_tasks(buffer, items, count);
+    mwi_message_begin_group(buffer, MWI_MESSAGE_TASKS, items, count);
     for (; link != end; link = link->next) {
         struct mwi_payload data = data_of(mwi_copies_of_link(link));
         mwi_buffer_append(buffer, data.data, data.size);

@@ -439,8 +439,8 @@ static unsigned char *write_padding(unsigned char *head, unsigned char *to)
     return to + padding;
 }
 
-/* Writes the beginning of a head, and sets *plans; NULL out of memory. There is room for the rest.
- * */
+/* Writes the beginning of a head, makes room for the rest of it, and sets *plans; NULL out of
+ * memory. */
 static unsigned char *begin_head(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                                  const struct mwi_message_item *items, size_t count,
                                  struct plan *plans)
@@ -471,28 +471,20 @@ static void end_head(struct mwi_buffer *buffer, unsigned char *to)
     assert(buffer->size <= buffer->capacity);
 }
 
-void mwi_message_begin_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
-                             size_t count)
+void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                             const struct mwi_message_item *items, size_t count)
 {
+    bool is_tasks = kind == MWI_MESSAGE_TASKS;
     struct plan plans[FIELDS_COUNT];
-    unsigned char *to = begin_head(buffer, MWI_MESSAGE_TASKS, items, count, plans);
+    assert(is_tasks || kind == MWI_MESSAGE_RESULTS);
+    unsigned char *to = begin_head(buffer, kind, items, count, plans);
     if (to == NULL)
         return;
     to = write_column(to, items, count, FIELD_ID, plans);
-    to = write_column(to, items, count, FIELD_ALGORITHM, plans);
+    if (is_tasks)
+        to = write_column(to, items, count, FIELD_ALGORITHM, plans);
     to = write_column(to, items, count, FIELD_FORM, plans);
-    end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
-}
-
-void mwi_message_begin_results(struct mwi_buffer *buffer, const struct mwi_message_item *items,
-                               size_t count)
-{
-    struct plan plans[FIELDS_COUNT];
-    unsigned char *to = begin_head(buffer, MWI_MESSAGE_RESULTS, items, count, plans);
-    if (to == NULL)
-        return;
-    to = write_column(to, items, count, FIELD_ID, plans);
-    to = write_column(to, items, count, FIELD_FORM, plans);
-    to = write_column(to, items, count, FIELD_DURATION, plans);
+    if (!is_tasks)
+        to = write_column(to, items, count, FIELD_DURATION, plans);
     end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
 }

@@ -231,12 +231,10 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
 
 /* Appends all of a message of tasks or results but the payloads. The caller then appends the
  * payloads, one after the other, or sends that of a single item as the frame's body; the first
- * begins at a multiple of 16 bytes. `count`: 1 to MWI_MESSAGE_ITEMS_MAX. A task with
- * MWI_PAYLOAD_TIMED in its form is alone. */
-void mwi_message_begin_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
-                             size_t count);
-void mwi_message_begin_results(struct mwi_buffer *buffer, const struct mwi_message_item *items,
-                               size_t count);
+ * begins at a multiple of 16 bytes. `kind`: TASKS or RESULTS. `count`: 1 to MWI_MESSAGE_ITEMS_MAX.
+ * A task with MWI_PAYLOAD_TIMED in its form is alone. */
+void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                             const struct mwi_message_item *items, size_t count);
 
 /* Appends the message that the slave begins a task. */
 void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id);

@@ -30,14 +30,14 @@ static inline void mwt_items_append_payloads(struct mwi_buffer *buffer,
 static inline void mwt_items_tasks(struct mwi_buffer *buffer, const struct mwi_message_item *items,
                                    size_t count)
 {
-    mwi_message_begin_tasks(buffer, items, count);
+    mwi_message_begin_group(buffer, MWI_MESSAGE_TASKS, items, count);
     mwt_items_append_payloads(buffer, items, count);
 }
 
 static inline void mwt_items_results(struct mwi_buffer *buffer,
                                      const struct mwi_message_item *items, size_t count)
 {
-    mwi_message_begin_results(buffer, items, count);
+    mwi_message_begin_group(buffer, MWI_MESSAGE_RESULTS, items, count);
     mwt_items_append_payloads(buffer, items, count);
 }
 

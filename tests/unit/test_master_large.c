@@ -50,7 +50,7 @@ static void return_large(struct mwt_master *master, mw_peer peer, uint64_t id, s
     struct mwi_buffer buffer;
     item.duration_ns = 3000;
     mwi_buffer_init(&buffer);
-    mwi_message_begin_results(&buffer, &item, 1);
+    mwi_message_begin_group(&buffer, MWI_MESSAGE_RESULTS, &item, 1);
     CU_ASSERT_TRUE_FATAL(mwi_buffer_reserve(&buffer, size));
     memset(buffer.data + buffer.size, letter, size);
     buffer.size += size;

@@ -353,7 +353,7 @@ static void test_any_items(void)
             items[i].duration_ns = mwt_random_next(&random) & mask;
         }
         mwi_buffer_clear(&way.buffer);
-        mwi_message_begin_results(&way.buffer, items, count);
+        mwi_message_begin_group(&way.buffer, MWI_MESSAGE_RESULTS, items, count);
         size_t head_bytes = way.buffer.size;
         CU_ASSERT_EQUAL(head_bytes % 16, 0);
         CU_ASSERT_TRUE(head_bytes <= count * MWI_MESSAGE_OVERHEAD_BYTES);
@@ -430,10 +430,10 @@ static void test_overhead(void)
 
     for (size_t count = 1; count <= ITEMS_COUNT; count = count < 300 ? count + 1 : count * 2) {
         mwi_buffer_clear(&buffer);
-        mwi_message_begin_tasks(&buffer, items, count);
+        mwi_message_begin_group(&buffer, MWI_MESSAGE_TASKS, items, count);
         CU_ASSERT_TRUE(buffer.size <= count * MWI_MESSAGE_OVERHEAD_BYTES);
         mwi_buffer_clear(&buffer);
-        mwi_message_begin_results(&buffer, items, count);
+        mwi_message_begin_group(&buffer, MWI_MESSAGE_RESULTS, items, count);
         CU_ASSERT_TRUE(buffer.size <= count * MWI_MESSAGE_OVERHEAD_BYTES);
     }
 
