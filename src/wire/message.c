@@ -24,8 +24,6 @@
 /* Of tasks and results, with the kind. */
 #define ITEMS_ELEMENTS 7
 #define HEAD_ALIGNMENT 16
-#define ARRAY16 0xdc
-#define ARRAY32 0xdd
 
 bool mwi_message_decoder_init(struct mwi_decoder *decoder)
 {
@@ -149,13 +147,9 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
 
 size_t mwi_message_fields_count(const unsigned char *data, size_t size)
 {
-    size_t length_bytes = size == 0 ? 0 : data[0] == ARRAY16 ? 2 : data[0] == ARRAY32 ? 4 : 0;
-    size_t count = 0;
-    if (length_bytes == 0)
-        return size > 0 && (data[0] & 0xf0) == 0x90 ? data[0] & 0x0f : 0;
-    for (size_t i = 1; i <= length_bytes && i < size; i++)
-        count = count << 8 | data[i];
-    return count;
+    size_t count;
+    struct mwi_column_source source = {data, data + size};
+    return size > 0 && mwi_column_read_array(&source, &count) ? count : 0;
 }
 
 /* Decodes the messages that msgpack-c reads. */

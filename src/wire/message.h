@@ -162,7 +162,7 @@ bool mwi_message_decoder_init(struct mwi_decoder *decoder);
 void mwi_message_decoder_fini(struct mwi_decoder *decoder);
 
 /* Returns the number of fields that the frame claims to have. Reads only its first bytes, so that a
- * claim can be refused before memory is spent on it. 0 if the frame is no array. */
+ * claim can be refused before memory is spent on it. 0 if the frame does not begin as an array. */
 size_t mwi_message_fields_count(const unsigned char *data, size_t size);
 
 /* Reads a frame of any bytes. *message borrows the frame, and the decoder's memory until the next
