@@ -151,11 +151,10 @@ static mw_error take_large(struct mwi_results *results, void *data, size_t size,
     return error;
 }
 
-mw_error mwi_results_copy_bytes(struct mwi_results *results, const void *data, size_t size,
+mw_error mwi_results_copy_large(struct mwi_results *results, const void *data, size_t size,
                                 mw_reason *why)
 {
-    if (size < MWI_MESSAGE_LARGE_BYTES)
-        return mwi_results_copy_small(results, data, size);
+    assert(size >= MWI_MESSAGE_LARGE_BYTES);
     if (!can_take(results, size, why))
         return MW_ETOOBIG;
     void *copy = malloc(size);

@@ -97,22 +97,18 @@ mw_error mw_call_bytes(mw_call *call, void **data, size_t *size)
 
 mw_error mw_call_return(mw_call *call, const char *format, ...)
 {
-    mw_reason why = {""};
+    mw_reason why;
     va_list arguments;
     struct mwi_buffer *buffer = mwi_results_open_values(call->results);
     va_start(arguments, format);
-    bool has_written = format != NULL && mwi_value_quick_write(buffer, format, arguments);
-    mw_error error = has_written ? MW_OK : mwi_values_write(buffer, format, arguments, &why);
+    mw_error error = mwi_values_write(buffer, format, arguments, &why);
     va_end(arguments);
-    return has_written ? MW_OK : check_left(call, error, &why);
+    return check_left(call, error, &why);
 }
 
 mw_error mw_call_return_bytes(mw_call *call, const void *data, size_t size)
 {
     mw_reason why;
-    if (size < MWI_MESSAGE_LARGE_BYTES &&
-        mwi_results_copy_small(call->results, data, size) == MW_OK)
-        return MW_OK;
     mw_error error = mwi_results_copy_bytes(call->results, data, size, &why);
     return check_left(call, error, &why);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes and reads plain formats. mwi_values_write, face/call and face/master_results try this
- * first: the longer way checks the format, walks over it four times, and lets msgpack-c make an
- * object of each value, which takes 500 instructions more for each.
+ * Writes and reads plain formats. mwi_values_write tries this first; face/call and
+ * face/master_results do so when they read. The longer way checks the format, walks over it four
+ * times, and lets msgpack-c make an object of each value, which takes 500 instructions more for
+ * each.
  *
  * Invariants: the bytes come from strangers, so nothing is read beyond their end. A read that
  * succeeds has used all of them. Writer and reader agree with value_write.c and value_read.c in
