@@ -147,11 +147,11 @@ static inline mw_error mwi_results_copy_small(struct mwi_results *results, const
     return results->payloads.has_failed ? MW_ENOMEM : MW_OK;
 }
 
-/* Leaves raw bytes as the payload. copy_bytes copies them; copy_large is for MWI_MESSAGE_LARGE_BYTES
- * or more of them. take_bytes takes malloc'd memory, and frees it after an error too. share_bytes
- * keeps a reference to `block`, in which the bytes lie, or copies them if they are few. Errors:
- * MW_ENOMEM; MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the caller
- * leaves a failure. */
+/* Leaves raw bytes as the payload. copy_bytes copies them; copy_large is for at least
+ * MWI_MESSAGE_LARGE_BYTES. take_bytes takes malloc'd memory, and frees it after an error too.
+ * share_bytes keeps a reference to `block`, in which the bytes lie, or copies them if they are few.
+ * Errors: MW_ENOMEM; MW_ETOOBIG with a sentence in *why, before `data` is read. After an error the
+ * caller leaves a failure. */
 mw_error mwi_results_copy_large(struct mwi_results *results, const void *data, size_t size,
                                 mw_reason *why) MW_USE_RESULT;
 static inline MW_USE_RESULT mw_error mwi_results_copy_bytes(struct mwi_results *results,
