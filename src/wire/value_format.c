@@ -4,8 +4,8 @@
  * in braces; blanks anywhere but in a name. The readers and writers of values walk over a format
  * with mwi_value_format_next, and check it first, since the walk trusts it.
  *
- * A new letter goes into `letters`, into value_read.c (its type, its output) and value_write.c, and
- * into the table of mw/mw.h.
+ * A new letter goes into `letters`, into value_letter.h (its type, its output), value_read.c (its
+ * name) and value_write.c, and into the table of mw/mw.h.
  */
 #include "wire/value_format.h"
 

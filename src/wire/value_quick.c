@@ -6,15 +6,16 @@
  * each.
  *
  * Invariants: the bytes come from strangers, so nothing is read beyond their end. A read that
- * succeeds has used all of them. Writer and reader agree with value_write.c and value_read.c in
- * everything that they accept. A letter that is missing here only takes the longer way.
+ * succeeds has used all of them. The writer agrees with value_write.c in everything that it
+ * accepts, and the reader shares value_letter.h with value_read.c. A letter that is missing here
+ * only takes the longer way.
  */
 #include "wire/value_quick.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "wire/column.h"
+#include "wire/value_letter.h"
 
 /* A format with more values takes the longer way. */
 #define VALUES_MAX 16
@@ -175,58 +176,58 @@ bool mwi_value_quick_write(struct mwi_buffer *buffer, const char *format, va_lis
     return false;
 }
 
-enum scalar_kind { POSITIVE, NEGATIVE, REAL, BOOLEAN, TEXT, BYTES, NO_SCALAR };
-
-/* A value that holds no others. */
-struct scalar {
-    enum scalar_kind kind;
-    union {
-        uint64_t positive;
-        int64_t negative; /* below 0 */
-        double real;
-        bool is_true;
-        const unsigned char *data;
-    };
-    size_t size; /* of data */
-};
-
-static inline bool take_data(struct mwi_column_source *source, enum scalar_kind kind, uint64_t size,
-                             struct scalar *scalar)
+/* Sets a text or bytes of this size; false if they are cut off. */
+static inline bool take_data(struct mwi_column_source *source, msgpack_object_type type,
+                             uint64_t size, msgpack_object *scalar)
 {
     if (size > (size_t)(source->end - source->at))
         return false;
-    scalar->kind = kind;
-    scalar->data = source->at;
-    scalar->size = (size_t)size;
+    scalar->type = type;
+    if (type == MSGPACK_OBJECT_STR)
+        scalar->via.str = (msgpack_object_str){(uint32_t)size, (const char *)source->at};
+    else
+        scalar->via.bin = (msgpack_object_bin){(uint32_t)size, (const char *)source->at};
     source->at += size;
     return true;
 }
 
 /* The types 0xc0 to 0xdf but FLOAT64, by their low five bits: their kind, and the bytes of their
- * number or length. NEGATIVE: a number with a sign. */
+ * number or length. NIL: no scalar, or nil itself. NEGATIVE_INTEGER: a number with a sign. */
 static const struct {
     unsigned char kind, width;
-} types[32] = {{NO_SCALAR, 0}, {NO_SCALAR, 0}, {BOOLEAN, 0},   {BOOLEAN, 0},   {BYTES, 1},
-               {BYTES, 2},     {BYTES, 4},     {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0},
-               {REAL, 4},      {REAL, 8},      {POSITIVE, 1},  {POSITIVE, 2},  {POSITIVE, 4},
-               {POSITIVE, 8},  {NEGATIVE, 1},  {NEGATIVE, 2},  {NEGATIVE, 4},  {NEGATIVE, 8},
-               {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0}, {NO_SCALAR, 0},
-               {TEXT, 1},      {TEXT, 2},      {TEXT, 4},      {NO_SCALAR, 0}, {NO_SCALAR, 0},
-               {NO_SCALAR, 0}, {NO_SCALAR, 0}};
+} types[32] = {
+    [0x02] = {MSGPACK_OBJECT_BOOLEAN, 0},
+    [0x03] = {MSGPACK_OBJECT_BOOLEAN, 0},
+    [0x04] = {MSGPACK_OBJECT_BIN, 1},
+    [0x05] = {MSGPACK_OBJECT_BIN, 2},
+    [0x06] = {MSGPACK_OBJECT_BIN, 4},
+    [0x0a] = {MSGPACK_OBJECT_FLOAT32, 4},
+    [0x0c] = {MSGPACK_OBJECT_POSITIVE_INTEGER, 1},
+    [0x0d] = {MSGPACK_OBJECT_POSITIVE_INTEGER, 2},
+    [0x0e] = {MSGPACK_OBJECT_POSITIVE_INTEGER, 4},
+    [0x0f] = {MSGPACK_OBJECT_POSITIVE_INTEGER, 8},
+    [0x10] = {MSGPACK_OBJECT_NEGATIVE_INTEGER, 1},
+    [0x11] = {MSGPACK_OBJECT_NEGATIVE_INTEGER, 2},
+    [0x12] = {MSGPACK_OBJECT_NEGATIVE_INTEGER, 4},
+    [0x13] = {MSGPACK_OBJECT_NEGATIVE_INTEGER, 8},
+    [0x19] = {MSGPACK_OBJECT_STR, 1},
+    [0x1a] = {MSGPACK_OBJECT_STR, 2},
+    [0x1b] = {MSGPACK_OBJECT_STR, 4},
+};
 
-static inline void set_signed(struct scalar *scalar, int64_t number)
+static inline void set_signed(msgpack_object *scalar, int64_t number)
 {
-    scalar->kind = number < 0 ? NEGATIVE : POSITIVE;
-    scalar->negative = number;
+    scalar->type = number < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER;
+    scalar->via.i64 = number;
 }
 
-static inline bool take_double(struct mwi_column_source *source, struct scalar *scalar)
+static inline bool take_double(struct mwi_column_source *source, msgpack_object *scalar)
 {
     uint64_t bits;
     if (!mwi_column_read_cell(source, sizeof bits, &bits))
         return false;
-    scalar->kind = REAL;
-    memcpy(&scalar->real, &bits, sizeof bits);
+    scalar->type = MSGPACK_OBJECT_FLOAT64;
+    memcpy(&scalar->via.f64, &bits, sizeof bits);
     return true;
 }
 
@@ -246,35 +247,35 @@ static double real_of_single(uint32_t bits)
 /* Reads the rest of a value whose first byte is of these types; false if it is no scalar, or cut
  * off. */
 static inline bool take_wide(struct mwi_column_source *source, unsigned first,
-                             struct scalar *scalar)
+                             msgpack_object *scalar)
 {
     uint64_t number;
     unsigned width = types[first & 0x1f].width;
-    enum scalar_kind kind = (enum scalar_kind)types[first & 0x1f].kind;
-    if (kind == NO_SCALAR || !mwi_column_read_cell(source, (uint8_t)width, &number))
+    msgpack_object_type type = (msgpack_object_type)types[first & 0x1f].kind;
+    if (type == MSGPACK_OBJECT_NIL || !mwi_column_read_cell(source, (uint8_t)width, &number))
         return false;
-    scalar->kind = kind;
-    switch (kind) {
-    case REAL:
-        scalar->real = real_of_single((uint32_t)number);
+    scalar->type = type;
+    switch (type) {
+    case MSGPACK_OBJECT_FLOAT32:
+        scalar->via.f64 = real_of_single((uint32_t)number);
         return true;
-    case NEGATIVE:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
         set_signed(scalar, extend_sign(number, width));
         return true;
-    case BOOLEAN:
-        scalar->is_true = first == TRUE;
+    case MSGPACK_OBJECT_BOOLEAN:
+        scalar->via.boolean = first == TRUE;
         return true;
-    case TEXT:
-    case BYTES:
-        return take_data(source, kind, number, scalar);
+    case MSGPACK_OBJECT_STR:
+    case MSGPACK_OBJECT_BIN:
+        return take_data(source, type, number, scalar);
     default:
-        scalar->positive = number;
+        scalar->via.u64 = number;
         return true;
     }
 }
 
 /* Reads the next value; false if it is no scalar, or cut off. */
-static inline bool take_scalar(struct mwi_column_source *source, struct scalar *scalar)
+static inline bool take_scalar(struct mwi_column_source *source, msgpack_object *scalar)
 {
     if (source->at == source->end)
         return false;
@@ -288,98 +289,47 @@ static inline bool take_scalar(struct mwi_column_source *source, struct scalar *
     if (first < FIXSTR)
         return false;
     if (first <= FIXSTR + FIXSTR_BYTES_MAX)
-        return take_data(source, TEXT, first - FIXSTR, scalar);
+        return take_data(source, MSGPACK_OBJECT_STR, first - FIXSTR, scalar);
     return take_wide(source, first, scalar);
 }
 
-/* Whether the output of the letter can hold the value. Empty texts and bytes take the longer way,
- * which says where they are. */
-static inline bool fits(const struct scalar *scalar, char letter)
+/* Makes the string for the letter "s", out of memory false. Other texts and bytes stay where they
+ * are; false if they are empty, since the longer way says where empty ones are. */
+static bool place_data(struct mwi_values *values, char letter, msgpack_object *scalar,
+                       bool *has_strings)
 {
-    switch (letter) {
-    case 'i':
-        return scalar->kind == POSITIVE ? scalar->positive <= INT_MAX
-                                        : scalar->kind == NEGATIVE && scalar->negative >= INT_MIN;
-    case 'l':
-        return scalar->kind == POSITIVE ? scalar->positive <= INT64_MAX : scalar->kind == NEGATIVE;
-    case 'u':
-        return scalar->kind == POSITIVE;
-    case 'd':
-        return scalar->kind <= REAL;
-    case 'b':
-        return scalar->kind == BOOLEAN;
-    case 's':
-        return scalar->kind == TEXT && memchr(scalar->data, '\0', scalar->size) == NULL;
-    case 'S':
-        return scalar->kind == TEXT && scalar->size > 0;
-    case 'y':
-        return scalar->kind == BYTES && scalar->size > 0;
-    default:
-        return false;
-    }
+    if (letter == 'y')
+        return scalar->via.bin.size > 0;
+    if (letter != 's')
+        return scalar->via.str.size > 0;
+    *has_strings = true;
+    scalar->via.str.ptr = mwi_values_string(values, scalar->via.str.ptr, scalar->via.str.size);
+    return scalar->via.str.ptr != NULL;
 }
 
 /* Reads all values of the bytes, and makes the strings; false if they do not fit the format. */
 static bool take_values(struct mwi_values *values, struct mwi_column_source source,
-                        const char *format, struct scalar *scalars, bool *has_strings)
+                        const char *format, msgpack_object *scalars, bool *has_strings)
 {
-    size_t count = 0;
+    msgpack_object *scalar = scalars;
     for (const char *at = format; *at != '\0'; at++) {
         if (*at == ' ')
             continue;
-        if (count == VALUES_MAX || !take_scalar(&source, &scalars[count]) ||
-            !fits(&scalars[count], *at))
+        if (scalar == scalars + VALUES_MAX || !take_scalar(&source, scalar) ||
+            !mwi_value_letter_fits(*at, scalar))
             return false;
-        struct scalar *scalar = &scalars[count++];
-        if (*at != 's')
-            continue;
-        *has_strings = true;
-        scalar->data = (const unsigned char *)mwi_values_string(values, (const char *)scalar->data,
-                                                                scalar->size);
-        if (scalar->data == NULL)
+        bool has_data = scalar->type == MSGPACK_OBJECT_STR || scalar->type == MSGPACK_OBJECT_BIN;
+        if (has_data && !place_data(values, *at, scalar, has_strings))
             return false;
+        scalar++;
     }
     return source.at == source.end;
-}
-
-static double real_of(const struct scalar *scalar)
-{
-    return scalar->kind == REAL       ? scalar->real
-           : scalar->kind == POSITIVE ? (double)scalar->positive
-                                      : (double)scalar->negative;
-}
-
-static inline void set_output(char letter, const struct scalar *scalar, va_list *arguments)
-{
-    void *output = va_arg(*arguments, void *);
-    switch (letter) {
-    case 'i':
-        *(int *)output = (int)scalar->negative;
-        break;
-    case 'l':
-        *(int64_t *)output = scalar->negative;
-        break;
-    case 'u':
-        *(uint64_t *)output = scalar->positive;
-        break;
-    case 'd':
-        *(double *)output = real_of(scalar);
-        break;
-    case 'b':
-        *(bool *)output = scalar->is_true;
-        break;
-    default:
-        *(const void **)output = scalar->data;
-        if (letter != 's')
-            *va_arg(*arguments, size_t *) = scalar->size;
-        break;
-    }
 }
 
 bool mwi_value_quick_read(struct mwi_values *values, const void *data, size_t size,
                           const char *format, va_list arguments, bool *has_strings)
 {
-    struct scalar scalars[VALUES_MAX];
+    msgpack_object scalars[VALUES_MAX];
     struct mwi_column_source source = {data,
                                        data == NULL ? NULL : (const unsigned char *)data + size};
     if (format == NULL || !take_values(values, source, format, scalars, has_strings))
@@ -389,7 +339,7 @@ bool mwi_value_quick_read(struct mwi_values *values, const void *data, size_t si
     va_copy(rest, arguments);
     for (const char *at = format; *at != '\0'; at++)
         if (*at != ' ')
-            set_output(*at, &scalars[count++], &rest);
+            mwi_value_letter_set(*at, &scalars[count++], &rest);
     va_end(rest);
     return true;
 }

@@ -4,16 +4,15 @@
  * the values of a result. It walks over the format three times: the first walk checks every value,
  * the second makes the strings that need memory, the third sets the outputs.
  *
- * Invariant: after an error all outputs are unchanged. A new letter needs a name in letter_name, a
- * case in object_fits and one in set_output. The values that value_quick.c reads
- * must be the same as here.
+ * Invariant: after an error all outputs are unchanged. value_letter.h says what a letter accepts
+ * and sets; a new one needs a name in letter_name besides.
  */
 #include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/value_format.h"
+#include "wire/value_letter.h"
 #include "wire/values.h"
 
 /* Values divided into positional and named ones. If the format has names, a map at the end holds
@@ -73,60 +72,14 @@ static const char *object_name(const msgpack_object *object)
     }
 }
 
-static bool is_integer(const msgpack_object *object)
-{
-    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
-           object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
-}
-
-static bool is_float(const msgpack_object *object)
-{
-    return object->type == MSGPACK_OBJECT_FLOAT32 || object->type == MSGPACK_OBJECT_FLOAT64;
-}
-
-static bool fits_signed(const msgpack_object *object, int64_t min, int64_t max)
-{
-    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-        return object->via.u64 <= (uint64_t)max;
-    return object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER && object->via.i64 >= min;
-}
-
-static bool has_nul(const msgpack_object *object)
-{
-    return object->via.str.size > 0 &&
-           memchr(object->via.str.ptr, '\0', object->via.str.size) != NULL;
-}
-
-static bool object_fits(const msgpack_object *object, char letter)
-{
-    switch (letter) {
-    case 's':
-        return object->type == MSGPACK_OBJECT_STR && !has_nul(object);
-    case 'S':
-        return object->type == MSGPACK_OBJECT_STR;
-    case 'y':
-        return object->type == MSGPACK_OBJECT_BIN;
-    case 'i':
-        return fits_signed(object, INT_MIN, INT_MAX);
-    case 'l':
-        return fits_signed(object, INT64_MIN, INT64_MAX);
-    case 'u':
-        return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
-    case 'd':
-        return is_float(object) || is_integer(object);
-    case 'b':
-        return object->type == MSGPACK_OBJECT_BOOLEAN;
-    default:
-        return true;
-    }
-}
-
 /* Says why a value is wrong although its type is right; "" if its type is wrong. */
 static const char *misfit(const msgpack_object *object, char letter)
 {
     if (letter == 's' && object->type == MSGPACK_OBJECT_STR)
         return " with a NUL inside";
-    return is_integer(object) && strchr("ilu", letter) != NULL ? " that does not fit" : "";
+    return mwi_value_letter_is_integer(object) && strchr("ilu", letter) != NULL
+               ? " that does not fit"
+               : "";
 }
 
 static const msgpack_object *find_named(const struct division *division,
@@ -234,7 +187,7 @@ static mw_error check_values(const struct mwi_values *values, const struct divis
         }
         least += !format.is_named && !format.is_optional;
         const msgpack_object *object = item_value(values, division, &format, &index);
-        if (object != NULL && !object_fits(object, format.letter))
+        if (object != NULL && format.letter != 'o' && !mwi_value_letter_fits(format.letter, object))
             return wrong_value(&format, object, what, index, why);
     }
     size_t count = division->positional_count;
@@ -266,53 +219,6 @@ static bool terminate_strings(struct mwi_values *values, const struct division *
     return true;
 }
 
-static double object_number(const msgpack_object *object)
-{
-    if (is_float(object))
-        return object->via.f64;
-    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)object->via.u64
-                                                           : (double)object->via.i64;
-}
-
-/* Sets the output of a letter. If there is no value, skips the output. */
-static void set_output(char letter, const msgpack_object *object, va_list *arguments)
-{
-    void *output = va_arg(*arguments, void *);
-    size_t *size = letter == 'S' || letter == 'y' ? va_arg(*arguments, size_t *) : NULL;
-    if (object == NULL)
-        return;
-    switch (letter) {
-    case 's':
-    case 'S':
-        *(const char **)output = object->via.str.ptr;
-        if (size != NULL)
-            *size = object->via.str.size;
-        break;
-    case 'y':
-        *(const void **)output = object->via.bin.ptr;
-        *size = object->via.bin.size;
-        break;
-    case 'i':
-        *(int *)output = (int)object->via.i64;
-        break;
-    case 'l':
-        *(int64_t *)output = object->via.i64;
-        break;
-    case 'u':
-        *(uint64_t *)output = object->via.u64;
-        break;
-    case 'd':
-        *(double *)output = object_number(object);
-        break;
-    case 'b':
-        *(bool *)output = object->via.boolean;
-        break;
-    default:
-        *(const msgpack_object **)output = object;
-        break;
-    }
-}
-
 static void set_outputs(const struct mwi_values *values, const struct division *division,
                         va_list *arguments)
 {
@@ -326,7 +232,10 @@ static void set_outputs(const struct mwi_values *values, const struct division *
             *va_arg(*arguments, size_t *) = is_empty ? 0 : division->positional_count - index;
         } else {
             const msgpack_object *object = item_value(values, division, &format, &index);
-            set_output(format.letter, object, arguments);
+            if (object != NULL)
+                mwi_value_letter_set(format.letter, object, arguments);
+            else
+                mwi_value_letter_skip(format.letter, arguments);
         }
     }
 }
