@@ -194,9 +194,10 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
         return;
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
+    bool has_limit = is_timed(engine, slave, last->next);
     mwi_stats_add_group(engine->groups, count);
-    mwi_task_messages_send(engine, slave, last->next);
-    if (is_timed(engine, slave, last->next))
+    mwi_task_messages_send(engine, slave, last->next, has_limit);
+    if (has_limit)
         mwi_membership_await_begin(engine, slave);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
     slave->load.has_room = can_have_more(engine, slave);

@@ -138,10 +138,8 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_
 }
 
 void mwi_task_messages_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                            struct mwi_list *link)
+                            struct mwi_list *link, bool is_timed)
 {
-    struct mwi_copy *first = mwi_copies_of_link(link);
-    bool is_timed = first->task != NULL && mwi_master_state_limit_ns(engine, first->task) > 0;
     while (link != &slave->copies && engine->effects.error == MW_OK) {
         struct mwi_copy *copy = mwi_copies_of_link(link);
         if (is_large(copy)) {
