@@ -105,15 +105,14 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
 {
     struct mwi_list *list = &slave->ordered;
     for (struct mwi_list *link = list->next, *next; link != list; link = next) {
-        struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
+        struct mwi_task_entry *task = mwi_tasks_of_link(link);
         next = link->next;
         const char *verdict = verdict_of(engine, slave, task, false, NULL);
         if (verdict != NULL)
             give_up_task(engine, task, verdict);
     }
     while (!mwi_list_is_empty(list))
-        requeue(engine, slave, MWI_LIST_ENTRY(list->prev, struct mwi_task_entry, item.link),
-                reason);
+        requeue(engine, slave, mwi_tasks_of_link(list->prev), reason);
 }
 
 /* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task

@@ -136,10 +136,11 @@ static inline uint32_t mwi_batch_begin(const struct mwi_batch_entry *batch, uint
     return place == 0 ? 0 : batch->tasks[place - 1].end;
 }
 
-static inline struct mwi_batch_entry *mwi_batch_of(struct mwi_pool_item *item)
+/* The batch of a link in the pool; NULL if it is the link of a task with an entry. */
+static inline struct mwi_batch_entry *mwi_batch_of_link(struct mwi_list *link)
 {
-    assert(item->is_batch);
-    return MWI_LIST_ENTRY(&item->link, struct mwi_batch_entry, item.link);
+    const struct mwi_pool_item *item = MWI_LIST_ENTRY(link, struct mwi_pool_item, link);
+    return item->is_batch ? MWI_LIST_ENTRY(link, struct mwi_batch_entry, item.link) : NULL;
 }
 
 /* Where the bytes of the task's arguments are, and how many there are. */

@@ -54,7 +54,7 @@ static struct mwi_task_entry *candidate(struct mwi_tasks *tasks,
                                         const struct mwi_slave_entry *slave)
 {
     if (!mwi_list_is_empty(&slave->ordered))
-        return MWI_LIST_ENTRY(slave->ordered.next, struct mwi_task_entry, item.link);
+        return mwi_tasks_of_link(slave->ordered.next);
     if (slave->group == MWI_GROUP_ORDERED)
         return NULL;
     return mwi_task_search_next_for(tasks, mwi_fit_task_bytes_max(slave->frame_bytes_max));

@@ -16,16 +16,6 @@
  * found any more. */
 #define LOST_LOOKS_MAX 256
 
-static struct mwi_pool_item *item_of(struct mwi_list *link)
-{
-    return MWI_LIST_ENTRY(link, struct mwi_pool_item, link);
-}
-
-static struct mwi_task_entry *task_of(struct mwi_list *link)
-{
-    return MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
-}
-
 /* Whether a task comes before another, which may be NULL. */
 static bool is_before(const struct mwi_tasks *tasks, const struct mwi_task_entry *task,
                       const struct mwi_task_entry *other)
@@ -42,8 +32,8 @@ static struct mwi_task_entry *search_level(const struct mwi_list *list, size_t s
 {
     struct mwi_list *link = list->next;
     for (int i = 0; i < LOOKS_MAX && link != list; i++, link = link->next)
-        if ((task_of(link)->size > size) == is_over)
-            return task_of(link);
+        if ((mwi_tasks_of_link(link)->size > size) == is_over)
+            return mwi_tasks_of_link(link);
     return NULL;
 }
 
@@ -101,13 +91,12 @@ static uint32_t find_fitting(const struct mwi_batch_entry *batch, size_t size, i
 static struct mwi_task_entry *find_carefree(struct mwi_tasks *tasks, struct mwi_list *link,
                                             size_t size, int *looks)
 {
-    struct mwi_pool_item *item = item_of(link);
-    if (item->is_batch) {
-        struct mwi_batch_entry *batch = mwi_batch_of(item);
+    struct mwi_batch_entry *batch = mwi_batch_of_link(link);
+    if (batch != NULL) {
         uint32_t place = find_fitting(batch, size, looks);
         return place < batch->count ? mwi_tasks_take_out(tasks, batch, place) : NULL;
     }
-    struct mwi_task_entry *task = task_of(link);
+    struct mwi_task_entry *task = mwi_tasks_of_link(link);
     --*looks;
     return mwi_tasks_is_precious(tasks, task) || task->size > size ? NULL : task;
 }

@@ -18,11 +18,6 @@
 
 #define CHUNK_TASKS ((size_t)1024)
 
-static struct mwi_task_entry *task_of(struct mwi_list *link)
-{
-    return MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
-}
-
 static void clear(struct mwi_tasks *tasks)
 {
     *tasks = (struct mwi_tasks){0};
@@ -96,7 +91,7 @@ static bool add_chunk(struct mwi_tasks *tasks)
 static struct mwi_task_entry *take_entry(struct mwi_tasks *tasks)
 {
     if (!mwi_list_is_empty(&tasks->free)) {
-        struct mwi_task_entry *task = task_of(tasks->free.next);
+        struct mwi_task_entry *task = mwi_tasks_of_link(tasks->free.next);
         mwi_list_remove(&task->item.link);
         return task;
     }
@@ -166,36 +161,25 @@ struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id
     return mwi_map_get(&tasks->by_id, id);
 }
 
-static struct mwi_pool_item *item_of(struct mwi_list *link)
-{
-    return MWI_LIST_ENTRY(link, struct mwi_pool_item, link);
-}
-
-struct mwi_task_entry *mwi_tasks_of_link(struct mwi_tasks *tasks, struct mwi_list *link)
-{
-    struct mwi_pool_item *item = item_of(link);
-    if (!item->is_batch)
-        return task_of(link);
-    struct mwi_batch_entry *batch = mwi_batch_of(item);
-    return mwi_tasks_take_out(tasks, batch, batch->next);
-}
-
 struct mwi_task_entry *mwi_tasks_first_waiting(struct mwi_tasks *tasks)
 {
     struct mwi_list *link = mwi_pool_first(&tasks->pool);
-    return link == NULL ? NULL : mwi_tasks_of_link(tasks, link);
+    if (link == NULL)
+        return NULL;
+    struct mwi_batch_entry *batch = mwi_batch_of_link(link);
+    return batch == NULL ? mwi_tasks_of_link(link) : mwi_tasks_take_out(tasks, batch, batch->next);
 }
 
 struct mwi_batch_entry *mwi_tasks_first_batch(const struct mwi_tasks *tasks)
 {
     struct mwi_list *link = mwi_pool_first(&tasks->pool);
-    return link != NULL && item_of(link)->is_batch ? mwi_batch_of(item_of(link)) : NULL;
+    return link == NULL ? NULL : mwi_batch_of_link(link);
 }
 
 struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks)
 {
     const struct mwi_list *list = &tasks->unrunnable;
-    return mwi_list_is_empty(list) ? NULL : task_of(list->next);
+    return mwi_list_is_empty(list) ? NULL : mwi_tasks_of_link(list->next);
 }
 
 static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)

@@ -168,9 +168,11 @@ static inline bool mwi_tasks_has_pool(const struct mwi_tasks *tasks)
     return tasks->counts[MWI_TASK_WAITING] > 0;
 }
 
-/* The task of a link in the pool; of a batch the next one, which is taken out. NULL out of
- * memory. */
-struct mwi_task_entry *mwi_tasks_of_link(struct mwi_tasks *tasks, struct mwi_list *link);
+/* The task whose entry has this link. Not for the link of a batch in the pool. */
+static inline struct mwi_task_entry *mwi_tasks_of_link(struct mwi_list *link)
+{
+    return MWI_LIST_ENTRY(link, struct mwi_task_entry, item.link);
+}
 
 /* The next of the pool, taken out of its batch; NULL if the pool is empty, or out of memory. */
 struct mwi_task_entry *mwi_tasks_first_waiting(struct mwi_tasks *tasks);

@@ -164,8 +164,7 @@ static void test_unrunnable(void)
 
     check_counts(&store, 0, 0, 3);
     for (int64_t i = 0; i < 3; i++) {
-        struct mwi_task_entry *task =
-            MWI_LIST_ENTRY(store.tasks.unrunnable.next, struct mwi_task_entry, item.link);
+        struct mwi_task_entry *task = mwi_tasks_of_link(store.tasks.unrunnable.next);
         CU_ASSERT_EQUAL(task->tag, i);
         CU_ASSERT_PTR_NOT_NULL(task->data);
         finish(&store, task);
