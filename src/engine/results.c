@@ -354,12 +354,16 @@ static bool is_group_full(const struct mwi_results *results, struct mwi_results_
            is_time(results, ahead, results->oldest_ns, now_ns);
 }
 
-/* Sends the results that wait if it is time, after one or several have ended. */
-static void send_if_due(struct mwi_results *results, size_t ended_count,
-                        struct mwi_results_ahead ahead, int64_t now_ns)
+/* The last `count` results have ended. */
+static void note_time(struct mwi_results *results, size_t count, int64_t now_ns)
 {
-    if (results->count == ended_count)
+    if (results->count == count)
         results->oldest_ns = now_ns;
+}
+
+/* Sends the results that wait if it is time, after one or several have ended. */
+static void send_if_due(struct mwi_results *results, struct mwi_results_ahead ahead, int64_t now_ns)
+{
     if (ahead.tasks_count > 0 && results->payloads.size <= RESULTS_BYTES_MAX &&
         !is_group_full(results, ahead, now_ns))
         return;
@@ -377,9 +381,14 @@ size_t mwi_results_together(const struct mwi_results *results, size_t algorithm)
     return count < TOGETHER_MAX ? count : TOGETHER_MAX;
 }
 
-void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns)
+void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns,
+                               int64_t now_ns)
 {
     assert(count <= results->count);
+    if (count == 0)
+        return;
+    note_time(results, count, now_ns);
+    mwi_pace_learn(&results->pace, results->algorithm, count * duration_ns, (uint32_t)count);
     for (size_t i = results->count - count; i < results->count; i++)
         results->items[i].duration_ns = duration_ns;
 }
@@ -388,9 +397,8 @@ void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t dura
                         struct mwi_results_ahead ahead, int64_t now_ns)
 {
     assert(count > 0);
-    mwi_results_set_durations(results, count, duration_ns);
-    mwi_pace_learn(&results->pace, results->algorithm, count * duration_ns, (uint32_t)count);
-    send_if_due(results, count, ahead, now_ns);
+    mwi_results_set_durations(results, count, duration_ns, now_ns);
+    send_if_due(results, ahead, now_ns);
 }
 
 static void end_small(struct mwi_results *results, uint64_t duration_ns,
@@ -400,7 +408,8 @@ static void end_small(struct mwi_results *results, uint64_t duration_ns,
         split_message(results, now_ns);
     results->items[results->count++] = item_of(results, duration_ns);
     results->form = MWI_RESULTS_ENDED;
-    send_if_due(results, 1, ahead, now_ns);
+    note_time(results, 1, now_ns);
+    send_if_due(results, ahead, now_ns);
 }
 
 static bool has_large_values(const struct mwi_results *results)

@@ -213,11 +213,12 @@ static inline bool mwi_results_end_quick(struct mwi_results *results)
  * the group still lacks. */
 size_t mwi_results_together(const struct mwi_results *results, size_t algorithm);
 
-/* Sets the durations of the last `count` results, which end_quick has ended. */
-void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns);
+/* Sets the durations of the last `count` results, which end_quick has ended by now_ns, and learns
+ * from them. They are of the algorithm of the task that was begun last. `count` may be 0. */
+void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64_t duration_ns,
+                               int64_t now_ns);
 
-/* Sets the durations of the last `count` results, which end_quick has ended and which are of one
- * algorithm. Then sends the results that wait, if mwi_results_end would. */
+/* The same with a `count` above 0. Then sends the results that wait, if mwi_results_end would. */
 void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t duration_ns,
                         struct mwi_results_ahead ahead, int64_t now_ns);
 

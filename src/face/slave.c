@@ -135,7 +135,7 @@ static size_t run_together(mw_slave *slave, size_t count, int64_t *now_ns)
     if (is_quick) {
         mwi_slave_engine_settle(engine, quick_count, share_ns, ended_ns);
     } else {
-        mwi_results_set_durations(&engine->results, quick_count, share_ns);
+        mwi_results_set_durations(&engine->results, quick_count, share_ns, ended_ns);
         mwi_slave_engine_end_task(engine, share_ns, ended_ns);
     }
     return ran;

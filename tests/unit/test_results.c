@@ -470,7 +470,7 @@ static void test_not_quick(void)
             mwt_slave_return(&slave, large, kind == 1 ? sizeof large : 100);
 
         CU_ASSERT_FALSE(mwi_slave_engine_end_quick(engine));
-        mwi_results_set_durations(&engine->results, 1, 60);
+        mwi_results_set_durations(&engine->results, 1, 60, 0);
         mwi_slave_engine_end_task(engine, 60, 0);
         mwi_results_flush(&engine->results, 0);
         mwt_outbox_take(&slave.outbox, &engine->effects);
@@ -484,6 +484,32 @@ static void test_not_quick(void)
         CU_ASSERT_EQUAL(mwt_items_at(message, message->group.count - 1).duration_ns, 60);
         end(&slave);
     }
+}
+
+/* A result that has ended quickly waits from then on, also if the next one of its burst fails. */
+static void test_wait_before_a_failure(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_engine *engine = &slave.engine;
+    struct mwi_slave_task task;
+    start(&slave, 0, MASTER_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f g h i j");
+    for (int64_t i = 1; i <= 5; i++)
+        run_timed(&slave, 1000, i * 1000);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d e");
+    CU_ASSERT_TRUE(mwi_slave_engine_begin_task(engine, &task));
+    mwt_slave_return(&slave, "f", 1);
+    CU_ASSERT_TRUE(mwi_slave_engine_end_quick(engine));
+    CU_ASSERT_TRUE(mwi_slave_engine_begin_task(engine, &task));
+    mwi_results_fail(&engine->results, "g");
+
+    mwi_results_set_durations(&engine->results, 1, 1000, 9000000);
+    mwi_slave_engine_end_task(engine, 1000, 9000000);
+    mwt_outbox_take(&slave.outbox, &engine->effects);
+
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b c d e");
+    CU_ASSERT_EQUAL(engine->results.count, 2);
+    end(&slave);
 }
 
 int main(void)
@@ -506,6 +532,7 @@ int main(void)
         {"together", test_together},
         {"shares", test_shares},
         {"not quick", test_not_quick},
+        {"wait before a failure", test_wait_before_a_failure},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("results", tests);
