@@ -87,26 +87,22 @@ static struct mwi_batch_entry *batch_for(const struct mwi_master_engine *engine,
     return batch != NULL && mwi_schedule_takes_batch(limits, batch) ? batch : NULL;
 }
 
-/* Moves tasks of batches to the slave, from this batch on. */
-static void choose_of_batches(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                              struct mwi_batch_entry *batch,
-                              const struct mwi_schedule_limits *limits,
-                              struct mwi_schedule_group *group)
+/* Moves the next tasks of the batch to the slave, as many as it gets of them now. */
+static void choose_of_batch(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                            struct mwi_batch_entry *batch, const struct mwi_schedule_limits *limits,
+                            struct mwi_schedule_group *group)
 {
-    struct mwi_schedule_group before = *group;
-    uint32_t count;
-    while (batch != NULL &&
-           (count = mwi_schedule_next_of_batch(&engine->tasks, batch, slave, limits, group)) > 0) {
-        if (mwi_copies_add_range(&engine->copies, batch, batch->next, count, slave,
-                                 engine->now_ns) == NULL) {
-            mwi_effects_fail(&engine->effects, MW_ENOMEM);
-            *group = before;
-            return;
-        }
-        mwi_tasks_send(&engine->tasks, batch, count);
-        before = *group;
-        batch = batch_for(engine, slave, limits);
+    struct mwi_schedule_group more = *group;
+    uint32_t count = mwi_schedule_next_of_batch(&engine->tasks, batch, slave, limits, &more);
+    if (count == 0)
+        return;
+    if (mwi_copies_add_range(&engine->copies, batch, batch->next, count, slave, engine->now_ns) ==
+        NULL) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
     }
+    mwi_tasks_send(&engine->tasks, batch, count);
+    *group = more;
 }
 
 /* Moves tasks with entries of their own to the slave, until it can be sent those of a batch. One
@@ -145,7 +141,7 @@ static size_t choose_group(struct mwi_master_engine *engine, struct mwi_slave_en
         struct mwi_batch_entry *batch = batch_for(engine, slave, &limits);
         before = group.chosen.count;
         if (batch != NULL)
-            choose_of_batches(engine, slave, batch, &limits, &group);
+            choose_of_batch(engine, slave, batch, &limits, &group);
         else
             choose_entries(engine, slave, &limits, &group);
     } while (group.chosen.count > before && !group.chosen.is_alone &&
