@@ -15,9 +15,9 @@
 
 struct mwi_block;
 
-/* Keeps a frame beyond its event: takes the frame's block if it has one, else copies the
- * bytes. Sets *data to the bytes in the block. The caller gets the one reference. NULL out of
- * memory; the frame is then unchanged. */
+/* Keeps a frame beyond its event: takes the frame's block if it has one, else copies the bytes.
+ * Sets *data to the bytes in the block. The caller gets the one reference. NULL out of memory; the
+ * frame is then unchanged. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);
 
 /* Makes a block with a copy of `size` bytes and sets *copy to them. `data` may be NULL if `size` is

@@ -200,8 +200,7 @@ static bool take_forms(struct mwi_message *message, bool is_tasks)
     return mwi_column_is_within(&group->forms, group->count, max);
 }
 
-/* Decodes tasks or results, whose kind has been read from the source. Each sentence begins as the
- * checks go from the front of the frame to its end. */
+/* Decodes tasks or results, whose kind has been read from the source. */
 static mw_error decode_group(struct mwi_column_source *source, unsigned char *data,
                              struct mwi_message *message, mw_reason *why)
 {

@@ -167,9 +167,8 @@ size_t mwi_message_fields_count(const unsigned char *data, size_t size);
 
 /* Reads a frame of any bytes. *message borrows the frame, and the decoder's memory until the next
  * call; tasks and results use none of that memory. The whole message but for the values in payloads
- * is checked here, so that the functions below cannot fail. A HELLO of
- * another protocol version is read as far as that number. Errors: MW_EPROTOCOL with a sentence in
- * *why, MW_ENOMEM. */
+ * is checked here, so that the functions below cannot fail. A HELLO of another protocol version is
+ * read as far as that number. Errors: MW_EPROTOCOL with a sentence in *why, MW_ENOMEM. */
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why);
 

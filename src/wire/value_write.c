@@ -6,8 +6,7 @@
  * value_quick.c writes most formats; here is the full language, and the sentences of its errors.
  *
  * Invariant: after an error the buffer holds the values that were written before it, and the caller
- * cuts them off. A new letter needs a case in write_value,
- * and may have one in value_quick.c.
+ * cuts them off. A new letter needs a case in write_value, and may have one in value_quick.c.
  */
 #include <stdio.h>
 #include <string.h>
