@@ -126,10 +126,11 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
         if (first != NULL && first->task == NULL)
             count =
                 mwi_task_ends_finish_range(engine, first, taking->block, &cursor, &taking->ran_ns);
-        if (count == 0 &&
-            !(mwi_message_next(&cursor, &item) && take_item(engine, slave, taking, &item)))
+        if (count == 0 && engine->effects.error == MW_OK && mwi_message_next(&cursor, &item))
+            count = take_item(engine, slave, taking, &item);
+        if (count == 0)
             break;
-        taken_count += count > 0 ? count : 1;
+        taken_count += count;
     }
     return taken_count;
 }
