@@ -214,12 +214,19 @@ struct mwi_copy *mwi_copies_first(const struct mwi_slave_entry *slave)
     return mwi_list_is_empty(&slave->copies) ? NULL : mwi_copies_of_link(slave->copies.next);
 }
 
-struct mwi_copy *mwi_copies_find_in_batch(struct mwi_copies *copies, struct mwi_tasks *tasks,
-                                          struct mwi_batch_entry *batch, uint32_t place)
+/* The range with the task of this place; NULL if it is in none. Ranges do not overlap. */
+static struct mwi_copy *range_of(const struct mwi_batch_entry *batch, uint32_t place)
 {
     struct mwi_copy *range = batch->copies;
     while (range != NULL && (place < range->from || place >= range->from + range->count))
         range = range->next_of_task;
+    return range;
+}
+
+struct mwi_copy *mwi_copies_find_in_batch(struct mwi_copies *copies, struct mwi_tasks *tasks,
+                                          struct mwi_batch_entry *batch, uint32_t place)
+{
+    struct mwi_copy *range = range_of(batch, place);
     return range == NULL ? NULL : mwi_copies_take_out(copies, tasks, range, place);
 }
 
@@ -229,11 +236,9 @@ static struct mwi_copy *find_in_ranges(struct mwi_copies *copies, struct mwi_tas
 {
     uint32_t place;
     struct mwi_batch_entry *batch = mwi_batches_find(&tasks->batches, id, &place);
-    struct mwi_copy *range = batch == NULL ? NULL : batch->copies;
-    while (range != NULL &&
-           (range->slave != slave || place < range->from || place >= range->from + range->count))
-        range = range->next_of_task;
-    return range == NULL ? NULL : mwi_copies_take_out(copies, tasks, range, place);
+    struct mwi_copy *range = batch == NULL ? NULL : range_of(batch, place);
+    bool is_its = range != NULL && range->slave == slave;
+    return is_its ? mwi_copies_take_out(copies, tasks, range, place) : NULL;
 }
 
 struct mwi_copy *mwi_copies_find(struct mwi_copies *copies, struct mwi_tasks *tasks,
