@@ -30,6 +30,7 @@ struct mwt_mpi_rank {
     X(reopen)                                                                                      \
     X(send_in_rings)                                                                               \
     X(send_in_slots)                                                                               \
+    X(scribble_in_ring)                                                                            \
     X(use_part_of_world)                                                                           \
     X(use_two_at_once)                                                                             \
     X(serve_on_last_rank)                                                                          \

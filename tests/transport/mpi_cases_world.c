@@ -78,51 +78,6 @@ int MPI_Comm_free(MPI_Comm *comm)
     return PMPI_Comm_free(comm);
 }
 
-static int isends_count;
-
-int MPI_Isend(const void *data, int count, MPI_Datatype type, int rank, int tag, MPI_Comm comm,
-              MPI_Request *request)
-{
-    isends_count++;
-    return PMPI_Isend(data, count, type, rank, tag, comm, request);
-}
-
-/* Between the master and a rank of its machine, small frames are no messages of MPI; between other
- * ranks they are. */
-void mwt_mpi_send_in_rings(struct mwt_mpi_rank *self)
-{
-    for (int master = 0; master < 2; master++) {
-        struct mwt_mpi_end end;
-
-        isends_count = 0;
-        mwt_mpi_open_world(self, &end);
-        mwt_mpi_run_farm(self, &end, self->rank, self->size, master);
-        if (master == 0)
-            MWT_MPI_CHECK(self, isends_count == 0);
-        else
-            MWT_MPI_CHECK(self, (isends_count == 0) == (self->rank == 0));
-        mwt_mpi_close_end(self, &end);
-    }
-}
-
-/* A slave of the master's machine sends it larger frames without MPI too. The master gets them in
- * blocks that it may keep. */
-void mwt_mpi_send_in_slots(struct mwt_mpi_rank *self)
-{
-    struct mwt_mpi_end end;
-
-    isends_count = 0;
-    mwt_mpi_open_world(self, &end);
-    if (self->rank == 0) {
-        mwt_mpi_serve(self, &end, (unsigned)self->size - 1);
-        MWT_MPI_CHECK(self, end.blocks_count == end.frames_count);
-    } else {
-        mwt_mpi_exchange(self, &end, 0, 100000);
-        MWT_MPI_CHECK(self, isends_count == 0);
-    }
-    mwt_mpi_close_end(self, &end);
-}
-
 /* The same communicator can be used again and again, and none is left over. */
 void mwt_mpi_reopen(struct mwt_mpi_rank *self)
 {

@@ -82,6 +82,25 @@ static void test_slots(void)
     close_ends(&ends);
 }
 
+/* A slot that is lent is not lent again, nor one that does not exist. A loan that is undone leaves
+ * the frame in its slot. */
+static void test_loans(void)
+{
+    struct ends ends;
+    unsigned char *data = NULL;
+    open_ends(&ends);
+    size_t index = put(&ends, "a result");
+
+    CU_ASSERT_PTR_NULL(mwi_mpi_memory_lend(ends.master, MWI_MPI_SLOTS_COUNT, &data));
+    mwi_mpi_memory_unlend(mwi_mpi_memory_lend(ends.master, index, &data));
+    void *block = mwi_mpi_memory_lend(ends.master, index, &data);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+    CU_ASSERT_STRING_EQUAL((char *)data, "a result");
+    CU_ASSERT_PTR_NULL(mwi_mpi_memory_lend(ends.master, index, &data));
+    mwi_mpi_memory_give_back(block);
+    close_ends(&ends);
+}
+
 /* A frame that is kept outlives both ends. */
 static void test_outlive(void)
 {
@@ -119,6 +138,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"rings", test_rings},
         {"slots", test_slots},
+        {"loans", test_loans},
         {"a frame that is kept", test_outlive},
         {"a place of something else", test_strange_place},
         CU_TEST_INFO_NULL,

@@ -141,6 +141,36 @@ static void test_full(void)
     free(ends.ring);
 }
 
+/* A head that no writer of a ring would write breaks the ring for good, wherever it stands: nothing
+ * outside of the ring is read. */
+static void test_broken(void)
+{
+    static const uint64_t heads[] = {
+        1,                                                  /* neither a message nor a mark */
+        UINT64_C(1) << 32,                                  /* two marks, one behind the other */
+        (UINT64_C(2) + MWI_MPI_RING_MESSAGE_MAX + 1) << 32, /* over the limit */
+        (UINT64_C(2) + 49) << 32,                           /* beyond the end of the ring */
+        (UINT64_C(2) + 1) << 32 | UINT32_MAX,               /* a negative tag */
+        UINT64_MAX,
+    };
+    int tag;
+    unsigned char *data;
+    size_t size;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        struct ends ends;
+        open_ends(&ends);
+        ends.reader.read = MWI_MPI_RING_BYTES - MWI_MPI_RING_LINE;
+        memcpy(ends.ring->bytes + ends.reader.read, &heads[i], sizeof heads[i]);
+        memcpy(ends.ring->bytes, &heads[i], sizeof heads[i]);
+
+        CU_ASSERT_FALSE(mwi_mpi_ring_look(&ends.reader, &tag, &data, &size));
+        CU_ASSERT_TRUE(ends.reader.is_broken);
+        CU_ASSERT_TRUE(mwi_mpi_ring_put(&ends.writer, 7, "hello", 5));
+        CU_ASSERT_FALSE(mwi_mpi_ring_look(&ends.reader, &tag, &data, &size));
+        free(ends.ring);
+    }
+}
+
 static void *write_all(void *context)
 {
     struct ends *ends = context;
@@ -177,8 +207,8 @@ static void test_together(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"one message", test_one},      {"sizes", test_sizes}, {"a full ring", test_full},
-        {"two threads", test_together}, CU_TEST_INFO_NULL,
+        {"one message", test_one},      {"sizes", test_sizes},          {"a full ring", test_full},
+        {"a broken ring", test_broken}, {"two threads", test_together}, CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"mpi ring", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
     unsigned failures_count;

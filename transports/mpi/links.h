@@ -20,7 +20,7 @@ struct mwi_mpi_link_entry {
     int number;
     bool is_ours;    /* we connected */
     bool is_up;      /* false until the other end has answered our connect */
-    bool has_failed; /* MPI refused a send; goes down in the next poll */
+    bool has_failed; /* goes down in the next look, for mwi_mpi_sends.failure */
     size_t next;     /* slot + 1 of the next link of this rank, or of the next free slot */
     uint32_t uses_count;
 };

@@ -150,7 +150,9 @@ struct mwi_mpi_slot *mwi_mpi_memory_find_slot(struct mwi_mpi_memory *memory)
 
 void *mwi_mpi_memory_lend(struct mwi_mpi_mapping *mapping, size_t index, unsigned char **data)
 {
-    assert(index < MWI_MPI_SLOTS_COUNT && !mapping->is_closed);
+    assert(!mapping->is_closed);
+    if (index >= MWI_MPI_SLOTS_COUNT || mapping->leases[index].is_lent)
+        return NULL;
     struct lease *lease = &mapping->leases[index];
     lease->is_lent = true;
     *data = lease->slot->bytes;
@@ -164,4 +166,11 @@ void mwi_mpi_memory_give_back(void *block)
     lease->is_lent = false;
     atomic_store_explicit(&lease->slot->is_taken, false, memory_order_release);
     close_if_unused(lease->mapping);
+}
+
+void mwi_mpi_memory_unlend(void *block)
+{
+    struct lease *lease = block;
+    assert(lease->is_lent && !lease->mapping->is_closed);
+    lease->is_lent = false;
 }

@@ -38,7 +38,7 @@ struct mwi_mpi_memory_place {
 struct mwi_mpi_mapping;
 
 /* Makes the memory, with empty rings. *fd must stay open until the master has opened the memory;
- * the caller closes it. Returns NULL if the system refuses. */
+ * the caller closes it. Returns NULL if the system refuses; then *fd is open or -1. */
 struct mwi_mpi_mapping *mwi_mpi_memory_make(struct mwi_mpi_memory_place *place, int *fd);
 
 /* Opens the memory of a process of the same host; NULL if it cannot be had. */
@@ -54,8 +54,11 @@ void mwi_mpi_memory_close(struct mwi_mpi_mapping *mapping);
 struct mwi_mpi_slot *mwi_mpi_memory_find_slot(struct mwi_mpi_memory *memory);
 
 /* Lends the frame in slot `index`, and sets *data to it. The result is a block as in mw_frame, for
- * mwi_mpi_memory_give_back; lending a slot that is lent gives the same block. */
+ * mwi_mpi_memory_give_back; NULL if there is no such slot, or it is lent already. */
 void *mwi_mpi_memory_lend(struct mwi_mpi_mapping *mapping, size_t index, unsigned char **data);
 void mwi_mpi_memory_give_back(void *block);
+
+/* Undoes a loan: the frame stays in the slot, and may be lent again. */
+void mwi_mpi_memory_unlend(void *block);
 
 #endif

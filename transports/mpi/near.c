@@ -113,9 +113,8 @@ mw_error mwi_mpi_near_meet(struct mwi_mpi_near *near, const struct mwi_mpi_ranks
         error = mwi_mpi_why_check(
             MPI_Bcast(near->is_joined, ranks->size, MPI_BYTE, master, ranks->comm), "MPI_Bcast",
             why);
-    if (error == MW_OK && near->is_joined[ranks->rank] != 0) {
+    if (error == MW_OK && near->is_joined[ranks->rank] != 0)
         add_master(near, master);
-    }
     end_offer(near);
     return error;
 }
@@ -240,18 +239,19 @@ size_t mwi_mpi_near_flush(struct mwi_mpi_near *near)
 
 /* Receiving. */
 
-/* Puts the frame in the slot in the place of the note that names it. */
-static void find_frame(const struct mwi_mpi_near_entry *entry, struct mwi_mpi_message *message)
+/* Puts the frame in the slot in the place of the note that names it; false if there is none. */
+static bool find_frame(const struct mwi_mpi_near_entry *entry, struct mwi_mpi_message *message)
 {
-    uint64_t note = message->size == MWI_MPI_NUMBER_BYTES ? mwi_mpi_get_number(message->data) : 0;
+    if (message->size != MWI_MPI_NUMBER_BYTES)
+        return false;
+    uint64_t note = mwi_mpi_get_number(message->data);
     size_t index = (size_t)(note & ((1U << SLOT_BITS) - 1));
     message->tag = mwi_mpi_tag_as(message->tag, MWI_MPI_FRAME);
     message->size = (size_t)(note >> SLOT_BITS);
-    if (index >= MWI_MPI_SLOTS_COUNT || message->size > MWI_MPI_SLOT_BYTES) {
-        message->size = 0;
-        return;
-    }
+    if (message->size > MWI_MPI_SLOT_BYTES)
+        return false;
     message->block = mwi_mpi_memory_lend(entry->mapping, index, &message->data);
+    return message->block != NULL;
 }
 
 /* The next look begins behind the rank whose message was found, so that each rank gets its turn. */
@@ -262,10 +262,11 @@ bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *messag
         if (mwi_mpi_ring_look(&entry->in, &message->tag, &message->data, &message->size)) {
             message->rank = entry->rank;
             message->block = NULL;
-            if (mwi_mpi_tag_kind(message->tag) == MWI_MPI_SLOT)
-                find_frame(entry, message);
-            return true;
+            if (mwi_mpi_tag_kind(message->tag) != MWI_MPI_SLOT || find_frame(entry, message))
+                return true;
+            entry->in.is_broken = true;
         }
+        near->has_broken |= entry->in.is_broken && !entry->is_told;
         near->cursor = near->cursor + 1 < near->count ? near->cursor + 1 : 0;
     }
     return false;
@@ -277,4 +278,23 @@ void mwi_mpi_near_release(struct mwi_mpi_near *near, const struct mwi_mpi_messag
         mwi_mpi_memory_give_back(message->block);
     mwi_mpi_ring_release(&near->entries[near->cursor].in);
     near->cursor = near->cursor + 1 < near->count ? near->cursor + 1 : 0;
+}
+
+void mwi_mpi_near_put_back(const struct mwi_mpi_message *message)
+{
+    if (message->block != NULL)
+        mwi_mpi_memory_unlend(message->block);
+}
+
+int mwi_mpi_near_find_broken(struct mwi_mpi_near *near)
+{
+    for (int i = 0; near->has_broken && i < near->count; i++) {
+        struct mwi_mpi_near_entry *entry = &near->entries[i];
+        if (!entry->in.is_broken || entry->is_told)
+            continue;
+        entry->is_told = true;
+        return entry->rank;
+    }
+    near->has_broken = false;
+    return -1;
 }

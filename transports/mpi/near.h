@@ -20,6 +20,7 @@ struct mwi_mpi_near_entry {
     struct mwi_mpi_mapping *mapping;
     struct mwi_mpi_ring_writer out;
     struct mwi_mpi_ring_reader in;
+    bool is_told;                              /* mwi_mpi_near_find_broken has returned the rank */
     struct mwi_mpi_near_message *first, *last; /* that wait for room in the ring */
 };
 
@@ -32,6 +33,7 @@ struct mwi_mpi_near {
     int *entry_of; /* by rank: index + 1, or 0 */
     int cursor;    /* the entry that is looked at next, or whose message was found */
     size_t waiting_count;
+    bool has_broken; /* rings that mwi_mpi_near_find_broken may have to tell of */
 };
 
 /* Makes the memory that this rank offers, and tells of it in its card; none if the system refuses.
@@ -67,10 +69,21 @@ bool mwi_mpi_near_send_frame(struct mwi_mpi_near *near, int rank, int tag, const
 /* Writes messages that wait, as far as there is room now. Returns how many. */
 size_t mwi_mpi_near_flush(struct mwi_mpi_near *near);
 
-/* Whether there is a message. The data is borrowed until the caller releases the message; until
- * then further calls give the same message. If it has a block, the caller may take that instead: it
- * sets `block` to NULL, and calls mwi_mpi_memory_give_back later, even after mwi_mpi_near_fini. */
+/* Whether there is a message. The data is borrowed until the caller releases the message, or puts
+ * it back: then the next call gives the same message. If it has a block, the caller may take that
+ * instead: it sets `block` to NULL, releases the message, and calls mwi_mpi_memory_give_back later,
+ * even after mwi_mpi_near_fini. */
 bool mwi_mpi_near_look(struct mwi_mpi_near *near, struct mwi_mpi_message *message);
 void mwi_mpi_near_release(struct mwi_mpi_near *near, const struct mwi_mpi_message *message);
+void mwi_mpi_near_put_back(const struct mwi_mpi_message *message);
+
+/* A rank that has written something that is no message, or that names no frame, into its ring; each
+ * is returned once. -1: none. Nothing more comes from such a rank. */
+int mwi_mpi_near_find_broken(struct mwi_mpi_near *near);
+
+static inline bool mwi_mpi_near_is_broken(const struct mwi_mpi_near *near, int rank)
+{
+    return mwi_mpi_near_has(near, rank) && near->entries[near->entry_of[rank] - 1].in.is_broken;
+}
 
 #endif

@@ -88,7 +88,7 @@ mw_error mwi_mpi_protocol_send(struct mwi_mpi_transport *mpi, mw_peer peer, void
 
 void mwi_mpi_protocol_leave(struct mwi_mpi_transport *mpi, struct mwi_mpi_link_entry *link)
 {
-    if (signal_link(mpi, link, MWI_MPI_BYE))
+    if (signal_link(mpi, link, MWI_MPI_BYE) && !mwi_mpi_near_is_broken(&mpi->near, link->rank))
         mpi->byes_due_count++;
     mwi_mpi_links_remove(&mpi->links, link);
 }
@@ -203,6 +203,16 @@ static void report_failures(struct mwi_mpi_transport *mpi)
     }
 }
 
+/* Lets the links to a rank go down whose shared memory makes no sense. */
+static void fail_links(struct mwi_mpi_transport *mpi, int rank)
+{
+    for (size_t i = 0; i < mpi->links.slots_count; i++)
+        if (mpi->links.slots[i].peer != 0 && mpi->links.slots[i].rank == rank)
+            mpi->links.slots[i].has_failed = true;
+    (void)mwi_mpi_why_fail(&mpi->sends.failure, MW_ENETWORK,
+                           "a malformed message in shared memory");
+}
+
 mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *mpi, size_t *done_count, mw_reason *why)
 {
     size_t done = mwi_mpi_sends_test(&mpi->sends, &mpi->links) + mwi_mpi_near_flush(&mpi->near);
@@ -211,6 +221,8 @@ mw_error mwi_mpi_protocol_look(struct mwi_mpi_transport *mpi, size_t *done_count
     if (mpi->sends.failure.text[0] != 0)
         report_failures(mpi);
     error = mwi_mpi_receives_look(&mpi->receives, &mpi->ranks, arrived, mpi, why);
+    for (int rank; (rank = mwi_mpi_near_find_broken(&mpi->near)) >= 0;)
+        fail_links(mpi, rank);
     *done_count += done;
     if (mpi->receives.parts_count != parts_count)
         mwi_backoff_active(&mpi->backoff);

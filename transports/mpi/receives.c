@@ -181,6 +181,8 @@ static mw_error look_at_near(const struct look *look, int *count)
         error = take(look, &message);
         if (error == MW_OK)
             mwi_mpi_near_release(near, &message);
+        else
+            mwi_mpi_near_put_back(&message);
         ++*count;
     }
     return error;

@@ -7,7 +7,8 @@
  * Invariants: the head of a message is written last, and the head of the next one is 0 by then, so
  * the reader never sees a message that is not complete. Head and data of a short message share a
  * cache line, which is all that moves between two processors. The writer leaves a line free behind
- * the last message, for the 0; the reader has no need of the writer's count.
+ * the last message, for the 0; the reader has no need of the writer's count. The reader reads
+ * nothing outside of the ring, whatever the writer did.
  */
 #include "ring.h"
 
@@ -81,6 +82,14 @@ static uint64_t read_head(const struct mwi_mpi_ring_reader *reader)
     return atomic_load_explicit(head_at(reader->ring, reader->read), memory_order_acquire);
 }
 
+/* A tag that is not negative and a size that fits in. Without MESSAGE the size is huge. */
+static bool is_message(uint64_t head, uint64_t place)
+{
+    uint64_t size = (head >> SIZE_SHIFT) - MESSAGE;
+    return (head & TAG_MASK) <= INT32_MAX && size <= MWI_MPI_RING_MESSAGE_MAX &&
+           room_of(size) <= left_at(place);
+}
+
 bool mwi_mpi_ring_look(struct mwi_mpi_ring_reader *reader, int *tag, unsigned char **data,
                        size_t *size)
 {
@@ -89,18 +98,22 @@ bool mwi_mpi_ring_look(struct mwi_mpi_ring_reader *reader, int *tag, unsigned ch
         reader->read += left_at(reader->read);
         head = read_head(reader);
     }
-    if (head == 0)
+    if (head == 0 || reader->is_broken)
         return false;
+    if (!is_message(head, reader->read)) {
+        reader->is_broken = true;
+        return false;
+    }
     *tag = (int)(head & TAG_MASK);
     *size = (size_t)((head >> SIZE_SHIFT) - MESSAGE);
     *data = (unsigned char *)head_at(reader->ring, reader->read) + HEAD_BYTES;
+    reader->next = reader->read + room_of(*size);
     return true;
 }
 
 void mwi_mpi_ring_release(struct mwi_mpi_ring_reader *reader)
 {
-    uint64_t head = read_head(reader);
-    assert(head >> SIZE_SHIFT >= MESSAGE);
-    reader->read += room_of((size_t)((head >> SIZE_SHIFT) - MESSAGE));
+    assert(reader->next > reader->read);
+    reader->read = reader->next;
     atomic_store_explicit(&reader->ring->read, reader->read, memory_order_release);
 }

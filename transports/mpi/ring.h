@@ -34,9 +34,11 @@ struct mwi_mpi_ring_writer {
 struct mwi_mpi_ring_reader {
     struct mwi_mpi_ring *ring;
     uint64_t read;
+    uint64_t next;  /* behind the message that was found */
+    bool is_broken; /* the writer wrote something that is no message: nothing more is read */
 };
 
-/* Makes the ring empty. The reader calls it, before both go on. */
+/* Makes the ring empty. The process that makes the memory calls it, before it tells the other. */
 void mwi_mpi_ring_init(struct mwi_mpi_ring *ring);
 
 /* Writes a message of at most MWI_MPI_RING_MESSAGE_MAX bytes. `tag` is not negative. Returns false,
@@ -44,7 +46,9 @@ void mwi_mpi_ring_init(struct mwi_mpi_ring *ring);
 bool mwi_mpi_ring_put(struct mwi_mpi_ring_writer *writer, int tag, const void *data, size_t size);
 
 /* Whether there is a message; finds *tag, *data and *size. The data, aligned to 16 bytes, is
- * borrowed until the message is released. Until then further calls give the same message. */
+ * borrowed until the message is released. Until then further calls give the same message. *tag is
+ * not negative, and all of the data is in the ring, whatever the writer did: else the ring is
+ * broken. */
 bool mwi_mpi_ring_look(struct mwi_mpi_ring_reader *reader, int *tag, unsigned char **data,
                        size_t *size);
 

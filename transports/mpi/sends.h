@@ -28,14 +28,13 @@ struct mwi_mpi_sends {
     size_t capacity;
     size_t bytes;      /* of all of them */
     size_t cursor;     /* where the next test starts */
-    mw_reason failure; /* MPI's last error of a send; empty if none failed */
+    mw_reason failure; /* why a link has failed since the last look; empty if none has */
 };
 
 /* Sends `size` bytes and the bytes of `body`, if it is not NULL, to the link's rank. A frame of
  * more than MWI_MPI_SMALL_BYTES, or MWI_MPI_RING_MESSAGE_MAX to a rank that has rings, or with a
- * body, goes in parts. Takes both, but not if it fails
- * with MW_ENOMEM. If MPI refuses, the link is marked as failed, `failure` has the reason, and the
- * error is MW_OK. */
+ * body, goes in parts. Takes both, but not if it fails with MW_ENOMEM. If MPI refuses, the link is
+ * marked as failed, `failure` has the reason, and the error is MW_OK. */
 mw_error mwi_mpi_sends_post(struct mwi_mpi_sends *sends, const struct mwi_mpi_ranks *ranks,
                             struct mwi_mpi_link_entry *link, int tag, void *data, size_t size,
                             const mw_body *body);
