@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "raw.h"
@@ -222,9 +224,21 @@ static bool runs_under_valgrind(void)
     return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
-/* Out of descriptors, a listener does not spin, the present peers work on, and waiting ones come up
- * when there are descriptors again. */
-static void test_out_of_descriptors(void)
+/* How many more descriptors an epoll set refuses. The transport calls this function in place of the
+ * system's, which hands no context to it. */
+static int refusals_count;
+
+int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+    if (operation == EPOLL_CTL_ADD && refusals_count > 0) {
+        refusals_count--;
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, set, operation, fd, event);
+}
+
+static void check_out_of_descriptors(int refusals)
 {
     enum { WAITING = 5 };
     struct mwt_tcp_master master;
@@ -251,6 +265,7 @@ static void test_out_of_descriptors(void)
     struct mwt_event message = mwt_tcp_expect(&master.end, MWT_MESSAGE);
     mwt_event_clear(&message);
 
+    refusals_count = refusals;
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int i = 0; i < WAITING; i++)
         CU_ASSERT_NOT_EQUAL(mwt_tcp_expect_up(&master.end), 0);
@@ -258,6 +273,20 @@ static void test_out_of_descriptors(void)
         close(raws[i]);
     close(raw);
     mwt_tcp_close(&master.end);
+}
+
+/* Out of descriptors, a listener does not spin, the present peers work on, and waiting ones come up
+ * when there are descriptors again. */
+static void test_out_of_descriptors(void)
+{
+    check_out_of_descriptors(0);
+}
+
+/* The same if the kernel has no memory yet when the listener wants to go on. */
+static void test_out_of_memory_too(void)
+{
+    check_out_of_descriptors(2);
+    CU_ASSERT_EQUAL(refusals_count, 0);
 }
 
 /* With any small number of descriptors, opening fails with a sentence or works. It never ends the
@@ -300,6 +329,7 @@ void mwt_tcp_descriptors(CU_pSuite suite)
         {"copied descriptor", test_copied_descriptor},
         {"no descriptor leak", test_no_descriptor_leak},
         {"out of descriptors", test_out_of_descriptors},
+        {"out of memory too", test_out_of_memory_too},
         {"open with few descriptors", test_open_with_few_descriptors},
     };
 

@@ -29,27 +29,31 @@ struct mwi_tcp_listener_entry {
     struct mwi_tcp_awaited awaited;
 };
 
-static void wait_for_all(struct mwi_tcp_listeners *listeners, uint32_t events)
+/* False if the kernel refuses for a listener. */
+static bool wait_for_all(struct mwi_tcp_listeners *listeners, uint32_t events)
 {
+    bool are_set = true;
     for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
-        (void)mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, events);
+        are_set = mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, events) && are_set;
+    return are_set;
 }
 
+static void rest(struct mwi_tcp_listeners *listeners)
+{
+    const struct timeval pause = {.tv_usec = REST_MS * 1000};
+    if (event_add(listeners->resume, &pause) == 0)
+        (void)wait_for_all(listeners, 0);
+}
+
+/* If memory is still short, the kernel may refuse to wait. */
 static void on_resume(evutil_socket_t fd, short what, void *context)
 {
     struct mwi_tcp_listeners *listeners = context;
     (void)fd;
     (void)what;
 
-    wait_for_all(listeners, EPOLLIN);
-}
-
-static void rest(struct mwi_tcp_listeners *listeners)
-{
-    const struct timeval pause = {.tv_usec = REST_MS * 1000};
-    if (event_add(listeners->resume, &pause) != 0)
-        return;
-    wait_for_all(listeners, 0);
+    if (!wait_for_all(listeners, EPOLLIN))
+        rest(listeners);
 }
 
 /* False if no other connection waits, or if none can be accepted for now. */
