@@ -4,38 +4,21 @@
  * --workers processes computes its share of --tasks of --task-ns, one after the other, without
  * asking anybody for the next.
  */
-#include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "work.h"
 
-static void compute(size_t tasks, uint64_t rounds)
-{
-    volatile uint64_t sink;
-    for (size_t i = 0; i < tasks; i++)
-        sink = mwt_work_compute(rounds);
-    (void)sink;
-}
+/* Of each worker. */
+struct share {
+    size_t tasks;
+    uint64_t rounds;
+};
 
-/* Forks the workers and waits for them. Returns whether all ended well. */
-static bool run(const struct mwt_bench *bench, uint64_t rounds)
+static void compute(void *context)
 {
-    bool ran = true;
-    size_t started = 0;
-    for (; ran && started < bench->workers; started++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            compute(bench->tasks / bench->workers, rounds);
-            _exit(0);
-        }
-        ran = pid > 0;
-    }
-    for (size_t i = 0; i < started; i++) {
-        int status;
-        ran = wait(&status) > 0 && status == 0 && ran;
-    }
-    return ran;
+    const struct share *share = context;
+    volatile uint64_t sink;
+    for (size_t i = 0; i < share->tasks; i++)
+        sink = mwt_work_compute(share->rounds);
+    (void)sink;
 }
 
 int main(int argc, char **argv)
@@ -47,9 +30,10 @@ int main(int argc, char **argv)
     if (!mwt_bench_parse(&bench, own, argc, argv))
         return 2;
     uint64_t rounds = (uint64_t)((double)task_ns * mwt_work_rounds_per_ns());
+    struct share share = {bench.tasks / bench.workers, rounds};
     bench.tasks -= bench.tasks % bench.workers;
     mwt_bench_begin(&bench);
-    if (!run(&bench, rounds))
+    if (!mwt_work_fork(bench.workers, compute, &share))
         mwt_bench_die("a worker");
     mwt_bench_end(&bench);
     bench.results = bench.tasks;

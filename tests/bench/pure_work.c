@@ -5,38 +5,22 @@
  * machine's other load.
  */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "work.h"
 
-static void compute(const int64_t *lengths_ns, size_t count, atomic_size_t *next)
-{
-    for (size_t i; (i = atomic_fetch_add(next, 1)) < count;)
-        mwt_work_spin(lengths_ns[i]);
-}
+struct pool {
+    const int64_t *lengths_ns;
+    size_t count;
+    atomic_size_t *next; /* in shared memory */
+};
 
-/* Forks the workers and waits for them. Returns whether all ended well. */
-static bool run(const struct mwt_bench *bench, const int64_t *lengths_ns, atomic_size_t *next)
+static void compute(void *context)
 {
-    bool ran = true;
-    size_t started = 0;
-    for (; ran && started < bench->workers; started++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            compute(lengths_ns, bench->tasks, next);
-            _exit(0);
-        }
-        ran = pid > 0;
-    }
-    for (size_t i = 0; i < started; i++) {
-        int status;
-        ran = wait(&status) > 0 && status == 0 && ran;
-    }
-    return ran;
+    const struct pool *pool = context;
+    for (size_t i; (i = atomic_fetch_add(pool->next, 1)) < pool->count;)
+        mwt_work_spin(pool->lengths_ns[i]);
 }
 
 int main(int argc, char **argv)
@@ -55,8 +39,9 @@ int main(int argc, char **argv)
         mmap(NULL, sizeof *next, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (next == MAP_FAILED)
         mwt_bench_die("mmap");
+    struct pool pool = {lengths_ns, bench.tasks, next};
     bench.begin_ns = mwt_bench_now_ns();
-    if (!run(&bench, lengths_ns, next))
+    if (!mwt_work_fork(bench.workers, compute, &pool))
         mwt_bench_die("a worker");
     bench.end_ns = mwt_bench_now_ns();
     bench.results = bench.tasks;

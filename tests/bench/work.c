@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Draws the lengths of tasks, computes for that long, and finds the time that list scheduling
- * would need; see work.h. The same --seed gives the same lengths in every program.
+ * Draws the lengths of tasks, computes for that long, forks workers for programs without a farm, and
+ * finds the time that list scheduling would need; see work.h. The same --seed gives the same
+ * lengths in every program.
  */
 #include "work.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PI 3.14159265358979323846
 #define NS_PER_US 1000.0
@@ -84,6 +87,25 @@ double mwt_work_rounds_per_ns(void)
     }
     (void)sink;
     return best;
+}
+
+bool mwt_work_fork(size_t workers, void (*compute)(void *context), void *context)
+{
+    bool ran = true;
+    size_t started = 0;
+    for (; ran && started < workers; started++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            compute(context);
+            _exit(0);
+        }
+        ran = pid > 0;
+    }
+    for (size_t i = 0; i < started; i++) {
+        int status;
+        ran = wait(&status) > 0 && status == 0 && ran;
+    }
+    return ran;
 }
 
 double mwt_work_ideal_s(const int64_t *lengths_ns, size_t count, size_t workers)

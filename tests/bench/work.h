@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks that compute for a time drawn beforehand, for mw_work and pure_work alike: drawing the
- * times, running the tasks, and the time that list scheduling would need.
+ * Tasks that compute, for programs with a farm and without one alike: drawing their times, running
+ * them, processes for those without a farm, and the time that list scheduling would need.
  */
 #ifndef MWT_WORK_H
 #define MWT_WORK_H
@@ -35,6 +35,10 @@ uint64_t mwt_work_compute(uint64_t rounds);
 /* How many rounds this thread computes in a nanosecond of its processor time: the best of several
  * attempts, which take some milliseconds together. */
 double mwt_work_rounds_per_ns(void);
+
+/* Calls compute(context) in `workers` processes, and waits until all have returned. False if one
+ * could not be forked, or did not end well. */
+bool mwt_work_fork(size_t workers, void (*compute)(void *context), void *context);
 
 /* The time at which the last task ends if each goes, in order, to the first of `workers` that is
  * free, and nothing else takes time. */
