@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "mwt_await.h"
 
 #define AHEAD_MAX ((size_t)100000)
 #define AHEAD_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -87,16 +88,6 @@ static bool run(struct flow *flow)
     return ran;
 }
 
-static bool wait_for_slaves(struct flow *flow)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(flow->master) < flow->bench.workers)
-        if (mw_master_loop_iterate(flow->master, -1, &counts) != MW_OK)
-            return false;
-    flow->bench.workers = mw_master_num_slaves(flow->master);
-    return true;
-}
-
 static bool parse(struct flow *flow, int argc, char **argv)
 {
     const struct mwt_bench_option own[] = {
@@ -116,7 +107,9 @@ static int direct(mw_master *master, int argc, char **argv)
     if (!parse(&flow, argc, argv))
         return 2;
     flow.arguments = mwt_bench_alloc(flow.bench.bytes);
-    bool ran = wait_for_slaves(&flow) && run(&flow);
+    bool ran = mwt_await_slaves(master, flow.bench.workers);
+    flow.bench.workers = mw_master_num_slaves(master);
+    ran = ran && run(&flow);
     free(flow.arguments);
     if (ran)
         return mwt_bench_report(&flow.bench);

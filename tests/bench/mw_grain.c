@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mwt_await.h"
 #include "work.h"
 
 #define AHEAD ((size_t)100000)
@@ -81,15 +82,6 @@ static bool run(struct grain *grain)
     return true;
 }
 
-static bool wait_for_slaves(mw_master *master, size_t count)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(master) < count)
-        if (mw_master_loop_iterate(master, -1, &counts) != MW_OK)
-            return false;
-    return true;
-}
-
 static int direct(mw_master *master, int argc, char **argv)
 {
     struct grain grain = {.bench = {.program = "mw_grain", .tasks = 20000, .workers = 2},
@@ -102,7 +94,7 @@ static int direct(mw_master *master, int argc, char **argv)
     if (!mwt_bench_parse(&grain.bench, own, argc, argv))
         return 2;
     grain.rounds = (uint64_t)((double)grain.task_ns * mwt_work_rounds_per_ns());
-    if (wait_for_slaves(master, grain.bench.workers) && run(&grain))
+    if (mwt_await_slaves(master, grain.bench.workers) && run(&grain))
         return mwt_work_report_rounds(&grain.bench, grain.rounds);
     fprintf(stderr, "mw_grain: it did not run to its end: %s\n", mw_master_error(master));
     return 1;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_await.h"
 #include "work.h"
 
 #define SHORT_NS 10000
@@ -49,15 +50,6 @@ static void spin(mw_call *call)
     if (length.duration_ns > 0)
         mwt_work_spin(length.duration_ns);
     mw_call_return_bytes(call, &product, sizeof product);
-}
-
-static bool wait_for_slaves(struct steps *steps)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(steps->master) < steps->workers)
-        if (mw_master_loop_iterate(steps->master, -1, &counts) != MW_OK)
-            return false;
-    return true;
 }
 
 static bool run_step(struct steps *steps)
@@ -125,7 +117,7 @@ static int master(mw_master *farm, int argc, char **argv)
         steps.length.duration_ns = (int64_t)steps.task_ns;
     steps.learning = steps.count / 10;
     steps.took_ns = mwt_bench_alloc(steps.count * sizeof *steps.took_ns);
-    bool ran = wait_for_slaves(&steps) && run_steps(&steps);
+    bool ran = mwt_await_slaves(farm, steps.workers) && run_steps(&steps);
     int status = ran ? report(&steps) : 1;
     if (!ran)
         fprintf(stderr, "mw_steps: it did not run to its end: %s\n", mw_master_error(farm));

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "bench.h"
+#include "mwt_await.h"
 
 #define QUIET_S 1.0
 
@@ -59,15 +60,6 @@ static bool serve_for(struct waiting *waiting, double seconds)
         if (mw_master_loop_iterate(waiting->master, (double)left_ns / 1e9, &counts) != MW_OK)
             return false;
     }
-    return true;
-}
-
-static bool wait_for_slave(struct waiting *waiting)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(waiting->master) == 0)
-        if (mw_master_loop_iterate(waiting->master, -1, &counts) != MW_OK)
-            return false;
     return true;
 }
 
@@ -136,7 +128,8 @@ static int master(mw_master *farm, int argc, char **argv)
     waiting.tasks = bench.tasks;
     waiting.busy_ns = mwt_bench_alloc(waiting.tasks * sizeof *waiting.busy_ns);
     waiting.first_ns = mwt_bench_alloc(waiting.quiets * sizeof *waiting.first_ns);
-    bool ran = wait_for_slave(&waiting) && measure_tasks(&waiting) && measure_idle(&waiting);
+    bool ran =
+        mwt_await_slaves(waiting.master, 1) && measure_tasks(&waiting) && measure_idle(&waiting);
     if (ran)
         report(&waiting);
     else

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mwt_await.h"
 #include "work.h"
 
 static void spin(mw_call *call)
@@ -18,15 +19,6 @@ static void spin(mw_call *call)
         return;
     mwt_work_spin(duration_ns);
     mw_call_return(call, "");
-}
-
-static bool wait_for_slaves(mw_master *master, size_t count)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(master) < count)
-        if (mw_master_loop_iterate(master, -1, &counts) != MW_OK)
-            return false;
-    return true;
 }
 
 static bool run(mw_master *master, struct mwt_bench *bench, const int64_t *lengths_ns)
@@ -58,7 +50,7 @@ static int direct(mw_master *master, int argc, char **argv)
     if (!mwt_bench_parse(&bench, own, argc, argv))
         return 2;
     int64_t *lengths_ns = mwt_work_draw(&work, bench.tasks);
-    bool ran = wait_for_slaves(master, bench.workers) && run(master, &bench, lengths_ns);
+    bool ran = mwt_await_slaves(master, bench.workers) && run(master, &bench, lengths_ns);
     int status = 1;
     if (ran)
         status = mwt_work_report(&bench, &work, lengths_ns);

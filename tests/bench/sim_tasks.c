@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "mwt_await.h"
 #include "sim_part.h"
 
 #define NAME_BYTES 32
@@ -108,14 +109,11 @@ static int run_master(mw_sim_host *host, void *context)
     struct farm *farm = context;
     mw_options *options = NULL;
     mw_master *master = NULL;
-    mw_master_counts counts;
     struct mwt_sim_part_place place = {&farm->counting, host};
     bool ran = mw_options_create(&options) == MW_OK &&
                set_options(farm, options, host, "", &place) &&
                mw_master_open(&master, &farm->program, options) == MW_OK;
-    while (ran && mw_master_num_slaves(master) < farm->bench.workers)
-        ran = mw_master_loop_iterate(master, -1, &counts) == MW_OK;
-    ran = ran && run_tasks(farm, master);
+    ran = ran && mwt_await_slaves(master, farm->bench.workers) && run_tasks(farm, master);
     mw_master_close(master);
     mw_options_destroy(options);
     return ran ? 0 : 1;

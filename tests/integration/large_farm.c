@@ -17,6 +17,8 @@
 
 #include <mw/mw.h>
 
+#include "mwt_await.h"
+
 #define LARGE_TAG 1
 /* The mask that makes a result's words from those of the arguments. */
 #define RESULT_MASK UINT64_C(0x5555555555555555)
@@ -136,21 +138,12 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool await_slaves(mw_master *farm, size_t count)
-{
-    mw_master_counts counts;
-    while (mw_master_num_slaves(farm) < count)
-        if (mw_master_loop_iterate(farm, -1, &counts) != MW_OK)
-            return false;
-    return true;
-}
-
 static int master(mw_master *farm, int argc, char **argv)
 {
     const mw_task small = {.algorithm = "ping"};
     unsigned small_count = 0;
     const mw_result *result;
-    if (argc != 4 || !await_slaves(farm, (size_t)atoi(argv[3])))
+    if (argc != 4 || !mwt_await_slaves(farm, (size_t)atoi(argv[3])))
         return 2;
     size_t size = (size_t)strtoull(argv[1], NULL, 10);
     if (!submit_large(farm, argv[2], size))
