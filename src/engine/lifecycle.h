@@ -29,9 +29,8 @@ struct mwi_lifecycle_task {
     int64_t tag;
     struct mwi_tag *tag_bytes; /* malloc'd, in place of tag; NULL: none */
     struct mwi_payload payload;
-    bool
-        is_borrowed; /* the payload's data is copied; else it is malloc'd, and goes with the task */
-    bool is_usual;   /* the next one of this policy may be entered by mwi_tasks_append_alike */
+    bool is_borrowed; /* the payload's data is copied; else it is malloc'd, and is taken */
+    bool is_usual;    /* the next one of this policy may be entered by mwi_tasks_append_alike */
 };
 
 /* Enters a task; takes the tag's bytes, and the payload's data unless it is borrowed. *id is its
