@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Draws the lengths of tasks, computes for that long, forks workers for programs without a farm, and
- * finds the time that list scheduling would need; see work.h. The same --seed gives the same
+ * Draws the lengths of tasks, computes for that long, forks workers for programs without a farm,
+ * and finds the time that list scheduling would need; see work.h. The same --seed gives the same
  * lengths in every program.
  */
 #include "work.h"
