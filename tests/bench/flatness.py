@@ -8,15 +8,10 @@ the master, and those of the whole world with all slaves. Each count may be at m
 of the smallest farm. The exit status is 77, "skipped", without valgrind.
 """
 
-import argparse
-import pathlib
-import shutil
-import sys
 from dataclasses import dataclass
 
-from instructions import SKIPPED, Failed, instructions
+from instructions import instructions, make_parser, run
 
-HERE = pathlib.Path(__file__).resolve().parent
 TOLERANCE = 0.20
 GROUP = 8
 WINDOW_MIN = 20_000
@@ -56,21 +51,7 @@ def per_task(folder, farm, what=(), counting=()):
     return instructions(folder, command, WINDOW + counting, TIMEOUT_S) / window
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description="Checks that a task costs the same in a small farm and in a large one.")
-    parser.add_argument("--programs", type=pathlib.Path, metavar="DIR",
-                        default=HERE.parent.parent / "build" / "tests" / "bench",
-                        help="where the built programs are (default: %(default)s)")
-    parser.add_argument("--soak", action="store_true", help="the largest farms too")
-    return parser.parse_args()
-
-
-def main():
-    arguments = parse_arguments()
-    if not shutil.which("valgrind"):
-        print("skipped: valgrind is not installed")
-        return SKIPPED
+def main(arguments):
     print(f"instructions per task, groups of {GROUP}\n")
     print(f"{'slaves':>10}{'queued':>12}{'master':>10}{'':>8}{'all':>10}")
     smallest, failed = None, False
@@ -90,8 +71,6 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(1)
+    parser = make_parser("Checks that a task costs the same in a small farm and in a large one.")
+    parser.add_argument("--soak", action="store_true", help="the largest farms too")
+    run(parser, main)

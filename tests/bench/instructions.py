@@ -138,26 +138,41 @@ def verdict(count, recorded):
     return "ok"
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description="Counts the instructions per task and compares them with the recorded ones.")
+def make_parser(description):
+    """With the option that all scripts have that count."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--programs", type=pathlib.Path, metavar="DIR",
                         default=HERE.parent.parent / "build" / "tests" / "bench",
                         help="where the built programs are (default: %(default)s)")
+    return parser
+
+
+def run(parser, main):
+    """Calls main with the arguments, and ends with the status that it returns."""
+    arguments = parser.parse_args()
+    if not shutil.which("valgrind"):
+        print("skipped: valgrind is not installed")
+        sys.exit(SKIPPED)
+    try:
+        sys.exit(main(arguments))
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)
+
+
+def own_parser():
+    parser = make_parser(
+        "Counts the instructions per task and compares them with the recorded ones.")
     parser.add_argument("--build", required=True, metavar="NAME",
                         help="compiler and build type, under which the counts are recorded")
     parser.add_argument("--without-sockets", action="store_true",
                         help="only the simulated farms: mw was built without TCP")
     parser.add_argument("--record", action="store_true",
                         help="write the counts to instructions.json instead of comparing them")
-    return parser.parse_args()
+    return parser
 
 
-def main():
-    arguments = parse_arguments()
-    if not shutil.which("valgrind"):
-        print("skipped: valgrind is not installed")
-        return SKIPPED
+def main(arguments):
     records = json.loads(RECORDS.read_text("utf-8")) if RECORDS.exists() else {}
     recorded = records.get(arguments.build, {})
     names = [name for name in FARMS if "socket" not in name or not arguments.without_sockets]
@@ -183,8 +198,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(1)
+    run(own_parser(), main)
