@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <CUnit/Basic.h>
-
 #include "memory.h"
+#include "mwt_run.h"
 
 /* The mappings of a slave and of its master. */
 struct ends {
@@ -143,14 +142,5 @@ int main(void)
         {"a place of something else", test_strange_place},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"mpi memory", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    unsigned failures_count;
-
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures_count = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("mpi memory", tests);
 }

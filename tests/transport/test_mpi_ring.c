@@ -10,8 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <CUnit/Basic.h>
-
+#include "mwt_run.h"
 #include "ring.h"
 
 #define MESSAGES_COUNT 200000
@@ -210,14 +209,5 @@ int main(void)
         {"one message", test_one},      {"sizes", test_sizes},          {"a full ring", test_full},
         {"a broken ring", test_broken}, {"two threads", test_together}, CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"mpi ring", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    unsigned failures_count;
-
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures_count = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("mpi ring", tests);
 }
