@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A master's engine in random farms: everything that can happen to tasks of batches, in any order.
- * Beside it runs a model that knows each task, who has it, and what its result is. After each step
- * the stores are walked, and must agree with each other and with the counts.
+ * This file chooses what happens; mwt_model.h knows what must come of it, and after each step
+ * mwt_walk.h looks at the stores.
  *
  * MW_TEST_SEED replays a run; MW_TEST_SEEDS says how many runs there are.
  */
@@ -16,337 +16,62 @@
 #include "mwt_items.h"
 #include "mwt_join.h"
 #include "mwt_master.h"
+#include "mwt_model.h"
 #include "mwt_policy.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
+#include "mwt_walk.h"
 
 #define SEEDS_COUNT 100
 #define ROUNDS_COUNT 160
-#define TASKS_MAX 1500
-#define PEERS_MAX 400
 #define UP_MAX 9
-#define ALGORITHMS_COUNT 3
 #define FRAME_BYTES_MAX (1 << 20)
-/* Every slave accepts tasks of this size. */
-#define SMALL_BYTES_MAX 900
 #define MS INT64_C(1000000)
 #define DRAIN_ROUNDS_MAX 5000
 
-enum fate { FATE_OPEN, FATE_RETURNED, FATE_ENDED };
-
-struct model_task {
-    size_t size;
-    int64_t tag;
-    uint32_t sid; /* of the slave that its policy names */
-    uint16_t algorithm;
-    uint16_t holder; /* the index of the peer that has it, and 1; 0: none */
-    int8_t priority;
-    uint8_t fate;
-    bool is_bytes, has_tag_bytes;
-    bool is_in_order; /* sent in the order of submission, at first */
-    bool was_sent, is_cancelled;
-};
-
-/* A result that was accepted and is to be handed out. */
-struct model_result {
-    uint64_t id;
-    size_t size;
-    uint64_t duration_max;
-    uint32_t sid;
-    uint8_t form;
-};
-
-struct model_peer {
-    uint64_t *held; /* in the order of sending */
-    size_t held_count;
-    uint32_t sid;
-    bool is_up, has_greeted, is_recalled;
-};
-
-struct farm {
-    struct mwi_master_engine engine;
-    struct mwi_decoder decoder;
-    struct mwt_random random;
-    uint64_t seed;
-    int64_t now_ns;
-    struct model_task tasks[TASKS_MAX + 1]; /* by id */
-    struct model_result results[TASKS_MAX];
-    size_t results_begin, results_end;
-    struct model_peer peers[PEERS_MAX]; /* peer i + 1 */
-    size_t peers_count;
-    uint64_t last_in_order[4]; /* by priority: the last task that was sent in order */
-    uint64_t last_id;
-    bool is_told, is_stopping, is_wrong;
-};
-
-static void expect(struct farm *farm, bool is_true, const char *what, int line, uint64_t id)
-{
-    if (is_true || farm->is_wrong)
-        return;
-    farm->is_wrong = true;
-    printf("\n  seed %llu, line %d, task or peer %llu: not %s\n", (unsigned long long)farm->seed,
-           line, (unsigned long long)id, what);
-}
-
-#define EXPECT(farm, condition, id) expect(farm, condition, #condition, __LINE__, id)
-
-static size_t below(struct farm *farm, size_t limit)
+static size_t below(struct mwt_model *farm, size_t limit)
 {
     return mwt_random_below(&farm->random, limit);
 }
 
-static bool one_in(struct farm *farm, size_t count)
+static bool one_in(struct mwt_model *farm, size_t count)
 {
     return below(farm, count) == 0;
 }
 
-/* The bytes of a task's arguments, or of its result. All are small numbers of msgpack. */
-static unsigned char byte_of(uint64_t id, size_t index)
-{
-    return (unsigned char)((id * 7 + index * 3) % 128);
-}
-
-static void fill(unsigned char *data, uint64_t id, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        data[i] = byte_of(id, i);
-}
-
-static bool is_filled(const unsigned char *data, uint64_t id, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (data[i] != byte_of(id, i))
-            return false;
-    return true;
-}
-
-/* Walking the stores. */
-
-struct tally {
-    size_t states[MWI_TASK_STATES_COUNT];
-    size_t waiting[ALGORITHMS_COUNT], running[ALGORITHMS_COUNT];
-};
-
-static size_t ranges_with(const struct mwi_batch_entry *batch, uint32_t place)
-{
-    size_t count = 0;
-    for (const struct mwi_copy *range = batch->copies; range != NULL; range = range->next_of_task)
-        count += place >= range->from && place < range->from + range->count;
-    return count;
-}
-
-static void tally_entry(struct farm *farm, const struct mwi_task_entry *task, struct tally *tally)
-{
-    enum mwi_task_state state = task->state;
-    const struct model_task *model = &farm->tasks[task->id];
-    tally->states[state]++;
-    tally->waiting[task->algorithm] +=
-        state == MWI_TASK_WAITING || state == MWI_TASK_ORDERED || state == MWI_TASK_ASIDE;
-    tally->running[task->algorithm] += state == MWI_TASK_RUNNING;
-    bool is_at_slave = state == MWI_TASK_RUNNING || state == MWI_TASK_CANCELLED;
-    EXPECT(farm, is_at_slave == (model->holder != 0), task->id);
-    EXPECT(farm, !is_at_slave || task->copies != NULL, task->id);
-    EXPECT(farm, (state == MWI_TASK_CANCELLED) == model->is_cancelled, task->id);
-    EXPECT(farm, model->fate == FATE_OPEN, task->id);
-    EXPECT(farm, task->size == model->size, task->id);
-}
-
-/* A task that a batch has, or had. */
-static void tally_place(struct farm *farm, const struct mwi_batch_entry *batch, uint32_t place,
-                        struct tally *tally)
-{
-    uint64_t id = mwi_batch_id(batch, place);
-    const struct mwi_batch_task *task = &batch->tasks[place];
-    const struct model_task *model = &farm->tasks[id];
-    bool is_waiting = place >= batch->next;
-    EXPECT(farm, ranges_with(batch, place) == (!is_waiting && !task->is_gone ? 1 : 0), id);
-    EXPECT(farm, place != batch->next || !task->is_gone, id);
-    if (task->is_gone)
-        return;
-    tally->states[is_waiting ? MWI_TASK_WAITING : MWI_TASK_RUNNING]++;
-    tally->waiting[task->algorithm] += is_waiting;
-    tally->running[task->algorithm] += !is_waiting;
-    EXPECT(farm, is_waiting == (model->holder == 0), id);
-    EXPECT(farm, model->fate == FATE_OPEN && !model->is_cancelled, id);
-    EXPECT(farm, mwi_batch_size(batch, place) == model->size, id);
-    EXPECT(farm, mwi_list_is_empty(&batch->item.link) == (batch->next == batch->count), id);
-}
-
-static void check_counts(struct farm *farm, const struct tally *tally)
-{
-    const struct mwi_tasks *tasks = &farm->engine.tasks;
-    for (size_t state = 1; state < MWI_TASK_STATES_COUNT; state++)
-        EXPECT(farm, tasks->counts[state] == tally->states[state], state);
-    for (size_t i = 0; i < ALGORITHMS_COUNT; i++) {
-        const mw_algorithm_stats *stats = &tasks->by_algorithm[i];
-        EXPECT(farm, stats->waiting == tally->waiting[i], i);
-        EXPECT(farm,
-               stats->submitted == stats->done + stats->failed + stats->unrunnable +
-                                       stats->cancelled + tally->waiting[i] + tally->running[i],
-               i);
-    }
-}
-
-/* Of the first task of each batch: how many of its tasks are not finished. */
-static void check_batch(struct farm *farm, const struct mwi_batch_entry *batch)
-{
-    uint32_t unfinished_count = 0;
-    for (uint32_t i = 0; i < batch->count; i++)
-        unfinished_count += !batch->tasks[i].is_gone;
-    EXPECT(farm, batch->unfinished_count == unfinished_count, batch->first_id);
-    EXPECT(farm, batch->kept_count >= unfinished_count && batch->kept_count <= batch->count,
-           batch->first_id);
-    EXPECT(farm, unfinished_count == 0 || batch->bytes != NULL, batch->first_id);
-}
-
-static void check_tasks(struct farm *farm)
-{
-    const struct mwi_tasks *tasks = &farm->engine.tasks;
-    struct tally tally = {{0}, {0}, {0}};
-    for (uint64_t id = 1; id <= farm->last_id; id++) {
-        uint32_t place;
-        const struct mwi_task_entry *task = mwi_tasks_find(tasks, id);
-        const struct mwi_batch_entry *batch = mwi_batches_find(&tasks->batches, id, &place);
-        EXPECT(farm, task == NULL || batch == NULL || batch->tasks[place].is_gone, id);
-        if (batch != NULL && place == 0)
-            check_batch(farm, batch);
-        if (task != NULL)
-            tally_entry(farm, task, &tally);
-        if (batch != NULL)
-            tally_place(farm, batch, place, &tally);
-    }
-    check_counts(farm, &tally);
-}
-
-/* The copies of a slave are the tasks that the model's slave holds, in the same order. */
-static size_t check_copies(struct farm *farm, size_t index)
-{
-    const struct model_peer *peer = &farm->peers[index];
-    const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, index + 1);
-    size_t copies_count = 0, held = 0;
-    EXPECT(farm, (slave != NULL) == peer->is_up, index);
-    if (slave == NULL)
-        return 0;
-    for (struct mwi_list *link = slave->copies.next; link != &slave->copies; link = link->next) {
-        const struct mwi_copy *copy = mwi_copies_of_link(link);
-        uint32_t count = copy->task == NULL ? copy->count : 1;
-        copies_count++;
-        EXPECT(farm, copy->slave == slave && held + count <= peer->held_count, index);
-        for (uint32_t i = 0; i < count && held < peer->held_count; i++, held++)
-            EXPECT(farm,
-                   peer->held[held] == (copy->task != NULL
-                                            ? copy->task->id
-                                            : mwi_batch_id(copy->batch, copy->from + i)),
-                   index);
-    }
-    EXPECT(farm, held == peer->held_count, index);
-    EXPECT(farm, slave->load.tasks_count == peer->held_count, index);
-    return copies_count;
-}
-
-static void check(struct farm *farm)
-{
-    size_t copies_count = 0;
-    check_tasks(farm);
-    for (size_t i = 0; i < farm->peers_count; i++)
-        copies_count += check_copies(farm, i);
-    EXPECT(farm, farm->engine.copies.count == copies_count, 0);
-    EXPECT(farm, farm->engine.effects.error == MW_OK, 0);
-}
-
 /* The farm's outside. */
 
-static void release(struct farm *farm, size_t index)
-{
-    struct model_peer *peer = &farm->peers[index];
-    for (size_t i = 0; i < peer->held_count; i++)
-        farm->tasks[peer->held[i]].holder = 0;
-    peer->held_count = 0;
-}
-
-static void part(struct farm *farm, size_t index)
-{
-    release(farm, index);
-    farm->peers[index].is_up = false;
-}
-
-static void note_task(struct farm *farm, size_t index, const struct mwi_message_item *item)
-{
-    struct model_peer *peer = &farm->peers[index];
-    const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, index + 1);
-    EXPECT(farm, item->id > 0 && item->id <= farm->last_id, item->id);
-    EXPECT(farm, slave != NULL && !farm->is_stopping, item->id);
-    if (farm->is_wrong)
-        return;
-    struct model_task *task = &farm->tasks[item->id];
-    EXPECT(farm, task->fate == FATE_OPEN && task->holder == 0 && !task->is_cancelled, item->id);
-    EXPECT(farm, item->size == task->size && is_filled(item->data, item->id, item->size), item->id);
-    EXPECT(farm, item->algorithm == task->algorithm, item->id);
-    EXPECT(farm, (item->form == MWI_PAYLOAD_BYTES) == task->is_bytes, item->id);
-    EXPECT(farm, slave->group != MWI_GROUP_ORDERED || task->sid == slave->sid, item->id);
-    uint64_t *last = &farm->last_in_order[task->priority];
-    if (task->is_in_order && !task->was_sent) {
-        EXPECT(farm, item->id > *last, item->id);
-        *last = item->id;
-    }
-    task->was_sent = true;
-    task->holder = (uint16_t)(index + 1);
-    peer->held[peer->held_count++] = item->id;
-}
-
-static void take_message(struct farm *farm, const struct mwi_effect_entry *effect)
-{
-    struct mwi_message message;
-    struct mwi_message_item item;
-    mw_reason why;
-    size_t index = (size_t)effect->peer - 1;
-    EXPECT(farm,
-           mwi_message_decode(&farm->decoder, effect->frame, effect->size, &message, &why) == MW_OK,
-           effect->peer);
-    if (farm->is_wrong)
-        return;
-    if (message.kind == MWI_MESSAGE_RECALL)
-        farm->peers[index].is_recalled = true;
-    if (message.kind == MWI_MESSAGE_WELCOME)
-        farm->peers[index].sid = message.welcome.sid;
-    if (message.kind != MWI_MESSAGE_TASKS)
-        return;
-    struct mwi_message_cursor cursor = {.group = &message.group};
-    while (mwi_message_next(&cursor, &item) && !farm->is_wrong)
-        note_task(farm, index, &item);
-}
-
-static void carry_out(struct farm *farm)
+static void carry_out(struct mwt_model *farm)
 {
     struct mwi_effects *effects = &farm->engine.effects;
     for (size_t i = 0; i < effects->count; i++) {
         struct mwi_effect_entry *effect = &effects->items[i];
         mwt_join(effect);
         if (effect->kind == MWI_EFFECT_SEND)
-            take_message(farm, effect);
+            mwt_model_take_message(farm, effect);
         else if (effect->kind == MWI_EFFECT_DROP)
-            part(farm, (size_t)effect->peer - 1);
+            mwt_model_part(farm, (size_t)effect->peer - 1);
         free(effect->frame);
         effect->frame = NULL;
     }
     effects->count = 0;
-    check(farm);
+    mwt_walk_check(farm);
 }
 
-static void step(struct farm *farm, struct mwi_event event)
+static void step(struct mwt_model *farm, struct mwi_event event)
 {
     event.now_ns = farm->now_ns;
     mwi_master_engine_step(&farm->engine, &event);
     carry_out(farm);
 }
 
-static void tick(struct farm *farm, int64_t after_ns)
+static void tick(struct mwt_model *farm, int64_t after_ns)
 {
     farm->now_ns += after_ns;
     step(farm, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
 }
 
-static void say(struct farm *farm, size_t index, struct mwi_buffer *buffer)
+static void say(struct mwt_model *farm, size_t index, struct mwi_buffer *buffer)
 {
     mw_frame frame = {.data = buffer->data, .size = buffer->size, .block = buffer->data};
     if (buffer->has_failed)
@@ -357,15 +82,15 @@ static void say(struct farm *farm, size_t index, struct mwi_buffer *buffer)
     mwi_buffer_init(buffer);
 }
 
-static void come(struct farm *farm, size_t frame_bytes_max)
+static void come(struct mwt_model *farm, size_t frame_bytes_max)
 {
     size_t index = farm->peers_count;
     struct mwi_buffer buffer;
     char host[] = "node0";
-    if (index == PEERS_MAX)
+    if (index == MWT_MODEL_PEERS_MAX)
         return;
-    farm->peers[index] = (struct model_peer){.is_up = true, .sid = MWI_NO_SID};
-    farm->peers[index].held = malloc(TASKS_MAX * sizeof(uint64_t));
+    farm->peers[index] = (struct mwt_model_peer){.is_up = true, .sid = MWI_NO_SID};
+    farm->peers[index].held = malloc(MWT_MODEL_TASKS_MAX * sizeof(uint64_t));
     farm->peers_count++;
     step(farm, (struct mwi_event){.kind = MWI_EVENT_PEER_UP,
                                   .peer = (mw_peer)index + 1,
@@ -382,12 +107,12 @@ static void come(struct farm *farm, size_t frame_bytes_max)
     say(farm, index, &buffer);
 }
 
-/* A peer that is connected, or has tasks; PEERS_MAX if there is none. */
-static size_t some_peer(struct farm *farm, bool must_hold)
+/* A peer that is connected, or has tasks; MWT_MODEL_PEERS_MAX if there is none. */
+static size_t some_peer(struct mwt_model *farm, bool must_hold)
 {
-    size_t count = 0, chosen = PEERS_MAX;
+    size_t count = 0, chosen = MWT_MODEL_PEERS_MAX;
     for (size_t i = 0; i < farm->peers_count; i++) {
-        const struct model_peer *peer = &farm->peers[i];
+        const struct mwt_model_peer *peer = &farm->peers[i];
         if (peer->is_up && (!must_hold || peer->held_count > 0) && one_in(farm, ++count))
             chosen = i;
     }
@@ -396,7 +121,7 @@ static size_t some_peer(struct farm *farm, bool must_hold)
 
 /* Submitting. */
 
-static struct mwi_task_policy some_policy(struct farm *farm)
+static struct mwi_task_policy some_policy(struct mwt_model *farm)
 {
     struct mwi_task_policy policy = mwt_policy_default();
     switch (below(farm, 10)) {
@@ -423,7 +148,7 @@ static struct mwi_task_policy some_policy(struct farm *farm)
     return policy;
 }
 
-static size_t some_size(struct farm *farm)
+static size_t some_size(struct mwt_model *farm)
 {
     switch (below(farm, 12)) {
     case 0:
@@ -431,7 +156,7 @@ static size_t some_size(struct farm *farm)
     case 1:
         return one_in(farm, 4) ? below(farm, 3 * MWI_MESSAGE_LARGE_BYTES) : 0;
     case 2:
-        return below(farm, SMALL_BYTES_MAX);
+        return below(farm, MWT_MODEL_SMALL_BYTES_MAX);
     default:
         return below(farm, 40);
     }
@@ -446,7 +171,7 @@ static struct mwi_tag *some_tag(int64_t tag)
 }
 
 /* As face/master_submit does it. */
-static void enter(struct farm *farm, struct mwi_lifecycle_task *task)
+static void enter(struct mwt_model *farm, struct mwi_lifecycle_task *task)
 {
     const struct mwi_payload *payload = &task->payload;
     uint64_t id;
@@ -459,43 +184,44 @@ static void enter(struct farm *farm, struct mwi_lifecycle_task *task)
         id = farm->engine.tasks.last_id;
     else if (mwi_lifecycle_submit(&farm->engine, task, &id) != MW_OK)
         abort();
-    EXPECT(farm, id == farm->last_id, id);
+    MWT_EXPECT(farm, id == farm->last_id, id);
 }
 
-static void submit(struct farm *farm, const struct mwi_task_policy *policy, bool is_usual)
+static void submit(struct mwt_model *farm, const struct mwi_task_policy *policy, bool is_usual)
 {
     uint64_t id = ++farm->last_id;
-    struct model_task *model = &farm->tasks[id];
+    struct mwt_model_task *model = &farm->tasks[id];
     struct mwi_lifecycle_task task = {.policy = *policy,
-                                      .algorithm = (uint16_t)(below(farm, 8) % ALGORITHMS_COUNT),
+                                      .algorithm =
+                                          (uint16_t)(below(farm, 8) % MWT_MODEL_ALGORITHMS_COUNT),
                                       .tag = (int64_t)mwt_random_next(&farm->random),
                                       .is_borrowed = !one_in(farm, 4),
                                       .is_usual = is_usual && !farm->is_told};
     size_t size = some_size(farm);
     unsigned char *data = malloc(size + 1);
-    fill(data, id, size);
+    mwt_model_fill(data, id, size);
     task.payload = (struct mwi_payload){data, size, one_in(farm, 2)};
     if (one_in(farm, 30))
         task.tag_bytes = some_tag(task.tag);
-    *model = (struct model_task){.size = size,
-                                 .tag = task.tag,
-                                 .sid = policy->sid,
-                                 .algorithm = task.algorithm,
-                                 .priority = (int8_t)policy->priority,
-                                 .is_bytes = task.payload.is_bytes,
-                                 .has_tag_bytes = task.tag_bytes != NULL};
-    model->is_in_order = size <= SMALL_BYTES_MAX && mwi_tasks_is_ordinary(policy, size);
+    *model = (struct mwt_model_task){.size = size,
+                                     .tag = task.tag,
+                                     .sid = policy->sid,
+                                     .algorithm = task.algorithm,
+                                     .priority = (int8_t)policy->priority,
+                                     .is_bytes = task.payload.is_bytes,
+                                     .has_tag_bytes = task.tag_bytes != NULL};
+    model->is_in_order = size <= MWT_MODEL_SMALL_BYTES_MAX && mwi_tasks_is_ordinary(policy, size);
     enter(farm, &task);
     if (task.is_borrowed)
         free(data);
 }
 
-static void submit_some(struct farm *farm)
+static void submit_some(struct mwt_model *farm)
 {
     size_t count = one_in(farm, 5) ? below(farm, 350) : below(farm, 50);
     bool is_usual = !one_in(farm, 3), is_mixed = one_in(farm, 3);
     struct mwi_task_policy policy = is_usual ? mwt_policy_default() : some_policy(farm);
-    while (count-- > 0 && farm->last_id < TASKS_MAX) {
+    while (count-- > 0 && farm->last_id < MWT_MODEL_TASKS_MAX) {
         if (is_mixed && one_in(farm, 4)) {
             struct mwi_task_policy other = some_policy(farm);
             submit(farm, &other, false);
@@ -510,19 +236,19 @@ static void submit_some(struct farm *farm)
 
 /* Items of a message, whose payloads are freed with it. */
 struct answer {
-    struct mwi_message_item items[TASKS_MAX + 2];
+    struct mwi_message_item items[MWT_MODEL_TASKS_MAX + 2];
     size_t count;
     size_t good_count; /* of them, from the first on */
 };
 
-static void add_item(struct farm *farm, struct answer *answer, uint64_t id, bool is_bad)
+static void add_item(struct mwt_model *farm, struct answer *answer, uint64_t id, bool is_bad)
 {
     size_t size = one_in(farm, 50) ? below(farm, 2 * MWI_MESSAGE_LARGE_BYTES) : below(farm, 30);
     enum mwi_payload_form form = one_in(farm, 20)  ? MWI_PAYLOAD_FAILED
                                  : one_in(farm, 2) ? MWI_PAYLOAD_BYTES
                                                    : MWI_PAYLOAD_VALUES;
     unsigned char *data = malloc(size + 1);
-    fill(data, id, size);
+    mwt_model_fill(data, id, size);
     if (is_bad) {
         data[0] = 0xc1;
         size = 1;
@@ -533,32 +259,10 @@ static void add_item(struct farm *farm, struct answer *answer, uint64_t id, bool
     item->duration_ns = below(farm, 20) == 0 ? UINT64_MAX : below(farm, 100000);
 }
 
-/* The model takes a result that the engine is to accept. */
-static void note_result(struct farm *farm, size_t index, const struct mwi_message_item *item)
-{
-    struct model_peer *peer = &farm->peers[index];
-    struct model_task *task = &farm->tasks[item->id];
-    size_t place = 0;
-    while (peer->held[place] != item->id)
-        place++;
-    peer->held_count--;
-    memmove(&peer->held[place], &peer->held[place + 1],
-            (peer->held_count - place) * sizeof *peer->held);
-    task->holder = 0;
-    if (task->is_cancelled)
-        return;
-    task->fate = FATE_RETURNED;
-    farm->results[farm->results_end++] = (struct model_result){.id = item->id,
-                                                               .size = item->size,
-                                                               .duration_max = item->duration_ns,
-                                                               .sid = peer->sid,
-                                                               .form = item->form};
-}
-
 /* Chooses tasks of the peer: its first ones, or any. */
-static void choose_items(struct farm *farm, size_t index, struct answer *answer)
+static void choose_items(struct mwt_model *farm, size_t index, struct answer *answer)
 {
-    const struct model_peer *peer = &farm->peers[index];
+    const struct mwt_model_peer *peer = &farm->peers[index];
     bool is_in_order = !one_in(farm, 4);
     size_t most = one_in(farm, 2) ? peer->held_count : 1 + below(farm, peer->held_count);
     size_t from = is_in_order && one_in(farm, 6) ? below(farm, peer->held_count) : 0;
@@ -577,9 +281,9 @@ static void choose_items(struct farm *farm, size_t index, struct answer *answer)
 }
 
 /* Spoils the message: from some item on nothing is accepted. */
-static void spoil(struct farm *farm, size_t index, struct answer *answer)
+static void spoil(struct mwt_model *farm, size_t index, struct answer *answer)
 {
-    const struct model_peer *peer = &farm->peers[index];
+    const struct mwt_model_peer *peer = &farm->peers[index];
     struct mwi_message_item *last = &answer->items[answer->count - 1];
     uint64_t id = last->id;
     switch (below(farm, 4)) {
@@ -606,14 +310,14 @@ static void spoil(struct farm *farm, size_t index, struct answer *answer)
         answer->good_count = 0;
 }
 
-static void return_items(struct farm *farm, size_t index, struct answer *answer)
+static void return_items(struct mwt_model *farm, size_t index, struct answer *answer)
 {
     struct mwi_buffer buffer;
     bool is_bad = answer->good_count < answer->count;
     for (size_t i = 0; i < answer->good_count; i++)
-        note_result(farm, index, &answer->items[i]);
+        mwt_model_note_result(farm, index, &answer->items[i]);
     if (is_bad)
-        part(farm, index);
+        mwt_model_part(farm, index);
     mwi_buffer_init(&buffer);
     mwt_items_results(&buffer, answer->items, answer->count);
     for (size_t i = 0; i < answer->count; i++)
@@ -621,9 +325,9 @@ static void return_items(struct farm *farm, size_t index, struct answer *answer)
     say(farm, index, &buffer);
 }
 
-static void begin(struct farm *farm, size_t index)
+static void begin(struct mwt_model *farm, size_t index)
 {
-    const struct model_peer *peer = &farm->peers[index];
+    const struct mwt_model_peer *peer = &farm->peers[index];
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, index + 1);
     struct mwi_buffer buffer;
     if (peer->held_count == 0 || slave == NULL || slave->has_started || one_in(farm, 3))
@@ -633,11 +337,11 @@ static void begin(struct farm *farm, size_t index)
     say(farm, index, &buffer);
 }
 
-static void return_some(struct farm *farm)
+static void return_some(struct mwt_model *farm)
 {
     static struct answer answer;
     size_t index = some_peer(farm, true);
-    if (index == PEERS_MAX)
+    if (index == MWT_MODEL_PEERS_MAX)
         return;
     begin(farm, index);
     answer.count = 0;
@@ -649,10 +353,10 @@ static void return_some(struct farm *farm)
     return_items(farm, index, &answer);
 }
 
-static void return_all(struct farm *farm, size_t index)
+static void return_all(struct mwt_model *farm, size_t index)
 {
     static struct answer answer;
-    const struct model_peer *peer = &farm->peers[index];
+    const struct mwt_model_peer *peer = &farm->peers[index];
     answer.count = 0;
     for (size_t i = 0; i < peer->held_count; i++)
         add_item(farm, &answer, peer->held[i], false);
@@ -661,98 +365,36 @@ static void return_all(struct farm *farm, size_t index)
         return_items(farm, index, &answer);
 }
 
-/* A task that fits no slave ends with this text. */
-static bool is_misfit(const struct farm *farm, const struct mwi_finished *item)
-{
-    const char *text = "the task's ";
-    return item->is_failed && item->payload.size > strlen(text) &&
-           memcmp(item->payload.data, text, strlen(text)) == 0 &&
-           farm->tasks[item->task].size > SMALL_BYTES_MAX &&
-           farm->tasks[item->task].fate == FATE_OPEN;
-}
-
-static void check_tag(struct farm *farm, uint64_t id, int64_t tag, struct mwi_tag *bytes)
-{
-    const struct model_task *task = &farm->tasks[id];
-    EXPECT(farm, (bytes != NULL) == task->has_tag_bytes, id);
-    EXPECT(farm,
-           bytes != NULL ? memcmp(bytes->bytes, &task->tag, sizeof tag) == 0 : tag == task->tag,
-           id);
-    free(bytes);
-}
-
-static void check_result(struct farm *farm, const struct mwi_finished *item)
-{
-    struct model_task *task = &farm->tasks[item->task];
-    EXPECT(farm, !task->is_cancelled && task->fate != FATE_ENDED, item->task);
-    EXPECT(farm, item->algorithm == task->algorithm, item->task);
-    check_tag(farm, item->task, item->tag, item->has_tag_bytes ? item->tag_bytes : NULL);
-    if (is_misfit(farm, item)) {
-        task->fate = FATE_ENDED;
-        return;
-    }
-    EXPECT(farm, farm->results_begin < farm->results_end, item->task);
-    const struct model_result *result = &farm->results[farm->results_begin++];
-    task->fate = FATE_ENDED;
-    EXPECT(farm, item->task == result->id, item->task);
-    EXPECT(farm, item->sid == result->sid, item->task);
-    EXPECT(farm, item->is_failed == (result->form == MWI_PAYLOAD_FAILED), item->task);
-    EXPECT(farm, item->payload.is_bytes == (result->form == MWI_PAYLOAD_BYTES), item->task);
-    EXPECT(farm, item->payload.size == result->size, item->task);
-    EXPECT(farm, is_filled(item->payload.data, item->task, item->payload.size), item->task);
-    EXPECT(farm, item->duration_ns <= result->duration_max, item->task);
-}
-
-static void take_unrunnable(struct farm *farm)
-{
-    struct mwi_lifecycle_unrunnable taken;
-    if (!mwi_lifecycle_take_unrunnable(&farm->engine, &taken))
-        return;
-    struct model_task *task = &farm->tasks[taken.id];
-    EXPECT(farm, task->fate == FATE_OPEN && !task->is_cancelled, taken.id);
-    EXPECT(farm, task->was_sent || task->sid != MWI_NO_SID, taken.id);
-    EXPECT(farm, taken.payload.size == task->size, taken.id);
-    EXPECT(farm, is_filled(taken.payload.data, taken.id, task->size), taken.id);
-    EXPECT(farm, taken.algorithm == task->algorithm, taken.id);
-    check_tag(farm, taken.id, taken.tag, taken.tag_bytes);
-    task->fate = FATE_ENDED;
-    if (taken.block != NULL)
-        mwi_block_unref(taken.block);
-    else
-        free(taken.payload.data);
-    free(taken.history);
-}
-
-static void take_some(struct farm *farm, size_t count)
+static void take_some(struct mwt_model *farm, size_t count)
 {
     struct mwi_finished item;
     /* Only the last result of a group holds the memory of all. */
     while (count-- > 0 && mwi_lifecycle_take_result(&farm->engine, &item)) {
-        check_result(farm, &item);
+        mwt_model_check_result(farm, &item);
         mwi_block_unref(item.block);
     }
-    take_unrunnable(farm);
-    check(farm);
+    mwt_model_take_unrunnable(farm);
+    mwt_walk_check(farm);
 }
 
 /* Losses, cancels and time. */
 
-static void cancel(struct farm *farm, uint64_t id)
+static void cancel(struct mwt_model *farm, uint64_t id)
 {
-    struct model_task *task = &farm->tasks[id];
+    struct mwt_model_task *task = &farm->tasks[id];
     const struct mwi_task_entry *entry = mwi_tasks_find(&farm->engine.tasks, id);
-    bool is_ended = task->fate != FATE_OPEN || task->is_cancelled ||
+    bool is_ended = task->fate != MWT_FATE_OPEN || task->is_cancelled ||
                     (entry != NULL && entry->state == MWI_TASK_UNRUNNABLE);
     mw_error error = mwi_lifecycle_cancel(&farm->engine, id);
     /* The model does not know of tasks that have ended because they fit no slave. */
-    bool is_misfit = task->size > SMALL_BYTES_MAX && error == MW_ESTATE;
-    EXPECT(farm, is_misfit || error == (is_ended ? MW_ESTATE : MW_OK), id);
+    bool is_misfit = task->size > MWT_MODEL_SMALL_BYTES_MAX && error == MW_ESTATE;
+    MWT_EXPECT(farm, is_misfit || error == (is_ended ? MW_ESTATE : MW_OK), id);
     if (error == MW_OK)
         task->is_cancelled = true;
     carry_out(farm);
 }
 
-static void cancel_some(struct farm *farm)
+static void cancel_some(struct mwt_model *farm)
 {
     size_t count = one_in(farm, 4) ? below(farm, 300) : below(farm, 8);
     if (farm->last_id == 0)
@@ -765,11 +407,11 @@ static void cancel_some(struct farm *farm)
     }
 }
 
-static void lose_some(struct farm *farm)
+static void lose_some(struct mwt_model *farm)
 {
     struct mwi_buffer buffer;
     size_t index = some_peer(farm, !one_in(farm, 4));
-    if (index == PEERS_MAX)
+    if (index == MWT_MODEL_PEERS_MAX)
         return;
     begin(farm, index);
     if (!farm->peers[index].is_up)
@@ -778,7 +420,7 @@ static void lose_some(struct farm *farm)
     switch (below(farm, 5)) {
     case 0:
         mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, "enough");
-        part(farm, index);
+        mwt_model_part(farm, index);
         say(farm, index, &buffer);
         break;
     case 1:
@@ -787,11 +429,11 @@ static void lose_some(struct farm *farm)
         break;
     case 2:
         mwi_message_write_bare(&buffer, MWI_MESSAGE_RETURNED);
-        part(farm, index);
+        mwt_model_part(farm, index);
         say(farm, index, &buffer);
         break;
     default:
-        part(farm, index);
+        mwt_model_part(farm, index);
         step(farm, (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN,
                                       .peer = (mw_peer)index + 1,
                                       .reason = "gone",
@@ -800,25 +442,25 @@ static void lose_some(struct farm *farm)
     }
 }
 
-static void regroup_some(struct farm *farm)
+static void regroup_some(struct mwt_model *farm)
 {
     enum mwi_slave_group group = one_in(farm, 2) ? MWI_GROUP_ORDERED : MWI_GROUP_INTERMINGLE;
     size_t index = some_peer(farm, false);
     if (one_in(farm, 2))
         mwi_membership_allocate(&farm->engine, group, 1);
-    else if (index != PEERS_MAX && farm->peers[index].has_greeted)
+    else if (index != MWT_MODEL_PEERS_MAX && farm->peers[index].has_greeted)
         (void)mwi_membership_free_slave(&farm->engine, farm->peers[index].sid);
     carry_out(farm);
 }
 
-static void pass_time(struct farm *farm)
+static void pass_time(struct mwt_model *farm)
 {
     static const int64_t longer[] = {30 * MS, 900 * MS, 5 * MWI_NS_PER_S, 40 * MWI_NS_PER_S};
     int64_t after_ns = one_in(farm, 12) ? longer[below(farm, 4)] : (int64_t)below(farm, 3 * MS);
     tick(farm, after_ns);
 }
 
-static size_t up_count(const struct farm *farm)
+static size_t up_count(const struct mwt_model *farm)
 {
     size_t count = 0;
     for (size_t i = 0; i < farm->peers_count; i++)
@@ -826,14 +468,14 @@ static size_t up_count(const struct farm *farm)
     return count;
 }
 
-static void come_some(struct farm *farm)
+static void come_some(struct mwt_model *farm)
 {
     static const size_t frames[] = {FRAME_BYTES_MAX, FRAME_BYTES_MAX, 4096, 40000, 1100};
     if (up_count(farm) < UP_MAX)
         come(farm, frames[below(farm, 5)]);
 }
 
-static void happen(struct farm *farm)
+static void happen(struct mwt_model *farm)
 {
     switch (below(farm, 20)) {
     case 0:
@@ -861,7 +503,7 @@ static void happen(struct farm *farm)
         break;
     case 11:
     case 12:
-        take_some(farm, one_in(farm, 2) ? TASKS_MAX : below(farm, 40));
+        take_some(farm, one_in(farm, 2) ? MWT_MODEL_TASKS_MAX : below(farm, 40));
         break;
     default:
         return_some(farm);
@@ -870,7 +512,7 @@ static void happen(struct farm *farm)
 }
 
 /* Until every task has ended. */
-static void drain(struct farm *farm)
+static void drain(struct mwt_model *farm)
 {
     const size_t *counts = farm->engine.tasks.counts;
     int rounds = 0;
@@ -881,7 +523,7 @@ static void drain(struct farm *farm)
     for (size_t open = 1; open > 0 && rounds < DRAIN_ROUNDS_MAX && !farm->is_wrong; rounds++) {
         for (size_t i = 0; i < farm->peers_count; i++)
             return_all(farm, i);
-        take_some(farm, TASKS_MAX);
+        take_some(farm, MWT_MODEL_TASKS_MAX);
         tick(farm, 20 * MS);
         if (up_count(farm) == 0)
             come(farm, FRAME_BYTES_MAX);
@@ -889,17 +531,19 @@ static void drain(struct farm *farm)
         for (size_t state = 1; state < MWI_TASK_STATES_COUNT; state++)
             open += counts[state];
     }
-    EXPECT(farm, rounds < DRAIN_ROUNDS_MAX, 0);
+    MWT_EXPECT(farm, rounds < DRAIN_ROUNDS_MAX, 0);
     for (uint64_t id = 1; id <= farm->last_id; id++)
-        EXPECT(farm, (farm->tasks[id].fate == FATE_ENDED) != farm->tasks[id].is_cancelled, id);
-    EXPECT(farm, farm->results_begin == farm->results_end, 0);
+        MWT_EXPECT(farm, (farm->tasks[id].fate == MWT_FATE_ENDED) != farm->tasks[id].is_cancelled,
+                   id);
+    MWT_EXPECT(farm, farm->results_begin == farm->results_end, 0);
     size_t left = farm->engine.tasks.batches.open != NULL;
-    EXPECT(farm, farm->engine.tasks.batches.places_count - farm->engine.tasks.batches.first == left,
-           0);
+    MWT_EXPECT(farm,
+               farm->engine.tasks.batches.places_count - farm->engine.tasks.batches.first == left,
+               0);
 }
 
 /* No task is sent any more, and slaves give back those that they have not begun. */
-static void stop(struct farm *farm)
+static void stop(struct mwt_model *farm)
 {
     farm->is_stopping = true;
     mwi_membership_stop(&farm->engine, farm->now_ns);
@@ -907,25 +551,25 @@ static void stop(struct farm *farm)
     for (int i = 0; i < 20; i++) {
         size_t index = some_peer(farm, false);
         struct mwi_buffer buffer;
-        if (index == PEERS_MAX)
+        if (index == MWT_MODEL_PEERS_MAX)
             return;
         if (one_in(farm, 2))
             return_some(farm);
         if (!farm->peers[index].is_up || !farm->peers[index].is_recalled)
             continue;
         farm->peers[index].is_recalled = false;
-        release(farm, index);
+        mwt_model_release(farm, index);
         mwi_buffer_init(&buffer);
         mwi_message_write_bare(&buffer, MWI_MESSAGE_RETURNED);
         say(farm, index, &buffer);
     }
-    take_some(farm, TASKS_MAX);
+    take_some(farm, MWT_MODEL_TASKS_MAX);
     mwi_membership_shutdown(&farm->engine, farm->now_ns, MS);
     carry_out(farm);
     tick(farm, MWI_NS_PER_S);
 }
 
-static void open_farm(struct farm *farm)
+static void open_farm(struct mwt_model *farm)
 {
     static const mw_algorithm algorithms[] = {
         {"alpha", NULL}, {"beta", NULL}, {"gamma", NULL}, {NULL, NULL}};
@@ -947,7 +591,7 @@ static void open_farm(struct farm *farm)
         farm->engine.effects.audited_kinds = UINT64_MAX;
 }
 
-static void close_farm(struct farm *farm)
+static void close_farm(struct mwt_model *farm)
 {
     mwi_master_engine_fini(&farm->engine);
     mwi_message_decoder_fini(&farm->decoder);
@@ -957,7 +601,7 @@ static void close_farm(struct farm *farm)
 
 static bool run_farm(uint64_t seed)
 {
-    struct farm *farm = calloc(1, sizeof *farm);
+    struct mwt_model *farm = calloc(1, sizeof *farm);
     farm->seed = farm->random.state = seed;
     farm->now_ns = MWI_NS_PER_S;
     open_farm(farm);
