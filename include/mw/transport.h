@@ -12,7 +12,7 @@
  *   number that is stale or was never given: send returns MW_EPEER, and drop does nothing.
  * - Only `poll` calls events, and only `poll` waits. No function blocks until a peer does
  *   something.
- * - An event may call send, drop and now of its transport, but not poll, listen, connect
+ * - An event may call send, admit, drop and now of its transport, but not poll, listen, connect
  *   or close.
  * - One thread at a time uses a transport object. A transport has no locks, threads or signal
  *   handlers. Several objects in one process are independent of each other.
@@ -28,7 +28,7 @@
 #include <mw/export.h>
 
 /* The version of this interface. It is raised when transports or their callers must change. */
-#define MW_TRANSPORT_VERSION 6
+#define MW_TRANSPORT_VERSION 7
 
 /* The largest frame_bytes_max, in bytes: far more than a machine's memory. */
 #define MW_FRAME_BYTES_MAX (UINT64_C(1) << 48)
@@ -76,6 +76,10 @@ typedef struct mw_transport_events {
      * words: "closed by the peer", "connection refused", "a frame of N bytes is over the limit of
      * M". Frames that were queued for the peer are dropped. */
     void (*down)(void *context, mw_peer peer, const char *reason);
+    /* Somebody who connected to a listening end was turned away before an `up`, and was no peer:
+     * `name` is the address, `reason` says why, in words without characters of the stranger's. May
+     * be NULL. */
+    void (*stranger)(void *context, const char *name, const char *reason);
 } mw_transport_events;
 
 /* How a waiting poll spends the time while nothing happens. The faster it notices an event, the
@@ -118,6 +122,40 @@ typedef struct mw_mpi_environment {
     const mw_mpi_ending *ending;
 } mw_mpi_environment;
 
+#define MW_TCP_KEY_BYTES 32
+#define MW_TCP_KEY_NAME_BYTES 64
+
+/* A secret that both ends of a connection hold, and its name, which passes unencrypted: printable
+ * ASCII, NUL-terminated, not empty. */
+typedef struct mw_tcp_key {
+    char name[MW_TCP_KEY_NAME_BYTES];
+    unsigned char bytes[MW_TCP_KEY_BYTES];
+} mw_tcp_key;
+
+/* The environment of the tcp transport, borrowed until close; all its functions are called in a
+ * poll. With keys, each connection is encrypted, and both ends prove a key before a peer comes up.
+ * With all members NULL, nothing is encrypted. In both cases a peer of a listening end is a
+ * stranger until it is admitted: its frames are small, and its time is short. Without an
+ * environment nothing is encrypted or limited. An address "fd:N" never is: such a socket was handed
+ * over by somebody who is trusted. */
+typedef struct mw_tcp_environment {
+    /* A listening end: writes the key of this name to *key, which the transport wipes after use;
+     * false if there is none. NULL: not encrypted. */
+    bool (*find_key)(void *context, const char *name, mw_tcp_key *key);
+    /* A connecting end: writes the key to prove to *key, which the transport wipes after use; false
+     * if there is none, and then the connection goes down with the sentence *why. NULL: not
+     * encrypted. */
+    bool (*own_key)(void *context, mw_tcp_key *key, mw_reason *why);
+    void *context;
+    /* The farm's name, NUL-terminated; read at each connection. The proof holds for this farm only:
+     * it fails if the two ends name different farms. */
+    const char *farm;
+    /* A frame without its length, for somebody who connects and speaks this transport's form
+     * unencrypted: it is sent as it is, and the connection closed. NULL: none. */
+    const void *refusal;
+    size_t refusal_size;
+} mw_tcp_environment;
+
 /* How a transport object is made. open copies the struct, and borrows `events` and `context` until
  * the transport is closed. */
 typedef struct mw_transport_config {
@@ -134,9 +172,9 @@ typedef struct mw_transport_config {
     int wake_fd;
     /* How a poll waits. A transport may ignore it, as sim does, where the world moves time. */
     mw_wait wait;
-    /* For the transport alone. tcp: not used. mpi: an mw_mpi_environment, or NULL. sim: the
-     * mw_sim_host that the transport belongs to; must not be NULL. inproc: one of mw's own structs,
-     * since only mw opens it. */
+    /* For the transport alone. tcp: an mw_tcp_environment, or NULL. mpi: an mw_mpi_environment, or
+     * NULL. sim: the mw_sim_host that the transport belongs to; must not be NULL. inproc: one of
+     * mw's own structs, since only mw opens it. */
     void *environment;
 } mw_transport_config;
 
@@ -163,8 +201,8 @@ typedef struct mw_mpi_job_api {
     void (*abort)(int status);
 } mw_mpi_job_api;
 
-/* The functions of a transport. Every member but `send_now` and `job` must be set. A function that
- * fails writes a sentence to *why, which must not be NULL. */
+/* The functions of a transport. Every member but `send_now`, `admit` and `job` must be set. A
+ * function that fails writes a sentence to *why, which must not be NULL. */
 typedef struct mw_transport_api {
     /* MW_TRANSPORT_VERSION of the header that the transport was compiled with; the library checks
      * it before use. */
@@ -217,6 +255,12 @@ typedef struct mw_transport_api {
      * takes `frame`, a malloc'd block, as send does; on false nothing has happened, because the
      * peer cannot be written to in a handler. May be NULL: no peer can. */
     bool (*send_now)(void *transport, mw_peer peer, void *frame, size_t size);
+
+    /* The peer, which has connected to this listening end, is a stranger no longer: from now on it
+     * has no limits but those of all peers. Until then a transport whose network lets strangers in
+     * keeps bounded what they cost: the size of their frames, their time and their number. May be
+     * NULL: nobody is a stranger here. */
+    void (*admit)(void *transport, mw_peer peer);
 
     /* Forgets the peer now. Queued frames get one attempt to leave without waiting; the rest is
      * thrown away. No event for the peer follows. */

@@ -83,6 +83,11 @@ void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *fram
         effect->body = *body;
 }
 
+void mwi_effects_admit(struct mwi_effects *effects, mw_peer peer)
+{
+    append_effect(effects, MWI_EFFECT_ADMIT, peer);
+}
+
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer)
 {
     append_effect(effects, MWI_EFFECT_DROP, peer);

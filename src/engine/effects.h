@@ -16,7 +16,8 @@ enum mwi_event_kind {
     MWI_EVENT_PEER_UP,
     MWI_EVENT_PEER_DOWN,
     MWI_EVENT_FRAME,
-    MWI_EVENT_TICK /* time has passed, or the user has submitted something */
+    MWI_EVENT_STRANGER, /* somebody was turned away who was no peer */
+    MWI_EVENT_TICK      /* time has passed, or the user has submitted something */
 };
 
 /* Strings and the frame are borrowed for the step; a step may keep the frame (mwi_block_keep). */
@@ -24,9 +25,9 @@ struct mwi_event {
     enum mwi_event_kind kind;
     int64_t now_ns;
     mw_peer peer;
-    const char *transport; /* up: the scheme */
-    const char *name;      /* up */
-    const char *reason;    /* down */
+    const char *transport; /* up, stranger: the scheme */
+    const char *name;      /* up, stranger */
+    const char *reason;    /* down, stranger */
     bool is_process_end;   /* down: see mwi_loop_lose */
     mw_frame *frame;       /* frame */
     /* Tick: for how long nobody looked at the network since the tick before, if that was long; and
@@ -36,7 +37,8 @@ struct mwi_event {
 };
 
 enum mwi_effect_kind {
-    MWI_EFFECT_SEND, /* frame, size and body: the transport takes them */
+    MWI_EFFECT_SEND,  /* frame, size and body: the transport takes them */
+    MWI_EFFECT_ADMIT, /* master: the peer is no stranger, see mw_transport_api.admit */
     MWI_EFFECT_DROP,
     MWI_EFFECT_LOST, /* master: the peer is no slave any more; see was_useful and loss */
     MWI_EFFECT_AUDIT
@@ -78,6 +80,7 @@ void mwi_effects_send(struct mwi_effects *effects, mw_peer peer, void *frame, si
 /* The same with a body, which is taken too; *body is copied. */
 void mwi_effects_send_body(struct mwi_effects *effects, mw_peer peer, void *frame, size_t size,
                            const mw_body *body);
+void mwi_effects_admit(struct mwi_effects *effects, mw_peer peer);
 void mwi_effects_drop(struct mwi_effects *effects, mw_peer peer);
 void mwi_effects_lost(struct mwi_effects *effects, mw_peer peer, bool was_useful, mw_loss loss);
 

@@ -311,6 +311,10 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
     case MWI_EVENT_TICK:
         tick(engine, event);
         break;
+    case MWI_EVENT_STRANGER:
+        MWI_OUTGOING_AUDIT(engine, NULL, .kind = MWI_AUDIT_STRANGER, .transport = event->transport,
+                           .address = event->name, .reason = event->reason);
+        break;
     }
     if (engine->gap_ns > 0 && event->kind != MWI_EVENT_TICK)
         tell_of_gap(engine);

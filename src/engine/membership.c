@@ -197,6 +197,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     slave->pid = origin->pid;
     start_quiet(engine, slave, ping_interval_ns(engine));
     slave->frame_bytes_max = guest->frame_bytes_max;
+    mwi_effects_admit(&engine->effects, slave->peer);
     mwi_outgoing_send(engine, slave, welcome);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GREETED,
                        .transport = slave->transport, .address = slave->address,

@@ -382,6 +382,8 @@ mw_error mwi_slave_engine_step(struct mwi_slave_engine *engine, const struct mwi
     case MWI_EVENT_TICK:
         tick(engine, event);
         break;
+    case MWI_EVENT_STRANGER:
+        break;
     }
     return engine->effects.error;
 }

@@ -43,7 +43,8 @@ static void hand_on(struct mwi_carrier_entry *from, struct mwi_event *event)
     mwi_backoff_active(&carriers->backoff);
     event->now_ns = mwi_carriers_now(carriers);
     event->transport = from->api->scheme;
-    event->peer = number_among_all(from, event->peer);
+    if (event->peer != 0)
+        event->peer = number_among_all(from, event->peer);
     carriers->on_event(carriers->context, event);
 }
 
@@ -67,7 +68,13 @@ static void on_down(void *context, mw_peer peer, const char *reason)
             &(struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = reason});
 }
 
-static const mw_transport_events carrier_events = {on_up, on_message, on_down};
+static void on_stranger(void *context, const char *name, const char *reason)
+{
+    hand_on(context,
+            &(struct mwi_event){.kind = MWI_EVENT_STRANGER, .name = name, .reason = reason});
+}
+
+static const mw_transport_events carrier_events = {on_up, on_message, on_down, on_stranger};
 
 void mwi_carriers_init(struct mwi_carriers *carriers, mw_wait wait,
                        void (*on_event)(void *context, struct mwi_event *event), void *context)
@@ -139,6 +146,13 @@ bool mwi_carriers_send_now(struct mwi_carriers *carriers, mw_peer peer, void *fr
     struct mwi_carrier_entry *carrier = carrier_of(carriers, peer);
     return carrier->api->send_now != NULL &&
            carrier->api->send_now(carrier->transport, peer & PEER_MASK, frame, size);
+}
+
+void mwi_carriers_admit(struct mwi_carriers *carriers, mw_peer peer)
+{
+    struct mwi_carrier_entry *carrier = carrier_of(carriers, peer);
+    if (carrier->api->admit != NULL)
+        carrier->api->admit(carrier->transport, peer & PEER_MASK);
 }
 
 void mwi_carriers_drop(struct mwi_carriers *carriers, mw_peer peer)

@@ -53,6 +53,7 @@ mw_error mwi_carriers_connect(struct mwi_carriers *carriers, size_t index, const
 mw_error mwi_carriers_send(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size,
                            const mw_body *body);
 bool mwi_carriers_send_now(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size);
+void mwi_carriers_admit(struct mwi_carriers *carriers, mw_peer peer);
 void mwi_carriers_drop(struct mwi_carriers *carriers, mw_peer peer);
 
 /* Waits until an event was taken, wake_fd is readable, or the deadline has passed; may return

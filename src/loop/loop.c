@@ -124,6 +124,10 @@ static void carry_out_effect(struct mwi_loop *loop, struct mwi_effect_entry *eff
     case MWI_EFFECT_SEND:
         send_frame(loop, effect);
         break;
+    case MWI_EFFECT_ADMIT:
+        if (!loop->is_disowned)
+            mwi_carriers_admit(&loop->carriers, effect->peer);
+        break;
     case MWI_EFFECT_DROP:
         drop_peer(loop, effect->peer);
         break;

@@ -80,6 +80,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_NEW_CLIENT] = {EVENTS, "NEW-CLIENT", "new-client", "-> %a", {TRANSPORT, ADDRESS}},
     [MWI_AUDIT_CLIENT_REFUSED] =
         {PROBLEMS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
+    [MWI_AUDIT_STRANGER] =
+        {PROBLEMS, "STRANGER", "stranger", "%a turned away: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_CLIENT_LATE] =
         {EVENTS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_GREETED] =

@@ -76,7 +76,7 @@ static void down(void *context, mw_peer peer, const char *reason)
 
 static mw_error open_transport(void **transport, const mw_transport_config *config, mw_reason *why)
 {
-    static const mw_transport_events events = {up, message, down};
+    static const mw_transport_events events = {.up = up, .message = message, .down = down};
     const struct mwt_sim_part_place *place = config->environment;
     struct transport *made = malloc(sizeof *made);
     if (made == NULL)

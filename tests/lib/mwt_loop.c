@@ -42,6 +42,9 @@ static void write_step(struct mwt_loop *loop, const struct mwi_event *event)
         write_down(steps, size, "frame %llu%s %.*s", peer, mark, (int)event->frame->size,
                    (const char *)event->frame->data);
         break;
+    case MWI_EVENT_STRANGER:
+        write_down(steps, size, "stranger %s %s", event->name, event->reason);
+        break;
     case MWI_EVENT_TICK:
         loop->ticks_count++;
         loop->last_tick_ns = event->now_ns;

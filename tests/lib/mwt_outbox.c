@@ -75,6 +75,9 @@ static void take_effect(struct mwt_outbox *outbox, struct mwi_effect_entry *effe
     case MWI_EFFECT_DROP:
         add_text(outbox, outbox->events, sizeof outbox->events, "%sdrop %llu", comma, peer);
         break;
+    case MWI_EFFECT_ADMIT:
+        add_text(outbox, outbox->events, sizeof outbox->events, "%sadmit %llu", comma, peer);
+        break;
     case MWI_EFFECT_LOST:
         add_text(outbox, outbox->events, sizeof outbox->events, "%slost %llu after %d", comma, peer,
                  effect->was_useful);

@@ -50,7 +50,7 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 mw_error mwt_agent_open(struct mwt_agent *agent, mw_sim_host *host, size_t frame_bytes_max)
 {
-    static const mw_transport_events events = {on_up, on_message, on_down};
+    static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
     mw_transport_config config = {
         .events = &events,
         .context = agent,

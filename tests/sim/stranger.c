@@ -120,7 +120,7 @@ static void on_down(void *context, mw_peer peer, const char *reason)
 
 int mwt_stranger_main(mw_sim_host *host, void *context)
 {
-    static const mw_transport_events events = {on_up, on_message, on_down};
+    static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
     struct stranger stranger = {.sim = mw_sim_host_world(host)};
     mw_reason why;
     mw_peer peer;

@@ -385,7 +385,7 @@ static void test_sim_kill(void)
 /* Polls without a deadline while a sync is under way. */
 static int poll_host(mw_sim_host *host, void *context)
 {
-    static const mw_transport_events none = {NULL, NULL, NULL};
+    static const mw_transport_events none = {0};
     struct rig *rig = context;
     void *transport = NULL, *disk = open_disk(rig);
     mw_reason why = {""};

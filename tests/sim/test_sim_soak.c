@@ -218,7 +218,7 @@ static void do_something(struct life *life)
 
 static bool open_life(struct life *life)
 {
-    static const mw_transport_events events = {on_up, on_message, on_down};
+    static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
     mw_transport_config config = {.events = &events,
                                   .context = life,
                                   .frame_bytes_max = FRAME_BYTES_MAX,
@@ -434,7 +434,8 @@ static void member_down(void *context, mw_peer peer, const char *reason)
 
 static int join(mw_sim_host *host, void *context)
 {
-    static const mw_transport_events events = {member_up, member_message, member_down};
+    static const mw_transport_events events = {
+        .up = member_up, .message = member_message, .down = member_down};
     struct member member = {.crowd = context,
                             .rounds_left = ROUNDS_COUNT,
                             .is_server = strcmp(mw_sim_host_name(host), "middle") == 0};

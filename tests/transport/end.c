@@ -136,7 +136,7 @@ static void on_down(void *context, mw_peer peer, const char *reason)
     call_hook(context, add_event(context, MWT_DOWN, peer, reason != NULL ? reason : ""));
 }
 
-static const mw_transport_events events = {on_up, on_message, on_down};
+static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
 
 mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max, int wake_fd, mw_wait wait)

@@ -226,7 +226,7 @@ static void on_down(void *context, mw_peer peer, const char *reason)
     remove_session(far, peer);
 }
 
-static const mw_transport_events events = {on_up, on_message, on_down};
+static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
 
 static void complain(struct far *far, const mw_reason *why)
 {

@@ -67,7 +67,8 @@ static void on_down(void *context, mw_peer peer, const char *reason)
     snprintf(side->reason, sizeof side->reason, "%s", reason);
 }
 
-static const mw_transport_events side_events = {on_up, on_message, on_down};
+static const mw_transport_events side_events = {
+    .up = on_up, .message = on_message, .down = on_down};
 
 static struct mwt_odd_plan good_plan(void)
 {

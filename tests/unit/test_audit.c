@@ -85,6 +85,10 @@ static const struct expectation expectations[] = {
      "NEW-CLIENT 127.0.0.1:39950 refused: protocol version 9",
      "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
      "\"address\":\"127.0.0.1:39950\",\"reason\":\"protocol version 9\"}"},
+    {RECORD(STRANGER, .transport = "tcp", .address = ADDRESS, .reason = "it holds another key"),
+     "STRANGER 127.0.0.1:39950 turned away: it holds another key",
+     "\"subject\":\"STRANGER\",\"event\":\"stranger\",\"transport\":\"tcp\","
+     "\"address\":\"127.0.0.1:39950\",\"reason\":\"it holds another key\"}"},
     {RECORD(CLIENT_LATE, .transport = "tcp", .address = ADDRESS, .reason = "the master ends"),
      "NEW-CLIENT 127.0.0.1:39950 refused: the master ends",
      "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","

@@ -69,7 +69,7 @@ static void test_welcome(void)
     CU_ASSERT_EQUAL_FATAL(message->welcome.algorithms_count, 2);
     CU_ASSERT_TRUE(mwt_text_is(mwi_message_algorithm(message, 0), "alpha"));
     CU_ASSERT_TRUE(mwt_text_is(mwi_message_algorithm(message, 1), "beta"));
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 7");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "admit 7, send 7");
     CU_ASSERT_STRING_EQUAL(master.outbox.trail,
                            "NEW-CLIENT -> host:7\n"
                            "SLAVE-0 host:7 -> [\"farm\"] :connecting [:unordered]\n"
@@ -496,7 +496,7 @@ static void test_no_audit_when_nobody_listens(void)
     mwt_master_tick(&master, 0);
 
     CU_ASSERT_STRING_EQUAL(master.outbox.trail, "");
-    CU_ASSERT_STRING_EQUAL(master.outbox.events, "send 7, send 7, send 7, lost 7 after 1");
+    CU_ASSERT_STRING_EQUAL(master.outbox.events, "admit 7, send 7, send 7, send 7, lost 7 after 1");
     end(&master);
 }
 

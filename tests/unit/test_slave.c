@@ -331,7 +331,8 @@ static void ignore_message(void *context, mw_peer peer, mw_frame *frame)
 /* A host that listens and never says a word. */
 static int be_silent(mw_sim_host *host, void *context)
 {
-    static const mw_transport_events events = {ignore_up, ignore_message, ignore_up};
+    static const mw_transport_events events = {
+        .up = ignore_up, .message = ignore_message, .down = ignore_up};
     mw_transport_config config = {
         .events = &events, .frame_bytes_max = 4096, .wake_fd = -1, .environment = host};
     void *transport = NULL;
@@ -379,7 +380,7 @@ static void hear(void *context, mw_peer peer, mw_frame *frame)
 /* A host that listens until a slave has greeted. */
 static int listen_for_hello(mw_sim_host *host, void *context)
 {
-    static const mw_transport_events events = {ignore_up, hear, ignore_up};
+    static const mw_transport_events events = {.up = ignore_up, .message = hear, .down = ignore_up};
     struct heard *heard = context;
     mw_transport_config config = {.events = &events,
                                   .context = heard,
