@@ -201,30 +201,35 @@ static bool is_tcp_master(const mw_options *options)
            (mwi_options_flag(options, MWI_OPTION_MASTER) || names(options, "tcp"));
 }
 
-/* Refuses options of an address if the process is neither a slave nor a TCP master: perhaps
- * --mw-master was forgotten. Under mpi the error message does not propose --mw-master, which would
- * be refused in turn. */
-static mw_error check_address(mw_options *options)
+/* Refuses options of TCP if the process is neither a slave nor a TCP master: perhaps --mw-master
+ * was forgotten. Under mpi the error message does not propose --mw-master, which would be refused
+ * in turn. */
+static mw_error check_tcp(mw_options *options)
 {
     static const struct {
         enum mwi_option option;
         const char *purpose, *remedy;
-    } address[] = {
+    } rows[] = {
         {MWI_OPTION_MASTER_HOST, "TCP", "--mw-master, --mw-slave or "},
         {MWI_OPTION_MASTER_PORT, "TCP", "--mw-master, --mw-slave or "},
         {MWI_OPTION_ADVERTISE, "a TCP master", "--mw-master or "},
+        {MWI_OPTION_KEY_FILE, "TCP", "--mw-master, --mw-slave or "},
+        {MWI_OPTION_INSECURE, "TCP", "--mw-master, --mw-slave or "},
     };
     bool is_mpi = has_communicator(options) || names(options, "mpi");
     bool is_slave = !has_communicator(options) && mwi_options_flag(options, MWI_OPTION_SLAVE);
-    if (is_slave || is_tcp_master(options) || has_custom_transport(options))
+    bool has_channel = mwi_options_is_set(options, MWI_OPTION_CHANNEL);
+    if (has_custom_transport(options) || (is_slave && has_channel))
         return MW_OK;
-    for (size_t i = 0; i < COUNT_OF(address); i++)
-        if (mwi_options_source(options, address[i].option) == MWI_SOURCE_SET)
-            return mwi_options_fail(options, MW_EUSAGE,
-                                    MWI_OPTION_PREFIX
-                                    "%s is for %s: it needs %s--mw-transport mpi,tcp",
-                                    mwi_table_rows[address[i].option].name, address[i].purpose,
-                                    is_mpi ? "" : address[i].remedy);
+    if (is_slave || is_tcp_master(options))
+        return exclude(options, MWI_OPTION_INSECURE, MWI_OPTION_KEY_FILE,
+                       "without encryption there is no use for a key");
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (mwi_options_source(options, rows[i].option) == MWI_SOURCE_SET)
+            return mwi_options_fail(
+                options, MW_EUSAGE,
+                MWI_OPTION_PREFIX "%s is for %s: it needs %s--mw-transport mpi,tcp",
+                mwi_table_rows[rows[i].option].name, rows[i].purpose, is_mpi ? "" : rows[i].remedy);
     return MW_OK;
 }
 
@@ -291,7 +296,7 @@ mw_error mwi_check_options(mw_options *options)
     for (size_t i = 0; !has_communicator(options) && error == MW_OK && i < COUNT_OF(checks); i++)
         error = checks[i](options);
     if (error == MW_OK)
-        error = check_address(options);
+        error = check_tcp(options);
     if (error == MW_OK)
         error = check_advertise(options);
     if (error == MW_OK)

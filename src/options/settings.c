@@ -77,6 +77,14 @@ static void read_audit(struct mwi_audit_settings *audit, const mw_options *optio
     };
 }
 
+static void read_tcp(struct mwi_tcp_settings *tcp, const mw_options *options)
+{
+    *tcp = (struct mwi_tcp_settings){
+        .is_insecure = mwi_options_flag(options, MWI_OPTION_INSECURE),
+        .key_file = mwi_options_text(options, MWI_OPTION_KEY_FILE),
+    };
+}
+
 static void read_announce(struct mwi_announce_settings *announce, const mw_options *options)
 {
     *announce = (struct mwi_announce_settings){
@@ -99,17 +107,24 @@ static mw_error read_local(struct mwi_local_settings *local, const mw_options *o
     return local->inherited == NULL ? MW_ENOMEM : MW_OK;
 }
 
+/* Without encryption nobody on the network is let in unless the user says so. */
+static const char *host_to_listen_on(const mw_options *options)
+{
+    const char *host = mwi_options_text(options, MWI_OPTION_MASTER_HOST);
+    const char *unless = mwi_options_flag(options, MWI_OPTION_INSECURE) ? "127.0.0.1" : "*";
+    return host != NULL ? host : unless;
+}
+
 /* A master listens on "HOST:PORT" or "HOST:LOW-HIGH". */
 static void set_tcp_place(struct mwi_place_settings *place, const mw_options *options)
 {
-    const char *host = mwi_options_text(options, MWI_OPTION_MASTER_HOST);
     struct mwi_ports ports = mwi_options_ports(options, MWI_OPTION_MASTER_PORT);
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%u", ports.low);
     if (ports.high > ports.low)
         snprintf(digits + length, sizeof digits - (size_t)length, "-%u", ports.high);
     *place = (struct mwi_place_settings){.scheme = "tcp"};
-    mwi_hostname_join(host == NULL ? "*" : host, digits, place->address, sizeof place->address);
+    mwi_hostname_join(host_to_listen_on(options), digits, place->address, sizeof place->address);
 }
 
 static void set_mpi_place(struct mwi_place_settings *place, const mw_options *options)
@@ -211,6 +226,7 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     read_audit(&settings->audit, options, mode, NULL);
     settings->output = mwi_options_text(options, MWI_OPTION_SLAVE_OUTPUT);
     settings->audit.is_error_kept = settings->output != NULL;
+    read_tcp(&settings->tcp, options);
     read_slave_place(settings, options);
     read_address_book(&settings->address_book, options);
 }
@@ -247,6 +263,7 @@ mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw
         .argc = argc,
         .argv = argv,
     };
+    read_tcp(&settings->tcp, options);
     read_announce(&settings->announce, options);
     if (mode == MWI_MODE_SERIAL)
         read_serial(&settings->serial, options, argc, argv);

@@ -51,6 +51,12 @@ struct mwi_audit_settings {
                           local time, so that a run gives the same bytes everywhere */
 };
 
+/* For connections over TCP. */
+struct mwi_tcp_settings {
+    bool is_insecure;     /* nothing is encrypted, and no key is asked for */
+    const char *key_file; /* its path; NULL: the usual one */
+};
+
 /* For loop/announce. */
 struct mwi_announce_settings {
     const char *path; /* of the resource file; NULL: none is written */
@@ -95,7 +101,8 @@ struct mwi_slave_settings {
     /* In mode MWI_MODE_TCP_SLAVE the address of the place is empty, and the book has it. */
     struct mwi_address_book address_book;
     const char *resource_file; /* to be read into the book; or NULL */
-    const char *output;        /* the pattern of the file for what tasks print; or NULL */
+    struct mwi_tcp_settings tcp;
+    const char *output; /* the pattern of the file for what tasks print; or NULL */
 };
 
 /* For face/serial. */
@@ -119,6 +126,7 @@ struct mwi_master_settings {
     size_t places_count;
     const char *advertised_host; /* in place of the host of the first place, if that is tcp; or
                                     NULL */
+    struct mwi_tcp_settings tcp;
     struct mwi_executable_settings executable;
     struct mwi_announce_settings announce;
     struct mwi_local_settings local;

@@ -163,6 +163,30 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "A token that must be the same in master and slave. It keeps several farms "
                     "apart and gives no security.",
         },
+    [MWI_OPTION_KEY_FILE] =
+        {
+            .name = "key-file",
+            .kind = MWI_OPTION_IS_TEXT,
+            .section = MWI_OPTIONS_NETWORK,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "F",
+            .default_words = "$XDG_CONFIG_HOME/mw/key, or $HOME/.config/mw/key",
+            .help = "Master and slaves over TCP encrypt all that they say, and prove to each "
+                    "other that they hold the same key. A slave without a resource file takes "
+                    "the key from the file F, and a master makes the file if there is none. "
+                    "Nobody but its owner may have any right to it. mwkey changes the key.",
+        },
+    [MWI_OPTION_INSECURE] =
+        {
+            .name = "insecure",
+            .kind = MWI_OPTION_IS_FLAG,
+            .section = MWI_OPTIONS_NETWORK,
+            .default_value = "0",
+            .help = "Over TCP encrypt nothing and ask nobody for a key. Master and slaves must "
+                    "both have this option. A master listens on 127.0.0.1 then, unless "
+                    "--mw-master-host names another host.",
+        },
     [MWI_OPTION_CONNECT_TIMEOUT] =
         {
             .name = "connect-timeout",

@@ -159,6 +159,10 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_SHUTDOWN] = {EVENTS, "MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
     [MWI_AUDIT_CEOF] = {EVENTS, "MASTER", "ceof", "-> CEOF", {{0}}},
     [MWI_AUDIT_MASTER_LOST] = {PROBLEMS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},
+    [MWI_AUDIT_INSECURE] =
+        {PROBLEMS, "%R", "insecure", "--mw-insecure: nothing is encrypted, and nobody needs a key",
+         {ROLE}},
+    [MWI_AUDIT_KEY_PROBLEM] = {PROBLEMS, "KEY", "key-problem", "%r", {PATH, REASON}},
     [MWI_AUDIT_RECORDS_LOST] =
         {PROBLEMS, "AUDIT", "records-lost", "%c records could not be written", {COUNT}},
     [MWI_AUDIT_FINI] = {EVENTS, "FINI", "fini", "%h \"%m\"", {HOW, MEMBER_ID}},

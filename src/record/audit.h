@@ -68,6 +68,8 @@ enum mwi_audit_kind {
     MWI_AUDIT_CEOF,           /* none: the connection is closed */
     MWI_AUDIT_MASTER_LOST,    /* the fields of EOF: the connection ended too early */
     /* In both: */
+    MWI_AUDIT_INSECURE,     /* role: nothing is encrypted, because the user wants it so */
+    MWI_AUDIT_KEY_PROBLEM,  /* path, reason: the key file is of no use */
     MWI_AUDIT_RECORDS_LOST, /* count: of records that could not be written */
     MWI_AUDIT_FINI,         /* how, member_id */
     MWI_AUDIT_KINDS_COUNT
@@ -117,7 +119,7 @@ struct mwi_audit_record {
     };
     union {
         const char *version; /* of the library */
-        const char *path;    /* of the resource file */
+        const char *path;    /* of the resource file, or key file */
         const char *algorithm;
         const char *signal; /* its name */
         const char *how;    /* the process ends */

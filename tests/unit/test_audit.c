@@ -251,6 +251,13 @@ static const struct expectation expectations[] = {
     {RECORD(MASTER_LOST, .address = ADDRESS, .reason = "connection reset"),
      "EOF -> 127.0.0.1:39950 (connection reset)",
      "\"subject\":\"EOF\",\"event\":\"eof\",\"address\":\"127.0.0.1:39950\",\"reason\":\"connection reset\"}"},
+    {RECORD(INSECURE, .role = MWI_ROLE_SLAVE),
+     "SLAVE --mw-insecure: nothing is encrypted, and nobody needs a key",
+     "\"subject\":\"SLAVE\",\"event\":\"insecure\",\"role\":\"SLAVE\"}"},
+    {RECORD(KEY_PROBLEM, .path = "/h/key", .reason = "key file \"/h/key\": others can read it"),
+     "KEY key file \"/h/key\": others can read it",
+     "\"subject\":\"KEY\",\"event\":\"key-problem\",\"path\":\"/h/key\","
+     "\"reason\":\"key file \\\"/h/key\\\": others can read it\"}"},
     {RECORD(RECORDS_LOST, .count = 17),
      "AUDIT 17 records could not be written",
      "\"subject\":\"AUDIT\",\"event\":\"records-lost\",\"count\":17}"},

@@ -44,6 +44,11 @@ static void test_contradictions(void)
         {{"--mw-transport=tcp", "--mw-advertise=h"}, NULL},
         {{"--mw-transport=mpi,tcp", "--mw-advertise=h", "--mw-master-port=7-9"}, NULL},
         {{"--mw-master", "--mw-master-host=*"}, NULL},
+        {{"--mw-master", "--mw-key-file=k"}, NULL},
+        {{"--mw-master", "--mw-insecure"}, NULL},
+        {{"--mw-transport=mpi,tcp", "--mw-insecure"}, NULL},
+        {{"--mw-slave", "--mw-resource-file=r", "--mw-key-file=k"}, NULL},
+        {{"--mw-slave", "--mw-channel=0", "--mw-insecure", "--mw-key-file=k"}, NULL},
         {{"--mw-master", "--mw-master-host=0.0.0.0"}, NULL},
         {{"--mw-slave", "--mw-master"},
          "--mw-slave contradicts --mw-master: a process is either a master or a slave"},
@@ -100,6 +105,14 @@ static void test_contradictions(void)
          "--mw-master-port is for TCP: it needs --mw-transport mpi,tcp"},
         {{"--mw-local=3", "--mw-master-port=7-9"},
          "--mw-master-port is for TCP: it needs --mw-master, --mw-slave or --mw-transport mpi,tcp"},
+        {{"--mw-master", "--mw-insecure", "--mw-key-file=k"},
+         "--mw-insecure contradicts --mw-key-file k: without encryption there is no use for a key"},
+        {{"--mw-insecure"},
+         "--mw-insecure is for TCP: it needs --mw-master, --mw-slave or --mw-transport mpi,tcp"},
+        {{"--mw-local=3", "--mw-key-file=k"},
+         "--mw-key-file is for TCP: it needs --mw-master, --mw-slave or --mw-transport mpi,tcp"},
+        {{"--mw-transport=mpi", "--mw-insecure"},
+         "--mw-insecure is for TCP: it needs --mw-transport mpi,tcp"},
     };
 
     for (size_t i = 0; i < MWT_COUNT_OF(lines); i++) {
@@ -132,6 +145,8 @@ static void test_contradiction_with_the_environment(void)
         {"MW_ADVERTISE", "h", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_ADVERTISE},
         {"MW_MASTER_PORT", "7-9", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER_PORT},
         {"MW_MASTER_HOST", "*", {"--mw-slave", "--mw-resource-file=r"}, MWI_OPTION_MASTER_HOST},
+        {"MW_INSECURE", "1", {"--mw-master", "--mw-key-file=k"}, MWI_OPTION_INSECURE},
+        {"MW_KEY_FILE", "k", {"--mw-master", "--mw-insecure"}, MWI_OPTION_KEY_FILE},
     };
 
     mwt_environment_clear();

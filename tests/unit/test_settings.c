@@ -129,6 +129,43 @@ static void test_tcp_places(void)
     }
 }
 
+/* A master that encrypts nothing listens for this machine alone, unless it is given a host. */
+static void test_insecure_places(void)
+{
+    static const struct {
+        const char *host, *address;
+    } cases[] = {{NULL, "127.0.0.1:0"}, {"*", "*:0"}, {"node1", "node1:0"}};
+    static const enum mwi_mode modes[] = {MWI_MODE_TCP_MASTER, MWI_MODE_MIXED_MASTER};
+
+    for (size_t i = 0; i < MWT_COUNT_OF(cases) * MWT_COUNT_OF(modes); i++) {
+        mw_options *options = mwt_options_make();
+        if (cases[i / 2].host != NULL)
+            set(options, "master-host", cases[i / 2].host);
+        set(options, "insecure", "1");
+
+        struct mwi_master_settings settings = read_master(options, modes[i % 2]);
+
+        CU_ASSERT_TRUE(settings.tcp.is_insecure);
+        CU_ASSERT_STRING_EQUAL(settings.places[0].address, cases[i / 2].address);
+        mw_options_destroy(options);
+    }
+}
+
+/* Masters and slaves are told of the key file. Without options they encrypt, by the usual file. */
+static void test_key_file(void)
+{
+    mw_options *options = mwt_options_make();
+    struct mwi_master_settings before = read_master(options, MWI_MODE_TCP_MASTER);
+    set(options, "key-file", "/k");
+    set(options, "resource-file", "m.rsc");
+
+    CU_ASSERT_FALSE(before.tcp.is_insecure);
+    CU_ASSERT_PTR_NULL(before.tcp.key_file);
+    CU_ASSERT_STRING_EQUAL(read_master(options, MWI_MODE_TCP_MASTER).tcp.key_file, "/k");
+    CU_ASSERT_STRING_EQUAL(read_slave(options, MWI_MODE_TCP_SLAVE).tcp.key_file, "/k");
+    mw_options_destroy(options);
+}
+
 /* A mixed master opens tcp before mpi. For mpi, the communicator is the transport's environment,
  * and the rank of the master is the address. */
 static void test_mpi_places(void)
@@ -413,6 +450,8 @@ int main(void)
         {"announce", test_announce},
         {"local", test_local},
         {"tcp places", test_tcp_places},
+        {"insecure places", test_insecure_places},
+        {"key file", test_key_file},
         {"mpi places", test_mpi_places},
         {"custom places", test_custom_places},
         {"channel", test_channel},
