@@ -27,8 +27,10 @@ struct side {
     mw_peer peer;
     unsigned ups_count;
     unsigned downs_count;
+    unsigned strangers_count;
     unsigned frames_count;
     bool has_wrong_frame; /* not the one whose turn it was, or not while the peer was up */
+    char name[256];       /* of the peer that came up, or of the stranger */
     char reason[256];
 };
 
@@ -45,9 +47,11 @@ static size_t frame_size(unsigned index)
 static void on_up(void *context, mw_peer peer, const char *name)
 {
     struct side *side = context;
-    (void)name;
+    if (side->peer == 0)
+        side->peer = peer;
     CU_ASSERT_EQUAL(peer, side->peer);
     side->ups_count++;
+    snprintf(side->name, sizeof side->name, "%s", name);
 }
 
 static void on_message(void *context, mw_peer peer, mw_frame *frame)
@@ -67,41 +71,70 @@ static void on_down(void *context, mw_peer peer, const char *reason)
     snprintf(side->reason, sizeof side->reason, "%s", reason);
 }
 
+static void on_stranger(void *context, const char *name, const char *reason)
+{
+    struct side *side = context;
+    side->strangers_count++;
+    snprintf(side->name, sizeof side->name, "%s", name);
+    snprintf(side->reason, sizeof side->reason, "%s", reason);
+}
+
 static const mw_transport_events side_events = {
-    .up = on_up, .message = on_message, .down = on_down};
+    .up = on_up, .message = on_message, .down = on_down, .stranger = on_stranger};
 
 static struct mwt_odd_plan good_plan(void)
 {
     return (struct mwt_odd_plan){.read_bytes_max = SIZE_MAX, .write_bytes_max = SIZE_MAX};
 }
 
-static struct mwt_odd_plan greeting_plan(void)
+static struct mwt_odd_plan proving_plan(void)
 {
     struct mwt_odd_plan plan = good_plan();
-    plan.has_greeting = true;
+    plan.has_proof = true;
     return plan;
 }
 
-static void open_side(struct side *side, int fd, bool is_server, struct mwt_odd_plan plan)
+static void open_hub(struct side *side, struct mwt_odd_plan plan)
 {
     mw_transport_config config = {
         .events = &side_events, .context = side, .frame_bytes_max = 1000, .wake_fd = -1};
-    struct mwi_tcp_address address = {.kind = MWI_TCP_ADDRESS_FD, .fd = fd};
     memset(side, 0, sizeof *side);
     side->plan = plan;
     CU_ASSERT_EQUAL_FATAL(mwi_tcp_hub_open(&side->hub, &config), MW_OK);
     side->hub.open_stream = mwt_odd_stream_open;
     side->hub.stream_context = &side->plan;
+}
+
+static void open_side(struct side *side, int fd, bool is_server, struct mwt_odd_plan plan)
+{
+    struct mwi_tcp_address address = {.kind = MWI_TCP_ADDRESS_FD, .fd = fd};
+    open_hub(side, plan);
     CU_ASSERT_EQUAL_FATAL(mwi_tcp_conn_dial(&side->hub, &address, is_server, &side->peer), MW_OK);
+}
+
+static void open_sockets(int fds[2])
+{
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+                          0);
 }
 
 static void open_pair(struct pair *pair, struct mwt_odd_plan client, struct mwt_odd_plan server)
 {
     int fds[2];
-    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
-                          0);
+    open_sockets(fds);
     open_side(&pair->client, fds[0], false, client);
     open_side(&pair->server, fds[1], true, server);
+}
+
+/* The server's end accepts its socket, as a listener does. */
+static void open_accepted_pair(struct pair *pair, struct mwt_odd_plan client,
+                               struct mwt_odd_plan server)
+{
+    int fds[2];
+    open_sockets(fds);
+    open_side(&pair->client, fds[0], false, client);
+    open_hub(&pair->server, server);
+    mwi_tcp_conn_accept(&pair->server.hub, fds[1], "somebody");
 }
 
 /* Closes as a transport does; no stream stays open. */
@@ -193,23 +226,23 @@ static void test_one_byte_at_a_time(void)
     check_exchange(good_plan());
 }
 
-/* Frames that are queued before the greeting pass after it, on the side that has to write before it
+/* Frames that are queued before the proof pass after it, on the side that has to write before it
  * can read, and on the one that has to read before it can write. */
-static void test_greeting(void)
+static void test_proof(void)
 {
-    check_exchange(greeting_plan());
+    check_exchange(proving_plan());
 }
 
-/* The greeting passes although nobody has a frame to send, and a frame passes after it. */
-static void test_greeting_without_frames(void)
+/* The proof passes although nobody has a frame to send, and a frame passes after it. */
+static void test_proof_without_frames(void)
 {
     struct pair pair;
-    open_pair(&pair, greeting_plan(), greeting_plan());
+    open_pair(&pair, proving_plan(), proving_plan());
     for (int i = 0; i < 50; i++) {
         turn(&pair.client);
         turn(&pair.server);
     }
-    unsigned writes_count = pair.client.plan.writes_count + pair.server.plan.writes_count;
+    unsigned proofs_count = pair.client.plan.proofs_count + pair.server.plan.proofs_count;
 
     send_one(&pair.server, 0);
     for (int i = 0; i < 50; i++) {
@@ -217,24 +250,26 @@ static void test_greeting_without_frames(void)
         turn(&pair.client);
     }
 
-    CU_ASSERT_EQUAL(writes_count, 2);
+    CU_ASSERT_EQUAL(proofs_count, 4);
+    CU_ASSERT_EQUAL(pair.client.plan.writes_count, 0);
     CU_ASSERT_EQUAL(pair.client.frames_count, 1);
     close_pair(&pair);
 }
 
-/* A stream that waits for the other end's greeting is not asked to write again and again, though
- * frames are queued and its socket is writable. */
+/* A stream that waits for the other end's part of the proof is not asked to write again and again,
+ * though frames are queued and its socket is writable. */
 static void test_waits_quietly(void)
 {
     struct pair pair;
-    open_pair(&pair, greeting_plan(), greeting_plan());
+    open_pair(&pair, proving_plan(), proving_plan());
     send_all(&pair.client);
 
     for (int i = 0; i < 100; i++)
         turn(&pair.client);
 
-    CU_ASSERT_EQUAL(pair.client.ups_count, 1);
-    CU_ASSERT_TRUE(pair.client.plan.writes_count <= 2);
+    CU_ASSERT_EQUAL(pair.client.ups_count, 0);
+    CU_ASSERT_EQUAL(pair.client.plan.proofs_count, 1);
+    CU_ASSERT_EQUAL(pair.client.plan.writes_count, 0);
     send_all(&pair.server);
     run(&pair);
     check_all_arrived(&pair.client);
@@ -271,9 +306,9 @@ static void test_breaks_reading(void)
         struct mwt_odd_plan plan = good_plan();
         struct pair pair;
         plan.read_bytes_max = at;
-        plan.has_greeting = at % 2 == 1;
+        plan.has_proof = at % 2 == 1;
         struct mwt_odd_plan other = good_plan();
-        other.has_greeting = plan.has_greeting;
+        other.has_proof = plan.has_proof;
         open_pair(&pair, other, plan);
         send_all(&pair.client);
 
@@ -310,26 +345,104 @@ static void test_breaks_writing(void)
     }
 }
 
-/* A transport that is closed in the middle of the greeting ends it and hands over its frames. */
-static void test_closes_in_greeting(void)
+/* The other end of a transport that is closed in the middle of the proof turns a stranger away. */
+static void test_closes_in_proof(void)
 {
     struct pair pair;
-    open_pair(&pair, greeting_plan(), greeting_plan());
-    /* Few enough that the socket holds all their bytes, which come one by one. */
+    open_pair(&pair, proving_plan(), proving_plan());
     send_one(&pair.client, 0);
-    send_one(&pair.client, 1);
-    for (int i = 0; i < 3; i++)
-        turn(&pair.client);
-    for (int i = 0; i < 3; i++)
-        turn(&pair.server);
+    turn(&pair.client);
 
     close_side(&pair.client);
 
-    for (unsigned i = 0; i < TURNS_MAX && pair.server.downs_count == 0; i++)
+    for (unsigned i = 0; i < TURNS_MAX && pair.server.strangers_count == 0; i++)
         turn(&pair.server);
-    CU_ASSERT_EQUAL(pair.server.frames_count, 2);
+    CU_ASSERT_EQUAL(pair.server.strangers_count, 1);
+    CU_ASSERT_EQUAL(pair.server.ups_count + pair.server.downs_count, 0);
     CU_ASSERT_STRING_EQUAL(pair.server.reason, "closed by the peer");
     close_side(&pair.server);
+}
+
+/* An accepted connection has no peer number before the proof, so that no caller can reach it, and
+ * comes up with its name after it. */
+static void test_accepted(void)
+{
+    struct pair pair;
+    open_accepted_pair(&pair, proving_plan(), proving_plan());
+    turn(&pair.server);
+    CU_ASSERT_PTR_NULL(mwi_map_get(&pair.server.hub.peers, 1));
+
+    send_all(&pair.client);
+    for (unsigned i = 0; i < TURNS_MAX && pair.server.frames_count < FRAMES_COUNT; i++) {
+        turn(&pair.client);
+        turn(&pair.server);
+    }
+
+    check_all_arrived(&pair.server);
+    CU_ASSERT_EQUAL(pair.server.peer, 1);
+    CU_ASSERT_STRING_EQUAL(pair.server.name, "somebody");
+    close_pair(&pair);
+}
+
+/* If the proof fails at the end that accepted, that end turns a stranger away, with the stream's
+ * words, and no peer goes down; the end that connected goes down. */
+static void test_server_fails_proof(void)
+{
+    struct mwt_odd_plan plan = proving_plan();
+    struct pair pair;
+    plan.fails_proof = true;
+    open_accepted_pair(&pair, proving_plan(), plan);
+
+    for (unsigned i = 0; i < TURNS_MAX && pair.client.downs_count == 0; i++) {
+        turn(&pair.client);
+        turn(&pair.server);
+    }
+
+    CU_ASSERT_EQUAL(pair.server.strangers_count, 1);
+    CU_ASSERT_EQUAL(pair.server.ups_count + pair.server.downs_count, 0);
+    CU_ASSERT_STRING_EQUAL(pair.server.name, "somebody");
+    CU_ASSERT_STRING_EQUAL(pair.server.reason, MWT_ODD_STREAM_PROBLEM);
+    CU_ASSERT_EQUAL(pair.client.ups_count, 0);
+    CU_ASSERT_EQUAL(pair.client.downs_count, 1);
+    close_pair(&pair);
+}
+
+/* If the proof fails at the end that connected, that end goes down, with the stream's words. */
+static void test_client_fails_proof(void)
+{
+    struct mwt_odd_plan plan = proving_plan();
+    struct pair pair;
+    plan.fails_proof = true;
+    open_accepted_pair(&pair, plan, proving_plan());
+    send_all(&pair.client);
+
+    for (int i = 0; i < 3; i++) {
+        turn(&pair.client);
+        turn(&pair.server);
+    }
+
+    CU_ASSERT_EQUAL(pair.client.strangers_count + pair.client.ups_count, 0);
+    CU_ASSERT_EQUAL(pair.client.downs_count, 1);
+    CU_ASSERT_STRING_EQUAL(pair.client.reason, MWT_ODD_STREAM_PROBLEM);
+    CU_ASSERT_EQUAL(pair.server.strangers_count, 1);
+    close_pair(&pair);
+}
+
+/* A peer whose proof is under way can be dropped; no event follows. */
+static void test_drop_in_proof(void)
+{
+    struct pair pair;
+    open_accepted_pair(&pair, proving_plan(), proving_plan());
+    turn(&pair.client);
+
+    mwi_tcp_conn_drop(mwi_map_get(&pair.client.hub.peers, pair.client.peer));
+
+    CU_ASSERT_EQUAL(pair.client.plan.open_count, 0);
+    for (int i = 0; i < 3; i++)
+        turn(&pair.server);
+    CU_ASSERT_EQUAL(pair.client.downs_count, 0);
+    CU_ASSERT_EQUAL(pair.server.strangers_count, 1);
+    close_pair(&pair);
 }
 
 /* A peer that is dropped takes its stream with it. */
@@ -373,12 +486,16 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"one byte at a time", test_one_byte_at_a_time},
-        {"greeting", test_greeting},
-        {"greeting without frames", test_greeting_without_frames},
+        {"proof", test_proof},
+        {"proof without frames", test_proof_without_frames},
         {"waits quietly", test_waits_quietly},
         {"breaks reading", test_breaks_reading},
         {"breaks writing", test_breaks_writing},
-        {"closes in the greeting", test_closes_in_greeting},
+        {"closes in the proof", test_closes_in_proof},
+        {"accepted", test_accepted},
+        {"server fails the proof", test_server_fails_proof},
+        {"client fails the proof", test_client_fails_proof},
+        {"drop in the proof", test_drop_in_proof},
         {"drop", test_drop},
         {"refused", test_refused},
         CU_TEST_INFO_NULL,

@@ -36,14 +36,19 @@ static struct mwi_tcp_conn *create(struct mwi_tcp_hub *hub)
         return NULL;
     conn->hub = hub;
     conn->state = MWI_TCP_CONN_STARTING;
-    conn->peer = hub->last_peer + 1;
-    if (!mwi_map_set(&hub->peers, conn->peer, conn)) {
-        free(conn);
-        return NULL;
-    }
-    hub->last_peer = conn->peer;
     TAILQ_INSERT_TAIL(&hub->conns, conn, link);
     return conn;
+}
+
+/* False out of memory. */
+static bool become_peer(struct mwi_tcp_conn *conn)
+{
+    assert(conn->peer == 0);
+    struct mwi_tcp_hub *hub = conn->hub;
+    if (!mwi_map_set(&hub->peers, hub->last_peer + 1, conn))
+        return false;
+    conn->peer = ++hub->last_peer;
+    return true;
 }
 
 static void forget_dirty(struct mwi_tcp_conn *conn)
@@ -120,18 +125,25 @@ void mwi_tcp_conn_free_dead(struct mwi_tcp_hub *hub)
     while ((conn = TAILQ_FIRST(&hub->dead)) != NULL) {
         assert(conn->state == MWI_TCP_CONN_DEAD);
         TAILQ_REMOVE(&hub->dead, conn, link);
+        free(conn->name);
         free(conn);
     }
 }
 
-/* Ends the connection and calls the down event. Only in a poll. */
+/* Ends the connection and calls the down event, or the stranger event for one whose number nobody
+ * has been told. Only in a poll. */
 static void go_down(struct mwi_tcp_conn *conn, const char *reason)
 {
-    assert(conn->state == MWI_TCP_CONN_STARTING || conn->state == MWI_TCP_CONN_UP);
+    assert(conn->state < MWI_TCP_CONN_ENDING);
     struct mwi_tcp_hub *hub = conn->hub;
+    const mw_transport_events *events = hub->config.events;
+    bool is_stranger = conn->state == MWI_TCP_CONN_PROVING && conn->is_server;
     mwi_tcp_conn_bury(conn);
     hub->events_count++;
-    hub->config.events->down(hub->config.context, conn->peer, reason);
+    if (!is_stranger)
+        events->down(hub->config.context, conn->peer, reason);
+    else if (events->stranger != NULL)
+        events->stranger(hub->config.context, conn->name, reason);
 }
 
 static void down_for_error(struct mwi_tcp_conn *conn, int error)
@@ -345,14 +357,71 @@ static void throw_input_away(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_bury(conn);
 }
 
+/* PROVING to UP: calls the up event. */
+static void come_up(struct mwi_tcp_conn *conn)
+{
+    struct mwi_tcp_hub *hub = conn->hub;
+    if (conn->peer == 0 && !become_peer(conn)) {
+        down_for_error(conn, ENOMEM);
+        return;
+    }
+    conn->state = MWI_TCP_CONN_UP;
+    stop_waiting_to_write(conn);
+    if (!mwi_tcp_conn_has_written(conn))
+        make_dirty(conn);
+    if ((wants_of(conn) & MWI_TCP_STREAM_WANTS_READ) != 0)
+        read_again(conn);
+    hub->events_count++;
+    hub->config.events->up(hub->config.context, conn->peer, conn->name);
+    free(conn->name);
+    conn->name = NULL;
+}
+
+/* Waits for what moves the proof on; false out of memory. */
+static bool wait_to_prove(struct mwi_tcp_conn *conn)
+{
+    unsigned wants = wants_of(conn);
+    if ((wants & MWI_TCP_STREAM_WANTS_READ) != 0)
+        read_again(conn);
+    if ((wants & MWI_TCP_STREAM_WANTS_WRITE) != 0)
+        return wait_to_write(conn);
+    stop_waiting_to_write(conn);
+    return true;
+}
+
+static void prove(struct mwi_tcp_conn *conn)
+{
+    assert(conn->state == MWI_TCP_CONN_PROVING);
+    struct mwi_tcp_stream *stream = conn->stream;
+    int error = stream->api->prove != NULL ? stream->api->prove(stream) : 0;
+    if (error == EAGAIN)
+        error = wait_to_prove(conn) ? EAGAIN : ENOMEM;
+    if (error == 0)
+        come_up(conn);
+    else if (error != EAGAIN)
+        down_for_error(conn, error);
+}
+
 static void read_stream(struct mwi_tcp_conn *conn)
 {
+    if (conn->state == MWI_TCP_CONN_PROVING) {
+        prove(conn);
+        return;
+    }
     if (conn->state == MWI_TCP_CONN_ENDING)
         throw_input_away(conn);
     else
         read_frames(conn);
     if (conn->state != MWI_TCP_CONN_DEAD)
         follow_stream(conn);
+}
+
+static void write_stream(struct mwi_tcp_conn *conn)
+{
+    if (conn->state == MWI_TCP_CONN_PROVING)
+        prove(conn);
+    else
+        write_or_fail(conn);
 }
 
 /* A connection that another one's event has ended in this turn is dead here. */
@@ -363,7 +432,7 @@ static void on_ready(void *context, uint32_t events)
         read_stream(conn);
     if ((events & ~(uint32_t)EPOLLIN) != 0 && conn->state != MWI_TCP_CONN_DEAD &&
         conn->waits_to_write)
-        write_or_fail(conn);
+        write_stream(conn);
 }
 
 /* A connection that asks to be read once more while it is read has its turn in the next turn. */
@@ -408,7 +477,7 @@ void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub)
 
 mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, const mw_body *body)
 {
-    assert(conn->state == MWI_TCP_CONN_STARTING || conn->state == MWI_TCP_CONN_UP);
+    assert(conn->state < MWI_TCP_CONN_ENDING);
     if (mwi_body_is_too_big(size, body, conn->hub->config.frame_bytes_max))
         return MW_ETOOBIG;
     if (conn->write_error != 0) {
@@ -440,25 +509,24 @@ bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size)
     return true;
 }
 
-/* STARTING to UP: takes the socket, and calls the up event. False out of memory. */
-static bool start(struct mwi_tcp_conn *conn, int fd, bool is_server, const char *name)
+/* STARTING to PROVING: takes the socket. False out of memory. */
+static bool start(struct mwi_tcp_conn *conn, int fd, const char *name)
 {
     assert(conn->state == MWI_TCP_CONN_STARTING && fd >= 0);
     struct mwi_tcp_hub *hub = conn->hub;
-    conn->stream = hub->open_stream(hub->stream_context, fd, is_server);
+    conn->stream = hub->open_stream(hub->stream_context, fd, conn->is_server, conn->is_given);
     if (conn->stream == NULL) {
         mwi_fork_guard_close(fd);
         return false;
     }
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
     conn->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_ready, .context = conn};
-    if (!mwi_tcp_poller_set(&hub->poller, &conn->awaited, EPOLLIN))
+    conn->name = strdup(name);
+    if (conn->name == NULL || !mwi_tcp_poller_set(&hub->poller, &conn->awaited, EPOLLIN))
         return false;
-    conn->state = MWI_TCP_CONN_UP;
-    if (!mwi_tcp_conn_has_written(conn))
-        make_dirty(conn);
-    hub->events_count++;
-    hub->config.events->up(hub->config.context, conn->peer, name);
+    conn->state = MWI_TCP_CONN_PROVING;
+    if (!conn->is_server || conn->stream->api->prove == NULL)
+        prove(conn);
     return true;
 }
 
@@ -469,7 +537,7 @@ static void on_dialled(void *context, int fd, const char *text)
     conn->dial = NULL;
     if (fd < 0)
         go_down(conn, text);
-    else if (!start(conn, fd, conn->is_server, text))
+    else if (!start(conn, fd, text))
         down_for_error(conn, ENOMEM);
 }
 
@@ -480,7 +548,9 @@ mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address
     if (conn == NULL)
         return MW_ENOMEM;
     conn->is_server = is_server;
-    conn->dial = mwi_tcp_dial_begin(hub->poller.base, address, on_dialled, conn);
+    conn->is_given = address->kind == MWI_TCP_ADDRESS_FD;
+    if (become_peer(conn))
+        conn->dial = mwi_tcp_dial_begin(hub->poller.base, address, on_dialled, conn);
     if (conn->dial == NULL) {
         mwi_tcp_conn_bury(conn);
         return MW_ENOMEM;
@@ -492,9 +562,12 @@ mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
 {
     struct mwi_tcp_conn *conn = create(hub);
-    if (conn == NULL)
+    if (conn == NULL) {
         mwi_fork_guard_close(fd);
-    else if (!start(conn, fd, true, name))
+        return;
+    }
+    conn->is_server = true;
+    if (!start(conn, fd, name))
         mwi_tcp_conn_bury(conn);
 }
 

@@ -2,12 +2,15 @@
  *
  * One connection, from the first attempt to its end.
  *
- *     STARTING --connected--> UP --the transport closes--> ENDING
- *         |                    |                             |
- *         +----- failed, ------+---- down, dropped ----------+----> DEAD
- *                dropped
+ *     STARTING --connected--> PROVING --proved--> UP --the transport closes--> ENDING
+ *         |                      |                |                              |
+ *         +------ failed, -------+----------------+----- down, dropped ----------+----> DEAD
+ *                 dropped
  *
- * STARTING: a dial looks for a socket. UP: the up event was called, and frames pass both ways.
+ * STARTING: a dial looks for a socket. PROVING: the stream proves both ends; a plain stream has
+ * nothing to prove and leaves the state at once. UP: the up event was called, and frames pass both
+ * ways. A connection that fails while PROVING calls the stranger event if the other end connected
+ * to this one, and the down event if not.
  * ENDING: the queue is still written, input is thrown away, no event is called. DEAD: closed, and
  * waiting to be freed. If a peer is dropped, its stream may live on as a linger.
  */
@@ -27,6 +30,7 @@ struct mwi_tcp_dial;
 
 enum mwi_tcp_conn_state {
     MWI_TCP_CONN_STARTING,
+    MWI_TCP_CONN_PROVING,
     MWI_TCP_CONN_UP,
     MWI_TCP_CONN_ENDING,
     MWI_TCP_CONN_DEAD
@@ -39,7 +43,8 @@ struct mwi_tcp_conn {
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */
     TAILQ_ENTRY(mwi_tcp_conn) dirty_link; /* in hub->dirty if is_dirty */
     TAILQ_ENTRY(mwi_tcp_conn) again_link; /* in hub->again if is_again */
-    mw_peer peer;
+    mw_peer peer; /* 0 while the other end, which connected to this one, is not proved */
+    char *name;   /* for the up event; NULL unless PROVING */
     struct mwi_tcp_dial *dial;      /* while STARTING by a dial */
     struct mwi_tcp_awaited awaited; /* while there is a stream */
     struct mwi_tcp_stream *stream;  /* NULL while STARTING and when DEAD */
@@ -51,6 +56,7 @@ struct mwi_tcp_conn {
     bool waits_to_write; /* until the socket takes more */
     bool is_inet;
     bool is_server; /* the other end connected to this one */
+    bool is_given;  /* the socket came from the caller, connected */
     struct mwi_tcp_silence silence;
     struct mwi_tcp_inbox inbox;
     struct mwi_tcp_outbox outbox;
@@ -63,8 +69,9 @@ struct mwi_tcp_conn {
 mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
                            bool is_server, mw_peer *peer);
 
-/* Takes a socket that connected to us, gives it a peer number, and calls the up event with `name`.
- * Only in a poll. Out of memory, the socket is closed without an event. */
+/* Takes a socket that connected to us. When the other end is proved, it gets a peer number, and the
+ * up event is called with `name`; if the proof fails, the stranger event. Only in a poll. Out of
+ * memory, the socket is closed without an event. */
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
 
 /* As mw_transport_api.send, send_now and drop; the caller has looked up the peer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads and writes the socket directly: one system call for each call, no copy and no handshake.
+ * Reads and writes the socket directly: one system call for each call, no copy and no proof.
  * For a single piece there are calls that take the kernel less time.
  * hub.c chooses this stream for every connection. The next kind of stream, such as an encrypted
  * one, is a file like this one.
@@ -63,10 +63,11 @@ static const struct mwi_tcp_stream_api plain_api = {.read = read_plain,
                                                     .can_write_in_handler = true,
                                                     .close = close_plain};
 
-struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server)
+struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server, bool is_given)
 {
     (void)context;
     (void)is_server;
+    (void)is_given;
     assert(fd >= 0);
     struct plain *plain = calloc(1, sizeof *plain);
     if (plain == NULL)

@@ -8,6 +8,6 @@
 #include "stream.h"
 
 /* A mwi_tcp_stream_open_fn; it needs no context. */
-struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server);
+struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server, bool is_given);
 
 #endif

@@ -4,10 +4,10 @@
  * that a stream which encrypts needs a file of its own beside plain.c, a choice in hub.c, and no
  * change in conn.c, inbox.c or outbox.c.
  *
- * A stream may have to do something before the first byte passes, such as a handshake. It does its
- * part in the calls of read and write: they say EAGAIN until it is over, and `wants` says what the
- * stream waits for. The connection always waits for the socket to become readable, and so calls
- * read whenever something comes.
+ * Before the first byte of a frame passes, both ends may have to prove who they are: `prove` does
+ * that. After it, a stream may still have to do something of its own in the calls of read and
+ * write: they then say EAGAIN, and `wants` says what the stream waits for. The connection always
+ * waits for the socket to become readable, and so calls read whenever something comes.
  */
 #ifndef MWI_TCP_STREAM_H
 #define MWI_TCP_STREAM_H
@@ -21,13 +21,22 @@ struct mwi_tcp_stream;
 
 /* Bits of what a stream wants. */
 enum mwi_tcp_stream_wants {
-    /* When the socket is writable, call write; with no pieces, if there are none. */
+    /* When the socket is writable, call write; with no pieces, if there are none. During the proof,
+     * call prove instead. */
     MWI_TCP_STREAM_WANTS_WRITE = 1,
-    /* Input lies inside the stream: call read soon, also if the socket is not readable. */
+    /* Input lies inside the stream: call read (during the proof, prove) soon, also if the socket is
+     * not readable. */
     MWI_TCP_STREAM_WANTS_READ = 2
 };
 
 struct mwi_tcp_stream_api {
+    /* Moves the proof of both ends on. A connecting end calls it at once, a listening one when the
+     * socket is readable; after that, each calls it when the socket is readable, or when `wants`
+     * says so. Returns 0 when both ends are proved, and is then called no more; EAGAIN while the
+     * proof goes on; another errno if it has failed, EPIPE if the other end closed. NULL: there is
+     * nothing to prove. Read and write are called only after the proof. */
+    int (*prove)(struct mwi_tcp_stream *stream);
+
     /* Fills the pieces in turn. Returns the number of bytes; 0 at the end of the stream; -1 with
      * errno: EAGAIN if there is nothing for now, any other if the stream is broken. */
     ssize_t (*read)(struct mwi_tcp_stream *stream, const struct iovec *pieces, int count);
@@ -62,7 +71,9 @@ struct mwi_tcp_stream {
 };
 
 /* Makes a stream of a connected socket, and takes the socket. `is_server` says that the other end
- * connected to this one. NULL out of memory; the socket is then still the caller's. */
-typedef struct mwi_tcp_stream *mwi_tcp_stream_open_fn(void *context, int fd, bool is_server);
+ * connected to this one, `is_given` that the socket came connected from this process's caller, who
+ * vouches for the other end. NULL out of memory; the socket is then still the caller's. */
+typedef struct mwi_tcp_stream *mwi_tcp_stream_open_fn(void *context, int fd, bool is_server,
+                                                      bool is_given);
 
 #endif
