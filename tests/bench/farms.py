@@ -78,28 +78,37 @@ def mw_mpi(name, *settings, has_workers=True):
 
 
 MASTER = ("--mw-master", "--mw-master-host", "127.0.0.1")
+PLAIN = ("--mw-insecure",)
 
 
-def mw_tcp(name, *settings, has_workers=True):
+def mw_tcp(name, *settings, has_workers=True, is_encrypted=False):
     """A master and slaves that find it by a resource file."""
     def run(bench, workers, options):
         with tempfile.TemporaryDirectory() as folder:
             file = ("--mw-resource-file", os.path.join(folder, "bench.rsc"))
-            both = ours(bench, name) + settings + file
+            both = ours(bench, name) + settings + file + (() if is_encrypted else PLAIN)
             master = both + MASTER + seen(workers, options, has_workers)
             return launch.run_all([master] + [both + ("--mw-slave",)] * workers)
     return run
 
 
-def mw_many(*settings):
-    """A master and one process that is all slaves."""
+def mw_many(*settings, is_encrypted=False):
+    """A master and one process that is all slaves, to which the key is told on its standard
+    input."""
     def run(bench, workers, options):
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "bench.rsc")
-            master = (ours(bench, "mw_bench") + settings + MASTER + ("--mw-resource-file", file)
-                      + seen(workers, options, True))
-            return launch.run_behind_master(master, file, lambda port: (
-                bench.program("many_slaves"), "--port", str(port), "--slaves", str(workers)))
+            master = (ours(bench, "mw_bench") + settings + (() if is_encrypted else PLAIN) + MASTER
+                      + ("--mw-resource-file", file) + seen(workers, options, True))
+
+            def slaves(resource):
+                command = (bench.program("many_slaves"), "--port", str(resource["port"]),
+                           "--slaves", str(workers))
+                if not is_encrypted:
+                    return command, ""
+                return command + ("--tls", "1"), f"{resource['key-name']}\n{resource['key']}\n"
+
+            return launch.run_behind_master(master, file, slaves)
     return run
 
 

@@ -74,12 +74,15 @@ class Processes:
         for file in self.outputs + [self.errors]:
             file.close()
 
-    def start(self, command):
+    def start(self, command, told=""):
+        """Starts a program, and writes `told` to its standard input."""
         output = tempfile.TemporaryFile("w+", errors="replace")
         self.outputs.append(output)
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, text=True,
                                        stderr=self.errors, env=environment())
+            process.stdin.write(told)
+            process.stdin.close()
         except OSError as error:
             raise Failed(str(error)) from error
         self.processes.append(process)
@@ -121,17 +124,19 @@ def run_all(commands):
 
 
 def run_behind_master(master, resource_file, client):
-    """A master, and when its port is known, what `client` makes of the port."""
-    def port():
+    """A master, and when its resource file is there, what `client` makes of it: a command, and what
+    this is told."""
+    def resource():
         try:
             with open(resource_file, encoding="utf-8") as file:
-                return json.load(file).get("port")
+                found = json.load(file)
+                return found if found.get("port") else None
         except (OSError, ValueError):
             return None
 
     with Processes() as processes:
         process = processes.start(master)
-        processes.start(client(wait_until(port, process, "the master's resource file")))
+        processes.start(*client(wait_until(resource, process, "the master's resource file")))
         return processes.figures()
 
 

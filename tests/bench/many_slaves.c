@@ -4,6 +4,9 @@
  * master on this host, with one connection for each of --slaves, and answers every task with its
  * arguments. Thousands of processes would measure the kernel's scheduler instead of the master.
  *
+ * With --tls 1 each connection is encrypted. The name and the hexadecimal digits of the master's
+ * key then come on standard input, in a line each.
+ *
  * When the master has welcomed all slaves, it prints one line of JSON with the time since the
  * first connect. It ends when the master has told all slaves to stop.
  */
@@ -22,6 +25,7 @@
 #include <mw/version.h>
 
 #include "bench.h"
+#include "tls.h"
 
 #define EVENTS_MAX 256
 #define LENGTH_BYTES 4
@@ -35,6 +39,7 @@ enum { COUNT = 1, IDS = 2, FORMS = 4, SIZES = 5, ELEMENTS = 7 };
 
 struct slave {
     int fd;
+    SSL *tls; /* NULL: not encrypted */
     bool is_connecting;
     bool waits_for_room; /* epoll tells when the socket takes more */
     unsigned char *in;   /* bytes of frames that are not whole yet */
@@ -46,6 +51,9 @@ struct slave {
 struct crowd {
     size_t port, slaves_count, at_once;
     const char *member_id;
+    size_t is_encrypted;
+    struct mwt_tls_psk psk;
+    SSL_CTX *tls;
     struct slave *slaves;
     int epoll_fd;
     size_t started, welcomed, ended;
@@ -61,6 +69,7 @@ static void watch(struct crowd *crowd, struct slave *slave, int operation, uint3
 
 static void leave(struct crowd *crowd, struct slave *slave)
 {
+    SSL_free(slave->tls);
     close(slave->fd);
     slave->fd = -1;
     free(slave->in);
@@ -69,11 +78,25 @@ static void leave(struct crowd *crowd, struct slave *slave)
     crowd->ended++;
 }
 
+static ssize_t transmit(struct slave *slave, const void *data, size_t size)
+{
+    if (slave->tls != NULL)
+        return mwt_tls_transmit(slave->tls, data, size);
+    return send(slave->fd, data, size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive(struct slave *slave, void *data, size_t size)
+{
+    if (slave->tls != NULL)
+        return mwt_tls_receive(slave->tls, data, size);
+    return recv(slave->fd, data, size, 0);
+}
+
 static void flush(struct crowd *crowd, struct slave *slave)
 {
     while (slave->sent < slave->unsent.size) {
-        ssize_t sent = send(slave->fd, slave->unsent.data + slave->sent,
-                            slave->unsent.size - slave->sent, MSG_NOSIGNAL);
+        ssize_t sent =
+            transmit(slave, slave->unsent.data + slave->sent, slave->unsent.size - slave->sent);
         if (sent < 0 && errno != EAGAIN) {
             leave(crowd, slave);
             return;
@@ -87,9 +110,10 @@ static void flush(struct crowd *crowd, struct slave *slave)
         msgpack_sbuffer_clear(&slave->unsent);
         slave->sent = 0;
     }
-    if (has_unsent != slave->waits_for_room) {
-        slave->waits_for_room = has_unsent;
-        watch(crowd, slave, EPOLL_CTL_MOD, has_unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    bool waits_for_room = has_unsent && (slave->tls == NULL || SSL_want_write(slave->tls));
+    if (waits_for_room != slave->waits_for_room) {
+        slave->waits_for_room = waits_for_room;
+        watch(crowd, slave, EPOLL_CTL_MOD, waits_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
     }
 }
 
@@ -219,12 +243,11 @@ static void read_more(struct crowd *crowd, struct slave *slave)
         if (!slave->in)
             mwt_bench_die("realloc");
     }
-    ssize_t got = recv(slave->fd, slave->in + slave->in_size, slave->in_room - slave->in_size, 0);
-    if (got < 0 && errno == EAGAIN)
-        return;
+    ssize_t got = receive(slave, slave->in + slave->in_size, slave->in_room - slave->in_size);
+    bool has_closed = got == 0 || (got < 0 && errno != EAGAIN);
     if (got > 0)
         slave->in_size += (size_t)got;
-    if (got <= 0 || !take_frames(crowd, slave))
+    if (has_closed || !take_frames(crowd, slave))
         leave(crowd, slave);
     else
         flush(crowd, slave);
@@ -264,6 +287,8 @@ static void finish_connect(struct crowd *crowd, struct slave *slave)
         mwt_bench_die("connect");
     }
     slave->is_connecting = false;
+    if (crowd->tls != NULL)
+        slave->tls = mwt_tls_attach(crowd->tls, false, slave->fd);
     watch(crowd, slave, EPOLL_CTL_MOD, EPOLLIN);
     say_hello(crowd, slave);
 }
@@ -305,6 +330,20 @@ static void raise_limit(size_t slaves_count)
     }
 }
 
+static void read_key(struct crowd *crowd)
+{
+    unsigned char key[sizeof crowd->psk.bytes];
+    bool is_read = scanf("%63s", crowd->psk.name) == 1;
+    for (size_t i = 0; is_read && i < sizeof key; i++)
+        is_read = scanf("%2hhx", &key[i]) == 1;
+    if (!is_read) {
+        fprintf(stderr, "many_slaves: no key on standard input\n");
+        exit(1);
+    }
+    mwt_tls_psk_derive(&crowd->psk, key, crowd->member_id);
+    crowd->tls = mwt_tls_open(false, &crowd->psk);
+}
+
 int main(int argc, char **argv)
 {
     struct mwt_bench bench = {.program = "many_slaves"};
@@ -312,16 +351,20 @@ int main(int argc, char **argv)
     const struct mwt_bench_option own[] = {{"port", &crowd.port, 1},
                                            {"slaves", &crowd.slaves_count, 1},
                                            {"at-once", &crowd.at_once, 1},
+                                           {"tls", &crowd.is_encrypted, 0},
                                            {NULL, NULL, 0}};
     if (!mwt_bench_parse(&bench, own, argc, argv))
         return 2;
     raise_limit(crowd.slaves_count);
+    if (crowd.is_encrypted != 0)
+        read_key(&crowd);
     crowd.slaves = mwt_bench_alloc(crowd.slaves_count * sizeof *crowd.slaves);
     crowd.epoll_fd = epoll_create1(0);
     if (crowd.epoll_fd < 0)
         mwt_bench_die("epoll_create1");
     serve(&crowd);
     close(crowd.epoll_fd);
+    SSL_CTX_free(crowd.tls);
     free(crowd.slaves);
     return crowd.welcomed == crowd.slaves_count ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: the workloads W1 to W12, and for each the farms, workers and tasks."""
+"""What is measured: the workloads W1 to W13, and for each the farms, workers and tasks."""
 
 from dataclasses import dataclass, field
 from typing import Callable, Optional
@@ -24,10 +24,11 @@ GRAIN_WORKERS = 2
 # Of W11: tasks, their length in nanoseconds, steps in a second.
 STEPS = ((8, 100_000, 2000), (64, 500, 8000), (8, 2_000_000, 120))
 STEP_GROUPS = (256, 20_000, 300)
+SLAVES_CONNECTED = 1000  # of W13
 
 
 # W8 is measured with W5.
-WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "W12")
+WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "W12", "W13")
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,25 @@ def counted(size):
                 yield Cell("W12", row, "tcp", farm_of(row), 4, rounds_max=1, fixed_tasks=1)
 
 
+def encrypted(size):
+    """W13: W1, W2, W3 and the registration of W8 over TLS, each beside the same without."""
+    workers = size.workers[-1]
+    slaves = min(SLAVES_CONNECTED, size.slaves[-1])
+    for kind, count, options, more in (
+            ("64 bytes", workers, (("bytes", 64),), {}),
+            ("64 KiB", workers, (("bytes", BYTES_LARGE), *LARGE_AHEAD), {}),
+            ("one at a time", 1, (("bytes", 64), ("mode", "latency")), {}),
+            ("slaves", slaves, (), {"variant": slaves, "fixed_tasks": 10 * slaves})):
+        start = farms.mw_many if kind == "slaves" else \
+            lambda is_encrypted: farms.mw_tcp("mw_bench", is_encrypted=is_encrypted)
+        more = {"fixed_tasks": size.tasks, **more}
+        for is_encrypted, words in ((False, "plain"), (True, "TLS")):
+            yield Cell("W13", f"{kind}, {words}", "tls", start(is_encrypted=is_encrypted), count,
+                       options, **more)
+    yield Cell("W13", "64 KiB, bare TLS streams", "tls", farms.plain("textbook_tls"), workers,
+               (("bytes", BYTES_LARGE),), fixed_tasks=size.tasks)
+
+
 def peers(size):
     """W1 and W3 on other people's farms."""
     for name, farm, tasks_first in (
@@ -267,7 +287,7 @@ def peers(size):
 
 def cells(size, families):
     found = [cell for part in (throughput, large, latency, queue, many, computing, idle, grains,
-                               steps, counted)
+                               steps, counted, encrypted)
              for cell in part(size)]
     if size.has_peers:
         found += list(peers(size))

@@ -6,8 +6,8 @@ import pathlib
 
 import svg
 from targets import (TARGETS, UNITS, Results, all_of, alone_us, crowd, depths, disturbance,
-                     efficiency_of, grain_names, grains, median, memory_at, metg, over, p99_us,
-                     rate, registered, stretch)
+                     efficiency_of, encrypted, encrypted_over, grain_names, grains, median,
+                     memory_at, metg, over, p99_us, rate, registered, stretch)
 
 NOTES = pathlib.Path(__file__).resolve().parent / "performance_notes.md"
 BUSY = 1.05
@@ -166,6 +166,18 @@ def instruction_rows(results):
             yield (cell["name"], f"{median(cell, lambda run: run['instructions']):,.0f}")
 
 
+def encrypted_rows(results):
+    for kind, words, form in (("64 bytes", "tasks/s, 64 bytes each way", amount),
+                              ("64 KiB", "MB/s one way, 64 KiB each way", amount),
+                              ("one at a time", "us, one task at a time", amount),
+                              ("slaves", "s, until all slaves are accepted",
+                               lambda value: "-" if value is None else f"{value:.3f}")):
+        yield (words, *(form(encrypted(results, kind, name))
+                        for name in ("plain", "TLS", "bare TLS streams")),
+               *(factor(encrypted_over(kind, name)(results))
+                 for name in ("plain", "bare TLS streams")))
+
+
 def computing_rows(results):
     for work in ("W6", "W7"):
         for cell in results.of(work):
@@ -265,6 +277,13 @@ def page(data, names):
         "## W12: instructions for a task, in the simulator",
         markdown(("", "instructions"), instruction_rows(results)),
         "Master, slaves and the simulated network together; then the parts of the first row.",
+        *((f"## W13: encryption, {results.workers_most} slaves",
+           markdown(("", "plain", "TLS", "bare TLS streams", "TLS / plain", "TLS / bare"),
+                    encrypted_rows(results)),
+           "Plain is with `--mw-insecure`. One task at a time goes to one slave; the slaves that are "
+           "accepted are 1,000 in one process. A bare TLS stream carries messages of 64 KiB to a "
+           "process that sends them back, without a farm.")
+          if results.of("W13") else ()),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

@@ -192,6 +192,30 @@ def step(name, task_ns):
     return lambda results: median(results.cell("W11", name, variant=task_ns), step_us)
 
 
+ENCRYPTED_UNITS = {"64 bytes": rate, "64 KiB": megabytes, "one at a time": alone_us,
+                   "slaves": registered}
+
+
+def encrypted(results, kind, words):
+    return median(results.cell("W13", f"{kind}, {words}"), ENCRYPTED_UNITS[kind])
+
+
+def encrypted_over(kind, words):
+    """TLS beside another row of W13: the median of the ratios of all rounds, since both ran one
+    after the other."""
+    def value(results):
+        pair = [results.cell("W13", f"{kind}, {name}") for name in ("TLS", words)]
+        if None in pair:
+            return None
+        above, below = (all_of(cell, ENCRYPTED_UNITS[kind]) for cell in pair)
+        return statistics.median(map(over, above, below))
+    return value
+
+
+def proved(results):
+    return median(results.cell("W13", "slaves, TLS", variant=1000), registered)
+
+
 def instructions(name):
     return lambda results: median(results.cell("W12", name), lambda run: run["instructions"])
 
@@ -284,4 +308,12 @@ TARGETS = (
       for name in ("mw, local", "mw, tcp", "mw, mpi")),
     Target("W12", "instructions for a task of W1, simulated", 1200, False,
            instructions("W1, simulated, defaults"), whole),
+    Target("W13", "64 bytes over TLS, tasks/s / plain", 0.75, True,
+           encrypted_over("64 bytes", "plain")),
+    Target("W13", "64 KiB over TLS, MB/s / bare TLS streams", 0.8, True,
+           encrypted_over("64 KiB", "bare TLS streams")),
+    Target("W13", "one task at a time over TLS, median / plain", 1.15, False,
+           encrypted_over("one at a time", "plain")),
+    Target("W13", "1,000 slaves connected and proved", 1, False, proved,
+           lambda value: f"{value:.3f} s"),
 )

@@ -69,5 +69,22 @@ class Efficiency(unittest.TestCase):
         self.assertAlmostEqual(targets.efficiency("farm", 20)(found), 0.5)
 
 
+class Encryption(unittest.TestCase):
+    # A slow round of the machine makes both slow, so the ratio is that of each round.
+    def test_round_by_round(self):
+        plain, tls = (cell("W13", f"64 bytes, {name}", None) for name in ("plain", "TLS"))
+        plain["runs"] = [{"tasks_per_s": rate} for rate in (100, 10, 40)]
+        tls["runs"] = [{"tasks_per_s": rate} for rate in (80, 8, 20)]
+
+        self.assertAlmostEqual(
+            targets.encrypted_over("64 bytes", "plain")(results(plain, tls)), 0.8)
+
+    # Without a run over TLS there is no ratio.
+    def test_not_measured(self):
+        plain = cell("W13", "64 bytes, plain", None, tasks_per_s=100)
+
+        self.assertIsNone(targets.encrypted_over("64 bytes", "plain")(results(plain)))
+
+
 if __name__ == "__main__":
     unittest.main()
