@@ -196,7 +196,8 @@ MW_API mw_error mw_call_return_bytes_take(mw_call *call, void *data, size_t size
 MW_API msgpack_packer *mw_call_packer(mw_call *call);
 
 /* Fails the task, in place of a result left before, with a message made as printf makes it. The
- * master finds the message in mw_result.message. The slave goes on with its next task. */
+ * master finds the message in mw_result.message, where it is one line. The slave goes on with its
+ * next task. */
 MW_API void mw_call_fail(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
 
 /* A string made as printf makes it, borrowed until the algorithm returns. Never NULL: out of memory
@@ -340,7 +341,10 @@ typedef struct mw_result {
     double seconds;        /* how long the task algorithm ran; 0 for an unrunnable task. Tasks of an
                             * algorithm that takes less than about half a microsecond may be timed
                             * together, up to 8: each then has an equal share */
-    const char *message;   /* why the task has no result; NULL if the outcome is MW_DONE */
+    const char *message;   /* why the task has no result; NULL if the outcome is MW_DONE. Safe to
+                            * print, whatever the slave sent: a line break is shown as \n, another
+                            * control character as \x1b, a mark of direction as \u202e, a byte that
+                            * is no UTF-8 as \xff */
     bool is_bytes;         /* whether `data` is raw bytes, not msgpack values */
     const void *data;      /* MW_DONE: the result; MW_UNRUNNABLE: the arguments; MW_FAILED: NULL.
                             * Msgpack values, or raw bytes aligned as those of mw_call_bytes */

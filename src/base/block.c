@@ -19,7 +19,7 @@ struct mwi_block {
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
-struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy)
+struct mwi_block *mwi_block_make(size_t size, unsigned char **bytes)
 {
     struct mwi_block *block = malloc(sizeof *block + size);
     if (block == NULL)
@@ -27,9 +27,15 @@ struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **
     block->refs_count = 1;
     block->taken = NULL;
     block->release = NULL;
-    if (size > 0)
-        memcpy(block->bytes, data, size);
-    *copy = block->bytes;
+    *bytes = block->bytes;
+    return block;
+}
+
+struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy)
+{
+    struct mwi_block *block = mwi_block_make(size, copy);
+    if (block != NULL && size > 0)
+        memcpy(*copy, data, size);
     return block;
 }
 

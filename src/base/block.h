@@ -20,6 +20,10 @@ struct mwi_block;
  * frame is then unchanged. */
 struct mwi_block *mwi_block_keep(mw_frame *frame, unsigned char **data);
 
+/* Makes a block of `size` bytes, which the caller writes to *bytes. The caller gets the one
+ * reference. NULL out of memory. */
+struct mwi_block *mwi_block_make(size_t size, unsigned char **bytes);
+
 /* Makes a block with a copy of `size` bytes and sets *copy to them. `data` may be NULL if `size` is
  * 0. The caller gets the one reference. NULL out of memory. */
 struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **copy);

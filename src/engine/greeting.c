@@ -2,14 +2,17 @@
  *
  * Both sides of the greeting. Rules:
  *
- * - A slave of another protocol version is told so: its HELLO is read as far as the version only.
+ * - Who speaks here has proved its key already, if the transport asks for one (tcp does, unless
+ *   --mw-insecure): keys are no part of the greeting.
+ * - A client that is refused hears MWI_GREETING_REFUSAL and no more; the trail says why. Only a
+ *   slave of another protocol version is told so: its HELLO is read as far as the version only.
  * - Nothing that a client says is trusted before the verdict is DONE; texts are made printable.
  * - A verdict other than MORE ends the greeting.
  *
- * The slave engine and membership call this. A further exchange (a proof of keys, results that a
- * slave has kept over a lost connection) is a stage in mwi_greeting_stage, a kind of message, and a
- * case in mwi_greeting_take_answer and mwi_greeting_take_client; a new field of HELLO goes into
- * struct mwi_message_hello and struct mwi_greeting_guest.
+ * The slave engine and membership call this. A further exchange (results that a slave has kept over
+ * a lost connection) is a stage in mwi_greeting_stage, a kind of message, and a case in
+ * mwi_greeting_take_answer and mwi_greeting_take_client; a new field of HELLO goes into struct
+ * mwi_message_hello and struct mwi_greeting_guest.
  */
 #include "engine/greeting.h"
 
@@ -17,10 +20,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/printable.h"
 
 /* A slave that accepts less could not even be sent an empty task. */
 #define FRAME_BYTES_LEAST (2 * MWI_MESSAGE_OVERHEAD_BYTES)
+/* Of a foreign member id the trail shows this much, with a NUL. */
+#define MEMBER_ID_SHOWN_BYTES 41
 
 void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
                         size_t frame_bytes_max, const struct mwi_greeting_origin *origin,
@@ -65,10 +70,7 @@ enum mwi_greeting_verdict mwi_greeting_take_answer(enum mwi_greeting_stage *stag
     case MWI_MESSAGE_WELCOME:
         return end(stage, MWI_GREETING_DONE);
     case MWI_MESSAGE_REFUSE:
-        snprintf(why->text, sizeof why->text, "%.*s",
-                 (int)(message->reason.size < sizeof why->text ? message->reason.size
-                                                               : sizeof why->text - 1),
-                 message->reason.data);
+        mwi_printable_copy(why->text, sizeof why->text, message->reason.data, message->reason.size);
         return end(stage, MWI_GREETING_REFUSED);
     case MWI_MESSAGE_TASKS:
         return break_off(stage, why, "the master sent tasks before its welcome");
@@ -79,53 +81,25 @@ enum mwi_greeting_verdict mwi_greeting_take_answer(enum mwi_greeting_stage *stag
     }
 }
 
-void mwi_greeting_refuse(struct mwi_buffer *answer, const char *reason)
+void mwi_greeting_refuse(struct mwi_buffer *answer)
 {
     assert(answer->size == 0);
-    mwi_message_write_reason(answer, MWI_MESSAGE_REFUSE, reason);
+    mwi_message_write_reason(answer, MWI_MESSAGE_REFUSE, MWI_GREETING_REFUSAL);
 }
 
-/* Copies a text of a peer to a string of up to `size` bytes; a character that is malformed or not
- * printable becomes "?". */
-static void copy_printable(char *to, size_t size, struct mwi_text text)
-{
-    size_t at = 0, end_at = 0;
-    assert(text.size < size);
-    memcpy(to, text.data, text.size);
-    to[text.size] = '\0';
-    while (at < text.size) {
-        uint32_t code;
-        size_t length = mwi_utf8_decode(to + at, &code);
-        if (length > 0 && mwi_utf8_is_printable(code)) {
-            memmove(to + end_at, to + at, length);
-            end_at += length;
-        } else {
-            to[end_at++] = '?';
-        }
-        at += length > 0 ? length : 1;
-    }
-    assert(at == text.size && end_at <= at);
-    to[end_at] = '\0';
-}
-
-/* Whether the slave belongs to this farm; if not, *why says so. */
+/* Whether the slave belongs to this farm; if not, *why says so in the trail. */
 static bool is_ours(const struct mwi_greeting_terms *terms, const struct mwi_message_hello *hello,
                     mw_reason *why)
 {
     struct mwi_text theirs = hello->member_id;
-    if (hello->protocol != MW_PROTOCOL_VERSION) {
-        snprintf(why->text, sizeof why->text,
-                 "the master speaks protocol %d (mw %s), the slave %llu: use the same version of "
-                 "the library on both sides",
-                 MW_PROTOCOL_VERSION, mw_version(), (unsigned long long)hello->protocol);
-        return false;
-    }
     if (theirs.size != strlen(terms->member_id) ||
         memcmp(theirs.data, terms->member_id, theirs.size) != 0) {
+        char shown[MEMBER_ID_SHOWN_BYTES];
+        mwi_printable_copy(shown, sizeof shown, theirs.data, theirs.size);
         snprintf(why->text, sizeof why->text,
-                 "the slave's --mw-member-id is \"%.*s\", the master's is \"%.40s\": does it "
+                 "the slave's --mw-member-id is \"%s\", the master's is \"%.40s\": does it "
                  "belong to another farm?",
-                 (int)(theirs.size > 40 ? 40 : theirs.size), theirs.data, terms->member_id);
+                 shown, terms->member_id);
         return false;
     }
     if (hello->frame_bytes_max < FRAME_BYTES_LEAST) {
@@ -154,16 +128,30 @@ static bool is_small_enough(const struct mwi_greeting_terms *terms,
 static void learn(struct mwi_greeting_guest *guest, const struct mwi_message_hello *hello)
 {
     guest->frame_bytes_max = mwi_message_size(hello->frame_bytes_max);
-    copy_printable(guest->origin.host, sizeof guest->origin.host, hello->host);
-    copy_printable(guest->origin.boot_id, sizeof guest->origin.boot_id, hello->boot_id);
+    mwi_printable_copy(guest->origin.host, sizeof guest->origin.host, hello->host.data,
+                       hello->host.size);
+    mwi_printable_copy(guest->origin.boot_id, sizeof guest->origin.boot_id, hello->boot_id.data,
+                       hello->boot_id.size);
     guest->origin.pid = hello->pid;
 }
 
 static enum mwi_greeting_verdict refuse(enum mwi_greeting_stage *stage, struct mwi_buffer *answer,
-                                        const mw_reason *why)
+                                        const char *told)
 {
-    mwi_greeting_refuse(answer, why->text);
+    mwi_buffer_clear(answer);
+    mwi_message_write_reason(answer, MWI_MESSAGE_REFUSE, told);
     return end(stage, MWI_GREETING_REFUSED);
+}
+
+static enum mwi_greeting_verdict refuse_version(enum mwi_greeting_stage *stage,
+                                                struct mwi_buffer *answer, uint64_t protocol,
+                                                mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text,
+             "the master speaks protocol %d (mw %s), the slave %llu: use the same version of "
+             "the library on both sides",
+             MW_PROTOCOL_VERSION, mw_version(), (unsigned long long)protocol);
+    return refuse(stage, answer, why->text);
 }
 
 enum mwi_greeting_verdict mwi_greeting_take_client(enum mwi_greeting_stage *stage,
@@ -177,14 +165,14 @@ enum mwi_greeting_verdict mwi_greeting_take_client(enum mwi_greeting_stage *stag
         return break_off(stage, why, "it greeted twice");
     if (message->kind != MWI_MESSAGE_HELLO)
         return break_off(stage, why, "it did not greet first");
+    if (message->hello.protocol != MW_PROTOCOL_VERSION)
+        return refuse_version(stage, answer, message->hello.protocol, why);
     if (!is_ours(terms, &message->hello, why))
-        return refuse(stage, answer, why);
+        return refuse(stage, answer, MWI_GREETING_REFUSAL);
     learn(guest, &message->hello);
     mwi_message_write_welcome(answer, terms->sid, terms->result_group, terms->frame_read_bytes_max,
                               terms->algorithms);
-    if (!is_small_enough(terms, guest, answer->size, why)) {
-        mwi_buffer_clear(answer);
-        return refuse(stage, answer, why);
-    }
+    if (!is_small_enough(terms, guest, answer->size, why))
+        return refuse(stage, answer, MWI_GREETING_REFUSAL);
     return end(stage, MWI_GREETING_DONE);
 }

@@ -16,12 +16,16 @@
 enum mwi_greeting_verdict {
     MWI_GREETING_MORE,    /* the greeting goes on: send the answer, if it is not empty */
     MWI_GREETING_DONE,    /* master: send the answer; slave: the message is the WELCOME */
-    MWI_GREETING_REFUSED, /* master: send the answer, which tells the slave *why; slave: *why is
+    MWI_GREETING_REFUSED, /* master: send the answer; *why is for the trail alone; slave: *why is
                              the master's */
     MWI_GREETING_BROKEN   /* the other side broke the protocol, as *why says: part without a word */
 };
 
-/* Where a slave runs. NUL-terminated, printable UTF-8 when it comes from a greeting. */
+/* All that most clients hear that are refused: they may be strangers. */
+#define MWI_GREETING_REFUSAL "refused"
+
+/* Where a slave runs. NUL-terminated; printable when it comes from a greeting, where a text that
+ * must be escaped may be cut. */
 struct mwi_greeting_origin {
     char host[MWI_MESSAGE_HOST_BYTES_MAX + 1];       /* its name; "" if unknown */
     char boot_id[MWI_MESSAGE_BOOT_ID_BYTES_MAX + 1]; /* differs for each boot; "" if unknown */
@@ -67,6 +71,6 @@ enum mwi_greeting_verdict mwi_greeting_take_client(enum mwi_greeting_stage *stag
 
 /* The master's side: writes to an empty buffer that the slave is refused, for a reason that shows
  * after the greeting was done. */
-void mwi_greeting_refuse(struct mwi_buffer *answer, const char *reason);
+void mwi_greeting_refuse(struct mwi_buffer *answer);
 
 #endif

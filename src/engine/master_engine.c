@@ -104,12 +104,10 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
     if (item->duration_ns > had_ns)
         item->duration_ns = had_ns;
     taking->ran_ns += item->duration_ns;
-    if (item->form == MWI_PAYLOAD_FAILED) {
-        struct mwi_payload text = mwi_message_payload(item);
-        mwi_task_ends_audit_failure(engine, slave, copy->task, &text);
-        taking->failed_count++;
-    }
-    return mwi_task_ends_finish_copy(engine, copy, taking->block, item);
+    if (item->form != MWI_PAYLOAD_FAILED)
+        return mwi_task_ends_finish_copy(engine, copy, taking->block, item);
+    taking->failed_count++;
+    return mwi_task_ends_finish_failed(engine, copy, taking->block, item);
 }
 
 /* Takes results until one is bad; returns how many were good. */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "engine/greeting.h"
 #include "engine/lifecycle.h"
@@ -95,6 +96,9 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     mwi_effects_lost(&engine->effects, slave->peer, was_useful, loss);
 }
 
+/* Of a host's name sentences show this much, with a NUL. */
+#define HOST_SHOWN_BYTES 65
+
 static const char *host_of(const struct mwi_slave_entry *slave)
 {
     return slave->host == NULL ? "" : slave->host->name;
@@ -105,12 +109,13 @@ static const char *tell_fate(struct mwi_master_engine *engine, const struct mwi_
                              const char *what)
 {
     unsigned sid = slave->sid;
-    const char *host = host_of(slave);
+    char host[HOST_SHOWN_BYTES];
+    mwi_printable_copy(host, sizeof host, host_of(slave), strlen(host_of(slave)));
     if (slave->pid != 0)
-        return mwi_outgoing_note(engine, "SLAVE-%u (pid %u on %.64s) %s", sid, (unsigned)slave->pid,
+        return mwi_outgoing_note(engine, "SLAVE-%u (pid %u on %s) %s", sid, (unsigned)slave->pid,
                                  host, what);
     if (host[0] != '\0')
-        return mwi_outgoing_note(engine, "SLAVE-%u (on %.64s) %s", sid, host, what);
+        return mwi_outgoing_note(engine, "SLAVE-%u (on %s) %s", sid, host, what);
     return mwi_outgoing_note(engine, "SLAVE-%u %s", sid, what);
 }
 
@@ -188,7 +193,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
             mwi_hosts_leave(&engine->hosts, host);
         const char *reason = "the master is out of memory";
         mwi_buffer_clear(welcome);
-        mwi_greeting_refuse(welcome, reason);
+        mwi_greeting_refuse(welcome);
         mwi_outgoing_send(engine, slave, welcome);
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, reason);
         return;

@@ -18,7 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
+#include "base/utf8.h"
+
 #define TEXT_SIZE 320
+#define NO_MEMORY "(out of memory)"
 
 void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
                                const struct mwi_slave_entry *slave, struct mwi_audit_record *record)
@@ -29,15 +33,28 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
     mwi_effects_audit(&engine->effects, record);
 }
 
+/* Removes a character at the end of a text that was cut within it. */
+static void cut_character(char *text)
+{
+    char *last = text + strlen(text);
+    uint32_t code;
+    while (last > text && (*--last & 0xc0) == 0x80)
+        continue;
+    if (mwi_utf8_decode(last, &code) == 0)
+        *last = '\0';
+}
+
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
 {
     va_list arguments;
     char *text = msgpack_zone_malloc(&engine->decoder.zone, TEXT_SIZE);
     if (text == NULL)
-        return "(out of memory)";
+        return NO_MEMORY;
     va_start(arguments, format);
-    vsnprintf(text, TEXT_SIZE, format, arguments);
+    int size = vsnprintf(text, TEXT_SIZE, format, arguments);
     va_end(arguments);
+    if (size >= TEXT_SIZE)
+        cut_character(text);
     return text;
 }
 
@@ -45,8 +62,11 @@ const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_
 {
     if (text.size == 0)
         return MWI_MESSAGE_NO_REASON;
-    return mwi_outgoing_note(engine, "%.*s", (int)(text.size < TEXT_SIZE ? text.size : TEXT_SIZE),
-                             text.data);
+    char *note = msgpack_zone_malloc(&engine->decoder.zone, TEXT_SIZE);
+    if (note == NULL)
+        return NO_MEMORY;
+    mwi_printable_copy(note, TEXT_SIZE, text.data, text.size);
+    return note;
 }
 
 void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,

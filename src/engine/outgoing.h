@@ -30,7 +30,8 @@ void mwi_outgoing_audit_record(struct mwi_master_engine *engine,
 const char *mwi_outgoing_note(struct mwi_master_engine *engine, const char *format, ...)
     MW_PRINTF(2, 3);
 
-/* The same from a text that a peer sent; for an empty one, MWI_MESSAGE_NO_REASON. */
+/* The same from a text that a peer sent, which is made printable; for an empty one,
+ * MWI_MESSAGE_NO_REASON. */
 const char *mwi_outgoing_note_text(struct mwi_master_engine *engine, struct mwi_text text);
 
 /* Sends the bytes of the buffer to the slave as one message, and counts it. The caller must not use

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "base/time.h"
 
 static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
@@ -39,15 +40,15 @@ static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
             audit_record(engine, now_ns, &(struct mwi_audit_record){__VA_ARGS__});                 \
     } while (0)
 
-/* Sentences end with the reason, so it is never empty. */
+/* Sentences end with the reason, so it is never empty. It may be the master's, and is made
+ * printable. */
 static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t size)
 {
     if (size == 0) {
         text = MWI_MESSAGE_NO_REASON;
         size = strlen(text);
     }
-    snprintf(engine->reason, sizeof engine->reason, "%.*s",
-             (int)(size < sizeof engine->reason ? size : sizeof engine->reason - 1), text);
+    mwi_printable_copy(engine->reason, sizeof engine->reason, text, size);
 }
 
 void mwi_slave_engine_end_message(struct mwi_slave_engine *engine)
@@ -167,12 +168,25 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
           .from = from);
 }
 
-static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, const char *name)
+static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, struct mwi_text name)
 {
     const mw_algorithm *algorithm = engine->config.algorithms;
-    while (algorithm->name != NULL && strcmp(algorithm->name, name) != 0)
+    while (algorithm->name != NULL && (strlen(algorithm->name) != name.size ||
+                                       memcmp(algorithm->name, name.data, name.size) != 0))
         algorithm++;
     return algorithm->run;
+}
+
+/* A printable copy, which the caller frees; NULL out of memory. */
+static char *copy_printable(struct mwi_text text)
+{
+    size_t size = mwi_printable_size(text.data, text.size);
+    char *copy = malloc(size + 1);
+    if (copy == NULL)
+        return NULL;
+    mwi_printable_write(copy, text.data, text.size);
+    copy[size] = '\0';
+    return copy;
 }
 
 static void free_algorithms(struct mwi_slave_engine *engine)
@@ -196,11 +210,11 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
         return false;
     for (; engine->algorithms_count < count; engine->algorithms_count++) {
         struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
-        char *name = strndup(text.data, text.size);
+        char *name = copy_printable(text);
         if (name == NULL)
             return false;
         engine->names[engine->algorithms_count] = name;
-        engine->runs[engine->algorithms_count] = find_algorithm(engine, name);
+        engine->runs[engine->algorithms_count] = find_algorithm(engine, text);
     }
     return true;
 }

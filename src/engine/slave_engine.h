@@ -36,7 +36,7 @@ struct mwi_slave_task {
     uint64_t id;      /* the master's */
     size_t algorithm; /* the master's number */
     mw_task_fn *run;  /* NULL: this slave has no such algorithm */
-    const char *name; /* as the master calls the algorithm; borrowed from the engine */
+    const char *name; /* as the master calls the algorithm, printable; borrowed from the engine */
     struct mwi_payload payload;
     struct mwi_block *block; /* with the payload; borrowed until the task ends */
 };
@@ -65,7 +65,7 @@ struct mwi_slave_engine {
     bool is_attentive; /* it has said ATTENTIVE */
     bool has_begun;    /* it has said that it begins its first task */
     mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
-    char **names;      /* likewise, as the master calls them */
+    char **names;      /* likewise, as the master calls them, printable */
     size_t algorithms_count;
     /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
     struct mwi_slave_message *messages;

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "engine/outgoing.h"
 
 void mwi_task_ends_audit_failure(struct mwi_master_engine *engine,
@@ -101,6 +102,29 @@ bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     slave->has_started = true;
     mwi_tasks_end(&engine->tasks, task, item->form != MWI_PAYLOAD_FAILED, item->duration_ns);
     return true;
+}
+
+bool mwi_task_ends_finish_failed(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                                 struct mwi_block *block, const struct mwi_message_item *item)
+{
+    struct mwi_message_item safe = *item;
+    struct mwi_block *escaped = NULL;
+    assert(item->form == MWI_PAYLOAD_FAILED);
+    safe.size = mwi_printable_size(item->data, item->size);
+    if (safe.size > item->size) {
+        escaped = mwi_block_make(safe.size, &safe.data);
+        if (escaped == NULL) {
+            mwi_effects_fail(&engine->effects, MW_ENOMEM);
+            return false;
+        }
+        mwi_printable_write(safe.data, item->data, item->size);
+    }
+    struct mwi_payload text = mwi_message_payload(&safe);
+    mwi_task_ends_audit_failure(engine, copy->slave, copy->task, &text);
+    bool has_ended =
+        mwi_task_ends_finish_copy(engine, copy, escaped != NULL ? escaped : block, &safe);
+    mwi_block_unref(escaped);
+    return has_ended;
 }
 
 /* Returns what ordinary_count counts, without a look at each result, if the columns show that all

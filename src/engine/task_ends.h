@@ -19,6 +19,10 @@ void mwi_task_ends_audit_failure(struct mwi_master_engine *engine,
 bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item);
 
+/* The same for a failure, whose text is made printable for the user and the trail. */
+bool mwi_task_ends_finish_failed(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                                 struct mwi_block *block, const struct mwi_message_item *item);
+
 /* The same for several tasks at the front of a range: compares the results from the cursor on with
  * the range's tasks, and ends tasks up to the first result that is of another task, a failure, or
  * unreadable. Moves the cursor behind these results, adds to *ran_ns how long the tasks ran, and

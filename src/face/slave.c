@@ -47,14 +47,22 @@ static bool has_signal(const mw_slave *slave)
     return slave->has_signals && mwi_signals_caught() != 0;
 }
 
+static mw_error fail_refused(mw_slave *slave)
+{
+    const char *reason = slave->engine.reason;
+    if (strcmp(reason, MWI_GREETING_REFUSAL) == 0)
+        return mwi_slave_fail(slave, MW_EREFUSED,
+                              "the master refused this slave: the master's audit trail says why");
+    return mwi_slave_fail(slave, MW_EREFUSED, "the master refused this slave: %s", reason);
+}
+
 mw_error mwi_slave_check(mw_slave *slave)
 {
     if (slave->broken != MW_OK)
         return slave->broken;
     switch (slave->engine.phase) {
     case MWI_PHASE_REFUSED:
-        return mwi_slave_fail(slave, MW_EREFUSED, "the master refused this slave: %s",
-                              slave->engine.reason);
+        return fail_refused(slave);
     case MWI_PHASE_GONE:
         return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
     default:

@@ -17,6 +17,8 @@
 #define MWT_MODEL_ALGORITHMS_COUNT 3
 /* Every slave accepts tasks of this size. */
 #define MWT_MODEL_SMALL_BYTES_MAX 900
+/* Results are smaller. */
+#define MWT_MODEL_RESULT_BYTES_MAX (2 * MWI_MESSAGE_LARGE_BYTES)
 
 enum mwt_fate { MWT_FATE_OPEN, MWT_FATE_RETURNED, MWT_FATE_ENDED };
 

@@ -156,47 +156,60 @@ static void check_host(const char *sent, size_t size, const char *kept)
 
 #define BYTES(bytes) bytes, sizeof bytes - 1
 
-/* Of texts from strangers only printable characters are kept; each other one becomes a "?". */
+/* Texts from strangers can be printed: what is not printable in them is escaped. */
 static void test_unprintable_origin(void)
 {
     check_host(BYTES("m\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80"),
                "m\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80");
-    check_host(BYTES("a\0b\nc\x1b[31m\x7f"), "a?b?c?[31m?");
-    check_host(BYTES("\xff\xc3"), "??");
-    check_host(BYTES("x\xe2\x82"), "x??");
+    check_host(BYTES("a\0b\nc\x1b[31m\x7f"), "a\\x00b\\nc\\x1b[31m\\x7f");
+    check_host(BYTES("\xff\xc3"), "\\xff\\xc3");
+    check_host(BYTES("x\xe2\x82"), "x\\xe2\\x82");
     check_host(BYTES("\xe2\x80\xae"
                      "evil\xc2\x85"),
-               "?evil?");
+               "\\u202eevil\\u0085");
     check_host(BYTES(""), "");
 }
 
-/* Refuses the slave, with a sentence that it gets, too. */
-static void check_refused(struct rig *rig, const char *reason)
+/* Refuses the slave for this reason, and tells it no more than `told`. */
+static void check_refused(struct rig *rig, const char *told, const char *reason)
 {
-    char sent[512];
     CU_ASSERT_EQUAL(take_client(rig), MWI_GREETING_REFUSED);
     CU_ASSERT_STRING_EQUAL(rig->why.text, reason);
     CU_ASSERT_EQUAL(rig->client, MWI_GREETING_OVER);
-    snprintf(sent, sizeof sent, "%s", rig->why.text);
     rig->slave = MWI_GREETING_HELLO;
     CU_ASSERT_EQUAL(take_answer(rig, &rig->answer), MWI_GREETING_REFUSED);
-    CU_ASSERT_STRING_EQUAL(rig->why.text, sent);
+    CU_ASSERT_STRING_EQUAL(rig->why.text, told);
     CU_ASSERT_EQUAL(rig->slave, MWI_GREETING_OVER);
 }
 
-/* A slave of another farm, or that accepts too little, is told so. */
+/* A slave of another farm, or that accepts too little, is refused, and the trail says why. */
 static void test_refused(void)
 {
     struct rig rig;
     start(&rig);
     mwt_hello(&rig.sent, "meadow", 3000);
-    check_refused(&rig, "the slave's --mw-member-id is \"meadow\", the master's is \"farm\": does "
-                        "it belong to another farm?");
+    check_refused(&rig, "refused",
+                  "the slave's --mw-member-id is \"meadow\", the master's is \"farm\": does "
+                  "it belong to another farm?");
     end(&rig);
 
     start(&rig);
     mwt_hello(&rig.sent, "farm", 127);
-    check_refused(&rig, "the slave accepts messages of 127 bytes; 128 is the least");
+    check_refused(&rig, "refused", "the slave accepts messages of 127 bytes; 128 is the least");
+    end(&rig);
+}
+
+/* A master's reason is made printable before the slave tells it. */
+static void test_unprintable_reason(void)
+{
+    struct rig rig;
+    start(&rig);
+    rig.slave = MWI_GREETING_HELLO;
+    mwi_message_write_reason(&rig.sent, MWI_MESSAGE_REFUSE, "go\x1b[2J\naway\xe2");
+
+    CU_ASSERT_EQUAL(take_answer(&rig, &rig.sent), MWI_GREETING_REFUSED);
+
+    CU_ASSERT_STRING_EQUAL(rig.why.text, "go\\x1b[2J\\naway\\xe2");
     end(&rig);
 }
 
@@ -213,12 +226,12 @@ static void test_other_version(void)
     mwi_buffer_append(&rig.sent, BYTES("\x95\x01\xa2mw\x01\xa4"
                                        "farm\x64"));
 
-    check_refused(&rig, expected);
+    check_refused(&rig, expected, expected);
 
     end(&rig);
 }
 
-/* A welcome that one side does not allow becomes a refusal that names the option. */
+/* A welcome that one side does not allow becomes a refusal. Its reason names the option. */
 static void test_large_welcome(void)
 {
     static const char *const options[] = {"slave's --mw-max-read-buffer-size",
@@ -238,7 +251,7 @@ static void test_large_welcome(void)
                  "the names of the task algorithms need a message of 208 bytes: raise the %s",
                  options[i]);
 
-        check_refused(&rig, expected);
+        check_refused(&rig, "refused", expected);
         end(&rig);
     }
 }
@@ -299,6 +312,7 @@ int main(void)
         {"longest origin", test_longest_origin},
         {"unprintable origin", test_unprintable_origin},
         {"refused", test_refused},
+        {"unprintable reason", test_unprintable_reason},
         {"other version", test_other_version},
         {"large welcome", test_large_welcome},
         {"client breaks it", test_client_breaks_it},

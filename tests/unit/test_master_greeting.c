@@ -137,7 +137,8 @@ static void test_peers_of_two_transports(void)
     end(&master);
 }
 
-static void check_refused(struct mwt_master *master, const char *reason)
+/* The slave hears `told`, and the trail the reason. */
+static void check_refused(struct mwt_master *master, const char *told, const char *reason)
 {
     char trail[700];
     snprintf(trail, sizeof trail,
@@ -146,12 +147,12 @@ static void check_refused(struct mwt_master *master, const char *reason)
     const struct mwi_message *message = mwt_outbox_decode(&master->outbox, PEER);
     CU_ASSERT_PTR_NOT_NULL_FATAL(message);
     CU_ASSERT_EQUAL(message->kind, MWI_MESSAGE_REFUSE);
-    CU_ASSERT_TRUE(mwt_text_is(message->reason, reason));
+    CU_ASSERT_TRUE(mwt_text_is(message->reason, told));
     CU_ASSERT_STRING_EQUAL(master->outbox.trail, trail);
     CU_ASSERT_STRING_EQUAL(master->outbox.events, "send 7, drop 7, lost 7 after 0");
 }
 
-/* A slave of another farm is told so, and then dropped. */
+/* A slave of another farm is refused, and does not hear the right member id. */
 static void test_other_member_id(void)
 {
     static struct mwt_master master;
@@ -160,8 +161,9 @@ static void test_other_member_id(void)
     mwt_master_up(&master, PEER);
     greet_as(&master, PEER, "meadow");
 
-    check_refused(&master, "the slave's --mw-member-id is \"meadow\", the master's is \"farm\": "
-                           "does it belong to another farm?");
+    check_refused(&master, "refused",
+                  "the slave's --mw-member-id is \"meadow\", the master's is \"farm\": "
+                  "does it belong to another farm?");
     check_farm_goes_on(&master);
     end(&master);
 }
@@ -195,10 +197,25 @@ static void test_long_member_id(void)
     mwt_master_up(&master, PEER);
     greet_as(&master, PEER, id);
 
-    check_refused(&master,
+    check_refused(&master, "refused",
                   "the slave's --mw-member-id is "
                   "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\", the master's is \"farm\": "
                   "does it belong to another farm?");
+    end(&master);
+}
+
+/* A member id that would control a terminal is shown, and does nothing. */
+static void test_unprintable_member_id(void)
+{
+    static struct mwt_master master;
+    start(&master);
+
+    mwt_master_up(&master, PEER);
+    greet_as(&master, PEER, "\x1b[2J\nfarm\xff");
+
+    check_refused(&master, "refused",
+                  "the slave's --mw-member-id is \"\\x1b[2J\\nfarm\\xff\", the master's is "
+                  "\"farm\": does it belong to another farm?");
     end(&master);
 }
 
@@ -218,7 +235,7 @@ static void test_other_protocol(void)
     mwt_master_up(&master, PEER);
     mwt_master_bytes(&master, PEER, future, sizeof future - 1);
 
-    check_refused(&master, reason);
+    check_refused(&master, reason, reason);
     check_farm_goes_on(&master);
     end(&master);
 }
@@ -529,6 +546,7 @@ int main(void)
         {"other member id", test_other_member_id},
         {"similar member ids", test_similar_member_ids},
         {"long member id", test_long_member_id},
+        {"unprintable member id", test_unprintable_member_id},
         {"other protocol", test_other_protocol},
         {"garbage before greeting", test_garbage_before_greeting},
         {"garbage after greeting", test_garbage_after_greeting},

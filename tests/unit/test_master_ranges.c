@@ -243,7 +243,7 @@ struct answer {
 
 static void add_item(struct mwt_model *farm, struct answer *answer, uint64_t id, bool is_bad)
 {
-    size_t size = one_in(farm, 50) ? below(farm, 2 * MWI_MESSAGE_LARGE_BYTES) : below(farm, 30);
+    size_t size = one_in(farm, 50) ? below(farm, MWT_MODEL_RESULT_BYTES_MAX) : below(farm, 30);
     enum mwi_payload_form form = one_in(farm, 20)  ? MWI_PAYLOAD_FAILED
                                  : one_in(farm, 2) ? MWI_PAYLOAD_BYTES
                                                    : MWI_PAYLOAD_VALUES;

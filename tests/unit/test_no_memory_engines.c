@@ -118,7 +118,8 @@ static bool carry_out(struct farm *farm, struct mwi_effects *effects, size_t own
     return true;
 }
 
-/* Runs the tasks of a slave. Each returns its own payload, and every third fails. */
+/* Runs the tasks of a slave. Each returns its own payload, and every third fails, with a message
+ * that the master must escape. */
 static void run_tasks(struct farm *farm, struct mwi_slave_engine *slave)
 {
     struct mwi_slave_task task;
@@ -144,9 +145,9 @@ static void take_results(struct farm *farm)
     while (mwi_lifecycle_take_result(&farm->master, &item)) {
         bool is_large = item.tag == LARGE_TAG && !item.is_failed;
         bool is_failure = item.tag != LARGE_TAG && item.tag % 3 == 0;
-        int64_t expected = item.is_failed ? 3 : item.tag;
-        if (item.payload.size != (is_large ? MWI_MESSAGE_LARGE_BYTES : 1) ||
-            item.payload.data[0] != expected ||
+        size_t size = is_large ? MWI_MESSAGE_LARGE_BYTES : item.is_failed ? strlen("\\x03") : 1;
+        if (item.payload.size != size ||
+            item.payload.data[0] != (item.is_failed ? '\\' : item.tag) ||
             (item.is_failed != is_failure && !(item.is_failed && farm->is_told)))
             farm->is_wrong = true;
         farm->results_count++;

@@ -75,8 +75,8 @@ static void test_malformed(void)
 /* Control characters and marks of direction are not printable, the rest is. */
 static void test_printable(void)
 {
-    static const uint32_t no[] = {0,      1,      '\n',   0x1b,   0x7f,  0x85,
-                                  0x200e, 0x2028, 0x202e, 0x2066, 0x2069};
+    static const uint32_t no[] = {0,     1,      '\n',   0x1b,   0x7f,   0x85,
+                                  0x61c, 0x200e, 0x2028, 0x202e, 0x2066, 0x2069};
     static const uint32_t yes[] = {' ', '~', 0xa0, 0xfc, 0x20ac, 0x2027, 0x202f, 0x1f404};
 
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
