@@ -729,7 +729,7 @@ static void open_ear(struct ear *ear)
     CU_ASSERT_EQUAL_FATAL(pipe(ear->fds), 0);
     CU_ASSERT_EQUAL_FATAL(mwi_tcp_poller_open(&ear->poller), MW_OK);
     ear->awaited = (struct mwi_tcp_awaited){.fd = ear->fds[0], .ready = hear, .context = ear};
-    CU_ASSERT_TRUE_FATAL(mwi_tcp_poller_set(&ear->poller, &ear->awaited, EPOLLIN));
+    CU_ASSERT_TRUE_FATAL(mwi_tcp_set_change(&ear->poller.set, &ear->awaited, EPOLLIN));
 }
 
 static void close_ear(struct ear *ear)
@@ -755,10 +755,10 @@ static void check_turns(struct ear *ear)
     CU_ASSERT_EQUAL(ear->heard_count, 2);
 
     CU_ASSERT_EQUAL(write(ear->fds[1], "z", 1), 1);
-    CU_ASSERT_TRUE(mwi_tcp_poller_set(&ear->poller, &ear->awaited, 0));
+    CU_ASSERT_TRUE(mwi_tcp_set_change(&ear->poller.set, &ear->awaited, 0));
     CU_ASSERT_TRUE(mwi_tcp_poller_turn(&ear->poller, 0));
     CU_ASSERT_EQUAL(ear->heard_count, 2);
-    CU_ASSERT_TRUE(mwi_tcp_poller_set(&ear->poller, &ear->awaited, EPOLLIN));
+    CU_ASSERT_TRUE(mwi_tcp_set_change(&ear->poller.set, &ear->awaited, EPOLLIN));
     CU_ASSERT_TRUE(mwi_tcp_poller_turn(&ear->poller, 1000 * MS));
     CU_ASSERT_EQUAL(ear->heard_count, 3);
 }
@@ -779,7 +779,7 @@ static void test_poller_ways(void)
     open_ear(&ear);
     check_turns(&ear);
 
-    ear.poller.has_no_pwait2 = true;
+    ear.poller.set.has_no_pwait2 = true;
     check_turns(&ear);
 
     struct event *event = evtimer_new(ear.poller.base, ignore_event, NULL);

@@ -96,7 +96,7 @@ static struct mwi_tcp_stream *release_stream(struct mwi_tcp_conn *conn)
     forget_again(conn);
     conn->waits_to_write = false;
     if (stream != NULL)
-        (void)mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, 0);
+        (void)mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, 0);
     conn->stream = NULL;
     return stream;
 }
@@ -246,7 +246,7 @@ static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
 {
     if (!conn->waits_to_write)
         return;
-    (void)mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, EPOLLIN);
+    (void)mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, EPOLLIN);
     conn->waits_to_write = false;
 }
 
@@ -264,7 +264,7 @@ static bool wait_to_write(struct mwi_tcp_conn *conn)
 {
     if (conn->waits_to_write)
         return true;
-    if (!mwi_tcp_poller_set(&conn->hub->poller, &conn->awaited, EPOLLIN | EPOLLOUT))
+    if (!mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, EPOLLIN | EPOLLOUT))
         return false;
     conn->waits_to_write = true;
     return true;
@@ -522,7 +522,7 @@ static bool start(struct mwi_tcp_conn *conn, int fd, const char *name)
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
     conn->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_ready, .context = conn};
     conn->name = strdup(name);
-    if (conn->name == NULL || !mwi_tcp_poller_set(&hub->poller, &conn->awaited, EPOLLIN))
+    if (conn->name == NULL || !mwi_tcp_set_change(&hub->poller.set, &conn->awaited, EPOLLIN))
         return false;
     conn->state = MWI_TCP_CONN_PROVING;
     if (!conn->is_server || conn->stream->api->prove == NULL)

@@ -34,7 +34,7 @@ static bool wait_for_all(struct mwi_tcp_listeners *listeners, uint32_t events)
 {
     bool are_set = true;
     for (struct mwi_tcp_listener_entry *one = listeners->first; one != NULL; one = one->next)
-        are_set = mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, events) && are_set;
+        are_set = mwi_tcp_set_change(&listeners->hub->poller.set, &one->awaited, events) && are_set;
     return are_set;
 }
 
@@ -95,7 +95,7 @@ mw_error mwi_tcp_listeners_add(struct mwi_tcp_listeners *listeners, int fd)
         goto failed;
     one->all = listeners;
     one->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_acceptable, .context = one};
-    if (!mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, EPOLLIN))
+    if (!mwi_tcp_set_change(&listeners->hub->poller.set, &one->awaited, EPOLLIN))
         goto failed;
     one->next = listeners->first;
     listeners->first = one;
@@ -112,7 +112,7 @@ void mwi_tcp_listeners_clear(struct mwi_tcp_listeners *listeners)
     while (listeners->first != NULL) {
         struct mwi_tcp_listener_entry *one = listeners->first;
         listeners->first = one->next;
-        (void)mwi_tcp_poller_set(&listeners->hub->poller, &one->awaited, 0);
+        (void)mwi_tcp_set_change(&listeners->hub->poller.set, &one->awaited, 0);
         mwi_fork_guard_close(one->awaited.fd);
         free(one);
     }

@@ -1,34 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The epoll set of a transport's sockets, and libevent's loop beside it. conn.c and listener.c put
- * sockets into the set, and tcp.c its wake_fd and its timer; tcp.c and ending.c make the turns.
+ * The set of a transport's sockets, and libevent's loop beside it. conn.c puts sockets into the
+ * set, tcp.c its wake_fd and its timer; tcp.c and ending.c make the turns.
  *
- * A turn is one system call: epoll_wait, or, for a wait with an end, epoll_pwait2, which waits to
- * the nanosecond. Only while libevent has something to wait for, its loop waits for both: the set
- * is a descriptor of it. libevent's own loop is not used for the sockets, as it reads the clock,
- * keeps lists and rounds to milliseconds in each turn, and does not hand out its set to callers
- * with a loop of their own.
- *
- * Invariant: the set is level-triggered, so nothing is lost if a turn serves only EVENTS_MAX
- * sockets. The kernel turns to the others next.
+ * A turn serves the set. Only while libevent has something to wait for, its loop waits for both:
+ * the set is a descriptor of it. libevent's own loop is not used for the sockets, as it reads the
+ * clock, keeps lists and rounds to milliseconds in each turn, and does not hand out its set to
+ * callers with a loop of their own.
  */
 #include "poller.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stddef.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/time.h"
 
-/* A turn serves at most this many sockets. */
-#define EVENTS_MAX 256
 /* libevent 2.1 opens this many for an event loop, and some more in case another version does. */
 #define DESCRIPTORS_NEEDED 6
 
@@ -62,62 +50,12 @@ struct event_base *mwi_tcp_poller_create_base(void)
     return base;
 }
 
-/* glibc has had the function since 2.35 only, Linux the call since 5.11. */
-static int pwait2(int fd, struct epoll_event *events, const struct timespec *wait)
-{
-#ifdef SYS_epoll_pwait2
-    return (int)syscall(SYS_epoll_pwait2, fd, events, EVENTS_MAX, wait, NULL, 0);
-#else
-    (void)fd;
-    (void)events;
-    (void)wait;
-    errno = ENOSYS;
-    return -1;
-#endif
-}
-
-/* Waits for some nanoseconds; returns as epoll_wait does. */
-static int wait_exactly(struct mwi_tcp_poller *poller, struct epoll_event *events, int64_t wait_ns)
-{
-    const struct timespec wait = {.tv_sec = (time_t)(wait_ns / MWI_NS_PER_S),
-                                  .tv_nsec = (long)(wait_ns % MWI_NS_PER_S)};
-    if (!poller->has_no_pwait2) {
-        int count = pwait2(poller->fd, events, &wait);
-        if (count >= 0 || (errno != ENOSYS && errno != EPERM))
-            return count;
-        poller->has_no_pwait2 = true;
-    }
-    struct pollfd set = {.fd = poller->fd, .events = POLLIN};
-    if (ppoll(&set, 1, &wait, NULL) < 0)
-        return -1;
-    return epoll_wait(poller->fd, events, EVENTS_MAX, 0);
-}
-
-static int wait_for_set(struct mwi_tcp_poller *poller, struct epoll_event *events, int64_t wait_ns)
-{
-    if (wait_ns <= 0 || wait_ns == INT64_MAX)
-        return epoll_wait(poller->fd, events, EVENTS_MAX, wait_ns <= 0 ? 0 : -1);
-    return wait_exactly(poller, events, wait_ns);
-}
-
-/* Waits for the set and calls what is ready; false if the system refuses. */
-static bool serve_set(struct mwi_tcp_poller *poller, int64_t wait_ns)
-{
-    struct epoll_event events[EVENTS_MAX];
-    int count = wait_for_set(poller, events, wait_ns);
-    for (int i = 0; i < count; i++) {
-        const struct mwi_tcp_awaited *awaited = events[i].data.ptr;
-        awaited->ready(awaited->context, events[i].events);
-    }
-    return count >= 0 || errno == EINTR;
-}
-
 static void on_set(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct mwi_tcp_poller *poller = context;
-    poller->has_failed = !serve_set(poller, 0);
+    poller->has_failed = !mwi_tcp_set_serve(&poller->set, 0);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *context)
@@ -153,32 +91,16 @@ static bool is_libevent_busy(struct mwi_tcp_poller *poller)
 bool mwi_tcp_poller_turn(struct mwi_tcp_poller *poller, int64_t wait_ns)
 {
     return is_libevent_busy(poller) ? turn_of_libevent(poller, wait_ns)
-                                    : serve_set(poller, wait_ns);
-}
-
-bool mwi_tcp_poller_set(struct mwi_tcp_poller *poller, struct mwi_tcp_awaited *awaited,
-                        uint32_t events)
-{
-    assert(awaited->fd >= 0 && awaited->ready != NULL);
-    if (events == awaited->events)
-        return true;
-    struct epoll_event event = {.events = events, .data.ptr = awaited};
-    int operation = awaited->events == 0 ? EPOLL_CTL_ADD
-                    : events == 0        ? EPOLL_CTL_DEL
-                                         : EPOLL_CTL_MOD;
-    if (epoll_ctl(poller->fd, operation, awaited->fd, &event) != 0)
-        return false;
-    awaited->events = events;
-    return true;
+                                    : mwi_tcp_set_serve(&poller->set, wait_ns);
 }
 
 mw_error mwi_tcp_poller_open(struct mwi_tcp_poller *poller)
 {
     *poller = (struct mwi_tcp_poller){.is_open = true};
-    poller->fd = epoll_create1(EPOLL_CLOEXEC);
-    if (poller->fd < 0 || (poller->base = mwi_tcp_poller_create_base()) == NULL)
+    if (!mwi_tcp_set_open(&poller->set) || (poller->base = mwi_tcp_poller_create_base()) == NULL)
         return MW_ENETWORK;
-    poller->set_event = event_new(poller->base, poller->fd, EV_READ | EV_PERSIST, on_set, poller);
+    poller->set_event =
+        event_new(poller->base, poller->set.fd, EV_READ | EV_PERSIST, on_set, poller);
     poller->time_event = evtimer_new(poller->base, on_time, poller);
     if (poller->set_event == NULL || poller->time_event == NULL ||
         event_add(poller->set_event, NULL) != 0)
@@ -196,7 +118,6 @@ void mwi_tcp_poller_close(struct mwi_tcp_poller *poller)
         event_free(poller->time_event);
     if (poller->base != NULL)
         event_base_free(poller->base);
-    if (poller->fd >= 0)
-        close(poller->fd);
+    mwi_tcp_set_close(&poller->set);
     *poller = (struct mwi_tcp_poller){0};
 }

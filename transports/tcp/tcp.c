@@ -81,14 +81,14 @@ static bool start_timer(struct tcp *tcp)
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     tcp->timer = (struct mwi_tcp_awaited){.fd = fd, .ready = on_timer, .context = tcp};
     return fd >= 0 && timerfd_settime(fd, 0, &times, NULL) == 0 &&
-           mwi_tcp_poller_set(&tcp->hub.poller, &tcp->timer, EPOLLIN);
+           mwi_tcp_set_change(&tcp->hub.poller.set, &tcp->timer, EPOLLIN);
 }
 
 /* False if the descriptor cannot be waited for, as a regular file. */
 static bool wait_for_wake(struct tcp *tcp, int fd)
 {
     tcp->wake = (struct mwi_tcp_awaited){.fd = fd, .ready = on_wake, .context = tcp};
-    return fd < 0 || mwi_tcp_poller_set(&tcp->hub.poller, &tcp->wake, EPOLLIN);
+    return fd < 0 || mwi_tcp_set_change(&tcp->hub.poller.set, &tcp->wake, EPOLLIN);
 }
 
 static void close_transport(void *transport)
@@ -98,9 +98,9 @@ static void close_transport(void *transport)
         return;
     mwi_tcp_listeners_clear(&tcp->listeners);
     if (tcp->wake.events != 0)
-        (void)mwi_tcp_poller_set(&tcp->hub.poller, &tcp->wake, 0);
+        (void)mwi_tcp_set_change(&tcp->hub.poller.set, &tcp->wake, 0);
     if (tcp->timer.events != 0)
-        (void)mwi_tcp_poller_set(&tcp->hub.poller, &tcp->timer, 0);
+        (void)mwi_tcp_set_change(&tcp->hub.poller.set, &tcp->timer, 0);
     mwi_tcp_ending_run(&tcp->hub);
     /* The turn that mwi_tcp_resolve_destroy asks for. */
     if (tcp->hub.poller.base != NULL)
@@ -276,7 +276,7 @@ static size_t peers_max(void *transport)
 static int pollable_fd(void *transport)
 {
     struct tcp *tcp = transport;
-    return tcp->hub.poller.fd;
+    return tcp->hub.poller.set.fd;
 }
 
 static int64_t now(void *transport)
