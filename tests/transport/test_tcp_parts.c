@@ -642,6 +642,62 @@ static void test_watch_answers(void)
     }
 }
 
+/* Puts bytes into the inbox as if they had been received. */
+static void put_bytes(struct mwi_tcp_inbox *inbox, const void *bytes, size_t size)
+{
+    unsigned char shared[SHARED_BYTES];
+    struct iovec pieces[2];
+    struct mwi_tcp_cursor cursor;
+    mw_frame frame;
+    (void)mwi_tcp_inbox_room(inbox, shared, sizeof shared, pieces);
+    memcpy(pieces[0].iov_base, bytes, size);
+    mwi_tcp_inbox_received(inbox, size, shared, &cursor);
+    while (mwi_tcp_inbox_next(inbox, &cursor, LIMIT_BYTES, &frame) == MWI_TCP_INBOX_FRAME)
+        free(frame.block);
+}
+
+/* Returns the number of the look at which a frame whose beginning is `first` is too slow, if a byte
+ * of it comes before each look. */
+static unsigned count_trickle(const char first[4])
+{
+    struct mwi_tcp_inbox inbox = {0};
+    put_bytes(&inbox, first, 4);
+    unsigned look = 1;
+    for (; look < 1000 && !mwi_tcp_inbox_is_slow(&inbox); look++)
+        put_bytes(&inbox, "", 1);
+    mwi_tcp_inbox_clear(&inbox);
+    return look;
+}
+
+/* A frame that trickles in has 30 s, and a second for each 16 KiB. */
+static void test_slow_frame(void)
+{
+    CU_ASSERT_EQUAL(count_trickle("\0\0\x7\xd0"), 7);
+    CU_ASSERT_EQUAL(count_trickle("\1\0\0\0"), 7 + 1024 / 5);
+    CU_ASSERT_EQUAL(count_trickle("\4\0\0\0"), 7 + 4096 / 5);
+}
+
+/* Half a frame may stay while nothing more of it comes, and each frame has its time anew. */
+static void test_patient_frame(void)
+{
+    struct mwi_tcp_inbox inbox = {0};
+    for (int look = 0; look < 1000; look++)
+        CU_ASSERT_FALSE(mwi_tcp_inbox_is_slow(&inbox));
+
+    put_bytes(&inbox, "\0\0\0\7a", 5);
+    for (int look = 0; look < 1000; look++)
+        CU_ASSERT_FALSE(mwi_tcp_inbox_is_slow(&inbox));
+    for (int frame = 0; frame < 1000; frame++) {
+        put_bytes(&inbox, "bcdefg", 6);
+        put_bytes(&inbox, "\0\0", 2);
+        CU_ASSERT_FALSE(mwi_tcp_inbox_is_slow(&inbox));
+        put_bytes(&inbox, "\0\7a", 3);
+        CU_ASSERT_FALSE(mwi_tcp_inbox_is_slow(&inbox));
+    }
+
+    mwi_tcp_inbox_clear(&inbox);
+}
+
 struct answer {
     struct mwi_tcp_getent *getent;
     bool has_come, is_found;
@@ -813,6 +869,8 @@ int main(void)
         {"outbox: huge", test_outbox_huge},
         {"watch: silence", test_watch_silence},
         {"watch: answers", test_watch_answers},
+        {"inbox: slow frame", test_slow_frame},
+        {"inbox: patient frame", test_patient_frame},
         {"getent", test_getent},
         {"resolve now", test_resolve_now},
         {"poller: ways to wait", test_poller_ways},

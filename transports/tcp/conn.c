@@ -156,6 +156,8 @@ static void down_for_error(struct mwi_tcp_conn *conn, int error)
         snprintf(buffer, sizeof buffer, "%s", problem);
     if (problem != NULL)
         go_down(conn, buffer);
+    else if (error == ETIME)
+        go_down(conn, "a frame came too slowly");
     else if (error == EPIPE)
         go_down(conn, "closed by the peer");
     else

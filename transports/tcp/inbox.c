@@ -16,9 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "silence.h"
+
 #define FIRST_ROOM_BYTES ((size_t)64 * 1024)
 #define LARGE_BYTES ((size_t)64 * 1024)
 #define AFTER_LARGE_BYTES ((size_t)4 * 1024)
+/* The looks that every frame has, and the bytes that give it one more. */
+#define SLOW_LOOKS (30 / LOOK_S)
+#define BYTES_PER_LOOK ((size_t)LOOK_S * 16 * 1024)
+#define LOOK_S (MWI_TCP_SILENCE_LOOK_MS / 1000)
 /* At most this much of a block is received at once, so that others get their turn. */
 #define AT_ONCE_BYTES ((size_t)1024 * 1024)
 
@@ -74,6 +80,13 @@ static void skip(struct mwi_tcp_cursor *cursor, size_t size)
     cursor->left -= size;
 }
 
+/* A frame begins that has not come whole. */
+static void begin_looks(struct mwi_tcp_inbox *inbox)
+{
+    inbox->looked_bytes = 0;
+    inbox->looks_count = 0;
+}
+
 static size_t read_size(const unsigned char *bytes, size_t count)
 {
     uint64_t size = 0;
@@ -87,6 +100,8 @@ static bool collect(struct mwi_tcp_inbox *inbox, struct mwi_tcp_cursor *cursor, 
 {
     size_t missing = bytes > inbox->header_have ? bytes - inbox->header_have : 0;
     size_t taken = min_size(cursor->left, missing);
+    if (inbox->header_have == 0)
+        begin_looks(inbox);
     if (taken > 0)
         memcpy(inbox->header + inbox->header_have, cursor->at, taken);
     inbox->header_have += (unsigned)taken;
@@ -132,6 +147,7 @@ static enum mwi_tcp_inbox_result begin_block(struct mwi_tcp_inbox *inbox,
         return MWI_TCP_INBOX_NO_MEMORY;
     inbox->room = room;
     inbox->have = cursor->left;
+    begin_looks(inbox);
     if (cursor->left > 0)
         memcpy(inbox->block, cursor->at, cursor->left);
     skip(cursor, cursor->left);
@@ -183,6 +199,17 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
 bool mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox)
 {
     return inbox->block != NULL || inbox->header_have > 0;
+}
+
+bool mwi_tcp_inbox_is_slow(struct mwi_tcp_inbox *inbox)
+{
+    bool is_in_block = inbox->block != NULL;
+    size_t bytes = is_in_block ? MWI_TCP_HEADER_BYTES + inbox->have : inbox->header_have;
+    if (bytes == inbox->looked_bytes || !mwi_tcp_inbox_is_inside_frame(inbox))
+        return false;
+    inbox->looked_bytes = bytes;
+    size_t extra = is_in_block ? inbox->size / BYTES_PER_LOOK : 0;
+    return ++inbox->looks_count > SLOW_LOOKS + extra;
 }
 
 void mwi_tcp_inbox_clear(struct mwi_tcp_inbox *inbox)

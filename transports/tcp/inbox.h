@@ -26,6 +26,8 @@ struct mwi_tcp_inbox {
     size_t room;          /* of the block; less than `size` while the sender is not trusted */
     size_t largest;       /* the largest frame that came whole */
     unsigned header_have;
+    size_t looked_bytes;  /* of the frame that is on its way, header included, at the last look */
+    unsigned looks_count; /* looks between which bytes of that frame came */
     unsigned char header[MWI_TCP_LONG_HEADER_BYTES];
 };
 
@@ -61,6 +63,12 @@ enum mwi_tcp_inbox_result mwi_tcp_inbox_next(struct mwi_tcp_inbox *inbox,
 
 /* Whether a frame has begun and not ended. */
 bool mwi_tcp_inbox_is_inside_frame(const struct mwi_tcp_inbox *inbox);
+
+/* Takes note of a look, one each MWI_TCP_SILENCE_LOOK_MS, and returns whether the frame that is
+ * on its way takes too long: 30 s and a second for each 16 KiB. Only looks count between which
+ * bytes of it came: a peer that computes, or is stopped, may leave half a frame for as long as it
+ * likes. */
+bool mwi_tcp_inbox_is_slow(struct mwi_tcp_inbox *inbox);
 
 /* Frees the block. The inbox is then empty. */
 void mwi_tcp_inbox_clear(struct mwi_tcp_inbox *inbox);

@@ -64,13 +64,21 @@ static void on_wake(void *context, uint32_t events)
     tcp->is_woken = true;
 }
 
+/* Whether the timer's last expiration was long ago, so that nobody has read what came since. */
+static bool is_timer_late(int fd)
+{
+    struct itimerspec times;
+    return timerfd_gettime(fd, &times) == 0 &&
+           times.it_value.tv_sec < MWI_TCP_SILENCE_LOOK_MS / 1000 - 1;
+}
+
 static void on_timer(void *context, uint32_t events)
 {
     struct tcp *tcp = context;
     uint64_t expirations;
     (void)events;
     if (read(tcp->timer.fd, &expirations, sizeof expirations) > 0)
-        mwi_tcp_watch_look(&tcp->hub);
+        mwi_tcp_watch_look(&tcp->hub, expirations > 1 || is_timer_late(tcp->timer.fd));
 }
 
 /* Sets the timer that looks at the hosts again and again; false with errno. */

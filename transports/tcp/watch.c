@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the kernel about each TCP connection and fails those that silence.c gives up. tcp.c calls
- * it every few seconds.
+ * Asks the kernel about each TCP connection and fails those that silence.c gives up, and all whose
+ * frames inbox.c finds too slow. tcp.c calls it every few seconds.
  *
  * Keepalive sends no probes while there is something to be acknowledged, and then the kernel itself
  * gives up only after a quarter of an hour. TCP_USER_TIMEOUT shortens that, but it also counts the
@@ -17,7 +17,7 @@
 
 #include "conn.h"
 
-static void look(struct mwi_tcp_conn *conn)
+static void look_at_host(struct mwi_tcp_conn *conn)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
@@ -28,12 +28,16 @@ static void look(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_fail(conn, ETIMEDOUT);
 }
 
-void mwi_tcp_watch_look(struct mwi_tcp_hub *hub)
+void mwi_tcp_watch_look(struct mwi_tcp_hub *hub, bool is_late)
 {
     struct mwi_tcp_conn *conn;
     TAILQ_FOREACH(conn, &hub->conns, link)
     {
-        if (conn->state == MWI_TCP_CONN_UP && conn->is_inet)
-            look(conn);
+        if (conn->state != MWI_TCP_CONN_UP)
+            continue;
+        if (!is_late && mwi_tcp_inbox_is_slow(&conn->inbox))
+            mwi_tcp_conn_fail(conn, ETIME);
+        else if (conn->is_inet)
+            look_at_host(conn);
     }
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finds hosts that died while data was on its way to them.
+ * Finds hosts that died while data was on its way to them, and peers that send a frame too slowly.
  */
 #ifndef MWI_TCP_WATCH_H
 #define MWI_TCP_WATCH_H
 
+#include <stdbool.h>
+
 #include "hub.h"
 
-/* Looks at all connections and fails those whose host does not answer. To be called every
- * MWI_TCP_SILENCE_LOOK_MS. */
-void mwi_tcp_watch_look(struct mwi_tcp_hub *hub);
+/* Looks at all connections, and fails those whose host does not answer or whose frame comes too
+ * slowly. To be called every MWI_TCP_SILENCE_LOOK_MS. `is_late` says that the call comes late:
+ * this process was away, so a frame that has not come further may be its own doing. */
+void mwi_tcp_watch_look(struct mwi_tcp_hub *hub, bool is_late);
 
 #endif
