@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the documents against the sources: documents.py SOURCE COMPILER [FLAG...]
+"""Holds the documents against the sources: documents.py SOURCE CTEST BUILD COMPILER [FLAG...]
 
-Examples compile, links lead somewhere, files that are named exist, and what the documents say of errors, sentences, audit records
-and states is what the sources say.
+Examples compile, links lead somewhere, files that are named exist, and what the documents say of errors, sentences, audit records,
+states and tests is what the sources say. CTEST lists the tests of the folder BUILD; "" if some are missing on purpose.
 """
 import pathlib
 import re
@@ -11,8 +11,10 @@ import subprocess
 import sys
 
 source = pathlib.Path(sys.argv[1])
-compiler = sys.argv[2:]
+ctest, build = sys.argv[2:4]
+compiler = sys.argv[4:]
 problems = []
+PROMISES = 12  # of docs/security.md
 
 
 def read(path):
@@ -158,6 +160,34 @@ def check_from_cl_mw():
                     problems.append(f"docs/from-cl-mw.md: {program} has no test \"{name}\"")
 
 
+def check_security():
+    """Each promise names tests: those that ctest runs, and of a C program perhaps some of its cases."""
+    command = [ctest, "-N", "-C", "soak", "--test-dir", build]
+    listed = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    tests = set(re.findall(r"Test +#\d+: (\S+)", listed))
+    rows = re.findall(r"^\| (\d+) [^|]+\|([^|]+)\|$", read("docs/security.md"), re.M)
+    if [int(number) for number, _ in rows] != list(range(1, PROMISES + 1)):
+        problems.append(f"docs/security.md: not {PROMISES} promises in order")
+    for number, cell in rows:
+        named = re.findall(r"`(\w+)`(?:: ([^`]+))?", cell)
+        if not named:
+            problems.append(f"docs/security.md: promise {number} has no test")
+        for test, cases in named:
+            if test not in tests:
+                problems.append(f"docs/security.md: promise {number}: ctest has no {test}")
+            known = cases_beside(test) if cases else []
+            for case in re.split(r"; ", cases.strip().rstrip(";,.")) if cases else []:
+                if case not in known:
+                    problems.append(f"docs/security.md: promise {number}: {test} has no test \"{case}\"")
+
+
+def cases_beside(test):
+    """The cases of all C files in the folders where the program of this test may be."""
+    folders = {"integration": ["integration"], "fuzz": ["fuzz"]}.get(test.partition("_")[0], ["unit", "transport"])
+    return [case for folder in folders for file in source.glob(f"tests/{folder}/*.c")
+            for case in re.findall(r'\{"([^"]+)",\s*test_', file.read_text())]
+
+
 check_examples()
 check_from_cl_mw()
 check_links()
@@ -166,5 +196,7 @@ check_errors()
 check_sentences()
 check_audit()
 check_states()
+if ctest:
+    check_security()
 print("\n".join(problems) or "the documents agree with the sources")
 sys.exit(bool(problems))
