@@ -22,6 +22,7 @@
 #include "engine/misfits.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/strangers.h"
 #include "engine/task_ends.h"
 
 /* A greeting may be this large: a later version may add fields. */
@@ -45,8 +46,7 @@ static void peer_up(struct mwi_master_engine *engine, const struct mwi_event *ev
             mwi_slaves_lose(&engine->slaves, slave, MW_LOSS_CONNECTION);
         return;
     }
-    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_NEW_CLIENT, .transport = slave->transport,
-                       .address = slave->address);
+    mwi_strangers_come(engine, slave);
     if (engine->is_shutting_down)
         mwi_membership_turn_away(engine, slave);
 }
@@ -267,6 +267,9 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
         case MWI_TIMER_FIT:
             mwi_misfits_end_part(engine);
             break;
+        case MWI_TIMER_STRANGERS:
+            mwi_strangers_sum_up(engine);
+            break;
         }
     }
 }
@@ -310,8 +313,7 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
         tick(engine, event);
         break;
     case MWI_EVENT_STRANGER:
-        MWI_OUTGOING_AUDIT(engine, NULL, .kind = MWI_AUDIT_STRANGER, .transport = event->transport,
-                           .address = event->name, .reason = event->reason);
+        mwi_strangers_turned_away(engine, event);
         break;
     }
     if (engine->gap_ns > 0 && event->kind != MWI_EVENT_TICK)

@@ -38,7 +38,16 @@ enum mwi_master_state_timer {
     MWI_TIMER_QUIET, /* a client does not greet, or a slave without a task does not answer */
     MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
     MWI_TIMER_HOST,  /* a host in doubt: its next slave may have a task */
-    MWI_TIMER_FIT    /* a part of the time-out of tasks that fit no slave is over */
+    MWI_TIMER_FIT,   /* a part of the time-out of tasks that fit no slave is over */
+    MWI_TIMER_STRANGERS /* a second is over in which the trail left out strangers */
+};
+
+/* The lines of the trail about strangers, see strangers.h. */
+struct mwi_strangers {
+    int64_t since_ns;      /* when the present second began */
+    unsigned lines_count;  /* in it */
+    uint64_t untold_count; /* strangers that were turned away without a line */
+    struct mwi_timer_entry timer;
 };
 
 struct mwi_master_engine {
@@ -66,6 +75,7 @@ struct mwi_master_engine {
     int64_t gap_ns;      /* the latest such times, until it is known whether a slave waited */
     int64_t unheard_ns;  /* how long slaves waited in such times, since the last audit record */
     int64_t may_tell_ns; /* the next such audit record is not written before this */
+    struct mwi_strangers strangers;
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */

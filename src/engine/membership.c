@@ -23,6 +23,7 @@
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/strangers.h"
 
 /* The most slaves that a group can want: more than there can be, and the sum over all groups does
  * not overflow. */
@@ -91,8 +92,9 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     bool is_expected = slave->state == MWI_SLAVE_SHUTTING_DOWN;
     mwi_slaves_lose(&engine->slaves, slave, loss);
     audit_state(engine, slave);
-    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_EOF, .transport = slave->transport,
-                       .address = slave->address, .reason = is_expected ? NULL : reason);
+    if (slave->sid != MWI_NO_SID || slave->is_told)
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_EOF, .transport = slave->transport,
+                           .address = slave->address, .reason = is_expected ? NULL : reason);
     mwi_effects_lost(&engine->effects, slave->peer, was_useful, loss);
 }
 
@@ -136,7 +138,9 @@ void mwi_membership_lose(struct mwi_master_engine *engine, struct mwi_slave_entr
     const char *what = is_process_end ? reason : tell_loss(engine, reason);
     if (is_process_end)
         reason = mwi_outgoing_note(engine, "it %s", reason);
-    if (slave->sid != MWI_NO_SID && slave->state != MWI_SLAVE_SHUTTING_DOWN && !slave->is_leaving)
+    if (slave->sid == MWI_NO_SID)
+        slave->is_told = mwi_strangers_go(engine, slave, NULL);
+    else if (slave->state != MWI_SLAVE_SHUTTING_DOWN && !slave->is_leaving)
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LOST, .pid = slave->pid,
                            .host = host_of(slave), .reason = what);
     part(engine, slave, MW_LOSS_CONNECTION, reason, tell_fate(engine, slave, what));
@@ -145,11 +149,10 @@ void mwi_membership_lose(struct mwi_master_engine *engine, struct mwi_slave_entr
 void mwi_membership_drop(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          mw_loss loss, const char *reason)
 {
-    enum mwi_audit_kind kind = slave->sid != MWI_NO_SID   ? MWI_AUDIT_SLAVE_DROPPED
-                               : engine->is_shutting_down ? MWI_AUDIT_CLIENT_LATE
-                                                          : MWI_AUDIT_CLIENT_REFUSED;
-    MWI_OUTGOING_AUDIT(engine, slave, .kind = kind, .transport = slave->transport,
-                       .address = slave->address, .reason = reason);
+    if (slave->sid == MWI_NO_SID)
+        slave->is_told = mwi_strangers_go(engine, slave, reason);
+    else
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_DROPPED, .reason = reason);
     mwi_effects_drop(&engine->effects, slave->peer);
     mwi_membership_part(engine, slave, loss, reason);
 }
@@ -202,6 +205,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     slave->pid = origin->pid;
     start_quiet(engine, slave, ping_interval_ns(engine));
     slave->frame_bytes_max = guest->frame_bytes_max;
+    mwi_strangers_greeted(engine, slave);
     mwi_effects_admit(&engine->effects, slave->peer);
     mwi_outgoing_send(engine, slave, welcome);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_GREETED,
@@ -460,6 +464,7 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, i
     mwi_master_state_set_time(engine, now_ns);
     engine->is_stopping = true;
     engine->is_shutting_down = true;
+    mwi_strangers_sum_up(engine);
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_CONNECTING)) != NULL)
         mwi_membership_turn_away(engine, slave);
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_IDLE)) != NULL ||

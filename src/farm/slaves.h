@@ -67,6 +67,7 @@ struct mwi_slave_entry {
     bool is_limit_running;        /* `limit` is the task's */
     bool has_begun;               /* it has said that it began the task */
     bool has_started;             /* it has begun some task */
+    bool is_told; /* the trail has a line that it came, or, once it has gone, that it went */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

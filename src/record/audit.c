@@ -82,6 +82,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
         {PROBLEMS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_STRANGER] =
         {PROBLEMS, "STRANGER", "stranger", "%a turned away: %r", {TRANSPORT, ADDRESS, REASON}},
+    [MWI_AUDIT_STRANGERS_MORE] =
+        {PROBLEMS, "STRANGER", "strangers-more", "%c more were turned away", {COUNT}},
     [MWI_AUDIT_CLIENT_LATE] =
         {EVENTS, "NEW-CLIENT", "client-refused", "%a refused: %r", {TRANSPORT, ADDRESS, REASON}},
     [MWI_AUDIT_SLAVE_GREETED] =

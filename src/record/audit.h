@@ -27,6 +27,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_NEW_CLIENT,       /* transport, address */
     MWI_AUDIT_CLIENT_REFUSED,   /* transport, address, reason: a client that is no slave yet */
     MWI_AUDIT_STRANGER,         /* transport, address, reason: no client, turned away */
+    MWI_AUDIT_STRANGERS_MORE,   /* count: of those that had no line, in about a second */
     MWI_AUDIT_CLIENT_LATE,      /* the same for a client that came while the master ends */
     MWI_AUDIT_SLAVE_GREETED,    /* sid, state, group, transport, address, member_id, pid, host */
     MWI_AUDIT_SLAVE_STATE,      /* sid, state: its new one, idle or busy */

@@ -19,19 +19,20 @@ struct farm {
     struct mwt_crew *crew;
     struct mwt_process *master;
     const char *port;
+    int64_t opened_ns;
 };
 
 static void open_farm(struct farm *farm, const char *option, const char *value)
 {
     farm->crew = mwt_crew_create();
+    farm->opened_ns = mwt_now_ns();
     farm->master = mwt_run_program(farm->crew, MWT_FARM, "--mw-master", "--mw-master-host",
                                    "127.0.0.1", "echo", "10", option, value, NULL);
     const char *line = mwt_await_line(farm->master, MWT_ERR, "MASTER READY 127.0.0.1:");
     farm->port = mwt_format(farm->crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
 }
 
-/* A slave does the work all the same, and the trail has the beginning and end of each
- * connection. */
+/* A slave does the work all the same, and the trail has few lines about the strangers. */
 static void close_farm(struct farm *farm)
 {
     struct mwt_process *slave =
@@ -41,7 +42,8 @@ static void close_farm(struct farm *farm)
     CU_ASSERT_EQUAL(mwt_await_end(farm->master), 0);
     CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
     const char *trail = mwt_output(farm->master, MWT_ERR);
-    CU_ASSERT_EQUAL(mwt_count(trail, "NEW-CLIENT -> "), mwt_count(trail, "EOF -> "));
+    size_t seconds = (size_t)((mwt_now_ns() - farm->opened_ns) / 1000000000) + 1;
+    CU_ASSERT(mwt_count(trail, "NEW-CLIENT ") + mwt_count(trail, "EOF -> ") <= 12 * seconds + 2);
     mwt_await_line(farm->master, MWT_OUT, "farm: 10 done, 0 failed, 0 unrunnable, 0 lost or wrong");
     mwt_crew_destroy(farm->crew);
 }
@@ -58,7 +60,6 @@ static int call_master(const struct farm *farm)
         connect(fd, found->ai_addr, found->ai_addrlen) != 0)
         CU_FAIL("no connection to the master");
     freeaddrinfo(found);
-    mwt_await_line(farm->master, MWT_ERR, "NEW-CLIENT -> 127.0.0.1:");
     return fd;
 }
 

@@ -85,6 +85,9 @@ static const struct expectation expectations[] = {
      "NEW-CLIENT 127.0.0.1:39950 refused: protocol version 9",
      "\"subject\":\"NEW-CLIENT\",\"event\":\"client-refused\",\"transport\":\"tcp\","
      "\"address\":\"127.0.0.1:39950\",\"reason\":\"protocol version 9\"}"},
+    {RECORD(STRANGERS_MORE, .count = 4711),
+     "STRANGER 4711 more were turned away",
+     "\"subject\":\"STRANGER\",\"event\":\"strangers-more\",\"count\":4711}"},
     {RECORD(STRANGER, .transport = "tcp", .address = ADDRESS, .reason = "it holds another key"),
      "STRANGER 127.0.0.1:39950 turned away: it holds another key",
      "\"subject\":\"STRANGER\",\"event\":\"stranger\",\"transport\":\"tcp\","
