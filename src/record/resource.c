@@ -5,13 +5,15 @@
  * Invariants: a parsed resource keeps its JSON values alive (`owner`), since its strings belong to
  * them. mwi_resource_parse reads every text that mwi_resource_format writes. Reading is strict: a
  * slave that names the wrong field is easier to understand than one that starts on half of the
- * facts.
+ * facts. jansson does not wipe its memory, so it never sees the key: the digits are taken out of
+ * the text before it reads, and put in after it has written.
  *
  * To add a field, add a member of struct mwi_resource, a line in get_fields, a line in put_fields,
  * and its value in loop/announce.c. Slaves that do not know the field ignore it.
  */
 #include "record/resource.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,11 +30,25 @@ static const char *const status_names[MWI_COMPUTATION_STATUSES_COUNT] = {
     [MWI_COMPUTATION_FAILED] = "failed",
 };
 
+static const char *const encryption_names[MWI_ENCRYPTIONS_COUNT] = {
+    [MWI_ENCRYPTION_TLS] = "tls",
+    [MWI_ENCRYPTION_NONE] = "none",
+};
+
+/* Stands for the digits of the key while jansson has the text. */
+static const char blank_digits[] =
+    "0000000000000000000000000000000000000000000000000000000000000000";
+
+#define KEY_DIGITS ((size_t)2 * MW_TCP_KEY_BYTES)
+_Static_assert(sizeof blank_digits == KEY_DIGITS + 1, "as many digits as a key has");
+
 /* The owner of the strings and lists of a parsed resource. */
 struct owner {
     json_t *root;
     const char **shared_libraries;
     const char **slave_arguments;
+    mw_tcp_key key;
+    bool has_digits; /* the text has the digits of a key, and key.bytes is set */
 };
 
 /* A walk over the fields of a file, which ends at the first error. */
@@ -164,6 +180,48 @@ static bool get_address(struct fields *fields, const char **host, int *port)
     return true;
 }
 
+/* The field is missing in the files of older masters. */
+static bool get_encryption(struct fields *fields, enum mwi_encryption *encryption)
+{
+    const char *name;
+    if (json_object_get(fields->root, "encryption") == NULL)
+        return true;
+    if (!get_string(fields, "encryption", &name))
+        return false;
+    for (int i = 0; i < MWI_ENCRYPTIONS_COUNT; i++) {
+        if (strcmp(name, encryption_names[i]) == 0) {
+            *encryption = (enum mwi_encryption)i;
+            return true;
+        }
+    }
+    return fail_field(fields, MW_EPROTOCOL, "encryption", "is neither tls nor none");
+}
+
+static bool is_key_name(const char *name)
+{
+    size_t length = 0;
+    while (name[length] > ' ' && name[length] <= '~')
+        length++;
+    return length > 0 && length < MW_TCP_KEY_NAME_BYTES && name[length] == '\0';
+}
+
+/* Both fields of the key are there, or none. The digits were taken out before. */
+static bool get_key(struct fields *fields, struct owner *owner, const mw_tcp_key **key)
+{
+    const char *name, *digits;
+    if (json_object_get(fields->root, "key") == NULL)
+        return true;
+    if (!get_string(fields, "key", &digits) || !get_string(fields, "key-name", &name))
+        return false;
+    if (!owner->has_digits || strcmp(digits, blank_digits) != 0)
+        return fail_field(fields, MW_EPROTOCOL, "key", "is not 64 hexadecimal digits");
+    if (!is_key_name(name))
+        return fail_field(fields, MW_EPROTOCOL, "key-name", "is not a name of 1 to 63 letters");
+    memcpy(owner->key.name, name, strlen(name) + 1);
+    *key = &owner->key;
+    return true;
+}
+
 static bool get_fields(struct fields *fields, struct mwi_resource *resource, struct owner *owner)
 {
     return get_integer(fields, "protocol-version", 1, &resource->protocol_version) &&
@@ -179,7 +237,8 @@ static bool get_fields(struct fields *fields, struct mwi_resource *resource, str
                     &resource->slave_arguments_count) &&
            get_string(fields, "transport", &resource->transport) &&
            get_address(fields, &resource->host, &resource->port) &&
-           get_integer(fields, "pid", 1, &resource->pid);
+           get_integer(fields, "pid", 1, &resource->pid) &&
+           get_encryption(fields, &resource->encryption) && get_key(fields, owner, &resource->key);
 }
 
 static void destroy_owner(struct owner *owner)
@@ -187,13 +246,94 @@ static void destroy_owner(struct owner *owner)
     json_decref(owner->root);
     free(owner->shared_libraries);
     free(owner->slave_arguments);
+    mwi_secret_wipe(owner, sizeof *owner);
     free(owner);
+}
+
+/* The index of the closing quote of the string that is opened at `begin`; `size` if there is none.
+ */
+static size_t end_of_string(const char *data, size_t size, size_t begin)
+{
+    for (size_t i = begin + 1; i < size; i++) {
+        if (data[i] == '"')
+            return i;
+        if (data[i] == '\\')
+            i++;
+    }
+    return size;
+}
+
+static size_t skip_blanks(const char *data, size_t size, size_t begin)
+{
+    while (begin < size && data[begin] != '\0' && strchr(" \t\r\n", data[begin]) != NULL)
+        begin++;
+    return begin;
+}
+
+/* Whether the string between these two quotes is the name "key" of a field. If its value is a
+ * string, *value and *value_end become the places of that string's quotes. */
+static bool is_key_field(const char *data, size_t size, size_t begin, size_t end, size_t *value,
+                         size_t *value_end)
+{
+    static const char name[] = "\"key";
+    if (end - begin != sizeof name - 1 || memcmp(data + begin, name, sizeof name - 1) != 0)
+        return false;
+    size_t colon = skip_blanks(data, size, end + 1);
+    if (colon >= size || data[colon] != ':')
+        return false;
+    *value = skip_blanks(data, size, colon + 1);
+    if (*value >= size || data[*value] != '"')
+        return false;
+    *value_end = end_of_string(data, size, *value);
+    return true;
+}
+
+/* Finds the value of the field "key" of the outermost object: *size_found bytes behind the result,
+ * also if the text ends in the middle of it. NULL: there is none. */
+static char *find_digits(char *data, size_t size, size_t *size_found)
+{
+    size_t value, value_end;
+    int depth = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '"') {
+            size_t end = end_of_string(data, size, i);
+            if (depth == 1 && end < size && is_key_field(data, size, i, end, &value, &value_end)) {
+                *size_found = value_end - value - 1;
+                return data + value + 1;
+            }
+            i = end;
+        } else if (data[i] == '{' || data[i] == '[') {
+            depth++;
+        } else if (data[i] == '}' || data[i] == ']') {
+            depth--;
+        }
+    }
+    return NULL;
+}
+
+/* Moves the digits of the key from the text to the owner. */
+static void take_digits(struct owner *owner, char *data, size_t size)
+{
+    size_t found;
+    char *digits = find_digits(data, size, &found);
+    if (digits == NULL)
+        return;
+    owner->has_digits =
+        found == KEY_DIGITS && mwi_secret_from_hex(digits, owner->key.bytes, MW_TCP_KEY_BYTES);
+    memset(digits, '0', found);
 }
 
 /* jansson has a text for each fault of the input, but not always one for lack of memory. */
 static bool is_memory_error(const json_error_t *error)
 {
     return json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0';
+}
+
+/* Without the quotation of the place, which may be a part of the key. */
+static size_t length_of_cause(const char *text)
+{
+    const char *place = strstr(text, " near ");
+    return place == NULL ? strlen(text) : (size_t)(place - text);
 }
 
 static mw_error load_json(const void *data, size_t size, const char *name, json_t **root,
@@ -207,23 +347,24 @@ static mw_error load_json(const void *data, size_t size, const char *name, json_
     if (*root == NULL && is_memory_error(&error))
         return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
     if (*root == NULL)
-        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not JSON: line %d: %s", error.line,
-                                 error.text);
+        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not JSON: line %d: %.*s",
+                                 error.line, (int)length_of_cause(error.text), error.text);
     if (json_is_object(*root))
         return MW_OK;
     json_decref(*root);
     return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not a JSON object");
 }
 
-mw_error mwi_resource_parse(const void *data, size_t size, const char *name,
+mw_error mwi_resource_parse(char *data, size_t size, const char *name,
                             struct mwi_resource *resource, mw_reason *why)
 {
     struct owner *owner = calloc(1, sizeof *owner);
     if (owner == NULL)
         return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+    take_digits(owner, data, size);
     mw_error error = load_json(data, size, name, &owner->root, why);
     if (error != MW_OK) {
-        free(owner);
+        destroy_owner(owner);
         return error;
     }
     struct fields fields = {.root = owner->root, .name = name, .why = why};
@@ -302,6 +443,15 @@ static bool put_address(struct fields *fields, const char *host, int port)
     return put_string(fields, "host", host) && put_integer(fields, "port", 1, port);
 }
 
+static bool put_key(struct fields *fields, const mw_tcp_key *key)
+{
+    if (key == NULL)
+        return true;
+    if (!is_key_name(key->name))
+        return fail_field(fields, MW_EINVAL, "key-name", "is not a name of 1 to 63 letters");
+    return put_string(fields, "key-name", key->name) && put_string(fields, "key", blank_digits);
+}
+
 static bool put_fields(struct fields *fields, const struct mwi_resource *resource)
 {
     return put_string(fields, "computation-status", status_names[resource->computation_status]) &&
@@ -317,39 +467,48 @@ static bool put_fields(struct fields *fields, const struct mwi_resource *resourc
            put_string(fields, "transport", resource->transport) &&
            put_address(fields, resource->host, resource->port) &&
            put_integer(fields, "pid", 1, resource->pid) &&
-           put_integer(fields, "protocol-version", 1, resource->protocol_version);
+           put_integer(fields, "protocol-version", 1, resource->protocol_version) &&
+           put_string(fields, "encryption", encryption_names[resource->encryption]) &&
+           put_key(fields, resource->key);
 }
 
-/* Copies into a block of our own: jansson's may come from an allocator that the program chose for
- * it. */
-static mw_error dump_root(const json_t *root, const char *name, char **text, mw_reason *why)
+static mw_error dump_root(const json_t *root, const char *name, struct mwi_secret *text,
+                          mw_reason *why)
 {
     const size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(12);
+    struct mwi_secret dumped = {.data = NULL};
     size_t size = json_dumpb(root, NULL, 0, flags);
     if (size >= MWI_RESOURCE_BYTES_MAX)
         return mwi_resource_fail(why, MW_ETOOBIG, name, "it would be larger than %d bytes",
                                  MWI_RESOURCE_BYTES_MAX);
-    char *dumped = malloc(size + 2);
-    if (size == 0 || dumped == NULL || json_dumpb(root, dumped, size, flags) != size) {
-        free(dumped);
+    if (size == 0 || !mwi_secret_init(&dumped, size + 2) ||
+        json_dumpb(root, dumped.data, size, flags) != size) {
+        mwi_secret_fini(&dumped);
         return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
     }
-    memcpy(dumped + size, "\n", 2);
+    memcpy((char *)dumped.data + size, "\n", 2);
     *text = dumped;
     return MW_OK;
 }
 
-mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name, char **text,
-                             mw_reason *why)
+static void give_digits(const mw_tcp_key *key, char *text)
+{
+    size_t found;
+    char *digits = find_digits(text, strlen(text), &found);
+    assert(digits != NULL && found == KEY_DIGITS);
+    mwi_secret_to_hex(key->bytes, MW_TCP_KEY_BYTES, digits);
+}
+
+mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name,
+                             struct mwi_secret *text, mw_reason *why)
 {
     struct fields fields = {.root = json_object(), .name = name, .why = why};
     if (fields.root == NULL)
         return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
-    mw_error error = MW_OK;
-    if (put_fields(&fields, resource))
-        error = dump_root(fields.root, name, text, why);
-    else
-        error = fields.error;
+    mw_error error =
+        put_fields(&fields, resource) ? dump_root(fields.root, name, text, why) : fields.error;
     json_decref(fields.root);
+    if (error == MW_OK && resource->key != NULL)
+        give_digits(resource->key, text->data);
     return error;
 }

@@ -22,8 +22,9 @@ OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket
     send sendto sendmsg recv recvmsg open openat fopen freopen fdopen read readv write writev poll ppoll
     select epoll_wait fork execv system getrandom rand random srand exit abort signal sigaction""".split()
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
-# Files that are written and read below the loop, and the clock, which only transports, loop and face may read.
-MAY_REACH_OUT = {"base/clock", "base/fork_guard", "record/disk_file", "record/outlet", "record/resource_file"}
+# Files that are written and read below the loop, random bytes for keys, and the clock, which only transports, loop and face may read.
+MAY_REACH_OUT = {"base/clock", "base/fork_guard", "base/secret", "record/disk_file", "record/outlet",
+                 "record/private_file", "record/resource_file"}
 # A signal handler and an exit handler reach nothing but what is global.
 MAY_BE_GLOBAL = {"base/fork_guard", "loop/signals", "face/job"}
 

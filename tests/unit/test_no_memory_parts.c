@@ -233,15 +233,16 @@ static enum mwt_outcome run_resource(void)
                                     .host = "host",
                                     .port = 7,
                                     .pid = 1,
-                                    .protocol_version = 1};
+                                    .protocol_version = 1,
+                                    .key = &(const mw_tcp_key){.name = "key"}};
     struct mwi_resource parsed;
     mw_reason why;
-    char *text = NULL;
+    struct mwi_secret text;
     mw_error error = mwi_resource_format(&resource, "m.rsc", &text, &why);
     if (error != MW_OK)
         return error == MW_ENOMEM ? MWT_TOLD : MWT_WRONG;
-    error = mwi_resource_parse(text, strlen(text), "m.rsc", &parsed, &why);
-    free(text);
+    error = mwi_resource_parse(text.data, strlen(text.data), "m.rsc", &parsed, &why);
+    mwi_secret_fini(&text);
     /* Where jansson runs out of memory in the middle of a text, it blames the text. */
     if (error != MW_OK)
         return error == MW_ENOMEM || error == MW_EPROTOCOL ? MWT_TOLD : MWT_WRONG;

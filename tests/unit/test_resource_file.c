@@ -20,6 +20,11 @@ static const char *const libraries[] = {"/home/user/libmw.so.0", "/home/user/lib
 static const char *const arguments[] = {"--mw-slave", "--mw-master-host", "127.0.0.1",
                                         "--mw-master-port", "36107"};
 
+static const mw_tcp_key sample_key = {
+    .name = "farm:00112233445566778899aabbccddeeff",
+    .bytes = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, [31] = 0xff},
+};
+
 static struct mwi_resource sample_resource(void)
 {
     return (struct mwi_resource){
@@ -38,6 +43,7 @@ static struct mwi_resource sample_resource(void)
         .port = 36107,
         .pid = 4711,
         .protocol_version = 1,
+        .key = &sample_key,
     };
 }
 
@@ -63,7 +69,11 @@ static const char sample_text[] = "{\n"
                                   "  \"host\": \"127.0.0.1\",\n"
                                   "  \"port\": 36107,\n"
                                   "  \"pid\": 4711,\n"
-                                  "  \"protocol-version\": 1\n"
+                                  "  \"protocol-version\": 1,\n"
+                                  "  \"encryption\": \"tls\",\n"
+                                  "  \"key-name\": \"farm:00112233445566778899aabbccddeeff\",\n"
+                                  "  \"key\": \"0123456789abcdef0000000000000000"
+                                  "000000000000000000000000000000ff\"\n"
                                   "}\n";
 
 static void check_list(const char *const *got, size_t got_count, const char *const *expected,
@@ -93,6 +103,10 @@ static void check_equal(const struct mwi_resource *got, const struct mwi_resourc
         CU_ASSERT_STRING_EQUAL(got->host, expected->host);
     CU_ASSERT_EQUAL(got->pid, expected->pid);
     CU_ASSERT_EQUAL(got->protocol_version, expected->protocol_version);
+    CU_ASSERT_EQUAL(got->encryption, expected->encryption);
+    CU_ASSERT_EQUAL_FATAL(got->key == NULL, expected->key == NULL);
+    if (got->key != NULL)
+        CU_ASSERT_EQUAL(memcmp(got->key, expected->key, sizeof *got->key), 0);
 }
 
 static void check_round_trip(const struct mwi_resource *resource)
@@ -118,13 +132,13 @@ static void check_round_trip(const struct mwi_resource *resource)
 static void test_text(void)
 {
     struct mwi_resource resource = sample_resource();
-    char *text = NULL;
+    struct mwi_secret text;
     mw_reason why = {""};
 
     CU_ASSERT_EQUAL_FATAL(mwi_resource_format(&resource, "m.rsc", &text, &why), MW_OK);
 
-    CU_ASSERT_STRING_EQUAL(text, sample_text);
-    free(text);
+    CU_ASSERT_STRING_EQUAL(text.data, sample_text);
+    mwi_secret_fini(&text);
 }
 
 /* All statuses, no lists, odd characters and the largest numbers come back as they were. */
@@ -144,6 +158,16 @@ static void test_round_trips(void)
     resource.timestamp_s = 0;
     resource.port = 65535;
     resource.host = "::1";
+    check_round_trip(&resource);
+}
+
+/* A master that does not encrypt has no key in its file. */
+static void test_without_key(void)
+{
+    struct mwi_resource resource = sample_resource();
+    resource.encryption = MWI_ENCRYPTION_NONE;
+    resource.key = NULL;
+
     check_round_trip(&resource);
 }
 
@@ -177,18 +201,15 @@ static void test_other_protocol_version(void)
     json_decref(root);
 }
 
-/* A file is replaced whole, with mode 0644 and nothing else in the folder, also if a killed master
- * of the same pid has left its temporary file. */
+/* A file is replaced whole, and then nothing else is in the folder. Its mode is 0600 under any
+ * umask, also if the old one was open to all. */
 static void test_replacement(void)
 {
     struct mwt_folder folder;
     mwt_folder_create(&folder);
-    mode_t mask = umask(022);
+    mode_t mask = umask(0);
     struct mwi_resource resource = sample_resource();
     mw_reason why = {""};
-    char name[64];
-    snprintf(name, sizeof name, "master.rsc.%ld.tmp", (long)getpid());
-    mwt_file_write(mwt_folder_file(&folder, name), "left behind");
     mwt_file_write(mwt_folder_file(&folder, "master.rsc"), "old");
 
     CU_ASSERT_EQUAL(mwi_resource_file_write(folder.file, &resource, &why), MW_OK);
@@ -198,7 +219,7 @@ static void test_replacement(void)
     free(text);
     struct stat status;
     CU_ASSERT_EQUAL(stat(folder.file, &status), 0);
-    CU_ASSERT_EQUAL(status.st_mode & 07777, 0644);
+    CU_ASSERT_EQUAL(status.st_mode & 07777, 0600);
     CU_ASSERT_EQUAL(mwt_folder_files(&folder, 0), 1);
     umask(mask);
     mwt_folder_destroy(&folder);
@@ -352,10 +373,10 @@ static void test_unwritable_values(void)
     cases[7].pid = 0;
 
     for (size_t i = 0; i < 8; i++) {
-        char *text = NULL;
+        struct mwi_secret text = {.data = NULL};
         mw_reason why = {""};
         CU_ASSERT_EQUAL(mwi_resource_format(&cases[i], "m.rsc", &text, &why), MW_EINVAL);
-        CU_ASSERT_PTR_NULL(text);
+        CU_ASSERT_PTR_NULL(text.data);
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, fields[i]));
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "m.rsc"));
     }
@@ -381,9 +402,13 @@ static void check_refused(const void *data, size_t size, const char *part)
 {
     struct mwi_resource resource = {.pid = 1};
     mw_reason why = {""};
+    char *copy = malloc(size + 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+    memcpy(copy, data, size);
 
-    CU_ASSERT_EQUAL(mwi_resource_parse(data, size, "m.rsc", &resource, &why), MW_EPROTOCOL);
+    CU_ASSERT_EQUAL(mwi_resource_parse(copy, size, "m.rsc", &resource, &why), MW_EPROTOCOL);
 
+    free(copy);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "resource file \"m.rsc\": "));
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, part));
     CU_ASSERT_EQUAL(resource.pid, 1);
@@ -411,6 +436,18 @@ static void test_garbage(void)
         check_refused(sample_text, size, "it is not JSON");
 }
 
+/* Files of older masters have neither. */
+static bool is_optional(const char *key)
+{
+    return strcmp(key, "encryption") == 0 || strcmp(key, "key") == 0;
+}
+
+static bool is_free_text(const char *key)
+{
+    return strcmp(key, "computation-status") != 0 && strcmp(key, "encryption") != 0 &&
+           strncmp(key, "key", 3) != 0;
+}
+
 /* Each field must be there and be of its type; the sentence says which is not. */
 static void test_missing_fields_and_wrong_types(void)
 {
@@ -423,13 +460,14 @@ static void test_missing_fields_and_wrong_types(void)
         json_t *bad = json_copy(good);
         json_object_del(bad, key);
         char *text = json_dumps(bad, 0);
-        check_refused(text, strlen(text), key);
-        check_refused(text, strlen(text), "is missing");
+        if (!is_optional(key)) {
+            check_refused(text, strlen(text), key);
+            check_refused(text, strlen(text), "is missing");
+        }
         free(text);
         for (size_t i = 0; i < 6; i++) {
             json_t *wrong = json_loads(wrong_values[i], JSON_DECODE_ANY, NULL);
-            bool fits = (json_is_string(wrong) && json_is_string(value) &&
-                         strcmp(key, "computation-status") != 0) ||
+            bool fits = (json_is_string(wrong) && json_is_string(value) && is_free_text(key)) ||
                         (json_is_real(wrong) && strcmp(key, "update-interval") == 0);
             json_object_set_new(bad, key, wrong);
             text = json_dumps(bad, 0);
@@ -474,8 +512,9 @@ static void check_too_large(void)
     mw_reason why = {""};
     mwt_folder_create(&folder);
     mwt_file_write(mwt_folder_file(&folder, "large"), "");
+    CU_ASSERT_EQUAL(chmod(folder.file, 0600), 0);
     CU_ASSERT_EQUAL(truncate(folder.file, MWI_RESOURCE_BYTES_MAX + 1), 0);
-    CU_ASSERT_EQUAL(mwi_resource_file_read(folder.file, &resource, &why), MW_EPROTOCOL);
+    CU_ASSERT_EQUAL(mwi_resource_file_read(folder.file, &resource, &why), MW_EIO);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "larger than 1048576 bytes"));
     mwt_folder_destroy(&folder);
 }
@@ -485,7 +524,7 @@ static void test_large(void)
 {
     struct mwi_resource resource = sample_resource();
     char *member_id = malloc(MWI_RESOURCE_BYTES_MAX);
-    char *text = NULL;
+    struct mwi_secret text;
     mw_reason why = {""};
     CU_ASSERT_PTR_NOT_NULL_FATAL(member_id);
     memset(member_id, 'x', MWI_RESOURCE_BYTES_MAX);
@@ -495,8 +534,8 @@ static void test_large(void)
 
     check_round_trip(&resource);
     CU_ASSERT_EQUAL(mwi_resource_format(&resource, "m.rsc", &text, &why), MW_OK);
-    CU_ASSERT_EQUAL(strlen(text), MWI_RESOURCE_BYTES_MAX);
-    free(text);
+    CU_ASSERT_EQUAL(strlen(text.data), MWI_RESOURCE_BYTES_MAX);
+    mwi_secret_fini(&text);
     member_id[largest] = 'x';
     member_id[largest + 1] = '\0';
     CU_ASSERT_EQUAL(mwi_resource_format(&resource, "m.rsc", &text, &why), MW_ETOOBIG);
@@ -539,18 +578,19 @@ static void test_out_of_memory(void)
         mw_error error = MW_ENOMEM;
         for (long allowed = 0; error != MW_OK && allowed < 1000; allowed++) {
             struct mwi_resource resource = {.owner = NULL};
-            char *text = NULL;
+            struct mwi_secret text = {.data = NULL};
+            char copy[sizeof sample_text];
             mw_reason why = {""};
+            memcpy(copy, sample_text, sizeof copy);
             allocations_left = allowed;
             error = what == 0 ? mwi_resource_format(&sample, "m.rsc", &text, &why)
-                              : mwi_resource_parse(sample_text, strlen(sample_text), "m.rsc",
-                                                   &resource, &why);
+                              : mwi_resource_parse(copy, strlen(copy), "m.rsc", &resource, &why);
             allocations_left = -1;
             CU_ASSERT_TRUE(error == MW_OK || error == MW_ENOMEM ||
                            (what == 1 && error == MW_EPROTOCOL));
             CU_ASSERT_EQUAL(error == MW_OK, why.text[0] == '\0');
             mwi_resource_fini(&resource);
-            free(text);
+            mwi_secret_fini(&text);
         }
         CU_ASSERT_EQUAL(error, MW_OK);
     }
@@ -585,6 +625,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"text", test_text},
         {"round trips", test_round_trips},
+        {"without key", test_without_key},
         {"without address", test_without_address},
         {"other protocol version", test_other_protocol_version},
         {"replacement", test_replacement},
