@@ -206,8 +206,9 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
         begin_trail(master, settings->audit.is_simulated);
     error = listen_at(master, settings, place, index, bound, why);
     if (error == MW_OK && index == 0)
-        error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
-                                  master->executable, place->scheme, is_tcp ? bound : "", why);
+        error =
+            mwi_announce_open(&master->announce, master->loop, &settings->announce,
+                              master->executable, place->scheme, is_tcp ? bound : "", NULL, why);
     return error;
 }
 

@@ -47,6 +47,7 @@ struct mwi_announce {
     const char **arguments; /* borrowed from this struct and the executable */
     size_t arguments_count, arguments_max;
     const char *transport;
+    struct mwi_keyring *keyring; /* NULL if connections are not encrypted */
     int64_t interval_ns;
     int64_t due_ns;
     bool is_written;
@@ -148,6 +149,15 @@ static int own_port(const struct mwi_announce *announce)
     return announce->host == NULL ? 0 : atoi(announce->port);
 }
 
+/* Slaves need the key only as long as the farm runs. */
+static const mw_tcp_key *key_of(const struct mwi_announce *announce,
+                                enum mwi_computation_status status)
+{
+    if (announce->keyring == NULL || status != MWI_COMPUTATION_IN_PROGRESS)
+        return NULL;
+    return mwi_keyring_farm_key(announce->keyring);
+}
+
 /* The contents of the file with this status. */
 static struct mwi_resource describe(const struct mwi_announce *announce,
                                     enum mwi_computation_status status)
@@ -169,6 +179,8 @@ static struct mwi_resource describe(const struct mwi_announce *announce,
         .port = own_port(announce),
         .pid = getpid(),
         .protocol_version = MW_PROTOCOL_VERSION,
+        .encryption = announce->keyring != NULL ? MWI_ENCRYPTION_TLS : MWI_ENCRYPTION_NONE,
+        .key = key_of(announce, status),
     };
 }
 
@@ -281,7 +293,7 @@ static mw_error fail_memory(mw_reason *why)
 mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop,
                            const struct mwi_announce_settings *settings,
                            const struct mwi_executable *executable, const char *transport,
-                           const char *bound, mw_reason *why)
+                           const char *bound, struct mwi_keyring *keyring, mw_reason *why)
 {
     *announce = NULL;
     if (settings->path == NULL)
@@ -295,11 +307,14 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
     opened->member_id = strdup(settings->member_id);
     opened->executable = executable;
     opened->transport = transport;
+    opened->keyring = keyring;
     dl_iterate_phdr(add_library, &opened->libraries);
     opened->interval_ns = settings->interval_ns;
     if (opened->member_id == NULL || !split_address(opened, bound) ||
         opened->libraries.has_failed || !make_arguments(opened, settings->has_member_id))
         error = error != MW_OK ? error : fail_memory(why);
+    if (error == MW_OK && keyring != NULL && !mwi_keyring_remember_farm(keyring, opened->path))
+        error = fail_memory(why);
     if (error != MW_OK) {
         free_announce(opened);
         return error;
@@ -320,6 +335,9 @@ mw_error mwi_announce_start(struct mwi_announce *announce, mw_reason *why)
     mw_error error = write_file(announce, MWI_COMPUTATION_IN_PROGRESS, why);
     if (error != MW_OK)
         return error;
+    mw_reason warning;
+    if (mwi_resource_file_warn(announce->path, &warning))
+        audit_problem(announce, &warning);
     struct mwi_resource failed = describe(announce, MWI_COMPUTATION_FAILED);
     return mwi_resource_file_prepare(&announce->last, announce->path, &failed, why);
 }

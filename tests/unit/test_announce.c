@@ -60,7 +60,7 @@ static struct mwi_announce *open_as(struct place *place, const char *transport, 
     struct mwi_announce *announce = NULL;
     mw_reason why = {""};
     CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, place->loop.loop, &place->settings,
-                                            place->executable, transport, bound, &why),
+                                            place->executable, transport, bound, NULL, &why),
                           MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
@@ -123,7 +123,7 @@ static void test_no_file(void)
     place.settings.path = NULL;
 
     CU_ASSERT_EQUAL(mwi_announce_open(&announce, place.loop.loop, &place.settings, place.executable,
-                                      "tcp", "host:1", &why),
+                                      "tcp", "host:1", NULL, &why),
                     MW_OK);
 
     CU_ASSERT_PTR_NULL(announce);
