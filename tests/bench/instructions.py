@@ -37,13 +37,23 @@ TIMEOUT_S = 300
 
 SIM = ("sim_tasks", "--workers", "4")
 LOCAL = ("mw_bench", "--mw-local", "1", "--mw-quiet", "--workers", "1")
+# A master and a slave that find each other by a resource file in $FOLDER.
+PAIR = ("sh", "-c", """
+    "$0" "$@" --mw-resource-file "$FOLDER/farm.rsc" --mw-slave &
+    "$0" "$@" --mw-resource-file "$FOLDER/farm.rsc" --mw-master --mw-master-host 127.0.0.1
+    status=$?
+    wait $! && exit $status
+    """)
 GROUP_64 = ("--mw-slave-task-group", "64", "--mw-slave-result-group", "64")
+TLS = ("mw_bench", "--mw-quiet", "--workers", "1")
 LATENCY = ("--mode", "latency")
 LARGE = ("--bytes", "65536")
 
 # The C library chooses how it copies by what the processor can do; so all processors are alike.
-# With "rep movsb", for one, callgrind counts an instruction for each byte.
+# With "rep movsb", for one, callgrind counts an instruction for each byte. OpenSSL chooses likewise
+# how it encrypts: here with AES and multiplication instructions and SSSE3, but without AVX.
 TUNABLES = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL"
+OPENSSL = "~0x1000000000000000:0x0"
 
 # How callgrind counts one part: what sim_tasks marks, or a function with all that it calls. Marks
 # and function together count what is marked except the function.
@@ -64,6 +74,7 @@ class Farm:
     few: int
     many: int
     counting: tuple = ()
+    is_pair: bool = False  # run as a master and as a slave over TCP
 
 
 FARMS = {
@@ -78,6 +89,9 @@ FARMS = {
     "W1, local socket, groups of 64": Farm(LOCAL + GROUP_64, 10000, 20000),
     "W2, local socket": Farm(LOCAL + LARGE, 400, 800),
     "W3, local socket": Farm(LOCAL + LATENCY, 1000, 2000),
+    "W1, TLS socket, defaults": Farm(TLS, 10000, 20000, is_pair=True),
+    "W2, TLS socket": Farm(TLS + LARGE, 400, 800, is_pair=True),
+    "W3, TLS socket": Farm(TLS + LATENCY, 1000, 2000, is_pair=True),
 }
 
 # The function that a local farm's warden runs. That process looks at the clock and not at tasks, so
@@ -89,15 +103,17 @@ class Failed(Exception):
     """A farm did not run."""
 
 
-def instructions(folder, command, counting=(), timeout_s=TIMEOUT_S):
+def instructions(folder, command, counting=(), timeout_s=TIMEOUT_S, is_pair=False):
     """How many instructions the command's processes take, all together."""
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, tempfile.TemporaryDirectory() as farm_folder:
         ran = subprocess.run(
             ["valgrind", "--tool=callgrind", "--trace-children=yes",
-             f"--callgrind-out-file={out}/out.%p", *counting, str(folder / command[0]),
-             *command[1:]],
+             f"--callgrind-out-file={out}/out.%p", *counting, *(PAIR if is_pair else ()),
+             str(folder / command[0]), *command[1:]],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, timeout=timeout_s, env={**os.environ, "GLIBC_TUNABLES": TUNABLES})
+            text=True, timeout=timeout_s,
+            env={**os.environ, "GLIBC_TUNABLES": TUNABLES, "OPENSSL_ia32cap": OPENSSL,
+                 "FOLDER": farm_folder})
         if ran.returncode != 0:
             raise Failed(f"{' '.join(command)}: exit status {ran.returncode}\n{ran.stderr}")
         profiles = [file.read_text("utf-8") for file in pathlib.Path(out).iterdir()]
@@ -110,7 +126,8 @@ def instructions(folder, command, counting=(), timeout_s=TIMEOUT_S):
 
 def per_task(folder, name):
     farm = FARMS[name]
-    few, many = (instructions(folder, farm.command + ("--tasks", str(tasks)), farm.counting)
+    few, many = (instructions(folder, farm.command + ("--tasks", str(tasks)), farm.counting,
+                              is_pair=farm.is_pair)
                  for tasks in (farm.few, farm.many))
     if many == 0:
         raise Failed(f"{name}: callgrind counted nothing. Either sim_tasks was built without "
@@ -167,6 +184,8 @@ def own_parser():
                         help="compiler and build type, under which the counts are recorded")
     parser.add_argument("--without-sockets", action="store_true",
                         help="only the simulated farms: mw was built without TCP")
+    parser.add_argument("--without-tls", action="store_true",
+                        help="no farms that encrypt: mw was built without TLS")
     parser.add_argument("--record", action="store_true",
                         help="write the counts to instructions.json instead of comparing them")
     return parser
@@ -175,7 +194,8 @@ def own_parser():
 def main(arguments):
     records = json.loads(RECORDS.read_text("utf-8")) if RECORDS.exists() else {}
     recorded = records.get(arguments.build, {})
-    names = [name for name in FARMS if "socket" not in name or not arguments.without_sockets]
+    left_out = ["socket"] * arguments.without_sockets + ["TLS"] * arguments.without_tls
+    names = [name for name in FARMS if not any(word in name for word in left_out)]
     if not recorded and not arguments.record:
         print(f"skipped: nothing is recorded for {arguments.build}")
         return SKIPPED
