@@ -3,8 +3,10 @@
  * Tasks that bring their own function: the master sends C source and numbers, the slave compiles
  * the source in memory, with libtcc, and applies the function to each number.
  *
- * Such a slave runs any code that its master sends, with all the rights of its user. So run such
- * slaves only where nobody else can pose as their master.
+ * Such a slave runs any code that its master sends, with all the rights of its user. Nobody else
+ * can pose as its master: before anything else, both prove that they hold a key that only this user
+ * can read, and all that they say is encrypted. With --mw-insecure that is not so, and anybody who
+ * reaches the slave's connection runs code in it.
  */
 #include <stdio.h>
 #include <string.h>

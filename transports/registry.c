@@ -149,6 +149,18 @@ mw_error mwi_registry_find(const char *scheme, const mw_transport_api **api, mw_
     return load_module(scheme, api, why);
 }
 
+mw_error mwi_registry_can_encrypt(mw_reason *why)
+{
+#ifdef MW_WITH_TLS
+    (void)why;
+    return MW_OK;
+#else
+    return unavailable(why, "this mw was built without OpenSSL (MW_WITH_TLS=OFF), and cannot "
+                            "encrypt connections over TCP: use --mw-insecure, or a build with "
+                            "OpenSSL");
+#endif
+}
+
 const char *mwi_registry_sim_host(const mw_transport_api *api, const void *environment)
 {
     return api == &mw_sim_transport ? mw_sim_host_name(environment) : NULL;

@@ -15,6 +15,9 @@
  * missing. */
 mw_error mwi_registry_find(const char *scheme, const mw_transport_api **api, mw_reason *why);
 
+/* MW_EUNAVAILABLE, with a sentence, if this build can encrypt no connection over TCP. */
+mw_error mwi_registry_can_encrypt(mw_reason *why);
+
 /* The name of the simulated host that the transport works in, borrowed until its world is
  * destroyed; NULL for a transport of the real world. `environment` is the one that the transport is
  * opened with. */

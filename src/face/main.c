@@ -107,6 +107,16 @@ static int status_of(mw_error error)
     return error == MW_EUSAGE || error == MW_EUNAVAILABLE ? STATUS_USAGE : STATUS_FAILURE;
 }
 
+/* Says once that nothing is encrypted, unless the trail says it on standard error. */
+static void tell_insecure(const struct launch *launch, enum mwi_mode mode,
+                          const struct mwi_tcp_settings *tcp,
+                          const struct mwi_audit_settings *audit)
+{
+    bool is_told = audit->pattern == NULL && audit->level != MWI_AUDIT_LEVEL_NONE;
+    if (mwi_role_is_on_network(mode) && tcp->is_insecure && !is_told)
+        print_sentence(launch, "--mw-insecure: nothing is encrypted, and nobody needs a key");
+}
+
 static mw_error open_master(mw_master **master, const mw_program *program,
                             const mw_options *options, const struct launch *launch,
                             enum mwi_mode mode, bool *has_joined, mw_reason *why)
@@ -121,6 +131,7 @@ static mw_error open_master(mw_master **master, const mw_program *program,
     settings.ends_job = launch->job.api != NULL;
     settings.executable.argc = launch->given_argc;
     settings.executable.argv = launch->given_argv;
+    tell_insecure(launch, mode, &settings.tcp, &settings.audit);
     error = mwi_master_open(master, program, &settings, true, has_joined, why);
     mwi_settings_fini_master(&settings);
     return error;
@@ -242,6 +253,7 @@ static int run_slave(const mw_program *program, const mw_options *options,
     struct mwi_slave_settings settings;
     bool has_joined;
     mwi_settings_read_slave(&settings, options, mode);
+    tell_insecure(launch, mode, &settings.tcp, &settings.audit);
     mw_error error = mwi_slave_open(&slave, program, &settings, mode != MWI_MODE_MPI_SLAVE,
                                     &has_joined, &reason);
     if (error == MW_EGONE && (mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_MPI_SLAVE))

@@ -10,6 +10,7 @@
 #include "base/fork_guard.h"
 #include "engine/master_engine.h"
 #include "face/serial.h"
+#include "face/trust.h"
 #include "loop/announce.h"
 #include "loop/local.h"
 #include "loop/loop.h"
@@ -29,6 +30,7 @@ struct mw_master {
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
     struct mwi_fork_guard guard;
+    struct mwi_trust trust;            /* of the transport tcp, on the network */
     struct mwi_executable *executable; /* that slaves run; NULL until it is found */
     struct mwi_local *local;           /* a chore of the loop; NULL unless in local mode */
     struct mwi_serial *serial;         /* NULL unless a slave runs in this process */

@@ -134,19 +134,24 @@ static void name_options(mw_reason *why)
              " (see --mw-master-host and --mw-master-port)");
 }
 
+/* Whether the place is reached through our own transport tcp. */
+static bool is_own_tcp(const struct mwi_place_settings *place)
+{
+    return place->api == NULL && strcmp(place->scheme, "tcp") == 0;
+}
+
 /* Listens, unless the slaves are handed to the transport one by one. */
 static mw_error listen_at(mw_master *master, const struct mwi_master_settings *settings,
                           const struct mwi_place_settings *place, size_t index,
                           char bound[MWI_PLACE_ADDRESS_BYTES], mw_reason *why)
 {
-    bool is_by_options = place->api == NULL && strcmp(place->scheme, "tcp") == 0;
-    const char *host = index == 0 && is_by_options ? settings->advertised_host : NULL;
+    const char *host = index == 0 && is_own_tcp(place) ? settings->advertised_host : NULL;
     if (settings->mode == MWI_MODE_LOCAL)
         return MW_OK;
     if (settings->mode == MWI_MODE_SERIAL)
         return mwi_loop_listen(master->loop, index, "", bound, MWI_PLACE_ADDRESS_BYTES, why);
     mw_error error = listen_on(master, index, place->address, host, bound, why);
-    if (error == MW_ENETWORK && is_by_options)
+    if (error == MW_ENETWORK && is_own_tcp(place))
         name_options(why);
     return error;
 }
@@ -176,6 +181,8 @@ static void *environment_of(mw_master *master, const struct mwi_master_settings 
 {
     if (settings->mode == MWI_MODE_SERIAL)
         return mwi_serial_environment(master->serial);
+    if (mwi_role_is_on_network(settings->mode) && is_own_tcp(place))
+        return &master->trust.environment;
     bool is_mpi = place->api == NULL && strcmp(place->scheme, "mpi") == 0;
     return is_mpi && settings->ends_job ? mpi_environment(master, place->environment)
                                         : place->environment;
@@ -202,13 +209,15 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
                      settings->engine.frame_bytes_max, &index, why);
     if (error != MW_OK)
         return error;
-    if (index == 0)
+    if (index == 0) {
         begin_trail(master, settings->audit.is_simulated);
+        mwi_trust_audit(&master->trust, MWI_ROLE_MASTER);
+    }
     error = listen_at(master, settings, place, index, bound, why);
     if (error == MW_OK && index == 0)
-        error =
-            mwi_announce_open(&master->announce, master->loop, &settings->announce,
-                              master->executable, place->scheme, is_tcp ? bound : "", NULL, why);
+        error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
+                                  master->executable, place->scheme, is_tcp ? bound : "",
+                                  master->trust.keyring, why);
     return error;
 }
 
@@ -260,6 +269,14 @@ static mw_error open_loop(mw_master *master, const struct mwi_master_settings *s
     return error;
 }
 
+static mw_error open_trust(mw_master *master, const struct mwi_master_settings *settings,
+                           mw_reason *why)
+{
+    bool has_resource_file = settings->announce.path != NULL;
+    return mwi_trust_open_master(&master->trust, &settings->tcp, has_resource_file,
+                                 master->member_id, master->loop, why);
+}
+
 /* A task that runs in this process cannot be ended while it runs. */
 static mw_error prepare_serial(mw_master *master, const struct mwi_serial_settings *settings,
                                mw_reason *why)
@@ -289,6 +306,8 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
     error = mwi_executable_open(&master->executable, &settings->executable);
     if (error == MW_OK)
         error = open_loop(master, settings, has_signals, why);
+    if (error == MW_OK && mwi_role_is_on_network(settings->mode))
+        error = open_trust(master, settings, why);
     if (error == MW_OK && settings->mode == MWI_MODE_SERIAL)
         error = prepare_serial(master, &settings->serial, why);
     if (error == MW_OK)
@@ -326,6 +345,7 @@ static void free_master(mw_master *master)
 {
     mwi_fork_guard_fini(&master->guard);
     mwi_loop_close(master->loop);
+    mwi_trust_close(&master->trust);
     mwi_serial_destroy(master->serial);
     mwi_audit_file_close(master->trail);
     mwi_executable_close(master->executable);

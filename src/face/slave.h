@@ -8,6 +8,7 @@
 
 #include "base/fork_guard.h"
 #include "engine/slave_engine.h"
+#include "face/trust.h"
 #include "loop/loop.h"
 #include "options/settings.h"
 #include "wire/values.h"
@@ -20,6 +21,7 @@ struct mw_slave {
     struct mwi_greeting_origin origin; /* where it runs; the engine tells the master */
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
+    struct mwi_trust trust; /* of the transport tcp, on the network */
     struct mwi_fork_guard guard;
     struct mwi_values values; /* of the task that runs: its arguments */
     bool has_signals;         /* signals of the process ask this slave to end */

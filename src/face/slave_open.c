@@ -71,22 +71,33 @@ static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *sett
     return error;
 }
 
+static mw_error open_trust(mw_slave *slave, const struct mwi_slave_settings *settings,
+                           mw_reason *why)
+{
+    return mwi_trust_open_slave(&slave->trust, &settings->tcp, settings->resource_file != NULL,
+                                slave->member_id, slave->loop, why);
+}
+
 /* Sets *index to the number of the transport in the loop. */
 static mw_error open_parts(mw_slave *slave, const struct mwi_slave_settings *settings,
                            bool has_signals, size_t *index, bool *has_joined, mw_reason *why)
 {
     const struct mwi_place_settings *place = &settings->place;
     const mw_transport_api *api = place->api;
+    bool is_on_network = mwi_role_is_on_network(settings->mode);
     mw_error error = api == NULL ? mwi_registry_find(place->scheme, &api, why) : MW_OK;
     if (error == MW_OK)
         error = open_trail(slave, &settings->audit, why);
     if (error == MW_OK)
         error = open_loop(slave, settings, has_signals, why);
+    if (error == MW_OK && is_on_network)
+        error = open_trust(slave, settings, why);
     if (error != MW_OK)
         return error;
-    find_origin(&slave->origin, api, place->environment);
-    error = mwi_loop_add(slave->loop, api, place->environment, settings->engine.frame_bytes_max,
-                         index, why);
+    void *environment = is_on_network ? &slave->trust.environment : place->environment;
+    find_origin(&slave->origin, api, environment);
+    error =
+        mwi_loop_add(slave->loop, api, environment, settings->engine.frame_bytes_max, index, why);
     /* Opening mpi is the collective call, whether it succeeds or not, unless the module cannot use
      * this MPI. */
     *has_joined = settings->mode == MWI_MODE_MPI_SLAVE && error != MW_EUNAVAILABLE;
@@ -107,6 +118,7 @@ static mw_error find_master(mw_slave *slave, const struct mwi_slave_settings *se
     audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_VERSION, .version = mw_version()});
     audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_INIT,
                                            .member_id = settings->address_book.member_id});
+    mwi_trust_audit(&slave->trust, MWI_ROLE_SLAVE);
     mw_error error = mwi_slave_search_master(slave, settings, index);
     if (error == MW_OK && slave->engine.sid != UINT32_MAX) {
         snprintf(slave->id, sizeof slave->id, "SLAVE-%u", (unsigned)slave->engine.sid);
@@ -175,6 +187,7 @@ static void free_slave(mw_slave *slave)
 {
     mwi_fork_guard_fini(&slave->guard);
     mwi_loop_close(slave->loop);
+    mwi_trust_close(&slave->trust);
     mwi_audit_file_close(slave->trail);
     mwi_slave_engine_fini(&slave->engine);
     mwi_values_fini(&slave->values);

@@ -24,6 +24,7 @@
 struct search {
     const struct mwi_slave_settings *settings;
     struct mwi_address_book address_book; /* with the contents of the resource file */
+    struct mwi_keyring *keyring;          /* with its key; NULL: nothing is encrypted */
     size_t index;                         /* of the transport in the loop */
     int64_t deadline_ns;
     int64_t pause_ns;
@@ -42,6 +43,29 @@ static mw_error fail_no_address(const char *path, const struct mwi_resource *res
     return MW_EUNAVAILABLE;
 }
 
+/* Neither of the two gives way to the other. */
+static mw_error fail_encryption(const char *path, bool is_encrypted, mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text,
+             is_encrypted ? "the master of \"%.200s\" encrypts, and this slave has --mw-insecure: "
+                            "start it without"
+                          : "the master of \"%.200s\" has --mw-insecure, and encrypts nothing: "
+                            "start both with that option, or both without",
+             path);
+    return MW_EUNAVAILABLE;
+}
+
+static mw_error take_key(const struct search *search, const struct mwi_resource *resource,
+                         mw_reason *why)
+{
+    bool is_encrypted = resource->encryption != MWI_ENCRYPTION_NONE;
+    if (is_encrypted != (search->keyring != NULL))
+        return fail_encryption(search->settings->resource_file, is_encrypted, why);
+    if (is_encrypted)
+        mwi_keyring_take_farm_key(search->keyring, resource->key);
+    return MW_OK;
+}
+
 static mw_error take_resource(struct search *search, const struct mwi_resource *resource,
                               mw_reason *why)
 {
@@ -49,6 +73,8 @@ static mw_error take_resource(struct search *search, const struct mwi_resource *
     mw_error error = mwi_address_book_take_member_id(book, resource->member_id, why);
     if (error == MW_OK && resource->host == NULL)
         return fail_no_address(search->settings->resource_file, resource, why);
+    if (error == MW_OK)
+        error = take_key(search, resource, why);
     if (error == MW_OK)
         error = mwi_address_book_take_host(book, resource->host, why);
     if (error == MW_OK)
@@ -197,6 +223,7 @@ mw_error mwi_slave_search_master(mw_slave *slave, const struct mwi_slave_setting
     struct search search = {
         .settings = settings,
         .address_book = settings->address_book,
+        .keyring = slave->trust.keyring,
         .index = index,
         .deadline_ns = mwi_time_after(mwi_loop_now(slave->loop), settings->connect_timeout_ns),
         .pause_ns = PAUSE_MIN_NS};

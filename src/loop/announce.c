@@ -24,7 +24,7 @@
 #include "record/resource_file.h"
 
 /* The most arguments that follow the words of the executable, see make_arguments. */
-#define ARGUMENTS_MAX 7
+#define ARGUMENTS_MAX 9
 
 /* The number of slaves that are needed may change all the time; the file is not written for it more
  * often than this. */
@@ -41,6 +41,7 @@ struct mwi_announce {
     struct mwi_loop *loop;
     char *path;
     char *member_id;
+    char *key_file; /* an absolute path, so that slaves may start anywhere; or NULL */
     const struct mwi_executable *executable;
     char *host; /* NULL if the transport has no address */
     char port[8];
@@ -120,7 +121,23 @@ static void add_argument(struct mwi_announce *announce, const char *argument)
     announce->arguments[announce->arguments_count++] = argument;
 }
 
-static bool make_arguments(struct mwi_announce *announce, bool has_member_id)
+/* All that a slave needs on the network but the key. */
+static void add_network(struct mwi_announce *announce, bool is_insecure)
+{
+    add_argument(announce, "--mw-master-host");
+    add_argument(announce, announce->host);
+    add_argument(announce, "--mw-master-port");
+    add_argument(announce, announce->port);
+    if (is_insecure)
+        add_argument(announce, "--mw-insecure");
+    if (announce->key_file != NULL) {
+        add_argument(announce, "--mw-key-file");
+        add_argument(announce, announce->key_file);
+    }
+}
+
+static bool make_arguments(struct mwi_announce *announce,
+                           const struct mwi_announce_settings *settings)
 {
     size_t words_count;
     char *const *words = mwi_executable_words(announce->executable, &words_count);
@@ -131,13 +148,9 @@ static bool make_arguments(struct mwi_announce *announce, bool has_member_id)
     for (size_t i = 1; i < words_count; i++)
         add_argument(announce, words[i]);
     add_argument(announce, "--mw-slave");
-    if (announce->host != NULL) {
-        add_argument(announce, "--mw-master-host");
-        add_argument(announce, announce->host);
-        add_argument(announce, "--mw-master-port");
-        add_argument(announce, announce->port);
-    }
-    if (has_member_id) {
+    if (announce->host != NULL)
+        add_network(announce, settings->is_insecure);
+    if (settings->has_member_id) {
         add_argument(announce, "--mw-member-id");
         add_argument(announce, announce->member_id);
     }
@@ -268,6 +281,7 @@ static void free_announce(struct mwi_announce *announce)
 {
     free(announce->path);
     free(announce->member_id);
+    free(announce->key_file);
     free(announce->arguments);
     free(announce->host);
     free_libraries(&announce->libraries);
@@ -305,13 +319,16 @@ mw_error mwi_announce_open(struct mwi_announce **announce, struct mwi_loop *loop
     opened->due_ns = INT64_MAX;
     mw_error error = mwi_resource_file_locate(settings->path, &opened->path, why);
     opened->member_id = strdup(settings->member_id);
+    if (settings->key_file != NULL)
+        opened->key_file = mwi_path_absolute(settings->key_file);
     opened->executable = executable;
     opened->transport = transport;
     opened->keyring = keyring;
     dl_iterate_phdr(add_library, &opened->libraries);
     opened->interval_ns = settings->interval_ns;
-    if (opened->member_id == NULL || !split_address(opened, bound) ||
-        opened->libraries.has_failed || !make_arguments(opened, settings->has_member_id))
+    bool has_key_file = (opened->key_file != NULL) == (settings->key_file != NULL);
+    if (opened->member_id == NULL || !has_key_file || !split_address(opened, bound) ||
+        opened->libraries.has_failed || !make_arguments(opened, settings))
         error = error != MW_OK ? error : fail_memory(why);
     if (error == MW_OK && keyring != NULL && !mwi_keyring_remember_farm(keyring, opened->path))
         error = fail_memory(why);

@@ -84,6 +84,12 @@ bool mwi_role_is_slave(enum mwi_mode mode)
            mode == MWI_MODE_MPI_SLAVE || mode == MWI_MODE_SERIAL_SLAVE;
 }
 
+bool mwi_role_is_on_network(enum mwi_mode mode)
+{
+    return mode == MWI_MODE_TCP_MASTER || mode == MWI_MODE_MIXED_MASTER ||
+           mode == MWI_MODE_TCP_SLAVE;
+}
+
 mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_launch launch, mw_reason *why)
 {
     enum mwi_option_source source = mwi_options_source(options, MWI_OPTION_SLAVE);

@@ -43,6 +43,9 @@ enum mwi_mode mwi_role_mode_embedded(const mw_options *options, struct mwi_launc
 
 bool mwi_role_is_slave(enum mwi_mode mode);
 
+/* Whether the process listens for others, or connects to another, over TCP. */
+bool mwi_role_is_on_network(enum mwi_mode mode);
+
 /* For a program that opens a master in a process that is a slave, and the reverse: MW_EUSAGE with a
  * sentence that says which option, or the launcher, makes the process a slave (or a master). */
 mw_error mwi_role_fail_slave(const mw_options *options, struct mwi_launch launch, mw_reason *why);

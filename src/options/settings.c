@@ -92,6 +92,8 @@ static void read_announce(struct mwi_announce_settings *announce, const mw_optio
         .interval_ns = mwi_options_duration_ns(options, MWI_OPTION_RESOURCE_FILE_UPDATE_INTERVAL),
         .member_id = mwi_options_text(options, MWI_OPTION_MEMBER_ID),
         .has_member_id = mwi_options_is_set(options, MWI_OPTION_MEMBER_ID),
+        .is_insecure = mwi_options_flag(options, MWI_OPTION_INSECURE),
+        .key_file = mwi_options_text(options, MWI_OPTION_KEY_FILE),
     };
 }
 

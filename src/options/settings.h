@@ -62,7 +62,9 @@ struct mwi_announce_settings {
     const char *path; /* of the resource file; NULL: none is written */
     int64_t interval_ns;
     const char *member_id;
-    bool has_member_id; /* the user chose it, so slaves must be told */
+    bool has_member_id;   /* the user chose it, so slaves must be told */
+    bool is_insecure;     /* slaves must be, too */
+    const char *key_file; /* that the user chose, so slaves must be told; or NULL */
 };
 
 /* For loop/executable. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -157,6 +158,7 @@ static void test_brackets_in_the_resource_file(void)
     json_t *root = load(crew);
     json_object_set_new(root, "host", json_string("[::1]"));
     CU_ASSERT_EQUAL(json_dump_file(root, file, 0), 0);
+    CU_ASSERT_EQUAL(chmod(file, 0600), 0);
     json_decref(root);
 
     struct mwt_process *slave =

@@ -164,6 +164,30 @@ static void test_fields(void)
     end(&place);
 }
 
+/* A batch system starts slaves with the options that make them agree with the master: insecure
+ * ones, or with the same key file, whatever their folder is. */
+static void test_arguments_of_encryption(void)
+{
+    static const char *const expected[][8] = {
+        {"--mw-slave", "--mw-master-host", "host", "--mw-master-port", "7", "--mw-insecure", NULL},
+        {"--mw-slave", "--mw-master-host", "host", "--mw-master-port", "7", "--mw-key-file",
+         "/keys/mine", NULL},
+    };
+    for (int i = 0; i < 2; i++) {
+        struct place place;
+        start(&place);
+        place.settings.is_insecure = i == 0;
+        place.settings.key_file = i == 0 ? NULL : "/keys/mine";
+
+        write_file(open_as(&place, "tcp", "host:7"));
+
+        struct mwi_resource resource = read_file(&place);
+        check_arguments(&resource, expected[i]);
+        mwi_resource_fini(&resource);
+        end(&place);
+    }
+}
+
 /* The file has the member id and the program that the user chose, and slaves are told the member
  * id. The room keeps copies of all that it is opened with. */
 static void test_settings_that_were_set(void)
@@ -457,6 +481,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"no file", test_no_file},
         {"fields", test_fields},
+        {"arguments of encryption", test_arguments_of_encryption},
         {"settings that were set", test_settings_that_were_set},
         {"addresses", test_addresses},
         {"tend", test_tend},

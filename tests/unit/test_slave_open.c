@@ -49,6 +49,7 @@ static void test_master_without_an_address(void)
         CU_ASSERT_EQUAL(mwi_resource_file_write(path, &resource, &why), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, "quiet", "1"), MW_OK);
+        CU_ASSERT_EQUAL(mw_options_set(options, "insecure", "1"), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, "connect-timeout", "0"), MW_OK);
         CU_ASSERT_EQUAL(mw_options_set(options, "resource-file", path), MW_OK);
 
@@ -118,6 +119,7 @@ static void test_master_gone_after_the_welcome(void)
     CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
     CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
     CU_ASSERT_EQUAL(mw_options_set(options, "quiet", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "insecure", "1"), MW_OK);
     CU_ASSERT_EQUAL(mw_options_set(options, "master-host", "127.0.0.1"), MW_OK);
     CU_ASSERT_EQUAL(mw_options_set(options, "master-port", port), MW_OK);
 
