@@ -71,6 +71,14 @@ void mwi_secret_wipe(void *data, size_t size)
         explicit_bzero(data, size);
 }
 
+void mwi_secret_copy(void *to, const void *from, size_t size)
+{
+    volatile unsigned char *target = to;
+    const unsigned char *source = from;
+    for (size_t i = 0; i < size; i++)
+        target[i] = source[i];
+}
+
 bool mwi_secret_fill(void *data, size_t size)
 {
     unsigned char *bytes = data;

@@ -32,6 +32,10 @@ bool mwi_secret_is_lost(const struct mwi_secret *secret);
 /* Overwrites the bytes; the compiler does not leave it out. */
 void mwi_secret_wipe(void *data, size_t size);
 
+/* Copies the bytes one by one. memcpy and the copy of a struct use large registers, which the
+ * dynamic loader saves on the stack when it first finds a function; the key would stay there. */
+void mwi_secret_copy(void *to, const void *from, size_t size);
+
 /* Fills the bytes with random ones of the kernel, fit for keys. Errors: false, with errno. */
 bool mwi_secret_fill(void *data, size_t size);
 

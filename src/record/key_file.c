@@ -119,17 +119,11 @@ mw_error mwi_key_file_parse(const char *text, size_t size, const char *path,
     size_t count = (size - head) / LINE_BYTES;
     if (count > MWI_KEY_FILE_KEYS_MAX)
         return fail_form(path, why);
-    struct mwi_key_list read = {.count = count};
-    bool is_right = true;
-    for (size_t i = 0; i < count && is_right; i++)
-        is_right = read_line(text + head + i * LINE_BYTES, &read.keys[i]);
-    bool is_whole = (size - head) % LINE_BYTES == 0;
-    if (is_right && is_whole)
-        *list = read;
-    mwi_secret_wipe(&read, sizeof read);
-    if (!is_right)
-        return fail_form(path, why);
-    return is_whole ? MW_OK : fail_incomplete(path, why);
+    list->count = count;
+    for (size_t i = 0; i < count; i++)
+        if (!read_line(text + head + i * LINE_BYTES, &list->keys[i]))
+            return fail_form(path, why);
+    return (size - head) % LINE_BYTES == 0 ? MW_OK : fail_incomplete(path, why);
 }
 
 size_t mwi_key_file_format(const struct mwi_key_list *list, char text[MWI_KEY_FILE_BYTES_MAX])
@@ -153,10 +147,12 @@ mw_error mwi_key_file_read(const char *path, struct mwi_key_list *list, mw_reaso
     size_t size;
     mw_error error =
         mwi_private_file_read(WHAT, path, MWI_KEY_FILE_BYTES_MAX, &content, &size, why);
+    if (error == MW_OK) {
+        error = mwi_key_file_parse(content.data, size, path, list, why);
+        mwi_secret_fini(&content);
+    }
     if (error != MW_OK)
-        return error;
-    error = mwi_key_file_parse(content.data, size, path, list, why);
-    mwi_secret_fini(&content);
+        mwi_secret_wipe(list, sizeof *list);
     return error;
 }
 
@@ -283,8 +279,8 @@ static mw_error add_key(struct mwi_key_list *list, const char *path, mw_reason *
         return mwi_private_file_fail(why, MW_ESTATE, WHAT, path,
                                      "the key before is still good: drop it first, with mwkey "
                                      "rotate --drop");
-    memmove(&list->keys[1], &list->keys[0], list->count * sizeof list->keys[0]);
-    list->count++;
+    mwi_secret_copy(&list->keys[1], &list->keys[0], sizeof list->keys[0]);
+    list->count = 2;
     return mwi_key_file_make_key(PREFIX, NAME_RANDOM_BYTES, &list->keys[0], why);
 }
 

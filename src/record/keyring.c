@@ -132,7 +132,7 @@ void mwi_keyring_take_farm_key(struct mwi_keyring *keyring, const mw_tcp_key *ke
     struct keys *keys = keys_of(keyring);
     keys->has_farm = key != NULL;
     if (key != NULL)
-        keys->farm = *key;
+        mwi_secret_copy(&keys->farm, key, sizeof keys->farm);
     else
         mwi_secret_wipe(&keys->farm, sizeof keys->farm);
 }
@@ -153,14 +153,11 @@ const mw_tcp_key *mwi_keyring_farm_key(struct mwi_keyring *keyring)
  * longer. */
 static mw_error read_file(struct mwi_keyring *keyring, mw_reason *why)
 {
-    struct mwi_key_list *list = &keys_of(keyring)->file;
-    mw_error error = mwi_key_file_read(keyring->path, list, why);
-    if (error == MW_OK) {
+    mw_error error = mwi_key_file_read(keyring->path, &keys_of(keyring)->file, why);
+    if (error == MW_OK)
         keyring->problem.text[0] = '\0';
-        return MW_OK;
-    }
-    keyring->problem = *why;
-    mwi_secret_wipe(list, sizeof *list);
+    else
+        keyring->problem = *why;
     return error;
 }
 
@@ -247,7 +244,7 @@ bool mwi_keyring_find(struct mwi_keyring *keyring, const char *name, mw_tcp_key 
         keyring->is_asked = true;
     if (found == NULL)
         return false;
-    *key = *found;
+    mwi_secret_copy(key, found, sizeof *key);
     return true;
 }
 
@@ -258,7 +255,7 @@ mw_error mwi_keyring_own(struct mwi_keyring *keyring, int64_t now_ns, mw_tcp_key
         return fail_memory(why);
     const struct keys *keys = keys_of(keyring);
     if (keys->has_farm) {
-        *key = keys->farm;
+        mwi_secret_copy(key, &keys->farm, sizeof *key);
         return MW_OK;
     }
     if (keyring->path == NULL) {
@@ -274,7 +271,7 @@ mw_error mwi_keyring_own(struct mwi_keyring *keyring, int64_t now_ns, mw_tcp_key
         *why = keyring->problem;
         return MW_EUNAVAILABLE;
     }
-    *key = keys->file.keys[0];
+    mwi_secret_copy(key, &keys->file.keys[0], sizeof *key);
     return MW_OK;
 }
 

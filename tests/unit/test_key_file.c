@@ -87,12 +87,13 @@ static void test_cut_off(void)
     snprintf(text, sizeof text, "%s%s", one_key, strchr(one_key, '\n') + 1);
 
     for (size_t cut = 0; cut <= whole; cut++) {
-        struct mwi_key_list list = {.count = 77};
+        struct mwi_key_list list;
         mw_reason why = {""};
         mw_error error = mwi_key_file_parse(text, cut, "key", &list, &why);
         bool is_whole = cut == size || cut == whole;
         CU_ASSERT_EQUAL(error, is_whole ? MW_OK : MW_EUNAVAILABLE);
-        CU_ASSERT_EQUAL(list.count, !is_whole ? 77 : cut == size ? 1 : 2);
+        if (is_whole)
+            CU_ASSERT_EQUAL(list.count, cut == size ? 1 : 2);
         CU_ASSERT_PTR_NULL(strstr(why.text, "0011"));
     }
 }
@@ -101,13 +102,12 @@ static void test_cut_off(void)
 static void test_wrong_bytes(void)
 {
     for (size_t i = 0; i < strlen(one_key); i++) {
-        struct mwi_key_list list = {.count = 77};
+        struct mwi_key_list list;
         mw_reason why = {""};
         char text[sizeof one_key];
         memcpy(text, one_key, sizeof text);
         text[i] = 'X';
         CU_ASSERT_EQUAL(mwi_key_file_parse(text, strlen(text), "key", &list, &why), MW_EPROTOCOL);
-        CU_ASSERT_EQUAL(list.count, 77);
         CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "key file \"key\": "));
         CU_ASSERT_PTR_NULL(strstr(why.text, "0011"));
     }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "mwt_folder.h"
 #include "mwt_run.h"
 #include "record/key_file.h"
@@ -257,6 +258,116 @@ static void test_lost(void)
     end(&ring);
 }
 
+/* A part of a key to look for in memory, as bytes and as digits. Both are kept masked, so that the
+ * search does not find them here. */
+#define MASK 0x5a
+#define PART_BYTES 12
+
+struct pattern {
+    unsigned char bytes[PART_BYTES], digits[PART_BYTES];
+};
+
+/* Takes the part from the middle of the key, and wipes the key. */
+static struct pattern make_pattern(mw_tcp_key *key)
+{
+    struct pattern pattern;
+    char digits[PART_BYTES];
+    mwi_secret_to_hex(key->bytes + 10, PART_BYTES / 2, digits);
+    for (size_t i = 0; i < PART_BYTES; i++) {
+        pattern.bytes[i] = key->bytes[10 + i] ^ MASK;
+        pattern.digits[i] = (unsigned char)digits[i] ^ MASK;
+    }
+    mwi_secret_wipe(digits, sizeof digits);
+    mwi_secret_wipe(key, sizeof *key);
+    return pattern;
+}
+
+__attribute__((no_sanitize("address"))) static bool is_here(const unsigned char *place,
+                                                            const unsigned char *masked)
+{
+    for (size_t i = 0; i < PART_BYTES; i++)
+        if ((unsigned char)(place[i] ^ MASK) != masked[i])
+            return false;
+    return true;
+}
+
+/* Counts how often the part is in the writable memory of this process, but for the vast mappings
+ * that sanitizers make. */
+__attribute__((no_sanitize("address"))) static unsigned count_in_memory(const unsigned char *masked)
+{
+    unsigned count = 0;
+    unsigned long first, end;
+    char line[512], access[8];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        bool is_searched = sscanf(line, "%lx-%lx %7s", &first, &end, access) == 3 &&
+                           strncmp(access, "rw", 2) == 0 && end - first < (1ul << 30);
+        for (unsigned long at = first; is_searched && at + PART_BYTES <= end; at++)
+            count += is_here((const unsigned char *)at, masked);
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return count;
+}
+
+/* Does with keys all that a master and a slave do, and leaves the patterns of the farm's key and of
+ * the key file's. */
+static void use_keys(struct ring *master, struct ring *slave, struct pattern patterns[2])
+{
+    struct mwi_resource resource;
+    char path[384];
+    mw_tcp_key own;
+    CU_ASSERT_EQUAL(mwi_keyring_make_farm_key(master->keyring, &master->why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_keyring_use_file(master->keyring, master->path, true, &master->why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_key_file_rotate(master->path, &master->why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_key_file_drop(master->path, &master->why), MW_OK);
+    mwi_keyring_tend(master->keyring, 0);
+    CU_ASSERT_EQUAL(mwi_keyring_use_file(slave->keyring, master->path, false, &slave->why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_keyring_own(slave->keyring, 0, &own, &slave->why), MW_OK);
+    patterns[0] = make_pattern(&own);
+    snprintf(path, sizeof path, "%s", mwt_folder_file(&master->folder, "m.rsc"));
+    write_resource(master, path);
+    CU_ASSERT_EQUAL(mwi_resource_file_read(path, &resource, &master->why), MW_OK);
+    mwi_keyring_take_farm_key(slave->keyring, resource.key);
+    mwi_resource_fini(&resource);
+    CU_ASSERT_EQUAL(mwi_keyring_own(slave->keyring, 0, &own, &slave->why), MW_OK);
+    patterns[1] = make_pattern(&own);
+}
+
+static int find_in_child(const struct pattern patterns[2])
+{
+    unsigned count = 0;
+    for (int i = 0; i < 2; i++)
+        count += count_in_memory(patterns[i].bytes) + count_in_memory(patterns[i].digits);
+    return count == 0 ? 0 : 1;
+}
+
+/* After all that a master and a slave do with keys, these are in the pages of their keyrings alone,
+ * and a child of fork() has them nowhere. */
+static void test_memory(void)
+{
+    struct ring master, slave;
+    struct pattern patterns[2];
+    int status = -1;
+    start(&master);
+    start(&slave);
+
+    use_keys(&master, &slave, patterns);
+
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(count_in_memory(patterns[i].bytes), 2);
+        CU_ASSERT_EQUAL(count_in_memory(patterns[i].digits), 0);
+    }
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(find_in_child(patterns));
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    end(&slave);
+    end(&master);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -268,6 +379,7 @@ int main(void)
         {"unusable file", test_unusable_file},
         {"daemon", test_daemon},
         {"lost", test_lost},
+        {"memory", test_memory},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("keyring", tests);
