@@ -211,7 +211,7 @@ def own_prefixes(path):
 
 def check_symbols(file, tree):
     """A function that other files may call bears the name of its file; a room may be a plural of it."""
-    if file.path.parts[0] not in ("src", "transports") or file.path.suffix != ".c":
+    if file.path.parts[0] not in ("src", "transports") or file.path.parts[1] == "tools" or file.path.suffix != ".c":
         return
     prefixes = own_prefixes(file.path)
     own = re.compile(rf"(mw|({'|'.join(prefixes)})s?)(_|$)")
