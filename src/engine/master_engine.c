@@ -178,7 +178,7 @@ static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_membership_part(engine, slave, MW_LOSS_GOODBYE, reason);
 }
 
-/* Why a frame is not even decoded, which would cost much more memory than its bytes; NULL if an
+/* Why a frame is not even decoded, which could cost much more memory than its bytes; NULL if an
  * honest slave may have sent it. */
 static const char *why_excessive(const struct mwi_slave_entry *slave, const mw_frame *frame)
 {
@@ -335,7 +335,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     size_t count = 0;
     while (config->algorithms[count].name != NULL)
         count++;
-    if (count > UINT16_MAX)
+    if (count > MWI_MESSAGE_ALGORITHMS_MAX)
         return MW_EINVAL;
     *engine = (struct mwi_master_engine){.config = *config, .algorithms_count = (uint16_t)count};
     if (!mwi_message_decoder_init(&engine->decoder))

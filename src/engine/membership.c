@@ -61,7 +61,7 @@ static void note_host(struct mwi_master_engine *engine, struct mwi_slave_entry *
         return;
     size_t tasks_count = slave->load.tasks_count;
     if (is_expected)
-        mwi_hosts_leave(&engine->hosts, slave->host);
+        mwi_hosts_leave(&engine->hosts, slave->host, tasks_count);
     else
         mwi_hosts_lose(&engine->hosts, slave->host, tasks_count);
     slave->host = NULL;
@@ -193,7 +193,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
         mwi_hosts_join(&engine->hosts, origin->host, origin->boot_id, slave->address);
     if (host == NULL || !mwi_slaves_name(&engine->slaves, slave)) {
         if (host != NULL)
-            mwi_hosts_leave(&engine->hosts, host);
+            mwi_hosts_leave(&engine->hosts, host, 0);
         const char *reason = "the master is out of memory";
         mwi_buffer_clear(welcome);
         mwi_greeting_refuse(welcome);
@@ -356,6 +356,8 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
 void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                  const char *reason)
 {
+    if (slave->is_leaving)
+        return;
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LEAVING, .reason = reason);
     mwi_slaves_set_leaving(&engine->slaves, slave);
     mwi_lifecycle_return_ordered(engine, slave, "the slave is leaving");

@@ -47,8 +47,9 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
 /* The quiet timer fired: drops the slave if it should have spoken, else pings it or waits on. */
 void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* The slave has said that it will go when it has ended the task that it runs. It gets no more
- * tasks. It may be killed before it says goodbye, which costs its tasks no attempt either. */
+/* The slave has said that it will go when it has ended the task that it runs; to say so again
+ * changes nothing. It gets no more tasks. It may be killed before it says goodbye, which costs its
+ * tasks no attempt either. */
 void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                  const char *reason);
 

@@ -337,14 +337,17 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
 
 static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *event)
 {
+    static const char not_a_master[] = "the answer is not from a master";
     struct mwi_message message;
     mw_reason why;
-    mw_error error = mwi_message_decode(&engine->decoder, event->frame->data, event->frame->size,
-                                        &message, &why);
+    const mw_frame *frame = event->frame;
+    if (mwi_message_fields_count(frame->data, frame->size) > MWI_MESSAGE_FIELDS_MAX) {
+        give_up(engine, not_a_master, event->now_ns);
+        return;
+    }
+    mw_error error = mwi_message_decode(&engine->decoder, frame->data, frame->size, &message, &why);
     if (error != MW_OK)
-        give_up(engine,
-                error == MW_EPROTOCOL ? "the answer is not from a master" : mw_error_text(error),
-                event->now_ns);
+        give_up(engine, error == MW_EPROTOCOL ? not_a_master : mw_error_text(error), event->now_ns);
     else if (message.kind == MWI_MESSAGE_SHUTDOWN)
         take_shutdown(engine, event->now_ns);
     else if (engine->phase == MWI_PHASE_READY)

@@ -98,16 +98,40 @@ struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
     return host;
 }
 
-void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host)
+/* Takes the host out of those of its hash, and frees it. */
+static void forget(struct mwi_hosts *hosts, struct mwi_host_entry *host)
+{
+    uint64_t hash = hash_of(host->name, host->boot_id);
+    struct mwi_host_entry *first = mwi_map_get(&hosts->by_hash, hash), **link = &first;
+    while (*link != host)
+        link = &(*link)->next_same;
+    *link = host->next_same;
+    host->next_same = NULL;
+    destroy_all(host);
+    hosts->count--;
+    mwi_map_remove(&hosts->by_hash, hash);
+    bool has_room = first == NULL || mwi_map_set(&hosts->by_hash, hash, first);
+    assert(has_room); /* that of the key which was removed */
+    (void)has_room;
+}
+
+void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count)
 {
     assert(host->slaves_count > 0 && hosts->connected_count > 0);
     host->slaves_count--;
-    hosts->connected_count -= host->slaves_count == 0;
+    host->had_tasks = host->had_tasks || tasks_count > 0;
+    if (host->slaves_count > 0)
+        return;
+    hosts->connected_count--;
+    if (host->had_tasks || host->results_count > 0)
+        return;
+    assert(host->barren_count == 0 && host->trial == NULL && host->timer.node.position == 0);
+    forget(hosts, host);
 }
 
 void mwi_hosts_lose(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count)
 {
-    mwi_hosts_leave(hosts, host);
     host->lost_count++;
     host->lost_tasks_count += tasks_count;
+    mwi_hosts_leave(hosts, host, tasks_count);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The hosts on which a master's slaves run, beside the store of slaves: which slaves share a
- * machine, and what was lost on it. A host is entered with its first slave and stays known until
- * the master closes, so that it is recognised when slaves come back.
+ * machine, and what was lost on it. A host is entered with its first slave. It stays known until
+ * the master closes, so that it is recognised when slaves come back. But when its last slave goes
+ * and none of them was lost with tasks or returned a result, it is forgotten: a process that
+ * greets under one name after the other does not fill the memory.
  */
 #ifndef MWI_HOSTS_H
 #define MWI_HOSTS_H
@@ -25,6 +27,7 @@ struct mwi_host_entry {
     uint64_t results_count; /* that its slaves returned */
     uint64_t lost_count;    /* slaves that were lost here */
     uint64_t lost_tasks_count; /* tasks that those had */
+    bool had_tasks;            /* some slave went that had tasks: they may know the host */
     /* For engine/probation.c: */
     unsigned barren_count;         /* slaves lost with tasks since one returned its first result */
     int64_t closed_until_ns;       /* until then no slave that is held gets a task */
@@ -50,10 +53,11 @@ void mwi_hosts_fini(struct mwi_hosts *hosts);
 struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
                                       const char *boot_id, const char *address);
 
-/* A slave of the host has gone as it should. */
-void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host);
+/* A slave of the host has gone as it should, while it had `tasks_count` tasks. The host may be
+ * forgotten then: the caller must not use it any more. */
+void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count);
 
-/* A slave of the host was lost while it had `tasks_count` tasks. */
+/* The same for a slave that was lost. */
 void mwi_hosts_lose(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count);
 
 #endif

@@ -229,6 +229,8 @@ bool mwi_slaves_name(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
 {
     uint32_t count = slaves->records_count;
     char name[24];
+    if (count == MWI_NO_SID)
+        return false;
     if (!mwi_heap_reserve(&slaves->unfit, slaves->by_peer.used_count) ||
         !mwi_heap_reserve(&slaves->takers, slaves->by_peer.used_count) ||
         !mwi_heap_reserve(&slaves->proven, slaves->by_peer.used_count))

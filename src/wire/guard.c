@@ -10,6 +10,8 @@
  */
 #include "wire/guard.h"
 
+#include <assert.h>
+
 struct header {
     uint64_t skip;     /* bytes to skip: the header itself and data that holds no elements */
     uint64_t children; /* elements that follow */
@@ -89,14 +91,15 @@ static inline size_t quick_bytes(const unsigned char *at)
 
 enum verdict { WHOLE, BROKEN, TOO_DEEP };
 
-/* Walks over up to `values_max` values. If they are WHOLE, sets *values_count and *left_bytes, the
- * number of bytes behind them. */
-static enum verdict walk(const void *data, size_t size, size_t values_max, size_t *values_count,
-                         size_t *left_bytes)
+/* Walks over up to `values_max` values, nested up to `depth_max` deep. If they are WHOLE, sets
+ * *values_count and *left_bytes, the number of bytes behind them. */
+static enum verdict walk(const void *data, size_t size, size_t values_max, size_t depth_max,
+                         size_t *values_count, size_t *left_bytes)
 {
     const unsigned char *at = data;
     size_t left = size, count = 0, depth = 0;
     size_t remaining[MWI_GUARD_DEPTH_MAX];
+    assert(depth_max <= MWI_GUARD_DEPTH_MAX);
     while (left > 0 && (depth > 0 || count < values_max)) {
         struct header header = {.skip = quick_bytes(at)};
         if ((header.skip == 0 && !read_header(at, left, &header)) || header.skip > left ||
@@ -107,7 +110,7 @@ static enum verdict walk(const void *data, size_t size, size_t values_max, size_
         if (depth == 0)
             count++;
         if (header.children > 0) {
-            if (depth == MWI_GUARD_DEPTH_MAX)
+            if (depth == depth_max)
                 return TOO_DEEP;
             remaining[depth++] = (size_t)header.children;
             continue;
@@ -125,19 +128,20 @@ static enum verdict walk(const void *data, size_t size, size_t values_max, size_
 bool mwi_guard_check(const void *data, size_t size, size_t *values_count)
 {
     size_t count, left;
-    return walk(data, size, SIZE_MAX, values_count != NULL ? values_count : &count, &left) == WHOLE;
+    return walk(data, size, SIZE_MAX, MWI_GUARD_DEPTH_MAX,
+                values_count != NULL ? values_count : &count, &left) == WHOLE;
 }
 
 bool mwi_guard_is_too_deep(const void *data, size_t size)
 {
     size_t count, left;
-    return walk(data, size, SIZE_MAX, &count, &left) == TOO_DEEP;
+    return walk(data, size, SIZE_MAX, MWI_GUARD_DEPTH_MAX, &count, &left) == TOO_DEEP;
 }
 
-bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes)
+bool mwi_guard_first(const void *data, size_t size, size_t depth_max, size_t *first_bytes)
 {
     size_t count, left;
-    if (walk(data, size, 1, &count, &left) != WHOLE || count != 1)
+    if (walk(data, size, 1, depth_max, &count, &left) != WHOLE || count != 1)
         return false;
     *first_bytes = size - left;
     return true;

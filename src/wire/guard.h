@@ -23,7 +23,8 @@ bool mwi_guard_check(const void *data, size_t size, size_t *values_count);
 /* Whether mwi_guard_check refuses the bytes because a value is nested deeper than that. */
 bool mwi_guard_is_too_deep(const void *data, size_t size);
 
-/* Whether the bytes begin with such a value. *first_bytes is set to its size if they do. */
-bool mwi_guard_first(const void *data, size_t size, size_t *first_bytes);
+/* Whether the bytes begin with a value that is nested no deeper than `depth_max`, which is at most
+ * MWI_GUARD_DEPTH_MAX. *first_bytes is set to its size if they do. */
+bool mwi_guard_first(const void *data, size_t size, size_t depth_max, size_t *first_bytes);
 
 #endif

@@ -24,6 +24,10 @@
 /* Of tasks and results, with the kind. */
 #define ITEMS_ELEMENTS 7
 #define HEAD_ALIGNMENT 16
+/* No message has fields that hold others, but a greeting of a later version may: in a frame of up
+ * to this size they are allowed. msgpack-c takes 24 bytes for an element that may be a single
+ * byte. */
+#define NESTED_BYTES_MAX 4096
 
 bool mwi_message_decoder_init(struct mwi_decoder *decoder)
 {
@@ -158,7 +162,8 @@ static mw_error decode_array(struct mwi_decoder *decoder, const unsigned char *d
 {
     size_t head_bytes, offset = 0;
     msgpack_object object;
-    if (!mwi_guard_first(data, size, &head_bytes) || head_bytes < size)
+    size_t depth_max = size > NESTED_BYTES_MAX ? 1 : MWI_GUARD_DEPTH_MAX;
+    if (!mwi_guard_first(data, size, depth_max, &head_bytes) || head_bytes < size)
         return fail(why, "a frame that is not one msgpack value");
     msgpack_unpack_return got =
         msgpack_unpack((const char *)data, size, &offset, &decoder->zone, &object);

@@ -59,6 +59,11 @@ enum mwi_payload_form {
 /* A task or result takes at most this much besides its payload, with the message's beginning. */
 #define MWI_MESSAGE_OVERHEAD_BYTES 64
 
+/* A master has at most this many algorithms, so no message has more than MWI_MESSAGE_FIELDS_MAX
+ * fields. */
+#define MWI_MESSAGE_ALGORITHMS_MAX UINT16_MAX
+#define MWI_MESSAGE_FIELDS_MAX (MWI_MESSAGE_ALGORITHMS_MAX + 4)
+
 /* Longer texts make a greeting malformed. */
 #define MWI_MESSAGE_HOST_BYTES_MAX 255
 #define MWI_MESSAGE_BOOT_ID_BYTES_MAX 64

@@ -252,12 +252,23 @@ static void test_first(void)
     static const unsigned char bytes[] = "\x93\x01\xa2mw\x03\xc1\xdd\xff\xff";
     size_t first_bytes = 0;
 
-    CU_ASSERT_TRUE(mwi_guard_first(bytes, sizeof bytes - 1, &first_bytes));
+    CU_ASSERT_TRUE(mwi_guard_first(bytes, sizeof bytes - 1, MWI_GUARD_DEPTH_MAX, &first_bytes));
     CU_ASSERT_EQUAL(first_bytes, 6);
-    CU_ASSERT_TRUE(mwi_guard_first(bytes, 6, &first_bytes));
+    CU_ASSERT_TRUE(mwi_guard_first(bytes, 6, MWI_GUARD_DEPTH_MAX, &first_bytes));
     for (size_t size = 0; size < 6; size++)
-        CU_ASSERT_FALSE(mwi_guard_first(bytes, size, &first_bytes));
-    CU_ASSERT_FALSE(mwi_guard_first(bytes + 6, 3, &first_bytes));
+        CU_ASSERT_FALSE(mwi_guard_first(bytes, size, MWI_GUARD_DEPTH_MAX, &first_bytes));
+    CU_ASSERT_FALSE(mwi_guard_first(bytes + 6, 3, MWI_GUARD_DEPTH_MAX, &first_bytes));
+}
+
+/* A value may be held to less depth than msgpack-c can read. */
+static void test_first_within_depth(void)
+{
+    static const unsigned char flat[] = "\x93\x01\xa2mw\x90", nested[] = "\x92\x01\x91\x02";
+    size_t first_bytes = 0;
+
+    CU_ASSERT_TRUE(mwi_guard_first(flat, sizeof flat - 1, 1, &first_bytes));
+    CU_ASSERT_FALSE(mwi_guard_first(nested, sizeof nested - 1, 1, &first_bytes));
+    CU_ASSERT_TRUE(mwi_guard_first(nested, sizeof nested - 1, 2, &first_bytes));
 }
 
 int main(void)
@@ -273,6 +284,7 @@ int main(void)
         {"depth", test_depth},
         {"depth of siblings", test_depth_of_siblings},
         {"first", test_first},
+        {"first within depth", test_first_within_depth},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("codec", tests);

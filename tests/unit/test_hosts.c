@@ -52,7 +52,7 @@ static void test_losses(void)
 
     mwi_hosts_lose(&hosts, host, 5);
     CU_ASSERT_EQUAL(hosts.connected_count, 1);
-    mwi_hosts_leave(&hosts, host);
+    mwi_hosts_leave(&hosts, host, 0);
     CU_ASSERT_EQUAL(hosts.connected_count, 0);
 
     CU_ASSERT_EQUAL(host->slaves_count, 0);
@@ -60,6 +60,37 @@ static void test_losses(void)
     CU_ASSERT_EQUAL(host->joined_count, 3);
     CU_ASSERT_EQUAL(host->lost_count, 1);
     CU_ASSERT_EQUAL(host->lost_tasks_count, 5);
+    mwi_hosts_fini(&hosts);
+}
+
+/* A host whose slaves never had a task is forgotten with the last of them: greeting under one name
+ * after the other takes no memory. */
+static void test_idle_hosts(void)
+{
+    struct mwi_hosts hosts = {.count = 0};
+    char name[32];
+    struct mwi_host_entry *busy = mwi_hosts_join(&hosts, "busy", "", "a:1");
+    struct mwi_host_entry *useful = mwi_hosts_join(&hosts, "useful", "", "a:2");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(busy);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(useful);
+    useful->results_count++;
+    mwi_hosts_leave(&hosts, busy, 1);
+    mwi_hosts_leave(&hosts, useful, 0);
+
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "node%d", i);
+        struct mwi_host_entry *host = mwi_hosts_join(&hosts, name, "boot", "x");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(host);
+        CU_ASSERT_PTR_EQUAL(mwi_hosts_join(&hosts, name, "boot", "x"), host);
+        mwi_hosts_leave(&hosts, host, 0);
+        CU_ASSERT_EQUAL(hosts.count, 3);
+        mwi_hosts_lose(&hosts, host, 0);
+        CU_ASSERT_EQUAL_FATAL(hosts.count, 2);
+    }
+
+    CU_ASSERT_EQUAL(hosts.connected_count, 0);
+    CU_ASSERT_PTR_EQUAL(mwi_hosts_join(&hosts, "busy", "", "a:3"), busy);
+    CU_ASSERT_PTR_EQUAL(mwi_hosts_join(&hosts, "useful", "", "a:4"), useful);
     mwi_hosts_fini(&hosts);
 }
 
@@ -89,8 +120,8 @@ static void test_many(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"same host", test_same_host}, {"unnamed", test_unnamed}, {"losses", test_losses},
-        {"many", test_many},           CU_TEST_INFO_NULL,
+        {"same host", test_same_host},   {"unnamed", test_unnamed}, {"losses", test_losses},
+        {"idle hosts", test_idle_hosts}, {"many", test_many},       CU_TEST_INFO_NULL,
     };
     return mwt_run("hosts", tests);
 }
