@@ -336,6 +336,7 @@ static size_t length_of_cause(const char *text)
     return place == NULL ? strlen(text) : (size_t)(place - text);
 }
 
+/* The caller releases *root, after an error too. */
 static mw_error load_json(const void *data, size_t size, const char *name, json_t **root,
                           mw_reason *why)
 {
@@ -351,7 +352,6 @@ static mw_error load_json(const void *data, size_t size, const char *name, json_
                                  error.line, (int)length_of_cause(error.text), error.text);
     if (json_is_object(*root))
         return MW_OK;
-    json_decref(*root);
     return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not a JSON object");
 }
 
