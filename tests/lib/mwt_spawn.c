@@ -44,6 +44,9 @@ static void set_environment(const char *const *added)
     }
     for (size_t i = 0; open_mpi[i] != NULL; i++)
         putenv((char *)(uintptr_t)open_mpi[i]);
+#ifdef MWT_WITHOUT_TLS
+    putenv((char *)(uintptr_t) "MW_INSECURE=1");
+#endif
     for (; added != NULL && *added != NULL; added++)
         putenv((char *)(uintptr_t)*added);
 }
