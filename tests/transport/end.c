@@ -101,9 +101,16 @@ static void call_hook(struct mwt_end *end, const struct mwt_event *event)
         end->hook(end, event);
 }
 
+static void admit(struct mwt_end *end, mw_peer peer)
+{
+    if (end->api->admit != NULL && !end->keeps_strangers)
+        end->api->admit(end->transport, peer);
+}
+
 static void on_up(void *context, mw_peer peer, const char *name)
 {
     watch_up(context, peer);
+    admit(context, peer);
     call_hook(context, add_event(context, MWT_UP, peer, name));
 }
 
@@ -136,7 +143,15 @@ static void on_down(void *context, mw_peer peer, const char *reason)
     call_hook(context, add_event(context, MWT_DOWN, peer, reason != NULL ? reason : ""));
 }
 
-static const mw_transport_events events = {.up = on_up, .message = on_message, .down = on_down};
+static void on_stranger(void *context, const char *name, const char *reason)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s: %s", name, reason);
+    call_hook(context, add_event(context, MWT_STRANGER, 0, text));
+}
+
+static const mw_transport_events events = {
+    .up = on_up, .message = on_message, .down = on_down, .stranger = on_stranger};
 
 mw_error mwt_end_open(struct mwt_end *end, const mw_transport_api *api, void *environment,
                       size_t frame_bytes_max, int wake_fd, mw_wait wait)

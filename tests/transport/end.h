@@ -12,7 +12,7 @@
 /* Far longer than any event takes, so that only an event that never happens fails the test. */
 #define MWT_PATIENCE_NS ((int64_t)60 * 1000 * 1000 * 1000)
 
-enum mwt_event_kind { MWT_NONE, MWT_UP, MWT_MESSAGE, MWT_DOWN };
+enum mwt_event_kind { MWT_NONE, MWT_UP, MWT_MESSAGE, MWT_DOWN, MWT_STRANGER };
 
 struct mwt_event {
     struct mwt_event *next;
@@ -21,7 +21,7 @@ struct mwt_event {
     unsigned char *data; /* malloc'd: a copy, or the block that the transport gave away */
     size_t size;
     bool was_block;
-    char text[256]; /* name or reason */
+    char text[256]; /* name or reason; of a stranger both */
 };
 
 struct mwt_end;
@@ -47,6 +47,7 @@ struct mwt_end {
     unsigned faults;
     char fault[128]; /* the first one */
     bool polls_fail;
+    bool keeps_strangers; /* peers are not admitted when they come up */
 };
 
 /* Opens the end; the environment is the transport's. On failure the sentence is in end->why. */

@@ -188,6 +188,8 @@ static void obey(struct far *far, struct session *session, const struct mwt_orde
 static void on_up(void *context, mw_peer peer, const char *name)
 {
     struct far *far = context;
+    if (far->config->api->admit != NULL)
+        far->config->api->admit(far->transport, peer);
     (void)name;
 
     /* We know the peers to which we connected already. */

@@ -38,11 +38,13 @@ static void begin_far(void *context, const char *bound)
 
 static void run_tcp(const struct mwt_plan *plan)
 {
+    mw_tcp_environment plain = {.find_key = NULL};
     struct far_thread thread = {.far = {.api = &mwi_tcp_transport,
+                                        .environment = &plain,
                                         .listen_address = "127.0.0.1:0",
                                         .frame_bytes_max = plan->far_bytes_max}};
 
-    mwt_near_run(plan, &mwi_tcp_transport, NULL, "127.0.0.1:0", begin_far, &thread);
+    mwt_near_run(plan, &mwi_tcp_transport, &plain, "127.0.0.1:0", begin_far, &thread);
     if (!thread.is_running)
         return;
     pthread_join(thread.thread, NULL);

@@ -19,8 +19,10 @@ void mwt_tcp_add(CU_pSuite suite, const CU_TestInfo *test)
 
 void mwt_tcp_open(struct mwt_end *end)
 {
+    static mw_tcp_environment plain;
     CU_ASSERT_EQUAL_FATAL(
-        mwt_end_open(end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, -1, MW_WAIT_AUTO), MW_OK);
+        mwt_end_open(end, &mwi_tcp_transport, &plain, MWT_TCP_LIMIT_BYTES, -1, MW_WAIT_AUTO),
+        MW_OK);
 }
 
 void mwt_tcp_open_master(struct mwt_tcp_master *master, const char *address)

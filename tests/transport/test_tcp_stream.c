@@ -23,6 +23,7 @@
 /* One end: its hub, its one connection, and what the events said. */
 struct side {
     struct mwi_tcp_hub hub;
+    struct mwi_tcp_porch porch; /* of a side that accepts */
     struct mwt_odd_plan plan;
     mw_peer peer;
     unsigned ups_count;
@@ -134,6 +135,8 @@ static void open_accepted_pair(struct pair *pair, struct mwt_odd_plan client,
     open_sockets(fds);
     open_side(&pair->client, fds[0], false, client);
     open_hub(&pair->server, server);
+    CU_ASSERT_TRUE_FATAL(mwi_tcp_porch_open(&pair->server.porch, &pair->server.hub));
+    pair->server.hub.porch = &pair->server.porch;
     mwi_tcp_conn_accept(&pair->server.hub, fds[1], "somebody");
 }
 
@@ -141,6 +144,8 @@ static void open_accepted_pair(struct pair *pair, struct mwt_odd_plan client,
 static void close_side(struct side *side)
 {
     mwi_tcp_ending_run(&side->hub);
+    if (side->hub.porch != NULL)
+        mwi_tcp_porch_close(side->hub.porch);
     mwi_tcp_hub_close(&side->hub);
     CU_ASSERT_EQUAL(side->plan.open_count, 0);
     CU_ASSERT_FALSE(side->has_wrong_frame);
@@ -349,7 +354,7 @@ static void test_breaks_writing(void)
 static void test_closes_in_proof(void)
 {
     struct pair pair;
-    open_pair(&pair, proving_plan(), proving_plan());
+    open_accepted_pair(&pair, proving_plan(), proving_plan());
     send_one(&pair.client, 0);
     turn(&pair.client);
 

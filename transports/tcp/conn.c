@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static struct mwi_tcp_conn *create(struct mwi_tcp_hub *hub)
         return NULL;
     conn->hub = hub;
     conn->state = MWI_TCP_CONN_STARTING;
+    conn->frame_bytes_max = hub->config.frame_bytes_max;
     TAILQ_INSERT_TAIL(&hub->conns, conn, link);
     return conn;
 }
@@ -89,6 +91,12 @@ static void forget_peer(struct mwi_tcp_conn *conn)
     mwi_tcp_inbox_clear(&conn->inbox);
 }
 
+/* The set in which the connection waits. */
+static const struct mwi_tcp_set *set_of(const struct mwi_tcp_conn *conn)
+{
+    return conn->guest.porch != NULL ? &conn->guest.porch->set : &conn->hub->poller.set;
+}
+
 /* Takes the stream out of the poller and out of the connection; NULL if there is none. */
 static struct mwi_tcp_stream *release_stream(struct mwi_tcp_conn *conn)
 {
@@ -96,7 +104,7 @@ static struct mwi_tcp_stream *release_stream(struct mwi_tcp_conn *conn)
     forget_again(conn);
     conn->waits_to_write = false;
     if (stream != NULL)
-        (void)mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, 0);
+        (void)mwi_tcp_set_change(set_of(conn), &conn->awaited, 0);
     conn->stream = NULL;
     return stream;
 }
@@ -111,6 +119,7 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn)
     mwi_tcp_dial_destroy(conn->dial);
     conn->dial = NULL;
     struct mwi_tcp_stream *stream = release_stream(conn);
+    mwi_tcp_porch_leave(&conn->guest);
     if (stream != NULL)
         stream->api->close(stream);
     mwi_tcp_outbox_clear(&conn->outbox);
@@ -136,14 +145,14 @@ static void go_down(struct mwi_tcp_conn *conn, const char *reason)
 {
     assert(conn->state < MWI_TCP_CONN_ENDING);
     struct mwi_tcp_hub *hub = conn->hub;
-    const mw_transport_events *events = hub->config.events;
     bool is_stranger = conn->state == MWI_TCP_CONN_PROVING && conn->is_server;
     mwi_tcp_conn_bury(conn);
+    if (is_stranger) {
+        mwi_tcp_porch_tell(hub->porch, conn->name, reason);
+        return;
+    }
     hub->events_count++;
-    if (!is_stranger)
-        events->down(hub->config.context, conn->peer, reason);
-    else if (events->stranger != NULL)
-        events->stranger(hub->config.context, conn->name, reason);
+    hub->config.events->down(hub->config.context, conn->peer, reason);
 }
 
 static void down_for_error(struct mwi_tcp_conn *conn, int error)
@@ -168,7 +177,7 @@ static void down_too_big(struct mwi_tcp_conn *conn)
 {
     char reason[128];
     snprintf(reason, sizeof reason, "a frame of %zu bytes is over the limit of %zu",
-             conn->inbox.size, conn->hub->config.frame_bytes_max);
+             conn->inbox.size, conn->frame_bytes_max);
     go_down(conn, reason);
 }
 
@@ -183,11 +192,10 @@ static void deliver(struct mwi_tcp_conn *conn, mw_frame *frame)
 
 static void deliver_all(struct mwi_tcp_conn *conn, struct mwi_tcp_cursor *cursor)
 {
-    size_t limit = conn->hub->config.frame_bytes_max;
     enum mwi_tcp_inbox_result result = MWI_TCP_INBOX_FRAME;
     mw_frame frame;
     while (conn->state == MWI_TCP_CONN_UP && result == MWI_TCP_INBOX_FRAME) {
-        result = mwi_tcp_inbox_next(&conn->inbox, cursor, limit, &frame);
+        result = mwi_tcp_inbox_next(&conn->inbox, cursor, conn->frame_bytes_max, &frame);
         if (result == MWI_TCP_INBOX_FRAME)
             deliver(conn, &frame);
         else if (result == MWI_TCP_INBOX_TOO_BIG)
@@ -205,16 +213,37 @@ static void end_of_stream(struct mwi_tcp_conn *conn)
         down_for_error(conn, conn->write_error != 0 ? conn->write_error : EPIPE);
 }
 
+/* How many bytes may be received beyond a frame that has begun. */
+static size_t shared_bytes(const struct mwi_tcp_conn *conn)
+{
+    if (conn->guest.porch == NULL)
+        return MWI_TCP_SHARED_BYTES;
+    return MWI_TCP_HEADER_BYTES + MWI_TCP_GUEST_BYTES_MAX;
+}
+
+/* Whether a guest has sent more than it may before it is admitted. */
+static bool has_sent_too_much(struct mwi_tcp_conn *conn, size_t size)
+{
+    if (conn->guest.porch == NULL)
+        return false;
+    conn->guest_bytes += size;
+    return conn->guest_bytes > MWI_TCP_HEADER_BYTES + MWI_TCP_GUEST_BYTES_MAX;
+}
+
 /* Reads once and delivers the frames that are whole; returns what the stream returned. *is_full
  * says whether there may be more to read. */
 static ssize_t read_once(struct mwi_tcp_conn *conn, bool *is_full)
 {
     struct mwi_tcp_hub *hub = conn->hub;
     struct iovec pieces[2];
-    int count = mwi_tcp_inbox_room(&conn->inbox, hub->shared, MWI_TCP_SHARED_BYTES, pieces);
+    int count = mwi_tcp_inbox_room(&conn->inbox, hub->shared, shared_bytes(conn), pieces);
     ssize_t size = conn->stream->api->read(conn->stream, pieces, count);
     if (size <= 0)
         return size;
+    if (has_sent_too_much(conn, (size_t)size)) {
+        go_down(conn, "it sent too many bytes before it was admitted");
+        return size;
+    }
     *is_full = (size_t)size == pieces[0].iov_len + (count > 1 ? pieces[1].iov_len : 0);
     struct mwi_tcp_cursor cursor;
     mwi_tcp_inbox_received(&conn->inbox, (size_t)size, hub->shared, &cursor);
@@ -248,7 +277,7 @@ static void stop_waiting_to_write(struct mwi_tcp_conn *conn)
 {
     if (!conn->waits_to_write)
         return;
-    (void)mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, EPOLLIN);
+    (void)mwi_tcp_set_change(set_of(conn), &conn->awaited, EPOLLIN);
     conn->waits_to_write = false;
 }
 
@@ -266,7 +295,7 @@ static bool wait_to_write(struct mwi_tcp_conn *conn)
 {
     if (conn->waits_to_write)
         return true;
-    if (!mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, EPOLLIN | EPOLLOUT))
+    if (!mwi_tcp_set_change(set_of(conn), &conn->awaited, EPOLLIN | EPOLLOUT))
         return false;
     conn->waits_to_write = true;
     return true;
@@ -377,6 +406,8 @@ static void come_up(struct mwi_tcp_conn *conn)
     hub->config.events->up(hub->config.context, conn->peer, conn->name);
     free(conn->name);
     conn->name = NULL;
+    if (hub->config.environment == NULL)
+        mwi_tcp_conn_admit(conn);
 }
 
 /* Waits for what moves the proof on; false out of memory. */
@@ -437,6 +468,15 @@ static void on_ready(void *context, uint32_t events)
         write_stream(conn);
 }
 
+static void on_guest_ready(void *context, uint32_t events)
+{
+    struct mwi_tcp_conn *conn = context;
+    mwi_tcp_porch_serve(&conn->guest);
+    on_ready(conn, events);
+    if (conn->stream != NULL && conn->stream->is_promising)
+        mwi_tcp_porch_promise(&conn->guest);
+}
+
 /* A connection that asks to be read once more while it is read has its turn in the next turn. */
 static void read_all_again(struct mwi_tcp_hub *hub)
 {
@@ -462,7 +502,8 @@ bool mwi_tcp_conn_turn(struct mwi_tcp_hub *hub, int64_t wait_ns)
 bool mwi_tcp_conn_read_only(struct mwi_tcp_hub *hub)
 {
     struct mwi_tcp_conn *only = TAILQ_FIRST(&hub->conns);
-    if (only == NULL || TAILQ_NEXT(only, link) != NULL || only->state != MWI_TCP_CONN_UP)
+    if (only == NULL || TAILQ_NEXT(only, link) != NULL || only->state != MWI_TCP_CONN_UP ||
+        only->guest.porch != NULL)
         return false;
     read_stream(only);
     return true;
@@ -522,9 +563,10 @@ static bool start(struct mwi_tcp_conn *conn, int fd, const char *name)
         return false;
     }
     conn->is_inet = mwi_tcp_socket_is_inet(fd);
-    conn->awaited = (struct mwi_tcp_awaited){.fd = fd, .ready = on_ready, .context = conn};
+    conn->awaited = (struct mwi_tcp_awaited){.fd = fd, .context = conn};
+    conn->awaited.ready = conn->guest.porch != NULL ? on_guest_ready : on_ready;
     conn->name = strdup(name);
-    if (conn->name == NULL || !mwi_tcp_set_change(&hub->poller.set, &conn->awaited, EPOLLIN))
+    if (conn->name == NULL || !mwi_tcp_set_change(set_of(conn), &conn->awaited, EPOLLIN))
         return false;
     conn->state = MWI_TCP_CONN_PROVING;
     if (!conn->is_server || conn->stream->api->prove == NULL)
@@ -561,15 +603,44 @@ mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address
     return MW_OK;
 }
 
+static void turn_away(struct mwi_tcp_guest *guest, const char *reason)
+{
+    go_down((void *)((char *)guest - offsetof(struct mwi_tcp_conn, guest)), reason);
+}
+
+/* False out of memory. */
+static bool enter_porch(struct mwi_tcp_conn *conn)
+{
+    conn->guest.turn_away = turn_away;
+    conn->frame_bytes_max = MWI_TCP_GUEST_BYTES_MAX;
+    return mwi_tcp_porch_enter(conn->hub->porch, &conn->guest);
+}
+
+void mwi_tcp_conn_admit(struct mwi_tcp_conn *conn)
+{
+    struct mwi_tcp_porch *porch = conn->guest.porch;
+    uint32_t events = conn->awaited.events;
+    if (porch == NULL || conn->state != MWI_TCP_CONN_UP)
+        return;
+    (void)mwi_tcp_set_change(&porch->set, &conn->awaited, 0);
+    mwi_tcp_porch_admit(&conn->guest);
+    conn->awaited.ready = on_ready;
+    conn->frame_bytes_max = conn->hub->config.frame_bytes_max;
+    if (!mwi_tcp_set_change(&conn->hub->poller.set, &conn->awaited, events))
+        mwi_tcp_conn_fail(conn, ENOMEM);
+}
+
 void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name)
 {
     struct mwi_tcp_conn *conn = create(hub);
-    if (conn == NULL) {
+    if (conn == NULL || !enter_porch(conn)) {
         mwi_fork_guard_close(fd);
-        return;
+    } else {
+        conn->is_server = true;
+        if (start(conn, fd, name))
+            return;
     }
-    conn->is_server = true;
-    if (!start(conn, fd, name))
+    if (conn != NULL)
         mwi_tcp_conn_bury(conn);
 }
 
@@ -584,10 +655,16 @@ static bool is_sound(const struct mwi_tcp_conn *conn)
     return conn->state == MWI_TCP_CONN_UP && conn->write_error == 0;
 }
 
+/* A guest's socket is closed at once: strangers must not cost more than the porch holds. */
+static bool may_linger(const struct mwi_tcp_conn *conn)
+{
+    return conn->is_inet && conn->guest.porch == NULL;
+}
+
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn)
 {
     struct mwi_tcp_stream *stream = NULL;
-    if (is_sound(conn) && write_queue(conn) == 0 && conn->is_inet)
+    if (is_sound(conn) && write_queue(conn) == 0 && may_linger(conn))
         stream = release_stream(conn);
     mwi_tcp_conn_bury(conn);
     if (stream != NULL)
@@ -596,7 +673,7 @@ void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn)
 
 void mwi_tcp_conn_end(struct mwi_tcp_conn *conn)
 {
-    if (!is_sound(conn) || write_queue(conn) != 0) {
+    if (conn->guest.porch != NULL || !is_sound(conn) || write_queue(conn) != 0) {
         mwi_tcp_conn_bury(conn);
         return;
     }

@@ -11,6 +11,7 @@
  * nothing to prove and leaves the state at once. UP: the up event was called, and frames pass both
  * ways. A connection that fails while PROVING calls the stranger event if the other end connected
  * to this one, and the down event if not.
+ * A peer of a listening end is a guest of the porch (porch.h) until it is admitted.
  * ENDING: the queue is still written, input is thrown away, no event is called. DEAD: closed, and
  * waiting to be freed. If a peer is dropped, its stream may live on as a linger.
  */
@@ -24,6 +25,7 @@
 #include "hub.h"
 #include "inbox.h"
 #include "outbox.h"
+#include "porch.h"
 #include "silence.h"
 
 struct mwi_tcp_dial;
@@ -55,8 +57,11 @@ struct mwi_tcp_conn {
     bool is_again;
     bool waits_to_write; /* until the socket takes more */
     bool is_inet;
-    bool is_server; /* the other end connected to this one */
-    bool is_given;  /* the socket came from the caller, connected */
+    bool is_server;         /* the other end connected to this one */
+    bool is_given;          /* the socket came from the caller, connected */
+    size_t frame_bytes_max; /* of frames that come */
+    size_t guest_bytes;     /* that were read from a guest */
+    struct mwi_tcp_guest guest;
     struct mwi_tcp_silence silence;
     struct mwi_tcp_inbox inbox;
     struct mwi_tcp_outbox outbox;
@@ -79,6 +84,9 @@ mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size,
                            const mw_body *body);
 bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size);
 void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
+
+/* As mw_transport_api.admit. */
+void mwi_tcp_conn_admit(struct mwi_tcp_conn *conn);
 
 /* Writes the queued frames of the connections in hub->dirty. */
 void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub);

@@ -22,6 +22,7 @@ TAILQ_HEAD(mwi_tcp_conns, mwi_tcp_conn);
 TAILQ_HEAD(mwi_tcp_lingers, mwi_tcp_linger);
 
 struct mwi_tcp_batch;
+struct mwi_tcp_porch;
 
 struct mwi_tcp_hub {
     mw_transport_config config;
@@ -35,6 +36,7 @@ struct mwi_tcp_hub {
     struct mwi_tcp_conns again; /* those to be read in the next turn, readable or not */
     struct mwi_tcp_conns dead;  /* closed; freed at the end of a poll, when no callback uses them */
     struct mwi_tcp_lingers lingers;
+    struct mwi_tcp_porch *porch; /* NULL unless this end listens on a network */
     size_t events_count;         /* calls of config.events so far */
     struct mwi_tcp_batch *batch; /* pieces of one write (outbox.h), of the connection that writes */
     unsigned char *shared;       /* input, of the connection or the linger that reads */

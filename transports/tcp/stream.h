@@ -68,6 +68,8 @@ struct mwi_tcp_stream {
     /* A sentence that says why the stream is broken, valid until it is closed; NULL: errno says
      * it. */
     const char *problem;
+    /* During the proof, of a listening end: the other end has named a key that is known here. */
+    bool is_promising;
 };
 
 /* Makes a stream of a connected socket, and takes the socket. `is_server` says that the other end

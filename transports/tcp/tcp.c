@@ -28,6 +28,7 @@
 #include "ending.h"
 #include "hub.h"
 #include "listener.h"
+#include "porch.h"
 #include "silence.h"
 #include "socket.h"
 #include "watch.h"
@@ -44,6 +45,7 @@
 struct tcp {
     struct mwi_tcp_hub hub;
     struct mwi_tcp_listeners listeners;
+    struct mwi_tcp_porch porch; /* if hub.porch points to it */
     struct mwi_tcp_awaited wake;
     struct mwi_tcp_awaited timer; /* of the looks at the hosts */
     unsigned looks_count;
@@ -113,6 +115,8 @@ static void close_transport(void *transport)
     /* The turn that mwi_tcp_resolve_destroy asks for. */
     if (tcp->hub.poller.base != NULL)
         event_base_loop(tcp->hub.poller.base, EVLOOP_NONBLOCK);
+    if (tcp->hub.porch != NULL)
+        mwi_tcp_porch_close(tcp->hub.porch);
     mwi_tcp_hub_close(&tcp->hub);
     if (tcp->timer.fd >= 0)
         close(tcp->timer.fd);
@@ -166,6 +170,14 @@ static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, bo
     return error;
 }
 
+/* Makes the porch before the first listener. False with errno. */
+static bool has_porch(struct tcp *tcp)
+{
+    if (tcp->hub.porch == NULL && mwi_tcp_porch_open(&tcp->porch, &tcp->hub))
+        tcp->hub.porch = &tcp->porch;
+    return tcp->hub.porch != NULL;
+}
+
 static mw_error listen_transport(void *transport, const char *text, char *bound, size_t size,
                                  mw_reason *why)
 {
@@ -181,6 +193,8 @@ static mw_error listen_transport(void *transport, const char *text, char *bound,
             snprintf(bound, size, "%s", text);
         return error;
     }
+    if (!has_porch(tcp))
+        return fail(why, MW_ENETWORK, "listen");
     int fd;
     char reached[300];
     error = mwi_tcp_socket_listen(&address, &fd, reached, sizeof reached, why);
@@ -223,6 +237,14 @@ static bool send_now(void *transport, mw_peer peer, void *frame, size_t size)
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
     return conn != NULL && mwi_tcp_conn_send_now(conn, frame, size);
+}
+
+static void admit(void *transport, mw_peer peer)
+{
+    struct tcp *tcp = transport;
+    struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
+    if (conn != NULL)
+        mwi_tcp_conn_admit(conn);
 }
 
 static void drop(void *transport, mw_peer peer)
@@ -302,6 +324,7 @@ const mw_transport_api mwi_tcp_transport = {
     .connect = connect_transport,
     .send = send_frame,
     .send_now = send_now,
+    .admit = admit,
     .drop = drop,
     .poll = poll_transport,
     .peers_max = peers_max,
