@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,15 +56,21 @@ static void end(struct place *place)
     mwt_folder_destroy(&place->folder);
 }
 
-static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
+static struct mwi_announce *open_with(struct place *place, const char *transport, const char *bound,
+                                      struct mwi_keyring *keyring)
 {
     struct mwi_announce *announce = NULL;
     mw_reason why = {""};
     CU_ASSERT_EQUAL_FATAL(mwi_announce_open(&announce, place->loop.loop, &place->settings,
-                                            place->executable, transport, bound, NULL, &why),
+                                            place->executable, transport, bound, keyring, &why),
                           MW_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(announce);
     return announce;
+}
+
+static struct mwi_announce *open_as(struct place *place, const char *transport, const char *bound)
+{
+    return open_with(place, transport, bound, NULL);
 }
 
 static void write_file(struct mwi_announce *announce)
@@ -423,6 +430,67 @@ static void test_fail_now(void)
     }
 }
 
+/* Ends a farm in one of three ways, whose order is that of the computation's statuses and then the
+ * signal handler's. */
+static void end_somehow(struct place *place, struct mwi_announce *announce, int way)
+{
+    if (way == 2)
+        mwi_announce_fail_now(announce);
+    else
+        end_farm(place, way == 0);
+}
+
+/* While the farm runs, its file has its key. However it ends, the file has none any more. */
+static void test_key(void)
+{
+    for (int way = 0; way < 3; way++) {
+        struct place place;
+        struct mwi_keyring *keyring;
+        mw_reason why = {""};
+        start(&place);
+        CU_ASSERT_EQUAL_FATAL(mwi_keyring_open(&keyring, &why), MW_OK);
+        CU_ASSERT_EQUAL(mwi_keyring_make_farm_key(keyring, &why), MW_OK);
+        struct mwi_announce *announce = open_with(&place, "tcp", "host:7", keyring);
+        write_file(announce);
+
+        struct mwi_resource running = read_file(&place);
+        end_somehow(&place, announce, way);
+        struct mwi_resource ended = read_file(&place);
+
+        CU_ASSERT_EQUAL(running.encryption, MWI_ENCRYPTION_TLS);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(running.key);
+        CU_ASSERT_EQUAL(memcmp(running.key, mwi_keyring_farm_key(keyring), sizeof *running.key), 0);
+        CU_ASSERT_NOT_EQUAL(ended.computation_status, MWI_COMPUTATION_IN_PROGRESS);
+        CU_ASSERT_EQUAL(ended.encryption, MWI_ENCRYPTION_TLS);
+        CU_ASSERT_PTR_NULL(ended.key);
+        mwi_resource_fini(&running);
+        mwi_resource_fini(&ended);
+        end(&place);
+        mwi_keyring_close(keyring);
+    }
+}
+
+/* A folder that a group may write is told in the trail, and one that everybody may is refused. */
+static void test_shared_folder(void)
+{
+    struct place place;
+    mw_reason why = {""};
+    start(&place);
+    struct mwi_announce *announce = open_as(&place, "tcp", "host:7");
+    CU_ASSERT_EQUAL(chmod(place.folder.path, 0770), 0);
+
+    write_file(announce);
+
+    char *trail = read_trail(&place);
+    CU_ASSERT_PTR_NOT_NULL(strstr(trail, "a group may replace it"));
+    free(trail);
+    CU_ASSERT_EQUAL(chmod(place.folder.path, 0777), 0);
+    CU_ASSERT_EQUAL(mwi_announce_start(announce, &why), MW_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "no sticky bit"));
+    end_farm(&place, true);
+    end(&place);
+}
+
 /* A farm that fails says so at once, and once only, though the master still waits for its slaves; a
  * farm that ends well is in progress until the slaves are gone, but wants no more of them. */
 static void test_while_it_ends(void)
@@ -491,6 +559,8 @@ int main(void)
         {"while it ends", test_while_it_ends},
         {"end without file", test_end_without_file},
         {"fail now", test_fail_now},
+        {"key", test_key},
+        {"shared folder", test_shared_folder},
         {"changes", test_changes},
         CU_TEST_INFO_NULL,
     };

@@ -12,10 +12,12 @@
 #include "farm/finished.h"
 #include "farm/slaves.h"
 #include "farm/tasks.h"
+#include "mwt_folder.h"
 #include "mwt_memory.h"
 #include "mwt_policy.h"
 #include "options/check.h"
 #include "options/settings.h"
+#include "record/keyring.h"
 #include "record/resource.h"
 #include "wire/values.h"
 
@@ -258,6 +260,50 @@ static void test_resource(void)
     mwt_memory_repeat(run_resource, true, 20);
 }
 
+/* Makes a key for a farm, the key file and the key of a slave, in a folder of its own. */
+static mw_error run_keyring_in(const struct mwt_folder *folder, struct mwi_keyring *keyring)
+{
+    char path[128];
+    mw_tcp_key key;
+    mw_reason why;
+    snprintf(path, sizeof path, "%s/key", folder->path);
+    mw_error error = mwi_keyring_make_farm_key(keyring, &why);
+    if (error == MW_OK)
+        error = mwi_keyring_use_file(keyring, path, true, &why);
+    mwi_keyring_tend(keyring, 0);
+    if (error == MW_OK && !mwi_keyring_remember_farm(keyring, path))
+        error = MW_ENOMEM;
+    if (error == MW_OK)
+        error = mwi_keyring_own(keyring, 0, &key, &why);
+    return error;
+}
+
+static enum mwt_outcome run_keyring(void)
+{
+    struct mwt_folder folder = {.path = "/tmp/mwt-XXXXXX"};
+    struct mwi_keyring *keyring = NULL;
+    mw_reason why;
+    if (mkdtemp(folder.path) == NULL)
+        return MWT_WRONG;
+    mw_error error = mwi_keyring_open(&keyring, &why);
+    if (error == MW_OK)
+        error = run_keyring_in(&folder, keyring);
+    mwi_keyring_close(keyring);
+    snprintf(folder.file, sizeof folder.file, "%s/key", folder.path);
+    (void)remove(folder.file);
+    bool is_clean = rmdir(folder.path) == 0;
+    if (error != MW_OK)
+        return error == MW_ENOMEM && is_clean ? MWT_TOLD : MWT_WRONG;
+    return is_clean ? MWT_RIGHT : MWT_WRONG;
+}
+
+/* Keys that are made, written and read. */
+static void test_keyring(void)
+{
+    mwt_memory_repeat(run_keyring, false, 8);
+    mwt_memory_repeat(run_keyring, true, 8);
+}
+
 static mw_error write_values(struct mwi_buffer *buffer, mw_reason *why, const char *format, ...)
 {
     va_list arguments;
@@ -323,10 +369,10 @@ static void test_values(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"block", test_block},   {"buffer", test_buffer},     {"map", test_map},
-        {"timers", test_timers}, {"finished", test_finished}, {"slaves", test_slaves},
-        {"tasks", test_tasks},   {"options", test_options},   {"resource", test_resource},
-        {"values", test_values}, CU_TEST_INFO_NULL,
+        {"block", test_block},     {"buffer", test_buffer},     {"map", test_map},
+        {"timers", test_timers},   {"finished", test_finished}, {"slaves", test_slaves},
+        {"tasks", test_tasks},     {"options", test_options},   {"resource", test_resource},
+        {"keyring", test_keyring}, {"values", test_values},     CU_TEST_INFO_NULL,
     };
     return mwt_memory_run("no memory: parts", tests);
 }
