@@ -23,9 +23,7 @@
 /* Finds where the file that the user calls `path` is to be read or written: an absolute path
  * without links, so that neither a change of the working directory nor one of a link moves the
  * file. If `path` is a symbolic link, the place is that of the link's target, which need not exist
- * yet; a link of another user than this one or root is an error. Links among the folders of the
- * path are followed as the kernel does (see protected_symlinks in proc(5)). *located is malloc'd.
- */
+ * yet; a link of another user than this one or root is an error. *located is malloc'd. */
 mw_error mwi_private_file_locate(const char *what, const char *path, char **located,
                                  mw_reason *why) MW_USE_RESULT;
 

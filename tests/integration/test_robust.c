@@ -3,11 +3,8 @@
  * TCP farms when slaves come, go, are killed or belong to another farm, and when the master goes:
  * no task is lost, and every process ends.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "mwt_random.h"
 #include "mwt_run.h"
@@ -16,27 +13,6 @@
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 #define MINUTE "60000"
-
-/* Starts a slave that takes task 0 of the algorithm "gate" and keeps it until open_gate, so that
- * the farm cannot end before, however slow the test is. */
-static struct mwt_process *start_keeper(struct mwt_crew *crew)
-{
-    const char *gate = mwt_path(crew, "gate");
-    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
-    struct mwt_process *keeper = mwt_start(
-        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
-                                                   mwt_path(crew, "farm.rsc")),
-                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
-    mwt_await_line(keeper, MWT_ERR, "task 0 runs");
-    return keeper;
-}
-
-static void open_gate(struct mwt_crew *crew)
-{
-    int fd = open(mwt_path(crew, "gate"), O_WRONLY | O_CLOEXEC);
-    CU_ASSERT(fd >= 0);
-    close(fd);
-}
 
 /* Slaves are killed at random moments of a run of 1,000 tasks, and others join. */
 static void test_killed_slaves(void)

@@ -27,8 +27,8 @@
 #include "mwt_orphans.h"
 #include "mwt_spawn.h"
 
-#define PROCESSES_MAX 64
-#define STRINGS_MAX 256
+#define PROCESSES_MAX 128
+#define STRINGS_MAX 1024
 #define ARGUMENTS_MAX 32
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)

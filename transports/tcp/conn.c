@@ -406,6 +406,8 @@ static void come_up(struct mwi_tcp_conn *conn)
     hub->config.events->up(hub->config.context, conn->peer, conn->name);
     free(conn->name);
     conn->name = NULL;
+    if (hub->config.environment == NULL)
+        mwi_tcp_conn_admit(conn);
 }
 
 /* Waits for what moves the proof on; false out of memory. */

@@ -170,16 +170,6 @@ static mw_error adopt(struct tcp *tcp, const struct mwi_tcp_address *address, bo
     return error;
 }
 
-/* Nobody listens on a network, or connects over one, without having said how it is protected. */
-static bool has_environment(const struct tcp *tcp, const char *text, mw_reason *why)
-{
-    if (tcp->hub.config.environment != NULL)
-        return true;
-    snprintf(why->text, sizeof why->text,
-             "tcp: \"%.80s\" is on a network, and no environment says whether to encrypt", text);
-    return false;
-}
-
 /* Makes the porch before the first listener. False with errno. */
 static bool has_porch(struct tcp *tcp)
 {
@@ -203,8 +193,6 @@ static mw_error listen_transport(void *transport, const char *text, char *bound,
             snprintf(bound, size, "%s", text);
         return error;
     }
-    if (!has_environment(tcp, text, why))
-        return MW_EINVAL;
     if (!has_porch(tcp))
         return fail(why, MW_ENETWORK, "listen");
     int fd;
@@ -233,8 +221,6 @@ static mw_error connect_transport(void *transport, const char *text, mw_peer *pe
                  "the address \"%.80s\" is one to listen on, not to connect to", text);
         return MW_EINVAL;
     }
-    if (!has_environment(transport, text, why))
-        return MW_EINVAL;
     return dial(transport, &address, false, peer, why);
 }
 
