@@ -100,7 +100,7 @@ static void check_meddling(enum mwt_fault fault, enum mwt_way way)
     enum { SLAVES_COUNT = sizeof places / sizeof places[0] };
     struct mwt_process *slaves[SLAVES_COUNT];
     struct farm farm;
-    begin_farm_of(&farm, MWT_ARGV("gate:0", "200", "1000"));
+    begin_farm_of(&farm, MWT_ARGV("gate:0", "200", "100"));
     struct mwt_process *keeper = start_keeper(farm.crew);
     struct mwt_relay *relay = mwt_relay_create(farm.port);
 
