@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Connections to a master's port that are no slaves: they do no harm, and the audit trail names
- * their end.
+ * their end. Each case has a farm that is encrypted, and one with --mw-insecure, whose master reads
+ * more of what strangers say.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,36 +18,50 @@
 #include "mwt_random.h"
 #include "mwt_run.h"
 
-/* Starts a master of ten tasks that waits for slaves. */
+/* A master of ten tasks that waits for slaves. */
 struct farm {
     struct mwt_crew *crew;
     struct mwt_process *master;
     const char *port;
+    bool is_insecure;
     int64_t opened_ns;
 };
 
-static void open_farm(struct farm *farm, const char *option, const char *value)
+/* The master may have `descriptors_max` descriptors. */
+static void open_small_farm(struct farm *farm, bool is_insecure, int descriptors_max,
+                            const char *option, const char *value)
 {
-    farm->crew = mwt_crew_create();
-    farm->opened_ns = mwt_now_ns();
-    farm->master = mwt_run_program(farm->crew, MWT_FARM, "--mw-master", "--mw-master-host",
-                                   "127.0.0.1", "echo", "10", option, value, NULL);
+    static const char script[] = "ulimit -S -n $0 && exec \"$@\"";
+    struct mwt_crew *crew = mwt_crew_create();
+    *farm = (struct farm){.crew = crew, .is_insecure = is_insecure, .opened_ns = mwt_now_ns()};
+    const char *protection = is_insecure ? "--mw-insecure" : "--mw-master";
+    farm->master = mwt_run_program(
+        crew, "sh", "-c", script, mwt_format(crew, "%d", descriptors_max), MWT_FARM, "--mw-master",
+        protection, "--mw-master-host", "127.0.0.1", "echo", "10", option, value, NULL);
     const char *line = mwt_await_line(farm->master, MWT_ERR, "MASTER READY 127.0.0.1:");
-    farm->port = mwt_format(farm->crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
+    farm->port = mwt_format(crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
+}
+
+static void open_farm(struct farm *farm, bool is_insecure, const char *option, const char *value)
+{
+    open_small_farm(farm, is_insecure, 1024, option, value);
 }
 
 /* A slave does the work all the same, and the trail has few lines about the strangers. */
 static void close_farm(struct farm *farm)
 {
+    const char *protection = farm->is_insecure ? "--mw-insecure" : "--mw-slave";
     struct mwt_process *slave =
-        mwt_run_program(farm->crew, MWT_FARM, "--mw-slave", "--mw-master-host", "127.0.0.1",
-                        "--mw-master-port", farm->port, NULL);
+        mwt_run_program(farm->crew, MWT_FARM, "--mw-slave", protection, "--mw-master-host",
+                        "127.0.0.1", "--mw-master-port", farm->port, NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm->master), 0);
     CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
     const char *trail = mwt_output(farm->master, MWT_ERR);
     size_t seconds = (size_t)((mwt_now_ns() - farm->opened_ns) / 1000000000) + 1;
-    CU_ASSERT(mwt_count(trail, "NEW-CLIENT ") + mwt_count(trail, "EOF -> ") <= 12 * seconds + 2);
+    size_t lines = mwt_count(trail, "NEW-CLIENT ") + mwt_count(trail, "EOF -> ") +
+                   mwt_count(trail, "STRANGER ");
+    CU_ASSERT(lines <= 13 * seconds + 2);
     mwt_await_line(farm->master, MWT_OUT, "farm: 10 done, 0 failed, 0 unrunnable, 0 lost or wrong");
     mwt_crew_destroy(farm->crew);
 }
@@ -83,13 +101,13 @@ static void await_close(int fd)
 }
 
 /* Sends ten thousand random bytes, over one connection after the other. */
-static void test_random_bytes(void)
+static void try_random_bytes(bool is_insecure)
 {
     enum { BYTES_COUNT = 10240, TIMES = 20 };
     struct mwt_random random;
     mwt_random_start(&random);
     struct farm farm;
-    open_farm(&farm, NULL, NULL);
+    open_farm(&farm, is_insecure, NULL, NULL);
 
     for (int i = 0; i < TIMES; i++) {
         unsigned char bytes[BYTES_COUNT];
@@ -105,7 +123,7 @@ static void test_random_bytes(void)
 }
 
 /* Sends the bytes that made CL-MW's master crash, and beginnings of messages. */
-static void test_chosen_bytes(void)
+static void try_chosen_bytes(bool is_insecure)
 {
     static const struct {
         unsigned char bytes[16];
@@ -122,7 +140,7 @@ static void test_chosen_bytes(void)
         {"GET / HTTP/1.1\r\n", 16},
     };
     struct farm farm;
-    open_farm(&farm, NULL, NULL);
+    open_farm(&farm, is_insecure, NULL, NULL);
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int fd = call_master(&farm);
@@ -136,13 +154,13 @@ static void test_chosen_bytes(void)
 
 /* Connections stay open and send nothing, or half a message, while the farm does its work and
  * ends. */
-static void test_connections_that_stay(void)
+static void try_connections_that_stay(bool is_insecure)
 {
     enum { CONNECTIONS_COUNT = 50 };
     static const unsigned char half[] = {0, 1, 0};
     int fds[CONNECTIONS_COUNT];
     struct farm farm;
-    open_farm(&farm, NULL, NULL);
+    open_farm(&farm, is_insecure, NULL, NULL);
 
     for (size_t i = 0; i < CONNECTIONS_COUNT; i++) {
         fds[i] = call_master(&farm);
@@ -156,37 +174,160 @@ static void test_connections_that_stay(void)
 }
 
 /* A connection is reset at once. */
-static void test_reset(void)
+static void try_reset(bool is_insecure)
 {
     struct farm farm;
-    open_farm(&farm, NULL, NULL);
+    open_farm(&farm, is_insecure, NULL, NULL);
 
     int fd = call_master(&farm);
     struct linger at_once = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(fd);
-    mwt_await_line(farm.master, MWT_ERR, "EOF -> 127.0.0.1:");
+    mwt_await_line(farm.master, MWT_ERR, " 127.0.0.1:");
 
     close_farm(&farm);
 }
 
-/* A client that does not greet in time is dropped, and so is a client that sends half a
- * greeting. */
+/* The largest memory that a process has had, in KiB. */
+static long peak_memory_kib(pid_t pid)
+{
+    char path[64];
+    char line[256];
+    long kib = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    while (kib < 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "VmHWM: %ld", &kib);
+    fclose(file);
+    return kib;
+}
+
+/* Announces a message of `mib` MiB and sends it, as far as the master lets it. */
+static void send_large(int fd, size_t mib)
+{
+    static const char bytes[1 << 20];
+    const unsigned char header[4] = {(unsigned char)(mib >> 4), (unsigned char)(mib << 4), 0, 0};
+    say(fd, header, sizeof header);
+    for (size_t i = 0; i < mib; i++)
+        if (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) < 0)
+            break;
+}
+
+/* Strangers that send large messages cost the master no memory. */
+static void try_large_messages(bool is_insecure)
+{
+    enum { STRANGERS = 20, SIZE_MIB = 63, COST_KIB = 16 * 1024 };
+    struct farm farm;
+    open_farm(&farm, is_insecure, NULL, NULL);
+    long before_kib = peak_memory_kib(mwt_pid(farm.master));
+
+    for (int i = 0; i < STRANGERS; i++) {
+        int fd = call_master(&farm);
+        send_large(fd, SIZE_MIB);
+        await_close(fd);
+    }
+
+    CU_ASSERT(peak_memory_kib(mwt_pid(farm.master)) < before_kib + COST_KIB);
+    close_farm(&farm);
+}
+
+/* Connections that say nothing use up all descriptors but those of the farm. A slave joins and does
+ * the work, as its master opens files too. */
+static void try_descriptors(bool is_insecure)
+{
+    enum { CONNECTIONS_COUNT = 300, DESCRIPTORS_MAX = 64 };
+    int fds[CONNECTIONS_COUNT];
+    struct farm farm;
+    open_small_farm(&farm, is_insecure, DESCRIPTORS_MAX, NULL, NULL);
+    for (size_t i = 0; i < CONNECTIONS_COUNT; i++)
+        fds[i] = call_master(&farm);
+
+    close_farm(&farm);
+
+    for (size_t i = 0; i < CONNECTIONS_COUNT; i++)
+        close(fds[i]);
+}
+
+/* A connection that says a byte a second is over after some 10 s. */
+static void try_trickle(bool is_insecure)
+{
+    struct farm farm;
+    open_farm(&farm, is_insecure, NULL, NULL);
+    int fd = call_master(&farm);
+    const struct timeval second = {.tv_sec = 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    say(fd, is_insecure ? "\0\0\x10\0" : "\x16\3\1\2", 4);
+    char byte = 0;
+    int64_t began_ns = mwt_now_ns();
+
+    do
+        say(fd, &byte, 1);
+    while (recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN &&
+           mwt_now_ns() < began_ns + MWT_WAIT_S * INT64_C(1000000000));
+
+    int64_t took_ns = mwt_now_ns() - began_ns;
+    CU_ASSERT((took_ns > 8 * INT64_C(1000000000) || !is_insecure) &&
+              took_ns < 25 * INT64_C(1000000000));
+    close(fd);
+    close_farm(&farm);
+}
+
+static void test_random_bytes(void)
+{
+    try_random_bytes(false);
+    try_random_bytes(true);
+}
+
+static void test_chosen_bytes(void)
+{
+    try_chosen_bytes(false);
+    try_chosen_bytes(true);
+}
+
+static void test_connections_that_stay(void)
+{
+    try_connections_that_stay(false);
+    try_connections_that_stay(true);
+}
+
+static void test_reset(void)
+{
+    try_reset(false);
+    try_reset(true);
+}
+
+static void test_large_messages(void)
+{
+    try_large_messages(false);
+    try_large_messages(true);
+}
+
+static void test_descriptors(void)
+{
+    try_descriptors(false);
+    try_descriptors(true);
+}
+
+static void test_trickle(void)
+{
+    try_trickle(false);
+    try_trickle(true);
+}
+
+/* A client that does not greet in time is dropped. --mw-client-timeout may shorten the time. */
 static void test_silent_client(void)
 {
-    static const unsigned char half[] = {0, 1, 0};
+    static const unsigned char half[] = {0, 0, 1, 0};
     struct farm farm;
-    open_farm(&farm, "--mw-client-timeout", "1");
+    open_farm(&farm, true, "--mw-client-timeout", "1");
 
     int64_t began_ns = mwt_now_ns();
-    int silent = call_master(&farm), slow = call_master(&farm);
+    int slow = call_master(&farm);
     say(slow, half, sizeof half);
-    for (int i = 0; i < 2; i++)
-        mwt_await_line(farm.master, MWT_ERR,
-                       "refused: it did not greet within --mw-client-timeout");
+    mwt_await_line(farm.master, MWT_ERR, "refused: it did not greet within --mw-client-timeout");
 
     CU_ASSERT(mwt_now_ns() - began_ns > INT64_C(900000000));
-    await_close(silent);
     await_close(slow);
     close_farm(&farm);
 }
@@ -198,6 +339,9 @@ int main(void)
         {"chosen bytes", test_chosen_bytes},
         {"connections that stay", test_connections_that_stay},
         {"reset", test_reset},
+        {"large messages", test_large_messages},
+        {"descriptors", test_descriptors},
+        {"trickle", test_trickle},
         {"silent client", test_silent_client},
         CU_TEST_INFO_NULL,
     };
