@@ -13,6 +13,7 @@
 
 #include "../lib/mwt_items.h"
 #include "../lib/mwt_join.h"
+#include "base/printable.h"
 #include "fuzz.h"
 #include "wire/message.h"
 
@@ -46,6 +47,21 @@ static inline void mwt_frames_any(struct mwt_input *input, struct mwi_buffer *bu
     mwi_buffer_append(buffer, input->data, size);
     input->data += size;
     input->size -= size;
+}
+
+/* Whether a text can be printed as it is, although a peer has sent it. */
+static inline bool mwt_frames_is_printable(const void *text, size_t size)
+{
+    return mwi_printable_size(text, size) == size;
+}
+
+/* Appends up to 7 bytes of the input, any, and a NUL. */
+static inline void mwt_frames_text(struct mwt_input *input, char *text)
+{
+    size_t size = mwt_input_byte(input) % 8u;
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)mwt_input_byte(input);
+    text[size] = '\0';
 }
 
 static inline struct mwi_payload mwt_frames_payload(struct mwt_input *input, unsigned char *bytes)
@@ -116,7 +132,9 @@ static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *
 /* Writes a proper message of any kind. */
 static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer *buffer)
 {
-    static const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {NULL, NULL}};
+    char text[8];
+    mwt_frames_text(input, text);
+    const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {text, NULL}, {NULL, NULL}};
     switch (mwt_input_byte(input) % 16 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
@@ -129,7 +147,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         mwi_message_write_begun(buffer, mwt_input_byte(input) % 32u);
         break;
     case MWI_MESSAGE_REFUSE:
-        mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, "no");
+        mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, text);
         break;
     case MWI_MESSAGE_TASKS:
         mwt_frames_tasks(input, buffer);
@@ -141,7 +159,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         mwi_message_write_bare(buffer, MWI_MESSAGE_SHUTDOWN);
         break;
     case MWI_MESSAGE_LEAVING:
-        mwi_message_write_reason(buffer, MWI_MESSAGE_LEAVING, "x");
+        mwi_message_write_reason(buffer, MWI_MESSAGE_LEAVING, text);
         break;
     case MWI_MESSAGE_RECALL:
         mwi_message_write_bare(buffer, MWI_MESSAGE_RECALL);
@@ -150,7 +168,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         mwi_message_write_bare(buffer, MWI_MESSAGE_RETURNED);
         break;
     default:
-        mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, "");
+        mwi_message_write_reason(buffer, MWI_MESSAGE_GOODBYE, text);
         break;
     }
 }

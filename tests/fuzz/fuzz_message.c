@@ -47,20 +47,33 @@ static void check_frame(struct farm *farm, const struct mwi_effect_entry *effect
                      slave->state != MWI_SLAVE_IDLE);
 }
 
+/* A reason may be a peer's. That of a lost connection is the transport's. */
+static void check_record(const struct mwi_audit_record *record)
+{
+    char line[MWI_AUDIT_LINE_BYTES];
+    mwi_audit_text(record, "", line, sizeof line);
+    if (record->kind == MWI_AUDIT_SLAVE_GOODBYE || record->kind == MWI_AUDIT_SLAVE_LEAVING ||
+        record->kind == MWI_AUDIT_TASK_FAILED || record->kind == MWI_AUDIT_CLIENT_REFUSED)
+        MWT_FUZZ_PROMISE(mwt_frames_is_printable(record->reason, strlen(record->reason)));
+    if (record->kind == MWI_AUDIT_SLAVE_GREETED)
+        MWT_FUZZ_PROMISE(mwt_frames_is_printable(record->host, strlen(record->host)));
+}
+
 static void carry_out(struct farm *farm)
 {
     struct mwi_effects *effects = &farm->engine.effects;
     MWT_FUZZ_PROMISE(effects->error == MW_OK);
     for (size_t i = 0; i < effects->count; i++) {
         struct mwi_effect_entry *effect = &effects->items[i];
-        char line[MWI_AUDIT_LINE_BYTES];
         mwt_join(effect);
         if (effect->kind == MWI_EFFECT_SEND)
             check_frame(farm, effect);
         else if (effect->kind == MWI_EFFECT_DROP)
             farm->is_up[effect->peer] = false;
+        else if (effect->kind == MWI_EFFECT_ADMIT)
+            MWT_FUZZ_PROMISE(farm->is_up[effect->peer]);
         else if (effect->kind == MWI_EFFECT_AUDIT)
-            mwi_audit_text(&effect->record, "", line, sizeof line);
+            check_record(&effect->record);
         free(effect->frame);
         effect->frame = NULL;
     }
@@ -94,6 +107,8 @@ static void check_tasks(struct farm *farm)
     size_t running = 0;
     while (mwi_lifecycle_take_result(&farm->engine, &item)) {
         farm->finished_count++;
+        MWT_FUZZ_PROMISE(!item.is_failed ||
+                         mwt_frames_is_printable(item.payload.data, item.payload.size));
         mwi_block_unref(item.block);
     }
     for (int state = 0; state < MWI_SLAVE_STATES_COUNT; state++)
@@ -147,8 +162,8 @@ static void send_frame(struct farm *farm, mw_peer peer)
 }
 
 /* The slave returns the first tasks that it really has, `most` at most. The last result is of this
- * form. */
-static void send_results(struct farm *farm, mw_peer peer, uint8_t form, size_t most)
+ * form, and its payload is `last`. */
+static void send_results(struct farm *farm, mw_peer peer, uint8_t form, size_t most, uint8_t last)
 {
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->engine.slaves, peer);
     struct mwi_message_item items[RESULTS_MAX];
@@ -163,6 +178,7 @@ static void send_results(struct farm *farm, mw_peer peer, uint8_t form, size_t m
                 MWI_PAYLOAD_BYTES, "r", 1);
     }
     items[count - 1].form = form;
+    items[count - 1].data = &last;
     mwi_buffer_clear(&farm->buffer);
     mwt_items_results(&farm->buffer, items, count);
     send_frame(farm, peer);
@@ -198,6 +214,16 @@ static void go(struct farm *farm, mw_peer peer)
          (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = "gone \xff"});
 }
 
+/* The transport turns strangers away, so many that the trail leaves some out. */
+static void turn_away(struct farm *farm, int count)
+{
+    for (int i = 0; i < count; i++)
+        step(farm, (struct mwi_event){.kind = MWI_EVENT_STRANGER,
+                                      .transport = "x",
+                                      .name = i % 5 == 4 ? "" : "somebody",
+                                      .reason = "no"});
+}
+
 static void happen(struct farm *farm, struct mwt_input *input)
 {
     uint8_t what = mwt_input_byte(input);
@@ -222,13 +248,16 @@ static void happen(struct farm *farm, struct mwt_input *input)
     case 7:
     case 8:
     case 9:
-        send_results(farm, peer, (uint8_t)(what % 16 - 7), 1 + mwt_input_byte(input) % RESULTS_MAX);
+        send_results(farm, peer, (uint8_t)(what % 16 - 7), 1 + mwt_input_byte(input) % RESULTS_MAX,
+                     mwt_input_byte(input));
         break;
     case 10:
         if (what == 0xfa)
             mwi_membership_shutdown(&farm->engine, farm->now_ns, 9000000000);
         else if (what == 0x5a)
             mwi_membership_stop(&farm->engine, farm->now_ns);
+        else
+            turn_away(farm, what / 16);
         carry_out(farm);
         break;
     case 11:
