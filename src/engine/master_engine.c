@@ -297,6 +297,7 @@ static void tell_of_gap(struct mwi_master_engine *engine)
 mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct mwi_event *event)
 {
     mwi_slaves_reap(&engine->slaves);
+    mwi_hosts_reap(&engine->hosts);
     msgpack_zone_clear(&engine->decoder.zone);
     mwi_master_state_set_time(engine, event->now_ns);
     switch (event->kind) {

@@ -463,6 +463,7 @@ void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, i
 {
     struct mwi_slave_entry *slave;
     mwi_slaves_reap(&engine->slaves);
+    mwi_hosts_reap(&engine->hosts);
     mwi_master_state_set_time(engine, now_ns);
     engine->is_stopping = true;
     engine->is_shutting_down = true;

@@ -41,7 +41,14 @@ void mwi_hosts_fini(struct mwi_hosts *hosts)
     for (void *host; (host = mwi_map_next(&hosts->by_hash, &cursor)) != NULL;)
         destroy_all(host);
     mwi_map_fini(&hosts->by_hash);
+    mwi_hosts_reap(hosts);
     hosts->count = 0;
+}
+
+void mwi_hosts_reap(struct mwi_hosts *hosts)
+{
+    destroy_all(hosts->forgotten);
+    hosts->forgotten = NULL;
 }
 
 static struct mwi_host_entry *find(const struct mwi_hosts *hosts, uint64_t hash, const char *name,
@@ -98,7 +105,7 @@ struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
     return host;
 }
 
-/* Takes the host out of those of its hash, and frees it. */
+/* Takes the host out of those of its hash. */
 static void forget(struct mwi_hosts *hosts, struct mwi_host_entry *host)
 {
     uint64_t hash = hash_of(host->name, host->boot_id);
@@ -106,8 +113,8 @@ static void forget(struct mwi_hosts *hosts, struct mwi_host_entry *host)
     while (*link != host)
         link = &(*link)->next_same;
     *link = host->next_same;
-    host->next_same = NULL;
-    destroy_all(host);
+    host->next_same = hosts->forgotten;
+    hosts->forgotten = host;
     hosts->count--;
     mwi_map_remove(&hosts->by_hash, hash);
     bool has_room = first == NULL || mwi_map_set(&hosts->by_hash, hash, first);

@@ -34,14 +34,15 @@ struct mwi_host_entry {
     struct mwi_list held;          /* slaves that wait for their first task */
     struct mwi_slave_entry *trial; /* the one that may have a task; NULL: none */
     struct mwi_timer_entry timer;  /* for the next of them */
-    struct mwi_host_entry *next_same; /* of the same hash */
+    struct mwi_host_entry *next_same; /* of the same hash, or forgotten as well */
 };
 
 /* All zero at first. */
 struct mwi_hosts {
     struct mwi_map by_hash; /* of name and boot id */
     size_t count;
-    size_t connected_count; /* that have slaves */
+    size_t connected_count;           /* that have slaves */
+    struct mwi_host_entry *forgotten; /* those that are to be freed */
 };
 
 /* Frees all hosts; the slaves must not use theirs any more. */
@@ -54,10 +55,14 @@ struct mwi_host_entry *mwi_hosts_join(struct mwi_hosts *hosts, const char *name,
                                       const char *boot_id, const char *address);
 
 /* A slave of the host has gone as it should, while it had `tasks_count` tasks. The host may be
- * forgotten then: the caller must not use it any more. */
+ * forgotten then: it is not found any more, and lives until it is reaped. */
 void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count);
 
-/* The same for a slave that was lost. */
+/* Frees the hosts that were forgotten. Call it when no audit record refers to their names any more:
+ * at the beginning of the next step. */
+void mwi_hosts_reap(struct mwi_hosts *hosts);
+
+/* The same as mwi_hosts_leave for a slave that was lost. */
 void mwi_hosts_lose(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_t tasks_count);
 
 #endif

@@ -214,7 +214,7 @@ static void go(struct farm *farm, mw_peer peer)
          (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = peer, .reason = "gone \xff"});
 }
 
-/* The transport turns strangers away, so many that the trail leaves some out. */
+/* The transport turns strangers away, more than the trail tells of. */
 static void turn_away(struct farm *farm, int count)
 {
     for (int i = 0; i < count; i++)

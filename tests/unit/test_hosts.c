@@ -86,6 +86,8 @@ static void test_idle_hosts(void)
         CU_ASSERT_EQUAL(hosts.count, 3);
         mwi_hosts_lose(&hosts, host, 0);
         CU_ASSERT_EQUAL_FATAL(hosts.count, 2);
+        CU_ASSERT_STRING_EQUAL(host->name, name); /* an audit record may refer to it */
+        mwi_hosts_reap(&hosts);
     }
 
     CU_ASSERT_EQUAL(hosts.connected_count, 0);

@@ -334,11 +334,16 @@ static void test_many_names(void)
             &frame, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
                                                 .frame_bytes_max = MWT_FRAME_BYTES_MAX,
                                                 .host = mwi_message_text(host),
-                                                .boot_id = mwi_message_text("")});
+                                                .boot_id = mwi_message_text(""),
+                                                .pid = 4711});
         mwt_master_up(&master, 100);
         mwt_master_frame(&master, 100, &frame);
         mwt_master_forget(&master);
-        mwt_master_say(&master, 100, MWI_MESSAGE_GOODBYE, "and again");
+        if (i % 2 == 0)
+            mwt_master_say(&master, 100, MWI_MESSAGE_GOODBYE, "and again");
+        else
+            mwt_master_down(&master, 100, "reset");
+        CU_ASSERT_TRUE(i % 2 == 0 || strstr(master.outbox.trail, host) != NULL);
         mwt_master_forget(&master);
     }
 
