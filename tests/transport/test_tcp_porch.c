@@ -266,9 +266,15 @@ static void test_size(void)
     close(fd);
 
     fd = mwt_raw_connect(house.master.address);
+    CU_ASSERT_TRUE(mwt_raw_write(fd, "\x16\3\1\2\0\1\0", 7));
+    CU_ASSERT_TRUE(gets_closed(&house, fd));
+    CU_ASSERT_STRING_EQUAL(house.reason, "it encrypts, and this side runs with --mw-insecure");
+    close(fd);
+
+    fd = mwt_raw_connect(house.master.address);
     CU_ASSERT_TRUE(mwt_raw_write(fd, frames, sizeof frames));
     for (int64_t end = mwt_end_now(&house.master.end) + MWT_PATIENCE_NS;
-         house.downs_count < 2 && mwt_end_now(&house.master.end) < end;)
+         house.downs_count < 3 && mwt_end_now(&house.master.end) < end;)
         turn_house(&house);
     CU_ASSERT_STRING_EQUAL(house.reason, "it sent too many bytes before it was admitted");
     close(fd);
@@ -281,7 +287,7 @@ static void test_size(void)
         sent += size > 0 ? (size_t)size : 0;
     }
     check_in(&house, fd);
-    CU_ASSERT_EQUAL(house.downs_count, 2);
+    CU_ASSERT_EQUAL(house.downs_count, 3);
     close(fd);
     close_house(&house);
     free(large);

@@ -173,9 +173,19 @@ static void down_for_error(struct mwi_tcp_conn *conn, int error)
         go_down(conn, strerror_r(error, buffer, sizeof buffer));
 }
 
+/* Whether the size of a frame is the beginning of TLS, misread. */
+static bool is_tls(size_t size)
+{
+    return size >> 16 == 0x1603;
+}
+
 static void down_too_big(struct mwi_tcp_conn *conn)
 {
     char reason[128];
+    if (conn->guest.porch != NULL && is_tls(conn->inbox.size)) {
+        go_down(conn, "it encrypts, and this side runs with --mw-insecure");
+        return;
+    }
     snprintf(reason, sizeof reason, "a frame of %zu bytes is over the limit of %zu",
              conn->inbox.size, conn->frame_bytes_max);
     go_down(conn, reason);
@@ -406,8 +416,6 @@ static void come_up(struct mwi_tcp_conn *conn)
     hub->config.events->up(hub->config.context, conn->peer, conn->name);
     free(conn->name);
     conn->name = NULL;
-    if (hub->config.environment == NULL)
-        mwi_tcp_conn_admit(conn);
 }
 
 /* Waits for what moves the proof on; false out of memory. */
