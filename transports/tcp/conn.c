@@ -620,7 +620,8 @@ static void turn_away(struct mwi_tcp_guest *guest, const char *reason)
 static bool enter_porch(struct mwi_tcp_conn *conn)
 {
     conn->guest.turn_away = turn_away;
-    conn->frame_bytes_max = MWI_TCP_GUEST_BYTES_MAX;
+    if (conn->frame_bytes_max > MWI_TCP_GUEST_BYTES_MAX)
+        conn->frame_bytes_max = MWI_TCP_GUEST_BYTES_MAX;
     return mwi_tcp_porch_enter(conn->hub->porch, &conn->guest);
 }
 
