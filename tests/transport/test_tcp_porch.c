@@ -496,7 +496,7 @@ static void test_share_forgives(void)
     mwi_tcp_share_spend(&share, now_ns, 3 * S_NS, true);
     CU_ASSERT_EQUAL(mwi_tcp_share_pause_ns(&share, now_ns), 0);
     mwi_tcp_share_spend(&share, now_ns, MWT_TCP_MS_NS, false);
-    CU_ASSERT_EQUAL(mwi_tcp_share_pause_ns(&share, now_ns), 20 * MWT_TCP_MS_NS);
+    CU_ASSERT_EQUAL(mwi_tcp_share_pause_ns(&share, now_ns), 30 * MWT_TCP_MS_NS);
     mwi_tcp_share_give_back(&share, MWT_TCP_MS_NS);
     CU_ASSERT_EQUAL(mwi_tcp_share_pause_ns(&share, now_ns), 0);
 }

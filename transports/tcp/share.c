@@ -9,6 +9,8 @@
 #include "share.h"
 
 #define AHEAD_MAX_NS (MWI_TCP_SHARE_PARTS * MWI_TCP_SHARE_BURST_NS)
+/* Each pause is made longer, so that this much can be spent after it: pauses cost system calls. */
+#define AFTER_PAUSE_NS INT64_C(500000)
 
 void mwi_tcp_share_spend(struct mwi_tcp_share *share, int64_t now_ns, int64_t spent_ns,
                          bool is_farm_idle)
@@ -28,5 +30,7 @@ void mwi_tcp_share_give_back(struct mwi_tcp_share *share, int64_t spent_ns)
 int64_t mwi_tcp_share_pause_ns(const struct mwi_tcp_share *share, int64_t now_ns)
 {
     int64_t ahead_ns = share->paid_ns - now_ns;
-    return ahead_ns > AHEAD_MAX_NS ? ahead_ns - AHEAD_MAX_NS : 0;
+    if (ahead_ns <= AHEAD_MAX_NS)
+        return 0;
+    return ahead_ns - AHEAD_MAX_NS + MWI_TCP_SHARE_PARTS * AFTER_PAUSE_NS;
 }
