@@ -105,26 +105,33 @@ static void test_master_killed_in_frame(void)
     mwt_crew_destroy(farm.crew);
 }
 
-/* A slave is stopped in the middle of the handshake. The master turns it away after some time, and
- * it comes again when it goes on. */
-static void test_slave_stopped_in_handshake(void)
+/* The handshakes of two slaves come to a halt, one of them because the slave is stopped. Master and
+ * slave give them up after some time. Both slaves come again and are let in. */
+static void test_halted_handshakes(void)
 {
     struct farm farm;
-    begin_farm(&farm);
+    begin_farm_of(&farm, MWT_ARGV("gate:0", TASKS));
+    struct mwt_process *keeper = start_keeper(farm.crew);
     struct mwt_relay *relay = mwt_relay_create(farm.port);
     mwt_relay_meddle(relay, (struct mwt_meddling){MWT_FAULT_HOLD, MWT_DOWN, IN_HANDSHAKE, 0});
-    struct mwt_process *slave = start_slave_at(farm.crew, mwt_relay_port(relay));
-    mwt_relay_await(relay, MWT_RELAY_MEDDLED, 1);
+    struct mwt_process *stopped = start_slave_at(farm.crew, mwt_relay_port(relay));
+    struct mwt_process *held = start_slave_at(farm.crew, mwt_relay_port(relay));
+    mwt_relay_await(relay, MWT_RELAY_MEDDLED, 2);
 
-    mwt_kill(slave, SIGSTOP);
+    mwt_kill(stopped, SIGSTOP);
     mwt_relay_meddle(relay, (struct mwt_meddling){.fault = MWT_FAULT_NONE});
-    mwt_relay_release(relay);
-    mwt_await_line(farm.master, MWT_ERR, "turned away");
-    mwt_kill(slave, SIGCONT);
+    for (int i = 0; i < 2; i++)
+        mwt_await_line(farm.master, MWT_ERR, "turned away");
+    mwt_kill(stopped, SIGCONT);
+    mwt_await_line(stopped, MWT_ERR, "MASTER -> ID SLAVE-");
+    mwt_await_line(held, MWT_ERR, "MASTER -> ID SLAVE-");
+    open_gate(farm.crew);
 
     check_done(farm.crew, farm.master, TASKS_COUNT);
-    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
-    CU_ASSERT_EQUAL(slaves_seen(farm.master), 1);
+    CU_ASSERT_EQUAL(mwt_await_end(keeper), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(stopped), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(held), 0);
+    CU_ASSERT_EQUAL(slaves_seen(farm.master), 3);
     mwt_relay_destroy(relay);
     mwt_crew_destroy(farm.crew);
 }
@@ -161,7 +168,9 @@ static void test_plain_master(void)
         mwt_run_program(farm.crew, MWT_FARM, "--mw-slave", "--mw-master-host", "127.0.0.1",
                         "--mw-master-port", mwt_relay_port(relay), "--mw-member-id", MEMBER_ID,
                         "--mw-key-file", farm.key_file, "--mw-connect-timeout", "1.5", NULL);
-    struct mwt_process *by_file = start_hasty_slave(&farm, mwt_relay_port(relay));
+    struct mwt_process *by_file =
+        mwt_run_program(farm.crew, MWT_FARM, "--mw-slave", "--mw-resource-file",
+                        mwt_path(farm.crew, "farm.rsc"), "--mw-connect-timeout", "1.5", NULL);
 
     CU_ASSERT_EQUAL(mwt_await_end(by_address), 255);
     CU_ASSERT_EQUAL(mwt_await_end(by_file), 255);
@@ -204,7 +213,7 @@ int main(void)
         {"slave killed in a frame", test_slave_killed_in_frame},
         {"master killed in the handshake", test_master_killed_in_handshake},
         {"master killed in a frame", test_master_killed_in_frame},
-        {"slave stopped in the handshake", test_slave_stopped_in_handshake},
+        {"halted handshakes", test_halted_handshakes},
         {"plain slave", test_plain_slave},
         {"plain master", test_plain_master},
 #ifdef MWT_MPIEXEC

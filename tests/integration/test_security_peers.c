@@ -88,7 +88,7 @@ static void test_wrong_keys(void)
 static void test_wrong_ways(void)
 {
     static const struct mwt_tls_ways ways[] = {
-        {.version = TLS1_2_VERSION}, {.has_no_dh = true}, {.groups = "P-521"}};
+        {.version = TLS1_2_VERSION}, {.version = TLS1_1_VERSION}, {.groups = "P-521"}};
     struct farm farm;
     begin_farm(&farm);
 
@@ -98,6 +98,24 @@ static void test_wrong_ways(void)
     }
 
     CU_ASSERT_EQUAL(clients_seen(&farm), 0);
+    end_farm(&farm, 0);
+}
+
+/* A client may offer to prove the key without a key exchange: the master makes one nevertheless,
+ * without which a key that is stolen later would open what was recorded. */
+static void test_forward_secrecy(void)
+{
+    static const struct mwt_tls_ways without_dh = {.has_no_dh = true};
+    struct farm farm;
+    begin_farm(&farm);
+
+    int fd = call_port(farm.port);
+    SSL *ssl = mwt_tls_open(fd, false, &farm.key, &without_dh);
+
+    CU_ASSERT_TRUE(mwt_tls_greet(ssl));
+    CU_ASSERT_EQUAL(SSL_get_negotiated_group(ssl), NID_X25519);
+    mwt_tls_close(ssl);
+    close(fd);
     end_farm(&farm, 0);
 }
 
@@ -392,6 +410,7 @@ int main(void)
         {"friends", test_friends},
         {"wrong keys", test_wrong_keys},
         {"wrong ways", test_wrong_ways},
+        {"forward secrecy", test_forward_secrecy},
         {"no oracle", test_no_oracle},
         {"s_client", test_s_client},
         {"python", test_python},

@@ -27,7 +27,7 @@ struct mwt_tls_key {
 struct mwt_tls_ways {
     int version;          /* the only version that it speaks; 0: TLS 1.3 */
     const char *groups;   /* of key exchange; NULL: X25519 */
-    bool has_no_dh;       /* proves the key without a key exchange: no forward secrecy */
+    bool has_no_dh;       /* offers to prove the key without a key exchange, too */
     bool has_certificate; /* a server shows a certificate that it has signed itself */
 };
 
