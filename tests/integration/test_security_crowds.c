@@ -20,7 +20,7 @@
 #define WORKERS_COUNT 2
 /* Slaves that come when the attack is over, so that the rest is soon done. */
 #define HELPERS_COUNT 8
-/* So many tasks may have been sent to the keeper, who does them at the end. */
+/* At most this number of tasks have been sent to the keeper, who does them at the end. */
 #define KEPT_MAX 100
 #define RESULTS_BEFORE 100
 /* The memory that strangers may cost the master, whatever their number. */
