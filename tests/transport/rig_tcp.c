@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The rig of tcp: the near end runs in the main thread, the far end in a thread of its own, over
- * loopback.
+ * loopback. With the argument "tls" both encrypt.
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <CUnit/CUnit.h>
 
 #include "conformance.h"
 #include "tcp.h"
+#include "tcp_keys.h"
+
+/* CUnit hands no context to the rig. */
+static bool encrypts;
 
 struct far_thread {
     struct mwt_far far;
@@ -39,12 +44,17 @@ static void begin_far(void *context, const char *bound)
 static void run_tcp(const struct mwt_plan *plan)
 {
     mw_tcp_environment plain = {.find_key = NULL};
+    struct mwt_tcp_keys near_keys;
+    struct mwt_tcp_keys far_keys;
+    mwt_tcp_keys_init(&near_keys, 1);
+    mwt_tcp_keys_init(&far_keys, 1);
     struct far_thread thread = {.far = {.api = &mwi_tcp_transport,
-                                        .environment = &plain,
+                                        .environment = encrypts ? &far_keys.environment : &plain,
                                         .listen_address = "127.0.0.1:0",
                                         .frame_bytes_max = plan->far_bytes_max}};
 
-    mwt_near_run(plan, &mwi_tcp_transport, &plain, "127.0.0.1:0", begin_far, &thread);
+    mwt_near_run(plan, &mwi_tcp_transport, encrypts ? &near_keys.environment : &plain,
+                 "127.0.0.1:0", begin_far, &thread);
     if (!thread.is_running)
         return;
     pthread_join(thread.thread, NULL);
@@ -59,7 +69,8 @@ const struct mwt_rig mwt_rig = {.name = "tcp",
                                 .peers_max = SIZE_MAX,
                                 .run = run_tcp};
 
-int main(void)
+int main(int argc, char **argv)
 {
+    encrypts = argc > 1 && strcmp(argv[1], "tls") == 0;
     return mwt_conformance_run();
 }

@@ -543,11 +543,16 @@ mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size, 
     return MW_OK;
 }
 
+static bool can_write_in_handler(const struct mwi_tcp_stream *stream)
+{
+    return stream->api->can_write_in_handler != NULL && stream->api->can_write_in_handler(stream);
+}
+
 bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size)
 {
     struct mwi_tcp_batch *batch = conn->hub->batch;
     if (conn->state != MWI_TCP_CONN_UP || conn->write_error != 0 || conn->ahead_bytes > 0 ||
-        !conn->stream->api->can_write_in_handler || !mwi_tcp_outbox_has_room(&conn->outbox))
+        !can_write_in_handler(conn->stream) || !mwi_tcp_outbox_has_room(&conn->outbox))
         return false;
     (void)mwi_tcp_outbox_push(&conn->outbox, frame, size, NULL);
     if (!conn->waits_to_write)

@@ -16,6 +16,41 @@
 
 #include "outbox.h"
 #include "plain.h"
+#ifdef MW_WITH_TLS
+#include "tls.h"
+#endif
+
+/* Whether an environment asks for encryption. */
+static bool has_key(const mw_tcp_environment *environment)
+{
+    return environment != NULL && (environment->find_key != NULL || environment->own_key != NULL);
+}
+
+#ifdef MW_WITH_TLS
+static mw_error encrypt(struct mwi_tcp_hub *hub)
+{
+    hub->tls = mwi_tcp_tls_create(hub->config.environment);
+    hub->open_stream = mwi_tcp_tls_open;
+    hub->stream_context = hub->tls;
+    return hub->tls != NULL ? MW_OK : MW_ENOMEM;
+}
+
+static void stop_encrypting(struct mwi_tcp_hub *hub)
+{
+    mwi_tcp_tls_destroy(hub->tls);
+}
+#else
+static mw_error encrypt(struct mwi_tcp_hub *hub)
+{
+    (void)hub;
+    return MW_EUNAVAILABLE;
+}
+
+static void stop_encrypting(struct mwi_tcp_hub *hub)
+{
+    (void)hub;
+}
+#endif
 
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config)
 {
@@ -30,7 +65,8 @@ mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *co
     hub->batch = malloc(sizeof *hub->batch);
     if (hub->shared == NULL || hub->batch == NULL)
         return MW_ENOMEM;
-    return mwi_tcp_poller_open(&hub->poller);
+    mw_error error = has_key(config->environment) ? encrypt(hub) : MW_OK;
+    return error == MW_OK ? mwi_tcp_poller_open(&hub->poller) : error;
 }
 
 void mwi_tcp_hub_close(struct mwi_tcp_hub *hub)
@@ -38,6 +74,7 @@ void mwi_tcp_hub_close(struct mwi_tcp_hub *hub)
     assert(TAILQ_EMPTY(&hub->conns) && TAILQ_EMPTY(&hub->dead) && TAILQ_EMPTY(&hub->lingers));
     mwi_map_fini(&hub->peers);
     mwi_tcp_poller_close(&hub->poller);
+    stop_encrypting(hub);
     free(hub->shared);
     free(hub->batch);
 }

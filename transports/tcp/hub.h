@@ -23,12 +23,14 @@ TAILQ_HEAD(mwi_tcp_lingers, mwi_tcp_linger);
 
 struct mwi_tcp_batch;
 struct mwi_tcp_porch;
+struct mwi_tcp_tls;
 
 struct mwi_tcp_hub {
     mw_transport_config config;
     struct mwi_tcp_poller poller;
     mwi_tcp_stream_open_fn *open_stream; /* makes the stream of each connection */
     void *stream_context;                /* its first argument; borrowed */
+    struct mwi_tcp_tls *tls;             /* what encrypted streams share; NULL: there are none */
     struct mwi_map peers; /* from a peer's number to its connection, until it is down or dropped */
     mw_peer last_peer;    /* numbers count up from 1 and are never given twice */
     struct mwi_tcp_conns conns; /* all that are not dead */
@@ -42,8 +44,9 @@ struct mwi_tcp_hub {
     unsigned char *shared;       /* input, of the connection or the linger that reads */
 };
 
-/* Copies the config; streams are plain. MW_ENETWORK with errno if the system refuses an event loop,
- * MW_ENOMEM. The caller must close the hub after an error, too. */
+/* Copies the config. Streams are encrypted if its environment has a key for one side, else plain.
+ * Errors: MW_EUNAVAILABLE if this build cannot encrypt; MW_ENETWORK with errno if the system
+ * refuses an event loop; MW_ENOMEM. The caller must close the hub after an error, too. */
 mw_error mwi_tcp_hub_open(struct mwi_tcp_hub *hub, const mw_transport_config *config);
 
 /* Frees the shared parts. Before this call tcp.c must have ended all connections and lingers, and

@@ -2,8 +2,7 @@
  *
  * Reads and writes the socket directly: one system call for each call, no copy and no proof.
  * For a single piece there are calls that take the kernel less time.
- * hub.c chooses this stream for every connection. The next kind of stream, such as an encrypted
- * one, is a file like this one.
+ * hub.c chooses the streams of a hub; tls.c has the other kind.
  */
 #include "plain.h"
 
@@ -51,6 +50,12 @@ static unsigned wants_plain(const struct mwi_tcp_stream *stream)
     return ((const struct plain *)stream)->is_full ? MWI_TCP_STREAM_WANTS_WRITE : 0;
 }
 
+static bool can_write_in_handler(const struct mwi_tcp_stream *stream)
+{
+    (void)stream;
+    return true;
+}
+
 static void close_plain(struct mwi_tcp_stream *stream)
 {
     mwi_fork_guard_close(stream->fd);
@@ -60,7 +65,7 @@ static void close_plain(struct mwi_tcp_stream *stream)
 static const struct mwi_tcp_stream_api plain_api = {.read = read_plain,
                                                     .write = write_plain,
                                                     .wants = wants_plain,
-                                                    .can_write_in_handler = true,
+                                                    .can_write_in_handler = can_write_in_handler,
                                                     .close = close_plain};
 
 struct mwi_tcp_stream *mwi_tcp_plain_open(void *context, int fd, bool is_server, bool is_given)

@@ -52,10 +52,10 @@ struct mwi_tcp_stream_api {
     /* Returns what the stream wants now, as bits of mwi_tcp_stream_wants. */
     unsigned (*wants)(const struct mwi_tcp_stream *stream);
 
-    /* Whether a signal handler may call write, if it has interrupted no call of this stream: write
-     * then calls only functions that are safe there. A stream that encrypts can seldom promise
-     * that; a slave then says only after its task that it is leaving. */
-    bool can_write_in_handler;
+    /* Whether a signal handler may call write now, if it has interrupted no call of a stream of
+     * this hub: write then calls only functions that are safe there. NULL: never; a slave then
+     * says only after its task that it is leaving. */
+    bool (*can_write_in_handler)(const struct mwi_tcp_stream *stream);
 
     /* Closes the socket without writing, by mwi_fork_guard_close, and frees the stream. */
     void (*close)(struct mwi_tcp_stream *stream);

@@ -136,7 +136,11 @@ static mw_error open_transport(void **transport, const mw_transport_config *conf
     tcp->listeners.hub = &tcp->hub;
     tcp->timer.fd = -1;
     mw_error error = mwi_tcp_hub_open(&tcp->hub, config);
-    if (error != MW_OK)
+    if (error == MW_EUNAVAILABLE)
+        snprintf(
+            why->text, sizeof why->text,
+            "tcp: this build of mw cannot encrypt: build it with OpenSSL, or give --mw-insecure");
+    else if (error != MW_OK)
         error = fail(why, error, error == MW_ENOMEM ? "open" : "cannot make an event loop");
     else if (!start_timer(tcp))
         error = fail(why, MW_ENETWORK, "cannot make a timer");
