@@ -78,7 +78,7 @@ typedef struct mw_transport_events {
     void (*down)(void *context, mw_peer peer, const char *reason);
     /* Somebody who connected to a listening end was turned away before an `up`, and was no peer:
      * `name` is the address, `reason` says why, in words without characters of the stranger's. With
-     * an empty name it tells of several: the reason is their number, and so on. May be NULL. */
+     * an empty name it tells of several, and the reason of their number. May be NULL. */
     void (*stranger)(void *context, const char *name, const char *reason);
 } mw_transport_events;
 

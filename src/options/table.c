@@ -214,8 +214,8 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .metavariable = "S",
             .default_value = "60",
             .help = "How many seconds the master waits for the greeting of a new client, and for "
-                    "a sign of life from a slave that has no task. A slave that runs a task may "
-                    "be silent for any time.",
+                    "a sign of life from a slave that has no task. Over TCP a new client has 10 "
+                    "seconds at most. A slave that runs a task may be silent for any time.",
         },
     [MWI_OPTION_SHUTDOWN_TIMEOUT] =
         {

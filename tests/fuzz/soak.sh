@@ -66,7 +66,7 @@ for name in $names; do
 import json, re, sys
 files = json.load(sys.stdin)["data"][0]["files"]
 lines = [f["summary"]["lines"] for f in files
-         if "/src/" in f["filename"] and f["filename"].endswith(".c") and re.search(sys.argv[1], f["filename"])]
+         if re.search("/(src|transports)/", f["filename"]) and f["filename"].endswith(".c") and re.search(sys.argv[1], f["filename"])]
 covered, count = (sum(l[key] for l in lines) for key in ("covered", "count"))
 print("%d of %d, %d %%" % (covered, count, 100 * covered // max(count, 1)))' "$(rooms "$name")")
     printf '%-16s %12s %10s %16s\n' "$name" "$executions" "$(ls "$corpus" | wc -l)" "$covered"

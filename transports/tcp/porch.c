@@ -119,13 +119,14 @@ static void resume(struct mwi_tcp_porch *porch, int64_t now_ns)
 
 static void tell_of_others(struct mwi_tcp_porch *porch)
 {
-    char name[48];
-    snprintf(name, sizeof name, "%zu others", porch->untold_count);
+    char reason[64];
+    snprintf(reason, sizeof reason, "%zu others, too many in a second to name them",
+             porch->untold_count);
     porch->told_count = 0;
     if (porch->untold_count == 0)
         return;
     porch->untold_count = 0;
-    mwi_tcp_porch_tell(porch, name, "too many in a second to name them");
+    mwi_tcp_porch_tell(porch, "", reason);
 }
 
 /* A guest's end may make others leave. The last guest then moves to a place that became free, and
