@@ -25,6 +25,7 @@
 #include "share.h"
 #include "socket.h"
 #include "tcp_case.h"
+#include "tcp_keys.h"
 #include "watch.h"
 
 #define S_NS (1000 * MWT_TCP_MS_NS)
@@ -507,7 +508,7 @@ struct open_hub {
     struct mwi_tcp_porch porch;
     struct mwi_tcp_listeners listeners;
     char address[256];
-    mw_tcp_environment environment;
+    mw_tcp_environment plain;
     mw_peer friend; /* the peer that was admitted */
     int frames_count;
     char reason[256];
@@ -550,7 +551,7 @@ static void hub_stranger(void *context, const char *name, const char *reason)
 
 static const mw_transport_events hub_events = {hub_up, hub_message, hub_down, hub_stranger};
 
-static void open_hub(struct open_hub *open)
+static void open_hub_with(struct open_hub *open, mw_tcp_environment *environment)
 {
     struct mwi_tcp_address address;
     mw_reason why;
@@ -560,7 +561,7 @@ static void open_hub(struct open_hub *open)
                                         .context = open,
                                         .frame_bytes_max = MWT_TCP_LIMIT_BYTES,
                                         .wake_fd = -1,
-                                        .environment = &open->environment};
+                                        .environment = environment};
     CU_ASSERT_EQUAL_FATAL(mwi_tcp_hub_open(&open->hub, &config), MW_OK);
     CU_ASSERT_TRUE_FATAL(mwi_tcp_porch_open(&open->porch, &open->hub));
     open->hub.porch = &open->porch;
@@ -569,6 +570,11 @@ static void open_hub(struct open_hub *open)
     CU_ASSERT_EQUAL_FATAL(
         mwi_tcp_socket_listen(&address, &fd, open->address, sizeof open->address, &why), MW_OK);
     CU_ASSERT_EQUAL_FATAL(mwi_tcp_listeners_add(&open->listeners, fd), MW_OK);
+}
+
+static void open_hub(struct open_hub *open)
+{
+    open_hub_with(open, &open->plain);
 }
 
 static void turn_hub(struct open_hub *open)
@@ -716,6 +722,47 @@ static void test_promising_guests(void)
     close_hub(&open);
 }
 
+#ifdef MWT_WITH_TLS
+/* A guest that names a known key makes room for nobody, though its key is not proved yet. One that
+ * names another key is turned away. */
+static void test_named_key(void)
+{
+    struct open_hub open;
+    struct mwt_tcp_keys keys;
+    struct mwt_end client;
+    mwt_tcp_keys_init(&keys, 1);
+    open_hub_with(&open, &keys.environment);
+    CU_ASSERT_EQUAL_FATAL(mwt_end_open(&client, &mwi_tcp_transport, &keys.environment,
+                                       MWT_TCP_LIMIT_BYTES, -1, MW_WAIT_AUTO),
+                          MW_OK);
+    mw_peer peer = mwt_end_connect(&client, open.address);
+    while (open.porch.promising_count == 0) {
+        CU_ASSERT_PTR_NULL_FATAL(client.first);
+        mwt_end_poll(&client, mwt_end_now(&client) + MWT_TCP_MS_NS);
+        turn_hub(&open);
+    }
+    CU_ASSERT_FALSE(mwi_tcp_porch_evict(&open.porch));
+
+    while (client.first == NULL) {
+        mwt_end_poll(&client, mwt_end_now(&client) + MWT_TCP_MS_NS);
+        turn_hub(&open);
+    }
+    CU_ASSERT_EQUAL(mwt_tcp_expect_up(&client), peer);
+    snprintf(keys.key.name, sizeof keys.key.name, "key:other");
+    mwt_end_connect(&client, open.address);
+    while (open.strangers_count == 0) {
+        CU_ASSERT_TRUE(open.porch.promising_count <= 1);
+        mwt_end_poll(&client, mwt_end_now(&client) + MWT_TCP_MS_NS);
+        snprintf(keys.key.name, sizeof keys.key.name, "key:test");
+        turn_hub(&open);
+        snprintf(keys.key.name, sizeof keys.key.name, "key:other");
+    }
+
+    mwt_tcp_close(&client);
+    close_hub(&open);
+}
+#endif
+
 /* Many strangers in a second are told of in one event, when the second is over. */
 static void test_told(void)
 {
@@ -744,6 +791,9 @@ int main(void)
         {"reserve", test_reserve},
         {"reserve of guests", test_reserve_of_guests},
         {"promising guests", test_promising_guests},
+#ifdef MWT_WITH_TLS
+        {"named key", test_named_key},
+#endif
         {"told", test_told},
         {"trickle", test_trickle},
         {"silent crowd", test_silent_crowd},

@@ -370,6 +370,11 @@ bool mwi_tcp_proof_make_keys(const struct mwi_tcp_proof *proof, struct mwi_tcp_r
     return false;
 }
 
+bool mwi_tcp_proof_has_known_key(const struct mwi_tcp_proof *proof)
+{
+    return proof->has_known_key;
+}
+
 const char *mwi_tcp_proof_problem(const struct mwi_tcp_proof *proof)
 {
     assert(proof->has_failed && proof->problem != NULL);

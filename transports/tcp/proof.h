@@ -48,6 +48,9 @@ void mwi_tcp_proof_destroy(struct mwi_tcp_proof *proof);
 enum mwi_tcp_proof_state mwi_tcp_proof_take(struct mwi_tcp_proof *proof, const void *bytes,
                                             size_t size);
 
+/* Whether the other end has named a key that is known here, which proves nothing yet. */
+bool mwi_tcp_proof_has_known_key(const struct mwi_tcp_proof *proof);
+
 /* Takes out up to `room` bytes that are to be sent, and returns their number. If the proof has
  * failed there are none: what OpenSSL would tell the other end is not for strangers. */
 size_t mwi_tcp_proof_output(struct mwi_tcp_proof *proof, void *to, size_t room);

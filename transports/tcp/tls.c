@@ -285,6 +285,7 @@ static int move_proof(struct encrypted *one)
     enum mwi_tcp_proof_state state =
         mwi_tcp_proof_take(one->proof, size > 0 ? first_of(&one->input) : NULL, size);
     mwi_tcp_lease_end(&one->input);
+    one->stream.is_promising = mwi_tcp_proof_has_known_key(one->proof);
     if (state == MWI_TCP_PROOF_FAILED)
         return fail_proof(one, mwi_tcp_proof_problem(one->proof));
     int error = send_proof(one);
