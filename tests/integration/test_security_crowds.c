@@ -34,8 +34,8 @@ struct crowd_sizes {
     int tasks_count, silent_count, flood_count, results_count;
 };
 
-static const struct crowd_sizes usual = {8000, 10000, 10000, 1000};
-static const struct crowd_sizes soak = {200000, 15000, 400000, 30000};
+static const struct crowd_sizes usual = {6000, 10000, 10000, 1000};
+static const struct crowd_sizes soak = {100000, 15000, 200000, 20000};
 static const struct crowd_sizes *sizes = &usual;
 
 struct siege {

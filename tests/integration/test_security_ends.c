@@ -188,9 +188,12 @@ static void test_plain_master(void)
 static void test_mixed_farm(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *farm = mwt_run_program(
-        crew, MWT_MPIEXEC, "-n", "2", MWT_FARM, "--mw-transport", "mpi,tcp", "--mw-master-host",
-        "127.0.0.1", "--mw-resource-file", mwt_path(crew, "farm.rsc"), "gate:0", TASKS, NULL);
+    struct mwt_process *farm = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_MPIEXEC, "-n", "2", MWT_FARM,
+                                                   "--mw-transport", "mpi,tcp", "--mw-master-host",
+                                                   "127.0.0.1", "--mw-resource-file",
+                                                   mwt_path(crew, "farm.rsc"), "gate:0", TASKS),
+                                  .environment = MWT_ARGV(PLAIN_CRASHES)});
     const char *line = mwt_await_line(farm, MWT_ERR, "MASTER READY 127.0.0.1:");
     const char *port = mwt_format(crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
     struct mwt_relay *relay = mwt_relay_create(port);
