@@ -496,7 +496,11 @@ static void read_all_again(struct mwi_tcp_hub *hub)
     }
     for (; count > 0 && (conn = TAILQ_FIRST(&hub->again)) != NULL; count--) {
         forget_again(conn);
+        struct mwi_tcp_porch *porch = conn->guest.porch;
+        size_t events_before = hub->events_count;
         read_stream(conn);
+        if (porch != NULL)
+            mwi_tcp_porch_own(porch, hub->events_count - events_before);
     }
 }
 

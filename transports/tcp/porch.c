@@ -263,6 +263,11 @@ void mwi_tcp_porch_serve(struct mwi_tcp_guest *guest)
     guest->porch->served = guest;
 }
 
+void mwi_tcp_porch_own(struct mwi_tcp_porch *porch, size_t events_count)
+{
+    porch->own_events += events_count;
+}
+
 /* By the method of xorshift: nobody sees the numbers, so nothing better is needed. */
 static size_t draw(struct mwi_tcp_porch *porch, size_t count)
 {

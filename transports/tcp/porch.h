@@ -73,6 +73,10 @@ void mwi_tcp_porch_admit(struct mwi_tcp_guest *guest);
 /* The guest's owner is called because of its socket: the time of this call is its cost. */
 void mwi_tcp_porch_serve(struct mwi_tcp_guest *guest);
 
+/* Counts events of the hub that guests caused outside of their sockets' calls. They do not show
+ * that the farm is at work. */
+void mwi_tcp_porch_own(struct mwi_tcp_porch *porch, size_t events_count);
+
 /* The guest is a promising one from now on. */
 void mwi_tcp_porch_promise(struct mwi_tcp_guest *guest);
 
