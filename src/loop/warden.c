@@ -140,14 +140,22 @@ static bool is_left(void *context, const struct mwi_family_process *process)
     return true;
 }
 
-/* Children are known by their parents only as long as those live, so trees are killed as a whole
- * first, and then the groups, which needs no /proc and lets nothing be forked meanwhile. */
-static void sweep(struct mwi_warden *warden)
+static void signal_gone(const struct mwi_warden *warden, int number)
 {
-    size_t killed_count = mwi_family_kill_trees(&warden->room, is_left, warden);
     for (size_t i = 0; i < warden->places_count; i++)
         if (warden->places[i].gone != 0)
-            kill(-warden->places[i].gone, SIGKILL);
+            kill(-warden->places[i].gone, number);
+}
+
+/* Children are known by their parents only as long as those live, so trees are killed as a whole
+ * first, and then the groups. The groups are stopped before: a child that is forked between the
+ * look and the kill, and leaves group and environment at once, would have no parent to be known
+ * by. */
+static void sweep(struct mwi_warden *warden)
+{
+    signal_gone(warden, SIGSTOP);
+    size_t killed_count = mwi_family_kill_trees(&warden->room, is_left, warden);
+    signal_gone(warden, SIGKILL);
     for (int i = 0; i < PASSES_MAX && killed_count > 0; i++) {
         nap(AGAIN_MS);
         killed_count = mwi_family_kill_trees(&warden->room, is_left, warden);
