@@ -295,14 +295,37 @@ static void test_hiding_places(void)
     mwt_crew_destroy(farm.crew);
 }
 
+/* A farm that becomes a daemon has lost its keys with the fork, and reads them again: slaves find
+ * it by the resource file and by the key file. */
+static void test_daemon(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *key_file = mwt_path(crew, "key"), *resource_file = mwt_path(crew, "m.rsc");
+    struct mwt_process *master =
+        mwt_run_program(crew, MWT_DAEMON_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
+                        "--mw-resource-file", resource_file, "--mw-key-file", key_file, NULL);
+    mwt_await_line(master, MWT_OUT, "daemon ");
+    const char *line = mwt_await_line(master, MWT_ERR, "MASTER READY 127.0.0.1:");
+    const char *port = mwt_format(crew, "%s", line == NULL ? "1" : strrchr(line, ':') + 1);
+
+    struct mwt_process *user =
+        mwt_run_program(crew, MWT_DAEMON_FARM, "--mw-slave", "--mw-master-host", "127.0.0.1",
+                        "--mw-master-port", port, "--mw-key-file", key_file, NULL);
+    mwt_await_line(user, MWT_ERR, WELCOMED);
+    struct mwt_process *reader = mwt_run_program(crew, MWT_DAEMON_FARM, "--mw-slave",
+                                                 "--mw-resource-file", resource_file, NULL);
+
+    mwt_await_line(reader, MWT_ERR, WELCOMED);
+    mwt_await_line(master, MWT_OUT, "daemon: 20 done");
+    mwt_crew_destroy(crew);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"rotation", test_rotation},
-        {"late file", test_late_file},
-        {"open file", test_open_file},
-        {"hiding places", test_hiding_places},
-        CU_TEST_INFO_NULL,
+        {"rotation", test_rotation},   {"late file", test_late_file},
+        {"open file", test_open_file}, {"hiding places", test_hiding_places},
+        {"daemon", test_daemon},       CU_TEST_INFO_NULL,
     };
     return mwt_run("keys", tests);
 }
