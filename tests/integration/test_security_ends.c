@@ -105,8 +105,9 @@ static void test_master_killed_in_frame(void)
     mwt_crew_destroy(farm.crew);
 }
 
-/* The handshakes of two slaves come to a halt, one of them because the slave is stopped. Master and
- * slave give them up after some time. Both slaves come again and are let in. */
+/* The handshakes of two slaves come to a halt, one of them because the slave is stopped. The master
+ * gives them up after some time. Both slaves come again and are let in. A third slave calls somebody
+ * who never answers: it gives up, too, and calls again. */
 static void test_halted_handshakes(void)
 {
     struct farm farm;
@@ -117,6 +118,10 @@ static void test_halted_handshakes(void)
     struct mwt_process *stopped = start_slave_at(farm.crew, mwt_relay_port(relay));
     struct mwt_process *held = start_slave_at(farm.crew, mwt_relay_port(relay));
     mwt_relay_await(relay, MWT_RELAY_MEDDLED, 2);
+    const char *port;
+    int listen_fd = listen_anywhere(farm.crew, &port);
+    struct mwt_process *led = start_slave_at(farm.crew, port);
+    int silent_fd = take_call(listen_fd);
 
     mwt_kill(stopped, SIGSTOP);
     mwt_relay_meddle(relay, (struct mwt_meddling){.fault = MWT_FAULT_NONE});
@@ -125,12 +130,18 @@ static void test_halted_handshakes(void)
     mwt_kill(stopped, SIGCONT);
     mwt_await_line(stopped, MWT_ERR, "MASTER -> ID SLAVE-");
     mwt_await_line(held, MWT_ERR, "MASTER -> ID SLAVE-");
+    close(take_call(listen_fd));
+    mwt_kill(led, SIGTERM);
     open_gate(farm.crew);
 
     check_done(farm.crew, farm.master, TASKS_COUNT);
     CU_ASSERT_EQUAL(mwt_await_end(keeper), 0);
     CU_ASSERT_EQUAL(mwt_await_end(stopped), 0);
     CU_ASSERT_EQUAL(mwt_await_end(held), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(led), 255);
+    check_said(led, "the other end did not prove the key in time");
+    close(silent_fd);
+    close(listen_fd);
     CU_ASSERT_EQUAL(slaves_seen(farm.master), 3);
     mwt_relay_destroy(relay);
     mwt_crew_destroy(farm.crew);

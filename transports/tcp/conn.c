@@ -433,6 +433,10 @@ static bool wait_to_prove(struct mwi_tcp_conn *conn)
 static void prove(struct mwi_tcp_conn *conn)
 {
     assert(conn->state == MWI_TCP_CONN_PROVING);
+    if (conn->write_error != 0) {
+        go_down(conn, "the other end did not prove the key in time");
+        return;
+    }
     struct mwi_tcp_stream *stream = conn->stream;
     int error = stream->api->prove != NULL ? stream->api->prove(stream) : 0;
     if (error == EAGAIN)

@@ -38,8 +38,8 @@ enum mwi_tcp_conn_state {
     MWI_TCP_CONN_DEAD
 };
 
-/* Fields are written by conn.c only, but for `silence`, which is watch.c's; ending.c and tcp.c read
- * some. */
+/* Fields are written by conn.c only, but for `silence` and `proof_looks_count`, which are watch.c's;
+ * ending.c and tcp.c read some. */
 struct mwi_tcp_conn {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */
@@ -53,6 +53,7 @@ struct mwi_tcp_conn {
     size_t ahead_bytes; /* of the queue: written by a signal handler, which could not free them */
     int write_error;    /* why writing ended; reading goes on to the end of what has come */
     uint8_t state;
+    uint8_t proof_looks_count; /* at which a connection of this side was still PROVING; watch.c's */
     bool is_dirty;
     bool is_again;
     bool waits_to_write; /* until the socket takes more */

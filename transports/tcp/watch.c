@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Asks the kernel about each TCP connection and fails those that silence.c gives up, and all whose
- * frames inbox.c finds too slow. tcp.c calls it every few seconds.
+ * Asks the kernel about each TCP connection and fails those that silence.c gives up, all whose
+ * frames inbox.c finds too slow, and those of this side whose proof takes too long. tcp.c calls it
+ * every few seconds.
  *
  * Keepalive sends no probes while there is something to be acknowledged, and then the kernel itself
  * gives up only after a quarter of an hour. TCP_USER_TIMEOUT shortens that, but it also counts the
@@ -17,6 +18,10 @@
 
 #include "conn.h"
 
+/* A listening end that has not proved the key by the look after these, 10 s later at least, is given
+ * up: it may be no master, and the caller can try again. */
+#define PROOF_LOOKS_MAX 2
+
 static void look_at_host(struct mwi_tcp_conn *conn)
 {
     struct tcp_info info = {0};
@@ -28,11 +33,20 @@ static void look_at_host(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_fail(conn, ETIMEDOUT);
 }
 
+/* The porch bounds the time of those who connect to a listening end. */
+static void look_at_proof(struct mwi_tcp_conn *conn)
+{
+    if (!conn->is_server && ++conn->proof_looks_count > PROOF_LOOKS_MAX)
+        mwi_tcp_conn_fail(conn, ETIME);
+}
+
 void mwi_tcp_watch_look(struct mwi_tcp_hub *hub, bool is_late)
 {
     struct mwi_tcp_conn *conn;
     TAILQ_FOREACH(conn, &hub->conns, link)
     {
+        if (conn->state == MWI_TCP_CONN_PROVING && !is_late)
+            look_at_proof(conn);
         if (conn->state != MWI_TCP_CONN_UP)
             continue;
         if (!is_late && mwi_tcp_inbox_is_slow(&conn->inbox))
