@@ -106,8 +106,8 @@ static void test_master_killed_in_frame(void)
 }
 
 /* The handshakes of two slaves come to a halt, one of them because the slave is stopped. The master
- * gives them up after some time. Both slaves come again and are let in. A third slave calls somebody
- * who never answers: it gives up, too, and calls again. */
+ * gives them up after some time. Both slaves come again and are let in. A third slave calls an end
+ * that never answers: it gives up, too, and calls again. */
 static void test_halted_handshakes(void)
 {
     struct farm farm;

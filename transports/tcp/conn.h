@@ -38,8 +38,8 @@ enum mwi_tcp_conn_state {
     MWI_TCP_CONN_DEAD
 };
 
-/* Fields are written by conn.c only, but for `silence` and `proof_looks_count`, which are watch.c's;
- * ending.c and tcp.c read some. */
+/* Fields are written by conn.c only, but `silence` and `proof_looks_count` by watch.c. ending.c and
+ * tcp.c read some. */
 struct mwi_tcp_conn {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */

@@ -18,8 +18,8 @@
 
 #include "conn.h"
 
-/* A listening end that has not proved the key by the look after these, 10 s later at least, is given
- * up: it may be no master, and the caller can try again. */
+/* A connection of this side whose proof outlasts these looks is given up at the next look, after 10
+ * s at least: the other end may be no master, and the caller can try again. */
 #define PROOF_LOOKS_MAX 2
 
 static void look_at_host(struct mwi_tcp_conn *conn)
@@ -33,7 +33,7 @@ static void look_at_host(struct mwi_tcp_conn *conn)
         mwi_tcp_conn_fail(conn, ETIMEDOUT);
 }
 
-/* The porch bounds the time of those who connect to a listening end. */
+/* The porch bounds the time of connections to a listening end. */
 static void look_at_proof(struct mwi_tcp_conn *conn)
 {
     if (!conn->is_server && ++conn->proof_looks_count > PROOF_LOOKS_MAX)

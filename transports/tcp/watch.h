@@ -10,9 +10,10 @@
 
 #include "hub.h"
 
-/* Looks at all connections, and fails those whose host does not answer, whose frame comes too
- * slowly, or which this side began and whose proof takes longer than 10 to 15 s. To be called every MWI_TCP_SILENCE_LOOK_MS. `is_late` says that the call comes late:
- * this process was away, so a frame that has not come further may be its own doing. */
+/* Looks at all connections. Fails those whose host does not answer, those whose frame comes too
+ * slowly, and those of this side whose proof takes longer than 10 to 15 s. To be called every
+ * MWI_TCP_SILENCE_LOOK_MS. `is_late` says that the call comes late: this process was away, so a
+ * frame that has not come further may be its own doing. */
 void mwi_tcp_watch_look(struct mwi_tcp_hub *hub, bool is_late);
 
 #endif
