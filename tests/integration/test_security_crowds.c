@@ -35,7 +35,7 @@ struct crowd_sizes {
 };
 
 static const struct crowd_sizes usual = {6000, 10000, 10000, 1000};
-static const struct crowd_sizes soak = {100000, 15000, 200000, 20000};
+static const struct crowd_sizes soak = {100000, 15000, 60000, 20000};
 static const struct crowd_sizes *sizes = &usual;
 
 struct siege {
@@ -91,10 +91,11 @@ static void attack(struct siege *siege, const char *kind, int number, const char
                                       more == NULL ? file : more, more == NULL ? NULL : file, NULL);
 }
 
+/* Each thousand has the time of a wait: the master takes no more than it can bear. */
 static void await_made(struct siege *siege, int count)
 {
-    mwt_await_line(siege->attacker, MWT_OUT,
-                   mwt_format(siege->crew, "attacker: made %d", count / 1000 * 1000));
+    for (int made = 1000; made <= count; made += 1000)
+        mwt_await_line(siege->attacker, MWT_OUT, "attacker: made ");
 }
 
 /* The farm goes on: it brings more results. Prints the longest time between two, without those that
