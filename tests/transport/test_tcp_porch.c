@@ -743,11 +743,16 @@ static void test_named_key(void)
     }
     CU_ASSERT_FALSE(mwi_tcp_porch_evict(&open.porch));
 
-    while (client.first == NULL) {
+    /* The end of the proof and the hello come together. */
+    while (client.first == NULL)
         mwt_end_poll(&client, mwt_end_now(&client) + MWT_TCP_MS_NS);
+    CU_ASSERT_EQUAL(mwt_tcp_expect_up(&client), peer);
+    CU_ASSERT_EQUAL(mwt_end_send(&client, peer, HELLO, 5), MW_OK);
+    while (open.frames_count == 0) {
+        mwt_end_poll(&client, mwt_end_now(&client));
         turn_hub(&open);
     }
-    CU_ASSERT_EQUAL(mwt_tcp_expect_up(&client), peer);
+    CU_ASSERT_EQUAL(open.porch.work_ns, INT64_MIN);
     snprintf(keys.key.name, sizeof keys.key.name, "key:other");
     mwt_end_connect(&client, open.address);
     while (open.strangers_count == 0) {
@@ -762,6 +767,51 @@ static void test_named_key(void)
     close_hub(&open);
 }
 #endif
+
+#ifdef MWT_WITH_TLS
+/* The beginning of a handshake keeps nobody busy until more of it comes. */
+static void test_half_hello(void)
+{
+    struct open_hub open;
+    struct mwt_tcp_keys keys;
+    mwt_tcp_keys_init(&keys, 1);
+    open_hub_with(&open, &keys.environment);
+    int fd = mwt_raw_connect(open.address);
+    CU_ASSERT_TRUE(mwt_raw_write(fd, "\x16\3\1\2\0\1\0\1\xfc", 9));
+
+    for (int i = 0; i < 20; i++) {
+        turn_hub(&open);
+        CU_ASSERT_TRUE(TAILQ_EMPTY(&open.hub.again));
+    }
+
+    CU_ASSERT_EQUAL(open.porch.count, 1);
+    close(fd);
+    close_hub(&open);
+}
+#endif
+
+/* Peers that come in, one after the other, are no farm at work, however they come. */
+static void test_coming_in_is_no_work(void)
+{
+    enum { PEERS = 50 };
+    struct open_hub open;
+    int fds[PEERS];
+    open_hub(&open);
+
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = mwt_raw_connect(open.address);
+        say_hello(&open, fds[i]);
+        CU_ASSERT_EQUAL(open.porch.work_ns, INT64_MIN);
+    }
+    say_hello(&open, fds[0]);
+    close(mwt_raw_connect(open.address));
+    while (open.porch.work_ns == INT64_MIN)
+        turn_hub(&open);
+
+    for (int i = 0; i < PEERS; i++)
+        close(fds[i]);
+    close_hub(&open);
+}
 
 /* Many strangers in a second are told of in one event, when the second is over. */
 static void test_told(void)
@@ -793,7 +843,9 @@ int main(void)
         {"promising guests", test_promising_guests},
 #ifdef MWT_WITH_TLS
         {"named key", test_named_key},
+        {"half a hello", test_half_hello},
 #endif
+        {"coming in is no work", test_coming_in_is_no_work},
         {"told", test_told},
         {"trickle", test_trickle},
         {"silent crowd", test_silent_crowd},

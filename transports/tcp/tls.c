@@ -68,6 +68,7 @@ struct encrypted {
     uint64_t updates_count;  /* of the other end's key */
     int error;               /* of the socket, or ENOMEM */
     bool is_server;
+    bool is_proved;          /* what comes are records of frames */
     bool is_at_end;          /* the other end sends no more */
     bool must_answer_update; /* the other end has asked this one to change its key */
 };
@@ -275,6 +276,7 @@ static int finish_proof(struct encrypted *one)
         mwi_tcp_lease_end(&one->input);
     mwi_tcp_proof_destroy(one->proof);
     one->proof = NULL;
+    one->is_proved = true;
     return has_keys ? 0 : give_up(one, NULL, ENOMEM);
 }
 
@@ -572,7 +574,7 @@ static unsigned wants(const struct mwi_tcp_stream *stream)
     unsigned wants = 0;
     if (left_in(&one->output) > 0)
         wants |= MWI_TCP_STREAM_WANTS_WRITE;
-    if (one->proof == NULL && (left_in(&one->content) > 0 || has_record(one)))
+    if (one->is_proved && (left_in(&one->content) > 0 || has_record(one)))
         wants |= MWI_TCP_STREAM_WANTS_READ;
     return wants;
 }
