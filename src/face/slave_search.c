@@ -25,7 +25,9 @@ struct search {
     const struct mwi_slave_settings *settings;
     struct mwi_address_book address_book; /* with the contents of the resource file */
     struct mwi_keyring *keyring;          /* with its key; NULL: nothing is encrypted */
-    size_t index;                         /* of the transport in the loop */
+    struct mwi_loop *loop;
+    size_t index;   /* of the transport in the loop */
+    mw_reason told; /* the trail has this about the resource file */
     int64_t deadline_ns;
     int64_t pause_ns;
 };
@@ -43,6 +45,18 @@ static mw_error fail_no_address(const char *path, const struct mwi_resource *res
     return MW_EUNAVAILABLE;
 }
 
+/* Tells the trail at once what only the user can mend, and not only when the time is up. */
+static void tell(struct search *search, const mw_reason *why)
+{
+    if (strcmp(search->told.text, why->text) == 0)
+        return;
+    search->told = *why;
+    mwi_loop_audit(search->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_RESFILE_PROBLEM,
+                                                           .role = MWI_ROLE_SLAVE,
+                                                           .path = search->settings->resource_file,
+                                                           .reason = why->text});
+}
+
 /* Neither of the two gives way to the other. */
 static mw_error fail_encryption(const char *path, bool is_encrypted, mw_reason *why)
 {
@@ -55,15 +69,17 @@ static mw_error fail_encryption(const char *path, bool is_encrypted, mw_reason *
     return MW_EUNAVAILABLE;
 }
 
-static mw_error take_key(const struct search *search, const struct mwi_resource *resource,
-                         mw_reason *why)
+static mw_error take_key(struct search *search, const struct mwi_resource *resource, mw_reason *why)
 {
     bool is_encrypted = resource->encryption != MWI_ENCRYPTION_NONE;
-    if (is_encrypted != (search->keyring != NULL))
-        return fail_encryption(search->settings->resource_file, is_encrypted, why);
-    if (is_encrypted)
-        mwi_keyring_take_farm_key(search->keyring, resource->key);
-    return MW_OK;
+    if (is_encrypted == (search->keyring != NULL)) {
+        if (is_encrypted)
+            mwi_keyring_take_farm_key(search->keyring, resource->key);
+        return MW_OK;
+    }
+    mw_error error = fail_encryption(search->settings->resource_file, is_encrypted, why);
+    tell(search, why);
+    return error;
 }
 
 static mw_error take_resource(struct search *search, const struct mwi_resource *resource,
@@ -89,6 +105,8 @@ static mw_error read_resource_file(struct search *search, mw_reason *why)
     struct mwi_resource resource;
     const char *path = search->settings->resource_file;
     mw_error error = mwi_resource_file_read(path, &resource, why);
+    if (error != MW_OK && error != MW_EUNAVAILABLE)
+        tell(search, why);
     if (error != MW_OK)
         return MW_EUNAVAILABLE;
     if (resource.computation_status == MWI_COMPUTATION_FINISHED) {
@@ -224,6 +242,7 @@ mw_error mwi_slave_search_master(mw_slave *slave, const struct mwi_slave_setting
         .settings = settings,
         .address_book = settings->address_book,
         .keyring = slave->trust.keyring,
+        .loop = slave->loop,
         .index = index,
         .deadline_ns = mwi_time_after(mwi_loop_now(slave->loop), settings->connect_timeout_ns),
         .pause_ns = PAUSE_MIN_NS};
