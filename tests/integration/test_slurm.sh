@@ -287,6 +287,9 @@ test_farm() {
     check "all tasks" has_line '^farm: 30 done, 0 failed, 0 unrunnable, 0 lost or wrong$' master.out
     check "one new try" has_lines 1 '^try 1 of 20: the slave ended with status 137$' slave-?.out
     check "a finished resource file" has_line '"finished"' farm.rsc
+    check "an encrypted farm" has_line '"encryption": "tls"' farm.rsc
+    check "a private resource file" [ "$(stat -c %a farm.rsc)" = 600 ]
+    check "no warning" has_lines 0 insecure master.out slave-1.out slave-2.out
 
     submit --array=1 -o late.out "$batch/slaves.sbatch" "$farm"
     check_job "$job" COMPLETED 0:0
