@@ -3,13 +3,13 @@
  * Attacks of strangers on tcp, and the goodbyes of a transport: a drop or close must neither lose
  * frames nor wait for ever.
  */
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mwt_heap.h"
 #include "raw.h"
 #include "tcp_case.h"
 
@@ -44,12 +44,6 @@ static void test_garbage(void)
     mwt_tcp_close(&master.end);
 }
 
-static size_t heap_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
-
 /* Announcing a large frame costs the receiver little memory. */
 static void test_announced_memory(void)
 {
@@ -58,7 +52,7 @@ static void test_announced_memory(void)
     int raws[STRANGERS];
     mw_peer peer;
     mwt_tcp_open_master(&master, "127.0.0.1:0");
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < STRANGERS; i++) {
         raws[i] = mwt_tcp_connect_raw(&master, &peer);
@@ -68,7 +62,7 @@ static void test_announced_memory(void)
         mwt_end_poll(&master.end, 0);
     }
 
-    CU_ASSERT_TRUE(heap_bytes() < before + STRANGERS * 100 * 1024);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + STRANGERS * 100 * 1024);
     for (int i = 0; i < STRANGERS; i++)
         close(raws[i]);
     mwt_tcp_close(&master.end);
@@ -82,7 +76,7 @@ static void test_idle_memory(void)
     mw_peer peers[PEERS];
     int raws[PEERS];
     mwt_tcp_open_master(&master, "127.0.0.1:0");
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < PEERS; i++) {
         raws[i] = mwt_tcp_connect_raw(&master, &peers[i]);
@@ -93,8 +87,8 @@ static void test_idle_memory(void)
     }
     mwt_end_poll(&master.end, 0);
 
-    size_t used = heap_bytes() - before;
-    CU_ASSERT_TRUE(heap_bytes() < before + PEERS * 1000);
+    size_t used = mwt_heap_bytes() - before;
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + PEERS * 1000);
     printf("(%zu bytes a peer) ", used / PEERS);
     for (int i = 0; i < PEERS; i++)
         close(raws[i]);

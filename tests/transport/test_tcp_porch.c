@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,6 +19,7 @@
 #include "conn.h"
 #include "ending.h"
 #include "listener.h"
+#include "mwt_heap.h"
 #include "mwt_run.h"
 #include "raw.h"
 #include "share.h"
@@ -294,12 +294,6 @@ static void test_size(void)
     free(large);
 }
 
-static size_t heap_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
-
 /* A guest costs about what it has sent, and a silent one next to nothing. */
 static void test_memory(void)
 {
@@ -309,13 +303,13 @@ static void test_memory(void)
     int fds[GUESTS];
     open_house(&house);
     close(come_in(&house));
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (size_t i = 0; i < GUESTS; i++)
         fds[i] = mwt_raw_connect(house.master.address);
     while (house.ups_count <= GUESTS)
         turn_house(&house);
-    size_t silent = heap_bytes() - before;
+    size_t silent = mwt_heap_bytes() - before;
     for (size_t i = 0; i < GUESTS; i++) {
         CU_ASSERT_TRUE(mwt_raw_write_header(fds[i], MWI_TCP_GUEST_BYTES_MAX));
         CU_ASSERT_TRUE(mwt_raw_write(fds[i], bytes, SIZE));
@@ -323,7 +317,7 @@ static void test_memory(void)
     }
     for (int i = 0; i < GUESTS; i++)
         turn_house(&house);
-    size_t used = heap_bytes() - before;
+    size_t used = mwt_heap_bytes() - before;
 
     printf("(%zu bytes a silent guest, %zu one with %d) ", silent / GUESTS, used / GUESTS, SIZE);
     CU_ASSERT_TRUE(silent / GUESTS < 1500);

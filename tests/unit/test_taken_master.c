@@ -3,23 +3,16 @@
  * A master that was taken over, at a slave's engine: whatever it says, the slave ends or goes on in
  * order, prints nothing raw, and takes no more memory than in proportion to what it was sent.
  */
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mwt_heap.h"
 #include "mwt_items.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
 #include "mwt_slave.h"
 
 #define ROUNDS_COUNT 20000
-
-/* The bytes that are allocated. Under a sanitizer it is always 0, and nothing is compared. */
-static size_t heap_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
 
 static void start(struct mwt_slave *slave)
 {
@@ -51,11 +44,11 @@ static void test_many_names(void)
     memcpy(welcome, "\xdd\x00\x0f\xff\xfb\x02\x03\x01\x7f", 9);
     memset(welcome + 9, 0xa0, sizeof welcome - 9);
     start(&slave);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     mwt_slave_bytes(&slave, welcome, sizeof welcome);
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
     CU_ASSERT_STRING_EQUAL(slave.engine.reason, "the answer is not from a master");
     end(&slave);
@@ -70,11 +63,11 @@ static void test_nested_fields(void)
     memcpy(bomb, "\x92\x03\xdd\x00\x0f\xff\xf9", 7);
     memset(bomb + 7, 0x90, sizeof bomb - 7);
     start(&slave);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     mwt_slave_bytes(&slave, bomb, sizeof bomb);
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
     end(&slave);
 }
@@ -86,12 +79,12 @@ static void test_claimed_tasks(void)
     static const unsigned char claim[] = {0x97, 0x04, 0xce, 0, 1, 0, 0, 1, 1, 1, 0, 0xc4, 0};
     static struct mwt_slave slave;
     start_welcome(&slave);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < 10; i++)
         mwt_slave_bytes(&slave, claim, sizeof claim);
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 10 * 1024);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 10 * 1024);
     CU_ASSERT_EQUAL(slave.engine.tasks_count, 10 * 65536);
     end(&slave);
 }
@@ -149,7 +142,7 @@ static void test_chatter(void)
 {
     static struct mwt_slave slave;
     start_welcome(&slave);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < 1000; i++) {
         mwt_slave_bytes(&slave, "\x91\x09", 2);
@@ -158,7 +151,7 @@ static void test_chatter(void)
         mwt_slave_forget(&slave);
     }
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
     end(&slave);
 }

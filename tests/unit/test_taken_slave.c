@@ -7,10 +7,10 @@
  * The last test does so at random, beside honest slaves and a model of the farm. MW_TEST_SEED
  * replays a run; MW_TEST_SEEDS says how many runs there are.
  */
-#include <malloc.h>
 #include <string.h>
 
 #include "base/printable.h"
+#include "mwt_heap.h"
 #include "mwt_hello.h"
 #include "mwt_items.h"
 #include "mwt_master.h"
@@ -23,13 +23,6 @@
 #define SEEDS_COUNT 60
 #define ROUNDS_COUNT 150
 #define FRAME_BYTES_MAX 300
-
-/* The bytes that are allocated. Under a sanitizer it is always 0, and nothing is compared. */
-static size_t heap_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
 
 /* The taken slave has the task a, the honest one has b, and c waits for either. */
 static void start(struct mwt_master *master)
@@ -150,11 +143,11 @@ static void test_claimed_results(void)
     static const unsigned char claim[] = {0x97, 0x05, 0xce, 0, 1, 0, 0, 1, 1, 0, 0x00, 0xc4, 0};
     static struct mwt_master master;
     start(&master);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     mwt_master_bytes(&master, TAKEN, claim, sizeof claim);
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     check_dropped(&master, "it sent more results than it has tasks");
     finish(&master, "b@1 a@1 c@1");
 }
@@ -169,11 +162,11 @@ static void test_nested_fields(void)
     memcpy(bomb, "\x92\x07\xdd\x00\x0f\xff\xf9", 7);
     memset(bomb + 7, 0x90, sizeof bomb - 7);
     start(&master);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     mwt_master_bytes(&master, TAKEN, bomb, sizeof bomb);
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     check_dropped(&master, "a frame that is not one msgpack value");
     finish(&master, "b@1 a@1 c@1");
 }
@@ -241,7 +234,7 @@ static void test_chatter(void)
     mwt_master_say(&master, TAKEN, MWI_MESSAGE_LEAVING, "soon");
     say_bare(&master, MWI_MESSAGE_ATTENTIVE);
     mwt_master_forget(&master);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < 1000; i++) {
         mwt_master_say(&master, TAKEN, MWI_MESSAGE_LEAVING, "soon");
@@ -249,7 +242,7 @@ static void test_chatter(void)
         say_bare(&master, MWI_MESSAGE_PONG);
     }
 
-    CU_ASSERT_TRUE(heap_bytes() < before + 4096);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     CU_ASSERT_STRING_EQUAL(master.outbox.trail, "");
     CU_ASSERT_STRING_EQUAL(master.outbox.events, "");
     finish(&master, "b@1 c@1");
@@ -282,11 +275,11 @@ static void test_failure(void)
     struct mwi_finished item;
     memset(text, 0x1b, sizeof text);
     start(&master);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     send_result(&master, id_of(&master, "a"), MWI_PAYLOAD_FAILED, text, sizeof text);
 
-    CU_ASSERT_TRUE(heap_bytes() <= before + 4 * BYTES + 8192);
+    CU_ASSERT_TRUE(mwt_heap_bytes() <= before + 4 * BYTES + 8192);
     CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_result(&master.engine, &item));
     CU_ASSERT_TRUE(item.is_failed);
     CU_ASSERT_EQUAL(item.payload.size, 4 * BYTES);
@@ -324,7 +317,7 @@ static void test_many_names(void)
     CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, NULL));
     mwt_master_greet(&master, HONEST);
     mwt_master_forget(&master);
-    size_t before = heap_bytes();
+    size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < TIMES; i++) {
         struct mwi_buffer frame;
@@ -347,7 +340,7 @@ static void test_many_names(void)
         mwt_master_forget(&master);
     }
 
-    CU_ASSERT_TRUE(heap_bytes() < before + TIMES * NUMBER_BYTES);
+    CU_ASSERT_TRUE(mwt_heap_bytes() < before + TIMES * NUMBER_BYTES);
     CU_ASSERT_EQUAL(master.engine.hosts.count, 1);
     mwt_master_end(&master);
 }
