@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A block either has copied bytes behind its own struct, or owns the bytes in `taken`. The count of
+ * A block either has bytes of its own behind its struct, or owns the bytes in `taken`. The count of
  * references is above 0 until the block is freed, and is not atomic, since a block belongs to one
  * thread. Used wherever a payload outlives a call: tasks, results, and messages under way.
  * `release` gives back bytes that are not malloc'd; mwi_block_keep takes it from the frame.

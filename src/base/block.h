@@ -32,7 +32,7 @@ struct mwi_block *mwi_block_copy(const void *data, size_t size, unsigned char **
  * memory; the bytes then still belong to the caller. */
 struct mwi_block *mwi_block_own(void *data);
 
-/* The bytes that the block took, borrowed as long as the block; NULL if it has a copy. */
+/* The bytes that the block took, borrowed as long as the block; NULL if it has bytes of its own. */
 void *mwi_block_data(const struct mwi_block *block);
 
 /* Adds a reference. */

@@ -19,7 +19,8 @@ void mwi_task_ends_audit_failure(struct mwi_master_engine *engine,
 bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                struct mwi_block *block, const struct mwi_message_item *item);
 
-/* The same for a failure, whose text is made printable for the user and the trail. */
+/* The same for a failure, whose text is made printable for the user and the trail, and which is
+ * recorded in the trail. */
 bool mwi_task_ends_finish_failed(struct mwi_master_engine *engine, struct mwi_copy *copy,
                                  struct mwi_block *block, const struct mwi_message_item *item);
 

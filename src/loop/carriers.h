@@ -49,7 +49,8 @@ mw_error mwi_carriers_listen(struct mwi_carriers *carriers, size_t index, const 
 mw_error mwi_carriers_connect(struct mwi_carriers *carriers, size_t index, const char *address,
                               mw_peer *peer, mw_reason *why);
 
-/* As the functions of mw_transport_api, for a peer of any transport. */
+/* As the functions of mw_transport_api, for a peer of any transport. Nothing happens to an admitted
+ * peer of a transport that has no `admit`. */
 mw_error mwi_carriers_send(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size,
                            const mw_body *body);
 bool mwi_carriers_send_now(struct mwi_carriers *carriers, mw_peer peer, void *frame, size_t size);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The shared buffer. */
+/* The shared buffer. Its owner makes and frees `bytes`; when it does, there is no holder. */
 struct mwi_tcp_lease_buffer {
     unsigned char *bytes;
     size_t size;
@@ -33,7 +33,7 @@ void mwi_tcp_lease_take(struct mwi_tcp_lease *lease, struct mwi_tcp_lease_buffer
 /* Takes `size` bytes off the front, and gives the memory back with the last. */
 void mwi_tcp_lease_advance(struct mwi_tcp_lease *lease, size_t size);
 
-/* Throws the bytes away and gives the memory back. */
+/* Throws the bytes away and gives the memory back. is_lost stays as it is. */
 void mwi_tcp_lease_end(struct mwi_tcp_lease *lease);
 
 #endif

@@ -253,6 +253,7 @@ void mwi_tcp_porch_leave(struct mwi_tcp_guest *guest)
 void mwi_tcp_porch_admit(struct mwi_tcp_guest *guest)
 {
     struct mwi_tcp_porch *porch = guest->porch;
+    assert(porch != NULL);
     porch->is_served_free = porch->served == guest;
     mwi_tcp_share_give_back(&porch->share, guest->cost_ns);
     mwi_tcp_porch_leave(guest);
@@ -260,6 +261,7 @@ void mwi_tcp_porch_admit(struct mwi_tcp_guest *guest)
 
 void mwi_tcp_porch_serve(struct mwi_tcp_guest *guest)
 {
+    assert(guest->porch != NULL);
     guest->porch->served = guest;
 }
 
