@@ -3,10 +3,10 @@
  * Makes texts of peers safe to print. They are escaped once, where they are received; everything
  * above may then print them.
  *
- * A newline, a tab and a carriage return become \n, \t and \r; another character that is not
- * printable (utf8.h) becomes \u and four hexadecimal digits; a byte that is no UTF-8 becomes \x and
- * two digits. So does a NUL. All other characters stay, the backslash too: escaping a text again
- * changes nothing.
+ * A newline, a tab and a carriage return become \n, \t and \r; another control character of ASCII,
+ * NUL included, and a byte that is no UTF-8 become \x and two hexadecimal digits; another character
+ * that is not printable (utf8.h) becomes \u and four. All other characters stay, the backslash too:
+ * escaping a text again changes nothing.
  */
 #ifndef MWI_PRINTABLE_H
 #define MWI_PRINTABLE_H
