@@ -12,8 +12,9 @@
  *
  * Invariants: a broken stream, for which `problem` or `error` is set, stays broken. An idle one
  * holds no rest. A write in a signal handler allocates nothing: the buffer is free, or the
- * stream's. There is no goodbye on this level: an end of the stream is what the socket says. Frames
- * have their lengths, and the engines say goodbye.
+ * stream's. After a fork only one of the processes encrypts (owner.h). There is no goodbye on this
+ * level: an end of the stream is what the socket says. Frames have their lengths, and the engines
+ * say goodbye.
  */
 #include "tls.h"
 
@@ -29,6 +30,7 @@
 
 #include "base/fork_guard.h"
 #include "lease.h"
+#include "owner.h"
 #include "plain.h"
 #include "proof.h"
 #include "record.h"
@@ -52,6 +54,7 @@ struct mwi_tcp_tls {
     struct mwi_tcp_lease_buffer in;
     struct mwi_tcp_lease_buffer out;
     struct mwi_tcp_lease_buffer content; /* of one record */
+    struct mwi_tcp_owner owner;
 };
 
 struct encrypted {
@@ -85,7 +88,8 @@ struct mwi_tcp_tls *mwi_tcp_tls_create(const mw_tcp_environment *environment)
     if (tls == NULL)
         return NULL;
     tls->environment = environment;
-    if (set_up_buffer(&tls->in, IN_BYTES) && set_up_buffer(&tls->out, OUT_BYTES) &&
+    if (mwi_tcp_owner_init(&tls->owner) && set_up_buffer(&tls->in, IN_BYTES) &&
+        set_up_buffer(&tls->out, OUT_BYTES) &&
         set_up_buffer(&tls->content, MWI_TCP_RECORD_BYTES_MAX))
         return tls;
     mwi_tcp_tls_destroy(tls);
@@ -102,6 +106,7 @@ void mwi_tcp_tls_destroy(struct mwi_tcp_tls *tls)
     free(tls->in.bytes);
     free(tls->out.bytes);
     free(tls->content.bytes);
+    mwi_tcp_owner_fini(&tls->owner);
     free(tls);
 }
 
@@ -137,9 +142,20 @@ static int give_up(struct encrypted *one, const char *problem, int error)
     return error;
 }
 
-static int broken(const struct encrypted *one)
+static bool is_sound(const struct encrypted *one)
 {
-    return one->input.is_lost || one->content.is_lost || one->output.is_lost ? ENOMEM : one->error;
+    return one->error == 0 && !one->input.is_lost && !one->content.is_lost &&
+           !one->output.is_lost && !mwi_tcp_owner_is_lost(&one->tls->owner);
+}
+
+/* Returns 0, or the errno of a broken stream. */
+static int broken(struct encrypted *one)
+{
+    if (one->error != 0 || is_sound(one))
+        return one->error;
+    if (mwi_tcp_owner_is_lost(&one->tls->owner))
+        return give_up(one, "another process, made by fork, has taken the connection", EPROTO);
+    return give_up(one, NULL, ENOMEM);
 }
 
 static size_t left_in(const struct mwi_tcp_lease *lease)
@@ -504,15 +520,18 @@ static ssize_t read_encrypted(struct mwi_tcp_stream *stream, const struct iovec 
 
 /* ---- writing ---- */
 
-/* Puts a record behind the output. */
+/* Puts a record behind the output. False if OpenSSL fails, or another process encrypts. */
 static bool add_record(struct encrypted *one, enum mwi_tcp_record_kind kind,
                        struct mwi_tcp_record_place *from, size_t size)
 {
     struct mwi_tcp_lease *output = &one->output;
-    if (!mwi_tcp_record_seal(&one->sends, kind, from, size, output->block + output->end))
+    if (!mwi_tcp_owner_begin(&one->tls->owner))
         return false;
-    output->end += size + MWI_TCP_RECORD_EXTRA_BYTES;
-    return true;
+    bool is_sealed =
+        mwi_tcp_record_seal(&one->sends, kind, from, size, output->block + output->end);
+    mwi_tcp_owner_end(&one->tls->owner);
+    output->end += is_sealed ? size + MWI_TCP_RECORD_EXTRA_BYTES : 0;
+    return is_sealed;
 }
 
 static bool must_update(const struct encrypted *one)
@@ -531,7 +550,7 @@ static bool add_update(struct encrypted *one)
            mwi_tcp_record_key_update(&one->sends);
 }
 
-/* Encrypts as much as the buffer holds; returns how much that is, or 0 if OpenSSL fails. */
+/* Encrypts as much as the buffer holds; returns how much that is, or 0 if it cannot. */
 static size_t encrypt_some(struct encrypted *one, struct mwi_tcp_record_place *from, size_t bytes)
 {
     size_t done = 0;
@@ -548,6 +567,12 @@ static size_t encrypt_some(struct encrypted *one, struct mwi_tcp_record_place *f
     return done;
 }
 
+static int fail_write(struct encrypted *one)
+{
+    int error = broken(one);
+    return error != 0 ? error : give_up(one, "OpenSSL cannot encrypt", EPROTO);
+}
+
 static ssize_t write_encrypted(struct mwi_tcp_stream *stream, const struct iovec *pieces,
                                size_t count, size_t bytes)
 {
@@ -561,7 +586,7 @@ static ssize_t write_encrypted(struct mwi_tcp_stream *stream, const struct iovec
     while (error == 0 && taken < bytes) {
         size_t size = encrypt_some(one, &from, bytes - taken);
         taken += size;
-        error = size > 0 ? flush(one) : give_up(one, "OpenSSL cannot encrypt", EPROTO);
+        error = size > 0 ? flush(one) : fail_write(one);
     }
     if (error == 0 || (error == EAGAIN && taken > 0))
         return (ssize_t)taken;
@@ -586,7 +611,7 @@ static bool can_write_in_handler(const struct mwi_tcp_stream *stream)
     const struct encrypted *one = (const struct encrypted *)stream;
     const struct mwi_tcp_lease *holder = one->tls->out.holder;
     bool is_free = holder == NULL ? left_in(&one->output) == 0 : holder == &one->output;
-    return is_free && broken(one) == 0 && !must_update(one);
+    return is_free && is_sound(one) && !must_update(one);
 }
 
 static void close_encrypted(struct mwi_tcp_stream *stream)
