@@ -33,17 +33,21 @@ static bool find_key(void *context, const char *name, mw_tcp_key *key)
     return mwi_keyring_find(trust->keyring, name, key);
 }
 
-static bool own_key(void *context, mw_tcp_key *key, mw_reason *why)
-{
-    struct mwi_trust *trust = context;
-    return mwi_keyring_own(trust->keyring, mwi_loop_now(trust->loop), key, why) == MW_OK;
-}
-
-/* The option that leads out, for sentences about the key file. */
+/* The option that leads out, for sentences about the key file that do not name it. */
 static void name_option(mw_reason *why)
 {
     size_t length = strlen(why->text);
-    snprintf(why->text + length, sizeof why->text - length, " (see --mw-key-file)");
+    if (strstr(why->text, "--mw-key-file") == NULL)
+        snprintf(why->text + length, sizeof why->text - length, " (see --mw-key-file)");
+}
+
+static bool own_key(void *context, mw_tcp_key *key, mw_reason *why)
+{
+    struct mwi_trust *trust = context;
+    mw_error error = mwi_keyring_own(trust->keyring, mwi_loop_now(trust->loop), key, why);
+    if (error == MW_EUNAVAILABLE)
+        name_option(why);
+    return error == MW_OK;
 }
 
 static mw_error find_key_file(struct mwi_trust *trust, const struct mwi_tcp_settings *settings,

@@ -105,7 +105,7 @@ static mw_error fail_form(const char *path, mw_reason *why)
 {
     return mwi_private_file_fail(why, MW_EPROTOCOL, WHAT, path,
                                  "it is no key file of this version of mw: remove it, or name "
-                                 "another one with --mw-key-file");
+                                 "another one");
 }
 
 mw_error mwi_key_file_parse(const char *text, size_t size, const char *path,
@@ -141,6 +141,14 @@ size_t mwi_key_file_format(const struct mwi_key_list *list, char text[MWI_KEY_FI
     return (size_t)(end - text);
 }
 
+static void say_who_makes_it(mw_reason *why)
+{
+    size_t length = strlen(why->text);
+    snprintf(why->text + length, sizeof why->text - length,
+             ": a TCP master of this user makes it, or mwkey create; if the home folder is not "
+             "shared, copy it to this machine");
+}
+
 mw_error mwi_key_file_read(const char *path, struct mwi_key_list *list, mw_reason *why)
 {
     struct mwi_secret content;
@@ -150,6 +158,8 @@ mw_error mwi_key_file_read(const char *path, struct mwi_key_list *list, mw_reaso
     if (error == MW_OK) {
         error = mwi_key_file_parse(content.data, size, path, list, why);
         mwi_secret_fini(&content);
+    } else if (error == MW_EUNAVAILABLE) {
+        say_who_makes_it(why);
     }
     if (error != MW_OK)
         mwi_secret_wipe(list, sizeof *list);

@@ -123,6 +123,7 @@ static void test_late_file(void)
     struct farm farm;
     open_farm(&farm);
     struct mwt_process *slave = start_slave(&farm, mwt_path(farm.crew, "late"), "60");
+    mwt_await_line(farm.master, MWT_ERR, "it gave up before it offered a key");
     char *text = mwt_file_read(farm.key_file);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     const char *half = copy_key(&farm, "half", 0600);

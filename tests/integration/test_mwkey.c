@@ -49,7 +49,7 @@ static void test_life_of_a_file(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
 
-    check(crew, "show", 1, "No such file");
+    check(crew, "show", 1, "No such file or directory: a TCP master of this user makes it");
     check(crew, "create", 0, "is proved by slaves");
     check(crew, "show", 0, "(mode 0600)");
     char *first = mwt_file_read(key_path(crew));

@@ -186,6 +186,7 @@ static void test_plain_master(void)
     CU_ASSERT_EQUAL(mwt_await_end(by_address), 255);
     CU_ASSERT_EQUAL(mwt_await_end(by_file), 255);
     check_said(by_file, "--mw-insecure");
+    check_said(by_address, "--mw-insecure");
     CU_ASSERT_FALSE(mwt_relay_has_seen(relay, MEMBER_ID));
     CU_ASSERT_EQUAL(slaves_seen(farm.master), 0);
     mwt_kill(farm.master, SIGTERM);

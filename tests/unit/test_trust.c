@@ -171,6 +171,8 @@ static void test_key_of_a_slave(void)
 
     CU_ASSERT_FALSE(environment->own_key(environment->context, &own, &place.why));
     CU_ASSERT_PTR_NOT_NULL(strstr(place.why.text, place.key_file));
+    CU_ASSERT_PTR_NOT_NULL(strstr(place.why.text, "copy it"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(place.why.text, "(see --mw-key-file)"));
     CU_ASSERT_EQUAL(mwi_key_file_create(place.key_file, &is_new, &place.why), MW_OK);
     CU_ASSERT_TRUE(environment->own_key(environment->context, &own, &place.why));
     mw_tcp_key key = read_key(&place);

@@ -205,7 +205,8 @@ static size_t receive(struct encrypted *one, size_t size)
 static const char *closed_problem(const struct encrypted *one)
 {
     return one->is_server ? "it closed the connection before it had proved a key"
-                          : "the other end closed the connection during the proof of the key";
+                          : "the other end closed the connection during the proof of the key: "
+                            "perhaps it runs with --mw-insecure, or is no master of mw";
 }
 
 /* Tells the other end these words and no more, whatever went wrong. Reads its input first, since a
@@ -249,6 +250,8 @@ static int check_first(struct encrypted *one)
     unsigned char first = *first_of(&one->input);
     if (first == MWI_TCP_RECORD_HANDSHAKE || (!one->is_server && first == MWI_TCP_RECORD_ALERT))
         return 0;
+    if (first == MWI_TCP_RECORD_ALERT)
+        return fail_proof(one, "it gave up before it offered a key: perhaps it has none");
     if (one->is_server)
         return first == 0 ? refuse_plain(one) : fail_proof(one, "it does not speak TLS");
     return give_up(one,
