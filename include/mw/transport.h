@@ -135,9 +135,9 @@ typedef struct mw_tcp_key {
 /* The environment of the tcp transport, borrowed until close; all its functions are called in a
  * poll. With keys, each connection is encrypted, and both ends prove a key before a peer comes up.
  * With all members NULL, nothing is encrypted. In both cases a peer of a listening end is a
- * stranger until it is admitted: its frames are small, and its time is short. Without an
- * environment nothing is encrypted or limited. An address "fd:N" never is: such a socket was handed
- * over by somebody who is trusted. */
+ * stranger until it is admitted: its frames are small, and its time is short. An address "fd:N" is
+ * neither encrypted nor limited: such a socket was handed over by somebody who is trusted. Without
+ * an environment no other address may be used: MW_EINVAL. */
 typedef struct mw_tcp_environment {
     /* A listening end: writes the key of this name to *key, which the transport wipes after use;
      * false if there is none. NULL: not encrypted. */

@@ -303,6 +303,27 @@ static void test_refused(void)
     mwt_tcp_close(&end);
 }
 
+/* Without an environment no port is opened and nobody is called, with a sentence. */
+static void test_no_environment(void)
+{
+    struct mwt_end end;
+    char bound[64];
+    mw_peer peer;
+    CU_ASSERT_EQUAL_FATAL(
+        mwt_end_open(&end, &mwi_tcp_transport, NULL, MWT_TCP_LIMIT_BYTES, -1, MW_WAIT_AUTO), MW_OK);
+
+    CU_ASSERT_EQUAL(
+        mwi_tcp_transport.listen(end.transport, "127.0.0.1:0", bound, sizeof bound, &end.why),
+        MW_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(end.why.text, "environment"));
+    end.why.text[0] = '\0';
+    CU_ASSERT_EQUAL(mwi_tcp_transport.connect(end.transport, "127.0.0.1:1", &peer, &end.why),
+                    MW_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(end.why.text, "environment"));
+
+    mwt_tcp_close(&end);
+}
+
 void mwt_tcp_addresses(CU_pSuite suite)
 {
     static const CU_TestInfo tests[] = {
@@ -321,6 +342,7 @@ void mwt_tcp_addresses(CU_pSuite suite)
         {"no such host", test_no_such_host},
         {"drop while looking up", test_drop_while_looking_up},
         {"refused", test_refused},
+        {"no environment", test_no_environment},
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)

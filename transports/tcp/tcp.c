@@ -182,6 +182,15 @@ static bool has_porch(struct tcp *tcp)
     return tcp->hub.porch != NULL;
 }
 
+/* By mistake, nobody opens a port to everybody, nor sends unencrypted what should be encrypted. */
+static mw_error check_environment(const struct tcp *tcp, mw_reason *why)
+{
+    if (tcp->hub.config.environment != NULL)
+        return MW_OK;
+    snprintf(why->text, sizeof why->text, "tcp: without an environment only \"fd:N\" is allowed");
+    return MW_EINVAL;
+}
+
 static mw_error listen_transport(void *transport, const char *text, char *bound, size_t size,
                                  mw_reason *why)
 {
@@ -197,6 +206,9 @@ static mw_error listen_transport(void *transport, const char *text, char *bound,
             snprintf(bound, size, "%s", text);
         return error;
     }
+    error = check_environment(tcp, why);
+    if (error != MW_OK)
+        return error;
     if (!has_porch(tcp))
         return fail(why, MW_ENETWORK, "listen");
     int fd;
@@ -225,7 +237,8 @@ static mw_error connect_transport(void *transport, const char *text, mw_peer *pe
                  "the address \"%.80s\" is one to listen on, not to connect to", text);
         return MW_EINVAL;
     }
-    return dial(transport, &address, false, peer, why);
+    error = check_environment(transport, why);
+    return error == MW_OK ? dial(transport, &address, false, peer, why) : error;
 }
 
 static mw_error send_frame(void *transport, mw_peer peer, void *frame, size_t size,
