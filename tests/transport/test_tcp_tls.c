@@ -20,6 +20,7 @@
 #include "mwt_memory.h"
 #endif
 #include "derive.h"
+#include "mwt_random.h"
 #include "mwt_run.h"
 #include "proof.h"
 #include "record.h"
@@ -438,6 +439,56 @@ static void test_rules(void)
     close_ends(&ends);
 }
 
+/* Fills `bytes` with what a stranger sends; the first part looks like a beginning. */
+static size_t choose_bytes(struct mwt_random *random, bool is_first, unsigned char bytes[1000])
+{
+    static const unsigned char firsts[] = {0x16, 0x16, 0x16, 0x15, 0x17, 0, 'G'};
+    static const unsigned char hello[] = {3, 1, 0, 200, 1, 0, 0, 196, 3, 3};
+    size_t size = 1 + mwt_random_below(random, 1000);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)mwt_random_next(random);
+    if (is_first)
+        bytes[0] = firsts[mwt_random_below(random, sizeof firsts)];
+    if (is_first && size > sizeof hello)
+        memcpy(bytes + 1, hello, sizeof hello);
+    return size;
+}
+
+static void meet_stranger(struct mwi_tcp_tls *tls, struct mwt_random *random)
+{
+    int fds[2], error = EAGAIN;
+    unsigned char bytes[1000];
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+                          0);
+    bool is_server = mwt_random_below(random, 4) > 0;
+    struct mwi_tcp_stream *stream = mwi_tcp_tls_open(tls, fds[0], is_server, false);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+    for (int part = 0; part < TURNS_MAX && error == EAGAIN; part++) {
+        size_t size = choose_bytes(random, part == 0, bytes);
+        CU_ASSERT_EQUAL(send(fds[1], bytes, size, MSG_NOSIGNAL), (ssize_t)size);
+        error = stream->api->prove(stream);
+    }
+    CU_ASSERT_EQUAL(error, EPROTO);
+    CU_ASSERT_PTR_NOT_NULL(stream->problem);
+    stream->api->close(stream);
+    close(fds[1]);
+}
+
+/* A stranger's bytes, at random, in random parts: they prove nothing, and a stranger who goes on is
+ * given up. */
+static void test_strangers(void)
+{
+    struct mwt_random random;
+    struct mwt_tcp_keys keys;
+    mwt_random_start(&random);
+    mwt_tcp_keys_init(&keys, 1);
+    struct mwi_tcp_tls *tls = mwi_tcp_tls_create(&keys.environment);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tls);
+    for (int i = 0; i < 2000; i++)
+        meet_stranger(tls, &random);
+    mwi_tcp_tls_destroy(tls);
+}
+
 /* ---- forks ---- */
 
 /* A child of fork() that writes first owns the connection from then on: its parent writes and reads
@@ -561,6 +612,7 @@ int main(void)
         {"update", test_update},
         {"flood of updates", test_update_flood},
         {"rules", test_rules},
+        {"strangers", test_strangers},
         {"child owns", test_child_owns},
         {"parent owns", test_parent_owns},
 #ifdef MWT_COUNTS_MEMORY

@@ -7,8 +7,9 @@
  *
  * Invariants: it is done only if the other end has proved the key. For a listening end that is when
  * the Finished of the other end is verified, since a first flight can be repeated by somebody who
- * saw one. A connecting end accepts no certificate in place of the key. After the end, nobody but
- * the records' keys holds a secret: session, key and secrets are wiped.
+ * saw one. A connecting end accepts no certificate in place of the key. After the end, session, key
+ * and secrets are wiped here. OpenSSL frees its early secret, which is as good as the pre-shared
+ * key, without overwriting it, and lets nobody else do so (docs/security.md, cores).
  * The callbacks of OpenSSL find the proof at its SSL, so that several threads may make proofs.
  */
 #include "proof.h"

@@ -2,9 +2,10 @@
  *
  * OpenSSL makes the handshake (proof.c), and this file the records after it, by OpenSSL's ciphers.
  * That is what the kernel does with TLS sockets, too: the bytes on the wire are those of TLS 1.3,
- * and any TLS 1.3 is a fit peer. Three things are not to be had from OpenSSL's own records. Its
- * write allocates, so that no signal handler may call it. Its connections hold tens of kilobytes,
- * and secrets that are as good as the key, as long as they live. And it copies each byte twice.
+ * and any TLS 1.3 that sends no tickets is a fit peer. Three things are not to be had from
+ * OpenSSL's own records. Its write allocates, so that no signal handler may call it. Its
+ * connections hold tens of kilobytes, and secrets that are as good as the key, as long as they
+ * live. And it copies each byte twice.
  *
  * Invariants: a key encrypts no two records under one nonce, which is the iv and the count of the
  * records. Content that was not the next one of the other end is never handed out, though it is
