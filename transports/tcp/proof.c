@@ -91,7 +91,8 @@ static int find_session(SSL *ssl, const unsigned char *identity, size_t size, SS
     char name[MW_TCP_KEY_NAME_BYTES];
     mw_tcp_key key;
     *session = NULL;
-    if (++proof->offers_count > OFFERS_MAX || !take_name(identity, size, name) ||
+    if (++proof->offers_count > OFFERS_MAX || environment->find_key == NULL ||
+        !take_name(identity, size, name) ||
         !environment->find_key(environment->context, name, &key))
         return 1;
     proof->has_known_key = true;
@@ -198,6 +199,10 @@ static bool take_own_key(struct mwi_tcp_proof *proof)
 {
     const mw_tcp_environment *environment = proof->proofs->environment;
     mw_tcp_key key;
+    if (environment->own_key == NULL) {
+        fail(proof, "this end has no key to prove");
+        return true;
+    }
     if (!environment->own_key(environment->context, &key, &proof->why)) {
         fail(proof, proof->why.text);
         return true;
@@ -220,7 +225,8 @@ static bool make_ssl(struct mwi_tcp_proof *proof)
     }
     (void)BIO_set_mem_eof_return(proof->input, -1);
     SSL_set_bio(proof->ssl, proof->input, proof->output);
-    (void)SSL_set_app_data(proof->ssl, proof);
+    if (SSL_set_app_data(proof->ssl, proof) != 1)
+        return false;
     if (proof->is_server)
         SSL_set_accept_state(proof->ssl);
     else
