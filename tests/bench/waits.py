@@ -24,8 +24,12 @@ FIGURES = ("busy_median_us", "busy_p99_us", "first_median_us", "idle_master_perc
 MASTER = ("--mw-master", "--mw-master-host", "127.0.0.1")
 
 
-def tcp(arguments, ours, seen, file):
+def tls(arguments, ours, seen, file):
     return [ours + MASTER + file + seen, ours + ("--mw-slave",) + file]
+
+
+def tcp(arguments, ours, seen, file):
+    return tls(arguments, ours + ("--mw-insecure",), seen, file)
 
 
 def mpi(arguments, ours, seen, file):
@@ -34,10 +38,10 @@ def mpi(arguments, ours, seen, file):
 
 def mixed(arguments, ours, seen, file):
     (command,) = mpi(arguments, ours, seen, file)
-    return [command + MASTER[1:] + file + ("--mw-transport", "mpi,tcp")]
+    return [command + MASTER[1:] + file + ("--mw-insecure", "--mw-transport", "mpi,tcp")]
 
 
-TRANSPORTS = {"tcp": tcp, "mpi": mpi, "mixed": mixed}
+TRANSPORTS = {"tcp": tcp, "tls": tls, "mpi": mpi, "mixed": mixed}
 
 
 def run(arguments, transport, wait):
