@@ -644,7 +644,10 @@ void mwi_tcp_conn_admit(struct mwi_tcp_conn *conn)
     uint32_t events = conn->awaited.events;
     if (porch == NULL || conn->state != MWI_TCP_CONN_UP)
         return;
-    (void)mwi_tcp_set_change(&porch->set, &conn->awaited, 0);
+    bool is_out = mwi_tcp_set_change(&porch->set, &conn->awaited, 0);
+    /* Else the other set would take the socket for one that it has. */
+    assert(is_out);
+    (void)is_out;
     mwi_tcp_porch_admit(&conn->guest);
     conn->awaited.ready = on_ready;
     conn->frame_bytes_max = conn->hub->config.frame_bytes_max;

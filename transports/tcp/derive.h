@@ -20,7 +20,8 @@
 bool mwi_tcp_derive_psk(EVP_KDF *hkdf, const mw_tcp_key *key, const char *farm, unsigned char *psk);
 
 /* HKDF-Expand-Label of TLS 1.3 (RFC 8446, 7.1) with an empty context: writes the secret of this
- * label, `size` bytes. False if OpenSSL fails. */
+ * label, `size` bytes and at most MWI_TCP_SECRET_BYTES. The label has at most 16 characters. False
+ * if OpenSSL fails; its errors are then in the thread's queue. */
 bool mwi_tcp_derive_label(EVP_KDF *hkdf, const unsigned char *secret, const char *label,
                           unsigned char *out, size_t size);
 

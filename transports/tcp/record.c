@@ -76,11 +76,11 @@ bool mwi_tcp_record_key_init(struct mwi_tcp_record_key *key, const struct mwi_tc
 bool mwi_tcp_record_key_update(struct mwi_tcp_record_key *key)
 {
     unsigned char next[MWI_TCP_SECRET_BYTES];
-    bool is_derived =
-        mwi_tcp_derive_label(key->kit->hkdf, key->secret, "traffic upd", next, sizeof next);
+    if (!mwi_tcp_derive_label(key->kit->hkdf, key->secret, "traffic upd", next, sizeof next))
+        return false;
     memcpy(key->secret, next, sizeof next);
     OPENSSL_cleanse(next, sizeof next);
-    return is_derived && load_secret(key, NULL, -1);
+    return load_secret(key, NULL, -1);
 }
 
 void mwi_tcp_record_key_fini(struct mwi_tcp_record_key *key)
