@@ -293,7 +293,7 @@ static struct connection *next_open(struct mwt_relay *relay, size_t *number)
 
 /* An end whose sender has ended is still watched for a reset, which poll tells without being asked.
  */
-static short wanted_events(const struct connection *connection, size_t way)
+static short wanted_events(const struct connection *connection, enum mwt_way way)
 {
     const struct end *end = &connection->ends[way], *other = &connection->ends[opposite(way)];
     bool can_read = !end->is_over && other->pending.size == 0 && !connection->must_end;
@@ -308,7 +308,7 @@ static size_t fill_polls(struct mwt_relay *relay, struct pollfd *polls)
     polls[1] = (struct pollfd){.fd = relay->wake_fd, .events = POLLIN};
     while ((connection = next_open(relay, &number)) != NULL)
         for (size_t i = 0; i < 2; i++) {
-            short events = wanted_events(connection, i);
+            short events = wanted_events(connection, (enum mwt_way)i);
             polls[count++] =
                 (struct pollfd){.fd = events == 0 ? -1 : connection->ends[i].fd, .events = events};
         }

@@ -403,7 +403,7 @@ static void test_reserve(void)
     while (count_ended(&tight) < CROWD_COUNT)
         turn_house(&house);
 
-    CU_ASSERT_EQUAL(house.ups_count, tight.friends_count);
+    CU_ASSERT_EQUAL(house.ups_count, (size_t)tight.friends_count);
     CU_ASSERT_EQUAL(house.downs_count, 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(house.reason, "the limit of descriptors is reached (ulimit -n)"));
     for (int i = 0; i < tight.friends_count; i++)

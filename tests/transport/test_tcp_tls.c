@@ -155,16 +155,16 @@ static void check_known(unsigned suite, const char *const records[3])
 /* The first record, the second, and the first after an update of the key, of each suite. */
 static void test_known_records(void)
 {
-    static const char *const aes[] = {
-        "1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20"
-        "441e2b62974e1f5a6292a2977014bd1e3deae63aeebb21694915e4",
-        "1703030013c9872760655666b74d7ff1153efd6db6d0b0e3",
-        "170303001365aca635b6754cfc8f8641e95551553e6d79ae"};
-    static const char *const chacha[] = {
-        "17030300431fd0486e9713f060eaebc04aadd9df0a5448b51a6675c2deacc5c3f774203c979cf2e49f999bcf33"
-        "e553e632e48ba372130aed733b75a8db3a214bd3cadf535cc92bd5",
-        "170303001143987ca9b2322ee9c0deabe126ea70596c",
-        "170303001380bb27bf9c32638948548caa4d63b2d74f71f9"};
+    static const char *const aes[] = {("1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66b"
+                                       "cab3f2b9819a8a5b46b395bd54a9a20"
+                                       "441e2b62974e1f5a6292a2977014bd1e3deae63aeebb21694915e4"),
+                                      "1703030013c9872760655666b74d7ff1153efd6db6d0b0e3",
+                                      "170303001365aca635b6754cfc8f8641e95551553e6d79ae"};
+    static const char *const chacha[] = {("17030300431fd0486e9713f060eaebc04aadd9df0a5448b51a6675c2"
+                                          "deacc5c3f774203c979cf2e49f999bcf33"
+                                          "e553e632e48ba372130aed733b75a8db3a214bd3cadf535cc92bd5"),
+                                         "170303001143987ca9b2322ee9c0deabe126ea70596c",
+                                         "170303001380bb27bf9c32638948548caa4d63b2d74f71f9"};
     check_known(SUITE_AES, aes);
     check_known(SUITE_CHACHA, chacha);
 }
