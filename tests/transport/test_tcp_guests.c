@@ -242,7 +242,8 @@ static void test_flood(void)
     }
     int64_t took_ns = mwi_clock_monotonic_ns() - began;
     int64_t spent_ns = open.porch.spent_ns - before_ns;
-    int64_t most_ns = took_ns / MWI_TCP_SHARE_PARTS + 2 * MWI_TCP_SHARE_BURST_NS;
+    /* The system may take the processor away in the last slice, whose pause is still to come. */
+    int64_t most_ns = took_ns / MWI_TCP_SHARE_PARTS + 10 * MWI_TCP_SHARE_BURST_NS;
     printf("(%.1f %% of %.1f s, %zu connections) ", 100.0 * (double)spent_ns / (double)took_ns,
            (double)took_ns / 1e9, flood.count);
     CU_ASSERT_TRUE(spent_ns <= most_ns);

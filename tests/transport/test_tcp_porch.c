@@ -167,8 +167,10 @@ static void test_silent_crowd(void)
     check_in(&house, late);
     check_in(&house, friend);
 
+    /* On a slow machine so many take longer to come than each of them may stay. */
     if (count > 4 * GUESTS_MAX)
-        CU_ASSERT_PTR_NOT_NULL(strstr(house.reason, "it had to make room"));
+        CU_ASSERT_TRUE(strstr(house.reason, "it had to make room") != NULL ||
+                       strstr(house.reason, "it was not admitted within 10 s") != NULL);
     for (size_t i = 0; i < count; i++)
         mwt_raw_reset(fds[i]);
     close(late);
