@@ -31,7 +31,8 @@ struct place {
     struct mwt_crew *crew;
     const char *config;  /* XDG_CONFIG_HOME of its user, as a setting */
     const char *rsc;     /* the resource file */
-    const char *command; /* FARM_COMMAND, as a setting; or NULL */
+    const char *command; /* what the farm's program reads, as a setting; or NULL */
+    const char *checks;  /* beside a command: what sanitizers check, as a setting; or NULL */
 };
 
 static void open_place(struct place *place)
@@ -40,6 +41,7 @@ static void open_place(struct place *place)
     place->config = mwt_format(place->crew, "XDG_CONFIG_HOME=%s", mwt_path(place->crew, "config"));
     place->rsc = mwt_path(place->crew, "farm.rsc");
     place->command = NULL;
+    place->checks = NULL;
 }
 
 static void close_place(struct place *place)
@@ -57,7 +59,8 @@ static struct mwt_process *start(const struct place *place, const char *const *a
 {
     return mwt_start(
         place->crew,
-        &(struct mwt_start){.argv = argv, .environment = MWT_ARGV(place->config, place->command)});
+        &(struct mwt_start){.argv = argv,
+                            .environment = MWT_ARGV(place->config, place->command, place->checks)});
 }
 
 #define START(place, ...) start(place, MWT_ARGV(__VA_ARGS__))
@@ -158,6 +161,7 @@ static void test_mixed(void)
     const char *gate = mwt_path(place.crew, "gate");
     CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
     place.command = mwt_format(place.crew, "FARM_GATE=%s", gate);
+    place.checks = "ASAN_OPTIONS=detect_leaks=0"; /* those of MPI */
     struct mwt_process *master =
         START(&place, MWT_MPIEXEC, "-n", "2", MWT_FARM, "--mw-transport", "mpi,tcp",
               "--mw-resource-file", place.rsc, LOCALHOST, "gate:1", "20");

@@ -179,6 +179,9 @@ static struct wanted read_key(const char *path, const char *mark, size_t distanc
     return wanted;
 }
 
+/* Larger mappings are tables of a sanitizer. */
+#define MAPPING_BYTES_MAX ((size_t)1 << 30)
+
 /* A mapping of another process, and whether the kernel keeps it out of cores and children. */
 struct mapping {
     unsigned long first, end;
@@ -205,7 +208,7 @@ static unsigned count_places(int memory, const struct mapping *mapping, const vo
 static void count_key(int memory, const struct mapping *mapping, const struct wanted *wanted,
                       unsigned counts[2])
 {
-    if (mapping->is_writable)
+    if (mapping->is_writable && mapping->end - mapping->first <= MAPPING_BYTES_MAX)
         counts[mapping->is_guarded] +=
             count_places(memory, mapping, wanted->bytes, sizeof wanted->bytes) +
             count_places(memory, mapping, wanted->digits, strlen(wanted->digits));

@@ -167,7 +167,7 @@ static void test_silent_crowd(void)
     check_in(&house, late);
     check_in(&house, friend);
 
-    /* On a slow machine so many take longer to come than each of them may stay. */
+    /* On a slow machine it takes longer until the porch is full than a guest may stay. */
     if (count > 4 * GUESTS_MAX)
         CU_ASSERT_TRUE(strstr(house.reason, "it had to make room") != NULL ||
                        strstr(house.reason, "it was not admitted within 10 s") != NULL);
