@@ -243,6 +243,30 @@ static void test_absent_master(void)
     close_house(&house);
 }
 
+/* A master that comes back from a long absence serves all who have come in its first poll, and not
+ * only as many as in other polls: they may give up before its next one. */
+static void test_seldom_master(void)
+{
+    enum { AWAY_MS = 8000, CROWD = 200 };
+    struct house house;
+    int fds[CROWD];
+    open_house(&house);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = mwt_raw_connect(house.master.address);
+        CU_ASSERT_TRUE(mwt_raw_write_frame(fds[i], HELLO, 5));
+    }
+    (void)poll(NULL, 0, AWAY_MS);
+
+    mwt_end_poll(&house.master.end, INT64_MIN);
+
+    CU_ASSERT_EQUAL(house.ups_count, CROWD);
+    for (int i = 0; i < CROWD; i++) {
+        CU_ASSERT_TRUE(hears(&house, fds[i], "welcome"));
+        close(fds[i]);
+    }
+    close_house(&house);
+}
+
 /* Before it is admitted a peer can send no large frame, and little in all; afterwards it can. */
 static void test_size(void)
 {
@@ -453,6 +477,7 @@ int main(void)
         {"silent crowd", test_silent_crowd},
         {"time", test_time},
         {"absent master", test_absent_master},
+        {"seldom master", test_seldom_master},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("tcp: porch", tests);

@@ -7,6 +7,9 @@
  * - The porch is served for SLICE_NS at most, then the peers have their turn. While the farm is at
  *   work and share.c says that strangers have had enough, the porch's set is not in the hub's set.
  *   A timer ends such a pause: it also wakes a caller who waits for the transport's descriptor.
+ * - A master that was away serves the porch for longer, as if it had been here. A slave gives up a
+ *   proof after some seconds, so it would never get in if each look of a master that computes in
+ *   between served only a few guests.
  * - A tick comes once a second while there are guests. A guest that has seen TICKS_MAX is turned
  *   away. A tick that is late counts as one: what came meanwhile is read before the next one.
  * - If a guest must make room, the lot decides. The oldest would be the wrong one: a flood that is
@@ -28,6 +31,7 @@
 #include "base/time.h"
 
 #define SLICE_NS (MWI_NS_PER_MS / 2)
+#define CATCH_UP_NS (100 * MWI_NS_PER_MS)
 /* The farm is at work if it had an event within this time. */
 #define WORK_NS MWI_NS_PER_S
 #define TICK_NS MWI_NS_PER_S
@@ -93,21 +97,32 @@ static void pause_porch(struct mwi_tcp_porch *porch, int64_t until_ns)
     arm_timer(porch);
 }
 
-static void on_entrance(void *context, uint32_t events)
+static void serve(struct mwi_tcp_porch *porch, int64_t slice_ns)
 {
-    struct mwi_tcp_porch *porch = context;
-    (void)events;
     size_t events_before = porch->hub->events_count;
     int64_t began_ns = mwi_clock_monotonic_ns();
     int64_t now_ns = began_ns;
     note_work(porch, began_ns);
     bool is_idle = is_farm_idle(porch, began_ns);
-    while (now_ns - began_ns < SLICE_NS && serve_one(porch, &now_ns, is_idle))
+    while (now_ns - began_ns < slice_ns && serve_one(porch, &now_ns, is_idle))
         continue;
     porch->own_events += porch->hub->events_count - events_before;
     int64_t pause_ns = is_idle ? 0 : mwi_tcp_share_pause_ns(&porch->share, now_ns);
     if (pause_ns > 0)
         pause_porch(porch, now_ns + pause_ns);
+}
+
+static void on_entrance(void *context, uint32_t events)
+{
+    (void)events;
+    serve(context, SLICE_NS);
+}
+
+void mwi_tcp_porch_catch_up(struct mwi_tcp_porch *porch, int64_t away_ns)
+{
+    int64_t slice_ns = mwi_time_earlier(away_ns / MWI_TCP_SHARE_PARTS, CATCH_UP_NS);
+    if (porch->resume_ns == INT64_MAX)
+        serve(porch, slice_ns);
 }
 
 /* If memory is short, the kernel may refuse: then the next tick tries again. */
@@ -155,6 +170,8 @@ static void on_timer(void *context, uint32_t events)
     int64_t now_ns = mwi_clock_monotonic_ns();
     if (porch->resume_ns <= now_ns)
         resume(porch, now_ns);
+    if (porch->tick_ns <= now_ns - TICK_NS)
+        mwi_tcp_porch_catch_up(porch, now_ns - porch->tick_ns);
     if (porch->tick_ns <= now_ns)
         tick(porch, now_ns);
     arm_timer(porch);

@@ -80,6 +80,10 @@ void mwi_tcp_porch_own(struct mwi_tcp_porch *porch, size_t events_count);
 /* The guest is a promising one from now on. */
 void mwi_tcp_porch_promise(struct mwi_tcp_guest *guest);
 
+/* Nobody polled for `away_ns`: serves at once as many guests as could have been served meanwhile.
+ * Only in a poll. */
+void mwi_tcp_porch_catch_up(struct mwi_tcp_porch *porch, int64_t away_ns);
+
 /* Turns away a guest who is not promising, chosen by lot; false if there is none. */
 bool mwi_tcp_porch_evict(struct mwi_tcp_porch *porch);
 

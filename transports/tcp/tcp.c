@@ -66,12 +66,14 @@ static void on_wake(void *context, uint32_t events)
     tcp->is_woken = true;
 }
 
-/* Whether the timer's last expiration was long ago, so that nobody has read what came since. */
-static bool is_timer_late(int fd)
+/* How long ago the first of these expirations of the timer was: nobody has read what came since. */
+static int64_t time_away(const struct tcp *tcp, uint64_t expirations)
 {
     struct itimerspec times;
-    return timerfd_gettime(fd, &times) == 0 &&
-           times.it_value.tv_sec < MWI_TCP_SILENCE_LOOK_MS / 1000 - 1;
+    if (timerfd_gettime(tcp->timer.fd, &times) != 0)
+        return 0;
+    int64_t next_ns = times.it_value.tv_sec * MWI_NS_PER_S + times.it_value.tv_nsec;
+    return (int64_t)expirations * LOOK_NS - next_ns;
 }
 
 static void on_timer(void *context, uint32_t events)
@@ -79,8 +81,13 @@ static void on_timer(void *context, uint32_t events)
     struct tcp *tcp = context;
     uint64_t expirations;
     (void)events;
-    if (read(tcp->timer.fd, &expirations, sizeof expirations) > 0)
-        mwi_tcp_watch_look(&tcp->hub, expirations > 1 || is_timer_late(tcp->timer.fd));
+    if (read(tcp->timer.fd, &expirations, sizeof expirations) < 0)
+        return;
+    int64_t away_ns = time_away(tcp, expirations);
+    bool is_late = away_ns > MWI_NS_PER_S;
+    if (is_late && tcp->hub.porch != NULL)
+        mwi_tcp_porch_catch_up(tcp->hub.porch, away_ns);
+    mwi_tcp_watch_look(&tcp->hub, is_late);
 }
 
 /* Sets the timer that looks at the hosts again and again; false with errno. */
