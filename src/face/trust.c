@@ -82,10 +82,13 @@ static void tend(void *context, int64_t now_ns)
     if (now_ns < mwi_keyring_deadline(trust->keyring))
         return;
     mwi_keyring_tend(trust->keyring, now_ns);
-    const char *problem = mwi_keyring_problem(trust->keyring);
-    if (strcmp(problem, trust->problem.text) == 0)
+    mw_reason problem;
+    snprintf(problem.text, sizeof problem.text, "%s", mwi_keyring_problem(trust->keyring));
+    if (problem.text[0] != '\0')
+        name_option(&problem);
+    if (strcmp(problem.text, trust->problem.text) == 0)
         return;
-    snprintf(trust->problem.text, sizeof trust->problem.text, "%s", problem);
+    trust->problem = problem;
     audit_problem(trust);
 }
 

@@ -158,6 +158,25 @@ static void test_bad_key_file(void)
     }
 }
 
+/* A key file that is bad when the master opens is told of once, and not again at the first look. */
+static void test_told_once(void)
+{
+    struct place place;
+    bool is_new;
+    start(&place);
+    CU_ASSERT_EQUAL(mwi_key_file_create(place.key_file, &is_new, &place.why), MW_OK);
+    CU_ASSERT_EQUAL(chmod(place.key_file, 0644), 0);
+    CU_ASSERT_EQUAL_FATAL(open_master(&place, true), MW_OK);
+    mw_reason told = place.trust.problem;
+
+    mwi_chores_tend(mwi_loop_chores(place.loop.loop), 0);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(told.text, "0644"));
+    CU_ASSERT_STRING_NOT_EQUAL(mwi_keyring_problem(place.trust.keyring), "");
+    CU_ASSERT_STRING_EQUAL(place.trust.problem.text, told.text);
+    end(&place);
+}
+
 /* A slave proves the key of its key file, which may come later, and rather that of the resource
  * file. */
 static void test_key_of_a_slave(void)
@@ -207,13 +226,10 @@ static void test_no_home(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"insecure", test_insecure},
-        {"keys of a master", test_keys_of_a_master},
-        {"refusal", test_refusal},
-        {"bad key file", test_bad_key_file},
-        {"key of a slave", test_key_of_a_slave},
-        {"no home", test_no_home},
-        CU_TEST_INFO_NULL,
+        {"insecure", test_insecure},   {"keys of a master", test_keys_of_a_master},
+        {"refusal", test_refusal},     {"bad key file", test_bad_key_file},
+        {"told once", test_told_once}, {"key of a slave", test_key_of_a_slave},
+        {"no home", test_no_home},     CU_TEST_INFO_NULL,
     };
     return mwt_run("trust", tests);
 }
