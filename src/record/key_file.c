@@ -5,8 +5,8 @@
  *
  * Invariants: mwi_key_file_parse reads every text that mwi_key_file_format writes, and takes no
  * part of one for a whole file with fewer lines than a whole key. The memory of a text is wiped.
- * Two processes that change the file do so one after the other if the file system knows flock; else
- * the last one wins, and the keys that were good before stay good.
+ * Two processes that change the file do so one after the other if the file system knows flock, and
+ * nobody else keeps the lock; else the last one wins, and the keys that were good before stay good.
  */
 #include "record/key_file.h"
 
@@ -33,7 +33,8 @@
 #define KEY_DIGITS ((size_t)2 * MW_TCP_KEY_BYTES)
 #define LINE_BYTES (NAME_BYTES + sizeof " \n" - 1 + KEY_DIGITS)
 
-/* Another process may need a moment to fill a file that it could not make in one step. */
+/* Another process may need a moment to fill a file that it could not make in one step, or to change
+ * it. */
 #define COMPLETION_LOOKS 40
 #define COMPLETION_PAUSE_NS 50000000
 
@@ -70,7 +71,7 @@ mw_error mwi_key_file_default_path(const char *config_home, const char *home, ch
     if (!has_config && (home == NULL || home[0] != '/')) {
         snprintf(why->text, sizeof why->text,
                  "no place for the key file is known, since neither HOME nor XDG_CONFIG_HOME is "
-                 "set: name it with --mw-key-file");
+                 "an absolute path: name it with --mw-key-file");
         return MW_EUNAVAILABLE;
     }
     int length = has_config ? asprintf(&joined, "%s/mw/key", config_home)
@@ -166,22 +167,26 @@ mw_error mwi_key_file_read(const char *path, struct mwi_key_list *list, mw_reaso
     return error;
 }
 
-/* Makes the missing folders of the path, at most `levels`. The call that needs them reports why
- * that failed. */
-static void make_folders(const char *path, int levels)
+/* Makes the missing folders of the path, at most `levels`. Returns 0, or the errno of the last one.
+ */
+static int make_folders(const char *path, int levels)
 {
     char *folder = mwi_path_beside(path, ".");
     if (folder == NULL)
-        return;
+        return ENOMEM;
+    int number = 0;
     char *slash = strrchr(folder, '/');
     if (slash != NULL && slash != folder) {
         *slash = '\0';
-        if (mkdir(folder, 0700) != 0 && errno == ENOENT && levels > 1) {
-            make_folders(folder, levels - 1);
-            (void)mkdir(folder, 0700);
+        number = mkdir(folder, 0700) == 0 ? 0 : errno;
+        if (number == ENOENT && levels > 1) {
+            number = make_folders(folder, levels - 1);
+            if (number == 0)
+                number = mkdir(folder, 0700) == 0 ? 0 : errno;
         }
     }
     free(folder);
+    return number == EEXIST ? 0 : number;
 }
 
 /* Waits until a file that another process is making can be read. */
@@ -232,24 +237,39 @@ mw_error mwi_key_file_create(const char *path, bool *is_new, mw_reason *why)
     mw_error error = mwi_private_file_locate(WHAT, path, &located, why);
     if (error != MW_OK)
         return error;
-    make_folders(located, 2);
+    int number = make_folders(located, 2);
     error = open_desk(&secret, path, why);
     if (error == MW_OK)
         error = create_at(located, secret.data, is_new, why);
     mwi_secret_fini(&secret);
+    /* A folder further up that is missing is the user's mistake, and told as such. */
+    if (error == MW_EIO && number != 0 && number != ENOENT)
+        error = mwi_private_file_fail(why, MW_EIO, WHAT, path, "its folder cannot be made: %s",
+                                      strerror(number));
     free(located);
     return error;
 }
 
-/* Opens the folder of the file and waits until no other process changes files in it. Returns a
- * descriptor, or -1; file systems that know no such lock go without. */
+/* Waits until no other process changes files in the folder. A folder that others can read can be
+ * locked by them for ever, so it does not wait longer than any change takes. */
+static void await_lock(int folder)
+{
+    const struct timespec pause = {.tv_nsec = COMPLETION_PAUSE_NS};
+    for (int i = 0; i < COMPLETION_LOOKS; i++) {
+        if (flock(folder, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR))
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Opens the folder of the file and locks it, if that can be had. Returns a descriptor, or -1. */
 static int lock_folder(const char *path)
 {
     char *folder = mwi_path_beside(path, ".");
     int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(folder);
-    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
-        continue;
+    if (fd >= 0)
+        await_lock(fd);
     return fd;
 }
 

@@ -5,8 +5,10 @@
  */
 #include "record/key_file.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -165,6 +167,17 @@ static void test_no_folder(void)
     mwt_folder_destroy(&folder);
 }
 
+/* If the folder cannot be made, the sentence says why, and not that the file is missing. */
+static void test_folder_that_cannot_be(void)
+{
+    bool is_new;
+    mw_reason why = {""};
+
+    CU_ASSERT_EQUAL(mwi_key_file_create("/sys/no-such-folder/mw/key", &is_new, &why), MW_EIO);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "its folder cannot be made: "));
+}
+
 /* A rotation puts a new key before the old one; it must be dropped before the next one. */
 static void test_rotate(void)
 {
@@ -194,6 +207,30 @@ static void test_rotate(void)
     mwt_folder_destroy(&folder);
 }
 
+/* Another user who may read the folder can keep it locked. That delays a rotation, but does not
+ * stop it. */
+static void test_rotate_in_a_locked_folder(void)
+{
+    struct mwt_folder folder;
+    struct mwi_key_list list;
+    bool is_new;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    const char *path = mwt_folder_file(&folder, "key");
+    CU_ASSERT_EQUAL(mwi_key_file_create(path, &is_new, &why), MW_OK);
+    int lock = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CU_ASSERT_EQUAL(flock(lock, LOCK_EX), 0);
+    (void)alarm(60);
+
+    CU_ASSERT_EQUAL(mwi_key_file_rotate(path, &why), MW_OK);
+
+    (void)alarm(0);
+    CU_ASSERT_EQUAL(mwi_key_file_read(path, &list, &why), MW_OK);
+    CU_ASSERT_EQUAL(list.count, 2);
+    close(lock);
+    mwt_folder_destroy(&folder);
+}
+
 /* There is nothing to rotate or to drop before a file is made. */
 static void test_rotate_missing(void)
 {
@@ -214,7 +251,9 @@ int main(void)
         {"wrong bytes", test_wrong_bytes},
         {"create", test_create},
         {"no folder", test_no_folder},
+        {"folder that cannot be", test_folder_that_cannot_be},
         {"rotate", test_rotate},
+        {"rotate in a locked folder", test_rotate_in_a_locked_folder},
         {"rotate a missing file", test_rotate_missing},
         CU_TEST_INFO_NULL,
     };

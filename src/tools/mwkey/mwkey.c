@@ -143,7 +143,8 @@ static mw_error default_path(char **path, mw_reason *why)
         mwi_key_file_default_path(getenv("XDG_CONFIG_HOME"), getenv("HOME"), path, why);
     if (error == MW_EUNAVAILABLE)
         snprintf(why->text, sizeof why->text,
-                 "neither HOME nor XDG_CONFIG_HOME is set: name the key file with --file");
+                 "neither HOME nor XDG_CONFIG_HOME is an absolute path: name the key file with "
+                 "--file");
     return error;
 }
 
