@@ -27,7 +27,7 @@
 #include "mwt_orphans.h"
 #include "mwt_spawn.h"
 
-#define PROCESSES_MAX 1024
+#define PROCESSES_MAX 128
 #define STRINGS_MAX 1024
 #define ARGUMENTS_MAX 32
 #define NS_PER_S INT64_C(1000000000)
