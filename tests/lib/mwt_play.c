@@ -13,6 +13,20 @@
 #include "mwt_policy.h"
 #include "mwt_walk.h"
 
+bool mwt_play_seeds(bool (*is_right)(uint64_t seed), unsigned long count)
+{
+    struct mwt_random random;
+    const char *given = getenv("MW_TEST_SEEDS");
+    unsigned long left = given == NULL ? count : strtoul(given, NULL, 10);
+    mwt_random_start(&random);
+    uint64_t seed = random.state;
+    while (left > 0 && is_right(seed)) {
+        seed++;
+        left--;
+    }
+    return left == 0;
+}
+
 size_t mwt_play_below(struct mwt_model *farm, size_t limit)
 {
     return mwt_random_below(&farm->random, limit);

@@ -11,6 +11,10 @@
 /* The largest message of the farm. */
 #define MWT_PLAY_FRAME_BYTES_MAX (1 << 20)
 
+/* Plays farms of consecutive seeds until one is not right, and says whether all were. MW_TEST_SEED
+ * replays a seed; MW_TEST_SEEDS stands in the place of `count`. */
+bool mwt_play_seeds(bool (*is_right)(uint64_t seed), unsigned long count);
+
 /* A number below the limit; and true in one case of `count`. */
 size_t mwt_play_below(struct mwt_model *farm, size_t limit);
 bool mwt_play_one_in(struct mwt_model *farm, size_t count);

@@ -398,14 +398,7 @@ static bool run_farm(uint64_t seed)
 /* Each task ends once, and the stores agree with each other, in a hundred random farms. */
 static void test_random(void)
 {
-    struct mwt_random random;
-    const char *given = getenv("MW_TEST_SEEDS");
-    unsigned long count = given == NULL ? SEEDS_COUNT : strtoul(given, NULL, 10);
-    mwt_random_start(&random);
-    bool is_right = true;
-    for (uint64_t seed = random.state; count-- > 0 && is_right; seed++)
-        is_right = run_farm(seed);
-    CU_ASSERT_TRUE(is_right);
+    CU_ASSERT_TRUE(mwt_play_seeds(run_farm, SEEDS_COUNT));
 }
 
 /* A slave for ordered tasks alone gets none of the pool, even behind an ordered task. */
