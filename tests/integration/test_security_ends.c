@@ -71,38 +71,34 @@ static void test_slave_killed_in_frame(void)
     end_farm(&farm, 1);
 }
 
-/* A master is killed in the handshake: the slave looks on, and gives up in time. */
-static void test_master_killed_in_handshake(void)
+/* A master is killed when `place` bytes from it have passed: the slave ends, and says why. */
+static void check_master_killed(const char *tasks, size_t place, const char *sentence)
 {
     struct farm farm;
-    begin_farm(&farm);
+    begin_farm_of(&farm, MWT_ARGV("echo", tasks));
     struct mwt_relay *relay = mwt_relay_create(farm.port);
 
-    struct mwt_process *slave = start_held(&farm, relay, MWT_DOWN, IN_HANDSHAKE);
+    struct mwt_process *slave = start_held(&farm, relay, MWT_DOWN, place);
     mwt_kill(farm.master, SIGKILL);
 
     CU_ASSERT_EQUAL(mwt_await_end(farm.master), -SIGKILL);
     CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
-    check_said(slave, "\nmwt_farm: no master accepted this slave within --mw-connect-timeout");
+    check_said(slave, sentence);
     mwt_relay_destroy(relay);
     mwt_crew_destroy(farm.crew);
+}
+
+/* A master is killed in the handshake: the slave looks on, and gives up in time. */
+static void test_master_killed_in_handshake(void)
+{
+    check_master_killed(TASKS, IN_HANDSHAKE,
+                        "\nmwt_farm: no master accepted this slave within --mw-connect-timeout");
 }
 
 /* A master is killed while a frame passes: the slave says that the master is gone. */
 static void test_master_killed_in_frame(void)
 {
-    struct farm farm;
-    begin_farm_of(&farm, MWT_ARGV("echo", "10000"));
-    struct mwt_relay *relay = mwt_relay_create(farm.port);
-
-    struct mwt_process *slave = start_held(&farm, relay, MWT_DOWN, BEHIND_GREETING);
-    mwt_kill(farm.master, SIGKILL);
-
-    CU_ASSERT_EQUAL(mwt_await_end(farm.master), -SIGKILL);
-    CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
-    check_said(slave, "mwt_farm: the master is gone");
-    mwt_relay_destroy(relay);
-    mwt_crew_destroy(farm.crew);
+    check_master_killed("10000", BEHIND_GREETING, "mwt_farm: the master is gone");
 }
 
 /* The handshakes of two slaves come to a halt, one of them because the slave is stopped. The master

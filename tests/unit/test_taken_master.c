@@ -35,33 +35,14 @@ static void end(struct mwt_slave *slave)
     mwt_slave_end(slave);
 }
 
-/* A welcome of a million names is refused: each name would cost 40 bytes. */
-static void test_many_names(void)
-{
-    enum { BYTES = 1 << 20 };
-    static struct mwt_slave slave;
-    static unsigned char welcome[BYTES];
-    memcpy(welcome, "\xdd\x00\x0f\xff\xfb\x02\x03\x01\x7f", 9);
-    memset(welcome + 9, 0xa0, sizeof welcome - 9);
-    start(&slave);
-    size_t before = mwt_heap_bytes();
-
-    mwt_slave_bytes(&slave, welcome, sizeof welcome);
-
-    CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
-    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
-    CU_ASSERT_STRING_EQUAL(slave.engine.reason, "the answer is not from a master");
-    end(&slave);
-}
-
-/* A long message whose field holds empty arrays is refused before msgpack-c sees it. */
-static void test_nested_fields(void)
+/* An answer of a million values, all `value` behind the head, is refused, and takes no memory. */
+static void check_bomb(const char *head, size_t head_size, int value, const char *reason)
 {
     enum { BYTES = 1 << 20 };
     static struct mwt_slave slave;
     static unsigned char bomb[BYTES];
-    memcpy(bomb, "\x92\x03\xdd\x00\x0f\xff\xf9", 7);
-    memset(bomb + 7, 0x90, sizeof bomb - 7);
+    memcpy(bomb, head, head_size);
+    memset(bomb + head_size, value, sizeof bomb - head_size);
     start(&slave);
     size_t before = mwt_heap_bytes();
 
@@ -69,7 +50,20 @@ static void test_nested_fields(void)
 
     CU_ASSERT_TRUE(mwt_heap_bytes() < before + 4096);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
+    CU_ASSERT_STRING_EQUAL(slave.engine.reason, reason);
     end(&slave);
+}
+
+/* A welcome of a million names is refused: each name would cost 40 bytes. */
+static void test_many_names(void)
+{
+    check_bomb("\xdd\x00\x0f\xff\xfb\x02\x03\x01\x7f", 9, 0xa0, "the answer is not from a master");
+}
+
+/* A long message whose field holds empty arrays is refused before msgpack-c sees it. */
+static void test_nested_fields(void)
+{
+    check_bomb("\x92\x03\xdd\x00\x0f\xff\xf9", 7, 0x90, "the answer is not from a master");
 }
 
 /* A few bytes may be 65,536 tasks without arguments: they wait in the message that brought them,
