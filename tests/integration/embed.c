@@ -433,6 +433,17 @@ static void pumped(struct rank *rank)
     mw_options_destroy(options);
 }
 
+/* Options of a farm over TCP. It is insecure if the test says so: only mw_main reads the
+ * environment. */
+static mw_options *make_tcp_options(const char *name, const char *value)
+{
+    mw_options *options = make_options(name, value);
+    if (mw_options_set(options, "resource-file", getenv("EMBED_FILE")) != MW_OK ||
+        (getenv("MW_INSECURE") != NULL && mw_options_set(options, "insecure", "1") != MW_OK))
+        abort();
+    return options;
+}
+
 /* The master listens for TCP slaves too, and waits for one. */
 static int take_from_guest(mw_master *farm, int argc, char **argv)
 {
@@ -446,11 +457,10 @@ static int take_from_guest(mw_master *farm, int argc, char **argv)
 
 static void mixed(struct rank *rank)
 {
-    mw_options *options = make_options("transport", "mpi,tcp");
+    mw_options *options = make_tcp_options("transport", "mpi,tcp");
     int status = -1;
     mw_program program = {.algorithms = algorithms, .master = take_from_guest, .user = rank};
-    if (mw_options_set(options, "resource-file", getenv("EMBED_FILE")) != MW_OK ||
-        mw_options_set(options, "master-host", "127.0.0.1") != MW_OK)
+    if (mw_options_set(options, "master-host", "127.0.0.1") != MW_OK)
         abort();
     CHECK(rank, mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status) == MW_OK);
     CHECK(rank, rank->rank != 0 || (status == 7 && rank->results_taken == TASKS_COUNT));
@@ -461,11 +471,9 @@ static void mixed(struct rank *rank)
 static int be_guest(void)
 {
     struct rank rank = {.rank = -1};
-    mw_options *options = make_options("slave", "1");
+    mw_options *options = make_tcp_options("slave", "1");
     mw_program program = {.algorithms = algorithms, .user = &rank};
     int status = -1;
-    if (mw_options_set(options, "resource-file", getenv("EMBED_FILE")) != MW_OK)
-        abort();
     CHECK(&rank, mw_run_slave(&program, options, 0, NULL, &status) == MW_OK);
     CHECK(&rank, status == 0);
     mw_options_destroy(options);

@@ -175,11 +175,13 @@ static int run_again(const mw_program *program, int argc, char **argv)
     return status != 0 ? status : mw_main(program, argc, argv);
 }
 
+/* The slave is insecure if the test says so: only mw_main reads the environment. */
 static int run_embedded(const mw_program *program, int argc, char **argv)
 {
     mw_options *options;
     int status = 1;
     if (mw_options_create(&options) == MW_OK && mw_options_parse(options, &argc, argv) == MW_OK &&
+        (getenv("MW_INSECURE") == NULL || mw_options_set(options, "insecure", "1") == MW_OK) &&
         mw_run_slave(program, options, argc, argv, &status) != MW_OK)
         status = 1;
     mw_options_destroy(options);

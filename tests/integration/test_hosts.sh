@@ -102,8 +102,11 @@ has_line() { # TEXT FILE
 # start_master FARM ADDRESS BOUND: a master on host a that listens on all interfaces, at the first
 # port that is free there, and asks to be found at the address.
 start_master() {
+    local interfaces=()
+    # An insecure master listens on other interfaces than the loopback one only if it is told to.
+    [ -z "${MW_INSECURE-}" ] || interfaces=(--mw-master-host ::)
     on a "$farm" token:0 $tasks --mw-master --mw-advertise "$2" --mw-master-port 7000-7009 \
-        --mw-resource-file "$1.rsc" --mw-client-timeout 4 --mw-shutdown-timeout $patience_s \
+        "${interfaces[@]}" --mw-resource-file "$1.rsc" --mw-client-timeout 4 --mw-shutdown-timeout $patience_s \
         --mw-slave-task-group 2 >"$1.out" 2>"$1.log" &
     masters+=($!)
     await "the master of $1" has_line ' MASTER READY ' "$1.log" || return
@@ -377,6 +380,8 @@ done
 
 # What a surrounding job or farm has set is not for those of the test.
 unset "${!MW_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}"
+# MWT_WITHOUT_TLS is set for a build that can encrypt nothing.
+[ -z "${MWT_WITHOUT_TLS-}" ] || export MW_INSECURE=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export TMPDIR=/run/work
 # Open MPI leaves memory behind.

@@ -35,6 +35,14 @@ struct mwt_start {
         *closed; /* standard streams that are closed, such as "01"; otherwise input is /dev/null */
 };
 
+/* The warning of an insecure master or slave over TCP, behind `subject`. In a build without TLS
+ * every process of a test is insecure. In other builds none is, and this is "". */
+#ifdef MWT_WITHOUT_TLS
+#define MWT_WARNING(subject) subject "--mw-insecure: nothing is encrypted, and nobody needs a key\n"
+#else
+#define MWT_WARNING(subject) ""
+#endif
+
 /* A list of strings that ends with NULL. */
 #define MWT_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
