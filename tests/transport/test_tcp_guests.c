@@ -12,6 +12,9 @@
 
 #include "base/clock.h"
 #include "conn.h"
+#include "conn_guest.h"
+#include "conn_send.h"
+#include "conn_turn.h"
 #include "ending.h"
 #include "listener.h"
 #include "mwt_run.h"
@@ -101,7 +104,7 @@ static void hub_message(void *context, mw_peer peer, mw_frame *frame)
         return;
     open->friend = peer;
     open->frames_count++;
-    mwi_tcp_conn_admit(conn);
+    mwi_tcp_conn_guest_admit(conn);
     CU_ASSERT_EQUAL(mwi_tcp_conn_send(conn, calloc(1, 7), 7, NULL), MW_OK);
 }
 
@@ -150,7 +153,7 @@ static void open_hub(struct open_hub *open)
 static void turn_hub(struct open_hub *open)
 {
     CU_ASSERT_TRUE(mwi_tcp_conn_turn(&open->hub, MWT_TCP_MS_NS));
-    mwi_tcp_conn_flush_dirty(&open->hub);
+    mwi_tcp_conn_send_dirty(&open->hub);
     mwi_tcp_conn_free_dead(&open->hub);
 }
 

@@ -10,6 +10,11 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "conn_dial.h"
+#include "conn_drop.h"
+#include "conn_guest.h"
+#include "conn_send.h"
+#include "conn_turn.h"
 #include "end.h"
 #include "ending.h"
 #include "mwt_run.h"
@@ -137,7 +142,7 @@ static void open_accepted_pair(struct pair *pair, struct mwt_odd_plan client,
     open_hub(&pair->server, server);
     CU_ASSERT_TRUE_FATAL(mwi_tcp_porch_open(&pair->server.porch, &pair->server.hub));
     pair->server.hub.porch = &pair->server.porch;
-    mwi_tcp_conn_accept(&pair->server.hub, fds[1], "somebody");
+    mwi_tcp_conn_guest_accept(&pair->server.hub, fds[1], "somebody");
 }
 
 /* Closes as a transport does; no stream stays open. */
@@ -160,7 +165,7 @@ static void close_pair(struct pair *pair)
 /* One turn that does not wait. */
 static void turn(struct side *side)
 {
-    mwi_tcp_conn_flush_dirty(&side->hub);
+    mwi_tcp_conn_send_dirty(&side->hub);
     CU_ASSERT_TRUE(mwi_tcp_conn_turn(&side->hub, 0));
     mwi_tcp_conn_free_dead(&side->hub);
 }

@@ -38,8 +38,8 @@ enum mwi_tcp_conn_state {
     MWI_TCP_CONN_DEAD
 };
 
-/* Fields are written by conn.c only, but `silence` and `proof_looks_count` by watch.c. ending.c and
- * tcp.c read some. */
+/* Fields are written by conn.c and the files conn_NAME.c only, but `silence` and
+ * `proof_looks_count` by watch.c, and `guest` by porch.c. Other files read some. */
 struct mwi_tcp_conn {
     struct mwi_tcp_hub *hub;
     TAILQ_ENTRY(mwi_tcp_conn) link;       /* in hub->conns or hub->dead */
@@ -68,43 +68,9 @@ struct mwi_tcp_conn {
     struct mwi_tcp_outbox outbox;
 };
 
-/* Begins a connection to `address` and gives it a peer number, which `peer` receives. The outcome
- * is an up or a down event in a later poll. `is_server` says that this end listens, which an
- * address that is a descriptor leaves open. MW_ENOMEM; the descriptor of an address that has one is
- * then still the caller's. */
-mw_error mwi_tcp_conn_dial(struct mwi_tcp_hub *hub, const struct mwi_tcp_address *address,
-                           bool is_server, mw_peer *peer);
-
-/* Takes a socket that connected to us. When the other end is proved, it gets a peer number, and the
- * up event is called with `name`; if the proof fails, the stranger event. Only in a poll. Out of
- * memory, the socket is closed without an event. */
-void mwi_tcp_conn_accept(struct mwi_tcp_hub *hub, int fd, const char *name);
-
-/* As mw_transport_api.send, send_now and drop; the caller has looked up the peer. */
-mw_error mwi_tcp_conn_send(struct mwi_tcp_conn *conn, void *frame, size_t size,
-                           const mw_body *body);
-bool mwi_tcp_conn_send_now(struct mwi_tcp_conn *conn, void *frame, size_t size);
-void mwi_tcp_conn_drop(struct mwi_tcp_conn *conn);
-
-/* As mw_transport_api.admit. */
-void mwi_tcp_conn_admit(struct mwi_tcp_conn *conn);
-
-/* Writes the queued frames of the connections in hub->dirty. */
-void mwi_tcp_conn_flush_dirty(struct mwi_tcp_hub *hub);
-
-/* Reads the hub's only connection without asking whether it is readable; false if there are others,
- * or none is up. */
-bool mwi_tcp_conn_read_only(struct mwi_tcp_hub *hub);
-
-/* A turn of the hub's poller, as mwi_tcp_poller_turn, and of the connections in hub->again. */
-bool mwi_tcp_conn_turn(struct mwi_tcp_hub *hub, int64_t wait_ns);
-
 /* The other end is gone or out of reach: ends the writing. Frames that it sent before may still lie
  * in the socket, so reading goes on, beginning in this turn, and ends with the down event. */
 void mwi_tcp_conn_fail(struct mwi_tcp_conn *conn, int error);
-
-/* For the close of the transport: UP becomes ENDING; a connection that cannot write is buried. */
-void mwi_tcp_conn_end(struct mwi_tcp_conn *conn);
 
 /* Whether nothing is queued, neither here nor in the stream. */
 bool mwi_tcp_conn_has_written(const struct mwi_tcp_conn *conn);
@@ -115,5 +81,62 @@ void mwi_tcp_conn_bury(struct mwi_tcp_conn *conn);
 
 /* Frees the dead connections. No callback of any connection may be running. */
 void mwi_tcp_conn_free_dead(struct mwi_tcp_hub *hub);
+
+/* The rest is for the files conn_NAME.c. */
+
+/* A connection that is STARTING and no peer yet, in hub->conns; NULL out of memory. */
+struct mwi_tcp_conn *mwi_tcp_conn_create(struct mwi_tcp_hub *hub);
+
+/* Gives it a peer number, once. False out of memory. */
+bool mwi_tcp_conn_become_peer(struct mwi_tcp_conn *conn);
+
+/* From now on no event is called for the peer. */
+void mwi_tcp_conn_forget_peer(struct mwi_tcp_conn *conn);
+
+/* Puts it into hub->dirty, or takes it out; no matter whether it is there. */
+static inline void mwi_tcp_conn_put_dirty(struct mwi_tcp_conn *conn)
+{
+    if (conn->is_dirty)
+        return;
+    conn->is_dirty = true;
+    TAILQ_INSERT_TAIL(&conn->hub->dirty, conn, dirty_link);
+}
+
+static inline void mwi_tcp_conn_take_dirty(struct mwi_tcp_conn *conn)
+{
+    if (conn->is_dirty)
+        TAILQ_REMOVE(&conn->hub->dirty, conn, dirty_link);
+    conn->is_dirty = false;
+}
+
+/* The same for hub->again: it is read in the next turn, though its socket may not be readable.
+ * Others get their turn before. */
+void mwi_tcp_conn_put_again(struct mwi_tcp_conn *conn);
+void mwi_tcp_conn_take_again(struct mwi_tcp_conn *conn);
+
+/* The set in which it waits. */
+const struct mwi_tcp_set *mwi_tcp_conn_set(const struct mwi_tcp_conn *conn);
+
+/* Waits from now on until the socket takes more, or no longer. False if the system refuses; it then
+ * waits as before. */
+bool mwi_tcp_conn_wait_to_write(struct mwi_tcp_conn *conn);
+void mwi_tcp_conn_stop_waiting(struct mwi_tcp_conn *conn);
+
+/* Takes the stream out of its set and out of the connection, for the caller to close; NULL without
+ * one. */
+struct mwi_tcp_stream *mwi_tcp_conn_release_stream(struct mwi_tcp_conn *conn);
+
+/* Ends the connection and calls the down event, or the stranger event for one whose number nobody
+ * has been told. Only in a poll, before it is ENDING. */
+void mwi_tcp_conn_go_down(struct mwi_tcp_conn *conn, const char *reason);
+
+/* The same, with the words of the stream, or else of an errno. */
+void mwi_tcp_conn_go_down_for(struct mwi_tcp_conn *conn, int error);
+
+/* Returns bits of mwi_tcp_stream_wants. */
+static inline unsigned mwi_tcp_conn_wants(const struct mwi_tcp_conn *conn)
+{
+    return conn->stream->api->wants(conn->stream);
+}
 
 #endif

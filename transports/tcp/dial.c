@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The way to a connected socket, in steps that events drive. The first step is taken in the turn
- * after the dial began, since a connect must not call an event itself. conn.c owns each dial. A new
- * way to a socket is a kind of address that on_begin handles.
+ * after the dial began, since a connect must not call an event itself. conn_dial.c owns each dial.
+ * A new way to a socket is a kind of address that on_begin handles.
  *
  *     begin --> look up --> try an address --> done
  *                                |    ^

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/time.h"
 #include "conn.h"
+#include "conn_drop.h"
+#include "conn_turn.h"
 #include "linger.h"
 #include "socket.h"
 
@@ -33,7 +35,7 @@ static void begin_all(struct mwi_tcp_hub *hub)
     struct mwi_tcp_conn *next;
     for (struct mwi_tcp_conn *conn = TAILQ_FIRST(&hub->conns); conn != NULL; conn = next) {
         next = TAILQ_NEXT(conn, link);
-        mwi_tcp_conn_end(conn);
+        mwi_tcp_conn_drop_when_written(conn);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Makes and frees the shared parts of a transport object: the poller, the buffers and the lists.
- * Only tcp.c calls these two functions; conn.c, linger.c, listener.c, watch.c and ending.c use the
- * fields.
+ * Only tcp.c calls these two functions; connections, linger.c, listener.c, watch.c and ending.c use
+ * the fields.
  *
  * Invariants: the hub calls no function of a connection, so that hub.c includes none of those
  * files. mwi_tcp_hub_close works after a failed mwi_tcp_hub_open, too. If all connections need

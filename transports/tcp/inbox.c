@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns bytes into frames, for conn.c. A whole frame is handed out where it lies in the shared
+ * Turns bytes into frames, for conn_read.c. A whole frame is handed out where it lies in the shared
  * buffer, without a copy or an allocation. Only a frame that is cut off at the buffer's end gets a
  * block of its own, and the rest is received directly into it.
  *

@@ -3,8 +3,8 @@
  * If a TCP socket is closed while unread input lies in it, the kernel sends a reset, and the reset
  * can overtake the bytes that were written last: a slave would not get the refusal that it was
  * sent. So a linger shuts the socket down for writing only, reads and throws away all input, and
- * closes when the other end does. conn.c begins lingers when a peer is dropped; ending.c ends them
- * with the transport.
+ * closes when the other end does. conn_drop.c begins lingers when a peer is dropped; ending.c ends
+ * them with the transport.
  *
  * Invariants: a linger has no peer any more, so it calls no event. It ends after LINGER_S seconds
  * or INPUT_BYTES_MAX bytes, so that a hostile peer cannot hold the socket.

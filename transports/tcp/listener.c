@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Accepts connections and hands them to conn.c. tcp.c makes the listeners.
+ * Accepts connections and hands them to conn_guest.c. tcp.c makes the listeners.
  *
  * Invariants: a connection that cannot be accepted never makes the event loop spin. If descriptors
  * or memory run out, the connection that waits keeps the listening socket readable. So all
@@ -21,7 +21,7 @@
 
 #include "address.h"
 #include "base/fork_guard.h"
-#include "conn.h"
+#include "conn_guest.h"
 #include "porch.h"
 #include "socket.h"
 
@@ -120,7 +120,7 @@ static void take_in(struct mwi_tcp_hub *hub, int fd, const struct sockaddr *addr
     if (hub->porch->count >= min_size(GUESTS_MAX, descriptors / GUESTS_PART))
         (void)mwi_tcp_porch_evict(hub->porch);
     mwi_tcp_socket_tune(fd);
-    mwi_tcp_conn_accept(hub, fd, name);
+    mwi_tcp_conn_guest_accept(hub, fd, name);
 }
 
 /* If the porch is full of promising guests, others wait until these are in or out. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns frames into bytes, for conn.c. A large frame is sent from the memory in which it lies.
+ * Turns frames into bytes, for conn_send.c. A large frame is sent from the memory in which it lies.
  * Headers and tiny frames are copied one behind the other into the batch's scratch, since copying
  * them costs less than giving the kernel one more piece.
  *

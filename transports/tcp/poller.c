@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The set of a transport's sockets, and libevent's loop beside it. conn.c puts sockets into the
+ * The set of a transport's sockets, and libevent's loop beside it. Connections put sockets into the
  * set, tcp.c its wake_fd and its timer; tcp.c and ending.c make the turns.
  *
  * A turn serves the set. Only while libevent has something to wait for, its loop waits for both:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Serves the connections that are not admitted yet and the listening sockets, which lie in a set of
- * their own. The hub's set reports that set like a socket. listener.c and conn.c put their
- * descriptors into it; conn.c enters and takes out the guests.
+ * their own. The hub's set reports that set like a socket. listener.c and conn_start.c put their
+ * descriptors into it; conn_guest.c enters the guests and takes them out.
  *
  * - The porch is served for SLICE_NS at most, then the peers have their turn. While the farm is at
  *   work and share.c says that strangers have had enough, the porch's set is not in the hub's set.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sets of descriptors, by epoll. poller.c has the set of a transport's sockets; conn.c, listener.c
- * and tcp.c put descriptors into it.
+ * Sets of descriptors, by epoll. poller.c has the set of a transport's sockets, and porch.c that of
+ * its guests. Connections, listener.c, porch.c and tcp.c put descriptors into them.
  *
  * To serve a set is one system call: epoll_wait, or, for a wait with an end, epoll_pwait2, which
  * waits to the nanosecond.

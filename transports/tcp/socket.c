@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sockets and their options. dial.c, listener.c, conn.c, linger.c, ending.c and tcp.c call it.
+ * Sockets and their options. dial.c, listener.c, conn_start.c, linger.c, ending.c and tcp.c call
+ * it.
  *
  * Invariants: no other file calls socket or setsockopt. A socket is noted in base/fork_guard from
  * its beginning, and mwi_fork_guard_close ends it. Keepalive finds a host that dies while

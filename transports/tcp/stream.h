@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The seam between a connection and its socket: how bytes pass. conn.c knows this header only, so
- * that a stream which encrypts needs a file of its own beside plain.c, a choice in hub.c, and no
- * change in conn.c, inbox.c or outbox.c.
+ * The seam between a connection and its socket: how bytes pass. Connections know this header only,
+ * so that a stream which encrypts needs a file of its own beside plain.c, a choice in hub.c, and no
+ * change in conn.c, the files conn_NAME.c, inbox.c or outbox.c.
  *
  * Before the first byte of a frame passes, both ends may have to prove who they are: `prove` does
  * that. After it, a stream may still have to do something of its own in the calls of read and

@@ -4,7 +4,7 @@
  * polls. Events are called in poll_transport and nowhere else.
  *
  * A new function of mw_transport_api is a function here and a row of the table at the end; what it
- * does to one connection goes into conn.c.
+ * does to one connection goes into a file conn_NAME.c.
  *
  * A wait of the kernel with an end costs it more than one without. So a deadline that is far away
  * is left out: the timer of the looks ends the wait, and the deadline is looked at again.
@@ -25,6 +25,12 @@
 #include "base/fork_guard.h"
 #include "base/time.h"
 #include "conn.h"
+#include "conn_dial.h"
+#include "conn_drop.h"
+#include "conn_guest.h"
+#include "conn_read.h"
+#include "conn_send.h"
+#include "conn_turn.h"
 #include "ending.h"
 #include "hub.h"
 #include "listener.h"
@@ -268,7 +274,7 @@ static void admit(void *transport, mw_peer peer)
     struct tcp *tcp = transport;
     struct mwi_tcp_conn *conn = mwi_map_get(&tcp->hub.peers, peer);
     if (conn != NULL)
-        mwi_tcp_conn_admit(conn);
+        mwi_tcp_conn_guest_admit(conn);
 }
 
 static void drop(void *transport, mw_peer peer)
@@ -307,7 +313,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
     size_t events_before = hub->events_count;
     bool must_wait = true;
     tcp->is_woken = false;
-    mwi_tcp_conn_flush_dirty(hub);
+    mwi_tcp_conn_send_dirty(hub);
     for (int i = 0; i < TURNS_MAX && must_wait; i++) {
         int64_t left_ns = time_left(deadline);
         if (!turn(tcp, left_ns))
@@ -316,7 +322,7 @@ static mw_error poll_transport(void *transport, int64_t deadline, mw_reason *why
         if (must_wait && hub->config.wait == MW_WAIT_YIELD)
             sched_yield();
     }
-    mwi_tcp_conn_flush_dirty(hub);
+    mwi_tcp_conn_send_dirty(hub);
     mwi_tcp_conn_free_dead(hub);
     return MW_OK;
 }

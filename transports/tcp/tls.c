@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stream that encrypts, for conn.c. First proof.c makes the handshake of TLS; until it is over,
- * no byte of the other end goes anywhere else, and at most PROOF_BYTES_MAX of them are taken. Then
- * record.c encrypts and decrypts. The bytes of a call of write go into records of full size, one
- * behind the other, and out with few calls of send. One recv brings up to 64 KiB, or as much as the
- * pieces hold, and records are decrypted straight into the pieces.
+ * The stream that encrypts, for connections. First proof.c makes the handshake of TLS; until it is
+ * over, no byte of the other end goes anywhere else, and at most PROOF_BYTES_MAX of them are taken.
+ * Then record.c encrypts and decrypts. The bytes of a call of write go into records of full size,
+ * one behind the other, and out with few calls of send. One recv brings up to 64 KiB, or as much as
+ * the pieces hold, and records are decrypted straight into the pieces.
  *
  * Three rests may stay between two calls, as leases of buffers that the hub's streams share: input
  * that is not yet a whole record or found no room in the pieces, content of the last record that
