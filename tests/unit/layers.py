@@ -4,8 +4,9 @@
 
 A folder of src/ is a layer and a file of it a room. Includes and calls point downwards, no two rooms of
 a folder need each other, no two files bear one name, no two types differ by a letter, and
-docs/architecture.md lists the rooms as they are. The core reads no clock, socket or file, and nothing is global. OBJECT are the object files of the
-library and its modules: what they define and need says who calls whom.
+docs/architecture.md lists the rooms as they are. The core reads no clock, socket or file, nothing is
+global, and nobody changes a file by its path. OBJECT are the object files of the library and its
+modules: what they define and need says who calls whom.
 """
 import itertools
 import pathlib
@@ -21,6 +22,9 @@ SCHEMES = ["sim", "inproc", "tcp", "mpi"]
 OUTSIDE = """clock_gettime gettimeofday time clock nanosleep usleep sleep socket bind listen accept connect
     send sendto sendmsg recv recvmsg open openat fopen freopen fdopen read readv write writev poll ppoll
     select epoll_wait fork execv system getrandom rand random srand exit abort signal sigaction""".split()
+# Nobody may call these: they change a file by its path, which may lead to another one meanwhile, or
+# make a name that can be guessed.
+FORBIDDEN = "chmod lchmod fchmodat chown lchown fchown fchownat mktemp tmpnam tmpnam_r tempnam".split()
 OUTSIDE_PREFIXES = ("MPI_", "event_", "evutil_", "bufferevent_", "pthread_")
 # Files that are written and read below the loop, random bytes for keys, and the clock, which only transports, loop and face may read.
 MAY_REACH_OUT = {"base/clock", "base/fork_guard", "base/secret", "record/disk_file", "record/key_file", "record/outlet",
@@ -86,6 +90,12 @@ def symbols(nm, objects):
             where = needed if kind in "Uwv" else defined
             where.setdefault(room_of_object(name), set()).add(symbol)
     return defined, needed
+
+
+def check_forbidden(nm, objects):
+    for room, names in symbols(nm, objects)[1].items():
+        for name in FORBIDDEN:
+            is_problem(name in names, f"{room} calls {name}, which nobody may")
 
 
 def calls(nm, objects):
@@ -206,6 +216,7 @@ def main():
     check_types(source, known)
     check_directions(source, nm, objects, known)
     check_core(source, known)
+    check_forbidden(nm, objects)
     check_no_global_state(source, known)
     check_drawing(source, known)
     print("\n".join(problems) or f"{len(known)} rooms, each where it belongs")
