@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Holds the keys of a process and reads its key file again. face/master_open and face/slave_open
- * make one; the environment of the tcp transport asks it.
+ * Holds the keys of a process and reads its key file again. face/trust makes one for a master or a
+ * slave, and asks it for the tcp transport; loop/announce takes the farm's key from it.
  *
  * Invariants: keys lie only in the secret page. After a fork the page is lost, and `restore` makes
  * a new one before anything else. A key file that cannot be read takes its keys with it.
