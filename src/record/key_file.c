@@ -99,14 +99,14 @@ static bool read_line(const char *line, mw_tcp_key *key)
 static mw_error fail_incomplete(const char *path, mw_reason *why)
 {
     return mwi_private_file_fail(why, MW_EUNAVAILABLE, WHAT, path,
-                                 "it is not complete: if that lasts, remove it");
+                                 "it is not complete: if that lasts, copy it again, or remove it");
 }
 
 static mw_error fail_form(const char *path, mw_reason *why)
 {
     return mwi_private_file_fail(why, MW_EPROTOCOL, WHAT, path,
-                                 "it is no key file of this version of mw: remove it, or name "
-                                 "another one");
+                                 "it is no key file of this version of mw, or somebody has edited "
+                                 "it: copy it again, remove it, or name another one");
 }
 
 mw_error mwi_key_file_parse(const char *text, size_t size, const char *path,
@@ -115,6 +115,8 @@ mw_error mwi_key_file_parse(const char *text, size_t size, const char *path,
     const size_t head = sizeof HEAD - 1;
     if (memcmp(text, HEAD, size < head ? size : head) != 0)
         return fail_form(path, why);
+    while (size > head && text[size - 1] == '\n' && text[size - 2] == '\n')
+        size--;
     if (size < head + LINE_BYTES)
         return fail_incomplete(path, why);
     size_t count = (size - head) / LINE_BYTES;

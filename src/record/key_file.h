@@ -42,9 +42,10 @@ mw_error mwi_key_file_make_key(const char *prefix, size_t random_bytes, mw_tcp_k
 mw_error mwi_key_file_default_path(const char *config_home, const char *home, char **path,
                                    mw_reason *why) MW_USE_RESULT;
 
-/* Makes the list from the text of a file; `path` is for sentences. On failure the contents of *list
- * are undefined. Errors, with a sentence: MW_EUNAVAILABLE if it is incomplete, so that it may be
- * whole soon; MW_EPROTOCOL if it is no key file. */
+/* Makes the list from the text of a file; `path` is for sentences. Empty lines at the end, which an
+ * editor may have added, are ignored. On failure the contents of *list are undefined. Errors, with
+ * a sentence: MW_EUNAVAILABLE if it is incomplete, so that it may be whole soon; MW_EPROTOCOL if it
+ * is no key file. */
 mw_error mwi_key_file_parse(const char *text, size_t size, const char *path,
                             struct mwi_key_list *list, mw_reason *why) MW_USE_RESULT;
 

@@ -81,6 +81,24 @@ static void test_text(void)
     CU_ASSERT_EQUAL(memcmp(text, one_key, strlen(one_key)), 0);
 }
 
+/* Empty lines at the end do no harm. Ends of lines as Windows writes them are refused with a
+ * sentence that does not tell the user to wait. */
+static void test_edited(void)
+{
+    struct mwi_key_list list;
+    mw_reason why = {""};
+    char text[sizeof one_key + 3];
+
+    snprintf(text, sizeof text, "%s\n\n", one_key);
+    CU_ASSERT_EQUAL(mwi_key_file_parse(text, strlen(text), "key", &list, &why), MW_OK);
+    CU_ASSERT_EQUAL(list.count, 1);
+
+    size_t head = strcspn(one_key, "\n");
+    snprintf(text, sizeof text, "%.*s\r%s", (int)head, one_key, one_key + head);
+    CU_ASSERT_EQUAL(mwi_key_file_parse(text, strlen(text), "key", &list, &why), MW_EPROTOCOL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "edited"));
+}
+
 /* A file that is cut off anywhere is not taken, since it may be whole soon. */
 static void test_cut_off(void)
 {
@@ -247,6 +265,7 @@ int main(void)
         {"make key", test_make_key},
         {"default path", test_default_path},
         {"text", test_text},
+        {"edited", test_edited},
         {"cut off", test_cut_off},
         {"wrong bytes", test_wrong_bytes},
         {"create", test_create},
