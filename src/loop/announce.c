@@ -21,6 +21,7 @@
 
 #include "base/path.h"
 #include "base/time.h"
+#include "record/private_file.h"
 #include "record/resource_file.h"
 
 /* The most arguments that follow the words of the executable, see make_arguments. */
@@ -243,8 +244,8 @@ static void write_end(struct mwi_announce *announce, enum mwi_computation_status
     if (!announce->is_written)
         return;
     if (is_of_another(announce))
-        error =
-            mwi_resource_fail(&why, MW_ESTATE, announce->path, "it belongs to another master now");
+        error = mwi_private_file_fail(&why, MW_ESTATE, MWI_RESOURCE_KIND, announce->path,
+                                      "it belongs to another master now");
     else
         error = write_file(announce, status, &why);
     announce->due_ns = INT64_MAX;

@@ -14,15 +14,14 @@
 #include "record/resource.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "base/utf8.h"
+#include "record/private_file.h"
 
 static const char *const status_names[MWI_COMPUTATION_STATUSES_COUNT] = {
     [MWI_COMPUTATION_IN_PROGRESS] = "in-progress",
@@ -59,27 +58,17 @@ struct fields {
     mw_error error;
 };
 
-mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
-                           ...)
-{
-    int length = snprintf(why->text, sizeof why->text, "resource file \"%.120s\": ", name);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why->text + length, sizeof why->text - (size_t)length, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
 static bool fail_field(struct fields *fields, mw_error error, const char *key, const char *problem)
 {
-    fields->error =
-        mwi_resource_fail(fields->why, error, fields->name, "the field \"%s\" %s", key, problem);
+    fields->error = mwi_private_file_fail(fields->why, error, MWI_RESOURCE_KIND, fields->name,
+                                          "the field \"%s\" %s", key, problem);
     return false;
 }
 
 static bool fail_memory(struct fields *fields)
 {
-    fields->error = mwi_resource_fail(fields->why, MW_ENOMEM, fields->name, "out of memory");
+    fields->error = mwi_private_file_fail(fields->why, MW_ENOMEM, MWI_RESOURCE_KIND, fields->name,
+                                          "out of memory");
     return false;
 }
 
@@ -341,18 +330,20 @@ static mw_error load_json(const void *data, size_t size, const char *name, json_
                           mw_reason *why)
 {
     if (size > MWI_RESOURCE_BYTES_MAX)
-        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is larger than %d bytes",
-                                 MWI_RESOURCE_BYTES_MAX);
+        return mwi_private_file_fail(why, MW_EPROTOCOL, MWI_RESOURCE_KIND, name,
+                                     "it is larger than %d bytes", MWI_RESOURCE_BYTES_MAX);
     json_error_t error = {.line = 0};
     *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
     if (*root == NULL && is_memory_error(&error))
-        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+        return mwi_private_file_fail(why, MW_ENOMEM, MWI_RESOURCE_KIND, name, "out of memory");
     if (*root == NULL)
-        return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not JSON: line %d: %.*s",
-                                 error.line, (int)length_of_cause(error.text), error.text);
+        return mwi_private_file_fail(why, MW_EPROTOCOL, MWI_RESOURCE_KIND, name,
+                                     "it is not JSON: line %d: %.*s", error.line,
+                                     (int)length_of_cause(error.text), error.text);
     if (json_is_object(*root))
         return MW_OK;
-    return mwi_resource_fail(why, MW_EPROTOCOL, name, "it is not a JSON object");
+    return mwi_private_file_fail(why, MW_EPROTOCOL, MWI_RESOURCE_KIND, name,
+                                 "it is not a JSON object");
 }
 
 mw_error mwi_resource_parse(char *data, size_t size, const char *name,
@@ -360,7 +351,7 @@ mw_error mwi_resource_parse(char *data, size_t size, const char *name,
 {
     struct owner *owner = calloc(1, sizeof *owner);
     if (owner == NULL)
-        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+        return mwi_private_file_fail(why, MW_ENOMEM, MWI_RESOURCE_KIND, name, "out of memory");
     take_digits(owner, data, size);
     mw_error error = load_json(data, size, name, &owner->root, why);
     if (error != MW_OK) {
@@ -479,12 +470,12 @@ static mw_error dump_root(const json_t *root, const char *name, struct mwi_secre
     struct mwi_secret dumped = {.data = NULL};
     size_t size = json_dumpb(root, NULL, 0, flags);
     if (size >= MWI_RESOURCE_BYTES_MAX)
-        return mwi_resource_fail(why, MW_ETOOBIG, name, "it would be larger than %d bytes",
-                                 MWI_RESOURCE_BYTES_MAX);
+        return mwi_private_file_fail(why, MW_ETOOBIG, MWI_RESOURCE_KIND, name,
+                                     "it would be larger than %d bytes", MWI_RESOURCE_BYTES_MAX);
     if (size == 0 || !mwi_secret_init(&dumped, size + 2) ||
         json_dumpb(root, dumped.data, size, flags) != size) {
         mwi_secret_fini(&dumped);
-        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+        return mwi_private_file_fail(why, MW_ENOMEM, MWI_RESOURCE_KIND, name, "out of memory");
     }
     memcpy((char *)dumped.data + size, "\n", 2);
     *text = dumped;
@@ -504,7 +495,7 @@ mw_error mwi_resource_format(const struct mwi_resource *resource, const char *na
 {
     struct fields fields = {.root = json_object(), .name = name, .why = why};
     if (fields.root == NULL)
-        return mwi_resource_fail(why, MW_ENOMEM, name, "out of memory");
+        return mwi_private_file_fail(why, MW_ENOMEM, MWI_RESOURCE_KIND, name, "out of memory");
     mw_error error =
         put_fields(&fields, resource) ? dump_root(fields.root, name, text, why) : fields.error;
     json_decref(fields.root);

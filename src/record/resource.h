@@ -15,6 +15,9 @@
 
 #include "base/secret.h"
 
+/* The kind of the file, with which sentences about it begin. */
+#define MWI_RESOURCE_KIND "resource file"
+
 #define MWI_RESOURCE_BYTES_MAX (1024 * 1024)
 
 enum mwi_computation_status {
@@ -75,9 +78,5 @@ void mwi_resource_fini(struct mwi_resource *resource);
  * MW_ENOMEM. */
 mw_error mwi_resource_format(const struct mwi_resource *resource, const char *name,
                              struct mwi_secret *text, mw_reason *why) MW_USE_RESULT;
-
-/* Writes a sentence that begins with the file's name, and returns the error. */
-mw_error mwi_resource_fail(mw_reason *why, mw_error error, const char *name, const char *format,
-                           ...) MW_PRINTF(4, 5);
 
 #endif

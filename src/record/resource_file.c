@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,14 +23,12 @@
 #include "base/path.h"
 #include "record/private_file.h"
 
-#define WHAT "resource file"
-
 mw_error mwi_resource_file_read(const char *path, struct mwi_resource *resource, mw_reason *why)
 {
     struct mwi_secret content;
     size_t size;
-    mw_error error =
-        mwi_private_file_read(WHAT, path, MWI_RESOURCE_BYTES_MAX, &content, &size, why);
+    mw_error error = mwi_private_file_read(MWI_RESOURCE_KIND, path, MWI_RESOURCE_BYTES_MAX,
+                                           &content, &size, why);
     if (error != MW_OK)
         return error;
     error = mwi_resource_parse(content.data, size, path, resource, why);
@@ -44,13 +41,14 @@ mw_error mwi_resource_file_locate(const char *path, char **located, mw_reason *w
 {
     struct stat status;
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return mwi_resource_fail(why, MW_EIO, path, "it is there, and not a regular file");
-    return mwi_private_file_locate(WHAT, path, located, why);
+        return mwi_private_file_fail(why, MW_EIO, MWI_RESOURCE_KIND, path,
+                                     "it is there, and not a regular file");
+    return mwi_private_file_locate(MWI_RESOURCE_KIND, path, located, why);
 }
 
 bool mwi_resource_file_warn(const char *path, mw_reason *warning)
 {
-    return mwi_private_file_warn(WHAT, path, warning);
+    return mwi_private_file_warn(MWI_RESOURCE_KIND, path, warning);
 }
 
 mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *resource,
@@ -60,7 +58,7 @@ mw_error mwi_resource_file_write(const char *path, const struct mwi_resource *re
     mw_error error = mwi_resource_format(resource, path, &text, why);
     if (error != MW_OK)
         return error;
-    error = mwi_private_file_replace(WHAT, path, text.data, strlen(text.data), why);
+    error = mwi_private_file_replace(MWI_RESOURCE_KIND, path, text.data, strlen(text.data), why);
     mwi_secret_fini(&text);
     return error;
 }
@@ -94,8 +92,8 @@ mw_error mwi_resource_file_prepare(struct mwi_resource_file_last *last, const ch
     if (error == MW_OK) {
         int number = prepared.path == NULL ? ENOMEM : name_temporary(&prepared);
         if (number != 0)
-            error = mwi_resource_fail(why, number == ENOMEM ? MW_ENOMEM : MW_EIO, path, "%s",
-                                      strerror(number));
+            error = mwi_private_file_fail(why, number == ENOMEM ? MW_ENOMEM : MW_EIO,
+                                          MWI_RESOURCE_KIND, path, "%s", strerror(number));
     }
     if (error != MW_OK) {
         mwi_resource_file_fini_last(&prepared);
