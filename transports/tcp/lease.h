@@ -33,6 +33,17 @@ void mwi_tcp_lease_take(struct mwi_tcp_lease *lease, struct mwi_tcp_lease_buffer
 /* Takes `size` bytes off the front, and gives the memory back with the last. */
 void mwi_tcp_lease_advance(struct mwi_tcp_lease *lease, size_t size);
 
+/* How many bytes there are, and where they begin, which only counts if there are some. */
+static inline size_t mwi_tcp_lease_left(const struct mwi_tcp_lease *lease)
+{
+    return lease->end - lease->begin;
+}
+
+static inline const unsigned char *mwi_tcp_lease_first(const struct mwi_tcp_lease *lease)
+{
+    return lease->block + lease->begin;
+}
+
 /* Throws the bytes away and gives the memory back. is_lost stays as it is. */
 void mwi_tcp_lease_end(struct mwi_tcp_lease *lease);
 
