@@ -14,7 +14,7 @@
 #define MW_VERSION_STRING "0.1.0"
 
 /* The version of the protocol. A master refuses a slave that has another one, with a reason. */
-#define MW_PROTOCOL_VERSION 4
+#define MW_PROTOCOL_VERSION 5
 
 MW_BEGIN_DECLS
 

@@ -28,8 +28,8 @@
 #define MEMBER_ID_SHOWN_BYTES 41
 
 void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
-                        size_t frame_bytes_max, const struct mwi_greeting_origin *origin,
-                        struct mwi_buffer *hello)
+                        size_t frame_bytes_max, uint32_t traits,
+                        const struct mwi_greeting_origin *origin, struct mwi_buffer *hello)
 {
     static const struct mwi_greeting_origin unknown;
     if (origin == NULL)
@@ -41,6 +41,7 @@ void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
                                        .host = mwi_message_text(origin->host),
                                        .boot_id = mwi_message_text(origin->boot_id),
                                        .pid = origin->pid,
+                                       .traits = traits,
                                    });
     *stage = MWI_GREETING_HELLO;
 }
@@ -128,6 +129,7 @@ static bool is_small_enough(const struct mwi_greeting_terms *terms,
 static void learn(struct mwi_greeting_guest *guest, const struct mwi_message_hello *hello)
 {
     guest->frame_bytes_max = mwi_message_size(hello->frame_bytes_max);
+    guest->is_isolated = (hello->traits & MWI_TRAIT_ISOLATED) != 0;
     mwi_printable_copy(guest->origin.host, sizeof guest->origin.host, hello->host.data,
                        hello->host.size);
     mwi_printable_copy(guest->origin.boot_id, sizeof guest->origin.boot_id, hello->boot_id.data,

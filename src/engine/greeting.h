@@ -32,11 +32,11 @@ struct mwi_greeting_origin {
     uint32_t pid;                                    /* 0 if unknown */
 };
 
-/* The slave's side: says HELLO by writing it to an empty buffer, and sets *stage. `origin` may be
- * NULL. Nothing is kept. */
+/* The slave's side: says HELLO by writing it to an empty buffer, and sets *stage. `traits` are bits
+ * of enum mwi_message_trait. `origin` may be NULL. Nothing is kept. */
 void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
-                        size_t frame_bytes_max, const struct mwi_greeting_origin *origin,
-                        struct mwi_buffer *hello);
+                        size_t frame_bytes_max, uint32_t traits,
+                        const struct mwi_greeting_origin *origin, struct mwi_buffer *hello);
 
 /* The slave's side: takes a message of the master. `answer` is empty, and is filled if the slave
  * must say something more. *why is set if the verdict is REFUSED or BROKEN. */
@@ -57,6 +57,7 @@ struct mwi_greeting_terms {
 /* A welcome slave, as it described itself. */
 struct mwi_greeting_guest {
     size_t frame_bytes_max; /* the largest message that it accepts */
+    bool is_isolated;
     struct mwi_greeting_origin origin;
 };
 

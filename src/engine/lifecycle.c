@@ -115,22 +115,40 @@ void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_s
         requeue(engine, slave, mwi_tasks_of_link(list->prev), reason);
 }
 
-/* Decides about one copy of a slave that is gone. It stays in the slave's list exactly if its task
- * is to be run again; a task that another slave has, too, goes on there. */
-static void judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
+/* Decides about one copy of a slave that is gone, or at which an attempt has failed. Returns
+ * whether its task is to be run again: exactly then the copy stays in the slave's list. A task that
+ * another slave has, too, goes on there. */
+static bool judge_copy(struct mwi_master_engine *engine, struct mwi_copy *copy, bool is_attempt,
                        const char *fate)
 {
     struct mwi_task_entry *task = copy->task;
     bool is_elsewhere = task->copies != copy || copy->next_of_task != NULL;
     if (is_elsewhere) {
         mwi_copies_remove(&engine->copies, copy);
-        return;
+        return false;
     }
     const char *verdict = verdict_of(engine, copy->slave, task, is_attempt, fate);
     if (task->state == MWI_TASK_RUNNING && verdict == NULL)
-        return;
+        return true;
     mwi_copies_remove(&engine->copies, copy);
     end_returned(engine, task, verdict);
+    return false;
+}
+
+void mwi_lifecycle_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                         const char *reason, const char *fate)
+{
+    struct mwi_task_entry *task = copy->task;
+    struct mwi_slave_entry *slave = copy->slave;
+    /* That a slave was asked to end costs no attempt, but the task was begun. */
+    bool is_attempt = !slave->is_leaving || !mwi_tasks_policy(&engine->tasks, task)->is_retried;
+    mwi_load_remove(&slave->load, 1, task->size + MWI_MESSAGE_OVERHEAD_BYTES,
+                    mwi_pace_of(&engine->pace, task->algorithm));
+    task->is_suspect = true;
+    if (!judge_copy(engine, copy, is_attempt, fate))
+        return;
+    mwi_copies_remove(&engine->copies, copy);
+    requeue(engine, slave, task, reason);
 }
 
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -272,6 +290,7 @@ static mw_error cancel_entry(struct mwi_master_engine *engine, struct mwi_task_e
     if (task->state == MWI_TASK_CANCELLED || task->state == MWI_TASK_UNRUNNABLE)
         return MW_ESTATE;
     bool is_ordered = task->state == MWI_TASK_ORDERED;
+    bool is_at_slaves = task->state == MWI_TASK_RUNNING;
     uint32_t sid = task->sid;
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_CANCELLED, NULL, task, NULL);
     mwi_outgoing_audit_end(
@@ -279,6 +298,8 @@ static mw_error cancel_entry(struct mwi_master_engine *engine, struct mwi_task_e
         &(struct mwi_outgoing_end){.outcome = "cancelled",
                                    .copy = task->state == MWI_TASK_RUNNING ? task->copies : NULL});
     mwi_tasks_cancel(&engine->tasks, task);
+    if (is_at_slaves)
+        mwi_outgoing_end_task(engine, task);
     if (is_ordered)
         mwi_slaves_update(&engine->slaves, mwi_slaves_by_sid(&engine->slaves, sid));
     return MW_OK;

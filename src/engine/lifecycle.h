@@ -14,6 +14,11 @@
  * was lost and how; it goes into the history of each task for which that counts as an attempt. */
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                  bool is_loss, const char *reason, const char *fate);
+/* An attempt at a task of an isolated slave has failed, and the slave goes on. The copy is gone
+ * afterwards. */
+void mwi_lifecycle_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                         const char *reason, const char *fate);
+
 void mwi_lifecycle_return_ordered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                   const char *reason);
 

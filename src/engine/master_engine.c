@@ -79,8 +79,22 @@ struct taking {
     struct mwi_block *block; /* with the frame's bytes */
     uint64_t failed_count;
     uint64_t ran_ns; /* how long the tasks ran together */
+    bool is_proof;   /* one of the results tells that the slave can run tasks */
     const char *why; /* the first result that was not taken is bad */
 };
+
+/* The process in which an isolated slave ran the task has ended. */
+static bool take_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                       struct taking *taking, const struct mwi_message_item *item)
+{
+    struct mwi_text how = {(const char *)item->data, item->size};
+    if (!copy->slave->is_isolated) {
+        taking->why = "it said that the process of a task has ended, and is not isolated";
+        return false;
+    }
+    mwi_membership_take_crash(engine, copy, mwi_outgoing_note_text(engine, how));
+    return engine->effects.error == MW_OK;
+}
 
 /* Takes one result; false if it is bad. */
 static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
@@ -104,6 +118,9 @@ static bool take_item(struct mwi_master_engine *engine, struct mwi_slave_entry *
     if (item->duration_ns > had_ns)
         item->duration_ns = had_ns;
     taking->ran_ns += item->duration_ns;
+    if (item->form == MWI_PAYLOAD_CRASHED)
+        return take_crash(engine, copy, taking, item);
+    taking->is_proof = true;
     if (item->form != MWI_PAYLOAD_FAILED)
         return mwi_task_ends_finish_copy(engine, copy, taking->block, item);
     taking->failed_count++;
@@ -124,6 +141,7 @@ static size_t take_items(struct mwi_master_engine *engine, struct mwi_slave_entr
         if (first != NULL && first->task == NULL)
             count =
                 mwi_task_ends_finish_range(engine, first, taking->block, &cursor, &taking->ran_ns);
+        taking->is_proof = taking->is_proof || count > 0;
         if (count == 0 && engine->effects.error == MW_OK && mwi_message_next(&cursor, &item))
             count = take_item(engine, slave, taking, &item);
         if (count == 0)
@@ -159,7 +177,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     mwi_block_unref(taking.block);
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_RESULTS_RECEIVED, .count = taken_count,
                        .failed = taking.failed_count);
-    if (taken_count > 0 && !slave->is_proven)
+    if (taking.is_proof && !slave->is_proven)
         mwi_probation_pass(engine, slave);
     if (taken_count < message->group.count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, taking.why);
@@ -202,7 +220,7 @@ static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entr
     else if (message->kind == MWI_MESSAGE_PONG)
         slave->is_pinged = false;
     else if (message->kind == MWI_MESSAGE_BEGUN)
-        mwi_membership_take_begun(engine, slave, message->begun);
+        mwi_membership_take_begun(engine, slave, message->id);
     else if (message->kind == MWI_MESSAGE_LEAVING)
         mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message->reason));
     else if (message->kind == MWI_MESSAGE_RETURNED)

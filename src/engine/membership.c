@@ -28,6 +28,8 @@
 /* The most slaves that a group can want: more than there can be, and the sum over all groups does
  * not overflow. */
 #define WANTED_MAX ((size_t)UINT32_MAX / 4)
+/* How long an isolated slave may take to end a task. */
+#define ENDING_NS (10 * MWI_NS_PER_S)
 
 static void audit_state(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
@@ -205,6 +207,7 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     slave->pid = origin->pid;
     start_quiet(engine, slave, ping_interval_ns(engine));
     slave->frame_bytes_max = guest->frame_bytes_max;
+    slave->is_isolated = guest->is_isolated;
     mwi_strangers_greeted(engine, slave);
     mwi_effects_admit(&engine->effects, slave->peer);
     mwi_outgoing_send(engine, slave, welcome);
@@ -317,6 +320,7 @@ void mwi_membership_await_begin(struct mwi_master_engine *engine, struct mwi_sla
 {
     slave->is_limit_running = false;
     slave->has_begun = false;
+    slave->is_overrun = false;
     if (!mwi_master_state_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT,
                                       engine->config.client_timeout_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
@@ -363,20 +367,54 @@ void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_sl
     mwi_lifecycle_return_ordered(engine, slave, "the slave is leaving");
 }
 
-void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+/* "task 7 of "hello" overran its time limit of 2 s". */
+static const char *tell_overrun(struct mwi_master_engine *engine, const struct mwi_task_entry *task)
 {
     char seconds[MWI_DECIMAL_BYTES];
-    const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
-    if (!slave->is_limit_running) {
-        begin_limit(engine, slave, task);
-        return;
-    }
     mwi_decimal_write(seconds, mwi_time_to_seconds(mwi_master_state_limit_ns(engine, task)));
-    mwi_membership_drop(engine, slave, MW_LOSS_TIME_LIMIT,
-                        mwi_outgoing_note(engine,
-                                          "task %llu of \"%.60s\" overran its time limit of %s s",
-                                          (unsigned long long)task->id,
-                                          mwi_outgoing_algorithm_name(engine, task), seconds));
+    return mwi_outgoing_note(engine, "task %llu of \"%.60s\" overran its time limit of %s s",
+                             (unsigned long long)task->id,
+                             mwi_outgoing_algorithm_name(engine, task), seconds);
+}
+
+/* Asks an isolated slave to end the task. If it has not done so ENDING_NS later, it is dropped. */
+static void end_task_at_limit(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                              const struct mwi_task_entry *task)
+{
+    slave->is_overrun = true;
+    mwi_outgoing_end_task(engine, task);
+    if (!mwi_master_state_start_timer(engine, &slave->limit, MWI_TIMER_LIMIT, ENDING_NS))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
+void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
+    if (!slave->is_limit_running)
+        begin_limit(engine, slave, task);
+    else if (slave->is_isolated && !slave->is_overrun)
+        end_task_at_limit(engine, slave, task);
+    else
+        mwi_membership_drop(engine, slave, MW_LOSS_TIME_LIMIT, tell_overrun(engine, task));
+}
+
+void mwi_membership_take_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                               const char *how)
+{
+    struct mwi_slave_entry *slave = copy->slave;
+    const struct mwi_task_entry *task = copy->task;
+    const char *reason = mwi_outgoing_note(engine, "its process %s", how);
+    const char *what = mwi_outgoing_note(engine, "ran it in a process that %s", how);
+    if (slave->is_overrun) {
+        reason = tell_overrun(engine, task);
+        what = mwi_outgoing_note(engine, "ended it: %s", reason);
+    }
+    const char *fate = tell_fate(engine, slave, what);
+    slave->has_started = true;
+    mwi_probation_crash(engine, slave);
+    mwi_lifecycle_crash(engine, copy, reason, fate);
+    if (slave->load.tasks_count == 0)
+        mwi_timers_stop(&engine->timers, &slave->limit);
 }
 
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)

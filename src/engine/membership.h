@@ -63,6 +63,11 @@ void mwi_membership_take_begun(struct mwi_master_engine *engine, struct mwi_slav
                                uint64_t id);
 
 /* The timer of the slave's task fired: drops the slave, whose task has overrun its time limit. */
+/* The process in which an isolated slave ran a task has ended: `how`, such as "exited with status
+ * 3". The task has failed an attempt, and the slave goes on. The copy is gone afterwards. */
+void mwi_membership_take_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,
+                               const char *how);
+
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
 /* Drops the slaves that were told to stop and did not within --mw-shutdown-timeout. */

@@ -87,6 +87,18 @@ void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_e
     mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
 }
 
+void mwi_outgoing_end_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task)
+{
+    for (struct mwi_copy *copy = task->copies; copy != NULL; copy = copy->next_of_task) {
+        struct mwi_buffer buffer;
+        if (!copy->slave->is_isolated)
+            continue;
+        mwi_buffer_init(&buffer);
+        mwi_message_write_id(&buffer, MWI_MESSAGE_END_TASK, task->id);
+        mwi_outgoing_send(engine, copy->slave, &buffer);
+    }
+}
+
 const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,
                                         const struct mwi_task_entry *task)
 {

@@ -44,6 +44,9 @@ void mwi_outgoing_send(struct mwi_master_engine *engine, struct mwi_slave_entry 
 void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                             struct mwi_buffer *buffer, const mw_body *body);
 
+/* Asks the isolated slaves that have the task to end it: its result is not wanted. */
+void mwi_outgoing_end_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task);
+
 /* The name of the task's algorithm; constant. */
 const char *mwi_outgoing_algorithm_name(const struct mwi_master_engine *engine,
                                         const struct mwi_task_entry *task);

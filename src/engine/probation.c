@@ -261,6 +261,16 @@ static void release_all(struct mwi_master_engine *engine)
                 trust(engine, host);
 }
 
+void mwi_probation_crash(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    struct mwi_host_entry *host = slave->host;
+    if (host->trial == slave)
+        host->trial = NULL;
+    slave->is_on_trial = false;
+    judge(engine, slave, MW_LOSS_CONNECTION);
+    start_timer(engine, host);
+}
+
 void mwi_probation_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         mw_loss loss)
 {

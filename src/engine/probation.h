@@ -26,6 +26,10 @@ void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry
 
 /* The slave is lost for the reason `loss`. To be called while it still has its tasks and its
  * host. */
+/* An attempt at the oldest task of an isolated slave has failed, and the task is still in its list.
+ * If the slave never returned a result, its host is judged as if the slave had been lost. */
+void mwi_probation_crash(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
 void mwi_probation_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         mw_loss loss);
 

@@ -158,7 +158,7 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     struct mwi_buffer hello;
     mwi_buffer_init(&hello);
     mwi_greeting_begin(&engine->greeting_stage, config->member_id, config->frame_read_bytes_max,
-                       config->origin, &hello);
+                       config->traits, config->origin, &hello);
     send_buffer(engine, &hello);
     engine->phase = MWI_PHASE_GREETING;
     const char *from = split_name(engine, event->name);
@@ -465,7 +465,8 @@ bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)
     engine->has_begun = true;
     message->is_timed = false;
     mwi_buffer_init(&buffer);
-    mwi_message_write_begun(&buffer, mwi_column_at(&message->group.ids, message->index));
+    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN,
+                         mwi_column_at(&message->group.ids, message->index));
     send_buffer(engine, &buffer);
     return true;
 }

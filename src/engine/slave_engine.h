@@ -28,6 +28,7 @@ struct mwi_slave_engine_config {
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;                /* for the whole greeting */
+    uint32_t traits;                          /* bits of enum mwi_message_trait */
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 

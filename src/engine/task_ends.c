@@ -96,6 +96,8 @@ bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     engine->ended_count++;
     note_done(engine, slave, task, item);
     mwi_copies_remove(&engine->copies, copy);
+    if (task->copies != NULL)
+        mwi_outgoing_end_task(engine, task);
     slave->host->results_count++;
     slave->done_count += item->form != MWI_PAYLOAD_FAILED;
     slave->failed_count += item->form == MWI_PAYLOAD_FAILED;
@@ -156,7 +158,7 @@ static uint32_t ordinary_count(const struct mwi_copy *range,
         return count;
     while (count < range->count && mwi_message_next(&ahead, &item) &&
            item.id == mwi_batch_id(range->batch, range->from + count) &&
-           item.form != MWI_PAYLOAD_FAILED && mwi_message_is_readable(&item))
+           item.form < MWI_PAYLOAD_FAILED && mwi_message_is_readable(&item))
         count++;
     return count;
 }

@@ -37,6 +37,7 @@ struct mwi_slave_entry {
     bool is_held;                /* is not sent tasks of the pool for now, see probation.h */
     bool is_on_trial, is_proven; /* it may have its first task; it has returned one */
     bool is_leaving;             /* it has said so, and gets no more tasks */
+    bool is_isolated;            /* it can end a task that runs */
     bool is_pinged;              /* it was asked whether it is there, and has not answered yet */
     struct mwi_stats_traffic traffic;
     int64_t heard_ns;            /* when its last message came, or it came itself */
@@ -66,6 +67,7 @@ struct mwi_slave_entry {
     bool is_recalled;             /* it was asked to give tasks back, and has not answered yet */
     bool is_limit_running;        /* `limit` is the task's */
     bool has_begun;               /* it has said that it began the task */
+    bool is_overrun;              /* isolated: it was asked to end the task at its limit */
     bool has_started;             /* it has begun some task */
     bool is_told; /* the trail has a line that it came, or, once it has gone, that it went */
 };

@@ -20,7 +20,7 @@
 #include "wire/guard.h"
 
 #define ZONE_CHUNK_BYTES 1024
-#define HELLO_FIELDS 7
+#define HELLO_FIELDS 8
 /* Of tasks and results, with the kind. */
 #define ITEMS_ELEMENTS 7
 #define HEAD_ALIGNMENT 16
@@ -80,13 +80,14 @@ static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
         !is_number(&fields[3], UINT64_MAX) ||
         !is_short_text(&fields[4], MWI_MESSAGE_HOST_BYTES_MAX) ||
         !is_short_text(&fields[5], MWI_MESSAGE_BOOT_ID_BYTES_MAX) ||
-        !is_number(&fields[6], UINT32_MAX))
+        !is_number(&fields[6], UINT32_MAX) || !is_number(&fields[7], UINT32_MAX))
         return fail(why, "a malformed greeting");
     message->hello.member_id = object_text(&fields[2]);
     message->hello.frame_bytes_max = fields[3].via.u64;
     message->hello.host = object_text(&fields[4]);
     message->hello.boot_id = object_text(&fields[5]);
     message->hello.pid = (uint32_t)fields[6].via.u64;
+    message->hello.traits = (uint32_t)fields[7].via.u64;
     return MW_OK;
 }
 
@@ -114,11 +115,11 @@ static mw_error decode_reason(struct mwi_message *message, mw_reason *why)
     return MW_OK;
 }
 
-static mw_error decode_begun(struct mwi_message *message, mw_reason *why)
+static mw_error decode_id(struct mwi_message *message, mw_reason *why)
 {
     if (message->fields_count != 1 || !is_number(&message->fields[0], UINT64_MAX))
-        return fail(why, "a malformed message that a task begins");
-    message->begun = message->fields[0].via.u64;
+        return fail(why, "a malformed message about a task");
+    message->id = message->fields[0].via.u64;
     return MW_OK;
 }
 
@@ -137,7 +138,8 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_RESULTS:
         break;
     case MWI_MESSAGE_BEGUN:
-        return decode_begun(message, why);
+    case MWI_MESSAGE_END_TASK:
+        return decode_id(message, why);
     case MWI_MESSAGE_SHUTDOWN:
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
@@ -195,7 +197,7 @@ static bool read_columns(struct mwi_column_source *source, bool is_tasks,
 static bool take_forms(struct mwi_message *message, bool is_tasks)
 {
     struct mwi_message_group *group = &message->group;
-    uint64_t max = is_tasks ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_FAILED;
+    uint64_t max = is_tasks ? MWI_PAYLOAD_BYTES : MWI_PAYLOAD_CRASHED;
     message->is_timed = false;
     if (is_tasks && group->count == 1) {
         uint64_t form = mwi_column_at(&group->forms, 0);
@@ -314,6 +316,7 @@ void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message
     write_sized_text(&packer, hello->host);
     write_sized_text(&packer, hello->boot_id);
     msgpack_pack_uint32(&packer, hello->pid);
+    msgpack_pack_uint32(&packer, hello->traits);
 }
 
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
@@ -347,9 +350,10 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
     begin_message(buffer, kind, 0);
 }
 
-void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id)
+void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind, uint64_t id)
 {
-    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_BEGUN, 1);
+    assert(kind == MWI_MESSAGE_BEGUN || kind == MWI_MESSAGE_END_TASK);
+    msgpack_packer packer = begin_message(buffer, kind, 1);
     msgpack_pack_uint64(&packer, id);
 }
 

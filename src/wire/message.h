@@ -19,7 +19,7 @@
  * of different versions can tell each other why they part. */
 enum mwi_message_kind {
     MWI_MESSAGE_HELLO = 1,   /* slave: ["mw", protocol, member id, frame_bytes_max,
-                                 host, boot id, pid] */
+                                 host, boot id, pid, traits] */
     MWI_MESSAGE_WELCOME = 2, /* master: [sid, result group, frame_bytes_max, names...] */
     MWI_MESSAGE_REFUSE = 3,  /* master: [reason] */
     /* These two in columns, see below. The payloads follow the array in the frame, one after the
@@ -34,20 +34,29 @@ enum mwi_message_kind {
     MWI_MESSAGE_PING = 9,      /* master: [] */
     MWI_MESSAGE_PONG = 10,     /* slave: [], at once */
     /* 11 and 12 were messages of protocol 3. */
-    MWI_MESSAGE_BEGUN = 13,   /* slave: [id]: it begins this task, which is timed or its first */
-    MWI_MESSAGE_LEAVING = 14, /* slave: [reason]: it will say goodbye, perhaps only after the
+    MWI_MESSAGE_BEGUN = 13,    /* slave: [id]: it begins this task, which is timed or its first */
+    MWI_MESSAGE_LEAVING = 14,  /* slave: [reason]: it will say goodbye, perhaps only after the
                                      task that it runs; if it is lost before, as after a goodbye */
-    MWI_MESSAGE_RECALL = 15,  /* master: []: give back the tasks that were not begun */
-    MWI_MESSAGE_RETURNED = 16 /* slave: []: the answer, behind its results: it has no task */
+    MWI_MESSAGE_RECALL = 15,   /* master: []: give back the tasks that were not begun */
+    MWI_MESSAGE_RETURNED = 16, /* slave: []: the answer, behind its results: it has no task */
+    MWI_MESSAGE_END_TASK = 17  /* master: [id]: to an isolated slave: end this task, even while it
+                                      runs */
+};
+
+/* The bits of HELLO's traits. */
+enum mwi_message_trait {
+    MWI_TRAIT_ISOLATED = 1 /* its tasks run in a process of their own, which it can end */
 };
 
 /* The form of a payload. A task that is timed, which is alone in its message, adds
  * MWI_PAYLOAD_TIMED. */
 enum mwi_payload_form {
-    MWI_PAYLOAD_VALUES = 0, /* a sequence of msgpack values one after the other */
-    MWI_PAYLOAD_BYTES = 1,  /* raw bytes */
-    MWI_PAYLOAD_FAILED = 2, /* result: a text for people */
-    MWI_PAYLOAD_TIMED = 2   /* task: the slave is to say when it begins it */
+    MWI_PAYLOAD_VALUES = 0,  /* a sequence of msgpack values one after the other */
+    MWI_PAYLOAD_BYTES = 1,   /* raw bytes */
+    MWI_PAYLOAD_FAILED = 2,  /* result: a text for people */
+    MWI_PAYLOAD_CRASHED = 3, /* result, of an isolated slave: the process that ran the task has
+                                ended; a text for people says how. The attempt has failed */
+    MWI_PAYLOAD_TIMED = 2    /* task: the slave is to say when it begins it */
 };
 
 /* A payload of this size or more goes in a message of its own, in which it need not be copied. */
@@ -91,6 +100,7 @@ struct mwi_message_hello {
     struct mwi_text host;     /* as received: any bytes */
     struct mwi_text boot_id;  /* as received: any bytes */
     uint32_t pid;
+    uint32_t traits; /* of enum mwi_message_trait; others are of a later version */
 };
 
 struct mwi_payload {
@@ -147,7 +157,7 @@ struct mwi_message {
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
         struct mwi_text reason; /* refuse, goodbye, leaving */
-        uint64_t begun;         /* begun: the id */
+        uint64_t id;            /* begun, end task */
         struct {
             struct mwi_message_group group; /* tasks, results */
             bool is_timed;                  /* the one task: the slave is to say when it begins */
@@ -240,7 +250,7 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
 void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                              const struct mwi_message_item *items, size_t count);
 
-/* Appends the message that the slave begins a task. */
-void mwi_message_write_begun(struct mwi_buffer *buffer, uint64_t id);
+/* Appends a message about one task. `kind`: BEGUN or END_TASK. */
+void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind, uint64_t id);
 
 #endif

@@ -106,7 +106,7 @@ static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer
     size_t count = mwt_frames_items(input, items, bytes);
     for (size_t i = 0; i < count; i++)
         if (items[i].size % 3 == 0)
-            items[i].form = MWI_PAYLOAD_FAILED;
+            items[i].form = items[i].size % 2 == 0 ? MWI_PAYLOAD_FAILED : MWI_PAYLOAD_CRASHED;
     mwt_items_results(buffer, items, count);
 }
 
@@ -126,6 +126,7 @@ static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *
                                         .host = text,
                                         .boot_id = {text.data, text.size / 4},
                                         .pid = mwt_input_byte(input),
+                                        .traits = mwt_input_byte(input),
                                     });
 }
 
@@ -135,7 +136,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     char text[8];
     mwt_frames_text(input, text);
     const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {text, NULL}, {NULL, NULL}};
-    switch (mwt_input_byte(input) % 16 + 1) {
+    switch (mwt_input_byte(input) % 17 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
@@ -144,7 +145,10 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
                                   mwt_input_number(input, 2), algorithms);
         break;
     case MWI_MESSAGE_BEGUN:
-        mwi_message_write_begun(buffer, mwt_input_byte(input) % 32u);
+        mwi_message_write_id(buffer, MWI_MESSAGE_BEGUN, mwt_input_byte(input) % 32u);
+        break;
+    case MWI_MESSAGE_END_TASK:
+        mwi_message_write_id(buffer, MWI_MESSAGE_END_TASK, mwt_input_byte(input) % 32u);
         break;
     case MWI_MESSAGE_REFUSE:
         mwi_message_write_reason(buffer, MWI_MESSAGE_REFUSE, text);

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include <mw/version.h>
+
 #include "mwt_relay.h"
 #include "mwt_run.h"
 #include "secure_farm.h"
@@ -26,7 +28,7 @@ static bool can_prove(const struct farm *farm, const struct mwt_tls_key *key,
     /* A client of TLS 1.3 is ready before the server has seen its proof. */
     if (has_proved) {
         unsigned char hello[256];
-        size_t size = write_hello(hello, 4, key == NULL ? "" : key->member_id);
+        size_t size = write_hello(hello, MW_PROTOCOL_VERSION, key == NULL ? "" : key->member_id);
         has_proved = SSL_write(ssl, hello, (int)size) == (int)size && SSL_read(ssl, &byte, 1) == 1;
         /* A slave that leaves politely costs its task no attempt. */
         SSL_write(ssl, goodbye, sizeof goodbye);
@@ -282,7 +284,7 @@ static SSL *begin_client(const struct farm *farm, int *fd, unsigned char *bytes,
         mwt_tls_hear(ssl, answer, (size_t)got);
     }
     unsigned char hello[256];
-    size_t hello_size = write_hello(hello, 4, MEMBER_ID);
+    size_t hello_size = write_hello(hello, MW_PROTOCOL_VERSION, MEMBER_ID);
     CU_ASSERT_EQUAL(SSL_write(ssl, hello, (int)hello_size), (int)hello_size);
     *size = mwt_tls_say(ssl, bytes, RECORD_BYTES_MAX);
     return ssl;

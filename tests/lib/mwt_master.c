@@ -110,7 +110,7 @@ void mwt_master_begin(struct mwt_master *master, mw_peer peer)
     if (slave == NULL || slave->has_started || mwi_list_is_empty(&slave->copies))
         return;
     mwi_buffer_init(&buffer);
-    mwi_message_write_begun(&buffer, mwi_copies_first(slave)->task->id);
+    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN, mwi_copies_first(slave)->task->id);
     mwt_master_frame(master, peer, &buffer);
 }
 

@@ -76,7 +76,7 @@ static enum mwi_greeting_verdict take_answer(struct rig *rig, struct mwi_buffer 
 
 static void say_hello(struct rig *rig, const struct mwi_greeting_origin *origin)
 {
-    mwi_greeting_begin(&rig->slave, "farm", 3000, origin, &rig->sent);
+    mwi_greeting_begin(&rig->slave, "farm", 3000, MWI_TRAIT_ISOLATED, origin, &rig->sent);
 }
 
 /* A slave that belongs to the farm is welcome; each side then knows of the other. */
@@ -96,6 +96,7 @@ static void test_welcome(void)
     CU_ASSERT_EQUAL(rig.guest.frame_bytes_max, 3000);
     CU_ASSERT_STRING_EQUAL(rig.guest.origin.host, "node");
     CU_ASSERT_STRING_EQUAL(rig.guest.origin.boot_id, "boot");
+    CU_ASSERT_TRUE(rig.guest.is_isolated);
     CU_ASSERT_EQUAL(rig.guest.origin.pid, 77);
     CU_ASSERT_EQUAL(rig.message.welcome.sid, 5);
     CU_ASSERT_EQUAL(rig.message.welcome.result_group, 2);

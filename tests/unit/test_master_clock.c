@@ -37,7 +37,7 @@ static void say_begun(struct mwt_master *master, mw_peer peer, uint64_t id)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_begun(&buffer, id);
+    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN, id);
     mwt_master_frame(master, peer, &buffer);
 }
 

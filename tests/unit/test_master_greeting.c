@@ -256,14 +256,14 @@ static const struct garbage garbage[] = {
     {BYTES("\x95\x01\xa2xx\x01\xa4"
            "farm\x64"),
      "a greeting that is not one of mw"},
-    {BYTES("\x94\x01\xa2mw\x04\xa4"
+    {BYTES("\x94\x01\xa2mw\x05\xa4"
            "farm"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa4"
-           "farm\xff\xa0\xa0\x07"),
+    {BYTES("\x99\x01\xa2mw\x05\xa4"
+           "farm\xff\xa0\xa0\x07\x00"),
      "a malformed greeting"},
     {BYTES("\x91\x05"), "a message of tasks or results without its seven elements"},
-    {BYTES("\x97\x05\x01\x00\x03\x00\x00\xc4\x00"), "a payload of an unknown form"},
+    {BYTES("\x97\x05\x01\x00\x04\x00\x00\xc4\x00"), "a payload of an unknown form"},
 };
 
 /* Garbage before the greeting costs its sender the connection, and does not disturb others. */

@@ -225,7 +225,7 @@ static const struct {
 } bad[] = {
     {"\x97\x05\x01\x00\x00\x00", 6, "a column that has not one number for each"},
     {"\x97\x05\x01\x00\x00\x00\x08\xc4\x00payload", 16, "sizes do not add up"},
-    {"\x97\x05\x01\x00\x03\x00\x07\xc4\x00payload", 16, "a payload of an unknown form"},
+    {"\x97\x05\x01\x00\x04\x00\x07\xc4\x00payload", 16, "a payload of an unknown form"},
     {"\x97\x05\x02\x00\x00\x00\x00\xc4\x00", 9, "it sent more results than it has tasks"},
     {"\x97\x04\x01\x00\x00\x00\x07\xc4\x00payload", 16,
      "it sent a message that only a master sends"},

@@ -132,7 +132,7 @@ static void begin(struct mwt_model *farm, size_t index)
     if (peer->held_count == 0 || slave == NULL || slave->has_started || mwt_play_one_in(farm, 3))
         return;
     mwi_buffer_init(&buffer);
-    mwi_message_write_begun(&buffer, peer->held[0]);
+    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN, peer->held[0]);
     mwt_play_say(farm, index, &buffer);
 }
 

@@ -11,11 +11,11 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* The bytes of a HELLO, [1, "mw", protocol 3, member id, 32767, "", "", 7], without a NUL, since a
- * fake takes a frame as a string. */
+/* The bytes of a HELLO, [1, "mw", protocol 5, member id, 32767, "", "", 7, 1], without a NUL, since
+ * a fake takes a frame as a string. */
 #define HELLO                                                                                      \
-    "\x98\x01\xa2mw\x04\xb1"                                                                       \
-    "default-member-id\xcd\x7f\xff\xa0\xa0\x07"
+    "\x99\x01\xa2mw\x05\xb1"                                                                       \
+    "default-member-id\xcd\x7f\xff\xa0\xa0\x07\x01"
 
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
 static const mw_program program = {.algorithms = algorithms};

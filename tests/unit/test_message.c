@@ -69,9 +69,9 @@ static bool is_inside(const struct way *way, const unsigned char *data, size_t s
 /* A greeting keeps its form in every version, so that other versions can answer it. */
 static void test_hello(void)
 {
-    static const char expected[] = "\x98\x01\xa2mw\x04\xa4"
+    static const char expected[] = "\x99\x01\xa2mw\x05\xa4"
                                    "farm\xce\x04\x00\x00\x00\xa4node\xa4"
-                                   "boot\x07";
+                                   "boot\x07\x01";
     struct way way;
     start(&way);
 
@@ -81,6 +81,7 @@ static void test_hello(void)
                                              .host = mwi_message_text("node"),
                                              .boot_id = mwi_message_text("boot"),
                                              .pid = 7,
+                                             .traits = MWI_TRAIT_ISOLATED,
                                          });
 
     CU_ASSERT_EQUAL_FATAL(way.buffer.size, sizeof expected - 1);
@@ -92,6 +93,7 @@ static void test_hello(void)
     CU_ASSERT_TRUE(text_is(way.message.hello.host, "node"));
     CU_ASSERT_TRUE(text_is(way.message.hello.boot_id, "boot"));
     CU_ASSERT_EQUAL(way.message.hello.pid, 7);
+    CU_ASSERT_EQUAL(way.message.hello.traits, MWI_TRAIT_ISOLATED);
     end(&way);
 }
 
@@ -102,10 +104,11 @@ static mw_error decode_hello_of_lengths(size_t host_bytes, size_t boot_id_bytes)
     struct way way;
     msgpack_packer packer;
     start(&way);
-    mwi_buffer_append(&way.buffer, BYTES("\x98\x01\xa2mw\x04\xa1x\x07"));
+    mwi_buffer_append(&way.buffer, BYTES("\x99\x01\xa2mw\x05\xa1x\x07"));
     msgpack_packer_init(&packer, &way.buffer, mwi_buffer_write);
     msgpack_pack_str_with_body(&packer, letters, host_bytes);
     msgpack_pack_str_with_body(&packer, letters, boot_id_bytes);
+    msgpack_pack_uint32(&packer, UINT32_MAX);
     msgpack_pack_uint32(&packer, UINT32_MAX);
     mw_error error = decode(&way);
     end(&way);
@@ -245,9 +248,9 @@ static void test_timed(void)
     read_back(&way, MWI_MESSAGE_TASKS);
     CU_ASSERT_FALSE(way.message.is_timed);
     mwi_buffer_clear(&way.buffer);
-    mwi_message_write_begun(&way.buffer, 300);
+    mwi_message_write_id(&way.buffer, MWI_MESSAGE_BEGUN, 300);
     read_back(&way, MWI_MESSAGE_BEGUN);
-    CU_ASSERT_EQUAL(way.message.begun, 300);
+    CU_ASSERT_EQUAL(way.message.id, 300);
     end(&way);
 }
 
@@ -465,7 +468,7 @@ static const struct {
     {BYTES("\x91\xff"), "a frame that is no message"},
     {BYTES("\x91\xcd\x01\x06"), "a frame that is no message"},
     {BYTES("\x91\x00"), "a message of an unknown kind"},
-    {BYTES("\x91\x11"), "a message of an unknown kind"},
+    {BYTES("\x91\x1f"), "a message of an unknown kind"},
     {BYTES("\x91\xcc\xff"), "a message of an unknown kind"},
     {BYTES("\x91\x01"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\x07\x01"), "a greeting that is not one of mw"},
@@ -474,26 +477,29 @@ static const struct {
     {BYTES("\x93\x01\xa2mw\xff"), "a greeting that is not one of mw"},
     {BYTES("\x93\x01\xa2mw\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
      "a greeting that is not one of mw"},
-    {BYTES("\x93\x01\xa2mw\x04"), "a malformed greeting"},
-    {BYTES("\x95\x01\xa2mw\x04\xa1x\x07"), "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\x07\x07\xa1h\xa1"
-           "b\x07"),
+    {BYTES("\x93\x01\xa2mw\x05"), "a malformed greeting"},
+    {BYTES("\x95\x01\xa2mw\x05\xa1x\x07"), "a malformed greeting"},
+    {BYTES("\x99\x01\xa2mw\x05\x07\x07\xa1h\xa1"
+           "b\x07\x00"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa1x\xff\xa1h\xa1"
-           "b\x07"),
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\xff\xa1h\xa1"
+           "b\x07\x00"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa1x\x07\x07\xa1"
-           "b\x07"),
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\x07\xa1"
+           "b\x07\x00"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa1x\x07\xa1h\xc0\x07"), "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa1x\x07\xa1h\xa1"
-           "b\xff"),
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xc0\x07\x00"), "a malformed greeting"},
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\xff\x00"),
      "a malformed greeting"},
-    {BYTES("\x98\x01\xa2mw\x04\xa1x\x07\xa1h\xa1"
-           "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x04\xa1x\x07\xa1h\xa1"
-           "b\x07\x07"),
+    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\xff"),
+     "a malformed greeting"},
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\x00\x00"),
      "a malformed greeting"},
     {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
     {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
@@ -503,9 +509,9 @@ static const struct {
     {BYTES("\x92\x03\x07"), "a malformed refusal or goodbye"},
     {BYTES("\x93\x07\xa0\xa0"), "a malformed refusal or goodbye"},
     {BYTES("\x91\x0e"), "a malformed refusal or goodbye"},
-    {BYTES("\x91\x0d"), "a malformed message that a task begins"},
-    {BYTES("\x92\x0d\xa0"), "a malformed message that a task begins"},
-    {BYTES("\x93\x0d\x01\x01"), "a malformed message that a task begins"},
+    {BYTES("\x91\x0d"), "a malformed message about a task"},
+    {BYTES("\x92\x0d\xa0"), "a malformed message about a task"},
+    {BYTES("\x93\x0d\x01\x01"), "a malformed message about a task"},
     {BYTES("\x91\x0b"), "a message of an unknown kind"},
     {BYTES("\x91\x0c"), "a message of an unknown kind"},
     /* Tasks and results. */
@@ -543,8 +549,8 @@ static const struct {
     {BYTES("\x97\x04\x01\x00\x00\x04\x00\xc4\x00"), FORM_WHY},
     {BYTES("\x97\x04\x02\x00\x00\x02\x00\xc4\x00"), FORM_WHY},
     {BYTES("\x97\x04\x02\x00\x00\xc4\x02\x00\x03\x00\xc4\x00"), FORM_WHY},
-    {BYTES("\x97\x05\x01\x00\x03\x00\x00\xc4\x00"), FORM_WHY},
-    {BYTES("\x97\x05\x02\x00\xc4\x02\x02\x03\x00\x00\xc4\x00"), FORM_WHY},
+    {BYTES("\x97\x05\x01\x00\x04\x00\x00\xc4\x00"), FORM_WHY},
+    {BYTES("\x97\x05\x02\x00\xc4\x02\x02\x04\x00\x00\xc4\x00"), FORM_WHY},
     {BYTES("\x97\x04\x01\x00\x00\x00\x08\xc4\x00payload"), SIZES_WHY},
     {BYTES("\x97\x04\x01\x00\x00\x00\x06\xc4\x00payload"), SIZES_WHY},
     {BYTES("\x97\x04\x01\x00\x00\x00\x07\xc4\x00"), SIZES_WHY},

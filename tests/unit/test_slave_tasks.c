@@ -77,7 +77,7 @@ static void test_timed_task(void)
     const struct mwi_message *told = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
     CU_ASSERT_PTR_NOT_NULL_FATAL(told);
     CU_ASSERT_EQUAL(told->kind, MWI_MESSAGE_BEGUN);
-    CU_ASSERT_EQUAL(told->begun, 300);
+    CU_ASSERT_EQUAL(told->id, 300);
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
     CU_ASSERT_EQUAL(task.id, 300);
     mwi_results_fail(&slave.engine.results, "x");

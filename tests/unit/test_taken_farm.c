@@ -140,7 +140,7 @@ static void write_message(struct taken_farm *farm, size_t index, struct mwi_buff
         break;
     case 3:
     case 4:
-        mwi_message_write_begun(frame, some_id(farm, index));
+        mwi_message_write_id(frame, MWI_MESSAGE_BEGUN, some_id(farm, index));
         break;
     case 5:
         mwt_hello(frame, "farm", 4096);
@@ -178,7 +178,7 @@ static void work(struct taken_farm *farm, size_t index)
     const struct mwi_slave_entry *slave = mwi_slaves_find(&farm->model.engine.slaves, index + 1);
     mwi_buffer_init(&frame);
     if (slave != NULL && !slave->has_started) {
-        mwi_message_write_begun(&frame, id);
+        mwi_message_write_id(&frame, MWI_MESSAGE_BEGUN, id);
         send_frame(farm, index, &frame);
     }
     mwt_model_fill(data, id, sizeof data);

@@ -187,7 +187,7 @@ static void say_begun(struct mwt_master *master, uint64_t id)
 {
     struct mwi_buffer frame;
     mwi_buffer_init(&frame);
-    mwi_message_write_begun(&frame, id);
+    mwi_message_write_id(&frame, MWI_MESSAGE_BEGUN, id);
     mwt_master_frame(master, TAKEN, &frame);
 }
 
