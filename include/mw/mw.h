@@ -204,6 +204,29 @@ MW_API void mw_call_fail(mw_call *call, const char *format, ...) MW_PRINTF(2, 3)
  * fails the task and gives "". */
 MW_API const char *mw_call_format(mw_call *call, const char *format, ...) MW_PRINTF(2, 3);
 
+/* Saves bytes for the next attempt of this task, in place of those that it saved before. If the
+ * slave is lost, or leaves before the task has ended, the master sends them along with the task to
+ * the next slave, where mw_call_saved gives them to the algorithm. They are freed when the task has
+ * ended in any way. For a task that runs for hours: call it every few minutes, with all that it
+ * takes to go on from there.
+ *
+ * Copies. The bytes leave while the task runs: the call returns when the network has taken them,
+ * after a second at most. The rest leaves in the next calls; a call whose bytes have not begun to
+ * leave is replaced by the next one. An error does not fail the task:
+ *   MW_EGONE   the master is gone, or has told this slave to stop: nobody waits for the result, so
+ *              the algorithm may return at once
+ *   MW_ETOOBIG more bytes than the smaller of the slave's --mw-max-write-buffer-size and the
+ *              master's --mw-max-read-buffer-size, less 64. A slave whose --mw-max-read-buffer-size
+ *              is smaller starts from the beginning
+ *   MW_ENOMEM  out of memory
+ *   MW_ESTATE  the algorithm has forked off this process */
+MW_API mw_error mw_call_save(mw_call *call, const void *data, size_t size);
+
+/* Whether an earlier attempt of this task has saved bytes. Then sets *data and *size to those that
+ * it saved last. They are aligned as malloc aligns, and borrowed until the algorithm returns. They
+ * stay the same when this attempt saves others. */
+MW_API bool mw_call_saved(const mw_call *call, const void **data, size_t *size);
+
 /* The pointer of mw_slave_user (mw_program.user unless the slave algorithm set another), and the
  * slave that runs the task, borrowed until the algorithm returns. */
 MW_API void *mw_call_user(const mw_call *call);

@@ -65,6 +65,11 @@ void *mwi_block_data(const struct mwi_block *block)
     return block->taken;
 }
 
+bool mwi_block_is_shared(const struct mwi_block *block)
+{
+    return block->refs_count > 1;
+}
+
 void mwi_block_ref(struct mwi_block *block)
 {
     assert(block->refs_count > 0);

@@ -35,6 +35,9 @@ struct mwi_block *mwi_block_own(void *data);
 /* The bytes that the block took, borrowed as long as the block; NULL if it has bytes of its own. */
 void *mwi_block_data(const struct mwi_block *block);
 
+/* Whether somebody else has a reference, too. */
+bool mwi_block_is_shared(const struct mwi_block *block);
+
 /* Adds a reference. */
 void mwi_block_ref(struct mwi_block *block);
 

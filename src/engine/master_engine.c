@@ -187,6 +187,40 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
         mwi_dispatch_note_room(engine, slave);
 }
 
+/* Keeps the bytes that a task saves for its next attempt. The task must be the one that the slave
+ * runs: a slave then makes the master keep one such frame at most, and not one for each of its
+ * tasks. */
+static void take_save(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                      const struct mwi_message *message, const struct mwi_event *event)
+{
+    const struct mwi_copy *copy = mwi_copies_first(slave);
+    if (copy == NULL || mwi_copies_id(copy) != message->save.id) {
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it saved bytes for a task that it does not run");
+        return;
+    }
+    copy = mwi_copies_find(&engine->copies, &engine->tasks, slave, message->save.id);
+    if (copy == NULL) {
+        (void)mwi_tasks_take_failure(&engine->tasks);
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
+    }
+    if (copy->task->state != MWI_TASK_RUNNING)
+        return;
+    const unsigned char *received = event->frame->data;
+    unsigned char *kept;
+    struct mwi_block *block = mwi_block_keep(event->frame, &kept);
+    if (block == NULL ||
+        !mwi_savings_set(&engine->tasks.savings, message->save.id, block,
+                         kept + (message->save.data - received), message->save.size))
+        mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
+    else
+        MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASK_SAVED, .task = message->save.id,
+                           .algorithm = mwi_outgoing_algorithm_name(engine, copy->task),
+                           .count = message->save.size);
+    mwi_block_unref(block);
+}
+
 static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_message *message)
 {
@@ -221,6 +255,8 @@ static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entr
         slave->is_pinged = false;
     else if (message->kind == MWI_MESSAGE_BEGUN)
         mwi_membership_take_begun(engine, slave, message->id);
+    else if (message->kind == MWI_MESSAGE_SAVE)
+        take_save(engine, slave, message, event);
     else if (message->kind == MWI_MESSAGE_LEAVING)
         mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message->reason));
     else if (message->kind == MWI_MESSAGE_RETURNED)

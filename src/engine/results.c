@@ -322,8 +322,8 @@ static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, i
     mwi_results_forget_large(results);
 }
 
-/* Sends the results before the one that has just been built: with it, the message would be too
- * large. */
+/* Sends the results before the one that is being built, or has just been built when the message
+ * would be too large with it. */
 static void split_message(struct mwi_results *results, int64_t now_ns)
 {
     struct mwi_buffer *payloads = &results->payloads;
@@ -334,6 +334,16 @@ static void split_message(struct mwi_results *results, int64_t now_ns)
     if (payloads->size > 0)
         memmove(payloads->data, payloads->data + results->start, payloads->size);
     results->start = 0;
+}
+
+void mwi_results_flush_ended(struct mwi_results *results, int64_t now_ns)
+{
+    size_t start = results->start;
+    assert(results->form != MWI_RESULTS_ENDED);
+    if (results->count == 0)
+        return;
+    split_message(results, now_ns);
+    results->payload_end = results->payload_end > start ? results->payload_end - start : 0;
 }
 
 /* Whether results that have waited since `since_ns` would wait too long if the next task ran first.

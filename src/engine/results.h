@@ -222,6 +222,9 @@ void mwi_results_set_durations(struct mwi_results *results, size_t count, uint64
 void mwi_results_settle(struct mwi_results *results, size_t count, uint64_t duration_ns,
                         struct mwi_results_ahead ahead, int64_t now_ns);
 
+/* Sends the results that have ended, though another one is being built, which goes on. */
+void mwi_results_flush_ended(struct mwi_results *results, int64_t now_ns);
+
 /* Sends the results that wait, if any and if there is a master. */
 void mwi_results_flush(struct mwi_results *results, int64_t now_ns);
 

@@ -6,6 +6,8 @@
  * - Tasks wait in the messages that brought them, and are read when they begin. A message holds a
  *   reference to the frame's block. When its last task has begun, the engine holds the reference,
  *   until that task ends.
+ * - A task that saves bytes polls the network, so every message may come while a task runs. Its
+ *   arguments and its result stay whole. A RECALL is answered when the task has ended.
  * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
  *   take the results.
  * - Before the welcome a failure leads back to APART, and the face may connect again.
@@ -56,6 +58,7 @@ void mwi_slave_engine_end_message(struct mwi_slave_engine *engine)
     struct mwi_slave_message *message = &engine->messages[engine->messages_first];
     assert(engine->messages_count > 0 && engine->running_block == NULL);
     engine->running_block = message->block;
+    engine->loaded = message->saved;
     engine->messages_first = (engine->messages_first + 1) & (engine->messages_capacity - 1);
     engine->messages_count--;
 }
@@ -79,13 +82,23 @@ static bool reserve_message(struct mwi_slave_engine *engine)
     return true;
 }
 
-/* Forgets the tasks that wait. No task runs. */
+static void forget_saved(struct mwi_slave_saved *saved)
+{
+    mwi_block_unref(saved->block);
+    saved->block = NULL;
+}
+
+/* Forgets the tasks that wait. A task that runs may be of the first message. */
 static void forget_tasks(struct mwi_slave_engine *engine)
 {
+    if (mwi_slave_engine_is_running(engine) && engine->running_block == NULL)
+        mwi_slave_engine_end_message(engine);
     for (size_t i = 0; i < engine->messages_count; i++) {
         size_t place = (engine->messages_first + i) & (engine->messages_capacity - 1);
         mwi_block_unref(engine->messages[place].block);
+        forget_saved(&engine->messages[place].saved);
     }
+    forget_saved(&engine->announced);
     engine->messages_count = 0;
     engine->tasks_count = 0;
 }
@@ -237,12 +250,44 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
 }
 
+static const char misplaced_bytes[] = "the master sent saved bytes without their task";
+
+/* Keeps the bytes that an earlier attempt has saved until their task comes. Few bytes lie at any
+ * address in the frame, and are copied to an aligned one. */
+static void take_saved(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                       const struct mwi_event *event)
+{
+    size_t size = message->save.size;
+    ptrdiff_t offset = message->save.data - event->frame->data;
+    unsigned char *kept = NULL;
+    if (engine->announced.block != NULL) {
+        give_up(engine, misplaced_bytes, event->now_ns);
+        return;
+    }
+    bool is_large = size >= MWI_MESSAGE_LARGE_BYTES;
+    struct mwi_block *block = is_large ? mwi_block_keep(event->frame, &kept)
+                                       : mwi_block_copy(message->save.data, size, &kept);
+    if (block == NULL) {
+        give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
+        return;
+    }
+    engine->announced = (struct mwi_slave_saved){
+        .block = block, .data = is_large ? kept + offset : kept, .size = size};
+    engine->announced_id = message->save.id;
+}
+
 static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
                        const struct mwi_event *event)
 {
     const unsigned char *received = event->frame->data;
     unsigned char *kept = NULL;
     struct mwi_block *block = NULL;
+    if (engine->announced.block != NULL &&
+        (message->group.count != 1 ||
+         mwi_column_at(&message->group.ids, 0) != engine->announced_id)) {
+        give_up(engine, misplaced_bytes, event->now_ns);
+        return;
+    }
     if (reserve_message(engine))
         block = mwi_block_keep(event->frame, &kept);
     if (block == NULL) {
@@ -254,7 +299,12 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
         (engine->messages_first + engine->messages_count++) & (engine->messages_capacity - 1);
     struct mwi_slave_message *queued = &engine->messages[place];
     *queued = (struct mwi_slave_message){
-        .group = message->group, .block = block, .is_timed = message->is_timed};
+        .group = message->group,
+        .block = block,
+        .is_timed = message->is_timed,
+        .saved = engine->announced,
+    };
+    engine->announced.block = NULL;
     mwi_message_move_group(&queued->group, received, kept);
     engine->tasks_count += message->group.count;
     mwi_results_expect(&engine->results, engine->tasks_count);
@@ -264,11 +314,19 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
 
 /* The master takes back the tasks that were not begun. It takes none for lost: so all results are
  * sent before. */
+static void answer_recall(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    mwi_results_flush(&engine->results, now_ns);
+    send_bare(engine, MWI_MESSAGE_RETURNED);
+}
+
 static void take_recall(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     forget_tasks(engine);
-    mwi_results_flush(&engine->results, now_ns);
-    send_bare(engine, MWI_MESSAGE_RETURNED);
+    if (mwi_slave_engine_is_running(engine))
+        engine->was_recalled = true;
+    else
+        answer_recall(engine, now_ns);
 }
 
 static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
@@ -316,6 +374,9 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
     switch (message->kind) {
     case MWI_MESSAGE_TASKS:
         take_tasks(engine, message, event);
+        break;
+    case MWI_MESSAGE_SAVE:
+        take_saved(engine, message, event);
         break;
     case MWI_MESSAGE_PING:
         send_bare(engine, MWI_MESSAGE_PONG);
@@ -427,6 +488,8 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
 {
     forget_tasks(engine);
     mwi_slave_engine_release(engine);
+    forget_saved(&engine->unsent);
+    mwi_block_unref(engine->sent);
     free(engine->messages);
     free_algorithms(engine);
     mwi_results_fini(&engine->results);
@@ -494,10 +557,71 @@ size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t m
     return count < max ? count : max;
 }
 
+mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data, size_t size,
+                               int64_t now_ns)
+{
+    struct mwi_slave_saved saved = {.size = size};
+    size_t bytes_max = engine->results.message_bytes_max;
+    assert(mwi_slave_engine_is_running(engine));
+    if (engine->phase != MWI_PHASE_READY)
+        return MW_EGONE;
+    if (bytes_max < MWI_MESSAGE_OVERHEAD_BYTES || size > bytes_max - MWI_MESSAGE_OVERHEAD_BYTES)
+        return MW_ETOOBIG;
+    saved.block = mwi_block_copy(data, size, &saved.data);
+    if (saved.block == NULL)
+        return MW_ENOMEM;
+    forget_saved(&engine->unsent);
+    engine->unsent = saved;
+    engine->was_polled = true;
+    /* The master takes a save only of the first task whose result it lacks. */
+    mwi_results_flush_ended(&engine->results, now_ns);
+    return MW_OK;
+}
+
+/* Whether the transport still has saved bytes. */
+static bool is_sending(struct mwi_slave_engine *engine)
+{
+    if (engine->sent == NULL || mwi_block_is_shared(engine->sent))
+        return engine->sent != NULL;
+    mwi_block_unref(engine->sent);
+    engine->sent = NULL;
+    return false;
+}
+
+bool mwi_slave_engine_send_save(struct mwi_slave_engine *engine)
+{
+    struct mwi_slave_saved *saved = &engine->unsent;
+    struct mwi_buffer buffer;
+    size_t size = 0;
+    if (is_sending(engine) || engine->phase != MWI_PHASE_READY || saved->block == NULL)
+        return saved->block != NULL || engine->sent != NULL;
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_save(&buffer, engine->results.task_id);
+    void *frame = mwi_buffer_take(&buffer, &size);
+    mwi_buffer_fini(&buffer);
+    mw_body body = mwi_block_body(saved->block, saved->data, saved->size);
+    mwi_effects_send_body(&engine->effects, engine->peer, frame, size, &body);
+    engine->sent = saved->block;
+    saved->block = NULL;
+    return true;
+}
+
+/* After a task during which the network was polled: what it has saved is of no use any more. */
+static void clean_up(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    engine->was_polled = false;
+    forget_saved(&engine->unsent);
+    if (engine->was_recalled && engine->phase == MWI_PHASE_READY)
+        answer_recall(engine, now_ns);
+    engine->was_recalled = false;
+}
+
 void mwi_slave_engine_settle(struct mwi_slave_engine *engine, size_t count, uint64_t duration_ns,
                              int64_t now_ns)
 {
     mwi_results_settle(&engine->results, count, duration_ns, tasks_ahead(engine), now_ns);
+    if (engine->was_polled)
+        clean_up(engine, now_ns);
 }
 
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duration_ns,
@@ -505,6 +629,8 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duratio
 {
     mwi_results_end(&engine->results, duration_ns, tasks_ahead(engine), now_ns);
     mwi_slave_engine_release(engine);
+    if (engine->was_polled)
+        clean_up(engine, now_ns);
 }
 
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns)

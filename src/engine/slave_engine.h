@@ -32,6 +32,13 @@ struct mwi_slave_engine_config {
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
+/* Bytes that a task has saved for its next attempt. */
+struct mwi_slave_saved {
+    struct mwi_block *block; /* with a reference; NULL: there are none */
+    unsigned char *data;     /* in the block, aligned as malloc aligns */
+    size_t size;
+};
+
 /* A task that runs. */
 struct mwi_slave_task {
     uint64_t id;      /* the master's */
@@ -49,6 +56,7 @@ struct mwi_slave_message {
     size_t index;                   /* of the next task */
     size_t offset;                  /* of its payload */
     bool is_timed;                  /* the master is to be told when its one task begins */
+    struct mwi_slave_saved saved;   /* by an earlier attempt of its one task */
 };
 
 struct mwi_slave_engine {
@@ -72,10 +80,17 @@ struct mwi_slave_engine {
     struct mwi_slave_message *messages;
     size_t messages_capacity; /* a power of two, or 0 */
     size_t messages_first, messages_count;
-    size_t tasks_count;              /* that wait */
-    struct mwi_block *running_block; /* with the payload of the task that runs, if its message is
+    size_t tasks_count;               /* that wait */
+    struct mwi_block *running_block;  /* with the payload of the task that runs, if its message is
                                         not in the ring any more; else NULL */
-    struct mwi_results results;      /* points to `effects`: the engine stays where it is */
+    struct mwi_slave_saved announced; /* it belongs to the message of tasks that comes next, */
+    uint64_t announced_id;            /* which has this task alone */
+    struct mwi_slave_saved loaded;    /* of the task that runs: by an earlier attempt */
+    struct mwi_slave_saved unsent;    /* of the task that runs: newer than those in `sent` */
+    struct mwi_block *sent;           /* that the transport has, or had, until the next are sent */
+    bool was_polled;            /* the network was polled while the last task ran; see clean_up */
+    bool was_recalled;          /* and the master took back the tasks that were not begun */
+    struct mwi_results results; /* points to `effects`: the engine stays where it is */
 };
 
 /* MW_ENOMEM. The engine must not be moved afterwards. */
@@ -154,13 +169,38 @@ static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
  * of one message. */
 size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t max);
 
-/* Drops the reference that was kept for the task that has run. */
+/* Whether a task runs. */
+static inline bool mwi_slave_engine_is_running(const struct mwi_slave_engine *engine)
+{
+    return engine->results.form != MWI_RESULTS_ENDED;
+}
+
+/* The bytes that an earlier attempt of the task that runs has saved; NULL if there are none. */
+static inline const struct mwi_slave_saved *
+mwi_slave_engine_loaded(const struct mwi_slave_engine *engine)
+{
+    return engine->loaded.block == NULL ? NULL : &engine->loaded;
+}
+
+/* Saves bytes for the next attempt of the task that runs, in place of those that it saved before.
+ * Copies. They are sent by the next call of send_save, but not before the bytes that were sent last
+ * have left, so at most two pieces of memory are held for a master that does not read. Poll the
+ * network then, and run no other task before. Errors: MW_ENOMEM; MW_ETOOBIG: the master accepts no
+ * message of this size; MW_EGONE: there is no master any more that would take the result. */
+mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data, size_t size,
+                               int64_t now_ns) MW_USE_RESULT;
+
+/* Returns whether saved bytes have not left yet. */
+bool mwi_slave_engine_send_save(struct mwi_slave_engine *engine);
+
+/* Drops the references that were kept for the task that has run. */
 static inline void mwi_slave_engine_release(struct mwi_slave_engine *engine)
 {
     if (engine->running_block == NULL)
         return;
     mwi_block_unref(engine->running_block);
-    engine->running_block = NULL;
+    mwi_block_unref(engine->loaded.block);
+    engine->running_block = engine->loaded.block = NULL;
 }
 
 /* Ends the task without its duration, if its result is an ordinary one (mwi_results_end_quick).

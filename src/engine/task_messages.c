@@ -4,6 +4,8 @@
  *
  * Invariant: a message has the tasks in the order of the slave's copies. The arguments of a range
  * lie in one piece, and are copied in one go; those of a large task are sent from where they lie.
+ * A task that has saved bytes for this attempt is alone in its message, and the message before has
+ * these bytes.
  *
  * To tell a slave more of a task, add a field to struct mwi_message_item, fill it in here, and add
  * a column to wire/message.c.
@@ -116,17 +118,47 @@ static void write_group(struct mwi_buffer *buffer, struct mwi_list *link,
         free(items);
 }
 
-/* Sends the tasks from `link` on, up to the next large one, in one message; returns where that
- * is. */
+/* The bytes that the copy's task has saved, if the slave accepts a message of them; else NULL. */
+static const struct mwi_savings_entry *saved_of(const struct mwi_master_engine *engine,
+                                                const struct mwi_slave_entry *slave,
+                                                const struct mwi_copy *copy)
+{
+    if (copy->task == NULL)
+        return NULL;
+    const struct mwi_savings_entry *saved =
+        mwi_savings_find(&engine->tasks.savings, copy->task->id);
+    if (saved == NULL)
+        return NULL;
+    size_t bytes_max = slave->frame_bytes_max < engine->config.frame_write_bytes_max
+                           ? slave->frame_bytes_max
+                           : engine->config.frame_write_bytes_max;
+    return saved->size <= bytes_max - MWI_MESSAGE_OVERHEAD_BYTES ? saved : NULL;
+}
+
+/* Sends the bytes that a task has saved, from where they lie. */
+static void send_saved(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, uint64_t id,
+                       const struct mwi_savings_entry *saved)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_save(&buffer, id);
+    mw_body body = mwi_block_body(saved->block, saved->data, saved->size);
+    mwi_outgoing_send_body(engine, slave, &buffer, &body);
+}
+
+/* Sends the tasks from `link` on in one message, up to the next that has one of its own; returns
+ * where that is. `link` itself is not large. */
 static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                    struct mwi_list *link, bool is_timed)
 {
     struct mwi_buffer buffer;
     struct mwi_list *end = link;
     size_t count = 0, bytes = MWI_MESSAGE_OVERHEAD_BYTES;
-    for (; end != &slave->copies; end = end->next) {
+    bool is_alone = saved_of(engine, slave, mwi_copies_of_link(link)) != NULL;
+    for (; end != &slave->copies && !(is_alone && end != link); end = end->next) {
         const struct mwi_copy *copy = mwi_copies_of_link(end);
-        if (is_large(copy) || count + tasks_count(copy) > MWI_MESSAGE_ITEMS_MAX)
+        if (is_large(copy) || count + tasks_count(copy) > MWI_MESSAGE_ITEMS_MAX ||
+            (end != link && saved_of(engine, slave, copy) != NULL))
             break;
         count += tasks_count(copy);
         bytes += data_of(copy).size;
@@ -142,6 +174,9 @@ void mwi_task_messages_send(struct mwi_master_engine *engine, struct mwi_slave_e
 {
     while (link != &slave->copies && engine->effects.error == MW_OK) {
         struct mwi_copy *copy = mwi_copies_of_link(link);
+        const struct mwi_savings_entry *saved = saved_of(engine, slave, copy);
+        if (saved != NULL)
+            send_saved(engine, slave, copy->task->id, saved);
         if (is_large(copy)) {
             send_large(engine, slave, copy->task, is_timed);
             link = link->next;

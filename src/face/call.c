@@ -166,6 +166,21 @@ const char *mw_call_format(mw_call *call, const char *format, ...)
     return "";
 }
 
+mw_error mw_call_save(mw_call *call, const void *data, size_t size)
+{
+    return call->save(call->slave, data, size);
+}
+
+bool mw_call_saved(const mw_call *call, const void **data, size_t *size)
+{
+    const struct mwi_slave_saved *saved = mwi_slave_engine_loaded(call->engine);
+    if (saved == NULL)
+        return false;
+    *data = saved->data;
+    *size = saved->size;
+    return true;
+}
+
 void *mw_call_user(const mw_call *call)
 {
     return *call->user;

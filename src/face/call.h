@@ -15,6 +15,8 @@ struct mw_call {
     mw_slave *slave;
     void **user; /* the slave's, which the algorithm may change */
     const struct mwi_slave_task *task;
+    const struct mwi_slave_engine *engine; /* with what an earlier attempt has saved */
+    mw_error (*save)(mw_slave *slave, const void *data, size_t size); /* mw_call_save */
     struct mwi_results *results; /* the task's result has begun and not ended */
     struct mwi_values *values;   /* without values at first; for arguments and strings */
     bool has_values;             /* something was read into or made in `values` */

@@ -6,8 +6,9 @@
  * much as several of them.
  *
  * Invariants: a task algorithm runs here and nowhere else, one at a time, and must not call these
- * functions, which is checked. Effects are carried out after every task, or after the few very
- * short ones that run together. A new way to stop running tasks is a field of struct stretch.
+ * functions, which is checked. While it runs, the network is polled only when it saves bytes.
+ * Effects are carried out after every task, or after the few very short ones that run together. A
+ * new way to stop running tasks is a field of struct stretch.
  */
 #include "face/slave.h"
 
@@ -21,6 +22,10 @@
 
 /* After a task the network is polled if it was not polled for this long. */
 #define TURN_EVERY_NS MWI_NS_PER_MS
+
+/* Saved bytes are waited for so long to leave, with pauses that double from the first one on. */
+#define SAVE_WAIT_NS MWI_NS_PER_S
+#define SAVE_PAUSE_NS (MWI_NS_PER_MS / 16)
 
 mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
 {
@@ -115,6 +120,39 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
                                 .result_group = engine->results.master.group};
 }
 
+/* Polls the network while a task runs. A signal that comes meanwhile finds is_outside false, so its
+ * handler does not tell the master. The task may run on for hours, so that is made up for here. */
+static void turn_in_task(mw_slave *slave, int64_t deadline_ns)
+{
+    slave->is_outside = slave->is_running = false;
+    (void)turn(slave, deadline_ns);
+    slave->is_outside = slave->is_running = true;
+    if (has_signal(slave))
+        say_farewell(slave);
+}
+
+/* mw_call_save. The bytes leave at once, or in a few turns if they are many. If the master does not
+ * read, the rest leaves in later calls. */
+static mw_error save(mw_slave *slave, const void *data, size_t size)
+{
+    struct mwi_slave_engine *engine = &slave->engine;
+    int64_t now_ns = mwi_loop_now(slave->loop), pause_ns = SAVE_PAUSE_NS;
+    if (mwi_loop_is_disowned(slave->loop))
+        return MW_ESTATE;
+    mw_error error =
+        slave->broken != MW_OK ? MW_EGONE : mwi_slave_engine_save(engine, data, size, now_ns);
+    if (error != MW_OK)
+        return error;
+    int64_t end_ns = mwi_time_after(now_ns, SAVE_WAIT_NS), until_ns = INT64_MIN;
+    while (mwi_slave_engine_send_save(engine) && now_ns < end_ns && slave->broken == MW_OK) {
+        turn_in_task(slave, until_ns);
+        now_ns = mwi_loop_now(slave->loop);
+        until_ns = mwi_time_after(now_ns, pause_ns);
+        pause_ns *= 2;
+    }
+    return engine->phase == MWI_PHASE_READY && slave->broken == MW_OK ? MW_OK : MW_EGONE;
+}
+
 /* Runs up to `count` tasks, and reads the clock once for them: see mwi_slave_engine_together. Ends
  * with a task whose result is not an ordinary one. *now_ns is when the first task begins, and is
  * set to when the last has ended. Returns how many ran. */
@@ -125,6 +163,8 @@ static size_t run_together(mw_slave *slave, size_t count, int64_t *now_ns)
     mw_call call = {.slave = slave,
                     .user = &slave->user,
                     .task = &task,
+                    .engine = engine,
+                    .save = save,
                     .results = &engine->results,
                     .values = &slave->values};
     size_t quick_count = 0;

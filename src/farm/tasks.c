@@ -8,8 +8,8 @@
  * algorithm cover both kinds. mwi_tasks_move keeps them for entries; append, send, end_sent and
  * cancel_waiting for batches; to be taken out changes none.
  *
- * A field that only few tasks need goes into a side table by id, as losses do: ten million tasks
- * wait.
+ * A field that only few tasks need goes into a side table by id, as losses and savings do: ten
+ * million tasks wait.
  */
 #include "farm/tasks.h"
 
@@ -62,6 +62,7 @@ void mwi_tasks_fini(struct mwi_tasks *tasks)
         free(tasks->chunks[i]);
     free(tasks->chunks);
     mwi_losses_fini(&tasks->losses);
+    mwi_savings_fini(&tasks->savings);
     mwi_map_fini(&tasks->by_id);
     mwi_batches_fini(&tasks->batches);
     mwi_policies_fini(&tasks->policies);
@@ -186,6 +187,8 @@ static void forget(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     if (tasks->losses.by_task.used_count > 0)
         mwi_losses_forget(&tasks->losses, task->id);
+    if (tasks->savings.by_task.used_count > 0)
+        mwi_savings_forget(&tasks->savings, task->id);
     mwi_policies_put(&tasks->policies, &tasks->pool, task->item.policy);
     free_owned(task);
     mwi_map_remove(&tasks->by_id, task->id);

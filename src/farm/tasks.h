@@ -18,6 +18,7 @@
 #include "farm/losses.h"
 #include "farm/policies.h"
 #include "farm/pool.h"
+#include "farm/savings.h"
 #include "farm/stats.h"
 #include "record/state.h"
 #include "wire/message.h"
@@ -79,6 +80,7 @@ struct mwi_tasks {
     int64_t now_ns;                   /* of the engine's last step, which sets it */
     bool has_failed;                  /* memory did not suffice to take a task out of its batch */
     struct mwi_losses losses;
+    struct mwi_savings savings;
 };
 
 /* False out of memory. */

@@ -50,7 +50,8 @@ module mw
     public :: mw_algorithm, mw_call, mw_master, mw_master_counts, mw_policy, mw_result, mw_slave, &
         mw_slave_counts, mw_task_procedure, mw_master_procedure, mw_slave_procedure
     public :: mw_main, mw_exit, mw_argument, mw_version, mw_error_name, mw_error_text
-    public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_fail, mw_call_user
+    public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_save, mw_call_saved, &
+        mw_call_fail, mw_call_user
     public :: mw_master_submit, mw_master_last_task, mw_master_cancel, mw_master_stop, &
         mw_master_is_stopping, mw_master_next, &
         mw_master_loop, mw_master_loop_iterate, mw_master_next_result, mw_master_next_unrunnable, &

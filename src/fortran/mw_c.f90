@@ -150,6 +150,20 @@ module mw_c
             integer(c_size_t), value :: size
             integer(c_int) :: error
         end function
+        function mw_c_call_save(call, data, size) result(error) bind(c, name='mw_call_save')
+            import :: c_int, c_ptr, c_size_t, mw_call
+            type(mw_call), intent(inout) :: call
+            type(c_ptr), value :: data
+            integer(c_size_t), value :: size
+            integer(c_int) :: error
+        end function
+        function mw_c_call_saved(call, data, size) result(has_saved) bind(c, name='mw_call_saved')
+            import :: c_bool, c_ptr, c_size_t, mw_call
+            type(mw_call), intent(in) :: call
+            type(c_ptr), intent(out) :: data
+            integer(c_size_t), intent(out) :: size
+            logical(c_bool) :: has_saved
+        end function
         ! In variadic.c, since Fortran cannot call mw_call_fail with its variable number of arguments.
         subroutine mw_c_call_fail(call, message) bind(c, name='mw_fortran_call_fail')
             import :: c_char, mw_call

@@ -9,7 +9,8 @@ module mw_slave_side
     implicit none
     private
 
-    public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_fail, mw_slave_id, mw_slave_error
+    public :: mw_call_args, mw_call_bytes, mw_call_return, mw_call_save, mw_call_saved, mw_call_fail, &
+        mw_slave_id, mw_slave_error
 
     ! In a task algorithm: `if (mw_call_args(call, values) /= MW_OK) return`. If the sizes differ, the
     ! task has failed with a message that says so. A character string gets the length of the data.
@@ -22,6 +23,20 @@ module mw_slave_side
     interface mw_call_return
         module procedure call_return_int8, call_return_int32, call_return_int64, &
             call_return_real64, call_return_text
+    end interface
+
+    ! In a task algorithm: call mw_call_save(call, values [, error]). If `error` is MW_EGONE, nobody
+    ! waits for the result any more.
+    interface mw_call_save
+        module procedure call_save_int8, call_save_int32, call_save_int64, call_save_real64, &
+            call_save_text
+    end interface
+
+    ! In a task algorithm: `if (mw_call_saved(call, values)) ...` reads what an earlier attempt has
+    ! saved. If the sizes differ it is false, and `values` stay the same.
+    interface mw_call_saved
+        module procedure call_saved_int8, call_saved_int32, call_saved_int64, call_saved_real64, &
+            call_saved_text
     end interface
 
 contains
@@ -134,6 +149,108 @@ contains
         integer(c_int), intent(out), optional :: error
         call call_return_int8(call, transfer(text, [0_int8]), error)
     end subroutine
+
+    subroutine call_save_int8(call, values, error)
+        type(mw_call), intent(inout) :: call
+        integer(int8), intent(in), target, contiguous :: values(:)
+        integer(c_int), intent(out), optional :: error
+        call report(mw_c_call_save(call, address(values), size(values, kind=c_size_t)), error)
+    end subroutine
+
+    subroutine call_save_int32(call, values, error)
+        type(mw_call), intent(inout) :: call
+        integer(int32), intent(in) :: values(:)
+        integer(c_int), intent(out), optional :: error
+        call call_save_int8(call, transfer(values, [0_int8]), error)
+    end subroutine
+
+    subroutine call_save_int64(call, values, error)
+        type(mw_call), intent(inout) :: call
+        integer(int64), intent(in) :: values(:)
+        integer(c_int), intent(out), optional :: error
+        call call_save_int8(call, transfer(values, [0_int8]), error)
+    end subroutine
+
+    subroutine call_save_real64(call, values, error)
+        type(mw_call), intent(inout) :: call
+        real(real64), intent(in) :: values(:)
+        integer(c_int), intent(out), optional :: error
+        call call_save_int8(call, transfer(values, [0_int8]), error)
+    end subroutine
+
+    subroutine call_save_text(call, text, error)
+        type(mw_call), intent(inout) :: call
+        character(len=*), intent(in) :: text
+        integer(c_int), intent(out), optional :: error
+        call call_save_int8(call, transfer(text, [0_int8]), error)
+    end subroutine
+
+    ! The saved bytes, where they were received; false if there are none.
+    function saved_bytes(call, bytes) result(has_saved)
+        type(mw_call), intent(in) :: call
+        integer(int8), pointer, intent(out) :: bytes(:)
+        logical :: has_saved
+        type(c_ptr) :: data
+        integer(c_size_t) :: size
+        nullify (bytes)
+        has_saved = mw_c_call_saved(call, data, size)
+        if (has_saved) call view_bytes(data, size, bytes)
+    end function
+
+    ! The same, if their number is the expected one.
+    function saved_sized(call, bytes, expected_size) result(has_saved)
+        type(mw_call), intent(in) :: call
+        integer(int8), pointer, intent(out) :: bytes(:)
+        integer(c_size_t), intent(in) :: expected_size
+        logical :: has_saved
+        has_saved = saved_bytes(call, bytes)
+        if (has_saved) has_saved = size(bytes, kind=c_size_t) == expected_size
+    end function
+
+    function call_saved_int8(call, values) result(has_saved)
+        type(mw_call), intent(in) :: call
+        integer(int8), intent(inout) :: values(:)
+        logical :: has_saved
+        integer(int8), pointer :: bytes(:)
+        has_saved = saved_sized(call, bytes, bytes_count(size(values, kind=c_size_t), 8))
+        if (has_saved) values = bytes
+    end function
+
+    function call_saved_int32(call, values) result(has_saved)
+        type(mw_call), intent(in) :: call
+        integer(int32), intent(inout) :: values(:)
+        logical :: has_saved
+        integer(int8), pointer :: bytes(:)
+        has_saved = saved_sized(call, bytes, bytes_count(size(values, kind=c_size_t), 32))
+        if (has_saved) values = transfer(bytes, values, size(values))
+    end function
+
+    function call_saved_int64(call, values) result(has_saved)
+        type(mw_call), intent(in) :: call
+        integer(int64), intent(inout) :: values(:)
+        logical :: has_saved
+        integer(int8), pointer :: bytes(:)
+        has_saved = saved_sized(call, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (has_saved) values = transfer(bytes, values, size(values))
+    end function
+
+    function call_saved_real64(call, values) result(has_saved)
+        type(mw_call), intent(in) :: call
+        real(real64), intent(inout) :: values(:)
+        logical :: has_saved
+        integer(int8), pointer :: bytes(:)
+        has_saved = saved_sized(call, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (has_saved) values = transfer(bytes, values, size(values))
+    end function
+
+    function call_saved_text(call, text) result(has_saved)
+        type(mw_call), intent(in) :: call
+        character(len=:), allocatable, intent(out) :: text
+        logical :: has_saved
+        integer(int8), pointer :: bytes(:)
+        has_saved = saved_bytes(call, bytes)
+        if (has_saved) call copy_text(bytes, text)
+    end function
 
     ! The message is not a format: a percent sign in it stands for itself.
     subroutine mw_call_fail(call, message)

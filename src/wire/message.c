@@ -2,10 +2,12 @@
  *
  * Decodes and writes messages. Both engines, results and greeting call this. Tasks and results are
  * in columns, which wire/column reads and writes without msgpack-c and without memory, because each
- * task pays for it; their payloads follow the array. msgpack-c reads and writes all other messages.
+ * task pays for it; their payloads follow the array, and so do saved bytes. msgpack-c reads and
+ * writes all other messages.
  *
- * Invariants: frames come from strangers. decode_group checks tasks and results; mwi_guard_first
- * checks other messages before msgpack-c sees them, and decode_fields the type of every field.
+ * Invariants: frames come from strangers. decode_group checks tasks and results, decode_save saved
+ * bytes; mwi_guard_first checks other messages before msgpack-c sees them, and decode_fields the
+ * type of every field.
  *
  * A new kind of message needs a value of mwi_message_kind, a case in decode_fields, a writer, and a
  * row in docs/protocol.md.
@@ -23,6 +25,7 @@
 #define HELLO_FIELDS 8
 /* Of tasks and results, with the kind. */
 #define ITEMS_ELEMENTS 7
+#define SAVE_ELEMENTS 3
 #define HEAD_ALIGNMENT 16
 /* No message has fields that hold others, but a greeting of a later version may: in a frame of up
  * to this size they are allowed. msgpack-c takes 24 bytes for an element that may be a single
@@ -134,8 +137,9 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_GOODBYE:
     case MWI_MESSAGE_LEAVING:
         return decode_reason(message, why);
-    case MWI_MESSAGE_TASKS: /* decode_group */
+    case MWI_MESSAGE_TASKS: /* decode_bytes */
     case MWI_MESSAGE_RESULTS:
+    case MWI_MESSAGE_SAVE:
         break;
     case MWI_MESSAGE_BEGUN:
     case MWI_MESSAGE_END_TASK:
@@ -234,17 +238,44 @@ static mw_error decode_group(struct mwi_column_source *source, unsigned char *da
     return MW_OK;
 }
 
-/* Reads the beginning of a message of tasks or results; false if the frame is no such message. */
-static bool is_of_group(struct mwi_column_source *source, struct mwi_message *message,
-                        size_t *elements_count)
+/* Decodes saved bytes, whose kind has been read from the source. */
+static mw_error decode_save(struct mwi_column_source *source, unsigned char *data,
+                            struct mwi_message *message, mw_reason *why)
+{
+    const unsigned char *padding;
+    size_t padding_bytes;
+    if (!mwi_column_read_number(source, &message->save.id) ||
+        !mwi_column_read_bin(source, &padding, &padding_bytes) || padding_bytes >= HEAD_ALIGNMENT)
+        return fail(why, "saved bytes without the id of a task or padding, or with too much");
+    message->save.data = data + (source->at - data);
+    message->save.size = (size_t)(source->end - source->at);
+    return MW_OK;
+}
+
+/* Reads the beginning of a message with bytes behind its array; false if the frame is no such
+ * message. */
+static bool has_bytes_behind(struct mwi_column_source *source, struct mwi_message *message,
+                             size_t *elements_count)
 {
     uint64_t kind;
     if (!mwi_column_read_array(source, elements_count) || *elements_count == 0 ||
         !mwi_column_read_number(source, &kind) ||
-        (kind != MWI_MESSAGE_TASKS && kind != MWI_MESSAGE_RESULTS))
+        (kind != MWI_MESSAGE_TASKS && kind != MWI_MESSAGE_RESULTS && kind != MWI_MESSAGE_SAVE))
         return false;
     message->kind = (enum mwi_message_kind)kind;
     return true;
+}
+
+static mw_error decode_bytes(struct mwi_column_source *source, unsigned char *data,
+                             size_t elements_count, struct mwi_message *message, mw_reason *why)
+{
+    if (message->kind == MWI_MESSAGE_SAVE)
+        return elements_count == SAVE_ELEMENTS
+                   ? decode_save(source, data, message, why)
+                   : fail(why, "a message of saved bytes without its three elements");
+    return elements_count == ITEMS_ELEMENTS
+               ? decode_group(source, data, message, why)
+               : fail(why, "a message of tasks or results without its seven elements");
 }
 
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
@@ -252,10 +283,8 @@ mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, si
 {
     struct mwi_column_source source = {data, data + size};
     size_t elements_count;
-    if (size > 0 && is_of_group(&source, message, &elements_count))
-        return elements_count == ITEMS_ELEMENTS
-                   ? decode_group(&source, data, message, why)
-                   : fail(why, "a message of tasks or results without its seven elements");
+    if (size > 0 && has_bytes_behind(&source, message, &elements_count))
+        return decode_bytes(&source, data, elements_count, message, why);
     msgpack_zone_clear(&decoder->zone);
     return decode_array(decoder, data, size, message, why);
 }
@@ -489,4 +518,15 @@ void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind ki
     if (!is_tasks)
         to = write_column(to, items, count, FIELD_DURATION, plans);
     end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
+}
+
+void mwi_message_begin_save(struct mwi_buffer *buffer, uint64_t id)
+{
+    size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT;
+    assert(buffer->size == 0);
+    if (!mwi_buffer_reserve(buffer, size))
+        return;
+    buffer->data[0] = 0x90 | SAVE_ELEMENTS;
+    buffer->data[1] = MWI_MESSAGE_SAVE;
+    end_head(buffer, mwi_column_write_number(buffer->data + 2, id));
 }

@@ -39,8 +39,11 @@ enum mwi_message_kind {
                                      task that it runs; if it is lost before, as after a goodbye */
     MWI_MESSAGE_RECALL = 15,   /* master: []: give back the tasks that were not begun */
     MWI_MESSAGE_RETURNED = 16, /* slave: []: the answer, behind its results: it has no task */
-    MWI_MESSAGE_END_TASK = 17  /* master: [id]: to an isolated slave: end this task, even while it
+    MWI_MESSAGE_END_TASK = 17, /* master: [id]: to an isolated slave: end this task, even while it
                                       runs */
+    /* Bytes that a task keeps for its next attempt follow the array, up to the end of the frame. */
+    MWI_MESSAGE_SAVE = 18 /* slave: [id, padding]: of the task that it runs;
+                             master: the same, before the message of this task alone */
 };
 
 /* The bits of HELLO's traits. */
@@ -159,11 +162,17 @@ struct mwi_message {
         struct mwi_text reason; /* refuse, goodbye, leaving */
         uint64_t id;            /* begun, end task */
         struct {
+            uint64_t id;
+            unsigned char *data; /* in the frame */
+            size_t size;
+        } save;
+        struct {
             struct mwi_message_group group; /* tasks, results */
             bool is_timed;                  /* the one task: the slave is to say when it begins */
         };
     };
-    const msgpack_object *fields; /* the array's elements behind the kind; not of tasks, results */
+    const msgpack_object *fields; /* the array's elements behind the kind; not of messages with
+                                     bytes behind the array */
     size_t fields_count;
 };
 
@@ -181,9 +190,10 @@ void mwi_message_decoder_fini(struct mwi_decoder *decoder);
 size_t mwi_message_fields_count(const unsigned char *data, size_t size);
 
 /* Reads a frame of any bytes. *message borrows the frame, and the decoder's memory until the next
- * call; tasks and results use none of that memory. The whole message but for the values in payloads
- * is checked here, so that the functions below cannot fail. A HELLO of another protocol version is
- * read as far as that number. Errors: MW_EPROTOCOL with a sentence in *why, MW_ENOMEM. */
+ * call; messages with bytes behind the array use none of that memory. The whole message but for the
+ * values in payloads is checked here, so that the functions below cannot fail. A HELLO of another
+ * protocol version is read as far as that number. Errors: MW_EPROTOCOL with a sentence in *why,
+ * MW_ENOMEM. */
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
                             struct mwi_message *message, mw_reason *why);
 
@@ -249,6 +259,9 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
  * A task with MWI_PAYLOAD_TIMED in its form is alone. */
 void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                              const struct mwi_message_item *items, size_t count);
+
+/* Appends all of a message of saved bytes but these bytes, which begin at a multiple of 16. */
+void mwi_message_begin_save(struct mwi_buffer *buffer, uint64_t id);
 
 /* Appends a message about one task. `kind`: BEGUN or END_TASK. */
 void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind, uint64_t id);

@@ -136,7 +136,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     char text[8];
     mwt_frames_text(input, text);
     const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {text, NULL}, {NULL, NULL}};
-    switch (mwt_input_byte(input) % 17 + 1) {
+    switch (mwt_input_byte(input) % 18 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
@@ -158,6 +158,10 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_RESULTS:
         mwt_frames_results(input, buffer);
+        break;
+    case MWI_MESSAGE_SAVE:
+        mwi_message_begin_save(buffer, mwt_input_byte(input) % 32u);
+        mwt_frames_any(input, buffer);
         break;
     case MWI_MESSAGE_SHUTDOWN:
         mwi_message_write_bare(buffer, MWI_MESSAGE_SHUTDOWN);

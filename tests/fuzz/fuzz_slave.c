@@ -45,7 +45,7 @@ static void check_frame(struct life *life, const struct mwi_effect_entry *effect
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
                      message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG ||
-                     message.kind == MWI_MESSAGE_RETURNED);
+                     message.kind == MWI_MESSAGE_RETURNED || message.kind == MWI_MESSAGE_SAVE);
     if (message.kind != MWI_MESSAGE_RESULTS)
         return;
     /* A failure is sent even if it is longer than the master accepts. */
@@ -117,6 +117,18 @@ static void join(struct life *life, struct mwt_input *input)
     send_frame(life, true);
 }
 
+/* The task that runs saves bytes, and any frame comes meanwhile. */
+static void save(struct life *life, struct mwt_input *input, const char *bytes, bool may_be_kept)
+{
+    size_t size = mwt_input_byte(input);
+    if (mwi_slave_engine_save(&life->engine, bytes, size * size, life->now_ns) == MW_OK)
+        mwi_slave_engine_send_save(&life->engine);
+    if (size % 2 == 0)
+        carry_out(life);
+    mwt_frames_next(input, &life->buffer);
+    send_frame(life, may_be_kept);
+}
+
 static void run_task(struct life *life, struct mwt_input *input)
 {
     static const char bytes[255 * 200];
@@ -128,6 +140,8 @@ static void run_task(struct life *life, struct mwt_input *input)
         return;
     MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
     MWT_FUZZ_PROMISE(task.name != NULL);
+    for (size_t i = 0; i < number % 4; i++)
+        save(life, input, bytes, number >= 128);
     if (mwi_results_copy_bytes(&life->engine.results, bytes, size, &why) != MW_OK)
         mwi_results_fail(&life->engine.results, why.text);
     mwi_slave_engine_end_task(&life->engine, 1, life->now_ns);

@@ -5,6 +5,7 @@
  */
 #include "farm.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,45 @@ static int64_t duration_of(struct mwt_farm *farm, const struct mwt_farm_task *ta
                : (int64_t)(mw_sim_random(farm->sim) % (uint64_t)farm->plan.task_ns_max);
 }
 
+/* The bytes that a task saves, and the number of parts of a task. */
+struct progress {
+    int64_t tag;
+    int64_t parts_done;
+    unsigned char rest[1 << 16]; /* some save much */
+};
+#define PARTS 4
+
+/* Computes for that long. Every third task saves its progress, and goes on where an earlier attempt
+ * was. */
+static void compute(struct mwt_farm *farm, mw_call *call, int64_t tag, int64_t duration_ns)
+{
+    struct progress progress = {.tag = tag};
+    size_t size = tag % 2 == 0 ? sizeof progress : offsetof(struct progress, rest);
+    const void *saved;
+    size_t saved_size;
+    bool has_saved = mw_call_saved(call, &saved, &saved_size);
+    if (tag % 3 != 0 || farm->tasks[tag].is_hopeless) {
+        farm->tasks[tag].is_wrong = farm->tasks[tag].is_wrong || has_saved;
+        mw_sim_spend(farm->sim, duration_ns);
+        return;
+    }
+    if (has_saved) {
+        memcpy(&progress, saved, saved_size < sizeof progress ? saved_size : sizeof progress);
+        farm->resumed_count++;
+        farm->tasks[tag].is_wrong = farm->tasks[tag].is_wrong || saved_size != size ||
+                                    progress.tag != tag || progress.parts_done < 1 ||
+                                    progress.parts_done > farm->tasks[tag].parts_done;
+    }
+    while (progress.parts_done < PARTS) {
+        mw_sim_spend(farm->sim, duration_ns / PARTS);
+        progress.parts_done++;
+        if (progress.parts_done > farm->tasks[tag].parts_done)
+            farm->tasks[tag].parts_done = progress.parts_done;
+        if (mw_call_save(call, &progress, size) == MW_EGONE)
+            return;
+    }
+}
+
 static void work(mw_call *call)
 {
     struct mwt_farm *farm = mw_call_user(call);
@@ -97,7 +137,7 @@ static void work(mw_call *call)
     if (mw_call_args(call, "l|y", &tag, &bytes, &size) != MW_OK)
         return;
     check_begin(farm, mw_slave_id(mw_call_slave(call)), tag);
-    mw_sim_spend(farm->sim, duration_of(farm, &farm->tasks[tag]));
+    compute(farm, call, tag, duration_of(farm, &farm->tasks[tag]));
     if (farm->plan.failing_every > 0 && tag % farm->plan.failing_every == 0)
         mw_call_fail(call, "task %lld is one that fails", (long long)tag);
     else if (is_large(tag))

@@ -38,7 +38,8 @@ struct mwt_farm_task {
     bool is_cancelled;                 /* and the cancel came in time */
     unsigned done, failed, unrunnable; /* how often it came back so */
     unsigned losses;                   /* as the message of an unrunnable one says */
-    bool is_wrong;                     /* a value that is not this task's */
+    int64_t parts_done;                /* the most that an attempt has saved */
+    bool is_wrong;                     /* a value, or saved bytes, that are not this task's */
 };
 
 /* The last ordered task that a slave has begun; ordered ones must come in order of submission. */
@@ -66,6 +67,7 @@ struct mwt_farm {
     int64_t began_to_stop_ns; /* 0: it has not */
     int64_t stopped_ns;       /* when the loop said that it is over */
     bool is_given_up_while_waiting; /* a task became unrunnable that no slave had when it stopped */
+    size_t resumed_count;           /* attempts that went on where another was */
     int master_status;
     int64_t end_ns;
 };

@@ -26,21 +26,24 @@ static void run_once(struct mwt_farm *farm, struct mwt_farm_plan plan, const cha
 
 /* With any faults, each task ends exactly once, with its own value, or is given up exactly when its
  * policy says so. Nothing is accepted from strangers, no slave has more than its groups, and the
- * trail adds up. Once the faults end, the farm finishes. */
+ * trail adds up. A task goes on only from bytes that it has saved itself. Once the faults end, the
+ * farm finishes. */
 static void every_task_ends_once(void)
 {
     struct mwt_folder folder;
-    uint64_t failures = 0;
+    uint64_t failures = 0, resumed_count = 0;
     mwt_folder_create(&folder);
 
     for (uint64_t i = 0; i < soak.seeds_count && failures < 5; i++) {
         struct mwt_farm farm;
         run_once(&farm, mwt_farm_draw(soak.first_seed + i), mwt_folder_file(&folder, "audit"));
         failures += !mwt_check_farm(&farm);
+        resumed_count += farm.resumed_count;
         mwt_farm_fini(&farm);
     }
 
     CU_ASSERT_EQUAL(failures, 0);
+    CU_ASSERT(resumed_count > 0 || soak.seeds_count < 100);
     mwt_folder_destroy(&folder);
 }
 

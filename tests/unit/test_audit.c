@@ -131,6 +131,10 @@ static const struct expectation expectations[] = {
      "SLAVE-0 -> task 17 of \"hello\" failed: no name",
      "\"subject\":\"SLAVE-0\",\"event\":\"task-failed\",\"sid\":0,\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"no name\"}"},
+    {RECORD(TASK_SAVED, .task = 17, .algorithm = "hello", .count = 4096),
+     "SLAVE-0 -> task 17 of \"hello\" has saved 4096 bytes",
+     "\"subject\":\"SLAVE-0\",\"event\":\"task-saved\",\"sid\":0,\"task\":17,\"bytes\":4096,"
+     "\"algorithm\":\"hello\"}"},
     {RECORD(TASK_REQUEUED, .task = 17, .algorithm = "hello", .attempts = 1,
             .reason = "connection reset"),
      "SLAVE-0 -> task 17 of \"hello\" requeued after attempt 1: connection reset",

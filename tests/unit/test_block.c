@@ -80,8 +80,10 @@ static void test_references(void)
     mwi_block_ref(block);
     mwi_block_ref(block);
     mwi_block_unref(block);
+    CU_ASSERT_TRUE(mwi_block_is_shared(block));
     mwi_block_unref(block);
 
+    CU_ASSERT_FALSE(mwi_block_is_shared(block));
     CU_ASSERT_STRING_EQUAL((const char *)data, "counted");
     mwi_block_unref(block);
 }

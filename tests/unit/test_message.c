@@ -693,6 +693,53 @@ static void test_no_memory_for_items(void)
     end(&way);
 }
 
+/* Saved bytes follow their message, aligned, and are read where they lie. */
+static void test_save(void)
+{
+    static const uint64_t ids[] = {1, 127, 128, 65536, UINT64_MAX};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct way way;
+        start(&way);
+        mwi_message_begin_save(&way.buffer, ids[i]);
+        CU_ASSERT_EQUAL(way.buffer.size % 16, 0);
+        mwi_buffer_append(&way.buffer, "saved", i);
+
+        read_back(&way, MWI_MESSAGE_SAVE);
+
+        CU_ASSERT_EQUAL(way.message.save.id, ids[i]);
+        CU_ASSERT_EQUAL(way.message.save.size, i);
+        CU_ASSERT_TRUE(is_inside(&way, way.message.save.data, i));
+        CU_ASSERT_EQUAL(memcmp(way.message.save.data, "saved", i), 0);
+        end(&way);
+    }
+}
+
+/* A message of saved bytes that lacks something, or has too much of it, is malformed. */
+static void test_broken_saves(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } saves[] = {
+        {BYTES("\x91\x12")},
+        {BYTES("\x92\x12\x01")},
+        {BYTES("\x93\x12\x01\xc4")},
+        {BYTES("\x93\x12\x01\xc4\x02\x00")},
+        {BYTES("\x93\x12\xa1x\xc4\x00")},
+        {BYTES("\x94\x12\x01\xc4\x00\x01")},
+        {BYTES("\x93\x12\x01\xc4\x10"
+               "0123456789abcdef")},
+        {BYTES("\x93\x12\x01\x02")},
+    };
+    for (size_t i = 0; i < sizeof saves / sizeof saves[0]; i++) {
+        struct way way;
+        start(&way);
+        mwi_buffer_append(&way.buffer, saves[i].bytes, saves[i].size);
+        CU_ASSERT_EQUAL(decode(&way), MW_EPROTOCOL);
+        end(&way);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -716,6 +763,8 @@ int main(void)
         {"damaged", test_damaged},
         {"writing without memory", test_writing_without_memory},
         {"no memory for items", test_no_memory_for_items},
+        {"save", test_save},
+        {"broken saves", test_broken_saves},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("message", tests);

@@ -130,7 +130,7 @@ static void write_message(struct taken_farm *farm, size_t index, struct mwi_buff
                                                  MWI_MESSAGE_RECALL,   MWI_MESSAGE_RETURNED};
     static const enum mwi_message_kind reasons[] = {MWI_MESSAGE_REFUSE, MWI_MESSAGE_GOODBYE,
                                                     MWI_MESSAGE_LEAVING, MWI_MESSAGE_LEAVING};
-    switch (mwt_play_below(&farm->model, 12)) {
+    switch (mwt_play_below(&farm->model, 14)) {
     case 0:
     case 1:
         mwi_message_write_bare(frame, bare[mwt_play_below(&farm->model, 6)]);
@@ -141,6 +141,11 @@ static void write_message(struct taken_farm *farm, size_t index, struct mwi_buff
     case 3:
     case 4:
         mwi_message_write_id(frame, MWI_MESSAGE_BEGUN, some_id(farm, index));
+        break;
+    case 6:
+    case 7:
+        mwi_message_begin_save(frame, some_id(farm, index));
+        mwi_buffer_append(frame, "saved", mwt_play_below(&farm->model, 6));
         break;
     case 5:
         mwt_hello(frame, "farm", 4096);

@@ -88,6 +88,28 @@ static void test_result_of_others(void)
     }
 }
 
+/* Saved bytes of another slave's task, of one that waits or never was, or of any but the first of
+ * its own, cost the taken slave its connection. So it can make the master keep one frame at most,
+ * however many tasks it has. */
+static void test_save_of_others(void)
+{
+    for (uint64_t id = 0; id <= 4; id++) {
+        static struct mwt_master master;
+        start(&master);
+        if (id == id_of(&master, "a"))
+            id++;
+        struct mwi_buffer frame;
+        mwi_buffer_init(&frame);
+        mwi_message_begin_save(&frame, id);
+
+        mwt_master_frame(&master, TAKEN, &frame);
+
+        check_dropped(&master, "it saved bytes for a task that it does not run");
+        CU_ASSERT_EQUAL(master.engine.tasks.savings.by_task.used_count, 0);
+        finish(&master, "b@1 a@1 c@1");
+    }
+}
+
 /* A result counts once: the same again, later or in the same message, is a breach. */
 static void test_result_twice(void)
 {
@@ -353,6 +375,7 @@ int main(void)
         {"failure", test_failure},
         {"claimed duration", test_claimed_duration},
         {"many names", test_many_names},
+        {"save of others", test_save_of_others},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("taken slave", tests);
