@@ -527,7 +527,8 @@ MW_API const char *mw_master_error(const mw_master *master);
 
 /* The state of a slave, as its loops report it. */
 typedef struct mw_slave_counts {
-    bool master_gone;       /* the slave has no master any more, for any reason: leave the loop */
+    bool master_gone;       /* the slave has no master any more, for any reason, and looks for none:
+                               leave the loop */
     bool shutdown;          /* the master told this slave to stop */
     uint64_t results_total; /* results computed since the slave was opened */
     size_t tasks_waiting;   /* received and not yet run */
@@ -559,7 +560,8 @@ MW_API mw_error mw_slave_loop(mw_slave *slave, double timeout_s,
 MW_API mw_error mw_slave_loop_iterate(mw_slave *slave, double timeout_s,
                                       mw_slave_counts *counts) MW_USE_RESULT;
 
-/* This slave's id at its master, "SLAVE-3"; borrowed until the slave is closed. */
+/* This slave's id at its master, "SLAVE-3"; borrowed until the slave is closed. It changes when the
+ * slave has lost its master and found it again, see --mw-reconnect. */
 MW_API const char *mw_slave_id(const mw_slave *slave);
 
 /* The program's own pointer: mw_program.user, until the slave algorithm sets another for the task

@@ -9,10 +9,10 @@
  * - Nothing that a client says is trusted before the verdict is DONE; texts are made printable.
  * - A verdict other than MORE ends the greeting.
  *
- * The slave engine and membership call this. A further exchange (results that a slave has kept over
- * a lost connection) is a stage in mwi_greeting_stage, a kind of message, and a case in
- * mwi_greeting_take_answer and mwi_greeting_take_client; a new field of HELLO goes into struct
- * mwi_message_hello and struct mwi_greeting_guest.
+ * The slave engine and membership call this. A further exchange is a stage in mwi_greeting_stage, a
+ * kind of message, and a case in mwi_greeting_take_answer and mwi_greeting_take_client; a new field
+ * of HELLO goes into struct mwi_message_hello, struct mwi_greeting_self and struct
+ * mwi_greeting_guest. Results that a slave has kept come after the welcome: engine/offers.
  */
 #include "engine/greeting.h"
 
@@ -27,21 +27,22 @@
 /* Of a foreign member id the trail shows this much, with a NUL. */
 #define MEMBER_ID_SHOWN_BYTES 41
 
-void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
-                        size_t frame_bytes_max, uint32_t traits,
-                        const struct mwi_greeting_origin *origin, struct mwi_buffer *hello)
+void mwi_greeting_begin(enum mwi_greeting_stage *stage, const struct mwi_greeting_self *self,
+                        struct mwi_buffer *hello)
 {
     static const struct mwi_greeting_origin unknown;
-    if (origin == NULL)
-        origin = &unknown;
-    assert(hello->size == 0);
+    const struct mwi_greeting_origin *origin = self->origin == NULL ? &unknown : self->origin;
+    assert(hello->size == 0 &&
+           ((self->traits & MWI_TRAIT_RETURNS) != 0 || self->offers_count == 0));
+    size_t offers_count = self->offers_count < UINT32_MAX ? self->offers_count : UINT32_MAX;
     mwi_message_write_hello(hello, &(struct mwi_message_hello){
-                                       .member_id = mwi_message_text(member_id),
-                                       .frame_bytes_max = frame_bytes_max,
+                                       .member_id = mwi_message_text(self->member_id),
+                                       .frame_bytes_max = self->frame_bytes_max,
                                        .host = mwi_message_text(origin->host),
                                        .boot_id = mwi_message_text(origin->boot_id),
                                        .pid = origin->pid,
-                                       .traits = traits,
+                                       .traits = self->traits,
+                                       .offers_count = (uint32_t)offers_count,
                                    });
     *stage = MWI_GREETING_HELLO;
 }
@@ -135,6 +136,8 @@ static void learn(struct mwi_greeting_guest *guest, const struct mwi_message_hel
     mwi_printable_copy(guest->origin.boot_id, sizeof guest->origin.boot_id, hello->boot_id.data,
                        hello->boot_id.size);
     guest->origin.pid = hello->pid;
+    guest->may_return = (hello->traits & MWI_TRAIT_RETURNS) != 0;
+    guest->offers_count = hello->offers_count;
 }
 
 static enum mwi_greeting_verdict refuse(enum mwi_greeting_stage *stage, struct mwi_buffer *answer,
@@ -173,7 +176,7 @@ enum mwi_greeting_verdict mwi_greeting_take_client(enum mwi_greeting_stage *stag
         return refuse(stage, answer, MWI_GREETING_REFUSAL);
     learn(guest, &message->hello);
     mwi_message_write_welcome(answer, terms->sid, terms->result_group, terms->frame_read_bytes_max,
-                              terms->algorithms);
+                              terms->run, terms->algorithms);
     if (!is_small_enough(terms, guest, answer->size, why))
         return refuse(stage, answer, MWI_GREETING_REFUSAL);
     return end(stage, MWI_GREETING_DONE);

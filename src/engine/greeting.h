@@ -32,11 +32,18 @@ struct mwi_greeting_origin {
     uint32_t pid;                                    /* 0 if unknown */
 };
 
-/* The slave's side: says HELLO by writing it to an empty buffer, and sets *stage. `traits` are bits
- * of enum mwi_message_trait. `origin` may be NULL. Nothing is kept. */
-void mwi_greeting_begin(enum mwi_greeting_stage *stage, const char *member_id,
-                        size_t frame_bytes_max, uint32_t traits,
-                        const struct mwi_greeting_origin *origin, struct mwi_buffer *hello);
+/* The description of a slave in its HELLO. Borrowed for the call. */
+struct mwi_greeting_self {
+    const char *member_id;
+    size_t frame_bytes_max;
+    const struct mwi_greeting_origin *origin; /* NULL: unknown */
+    uint32_t traits;                          /* bits of enum mwi_message_trait */
+    size_t offers_count;                      /* results that it has kept, if it may return */
+};
+
+/* The slave's side: says HELLO by writing it to an empty buffer, and sets *stage. */
+void mwi_greeting_begin(enum mwi_greeting_stage *stage, const struct mwi_greeting_self *self,
+                        struct mwi_buffer *hello);
 
 /* The slave's side: takes a message of the master. `answer` is empty, and is filled if the slave
  * must say something more. *why is set if the verdict is REFUSED or BROKEN. */
@@ -49,6 +56,7 @@ struct mwi_greeting_terms {
     const char *member_id;
     const mw_algorithm *algorithms; /* ended by a NULL name */
     uint32_t sid;                   /* the number that the slave gets if it is welcome */
+    uint64_t run;
     uint32_t result_group;
     size_t frame_read_bytes_max;
     size_t frame_write_bytes_max;
@@ -59,6 +67,8 @@ struct mwi_greeting_guest {
     size_t frame_bytes_max; /* the largest message that it accepts */
     bool is_isolated;
     struct mwi_greeting_origin origin;
+    bool may_return;
+    uint32_t offers_count; /* results that it has kept */
 };
 
 /* The master's side: takes a message of a client that has not been welcomed, or a HELLO of one that

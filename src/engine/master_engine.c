@@ -20,6 +20,7 @@
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
 #include "engine/misfits.h"
+#include "engine/offers.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
 #include "engine/strangers.h"
@@ -179,6 +180,8 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
                        .failed = taking.failed_count);
     if (taking.is_proof && !slave->is_proven)
         mwi_probation_pass(engine, slave);
+    if (taken_count > 0 && slave->may_return)
+        mwi_offers_confirm(engine, slave, taken_count);
     if (taken_count < message->group.count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, taking.why);
     else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
@@ -261,6 +264,10 @@ static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entr
         mwi_membership_take_leaving(engine, slave, mwi_outgoing_note_text(engine, message->reason));
     else if (message->kind == MWI_MESSAGE_RETURNED)
         mwi_membership_take_returned(engine, slave);
+    else if (message->kind == MWI_MESSAGE_OFFER)
+        mwi_offers_take(engine, slave, message, event);
+    else if (message->kind == MWI_MESSAGE_OFFERED)
+        mwi_offers_end(engine, slave);
     else if (message->kind == MWI_MESSAGE_GOODBYE)
         take_goodbye(engine, slave, message);
     else
@@ -323,6 +330,9 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
             break;
         case MWI_TIMER_STRANGERS:
             mwi_strangers_sum_up(engine);
+            break;
+        case MWI_TIMER_OFFERS:
+            mwi_offers_match(engine);
             break;
         }
     }
@@ -421,6 +431,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_slaves_fini(&engine->slaves);
     mwi_hosts_fini(&engine->hosts);
     mwi_copies_fini(&engine->copies);
+    mwi_offers_fini(&engine->offers);
     mwi_tasks_fini(&engine->tasks);
     mwi_effects_fini(&engine->effects);
     mwi_message_decoder_fini(&engine->decoder);

@@ -6,6 +6,7 @@
 #ifndef MWI_MASTER_STATE_H
 #define MWI_MASTER_STATE_H
 
+#include "base/digest.h"
 #include "base/time.h"
 #include "engine/effects.h"
 #include "farm/copies.h"
@@ -22,6 +23,7 @@
  * life. */
 struct mwi_master_engine_config {
     const char *member_id;
+    uint64_t run;                   /* a number of this run alone */
     const mw_algorithm *algorithms; /* ended by a NULL name */
     size_t task_group;              /* 0: by time */
     size_t result_group;            /* 0: by time */
@@ -39,7 +41,8 @@ enum mwi_master_state_timer {
     MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
     MWI_TIMER_HOST,  /* a host in doubt: its next slave may have a task */
     MWI_TIMER_FIT,   /* a part of the time-out of tasks that fit no slave is over */
-    MWI_TIMER_STRANGERS /* a second is over in which the trail left out strangers */
+    MWI_TIMER_STRANGERS, /* a second is over in which the trail left out strangers */
+    MWI_TIMER_OFFERS     /* results were offered, and their tasks are looked for */
 };
 
 /* The lines of the trail about strangers, see strangers.h. */
@@ -47,6 +50,14 @@ struct mwi_strangers {
     int64_t since_ns;      /* when the present second began */
     unsigned lines_count;  /* in it */
     uint64_t untold_count; /* strangers that were turned away without a line */
+    struct mwi_timer_entry timer;
+};
+
+/* The results that were offered and not looked at yet, see offers.h. */
+struct mwi_offers {
+    struct mwi_offer_entry *entries;
+    size_t count, capacity;
+    size_t payload_bytes;
     struct mwi_timer_entry timer;
 };
 
@@ -76,6 +87,7 @@ struct mwi_master_engine {
     int64_t unheard_ns;  /* how long slaves waited in such times, since the last audit record */
     int64_t may_tell_ns; /* the next such audit record is not written before this */
     struct mwi_strangers strangers;
+    struct mwi_offers offers;
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */

@@ -24,6 +24,7 @@
 #include "engine/outgoing.h"
 #include "engine/probation.h"
 #include "engine/strangers.h"
+#include "wire/content.h"
 
 /* The most slaves that a group can want: more than there can be, and the sum over all groups does
  * not overflow. */
@@ -208,6 +209,10 @@ static void admit(struct mwi_master_engine *engine, struct mwi_slave_entry *slav
     start_quiet(engine, slave, ping_interval_ns(engine));
     slave->frame_bytes_max = guest->frame_bytes_max;
     slave->is_isolated = guest->is_isolated;
+    slave->may_return = guest->may_return;
+    slave->is_offering = guest->offers_count > 0;
+    slave->offers_left = guest->offers_count;
+    slave->scope = MWI_CONTENT_SCOPE;
     mwi_strangers_greeted(engine, slave);
     mwi_effects_admit(&engine->effects, slave->peer);
     mwi_outgoing_send(engine, slave, welcome);
@@ -228,6 +233,7 @@ void mwi_membership_greet(struct mwi_master_engine *engine, struct mwi_slave_ent
         .member_id = engine->config.member_id,
         .algorithms = engine->config.algorithms,
         .sid = engine->slaves.records_count,
+        .run = engine->config.run,
         .result_group = (uint32_t)engine->config.result_group,
         .frame_read_bytes_max = engine->config.frame_read_bytes_max,
         .frame_write_bytes_max = engine->config.frame_write_bytes_max,
@@ -300,6 +306,12 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
     if (slave->state == MWI_SLAVE_CONNECTING) {
         mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
                             "it did not greet within --mw-client-timeout");
+        return;
+    }
+    if (slave->is_offering && !slave->has_offered &&
+        engine->now_ns - slave->heard_ns >= engine->config.client_timeout_ns) {
+        mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
+                            "it offered results and did not go on within --mw-client-timeout");
         return;
     }
     if (is_idle && slave->is_pinged) {

@@ -38,11 +38,11 @@
 #define SHORT_NS INT64_C(250000)
 
 void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
-                      size_t own_bytes_max)
+                      struct mwi_kept *kept, size_t own_bytes_max)
 {
     assert(effects != NULL);
-    *results =
-        (struct mwi_results){.effects = effects, .own_bytes_max = own_bytes_max, .master.group = 1};
+    *results = (struct mwi_results){
+        .effects = effects, .kept = kept, .own_bytes_max = own_bytes_max, .master.group = 1};
     mwi_buffer_init(&results->payloads);
 }
 
@@ -72,11 +72,6 @@ bool mwi_results_start(struct mwi_results *results, const struct mwi_results_mas
                                      ? master->message_bytes_max
                                      : results->own_bytes_max;
     return true;
-}
-
-void mwi_results_stop(struct mwi_results *results)
-{
-    results->has_master = false;
 }
 
 void mwi_results_expect(struct mwi_results *results, size_t tasks_count)
@@ -207,14 +202,28 @@ static void send_items(struct mwi_results *results, const struct mwi_message_ite
     mwi_effects_send(results->effects, results->master.peer, frame, size);
 }
 
-/* Sends the results that wait. Their payloads end at `start`, where the next result's begins. */
+/* The slave cannot go on, so nobody needs what is kept. */
+static void fail_memory(struct mwi_results *results)
+{
+    results->kept = NULL;
+    mwi_effects_fail(results->effects, MW_ENOMEM);
+}
+
+/* Sends the results that wait, if there is a master, and keeps them. Their payloads end at `start`,
+ * where the next result's begins. Without a master and without somebody who keeps them, they wait
+ * on. */
 static void send_waiting(struct mwi_results *results, int64_t now_ns)
 {
     size_t count = results->count;
-    if (count == 0 || !results->has_master)
+    if (count == 0 || (!results->has_master && results->kept == NULL))
+        return;
+    if (results->kept != NULL && !mwi_kept_put(results->kept, results->items, count,
+                                               results->payloads.data, results->has_master))
+        fail_memory(results);
+    results->count = 0;
+    if (!results->has_master)
         return;
     send_items(results, results->items, count, results->payloads.data, results->start);
-    results->count = 0;
     audit_sent(results, count, now_ns);
 }
 
@@ -236,6 +245,11 @@ void mwi_results_flush(struct mwi_results *results, int64_t now_ns)
         clear_payloads(results);
 }
 
+void mwi_results_stop(struct mwi_results *results)
+{
+    results->has_master = false;
+}
+
 /* A result without a payload becomes one with no values. If memory has run out, the result becomes
  * a failure. Cuts off bytes that were written behind the payload. */
 static void close_payload(struct mwi_results *results)
@@ -250,12 +264,17 @@ static void close_payload(struct mwi_results *results)
     results->payloads.size = results->payload_end;
 }
 
-/* Sends a large result in a message of its own, from where it lies. */
+/* Sends a large result in a message of its own, from where it lies, behind those that wait. */
 static void send_large(struct mwi_results *results, const struct mwi_message_item *item,
                        struct mwi_block *block, const void *data, int64_t now_ns)
 {
     struct mwi_buffer head;
     size_t size = 0;
+    send_waiting(results, now_ns);
+    if (results->kept != NULL)
+        mwi_kept_put_large(results->kept, item, block, data, results->has_master);
+    if (!results->has_master)
+        return;
     mw_body body = mwi_block_body(block, data, item->size);
     mwi_buffer_init(&head);
     mwi_message_begin_group(&head, MWI_MESSAGE_RESULTS, item, 1);
@@ -287,7 +306,7 @@ static void fail_result(struct mwi_results *results)
     mwi_results_forget_large(results);
     results->payloads.size = results->start;
     results->payloads.has_failed = false;
-    mwi_effects_fail(results->effects, MW_ENOMEM);
+    fail_memory(results);
 }
 
 /* Ends a result whose values have MWI_MESSAGE_LARGE_BYTES or more: the memory of the payloads
@@ -300,10 +319,7 @@ static void end_large_values(struct mwi_results *results, uint64_t duration_ns, 
         fail_result(results);
         return;
     }
-    if (results->has_master) {
-        send_waiting(results, now_ns);
-        send_large(results, &item, block, results->payloads.data + results->start, now_ns);
-    }
+    send_large(results, &item, block, results->payloads.data + results->start, now_ns);
     results->count = 0;
     mwi_buffer_init(&results->payloads);
     mwi_block_unref(block);
@@ -314,11 +330,9 @@ static void end_large_bytes(struct mwi_results *results, uint64_t duration_ns, i
     struct mwi_message_item item = item_of(results, duration_ns);
     assert(results->large != NULL);
     results->payloads.size = results->start;
-    if (results->has_master) {
-        send_waiting(results, now_ns);
-        send_large(results, &item, results->large, results->large_data, now_ns);
+    send_large(results, &item, results->large, results->large_data, now_ns);
+    if (results->count == 0)
         clear_payloads(results);
-    }
     mwi_results_forget_large(results);
 }
 

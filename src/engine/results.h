@@ -17,6 +17,7 @@
 
 #include "base/block.h"
 #include "engine/effects.h"
+#include "engine/kept.h"
 #include "farm/pace.h"
 #include "wire/message.h"
 
@@ -47,6 +48,7 @@ struct mwi_results_ahead {
 
 struct mwi_results {
     struct mwi_effects *effects; /* borrowed */
+    struct mwi_kept *kept;       /* borrowed; NULL: results are kept by nobody */
     struct mwi_results_master master;
     bool has_master;          /* from start to stop */
     size_t own_bytes_max;     /* the largest message that the slave may write */
@@ -79,16 +81,18 @@ struct mwi_results {
     int64_t unsent_since_ns;
 };
 
-/* `effects` is borrowed for the life of the results; messages and audit records go there.
- * `own_bytes_max` limits the messages that this slave writes. */
+/* `effects` is borrowed for the life of the results; messages and audit records go there. `kept`
+ * is borrowed, too, and gets a copy of each result, unless it is NULL. `own_bytes_max` limits the
+ * messages that this slave writes. */
 void mwi_results_init(struct mwi_results *results, struct mwi_effects *effects,
-                      size_t own_bytes_max);
+                      struct mwi_kept *kept, size_t own_bytes_max);
 void mwi_results_fini(struct mwi_results *results);
 
 /* From now on this master takes the results; *master is copied. False out of memory. */
 bool mwi_results_start(struct mwi_results *results, const struct mwi_results_master *master);
 
-/* From now on no master takes results; those that wait are not sent. */
+/* From now on no master takes results. Those that wait, and those that end from now on, are not
+ * sent, but kept if somebody keeps results: flush them before the next start. */
 void mwi_results_stop(struct mwi_results *results);
 
 /* The master has sent tasks, and `tasks_count` wait now. If the master's group is 0, this sets how

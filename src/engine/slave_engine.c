@@ -10,7 +10,9 @@
  *   arguments and its result stay whole. A RECALL is answered when the task has ended.
  * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
  *   take the results.
- * - Before the welcome a failure leads back to APART, and the face may connect again.
+ * - Before the welcome a failure leads back to APART, and the face may connect again. After it a
+ *   lost connection does, if the slave may return. Then the tasks that wait are forgotten too,
+ *   since the next master sends them anew. Results that the master did not confirm are kept.
  *
  * A new message of the master is a case in take_message, or, if it belongs to the greeting, in
  * engine/greeting.
@@ -24,6 +26,7 @@
 
 #include "base/printable.h"
 #include "base/time.h"
+#include "wire/content.h"
 
 static void audit_record(struct mwi_slave_engine *engine, int64_t now_ns,
                          struct mwi_audit_record *record)
@@ -116,6 +119,18 @@ static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase,
           .reason = phase == MWI_PHASE_SHUTDOWN ? NULL : engine->reason);
 }
 
+/* The connection is lost after the welcome, and the face may connect again. */
+static void begin_return(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    engine->phase = MWI_PHASE_APART;
+    engine->is_returning = true;
+    forget_tasks(engine);
+    mwi_results_stop(&engine->results);
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_CEOF);
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_MASTER_LOST, .address = engine->address,
+          .reason = engine->reason);
+}
+
 /* The connection ends before the welcome: the face may connect again. */
 static void fall_apart(struct mwi_slave_engine *engine, const char *reason, int64_t now_ns)
 {
@@ -170,8 +185,17 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     const struct mwi_slave_engine_config *config = &engine->config;
     struct mwi_buffer hello;
     mwi_buffer_init(&hello);
-    mwi_greeting_begin(&engine->greeting_stage, config->member_id, config->frame_read_bytes_max,
-                       config->traits, config->origin, &hello);
+    if (engine->is_returning) {
+        mwi_results_flush(&engine->results, event->now_ns);
+        mwi_kept_lose_master(&engine->kept);
+    }
+    mwi_greeting_begin(&engine->greeting_stage,
+                       &(struct mwi_greeting_self){.member_id = config->member_id,
+                                                   .frame_bytes_max = config->frame_read_bytes_max,
+                                                   .traits = config->traits,
+                                                   .origin = config->origin,
+                                                   .offers_count = engine->kept.count},
+                       &hello);
     send_buffer(engine, &hello);
     engine->phase = MWI_PHASE_GREETING;
     const char *from = split_name(engine, event->name);
@@ -208,8 +232,10 @@ static void free_algorithms(struct mwi_slave_engine *engine)
         free(engine->names[i]);
     free(engine->names);
     free(engine->runs);
+    free(engine->numbers);
     engine->names = NULL;
     engine->runs = NULL;
+    engine->numbers = NULL;
     engine->algorithms_count = 0;
 }
 
@@ -219,7 +245,8 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
     free_algorithms(engine);
     engine->names = calloc(count + 1, sizeof *engine->names);
     engine->runs = calloc(count + 1, sizeof *engine->runs);
-    if (engine->names == NULL || engine->runs == NULL)
+    engine->numbers = calloc(count + 1, sizeof *engine->numbers);
+    if (engine->names == NULL || engine->runs == NULL || engine->numbers == NULL)
         return false;
     for (; engine->algorithms_count < count; engine->algorithms_count++) {
         struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
@@ -228,8 +255,24 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
             return false;
         engine->names[engine->algorithms_count] = name;
         engine->runs[engine->algorithms_count] = find_algorithm(engine, text);
+        engine->numbers[engine->algorithms_count] = mwi_content_name(text.data, text.size);
     }
     return true;
+}
+
+/* Says to a new master what this slave has said to the one before, and offers what it has kept. */
+static void resume(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    const struct mwi_kept_master master = {.peer = engine->peer,
+                                           .names = engine->numbers,
+                                           .names_count = engine->algorithms_count,
+                                           .message_bytes_max = engine->results.message_bytes_max};
+    if (engine->kept.count > 0) {
+        size_t offered_count = mwi_kept_offer(&engine->kept, &engine->effects, &master);
+        AUDIT(engine, now_ns, .kind = MWI_AUDIT_RESULTS_OFFERED, .count = offered_count);
+    }
+    if (engine->is_attentive)
+        send_bare(engine, MWI_MESSAGE_ATTENTIVE);
 }
 
 static void join(struct mwi_slave_engine *engine, const struct mwi_message *message, int64_t now_ns)
@@ -246,8 +289,13 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
         return;
     }
     engine->sid = message->welcome.sid;
+    engine->run = message->welcome.run;
+    engine->scope = MWI_CONTENT_SCOPE;
     engine->phase = MWI_PHASE_READY;
+    engine->is_returning = false;
+    engine->has_begun = false;
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
+    resume(engine, now_ns);
 }
 
 static const char misplaced_bytes[] = "the master sent saved bytes without their task";
@@ -303,6 +351,7 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
         .block = block,
         .is_timed = message->is_timed,
         .saved = engine->announced,
+        .scope = engine->scope,
     };
     engine->announced.block = NULL;
     mwi_message_move_group(&queued->group, received, kept);
@@ -327,6 +376,12 @@ static void take_recall(struct mwi_slave_engine *engine, int64_t now_ns)
         engine->was_recalled = true;
     else
         answer_recall(engine, now_ns);
+}
+
+static void take_kept(struct mwi_slave_engine *engine, uint64_t count, int64_t now_ns)
+{
+    if (!mwi_kept_forget(&engine->kept, count))
+        give_up(engine, "the master confirmed more results than it was sent", now_ns);
 }
 
 static void take_shutdown(struct mwi_slave_engine *engine, int64_t now_ns)
@@ -384,6 +439,12 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
     case MWI_MESSAGE_RECALL:
         take_recall(engine, event->now_ns);
         break;
+    case MWI_MESSAGE_KEPT:
+        take_kept(engine, message->kept_count, event->now_ns);
+        break;
+    case MWI_MESSAGE_SCOPE:
+        engine->scope = message->scope;
+        break;
     case MWI_MESSAGE_REFUSE:
         take_refusal(engine, message->reason, event->now_ns);
         break;
@@ -430,7 +491,10 @@ static void peer_down(struct mwi_slave_engine *engine, const struct mwi_event *e
         return;
     }
     set_reason(engine, event->reason, strlen(event->reason));
-    end(engine, MWI_PHASE_GONE, MWI_AUDIT_MASTER_LOST, event->now_ns);
+    if (engine->results.kept != NULL)
+        begin_return(engine, event->now_ns);
+    else
+        end(engine, MWI_PHASE_GONE, MWI_AUDIT_MASTER_LOST, event->now_ns);
 }
 
 /* An answer that has arrived is heard first. */
@@ -480,7 +544,9 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
     if (!mwi_message_decoder_init(&engine->decoder))
         return MW_ENOMEM;
     mwi_effects_init(&engine->effects);
-    mwi_results_init(&engine->results, &engine->effects, config->frame_write_bytes_max);
+    mwi_results_init(&engine->results, &engine->effects,
+                     (config->traits & MWI_TRAIT_RETURNS) != 0 ? &engine->kept : NULL,
+                     config->frame_write_bytes_max);
     return MW_OK;
 }
 
@@ -493,6 +559,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     free(engine->messages);
     free_algorithms(engine);
     mwi_results_fini(&engine->results);
+    mwi_kept_fini(&engine->kept);
     mwi_effects_fini(&engine->effects);
     mwi_message_decoder_fini(&engine->decoder);
 }
@@ -511,12 +578,40 @@ void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char
     set_reason(engine, reason, strlen(reason));
 }
 
+void mwi_slave_engine_end_search(struct mwi_slave_engine *engine, bool has_farm_ended,
+                                 const char *reason, int64_t now_ns)
+{
+    assert(engine->is_returning);
+    if (engine->phase >= MWI_PHASE_SHUTDOWN)
+        return;
+    if (has_peer(engine))
+        mwi_effects_drop(&engine->effects, engine->peer);
+    set_reason(engine, reason, strlen(reason));
+    end(engine, has_farm_ended ? MWI_PHASE_SHUTDOWN : MWI_PHASE_GONE, MWI_AUDIT_EOF, now_ns);
+}
+
+void mwi_slave_engine_note_task(struct mwi_slave_engine *engine, const struct mwi_slave_task *task,
+                                uint64_t scope)
+{
+    bool has_key = scope != MWI_CONTENT_NO_SCOPE && task->algorithm < engine->algorithms_count;
+    uint64_t name = has_key ? engine->numbers[task->algorithm] : 0;
+    struct mwi_digest key = {0};
+    if (has_key)
+        key = mwi_content_key(mwi_content_seed(scope, name, task->payload.is_bytes),
+                              task->payload.data, task->payload.size);
+    if (mwi_kept_begin(&engine->kept, has_key ? &key : NULL, engine->run, task->id, name))
+        return;
+    engine->results.kept = NULL;
+    mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine)
 {
-    if (engine->phase != MWI_PHASE_READY || engine->is_attentive)
+    if (engine->is_attentive)
         return;
     engine->is_attentive = true;
-    send_bare(engine, MWI_MESSAGE_ATTENTIVE);
+    if (engine->phase == MWI_PHASE_READY)
+        send_bare(engine, MWI_MESSAGE_ATTENTIVE);
 }
 
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)

@@ -12,13 +12,14 @@
 #include "engine/results.h"
 
 enum mwi_slave_phase {
-    MWI_PHASE_APART,      /* no connection; the face may connect */
+    MWI_PHASE_APART,      /* no connection; the face may connect, or connect again */
     MWI_PHASE_CONNECTING, /* the face has begun to connect */
     MWI_PHASE_GREETING,   /* HELLO is sent, the master is to answer */
     MWI_PHASE_READY,      /* welcome: tasks come, results go */
     MWI_PHASE_SHUTDOWN,   /* the end: the master told the slave to stop */
     MWI_PHASE_REFUSED,    /* the end: the master refused the slave; `reason` is the master's */
-    MWI_PHASE_GONE        /* the end: the connection was lost, or given up, after the welcome */
+    MWI_PHASE_GONE        /* the end: the connection was lost, or given up, after the welcome, and
+                             the slave may not return or has found no master */
 };
 
 /* The engine copies the struct, and borrows the strings and tables in it for its life. */
@@ -27,8 +28,10 @@ struct mwi_slave_engine_config {
     const mw_algorithm *algorithms; /* ended by a NULL name */
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
-    int64_t client_timeout_ns;                /* for the whole greeting */
-    uint32_t traits;                          /* bits of enum mwi_message_trait */
+    int64_t client_timeout_ns; /* for the whole greeting */
+    /* Bits of enum mwi_message_trait. With MWI_TRAIT_RETURNS the face looks for the master again
+     * after a lost connection. */
+    uint32_t traits;
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
@@ -57,6 +60,7 @@ struct mwi_slave_message {
     size_t offset;                  /* of its payload */
     bool is_timed;                  /* the master is to be told when its one task begins */
     struct mwi_slave_saved saved;   /* by an earlier attempt of its one task */
+    uint64_t scope;                 /* of its tasks, see wire/content.h */
 };
 
 struct mwi_slave_engine {
@@ -73,8 +77,12 @@ struct mwi_slave_engine {
     uint32_t sid;      /* UINT32_MAX until the welcome */
     bool is_attentive; /* it has said ATTENTIVE */
     bool has_begun;    /* it has said that it begins its first task */
+    bool is_returning; /* the connection to a master was lost, and no other has welcomed it */
+    uint64_t run;      /* the master's */
+    uint64_t scope;    /* of the tasks of messages that follow */
     mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
     char **names;      /* likewise, as the master calls them, printable */
+    uint64_t *numbers; /* likewise, of their names, see wire/content.h */
     size_t algorithms_count;
     /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
     struct mwi_slave_message *messages;
@@ -90,7 +98,8 @@ struct mwi_slave_engine {
     struct mwi_block *sent;           /* that the transport has, or had, until the next are sent */
     bool was_polled;            /* the network was polled while the last task ran; see clean_up */
     bool was_recalled;          /* and the master took back the tasks that were not begun */
-    struct mwi_results results; /* points to `effects`: the engine stays where it is */
+    struct mwi_kept kept;       /* if it may return: results for another master */
+    struct mwi_results results; /* points to `effects` and `kept`: the engine stays where it is */
 };
 
 /* MW_ENOMEM. The engine must not be moved afterwards. */
@@ -103,6 +112,11 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine);
 void mwi_slave_engine_connecting(struct mwi_slave_engine *engine, mw_peer peer,
                                  const char *address);
 void mwi_slave_engine_cannot_connect(struct mwi_slave_engine *engine, const char *reason);
+
+/* The face looks no further for a master: the phase is SHUTDOWN if the farm is known to have ended,
+ * else GONE for this reason, which is copied. Only while is_returning. */
+void mwi_slave_engine_end_search(struct mwi_slave_engine *engine, bool has_farm_ended,
+                                 const char *reason, int64_t now_ns);
 
 /* Steps the engine; the effects are then to be carried out. Errors: MW_ENOMEM, the engine cannot go
  * on and each later step says so, too. */
@@ -139,6 +153,10 @@ bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine);
  * until the task ends. */
 void mwi_slave_engine_end_message(struct mwi_slave_engine *engine);
 
+/* For begin_task: the task's result is to be kept, and is known by what the task is. */
+void mwi_slave_engine_note_task(struct mwi_slave_engine *engine, const struct mwi_slave_task *task,
+                                uint64_t scope);
+
 /* Takes the next task out of the queue and begins its result; false if no task waits. The caller
  * runs the task, leaves the payload of the result in engine->results, and ends the task before it
  * begins another. */
@@ -158,6 +176,8 @@ static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
     task->payload = mwi_message_payload(&item);
     task->block = message->block;
     mwi_results_begin(&engine->results, item.id, item.algorithm);
+    if (engine->results.kept != NULL)
+        mwi_slave_engine_note_task(engine, task, message->scope);
     message->offset += item.size;
     engine->tasks_count--;
     if (++message->index == message->group.count)

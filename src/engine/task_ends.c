@@ -9,8 +9,8 @@
  * the store as CANCELLED. A range ends in one pass over the columns of the message, and changes the
  * same counts as its tasks would one by one.
  *
- * A task ends in finish_copy, finish_range or fail_task: if something more is to happen at its end,
- * add it to all three.
+ * A task ends in finish_copy, finish_range, finish_offered or fail_task: if something more is to
+ * happen at its end, add it to all four.
  */
 #include "engine/task_ends.h"
 
@@ -245,6 +245,21 @@ uint32_t mwi_task_ends_finish_range(struct mwi_master_engine *engine, struct mwi
     slave->host->results_count += count;
     slave->done_count += count;
     return count;
+}
+
+bool mwi_task_ends_finish_offered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                  struct mwi_task_entry *task, struct mwi_block *block,
+                                  const struct mwi_message_item *item)
+{
+    assert(item->form != MWI_PAYLOAD_FAILED);
+    const struct mwi_copy *copy = task->state == MWI_TASK_RUNNING ? task->copies : NULL;
+    mwi_outgoing_audit_end(
+        engine, task, &(struct mwi_outgoing_end){.outcome = "done", .copy = copy, .item = item});
+    if (!push_result(engine, slave, task, block, item))
+        return false;
+    engine->ended_count++;
+    mwi_tasks_end(&engine->tasks, task, true, item->duration_ns);
+    return true;
 }
 
 void mwi_task_ends_fail_task(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,

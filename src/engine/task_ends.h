@@ -32,6 +32,13 @@ uint32_t mwi_task_ends_finish_range(struct mwi_master_engine *engine, struct mwi
                                     struct mwi_block *block, struct mwi_message_cursor *cursor,
                                     uint64_t *ran_ns);
 
+/* Ends a task that waits, or that others run, with a result that was kept. `slave` has offered it;
+ * NULL: it has gone since. Results that other slaves return for the task are not taken then. False
+ * out of memory: the engine has failed, and the task stays. */
+bool mwi_task_ends_finish_offered(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                                  struct mwi_task_entry *task, struct mwi_block *block,
+                                  const struct mwi_message_item *item);
+
 /* Ends a task that was not sent: the user gets it as failed with this text (mwi_outgoing_note).
  * `slave` is the only slave that may run the task, and accepts no message as large; NULL: no slave
  * does. */

@@ -5,7 +5,7 @@
  * Invariant: a message has the tasks in the order of the slave's copies. The arguments of a range
  * lie in one piece, and are copied in one go; those of a large task are sent from where they lie.
  * A task that has saved bytes for this attempt is alone in its message, and the message before has
- * these bytes.
+ * these bytes. All tasks of a message to a slave that keeps results are of one scope.
  *
  * To tell a slave more of a task, add a field to struct mwi_message_item, fill it in here, and add
  * a column to wire/message.c.
@@ -73,6 +73,27 @@ static struct mwi_message_item *add_items(struct mwi_message_item *items,
         begin = task->end;
     }
     return items;
+}
+
+static uint64_t scope_of(const struct mwi_master_engine *engine, const struct mwi_copy *copy)
+{
+    uint32_t policy = copy->task != NULL ? copy->task->item.policy : copy->batch->item.policy;
+    return mwi_policies_scope(&mwi_policies_get(&engine->tasks.policies, policy)->policy);
+}
+
+/* Tells a slave that keeps results the scope of the next message's tasks, if it is another one than
+ * before. */
+static void tell_scope(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                       const struct mwi_copy *copy)
+{
+    struct mwi_buffer buffer;
+    uint64_t scope = scope_of(engine, copy);
+    if (scope == slave->scope)
+        return;
+    slave->scope = scope;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_number(&buffer, MWI_MESSAGE_SCOPE, scope);
+    mwi_outgoing_send(engine, slave, &buffer);
 }
 
 /* Sends a large task in a message of its own. */
@@ -146,8 +167,9 @@ static void send_saved(struct mwi_master_engine *engine, struct mwi_slave_entry 
     mwi_outgoing_send_body(engine, slave, &buffer, &body);
 }
 
-/* Sends the tasks from `link` on in one message, up to the next that has one of its own; returns
- * where that is. `link` itself is not large. */
+/* Sends the tasks from `link` on in one message, up to the next that has one of its own, or is of
+ * another scope if the slave is to know the scope; returns where that is. `link` itself is not
+ * large. */
 static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                                    struct mwi_list *link, bool is_timed)
 {
@@ -158,7 +180,8 @@ static struct mwi_list *send_small(struct mwi_master_engine *engine, struct mwi_
     for (; end != &slave->copies && !(is_alone && end != link); end = end->next) {
         const struct mwi_copy *copy = mwi_copies_of_link(end);
         if (is_large(copy) || count + tasks_count(copy) > MWI_MESSAGE_ITEMS_MAX ||
-            (end != link && saved_of(engine, slave, copy) != NULL))
+            (end != link && saved_of(engine, slave, copy) != NULL) ||
+            (slave->may_return && scope_of(engine, copy) != slave->scope))
             break;
         count += tasks_count(copy);
         bytes += data_of(copy).size;
@@ -175,6 +198,8 @@ void mwi_task_messages_send(struct mwi_master_engine *engine, struct mwi_slave_e
     while (link != &slave->copies && engine->effects.error == MW_OK) {
         struct mwi_copy *copy = mwi_copies_of_link(link);
         const struct mwi_savings_entry *saved = saved_of(engine, slave, copy);
+        if (slave->may_return)
+            tell_scope(engine, slave, copy);
         if (saved != NULL)
             send_saved(engine, slave, copy->task->id, saved);
         if (is_large(copy)) {

@@ -28,6 +28,7 @@
 #include "face/master_open.h"
 #include "face/master_stop.h"
 #include "face/slave.h"
+#include "face/slave_error.h"
 #include "loop/commands.h"
 #include "loop/redirect.h"
 #include "loop/signals.h"
@@ -218,7 +219,7 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch, const 
     int returned = run_slave_algorithm(slave, launch, output);
     if (mwi_loop_is_disowned(slave->loop))
         return returned;
-    mw_error why = mwi_slave_check(slave);
+    mw_error why = mwi_slave_error_check(slave);
     bool is_dropped = why == MW_EGONE && launch->job.api != NULL;
     if (why != MW_OK && !is_dropped)
         print_sentence(launch, slave->error.text);

@@ -14,7 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/digest.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "engine/membership.h"
 #include "face/decline.h"
@@ -126,6 +129,16 @@ static void begin_trail(mw_master *master, bool is_simulated)
                                                            .member_id = master->member_id});
 }
 
+/* A number that no other run has. In a simulated world it follows from the time, so that a seed
+ * repeats itself: two masters do not begin in the same nanosecond. */
+static void draw_run(mw_master *master, bool is_simulated)
+{
+    uint64_t now_ns = (uint64_t)mwi_loop_now(master->loop), number;
+    if (is_simulated || !mwi_secret_fill(&number, sizeof number))
+        number = mwi_digest_64(is_simulated ? 0 : (uint64_t)getpid(), &now_ns, sizeof now_ns);
+    master->engine.config.run = number;
+}
+
 /* Names the options that may be to blame. */
 static void name_options(mw_reason *why)
 {
@@ -210,6 +223,7 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
     if (error != MW_OK)
         return error;
     if (index == 0) {
+        draw_run(master, settings->audit.is_simulated);
         begin_trail(master, settings->audit.is_simulated);
         mwi_trust_audit(&master->trust, MWI_ROLE_MASTER);
     }

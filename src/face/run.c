@@ -14,6 +14,7 @@
 #include "face/master_loop.h"
 #include "face/master_open.h"
 #include "face/slave.h"
+#include "face/slave_error.h"
 #include "options/check.h"
 #include "options/role.h"
 
@@ -74,7 +75,7 @@ mw_error mw_run_slave(const mw_program *program, mw_options *options, int argc, 
         return error;
     *status =
         program->slave == NULL ? mw_slave_loop_simple(slave) : program->slave(slave, argc, argv);
-    error = mwi_slave_check(slave);
+    error = mwi_slave_error_check(slave);
     if (error != MW_OK)
         mwi_options_fail(options, error, "%s", mw_slave_error(slave));
     mw_slave_close(slave);

@@ -22,6 +22,7 @@
 #include "base/coroutine.h"
 #include "base/turns.h"
 #include "face/slave.h"
+#include "face/slave_error.h"
 #include "loop/local.h"
 #include "options/file_pattern.h"
 
@@ -70,7 +71,7 @@ static void run_slave(void *context)
                                         : program->slave(slave, serial->argc, serial->argv_copy);
     snprintf(serial->last_end.text, sizeof serial->last_end.text,
              "the slave algorithm returned %d while the master was there", status);
-    if (mwi_slave_check(slave) != MW_OK)
+    if (mwi_slave_error_check(slave) != MW_OK)
         serial->last_end = slave->error;
     mw_slave_close(slave);
 }

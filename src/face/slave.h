@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave as its user holds it: an engine and a loop. slave.c has the functions that wait for
- * tasks and run them, slave_open.c opens and closes it, slave_search.c finds its master.
+ * The slave as its user holds it: an engine and a loop. slave_loop.c has the functions that
+ * wait for tasks and run them, slave_open.c opens and closes it, slave_search.c finds its master,
+ * slave_return.c finds it again.
  */
 #ifndef MWI_SLAVE_H
 #define MWI_SLAVE_H
@@ -22,6 +23,8 @@ struct mw_slave {
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;
     struct mwi_trust trust; /* of the transport tcp, on the network */
+    struct mwi_slave_search *search;
+    bool is_searching; /* for a master in place of the one that was lost */
     struct mwi_fork_guard guard;
     struct mwi_values values; /* of the task that runs: its arguments */
     bool has_signals;         /* signals of the process ask this slave to end */
@@ -41,16 +44,5 @@ struct mw_slave {
 mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
                         const struct mwi_slave_settings *settings, bool has_signals,
                         bool *has_joined, mw_reason *why) MW_USE_RESULT;
-
-/* Keeps the sentence of an error and returns the error. */
-mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...) MW_PRINTF(3, 4);
-
-/* Lets the first signal tell the master at once that this slave is leaving, though a task runs. The
- * slave has been welcomed. MW_ENOMEM. */
-mw_error mwi_slave_prepare_farewell(mw_slave *slave) MW_USE_RESULT;
-
-/* Returns MW_OK if the slave can go on, else why not, with the sentence in slave->error: MW_EGONE,
- * MW_EREFUSED, MW_EINTERRUPTED, or the error in slave->broken. */
-mw_error mwi_slave_check(mw_slave *slave);
 
 #endif

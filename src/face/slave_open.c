@@ -15,6 +15,7 @@
 #include "face/decline.h"
 #include "face/job.h"
 #include "face/program.h"
+#include "face/slave_loop.h"
 #include "face/slave_search.h"
 #include "loop/machine.h"
 #include "loop/signals.h"
@@ -119,7 +120,9 @@ static mw_error find_master(mw_slave *slave, const struct mwi_slave_settings *se
     audit(slave, (struct mwi_audit_record){.kind = MWI_AUDIT_INIT,
                                            .member_id = settings->address_book.member_id});
     mwi_trust_audit(&slave->trust, MWI_ROLE_SLAVE);
-    mw_error error = mwi_slave_search_master(slave, settings, index);
+    mw_error error = mwi_slave_search_open(slave, settings, index);
+    if (error == MW_OK)
+        error = mwi_slave_search_master(slave);
     if (error == MW_OK && slave->engine.sid != UINT32_MAX) {
         snprintf(slave->id, sizeof slave->id, "SLAVE-%u", (unsigned)slave->engine.sid);
         mwi_audit_file_name(slave->trail, slave->id);
@@ -128,8 +131,9 @@ static mw_error find_master(mw_slave *slave, const struct mwi_slave_settings *se
 }
 
 static mw_error create_slave(mw_slave **slave, const mw_program *program,
-                             const struct mwi_engine_settings *settings)
+                             const struct mwi_slave_settings *all)
 {
+    const struct mwi_engine_settings *settings = &all->engine;
     mw_slave *created = calloc(1, sizeof *created);
     if (created == NULL)
         return MW_ENOMEM;
@@ -139,6 +143,7 @@ static mw_error create_slave(mw_slave **slave, const mw_program *program,
         .frame_read_bytes_max = settings->frame_read_bytes_max,
         .client_timeout_ns = settings->client_timeout_ns,
         .origin = &created->origin,
+        .traits = all->reconnect_ns > 0 ? MWI_TRAIT_RETURNS : 0,
     };
     created->program = program;
     created->user = program->user;
@@ -187,6 +192,7 @@ static void free_slave(mw_slave *slave)
 {
     mwi_fork_guard_fini(&slave->guard);
     mwi_loop_close(slave->loop);
+    mwi_slave_search_close(slave->search);
     mwi_trust_close(&slave->trust);
     mwi_audit_file_close(slave->trail);
     mwi_slave_engine_fini(&slave->engine);
@@ -205,7 +211,7 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
     mw_error error = mwi_program_check(program, why);
     if (error != MW_OK)
         return error;
-    error = create_slave(&opened, program, &settings->engine);
+    error = create_slave(&opened, program, settings);
     if (error != MW_OK) {
         snprintf(why->text, sizeof why->text, "cannot make a slave: %s", mw_error_text(error));
         return error;
@@ -226,7 +232,7 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
     }
     error = find_master(opened, settings, index);
     if (error == MW_OK && has_signals)
-        error = mwi_slave_prepare_farewell(opened);
+        error = mwi_slave_loop_prepare_farewell(opened);
     if (error != MW_OK) {
         *why = opened->error;
         mw_slave_close(opened);

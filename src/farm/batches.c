@@ -203,6 +203,18 @@ struct mwi_batch_entry *mwi_batches_find(const struct mwi_batches *batches, uint
     return low < batch->count && mwi_batch_id(batch, low) == id ? batch : NULL;
 }
 
+struct mwi_batch_entry *mwi_batches_next(const struct mwi_batches *batches, size_t *cursor)
+{
+    if (*cursor < batches->first)
+        *cursor = batches->first;
+    while (*cursor < batches->places_count) {
+        struct mwi_batch_entry *batch = batches->places[(*cursor)++].batch;
+        if (batch != NULL)
+            return batch;
+    }
+    return NULL;
+}
+
 static void drop(struct mwi_batches *batches, struct mwi_batch_entry *batch)
 {
     size_t i = find_place(batches, batch->first_id);

@@ -111,6 +111,10 @@ bool mwi_batches_close(struct mwi_batches *batches);
 struct mwi_batch_entry *mwi_batches_find(const struct mwi_batches *batches, uint64_t id,
                                          uint32_t *place);
 
+/* Hands out all batches one after the other, in the order of their ids: begin with a *cursor of 0.
+ * NULL behind the last. Not while batches are opened, released or closed. */
+struct mwi_batch_entry *mwi_batches_next(const struct mwi_batches *batches, size_t *cursor);
+
 /* Nobody needs `count` tasks of the batch any more. Frees the batch if they were the last and it is
  * not open; returns whether it did. */
 bool mwi_batches_release(struct mwi_batches *batches, struct mwi_batch_entry *batch,

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "farm/pool.h"
+#include "wire/content.h"
 
 /* No slave in particular: the task is unordered. */
 #define MWI_NO_SID UINT32_MAX
@@ -23,6 +24,13 @@ struct mwi_task_policy {
     bool is_retried;
     bool is_done_anyway;
 };
+
+/* The scope of tasks of this policy, see wire/content.h. A task for one slave may change that
+ * slave, so its result means nothing to another run. */
+static inline uint64_t mwi_policies_scope(const struct mwi_task_policy *policy)
+{
+    return policy->sid == MWI_NO_SID ? MWI_CONTENT_SCOPE : MWI_CONTENT_NO_SCOPE;
+}
 
 struct mwi_policy_entry {
     struct mwi_task_policy policy;

@@ -53,7 +53,7 @@ void mwi_slaves_update(struct mwi_slaves *slaves, struct mwi_slave_entry *slave)
     slave->is_in_idle = false;
     if (slave->unfit_node.position > 0)
         mwi_heap_remove(&slaves->unfit, &slave->unfit_node);
-    if ((!is_idle && !has_room) || slave->is_leaving)
+    if ((!is_idle && !has_room) || slave->is_leaving || slave->is_offering)
         return;
     if (!mwi_list_is_empty(&slave->ordered))
         mwi_list_append(&slaves->with_ordered, &slave->ready_link);

@@ -70,6 +70,16 @@ struct mwi_slave_entry {
     bool is_overrun;              /* isolated: it was asked to end the task at its limit */
     bool has_started;             /* it has begun some task */
     bool is_told; /* the trail has a line that it came, or, once it has gone, that it went */
+    /* Of results that it has kept for another master, see engine/offers. */
+    bool may_return;        /* it keeps results until it is told that it need not */
+    bool is_offering;       /* it gets no tasks yet, since it offers results */
+    bool has_offered;       /* it has said that there are no more */
+    uint32_t offers_left;   /* results that it may still offer */
+    uint32_t offers_open;   /* that came and were not looked at yet */
+    uint64_t offers_used;   /* that ended a task */
+    uint64_t offers_unused; /* that did not */
+    uint64_t kept_count;    /* results, offered or returned, that it need not keep */
+    uint64_t scope;         /* of the tasks that it is sent, as it was told */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

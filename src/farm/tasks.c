@@ -162,6 +162,16 @@ struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id
     return mwi_map_get(&tasks->by_id, id);
 }
 
+struct mwi_task_entry *mwi_tasks_next(const struct mwi_tasks *tasks, size_t *cursor)
+{
+    while (*cursor < tasks->slots_count) {
+        struct mwi_task_entry *task = entry_at(tasks, (*cursor)++);
+        if (task->state != MWI_TASK_FREE)
+            return task;
+    }
+    return NULL;
+}
+
 struct mwi_task_entry *mwi_tasks_first_waiting(struct mwi_tasks *tasks)
 {
     struct mwi_list *link = mwi_pool_first(&tasks->pool);

@@ -158,6 +158,10 @@ struct mwi_block *mwi_tasks_share(struct mwi_task_entry *task);
 /* The entry of the task of an id; NULL if it has none: it is in a batch, is gone, or never was. */
 struct mwi_task_entry *mwi_tasks_find(const struct mwi_tasks *tasks, uint64_t id);
 
+/* Hands out all tasks that have entries, in no order: begin with a *cursor of 0. NULL behind the
+ * last. Not while tasks are added. */
+struct mwi_task_entry *mwi_tasks_next(const struct mwi_tasks *tasks, size_t *cursor);
+
 /* How many tasks wait for any slave, those that were set aside included. */
 static inline size_t mwi_tasks_waiting_count(const struct mwi_tasks *tasks)
 {

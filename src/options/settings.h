@@ -97,6 +97,7 @@ struct mwi_slave_settings {
     enum mwi_mode mode;
     mw_wait wait;
     int64_t connect_timeout_ns; /* INT64_MAX: for ever */
+    int64_t reconnect_ns;       /* how long it looks for a master that is gone; 0: not at all */
     struct mwi_engine_settings engine;
     struct mwi_audit_settings audit;
     struct mwi_place_settings place;

@@ -203,6 +203,21 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
                 "waits that long for a slave that accepts messages of the size of a waiting "
                 "task, while slaves are there that do not.",
         },
+    [MWI_OPTION_RECONNECT] =
+        {
+            .name = "reconnect",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_NETWORK,
+            .min = 0,
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "0",
+            .help = "If the master is gone and has not said goodbye, finish the task and look for "
+                    "the master, or another one, for S seconds. Results that the old master has "
+                    "not confirmed are offered to the new one. Only over TCP. With 0 a slave "
+                    "without a master ends at once.",
+        },
     [MWI_OPTION_CLIENT_TIMEOUT] =
         {
             .name = "client-timeout",

@@ -96,6 +96,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_RESULTS_RECEIVED] =
         {ALL, SLAVE_N, "results-received", "-> %c results{ (%f failed)}",
          {SID, COUNT, {'f', "failed"}}},
+    [MWI_AUDIT_OFFER_TAKEN] =
+        {EVENTS, SLAVE_N, "offer-taken", "-> OFFER of kept results: %c of use{, %f not}",
+         {SID, COUNT, {'f', "unused"}}},
     [MWI_AUDIT_TASK_ENDED] =
         {ALL, "TASK", "task", "(always JSON)",
          {{'I', "id"}, {'t', "tag"}, {'N', "algorithm"}, {'L', "slave"}, {'1', "submitted"},
@@ -161,6 +164,8 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
         {ALL, "MASTER", "tasks-received", "-> %c tasks (%g grouping)",
          {COUNT, {'g', "group_size"}}},
     [MWI_AUDIT_RESULTS_SENT] = {ALL, "MASTER", "results-sent", "<- %c results", {COUNT}},
+    [MWI_AUDIT_RESULTS_OFFERED] =
+        {EVENTS, "MASTER", "results-offered", "<- OFFER of %c kept results", {COUNT}},
     [MWI_AUDIT_SHUTDOWN] = {EVENTS, "MASTER", "shutdown", "-> SHUTDOWN", {{0}}},
     [MWI_AUDIT_CEOF] = {EVENTS, "MASTER", "ceof", "-> CEOF", {{0}}},
     [MWI_AUDIT_MASTER_LOST] = {PROBLEMS, "EOF", "eof", "-> %a{ (%r)}", {ADDRESS, REASON}},

@@ -35,6 +35,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_SLAVE_GROUP,      /* sid, group: its new one */
     MWI_AUDIT_TASKS_SENT,       /* sid, count */
     MWI_AUDIT_RESULTS_RECEIVED, /* sid, count, failed */
+    MWI_AUDIT_OFFER_TAKEN,      /* sid, count: kept results that ended tasks, failed: others */
     MWI_AUDIT_TASK_ENDED,       /* ended: only if it is asked for, and always as JSON */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
     MWI_AUDIT_TASK_SAVED,       /* sid, task, algorithm, count (bytes) */
@@ -60,15 +61,16 @@ enum mwi_audit_kind {
     MWI_AUDIT_LOCAL_HALTED,     /* pid, reason: "is stopped", "goes on" */
     MWI_AUDIT_SIGNAL,           /* role, signal */
     /* In a slave's trail: */
-    MWI_AUDIT_CONNECTED,      /* address (the master's), from (may be NULL) */
-    MWI_AUDIT_CONNECT_FAILED, /* address, reason */
-    MWI_AUDIT_SLAVE_ID,       /* sid */
-    MWI_AUDIT_REFUSED,        /* reason */
-    MWI_AUDIT_TASKS_RECEIVED, /* count, group_size */
-    MWI_AUDIT_RESULTS_SENT,   /* count */
-    MWI_AUDIT_SHUTDOWN,       /* none */
-    MWI_AUDIT_CEOF,           /* none: the connection is closed */
-    MWI_AUDIT_MASTER_LOST,    /* the fields of EOF: the connection ended too early */
+    MWI_AUDIT_CONNECTED,       /* address (the master's), from (may be NULL) */
+    MWI_AUDIT_CONNECT_FAILED,  /* address, reason */
+    MWI_AUDIT_SLAVE_ID,        /* sid */
+    MWI_AUDIT_REFUSED,         /* reason */
+    MWI_AUDIT_TASKS_RECEIVED,  /* count, group_size */
+    MWI_AUDIT_RESULTS_SENT,    /* count */
+    MWI_AUDIT_RESULTS_OFFERED, /* count: of kept results */
+    MWI_AUDIT_SHUTDOWN,        /* none */
+    MWI_AUDIT_CEOF,            /* none: the connection is closed */
+    MWI_AUDIT_MASTER_LOST,     /* the fields of EOF: the connection ended too early */
     /* In both: */
     MWI_AUDIT_INSECURE,     /* role: nothing is encrypted, because the user wants it so */
     MWI_AUDIT_KEY_PROBLEM,  /* path, reason: the key file is of no use */

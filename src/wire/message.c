@@ -22,10 +22,14 @@
 #include "wire/guard.h"
 
 #define ZONE_CHUNK_BYTES 1024
-#define HELLO_FIELDS 8
-/* Of tasks and results, with the kind. */
+#define HELLO_FIELDS 9
+/* Of a welcome, before the names. */
+#define WELCOME_FIELDS 4
+/* Of tasks and results, and of an offer, with the kind. */
 #define ITEMS_ELEMENTS 7
 #define SAVE_ELEMENTS 3
+#define OFFER_ELEMENTS 10
+#define KEY_BYTES 16
 #define HEAD_ALIGNMENT 16
 /* No message has fields that hold others, but a greeting of a later version may: in a frame of up
  * to this size they are allowed. msgpack-c takes 24 bytes for an element that may be a single
@@ -83,7 +87,8 @@ static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
         !is_number(&fields[3], UINT64_MAX) ||
         !is_short_text(&fields[4], MWI_MESSAGE_HOST_BYTES_MAX) ||
         !is_short_text(&fields[5], MWI_MESSAGE_BOOT_ID_BYTES_MAX) ||
-        !is_number(&fields[6], UINT32_MAX) || !is_number(&fields[7], UINT32_MAX))
+        !is_number(&fields[6], UINT32_MAX) || !is_number(&fields[7], UINT32_MAX) ||
+        !is_number(&fields[8], (fields[7].via.u64 & MWI_TRAIT_RETURNS) != 0 ? UINT32_MAX : 0))
         return fail(why, "a malformed greeting");
     message->hello.member_id = object_text(&fields[2]);
     message->hello.frame_bytes_max = fields[3].via.u64;
@@ -91,22 +96,25 @@ static mw_error decode_hello(struct mwi_message *message, mw_reason *why)
     message->hello.boot_id = object_text(&fields[5]);
     message->hello.pid = (uint32_t)fields[6].via.u64;
     message->hello.traits = (uint32_t)fields[7].via.u64;
+    message->hello.offers_count = (uint32_t)fields[8].via.u64;
     return MW_OK;
 }
 
 static mw_error decode_welcome(struct mwi_message *message, mw_reason *why)
 {
     const msgpack_object *fields = message->fields;
-    if (message->fields_count < 3 || !is_number(&fields[0], UINT32_MAX) ||
-        !is_number(&fields[1], UINT32_MAX) || !is_number(&fields[2], UINT64_MAX))
+    if (message->fields_count < WELCOME_FIELDS || !is_number(&fields[0], UINT32_MAX) ||
+        !is_number(&fields[1], UINT32_MAX) || !is_number(&fields[2], UINT64_MAX) ||
+        !is_number(&fields[3], UINT64_MAX))
         return fail(why, "a malformed welcome");
-    for (size_t i = 3; i < message->fields_count; i++)
+    for (size_t i = WELCOME_FIELDS; i < message->fields_count; i++)
         if (!is_text(&fields[i]))
             return fail(why, "a welcome with an algorithm that is no name");
     message->welcome.sid = (uint32_t)fields[0].via.u64;
     message->welcome.result_group = (uint32_t)fields[1].via.u64;
     message->welcome.frame_bytes_max = fields[2].via.u64;
-    message->welcome.algorithms_count = message->fields_count - 3;
+    message->welcome.run = fields[3].via.u64;
+    message->welcome.algorithms_count = message->fields_count - WELCOME_FIELDS;
     return MW_OK;
 }
 
@@ -118,11 +126,13 @@ static mw_error decode_reason(struct mwi_message *message, mw_reason *why)
     return MW_OK;
 }
 
-static mw_error decode_id(struct mwi_message *message, mw_reason *why)
+/* Decodes a message of one number. */
+static mw_error decode_number(struct mwi_message *message, uint64_t *number, const char *malformed,
+                              mw_reason *why)
 {
     if (message->fields_count != 1 || !is_number(&message->fields[0], UINT64_MAX))
-        return fail(why, "a malformed message about a task");
-    message->id = message->fields[0].via.u64;
+        return fail(why, malformed);
+    *number = message->fields[0].via.u64;
     return MW_OK;
 }
 
@@ -140,16 +150,23 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
     case MWI_MESSAGE_TASKS: /* decode_bytes */
     case MWI_MESSAGE_RESULTS:
     case MWI_MESSAGE_SAVE:
+    case MWI_MESSAGE_OFFER:
         break;
     case MWI_MESSAGE_BEGUN:
     case MWI_MESSAGE_END_TASK:
-        return decode_id(message, why);
+        return decode_number(message, &message->id, "a malformed message about a task", why);
+    case MWI_MESSAGE_KEPT:
+        return decode_number(message, &message->kept_count,
+                             "a malformed message that results are kept", why);
+    case MWI_MESSAGE_SCOPE:
+        return decode_number(message, &message->scope, "a malformed scope", why);
     case MWI_MESSAGE_SHUTDOWN:
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
     case MWI_MESSAGE_PONG:
     case MWI_MESSAGE_RECALL:
     case MWI_MESSAGE_RETURNED:
+    case MWI_MESSAGE_OFFERED:
         return message->fields_count == 0 ? MW_OK : fail(why, "a message with fields it has not");
     }
     return fail(why, "a message of an unknown kind");
@@ -184,14 +201,15 @@ static mw_error decode_array(struct mwi_decoder *decoder, const unsigned char *d
     return decode_fields(message, why);
 }
 
-/* Reads the columns of tasks or results; false if one is not of `count` items. */
-static bool read_columns(struct mwi_column_source *source, bool is_tasks,
+/* Reads the columns of tasks, results or an offer; false if one is not of `count` items. */
+static bool read_columns(struct mwi_column_source *source, enum mwi_message_kind kind,
                          struct mwi_message_group *group)
 {
     size_t count = group->count;
+    bool is_tasks = kind == MWI_MESSAGE_TASKS, has_algorithms = kind != MWI_MESSAGE_RESULTS;
     group->algorithms = group->durations = (struct mwi_column){0};
     return mwi_column_read(source, count, 1, &group->ids) &&
-           (!is_tasks || mwi_column_read(source, count, 0, &group->algorithms)) &&
+           (!has_algorithms || mwi_column_read(source, count, 0, &group->algorithms)) &&
            mwi_column_read(source, count, 0, &group->forms) &&
            (is_tasks || mwi_column_read(source, count, 0, &group->durations)) &&
            mwi_column_read(source, count, 0, &group->sizes);
@@ -211,7 +229,16 @@ static bool take_forms(struct mwi_message *message, bool is_tasks)
     return mwi_column_is_within(&group->forms, group->count, max);
 }
 
-/* Decodes tasks or results, whose kind has been read from the source. */
+/* Reads what stands before the columns of an offer; false if that is malformed. */
+static bool read_offer(struct mwi_column_source *source, struct mwi_message *message)
+{
+    size_t keys_bytes;
+    return mwi_column_read_number(source, &message->run) &&
+           mwi_column_read_bin(source, &message->keys, &keys_bytes) &&
+           keys_bytes == message->group.count * KEY_BYTES;
+}
+
+/* Decodes tasks, results or an offer, whose kind has been read from the source. */
 static mw_error decode_group(struct mwi_column_source *source, unsigned char *data,
                              struct mwi_message *message, mw_reason *why)
 {
@@ -223,7 +250,9 @@ static mw_error decode_group(struct mwi_column_source *source, unsigned char *da
     if (!mwi_column_read_number(source, &count) || count == 0 || count > MWI_MESSAGE_ITEMS_MAX)
         return fail(why, "a message of no tasks or results, or of more than 65536");
     group->count = (size_t)count;
-    if (!read_columns(source, is_tasks, group))
+    if (message->kind == MWI_MESSAGE_OFFER && !read_offer(source, message))
+        return fail(why, "an offer without a key for each result");
+    if (!read_columns(source, message->kind, group))
         return fail(why, "a column that has not one number for each task or result");
     if (!mwi_column_read_bin(source, &padding, &padding_bytes) || padding_bytes >= HEAD_ALIGNMENT)
         return fail(why, "tasks or results without padding, or with too much");
@@ -260,7 +289,8 @@ static bool has_bytes_behind(struct mwi_column_source *source, struct mwi_messag
     uint64_t kind;
     if (!mwi_column_read_array(source, elements_count) || *elements_count == 0 ||
         !mwi_column_read_number(source, &kind) ||
-        (kind != MWI_MESSAGE_TASKS && kind != MWI_MESSAGE_RESULTS && kind != MWI_MESSAGE_SAVE))
+        (kind != MWI_MESSAGE_TASKS && kind != MWI_MESSAGE_RESULTS && kind != MWI_MESSAGE_SAVE &&
+         kind != MWI_MESSAGE_OFFER))
         return false;
     message->kind = (enum mwi_message_kind)kind;
     return true;
@@ -273,9 +303,10 @@ static mw_error decode_bytes(struct mwi_column_source *source, unsigned char *da
         return elements_count == SAVE_ELEMENTS
                    ? decode_save(source, data, message, why)
                    : fail(why, "a message of saved bytes without its three elements");
-    return elements_count == ITEMS_ELEMENTS
+    size_t expected = message->kind == MWI_MESSAGE_OFFER ? OFFER_ELEMENTS : ITEMS_ELEMENTS;
+    return elements_count == expected
                ? decode_group(source, data, message, why)
-               : fail(why, "a message of tasks or results without its seven elements");
+               : fail(why, "a message of tasks or results without all of its elements");
 }
 
 mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, size_t size,
@@ -292,7 +323,15 @@ mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, si
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index)
 {
     assert(message->kind == MWI_MESSAGE_WELCOME && index < message->welcome.algorithms_count);
-    return object_text(&message->fields[3 + index]);
+    return object_text(&message->fields[WELCOME_FIELDS + index]);
+}
+
+struct mwi_digest mwi_message_key(const struct mwi_message *message, size_t index)
+{
+    const struct mwi_column words = {.data = message->keys, .width = 8};
+    assert(message->kind == MWI_MESSAGE_OFFER && index < message->group.count);
+    return (struct mwi_digest){.low = mwi_column_at(&words, 2 * index),
+                               .high = mwi_column_at(&words, 2 * index + 1)};
 }
 
 static void move_column(struct mwi_column *column, const unsigned char *from, unsigned char *to)
@@ -346,18 +385,21 @@ void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message
     write_sized_text(&packer, hello->boot_id);
     msgpack_pack_uint32(&packer, hello->pid);
     msgpack_pack_uint32(&packer, hello->traits);
+    msgpack_pack_uint32(&packer, hello->offers_count);
 }
 
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
-                               uint64_t frame_bytes_max, const mw_algorithm *algorithms)
+                               uint64_t frame_bytes_max, uint64_t run,
+                               const mw_algorithm *algorithms)
 {
     size_t count = 0;
     while (algorithms[count].name != NULL)
         count++;
-    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_WELCOME, 3 + count);
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_WELCOME, WELCOME_FIELDS + count);
     msgpack_pack_uint32(&packer, sid);
     msgpack_pack_uint32(&packer, result_group);
     msgpack_pack_uint64(&packer, frame_bytes_max);
+    msgpack_pack_uint64(&packer, run);
     for (size_t i = 0; i < count; i++)
         write_text(&packer, algorithms[i].name);
 }
@@ -375,18 +417,24 @@ void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kin
 {
     assert(kind == MWI_MESSAGE_SHUTDOWN || kind == MWI_MESSAGE_ATTENTIVE ||
            kind == MWI_MESSAGE_PING || kind == MWI_MESSAGE_PONG || kind == MWI_MESSAGE_RECALL ||
-           kind == MWI_MESSAGE_RETURNED);
+           kind == MWI_MESSAGE_RETURNED || kind == MWI_MESSAGE_OFFERED);
     begin_message(buffer, kind, 0);
+}
+
+void mwi_message_write_number(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                              uint64_t number)
+{
+    msgpack_packer packer = begin_message(buffer, kind, 1);
+    msgpack_pack_uint64(&packer, number);
 }
 
 void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind, uint64_t id)
 {
     assert(kind == MWI_MESSAGE_BEGUN || kind == MWI_MESSAGE_END_TASK);
-    msgpack_packer packer = begin_message(buffer, kind, 1);
-    msgpack_pack_uint64(&packer, id);
+    mwi_message_write_number(buffer, kind, id);
 }
 
-/* The columns of both messages. */
+/* The columns of these messages. */
 enum field { FIELD_ID, FIELD_ALGORITHM, FIELD_FORM, FIELD_DURATION, FIELD_SIZE, FIELDS_COUNT };
 
 static inline uint64_t field_of(const struct mwi_message_item *item, enum field field)
@@ -470,13 +518,13 @@ static unsigned char *write_padding(unsigned char *head, unsigned char *to)
     return to + padding;
 }
 
-/* Writes the beginning of a head, makes room for the rest of it, and sets *plans; NULL out of
- * memory. */
+/* Writes the beginning of a head, makes room for the rest of it and `more` bytes, and sets *plans;
+ * NULL out of memory. */
 static unsigned char *begin_head(struct mwi_buffer *buffer, enum mwi_message_kind kind,
-                                 const struct mwi_message_item *items, size_t count,
+                                 const struct mwi_message_item *items, size_t count, size_t more,
                                  struct plan *plans)
 {
-    size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT;
+    size_t size = 2 + MWI_COLUMN_NUMBER_BYTES_MAX + 2 + HEAD_ALIGNMENT + more;
     assert(count > 0 && count <= MWI_MESSAGE_ITEMS_MAX);
     if (count == 1) { /* each column is a number */
         memset(plans, 0, FIELDS_COUNT * sizeof *plans);
@@ -489,7 +537,7 @@ static unsigned char *begin_head(struct mwi_buffer *buffer, enum mwi_message_kin
     if (buffer->has_failed || !mwi_buffer_reserve(buffer, size))
         return NULL;
     unsigned char *head = buffer->data + buffer->size;
-    head[0] = 0x90 | ITEMS_ELEMENTS;
+    head[0] = 0x90 | (kind == MWI_MESSAGE_OFFER ? OFFER_ELEMENTS : ITEMS_ELEMENTS);
     head[1] = (unsigned char)kind;
     return mwi_column_write_number(head + 2, count);
 }
@@ -508,7 +556,7 @@ void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind ki
     bool is_tasks = kind == MWI_MESSAGE_TASKS;
     struct plan plans[FIELDS_COUNT];
     assert(is_tasks || kind == MWI_MESSAGE_RESULTS);
-    unsigned char *to = begin_head(buffer, kind, items, count, plans);
+    unsigned char *to = begin_head(buffer, kind, items, count, 0, plans);
     if (to == NULL)
         return;
     to = write_column(to, items, count, FIELD_ID, plans);
@@ -529,4 +577,32 @@ void mwi_message_begin_save(struct mwi_buffer *buffer, uint64_t id)
     buffer->data[0] = 0x90 | SAVE_ELEMENTS;
     buffer->data[1] = MWI_MESSAGE_SAVE;
     end_head(buffer, mwi_column_write_number(buffer->data + 2, id));
+}
+
+static unsigned char *write_keys(unsigned char *to, const struct mwi_digest *keys, size_t count)
+{
+    to = mwi_column_write_bin(to, count * KEY_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        to = mwi_column_write_cell(to, keys[i].low, 8);
+        to = mwi_column_write_cell(to, keys[i].high, 8);
+    }
+    return to;
+}
+
+void mwi_message_begin_offer(struct mwi_buffer *buffer, uint64_t run,
+                             const struct mwi_message_item *items, const struct mwi_digest *keys,
+                             size_t count)
+{
+    struct plan plans[FIELDS_COUNT];
+    size_t more = MWI_COLUMN_NUMBER_BYTES_MAX + MWI_COLUMN_BIN_HEADER_BYTES_MAX + count * KEY_BYTES;
+    unsigned char *to = begin_head(buffer, MWI_MESSAGE_OFFER, items, count, more, plans);
+    if (to == NULL)
+        return;
+    to = mwi_column_write_number(to, run);
+    to = write_keys(to, keys, count);
+    to = write_column(to, items, count, FIELD_ID, plans);
+    to = write_column(to, items, count, FIELD_ALGORITHM, plans);
+    to = write_column(to, items, count, FIELD_FORM, plans);
+    to = write_column(to, items, count, FIELD_DURATION, plans);
+    end_head(buffer, write_column(to, items, count, FIELD_SIZE, plans));
 }

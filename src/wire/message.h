@@ -12,6 +12,7 @@
 #include <mw/mw.h>
 
 #include "base/buffer.h"
+#include "base/digest.h"
 #include "wire/column.h"
 #include "wire/guard.h"
 
@@ -19,8 +20,8 @@
  * of different versions can tell each other why they part. */
 enum mwi_message_kind {
     MWI_MESSAGE_HELLO = 1,   /* slave: ["mw", protocol, member id, frame_bytes_max,
-                                 host, boot id, pid, traits] */
-    MWI_MESSAGE_WELCOME = 2, /* master: [sid, result group, frame_bytes_max, names...] */
+                                 host, boot id, pid, traits, offers] */
+    MWI_MESSAGE_WELCOME = 2, /* master: [sid, result group, frame_bytes_max, run, names...] */
     MWI_MESSAGE_REFUSE = 3,  /* master: [reason] */
     /* These two in columns, see below. The payloads follow the array in the frame, one after the
      * other and without headers: no length of msgpack limits them, and one can be handed out, or
@@ -42,13 +43,23 @@ enum mwi_message_kind {
     MWI_MESSAGE_END_TASK = 17, /* master: [id]: to an isolated slave: end this task, even while it
                                       runs */
     /* Bytes that a task keeps for its next attempt follow the array, up to the end of the frame. */
-    MWI_MESSAGE_SAVE = 18 /* slave: [id, padding]: of the task that it runs;
-                             master: the same, before the message of this task alone */
+    MWI_MESSAGE_SAVE = 18, /* slave: [id, padding]: of the task that it runs;
+                              master: the same, before the message of this task alone */
+    /* These four only if the slave may return: its traits say so. */
+    MWI_MESSAGE_OFFER = 19,   /* slave: [count, run, keys, ids, algorithms, forms, nanoseconds,
+                                 sizes, padding]: results that it has kept, of tasks of that run;
+                                 the payloads follow as in RESULTS */
+    MWI_MESSAGE_OFFERED = 20, /* slave: []: there are no more; tasks may come */
+    MWI_MESSAGE_KEPT = 21,    /* master: [count]: the slave need not keep the first `count` of the
+                                 results that it has sent since the welcome */
+    MWI_MESSAGE_SCOPE = 22    /* master: [number]: the scope of the tasks that follow, see
+                                 content.h */
 };
 
 /* The bits of HELLO's traits. */
 enum mwi_message_trait {
-    MWI_TRAIT_ISOLATED = 1 /* its tasks run in a process of their own, which it can end */
+    MWI_TRAIT_ISOLATED = 1, /* its tasks run in a process of their own, which it can end */
+    MWI_TRAIT_RETURNS = 2   /* when its master is gone, it looks for it, and keeps results */
 };
 
 /* The form of a payload. A task that is timed, which is alone in its message, adds
@@ -74,7 +85,7 @@ enum mwi_payload_form {
 /* A master has at most this many algorithms, so no message has more than MWI_MESSAGE_FIELDS_MAX
  * fields. */
 #define MWI_MESSAGE_ALGORITHMS_MAX UINT16_MAX
-#define MWI_MESSAGE_FIELDS_MAX (MWI_MESSAGE_ALGORITHMS_MAX + 4)
+#define MWI_MESSAGE_FIELDS_MAX (MWI_MESSAGE_ALGORITHMS_MAX + 5)
 
 /* Longer texts make a greeting malformed. */
 #define MWI_MESSAGE_HOST_BYTES_MAX 255
@@ -103,7 +114,8 @@ struct mwi_message_hello {
     struct mwi_text host;     /* as received: any bytes */
     struct mwi_text boot_id;  /* as received: any bytes */
     uint32_t pid;
-    uint32_t traits; /* of enum mwi_message_trait; others are of a later version */
+    uint32_t traits;       /* of enum mwi_message_trait; others are of a later version */
+    uint32_t offers_count; /* at most as many results are offered after the welcome; 0: none */
 };
 
 struct mwi_payload {
@@ -157,18 +169,23 @@ struct mwi_message {
             uint32_t sid;
             uint32_t result_group;
             uint64_t frame_bytes_max;
+            uint64_t run;            /* a number of this run of the master alone */
             size_t algorithms_count; /* mwi_message_algorithm */
         } welcome;
         struct mwi_text reason; /* refuse, goodbye, leaving */
         uint64_t id;            /* begun, end task */
+        uint64_t kept_count;    /* kept */
+        uint64_t scope;         /* scope */
         struct {
             uint64_t id;
             unsigned char *data; /* in the frame */
             size_t size;
         } save;
         struct {
-            struct mwi_message_group group; /* tasks, results */
+            struct mwi_message_group group; /* tasks, results, offer */
             bool is_timed;                  /* the one task: the slave is to say when it begins */
+            uint64_t run;                   /* offer: of the master that has sent the tasks */
+            const unsigned char *keys;      /* offer: see mwi_message_key */
         };
     };
     const msgpack_object *fields; /* the array's elements behind the kind; not of messages with
@@ -199,6 +216,9 @@ mw_error mwi_message_decode(struct mwi_decoder *decoder, unsigned char *data, si
 
 /* A name in a decoded welcome, by an index below algorithms_count. */
 struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t index);
+
+/* The key of a result in a decoded offer, by an index below group.count. */
+struct mwi_digest mwi_message_key(const struct mwi_message *message, size_t index);
 
 /* The frame's bytes, which were at `from`, are at `to` from now on. */
 void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
@@ -246,11 +266,12 @@ static inline bool mwi_message_is_readable(const struct mwi_message_item *item)
  * hello->protocol is. */
 void mwi_message_write_hello(struct mwi_buffer *buffer, const struct mwi_message_hello *hello);
 void mwi_message_write_welcome(struct mwi_buffer *buffer, uint32_t sid, uint32_t result_group,
-                               uint64_t frame_bytes_max, const mw_algorithm *algorithms);
+                               uint64_t frame_bytes_max, uint64_t run,
+                               const mw_algorithm *algorithms);
 /* `kind`: REFUSE, GOODBYE or LEAVING. */
 void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind kind,
                               const char *reason);
-/* `kind`: SHUTDOWN, ATTENTIVE, PING, PONG, RECALL or RETURNED. */
+/* `kind`: SHUTDOWN, ATTENTIVE, PING, PONG, RECALL, RETURNED or OFFERED. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
 
 /* Appends all of a message of tasks or results but the payloads. The caller then appends the
@@ -262,8 +283,16 @@ void mwi_message_begin_group(struct mwi_buffer *buffer, enum mwi_message_kind ki
 
 /* Appends all of a message of saved bytes but these bytes, which begin at a multiple of 16. */
 void mwi_message_begin_save(struct mwi_buffer *buffer, uint64_t id);
+/* The same for an offer: `keys` has the key of each item. */
+void mwi_message_begin_offer(struct mwi_buffer *buffer, uint64_t run,
+                             const struct mwi_message_item *items, const struct mwi_digest *keys,
+                             size_t count);
 
 /* Appends a message about one task. `kind`: BEGUN or END_TASK. */
 void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind, uint64_t id);
+
+/* Appends a message of another number. `kind`: KEPT or SCOPE. */
+void mwi_message_write_number(struct mwi_buffer *buffer, enum mwi_message_kind kind,
+                              uint64_t number);
 
 #endif

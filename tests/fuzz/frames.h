@@ -15,6 +15,7 @@
 #include "../lib/mwt_join.h"
 #include "base/printable.h"
 #include "fuzz.h"
+#include "wire/content.h"
 #include "wire/message.h"
 
 /* The rest of the input. Reading beyond its end gives zeros. */
@@ -110,6 +111,22 @@ static inline void mwt_frames_results(struct mwt_input *input, struct mwi_buffer
     mwt_items_results(buffer, items, count);
 }
 
+/* Offers results, some of them of the task "" of the algorithm "alpha", whose arguments are raw
+ * bytes. */
+static inline void mwt_frames_offer(struct mwt_input *input, struct mwi_buffer *buffer)
+{
+    struct mwi_message_item items[9];
+    struct mwi_digest keys[9];
+    unsigned char bytes[256];
+    size_t count = mwt_frames_items(input, items, bytes);
+    uint64_t seed = mwi_content_seed(MWI_CONTENT_SCOPE, mwi_content_name("alpha", 5), true);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = mwi_content_key(seed, "", mwt_input_byte(input) % 2u);
+    mwi_message_begin_offer(buffer, mwt_input_byte(input) % 3u, items, keys, count);
+    for (size_t i = 0; i < count; i++)
+        mwi_buffer_append(buffer, bytes, items[i].size);
+}
+
 /* Writes the greeting of a slave that may belong to this farm, and says anything of its host. */
 static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *buffer)
 {
@@ -120,13 +137,16 @@ static inline void mwt_frames_hello(struct mwt_input *input, struct mwi_buffer *
     for (size_t i = 0; i < host.size; i += 3)
         bytes[i] = mwt_input_byte(input);
     struct mwi_text text = {(const char *)bytes, host.size};
+    uint32_t traits = mwt_input_byte(input);
+    bool may_offer = (traits & MWI_TRAIT_RETURNS) != 0;
     mwi_message_write_hello(buffer, &(struct mwi_message_hello){
                                         .member_id = mwi_message_text(is_ours ? "farm" : "other"),
                                         .frame_bytes_max = frame_bytes_max,
                                         .host = text,
                                         .boot_id = {text.data, text.size / 4},
                                         .pid = mwt_input_byte(input),
-                                        .traits = mwt_input_byte(input),
+                                        .traits = traits,
+                                        .offers_count = may_offer ? mwt_input_byte(input) : 0,
                                     });
 }
 
@@ -136,13 +156,13 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     char text[8];
     mwt_frames_text(input, text);
     const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {text, NULL}, {NULL, NULL}};
-    switch (mwt_input_byte(input) % 18 + 1) {
+    switch (mwt_input_byte(input) % 22 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
     case MWI_MESSAGE_WELCOME:
         mwi_message_write_welcome(buffer, 1, mwt_input_byte(input) % 8u + 1u,
-                                  mwt_input_number(input, 2), algorithms);
+                                  mwt_input_number(input, 2), 77, algorithms);
         break;
     case MWI_MESSAGE_BEGUN:
         mwi_message_write_id(buffer, MWI_MESSAGE_BEGUN, mwt_input_byte(input) % 32u);
@@ -171,6 +191,18 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_RECALL:
         mwi_message_write_bare(buffer, MWI_MESSAGE_RECALL);
+        break;
+    case MWI_MESSAGE_OFFER:
+        mwt_frames_offer(input, buffer);
+        break;
+    case MWI_MESSAGE_OFFERED:
+        mwi_message_write_bare(buffer, MWI_MESSAGE_OFFERED);
+        break;
+    case MWI_MESSAGE_KEPT:
+        mwi_message_write_number(buffer, MWI_MESSAGE_KEPT, mwt_input_byte(input));
+        break;
+    case MWI_MESSAGE_SCOPE:
+        mwi_message_write_number(buffer, MWI_MESSAGE_SCOPE, mwt_input_byte(input) % 3u);
         break;
     case MWI_MESSAGE_RETURNED:
         mwi_message_write_bare(buffer, MWI_MESSAGE_RETURNED);

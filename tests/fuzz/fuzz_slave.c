@@ -113,7 +113,7 @@ static void join(struct life *life, struct mwt_input *input)
         return;
     mwi_buffer_clear(&life->buffer);
     mwi_message_write_welcome(&life->buffer, 3, mwt_input_byte(input) % 8u + 1u,
-                              mwt_input_byte(input) * 400u, algorithms);
+                              mwt_input_byte(input) * 400u, 77, algorithms);
     send_frame(life, true);
 }
 

@@ -180,8 +180,8 @@ static inline int take_call(int listen_fd)
 static inline size_t write_hello(unsigned char *bytes, int version, const char *member_id)
 {
     size_t id_size = strlen(member_id), size = 4;
-    const unsigned char begin[] = {0x99, 1, 0xa2, 'm', 'w', (unsigned char)version};
-    const unsigned char end[] = {0xce, 0, 0x10, 0, 0, 0xa1, 'h', 0xa1, 'b', 1, 0};
+    const unsigned char begin[] = {0x9a, 1, 0xa2, 'm', 'w', (unsigned char)version};
+    const unsigned char end[] = {0xce, 0, 0x10, 0, 0, 0xa1, 'h', 0xa1, 'b', 1, 0, 0};
     memcpy(bytes + size, begin, sizeof begin);
     size += sizeof begin;
     bytes[size++] = (unsigned char)(0xa0 | id_size);

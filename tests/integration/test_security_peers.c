@@ -224,7 +224,7 @@ static void test_plain_slaves(void)
     struct farm farm;
     begin_farm(&farm);
 
-    for (int version = 1; version <= 4; version++) {
+    for (int version = 1; version <= 5; version++) {
         unsigned char hello[256], answer[1024];
         size_t size = write_hello(hello, version, MEMBER_ID);
         int fd = call_port(farm.port);

@@ -89,7 +89,7 @@ static void happen(struct mwt_fake *fake, const struct mwt_fake_event *event)
     } else if (event->kind == MWT_FAKE_DOWN) {
         events->down(fake->config.context, event->peer, event->text);
     } else {
-        size_t size = strlen(event->text);
+        size_t size = event->size;
         unsigned char *bytes = malloc(size + 1);
         mw_frame frame = {.data = bytes, .size = size};
         if (bytes == NULL)
@@ -185,15 +185,21 @@ static void arrange(struct mwt_fake *fake, struct mwt_fake_event event)
 
 void mwt_fake_up(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *name)
 {
-    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_UP, peer, name});
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_UP, peer, name, 0});
 }
 
 void mwt_fake_frame(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *text)
 {
-    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_FRAME, peer, text});
+    mwt_fake_bytes(fake, at_ns, peer, text, strlen(text));
+}
+
+void mwt_fake_bytes(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *bytes,
+                    size_t size)
+{
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_FRAME, peer, bytes, size});
 }
 
 void mwt_fake_down(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *reason)
 {
-    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_DOWN, peer, reason});
+    arrange(fake, (struct mwt_fake_event){at_ns, MWT_FAKE_DOWN, peer, reason, 0});
 }

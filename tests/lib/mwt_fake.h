@@ -16,6 +16,7 @@ struct mwt_fake_event {
     enum { MWT_FAKE_UP, MWT_FAKE_FRAME, MWT_FAKE_DOWN } kind;
     mw_peer peer;
     const char *text; /* name, bytes of the frame, reason */
+    size_t size;      /* of the frame */
 };
 
 /* The environment of a fake transport. The test begins with all members zero but `clock`. */
@@ -47,6 +48,8 @@ extern const mw_transport_api mwt_fake_napping;
  * of the fake. */
 void mwt_fake_up(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *name);
 void mwt_fake_frame(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *text);
+void mwt_fake_bytes(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *bytes,
+                    size_t size);
 void mwt_fake_down(struct mwt_fake *fake, int64_t at_ns, mw_peer peer, const char *reason);
 
 #endif

@@ -126,7 +126,7 @@ void mwt_slave_join(struct mwt_slave *slave, uint32_t result_group, size_t frame
     struct mwi_buffer buffer;
     mwt_slave_greet(slave);
     mwi_buffer_init(&buffer);
-    mwi_message_write_welcome(&buffer, 3, result_group, frame_bytes_max, theirs);
+    mwi_message_write_welcome(&buffer, 3, result_group, frame_bytes_max, 77, theirs);
     mwt_slave_frame(slave, &buffer);
 }
 

@@ -29,6 +29,7 @@ static void start(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
     rig->terms = (struct mwi_greeting_terms){.member_id = "farm",
+                                             .run = 99,
                                              .algorithms = algorithms,
                                              .sid = 5,
                                              .result_group = 2,
@@ -76,7 +77,13 @@ static enum mwi_greeting_verdict take_answer(struct rig *rig, struct mwi_buffer 
 
 static void say_hello(struct rig *rig, const struct mwi_greeting_origin *origin)
 {
-    mwi_greeting_begin(&rig->slave, "farm", 3000, MWI_TRAIT_ISOLATED, origin, &rig->sent);
+    mwi_greeting_begin(&rig->slave,
+                       &(struct mwi_greeting_self){.member_id = "farm",
+                                                   .frame_bytes_max = 3000,
+                                                   .traits = MWI_TRAIT_ISOLATED | MWI_TRAIT_RETURNS,
+                                                   .origin = origin,
+                                                   .offers_count = 9},
+                       &rig->sent);
 }
 
 /* A slave that belongs to the farm is welcome; each side then knows of the other. */
@@ -98,6 +105,9 @@ static void test_welcome(void)
     CU_ASSERT_STRING_EQUAL(rig.guest.origin.boot_id, "boot");
     CU_ASSERT_TRUE(rig.guest.is_isolated);
     CU_ASSERT_EQUAL(rig.guest.origin.pid, 77);
+    CU_ASSERT(rig.guest.may_return);
+    CU_ASSERT_EQUAL(rig.guest.offers_count, 9);
+    CU_ASSERT_EQUAL(rig.message.welcome.run, 99);
     CU_ASSERT_EQUAL(rig.message.welcome.sid, 5);
     CU_ASSERT_EQUAL(rig.message.welcome.result_group, 2);
     CU_ASSERT_EQUAL(rig.message.welcome.frame_bytes_max, 4000);
@@ -249,7 +259,7 @@ static void test_large_welcome(void)
             rig.terms.frame_write_bytes_max = 150;
         mwt_hello(&rig.sent, "farm", i == 0 ? 150 : 3000);
         snprintf(expected, sizeof expected,
-                 "the names of the task algorithms need a message of 208 bytes: raise the %s",
+                 "the names of the task algorithms need a message of 209 bytes: raise the %s",
                  options[i]);
 
         check_refused(&rig, "refused", expected);
@@ -299,7 +309,7 @@ static void test_master_breaks_it(void)
     }
 
     start(&rig);
-    mwi_message_write_welcome(&rig.sent, 1, 1, 1000, algorithms);
+    mwi_message_write_welcome(&rig.sent, 1, 1, 1000, 77, algorithms);
     CU_ASSERT_EQUAL(take_answer(&rig, &rig.sent), MWI_GREETING_BROKEN);
     CU_ASSERT_STRING_EQUAL(rig.why.text, "the master spoke before the greeting");
     end(&rig);

@@ -259,10 +259,10 @@ static const struct garbage garbage[] = {
     {BYTES("\x94\x01\xa2mw\x05\xa4"
            "farm"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa4"
-           "farm\xff\xa0\xa0\x07\x00"),
+    {BYTES("\x9a\x01\xa2mw\x05\xa4"
+           "farm\xff\xa0\xa0\x07\x00\x00"),
      "a malformed greeting"},
-    {BYTES("\x91\x05"), "a message of tasks or results without its seven elements"},
+    {BYTES("\x91\x05"), "a message of tasks or results without all of its elements"},
     {BYTES("\x97\x05\x01\x00\x04\x00\x00\xc4\x00"), "a payload of an unknown form"},
 };
 
@@ -376,7 +376,7 @@ static void write_shutdown(struct mwi_buffer *buffer)
 
 static void write_welcome(struct mwi_buffer *buffer)
 {
-    mwi_message_write_welcome(buffer, 0, 1, 1000, mwt_master_config().algorithms);
+    mwi_message_write_welcome(buffer, 0, 1, 1000, 77, mwt_master_config().algorithms);
 }
 
 static void write_tasks(struct mwi_buffer *buffer)

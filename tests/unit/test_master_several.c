@@ -11,11 +11,10 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 
-/* The bytes of a HELLO, [1, "mw", protocol 5, member id, 32767, "", "", 7, 1], without a NUL, since
- * a fake takes a frame as a string. */
+/* The bytes of a HELLO: [1, "mw", protocol 5, member id, 32767, "", "", 7, 0, 0]. */
 #define HELLO                                                                                      \
-    "\x99\x01\xa2mw\x05\xb1"                                                                       \
-    "default-member-id\xcd\x7f\xff\xa0\xa0\x07\x01"
+    "\x9a\x01\xa2mw\x05\xb1"                                                                       \
+    "default-member-id\xcd\x7f\xff\xa0\xa0\x07\x00\x00"
 
 static const mw_algorithm algorithms[] = {{"none", NULL}, {NULL, NULL}};
 static const mw_program program = {.algorithms = algorithms};
@@ -50,7 +49,7 @@ static void test_slaves_of_both(void)
     start(&place);
     for (size_t i = 0; i < 2; i++) {
         mwt_fake_up(&place.fakes[i], 0, 1, "x");
-        mwt_fake_frame(&place.fakes[i], 0, 1, HELLO);
+        mwt_fake_bytes(&place.fakes[i], 0, 1, HELLO, sizeof HELLO - 1);
     }
     CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, place.options), MW_OK);
     CU_ASSERT_STRING_EQUAL(place.fakes[0].calls, "open, listen ranks");

@@ -69,9 +69,9 @@ static bool is_inside(const struct way *way, const unsigned char *data, size_t s
 /* A greeting keeps its form in every version, so that other versions can answer it. */
 static void test_hello(void)
 {
-    static const char expected[] = "\x99\x01\xa2mw\x05\xa4"
+    static const char expected[] = "\x9a\x01\xa2mw\x05\xa4"
                                    "farm\xce\x04\x00\x00\x00\xa4node\xa4"
-                                   "boot\x07\x01";
+                                   "boot\x07\x03\xcd\x01\x2c";
     struct way way;
     start(&way);
 
@@ -81,7 +81,8 @@ static void test_hello(void)
                                              .host = mwi_message_text("node"),
                                              .boot_id = mwi_message_text("boot"),
                                              .pid = 7,
-                                             .traits = MWI_TRAIT_ISOLATED,
+                                             .traits = MWI_TRAIT_ISOLATED | MWI_TRAIT_RETURNS,
+                                             .offers_count = 300,
                                          });
 
     CU_ASSERT_EQUAL_FATAL(way.buffer.size, sizeof expected - 1);
@@ -93,7 +94,8 @@ static void test_hello(void)
     CU_ASSERT_TRUE(text_is(way.message.hello.host, "node"));
     CU_ASSERT_TRUE(text_is(way.message.hello.boot_id, "boot"));
     CU_ASSERT_EQUAL(way.message.hello.pid, 7);
-    CU_ASSERT_EQUAL(way.message.hello.traits, MWI_TRAIT_ISOLATED);
+    CU_ASSERT_EQUAL(way.message.hello.traits, MWI_TRAIT_ISOLATED | MWI_TRAIT_RETURNS);
+    CU_ASSERT_EQUAL(way.message.hello.offers_count, 300);
     end(&way);
 }
 
@@ -104,10 +106,11 @@ static mw_error decode_hello_of_lengths(size_t host_bytes, size_t boot_id_bytes)
     struct way way;
     msgpack_packer packer;
     start(&way);
-    mwi_buffer_append(&way.buffer, BYTES("\x99\x01\xa2mw\x05\xa1x\x07"));
+    mwi_buffer_append(&way.buffer, BYTES("\x9a\x01\xa2mw\x05\xa1x\x07"));
     msgpack_packer_init(&packer, &way.buffer, mwi_buffer_write);
     msgpack_pack_str_with_body(&packer, letters, host_bytes);
     msgpack_pack_str_with_body(&packer, letters, boot_id_bytes);
+    msgpack_pack_uint32(&packer, UINT32_MAX);
     msgpack_pack_uint32(&packer, UINT32_MAX);
     msgpack_pack_uint32(&packer, UINT32_MAX);
     mw_error error = decode(&way);
@@ -191,7 +194,7 @@ static void test_welcome(void)
     struct way way;
     start(&way);
 
-    mwi_message_write_welcome(&way.buffer, UINT32_MAX, 1, UINT64_MAX, algorithms);
+    mwi_message_write_welcome(&way.buffer, UINT32_MAX, 1, UINT64_MAX, 77, algorithms);
 
     read_back(&way, MWI_MESSAGE_WELCOME);
     CU_ASSERT_EQUAL(way.message.welcome.sid, UINT32_MAX);
@@ -204,7 +207,7 @@ static void test_welcome(void)
     end(&way);
 
     start(&way);
-    mwi_message_write_welcome(&way.buffer, 0, UINT32_MAX, 0, algorithms + 3);
+    mwi_message_write_welcome(&way.buffer, 0, UINT32_MAX, 0, 77, algorithms + 3);
     read_back(&way, MWI_MESSAGE_WELCOME);
     CU_ASSERT_EQUAL(way.message.welcome.result_group, UINT32_MAX);
     CU_ASSERT_EQUAL(way.message.welcome.algorithms_count, 0);
@@ -215,7 +218,7 @@ static void test_welcome(void)
 static void test_bare(void)
 {
     static const enum mwi_message_kind kinds[] = {MWI_MESSAGE_SHUTDOWN, MWI_MESSAGE_RECALL,
-                                                  MWI_MESSAGE_RETURNED};
+                                                  MWI_MESSAGE_RETURNED, MWI_MESSAGE_OFFERED};
     for (size_t i = 0; i < 3; i++) {
         struct way way;
         start(&way);
@@ -252,6 +255,55 @@ static void test_timed(void)
     read_back(&way, MWI_MESSAGE_BEGUN);
     CU_ASSERT_EQUAL(way.message.id, 300);
     end(&way);
+}
+
+/* Messages of one number give it back. */
+static void test_numbers(void)
+{
+    struct way way;
+    start(&way);
+
+    mwi_message_write_number(&way.buffer, MWI_MESSAGE_KEPT, UINT64_MAX);
+    read_back(&way, MWI_MESSAGE_KEPT);
+    CU_ASSERT_EQUAL(way.message.kept_count, UINT64_MAX);
+    mwi_buffer_clear(&way.buffer);
+    mwi_message_write_number(&way.buffer, MWI_MESSAGE_SCOPE, 3);
+    read_back(&way, MWI_MESSAGE_SCOPE);
+    CU_ASSERT_EQUAL(way.message.scope, 3);
+    end(&way);
+}
+
+/* An offer brings each result with its key, and a single one too. */
+static void test_offer(void)
+{
+    struct mwi_message_item items[] = {mwt_items_make(7, MWI_PAYLOAD_VALUES, "\x01\x02", 2),
+                                       mwt_items_make(5, MWI_PAYLOAD_BYTES, "\x01", 1)};
+    const struct mwi_digest keys[] = {{1, UINT64_MAX}, {UINT64_C(1) << 63, 2}};
+    items[0].duration_ns = 12;
+    items[1].algorithm = 3;
+
+    for (size_t count = 1; count <= 2; count++) {
+        struct way way;
+        start(&way);
+        mwi_message_begin_offer(&way.buffer, UINT64_MAX, items, keys, count);
+        CU_ASSERT_EQUAL(way.buffer.size % 16, 0);
+        for (size_t i = 0; i < count; i++)
+            mwi_buffer_append(&way.buffer, items[i].data, items[i].size);
+
+        read_back(&way, MWI_MESSAGE_OFFER);
+
+        CU_ASSERT_EQUAL_FATAL(way.message.group.count, count);
+        CU_ASSERT_EQUAL(way.message.run, UINT64_MAX);
+        struct mwi_message_item item = mwt_items_at(&way.message, 0);
+        CU_ASSERT_TRUE(item.id == 7 && item.algorithm == 0 && item.duration_ns == 12);
+        CU_ASSERT_TRUE(payload_is(&item, MWI_PAYLOAD_VALUES, "\x01\x02", 2));
+        CU_ASSERT_TRUE(is_inside(&way, item.data, 2));
+        for (size_t i = 0; i < count; i++) {
+            struct mwi_digest key = mwi_message_key(&way.message, i);
+            CU_ASSERT_TRUE(key.low == keys[i].low && key.high == keys[i].high);
+        }
+        end(&way);
+    }
 }
 
 /* Tasks come with their payloads in place, values and raw bytes, empty ones too. */
@@ -444,11 +496,13 @@ static void test_overhead(void)
     mwi_buffer_fini(&buffer);
 }
 
-#define ELEMENTS_WHY "a message of tasks or results without its seven elements"
+#define ELEMENTS_WHY "a message of tasks or results without all of its elements"
 #define COUNT_WHY "a message of no tasks or results, or of more than 65536"
 #define COLUMN_WHY "a column that has not one number for each task or result"
 #define PADDING_WHY "tasks or results without padding, or with too much"
 #define FORM_WHY "a payload of an unknown form"
+#define KEYS_WHY "an offer without a key for each result"
+#define KEY "\xc4\x10 sixteen bytes. "
 #define SIZES_WHY "payloads whose sizes do not add up to the frame's"
 
 /* Bytes that are no message, and the reasons. */
@@ -479,32 +533,39 @@ static const struct {
      "a greeting that is not one of mw"},
     {BYTES("\x93\x01\xa2mw\x05"), "a malformed greeting"},
     {BYTES("\x95\x01\xa2mw\x05\xa1x\x07"), "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\x07\x07\xa1h\xa1"
-           "b\x07\x00"),
+    {BYTES("\x9a\x01\xa2mw\x05\x07\x07\xa1h\xa1"
+           "b\x07\x02\x00"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\xff\xa1h\xa1"
-           "b\x07\x00"),
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\xff\xa1h\xa1"
+           "b\x07\x02\x00"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\x07\xa1"
-           "b\x07\x00"),
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\x07\xa1"
+           "b\x07\x02\x00"),
      "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xc0\x07\x00"), "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
-           "b\xff\x00"),
-     "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
-           "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00"),
-     "a malformed greeting"},
-    {BYTES("\x99\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
-           "b\x07\xff"),
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xc0\x07\x02\x00"), "a malformed greeting"},
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\xff\x02\x00"),
      "a malformed greeting"},
     {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
-           "b\x07\x00\x00"),
+           "b\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x02\x00"),
      "a malformed greeting"},
-    {BYTES("\x93\x02\x00\x01"), "a malformed welcome"},
-    {BYTES("\x94\x02\xff\x01\x01"), "a malformed welcome"},
-    {BYTES("\x94\x02\x00\x01\xff"), "a malformed welcome"},
-    {BYTES("\x95\x02\x00\x01\x01\x07"), "a welcome with an algorithm that is no name"},
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\xff\x00"),
+     "a malformed greeting"},
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\x00\x01"),
+     "a malformed greeting"},
+    {BYTES("\x9a\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\x02\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
+     "a malformed greeting"},
+    {BYTES("\x9b\x01\xa2mw\x05\xa1x\x07\xa1h\xa1"
+           "b\x07\x02\x00\x07"),
+     "a malformed greeting"},
+    {BYTES("\x94\x02\x00\x01\x01"), "a malformed welcome"},
+    {BYTES("\x95\x02\xff\x01\x01\x01"), "a malformed welcome"},
+    {BYTES("\x95\x02\x00\x01\xff\x01"), "a malformed welcome"},
+    {BYTES("\x95\x02\x00\x01\x01\xff"), "a malformed welcome"},
+    {BYTES("\x96\x02\x00\x01\x01\x01\x07"), "a welcome with an algorithm that is no name"},
     {BYTES("\x91\x03"), "a malformed refusal or goodbye"},
     {BYTES("\x92\x03\x07"), "a malformed refusal or goodbye"},
     {BYTES("\x93\x07\xa0\xa0"), "a malformed refusal or goodbye"},
@@ -512,6 +573,11 @@ static const struct {
     {BYTES("\x91\x0d"), "a malformed message about a task"},
     {BYTES("\x92\x0d\xa0"), "a malformed message about a task"},
     {BYTES("\x93\x0d\x01\x01"), "a malformed message about a task"},
+    {BYTES("\x91\x15"), "a malformed message that results are kept"},
+    {BYTES("\x92\x15\xff"), "a malformed message that results are kept"},
+    {BYTES("\x91\x16"), "a malformed scope"},
+    {BYTES("\x92\x16\xa0"), "a malformed scope"},
+    {BYTES("\x92\x14\x00"), "a message with fields it has not"},
     {BYTES("\x91\x0b"), "a message of an unknown kind"},
     {BYTES("\x91\x0c"), "a message of an unknown kind"},
     /* Tasks and results. */
@@ -561,6 +627,18 @@ static const struct {
     {BYTES("\x97\x04\x02\x00\x00\x00\xc4\x10\x80\x00\x00\x00\x00\x00\x00\x00"
            "\x80\x00\x00\x00\x00\x00\x00\x00\xc4\x00"),
      SIZES_WHY},
+    /* An offer. */
+    {BYTES("\x91\x13"), ELEMENTS_WHY},
+    {BYTES("\x97\x13\x01\x00\x00\x00\x00\xc4\x00"), ELEMENTS_WHY},
+    {BYTES("\x9a\x13\x00\x07" KEY "\x00\x00\x00\x00\x00\xc4\x00"), COUNT_WHY},
+    {BYTES("\x9a\x13\x01\xff" KEY "\x00\x00\x00\x00\x00\xc4\x00"), KEYS_WHY},
+    {BYTES("\x9a\x13\x02\x07" KEY "\x00\x00\x00\x00\x00\xc4\x00"), KEYS_WHY},
+    {BYTES("\x9a\x13\x01\x07\xc4\x10"), KEYS_WHY},
+    {BYTES("\x9a\x13\x01\x07\x00\x00\x00\x00\x00\x00\xc4\x00"), KEYS_WHY},
+    {BYTES("\x9a\x13\x01\x07" KEY "\x00\xa0\x00\x00\x00\xc4\x00"), COLUMN_WHY},
+    {BYTES("\x9a\x13\x01\x07" KEY "\x00\x00\x04\x00\x00\xc4\x00"), FORM_WHY},
+    {BYTES("\x9a\x13\x01\x07" KEY "\x00\x00\x01\x00\x01\xc4\x00"), SIZES_WHY},
+    {BYTES("\x9a\x13\x01\x07" KEY "\x00\x00\x01\x00\x00\x00"), PADDING_WHY},
     {BYTES("\x92\x06\x00"), "a message with fields it has not"},
     {BYTES("\x92\x08\x00"), "a message with fields it has not"},
     {BYTES("\x92\x0f\x00"), "a message with fields it has not"},
@@ -596,7 +674,7 @@ static void write_sample(struct mwi_buffer *buffer, size_t kind)
         mwt_hello(buffer, "member", 70000);
         break;
     case 1:
-        mwi_message_write_welcome(buffer, 300, 70000, 5, algorithms);
+        mwi_message_write_welcome(buffer, 300, 70000, 5, 77, algorithms);
         break;
     case 2:
         mwt_items_tasks(buffer, items, 2);
@@ -751,6 +829,8 @@ int main(void)
         {"welcome", test_welcome},
         {"bare", test_bare},
         {"timed", test_timed},
+        {"numbers", test_numbers},
+        {"offer", test_offer},
         {"tasks", test_tasks},
         {"results", test_results},
         {"alike", test_alike},

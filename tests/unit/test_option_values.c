@@ -32,6 +32,7 @@ static void test_defaults(void)
         {"key-file", NULL, {0}},
         {"insecure", "0", {.is_on = false}},
         {"connect-timeout", "30", {.duration_ns = 30 * MWT_SECOND}},
+        {"reconnect", "0", {.duration_ns = 0}},
         {"client-timeout", "60", {.duration_ns = 60 * MWT_SECOND}},
         {"shutdown-timeout", "20", {.duration_ns = 20 * MWT_SECOND}},
         {"wait", "auto", {.word_index = MW_WAIT_AUTO}},

@@ -72,7 +72,7 @@ static size_t add_welcome(unsigned char *bytes, size_t used)
     static const mw_algorithm algorithms[] = {{NULL, NULL}};
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_welcome(&buffer, 7, 1, 4096, algorithms);
+    mwi_message_write_welcome(&buffer, 7, 1, 4096, 77, algorithms);
     bytes[used++] = 0;
     bytes[used++] = 0;
     bytes[used++] = 0;

@@ -114,7 +114,7 @@ static void test_welcome(void)
 /* An algorithm of the master may have an empty name, which equals no algorithm of the slave. */
 static void test_welcome_with_an_empty_name(void)
 {
-    static const char welcome[] = "\x96\x02\x00\x01\x64\xa0\xa5"
+    static const char welcome[] = "\x97\x02\x00\x01\x64\x4d\xa0\xa5"
                                   "alpha";
     static struct mwt_slave slave;
     start(&slave);
@@ -361,7 +361,7 @@ static void test_garbage_before_welcome(void)
 
 static void write_second_welcome(struct mwi_buffer *buffer)
 {
-    mwi_message_write_welcome(buffer, 9, 1, 4096, mwt_slave_config().algorithms);
+    mwi_message_write_welcome(buffer, 9, 1, 4096, 77, mwt_slave_config().algorithms);
 }
 
 static void write_garbage(struct mwi_buffer *buffer)

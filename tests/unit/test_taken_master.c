@@ -114,7 +114,7 @@ static void test_texts(void)
     struct mwi_buffer frame;
     start(&slave);
     mwi_buffer_init(&frame);
-    mwi_message_write_welcome(&frame, 1, 1, 10000, names);
+    mwi_message_write_welcome(&frame, 1, 1, 10000, 77, names);
     mwt_slave_frame(&slave, &frame);
     CU_ASSERT_STRING_EQUAL(slave.engine.names[0], "\\x1b]0;evil\\x07\\n");
     CU_ASSERT_PTR_NULL(slave.engine.runs[0]);

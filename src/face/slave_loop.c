@@ -10,14 +10,14 @@
  * Effects are carried out after every task, or after the few very short ones that run together. A
  * new way to stop running tasks is a field of struct stretch.
  */
-#include "face/slave.h"
+#include "face/slave_loop.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/time.h"
 #include "face/call.h"
+#include "face/slave_error.h"
+#include "face/slave_return.h"
 #include "loop/signals.h"
 
 /* After a task the network is polled if it was not polled for this long. */
@@ -27,56 +27,23 @@
 #define SAVE_WAIT_NS MWI_NS_PER_S
 #define SAVE_PAUSE_NS (MWI_NS_PER_MS / 16)
 
-mw_error mwi_slave_fail(mw_slave *slave, mw_error error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(slave->error.text, sizeof slave->error.text, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
 static mw_error turn(mw_slave *slave, int64_t deadline_ns)
 {
     mw_reason why;
+    if (mwi_slave_return_is_due(slave))
+        mwi_slave_return_go_on(slave, &deadline_ns);
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
+    mwi_slave_return_note(slave);
     slave->last_turn_ns = mwi_loop_turned(slave->loop);
     mwi_results_have_left(&slave->engine.results);
     if (error != MW_OK)
-        slave->broken = mwi_slave_fail(slave, error, "%s", why.text);
+        slave->broken = mwi_slave_error_set(slave, error, "%s", why.text);
     return error;
 }
 
 static bool has_signal(const mw_slave *slave)
 {
     return slave->has_signals && mwi_signals_caught() != 0;
-}
-
-static mw_error fail_refused(mw_slave *slave)
-{
-    const char *reason = slave->engine.reason;
-    if (strcmp(reason, MWI_GREETING_REFUSAL) == 0)
-        return mwi_slave_fail(slave, MW_EREFUSED,
-                              "the master refused this slave: the master's audit trail says why");
-    return mwi_slave_fail(slave, MW_EREFUSED, "the master refused this slave: %s", reason);
-}
-
-mw_error mwi_slave_check(mw_slave *slave)
-{
-    if (slave->broken != MW_OK)
-        return slave->broken;
-    switch (slave->engine.phase) {
-    case MWI_PHASE_REFUSED:
-        return fail_refused(slave);
-    case MWI_PHASE_GONE:
-        return mwi_slave_fail(slave, MW_EGONE, "the master is gone: %s", slave->engine.reason);
-    default:
-        break;
-    }
-    if (slave->engine.phase != MWI_PHASE_SHUTDOWN && has_signal(slave))
-        slave->broken = mwi_slave_fail(slave, MW_EINTERRUPTED, "%s asked the program to end",
-                                       mwi_signals_name(mwi_signals_caught()));
-    return slave->broken;
 }
 
 /* In the signal handler. While a call of the loop runs it does nothing: the call ends soon, and the
@@ -90,7 +57,7 @@ static void say_farewell(void *context)
         slave->farewell = NULL;
 }
 
-mw_error mwi_slave_prepare_farewell(mw_slave *slave)
+mw_error mwi_slave_loop_prepare_farewell(mw_slave *slave)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
@@ -106,13 +73,13 @@ mw_error mwi_slave_prepare_farewell(mw_slave *slave)
 
 static bool is_over(mw_slave *slave)
 {
-    return slave->engine.phase == MWI_PHASE_SHUTDOWN || mwi_slave_check(slave) != MW_OK;
+    return slave->engine.phase == MWI_PHASE_SHUTDOWN || mwi_slave_error_check(slave) != MW_OK;
 }
 
 static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
 {
     const struct mwi_slave_engine *engine = &slave->engine;
-    *counts = (mw_slave_counts){.master_gone = engine->phase != MWI_PHASE_READY,
+    *counts = (mw_slave_counts){.master_gone = engine->phase >= MWI_PHASE_SHUTDOWN,
                                 .shutdown = engine->phase == MWI_PHASE_SHUTDOWN,
                                 .results_total = engine->results.total_count,
                                 .tasks_waiting = engine->tasks_count,
@@ -252,11 +219,12 @@ static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *s
 {
     if (slave->is_running) {
         set_counts(slave, counts);
-        return mwi_slave_fail(slave, MW_ESTATE, "a slave's loop was called by a task algorithm");
+        return mwi_slave_error_set(slave, MW_ESTATE,
+                                   "a slave's loop was called by a task algorithm");
     }
     if (isnan(timeout_s)) {
         set_counts(slave, counts);
-        return mwi_slave_fail(slave, MW_EINVAL, "timeout_s is not a number");
+        return mwi_slave_error_set(slave, MW_EINVAL, "timeout_s is not a number");
     }
     int64_t deadline_ns = mwi_loop_deadline_after(slave->loop, timeout_s);
     while (slave->engine.tasks_count == 0 && !is_over(slave)) {
@@ -272,7 +240,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *s
     if (!is_over(slave))
         turn(slave, INT64_MIN);
     set_counts(slave, counts);
-    return slave->engine.phase == MWI_PHASE_SHUTDOWN ? MW_OK : mwi_slave_check(slave);
+    return slave->engine.phase == MWI_PHASE_SHUTDOWN ? MW_OK : mwi_slave_error_check(slave);
 }
 
 /* The same, called from outside. */

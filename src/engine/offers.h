@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Results that slaves have kept when they lost their master, and offer to the next one, at the
+ * master. An offered result ends a task of the same content that waits or runs. If the task was one
+ * of this very run, it ends that task. A result that no task needs is forgotten.
+ *
+ * It also tells slaves which results they need not keep.
+ */
+#ifndef MWI_OFFERS_H
+#define MWI_OFFERS_H
+
+#include "engine/master_state.h"
+
+void mwi_offers_fini(struct mwi_offers *offers);
+
+/* The slave offers results. They are looked at a little later, those of all slaves together. A
+ * slave that may not offer them, or whose offer is malformed, is dropped. */
+void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                     struct mwi_message *message, const struct mwi_event *event);
+
+/* The slave offers no more results, and gets tasks when those were looked at. It is dropped if it
+ * was not to offer any. */
+void mwi_offers_end(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
+/* The timer fired: looks for the tasks of all results that were offered. */
+void mwi_offers_match(struct mwi_master_engine *engine);
+
+/* The master has taken `count` results that the slave has returned: it need not keep them. */
+void mwi_offers_confirm(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                        size_t count);
+
+#endif

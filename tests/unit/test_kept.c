@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A slave engine that may return: it keeps results until the master has confirmed them, and offers
+ * the others to the next master.
+ */
+#include "engine/kept.h"
+
+#include <string.h>
+
+#include "mwt_items.h"
+#include "mwt_run.h"
+#include "mwt_slave.h"
+#include "wire/content.h"
+
+#define FRAME_BYTES_MAX 100000
+
+static void start(struct mwt_slave *slave)
+{
+    struct mwi_slave_engine_config config = mwt_slave_config();
+    config.traits = MWI_TRAIT_RETURNS;
+    CU_ASSERT_TRUE_FATAL(mwt_slave_start(slave, &config));
+}
+
+static void end(struct mwt_slave *slave)
+{
+    CU_ASSERT_FALSE(slave->outbox.has_overflowed);
+    CU_ASSERT_EQUAL(slave->engine.effects.error, MW_OK);
+    mwt_slave_end(slave);
+}
+
+static void say(struct mwt_slave *slave, enum mwi_message_kind kind, uint64_t number)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_number(&buffer, kind, number);
+    mwt_slave_frame(slave, &buffer);
+}
+
+/* Loses the master and joins the next one. */
+static void change_master(struct mwt_slave *slave, size_t frame_bytes_max)
+{
+    mwt_slave_down(slave, "reset by the peer");
+    CU_ASSERT_EQUAL(slave->engine.phase, MWI_PHASE_APART);
+    CU_ASSERT_EQUAL(slave->engine.tasks_count, 0);
+    mwt_slave_forget(slave);
+    mwt_slave_join(slave, 1, frame_bytes_max);
+    CU_ASSERT_EQUAL(slave->engine.phase, MWI_PHASE_READY);
+}
+
+/* Appends the payloads of all results that were offered, and checks their keys. */
+static void read_offers(struct mwt_slave *slave, char *text)
+{
+    uint64_t seed = mwi_content_seed(MWI_CONTENT_SCOPE, mwi_content_name("alpha", 5), true);
+    struct mwt_outbox *outbox = &slave->outbox;
+    text[0] = '\0';
+    for (size_t i = 0; i < outbox->frames_count; i++) {
+        struct mwi_message message;
+        mw_reason why;
+        CU_ASSERT_EQUAL_FATAL(mwi_message_decode(&outbox->decoder, outbox->frames[i].data,
+                                                 outbox->frames[i].size, &message, &why),
+                              MW_OK);
+        if (message.kind != MWI_MESSAGE_OFFER)
+            continue;
+        CU_ASSERT_EQUAL(message.run, 77);
+        for (size_t j = 0; j < message.group.count; j++) {
+            struct mwi_message_item item = mwt_items_at(&message, j);
+            struct mwi_digest key = mwi_content_key(seed, item.data, item.size);
+            CU_ASSERT(mwi_content_is_same(mwi_message_key(&message, j), key));
+            CU_ASSERT_EQUAL(item.algorithm, 1);
+            strncat(text, (const char *)item.data, item.size < 8 ? item.size : 8);
+            strcat(text, " ");
+        }
+    }
+}
+
+/* Results that were sent and not confirmed, and those that had not been sent, are offered, in the
+ * order in which they were computed. Tasks that had not begun are forgotten. */
+static void test_offer(void)
+{
+    static struct mwt_slave slave;
+    char text[200];
+    start(&slave);
+    mwt_slave_join(&slave, 2, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c d e f");
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 5), 5);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b|c d");
+    say(&slave, MWI_MESSAGE_KEPT, 1);
+
+    change_master(&slave, FRAME_BYTES_MAX);
+
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "b c d e ");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_OFFERED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(slave.outbox.trail, "MASTER <- OFFER of 4 kept results\n"));
+    /* A third master is not offered results that the second one has confirmed. */
+    say(&slave, MWI_MESSAGE_KEPT, 3);
+    change_master(&slave, FRAME_BYTES_MAX);
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "e ");
+    end(&slave);
+}
+
+/* Failures, and results of tasks that belong to one run, are not offered. */
+static void test_not_worth_offering(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a");
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    mwi_results_fail(&slave.engine.results, "no");
+    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    say(&slave, MWI_MESSAGE_SCOPE, MWI_CONTENT_NO_SCOPE);
+    mwt_slave_give(&slave, "b");
+    mwt_slave_run(&slave, 1);
+
+    change_master(&slave, FRAME_BYTES_MAX);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_HELLO);
+    end(&slave);
+}
+
+/* A large result is offered from where it lies; one that the next master does not take is dropped.
+ */
+static void test_large(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        static struct mwt_slave slave;
+        static char large[40000];
+        struct mwi_slave_task task;
+        start(&slave);
+        memset(large, 'x', sizeof large);
+        mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+        mwt_slave_give(&slave, "a b");
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        mwt_slave_return(&slave, large, sizeof large);
+        mwi_slave_engine_end_task(&slave.engine, 5, 0);
+        mwt_slave_run(&slave, 1);
+
+        change_master(&slave, i == 0 ? FRAME_BYTES_MAX : 4096);
+
+        CU_ASSERT_EQUAL(slave.engine.kept.count, 2 - i);
+        CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_OFFERED);
+        end(&slave);
+    }
+}
+
+/* A master that confirms more than it was sent is left, for good. */
+static void test_false_confirmation(void)
+{
+    static struct mwt_slave slave;
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a b");
+    mwt_slave_run(&slave, 1);
+
+    say(&slave, MWI_MESSAGE_KEPT, 2);
+
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_GONE);
+    CU_ASSERT_STRING_EQUAL(slave.engine.reason,
+                           "the master confirmed more results than it was sent");
+    end(&slave);
+}
+
+/* The master may be lost while a task runs. Its result is kept, too. */
+static void test_lost_in_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    char text[200];
+    start(&slave);
+    mwt_slave_join(&slave, 8, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c");
+    mwt_slave_run(&slave, 1);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    mwt_slave_down(&slave, "reset by the peer");
+    mwt_slave_return(&slave, "b", 1);
+    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+
+    mwt_slave_forget(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "a b ");
+    end(&slave);
+}
+
+/* A slave that has found no master is at its end, and sends nothing more. */
+static void test_search_in_vain(void)
+{
+    static struct mwt_slave slave;
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_down(&slave, "reset by the peer");
+
+    mwi_slave_engine_end_search(&slave.engine, false, "nobody is there", 0);
+
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_GONE);
+    CU_ASSERT_STRING_EQUAL(slave.engine.reason, "nobody is there");
+    end(&slave);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"offer", test_offer},
+        {"not worth offering", test_not_worth_offering},
+        {"large", test_large},
+        {"false confirmation", test_false_confirmation},
+        {"lost in task", test_lost_in_task},
+        {"search in vain", test_search_in_vain},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("kept", tests);
+}
