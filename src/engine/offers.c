@@ -96,7 +96,7 @@ static const char *why_bad(const struct mwi_master_engine *engine,
     if (!slave->is_offering || slave->has_offered || message->group.count > slave->offers_left)
         return "it offered more results than it had announced";
     while (mwi_message_next(&cursor, &item)) {
-        if (item.algorithm >= engine->algorithms_count || item.form == MWI_PAYLOAD_FAILED)
+        if (item.algorithm >= engine->algorithms_count || item.form >= MWI_PAYLOAD_FAILED)
             return "it offered a result that cannot be one";
         if (!mwi_message_is_readable(&item))
             return "it offered a result whose values are not msgpack";

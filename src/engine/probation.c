@@ -267,6 +267,7 @@ void mwi_probation_crash(struct mwi_master_engine *engine, struct mwi_slave_entr
     if (host->trial == slave)
         host->trial = NULL;
     slave->is_on_trial = false;
+    host->had_tasks = true; /* so it is not forgotten, with its doubt, when its slaves go */
     judge(engine, slave, MW_LOSS_CONNECTION);
     start_timer(engine, host);
 }

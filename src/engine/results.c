@@ -100,11 +100,18 @@ bool mwi_results_are_whole(const struct mwi_results *results)
     return mwi_guard_check(payloads->data + results->start, payloads->size - results->start, NULL);
 }
 
+void mwi_results_leave_text(struct mwi_results *results, enum mwi_results_form form,
+                            struct mwi_text text)
+{
+    assert(form == MWI_RESULTS_FAILURE || form == MWI_RESULTS_CRASH);
+    mwi_results_restart(results, form);
+    mwi_buffer_append(&results->payloads, text.data, text.size);
+    results->payload_end = results->payloads.size;
+}
+
 void mwi_results_fail(struct mwi_results *results, const char *message)
 {
-    mwi_results_restart(results, MWI_RESULTS_FAILURE);
-    mwi_buffer_append(&results->payloads, message, strlen(message));
-    results->payload_end = results->payloads.size;
+    mwi_results_leave_text(results, MWI_RESULTS_FAILURE, mwi_message_text(message));
 }
 
 /* Whether a message can take a result of this size; if not, *why says so. */
@@ -291,6 +298,7 @@ static struct mwi_message_item item_of(const struct mwi_results *results, uint64
 {
     uint8_t form = results->form == MWI_RESULTS_VALUES    ? MWI_PAYLOAD_VALUES
                    : results->form == MWI_RESULTS_FAILURE ? MWI_PAYLOAD_FAILED
+                   : results->form == MWI_RESULTS_CRASH   ? MWI_PAYLOAD_CRASHED
                                                           : MWI_PAYLOAD_BYTES;
     return (struct mwi_message_item){.id = results->task_id,
                                      .duration_ns = duration_ns,
@@ -372,6 +380,8 @@ static bool is_time(const struct mwi_results *results, struct mwi_results_ahead 
 static bool is_group_full(const struct mwi_results *results, struct mwi_results_ahead ahead,
                           int64_t now_ns)
 {
+    if (results->is_prompt)
+        return true;
     if (results->master.group > 0)
         return results->count >= results->master.group;
     return results->count >= results->half_count ||
@@ -397,6 +407,8 @@ static void send_if_due(struct mwi_results *results, struct mwi_results_ahead ah
 
 size_t mwi_results_together(const struct mwi_results *results, size_t algorithm)
 {
+    if (results->is_prompt)
+        return 1;
     size_t group = results->master.group > 0 ? results->master.group : results->half_count;
     size_t count = group > results->count ? group - results->count : 1;
     if (mwi_pace_samples(&results->pace, algorithm) < KNOWN_SAMPLES ||
@@ -449,7 +461,7 @@ static void end_slowly(struct mwi_results *results, uint64_t duration_ns,
     mw_reason why;
     results->total_count++;
     close_payload(results);
-    if (results->form != MWI_RESULTS_FAILURE)
+    if (results->form < MWI_RESULTS_FAILURE)
         mwi_pace_learn(&results->pace, results->algorithm, duration_ns, 1);
     if (!can_take(results, results->payloads.size - results->start, &why))
         mwi_results_fail(results, why.text);
@@ -480,7 +492,7 @@ bool mwi_results_are_pressing(const struct mwi_results *results, struct mwi_resu
 {
     assert(mwi_results_are_unsent(results));
     return results->is_group_unsent || results->unsent_bytes > RESULTS_BYTES_MAX ||
-           results->master.group > 0 || ahead.tasks_count == 0 ||
+           results->is_prompt || results->master.group > 0 || ahead.tasks_count == 0 ||
            is_time(results, ahead, results->unsent_since_ns, now_ns);
 }
 

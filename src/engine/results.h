@@ -28,7 +28,8 @@ enum mwi_results_form {
     MWI_RESULTS_VALUES, /* open: more may be appended until the end */
     MWI_RESULTS_BYTES,
     MWI_RESULTS_LARGE, /* raw bytes in `large` */
-    MWI_RESULTS_FAILURE
+    MWI_RESULTS_FAILURE,
+    MWI_RESULTS_CRASH /* how the process of the task has ended */
 };
 
 /* The master that takes the results. */
@@ -51,6 +52,7 @@ struct mwi_results {
     struct mwi_kept *kept;       /* borrowed; NULL: results are kept by nobody */
     struct mwi_results_master master;
     bool has_master;          /* from start to stop */
+    bool is_prompt;           /* each result leaves before the next task begins */
     size_t own_bytes_max;     /* the largest message that the slave may write */
     size_t message_bytes_max; /* the largest that both sides agree to */
     struct mwi_pace pace;     /* how long tasks take here */
@@ -172,6 +174,10 @@ mw_error mwi_results_share_bytes(struct mwi_results *results, struct mwi_block *
 
 /* Leaves a failure with a message, which is copied. */
 void mwi_results_fail(struct mwi_results *results, const char *message);
+
+/* The same with a text of this size, and in the form FAILURE or CRASH. */
+void mwi_results_leave_text(struct mwi_results *results, enum mwi_results_form form,
+                            struct mwi_text text);
 
 /* Ends the result. If nothing was left, it has no values. If memory has run out, or the result is
  * larger than a message may be, it becomes a failure that says so. Sends the results that wait if

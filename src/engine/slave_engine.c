@@ -369,7 +369,7 @@ static void answer_recall(struct mwi_slave_engine *engine, int64_t now_ns)
     send_bare(engine, MWI_MESSAGE_RETURNED);
 }
 
-static void take_recall(struct mwi_slave_engine *engine, int64_t now_ns)
+void mwi_slave_engine_give_back(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     forget_tasks(engine);
     if (mwi_slave_engine_is_running(engine))
@@ -437,7 +437,7 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
         send_bare(engine, MWI_MESSAGE_PONG);
         break;
     case MWI_MESSAGE_RECALL:
-        take_recall(engine, event->now_ns);
+        mwi_slave_engine_give_back(engine, event->now_ns);
         break;
     case MWI_MESSAGE_KEPT:
         take_kept(engine, message->kept_count, event->now_ns);
@@ -457,6 +457,17 @@ static void take_message(struct mwi_slave_engine *engine, const struct mwi_messa
     }
 }
 
+/* The processes that run the tasks of an isolated slave get the welcome as it came. */
+static bool keep_welcome(struct mwi_slave_engine *engine, const struct mwi_message *message,
+                         const mw_frame *frame)
+{
+    if ((engine->config.traits & MWI_TRAIT_ISOLATED) == 0 || message->kind != MWI_MESSAGE_WELCOME)
+        return true;
+    mwi_buffer_clear(&engine->welcome);
+    mwi_buffer_append(&engine->welcome, frame->data, frame->size);
+    return !engine->welcome.has_failed;
+}
+
 static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *event)
 {
     static const char not_a_master[] = "the answer is not from a master";
@@ -474,8 +485,10 @@ static void take_frame(struct mwi_slave_engine *engine, const struct mwi_event *
         take_shutdown(engine, event->now_ns);
     else if (engine->phase == MWI_PHASE_READY)
         take_message(engine, &message, event);
-    else
+    else if (keep_welcome(engine, &message, frame))
         greet(engine, &message, event->now_ns);
+    else
+        give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
 }
 
 static bool has_peer(const struct mwi_slave_engine *engine)
@@ -547,6 +560,8 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
     mwi_results_init(&engine->results, &engine->effects,
                      (config->traits & MWI_TRAIT_RETURNS) != 0 ? &engine->kept : NULL,
                      config->frame_write_bytes_max);
+    mwi_buffer_init(&engine->welcome);
+    engine->results.is_prompt = config->is_prompt;
     return MW_OK;
 }
 
@@ -558,6 +573,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     mwi_block_unref(engine->sent);
     free(engine->messages);
     free_algorithms(engine);
+    mwi_buffer_fini(&engine->welcome);
     mwi_results_fini(&engine->results);
     mwi_kept_fini(&engine->kept);
     mwi_effects_fini(&engine->effects);

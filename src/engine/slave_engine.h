@@ -32,6 +32,7 @@ struct mwi_slave_engine_config {
     /* Bits of enum mwi_message_trait. With MWI_TRAIT_RETURNS the face looks for the master again
      * after a lost connection. */
     uint32_t traits;
+    bool is_prompt;                           /* each result leaves before the next task begins */
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
@@ -83,6 +84,7 @@ struct mwi_slave_engine {
     mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
     char **names;      /* likewise, as the master calls them, printable */
     uint64_t *numbers; /* likewise, of their names, see wire/content.h */
+    struct mwi_buffer welcome; /* isolated: the frame of the WELCOME */
     size_t algorithms_count;
     /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
     struct mwi_slave_message *messages;
@@ -240,6 +242,9 @@ void mwi_slave_engine_settle(struct mwi_slave_engine *engine, size_t count, uint
 /* Ends the result (mwi_results_end) and the task. */
 void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duration_ns,
                                int64_t now_ns);
+
+/* Answers a master that takes back the tasks which were not begun: forgets the tasks that wait. */
+void mwi_slave_engine_give_back(struct mwi_slave_engine *engine, int64_t now_ns);
 
 /* Whether results were sent that must leave before the next task begins, which may take long. */
 bool mwi_slave_engine_is_pressing(const struct mwi_slave_engine *engine, int64_t now_ns);

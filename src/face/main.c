@@ -23,6 +23,7 @@
 #include "base/fork_guard.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "face/isolation.h"
 #include "face/job.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
@@ -50,7 +51,11 @@ struct launch {
     struct mwi_job job;
     int given_argc; /* the arguments of main */
     char **given_argv;
-    int argc; /* the user's arguments: those that are not ours */
+    struct mwi_zygote *zygote; /* of an isolated slave; NULL: none */
+    /* Of a process that runs the tasks of an isolated slave; NULL in any other. */
+    struct mwi_relay_page *page;
+    int channel; /* to that slave */
+    int argc;    /* the user's arguments: those that are not ours */
     char **argv;
 };
 
@@ -214,14 +219,18 @@ static int run_slave_algorithm(mw_slave *slave, const struct launch *launch, con
 
 /* Runs the slave algorithm, and closes the slave. The status of an MPI job is to be the master's.
  * So a rank that the master has dropped returns 0: the master knows what that rank did not do. */
-static int run_opened_slave(mw_slave *slave, const struct launch *launch, const char *output)
+static int run_opened_slave(mw_slave *slave, const struct launch *launch,
+                            const struct mwi_slave_settings *settings)
 {
-    int returned = run_slave_algorithm(slave, launch, output);
+    int returned = launch->zygote == NULL ? run_slave_algorithm(slave, launch, settings->output)
+                                          : mwi_isolation_serve(slave, launch->zygote,
+                                                                settings->engine.frame_bytes_max);
     if (mwi_loop_is_disowned(slave->loop))
         return returned;
     mw_error why = mwi_slave_error_check(slave);
     bool is_dropped = why == MW_EGONE && launch->job.api != NULL;
-    if (why != MW_OK && !is_dropped)
+    /* A process for tasks leaves that to its slave. */
+    if (why != MW_OK && !is_dropped && launch->page == NULL)
         print_sentence(launch, slave->error.text);
     mw_slave_close(slave);
     if (is_dropped)
@@ -232,18 +241,28 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch, const 
 /* The same for a slave that no local master has started. When the slave ends, it ends the commands
  * that its tasks have started; for a local slave the master does that. A process that a task has
  * forked off returns from here too, and leaves the commands alone. */
-static int run_guest(mw_slave *slave, const struct launch *launch, const char *output)
+static int run_guest(mw_slave *slave, const struct launch *launch,
+                     const struct mwi_slave_settings *settings)
 {
     struct mwi_commands commands;
     mwi_commands_begin(&commands);
     mwi_signals_set_last_act(end_commands, &commands);
-    int status = run_opened_slave(slave, launch, output);
+    int status = run_opened_slave(slave, launch, settings);
     if (getpid() != commands.self)
         return status;
     mwi_signals_set_last_act(NULL, NULL);
     mwi_commands_end(&commands);
     mwi_commands_fini(&commands);
     return status;
+}
+
+/* The master of a process for tasks is its isolated slave, which also keeps the trail. */
+static void connect_to_relay(struct mwi_slave_settings *settings, const struct launch *launch)
+{
+    settings->page = launch->page;
+    settings->audit.level = MWI_AUDIT_LEVEL_NONE;
+    settings->audit.pattern = NULL;
+    snprintf(settings->place.address, sizeof settings->place.address, "fd:%d", launch->channel);
 }
 
 static int run_slave(const mw_program *program, const mw_options *options,
@@ -254,15 +273,21 @@ static int run_slave(const mw_program *program, const mw_options *options,
     struct mwi_slave_settings settings;
     bool has_joined;
     mwi_settings_read_slave(&settings, options, mode);
+    settings.is_isolated = launch->zygote != NULL;
+    settings.page = settings.is_isolated ? launch->zygote->page : NULL;
+    if (launch->page != NULL)
+        connect_to_relay(&settings, launch);
     tell_insecure(launch, mode, &settings.tcp, &settings.audit);
     mw_error error = mwi_slave_open(&slave, program, &settings, mode != MWI_MODE_MPI_SLAVE,
                                     &has_joined, &reason);
-    if (error == MW_EGONE && (mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_MPI_SLAVE))
+    bool is_free = mode == MWI_MODE_TCP_SLAVE || mode == MWI_MODE_MPI_SLAVE || launch->page != NULL;
+    if (error == MW_EGONE && is_free)
         return 0;
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, reason.text);
-    return mode == MWI_MODE_CHANNEL_SLAVE ? run_opened_slave(slave, launch, settings.output)
-                                          : run_guest(slave, launch, settings.output);
+    return mode == MWI_MODE_CHANNEL_SLAVE || settings.is_isolated
+               ? run_opened_slave(slave, launch, &settings)
+               : run_guest(slave, launch, &settings);
 }
 
 static int run_mode(const mw_program *program, const mw_options *options,
@@ -310,12 +335,60 @@ static int run_rank(const mw_program *program, const mw_options *options, struct
     return status;
 }
 
+static int run_as(const mw_program *program, const mw_options *options, struct launch *launch,
+                  enum mwi_mode mode)
+{
+    return mode == MWI_MODE_RANK ? run_rank(program, options, launch)
+                                 : run_mode(program, options, launch, mode);
+}
+
+/* Whether the process may turn out to be an isolated slave. */
+static bool may_be_isolated(const mw_options *options, const struct launch *launch,
+                            enum mwi_mode mode)
+{
+    bool may_be_slave =
+        mwi_role_is_slave(mode) || (mode == MWI_MODE_RANK && launch->launcher.rank != 0);
+    return may_be_slave && mwi_options_flag(options, MWI_OPTION_SLAVE_ISOLATE);
+}
+
+/* The same with a zygote, which is forked off before all else. Returns in each process that comes
+ * from it, too. The program's streams are flushed first, or else each of those processes would
+ * write the text in their buffers. */
+static int run_isolated(const mw_program *program, const mw_options *options, struct launch *launch,
+                        enum mwi_mode mode)
+{
+    struct mwi_zygote zygote;
+    enum mwi_zygote_side side;
+    mw_reason why;
+    bool has_channel = mode == MWI_MODE_CHANNEL_SLAVE;
+    const struct mwi_zygote_plan plan = {
+        .memory_bytes_max = mwi_options_is_set(options, MWI_OPTION_SLAVE_MEMORY)
+                                ? mwi_options_size_bytes(options, MWI_OPTION_SLAVE_MEMORY)
+                                : 0,
+        .closed_fd = has_channel ? (int)mwi_options_integer(options, MWI_OPTION_CHANNEL) : -1,
+        .page_bytes = sizeof *launch->page};
+    fflush(NULL);
+    mw_error error = mwi_zygote_open(&zygote, &plan, &side, &launch->channel, &why);
+    if (error != MW_OK) {
+        complain(launch, why.text);
+        return STATUS_FAILURE;
+    }
+    if (side == MWI_ZYGOTE_OF_CHILD) {
+        launch->page = zygote.page;
+        return run_mode(program, options, launch, MWI_MODE_CHANNEL_SLAVE);
+    }
+    launch->zygote = &zygote;
+    int status = run_as(program, options, launch, mode);
+    mwi_zygote_close(&zygote);
+    return status;
+}
+
 static int run(const mw_program *program, const mw_options *options, struct launch *launch)
 {
     enum mwi_mode mode = mwi_role_mode(options, launch->launcher);
     mwi_job_mark();
-    return mode == MWI_MODE_RANK ? run_rank(program, options, launch)
-                                 : run_mode(program, options, launch, mode);
+    return may_be_isolated(options, launch, mode) ? run_isolated(program, options, launch, mode)
+                                                  : run_as(program, options, launch, mode);
 }
 
 /* Prints the help or the version, if the options ask for it; returns whether they do. */

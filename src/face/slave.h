@@ -8,6 +8,7 @@
 #define MWI_SLAVE_H
 
 #include "base/fork_guard.h"
+#include "engine/relay.h"
 #include "engine/slave_engine.h"
 #include "face/trust.h"
 #include "loop/loop.h"
@@ -19,6 +20,9 @@ struct mw_slave {
     void *user;
     char member_id[MWI_MEMBER_ID_BYTES_MAX + 1]; /* that it greeted with last; "" at first */
     struct mwi_slave_engine engine;
+    struct mwi_relay *relay;           /* isolated: it is stepped in place of the engine; or NULL */
+    struct mwi_relay_page *page;       /* in the process that runs an isolated slave's tasks; or
+                                          NULL */
     struct mwi_greeting_origin origin; /* where it runs; the engine tells the master */
     struct mwi_audit_file *trail;
     struct mwi_loop *loop;

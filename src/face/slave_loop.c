@@ -12,6 +12,7 @@
  */
 #include "face/slave_loop.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "base/time.h"
@@ -120,6 +121,14 @@ static mw_error save(mw_slave *slave, const void *data, size_t size)
     return engine->phase == MWI_PHASE_READY && slave->broken == MW_OK ? MW_OK : MW_EGONE;
 }
 
+/* Tells the relay that a task begins. Tasks that run together could not be told apart. */
+static void note_begun(mw_slave *slave, size_t count)
+{
+    assert(count == 1);
+    (void)count;
+    atomic_fetch_add(&slave->page->begun_count, 1);
+}
+
 /* Runs up to `count` tasks, and reads the clock once for them: see mwi_slave_engine_together. Ends
  * with a task whose result is not an ordinary one. *now_ns is when the first task begins, and is
  * set to when the last has ended. Returns how many ran. */
@@ -137,12 +146,16 @@ static size_t run_together(mw_slave *slave, size_t count, int64_t *now_ns)
     size_t quick_count = 0;
     bool is_quick = true;
     slave->is_running = true;
+    if (slave->page != NULL)
+        note_begun(slave, count);
     while (is_quick && quick_count < count && mwi_slave_engine_begin_task(engine, &task)) {
         mwi_call_run(&call);
         is_quick = mwi_slave_engine_end_quick(engine);
         quick_count += is_quick;
     }
     slave->is_running = false;
+    if (slave->page != NULL)
+        atomic_fetch_add(&slave->page->ended_count, 1);
     size_t ran = is_quick ? quick_count : quick_count + 1;
     int64_t ended_ns = mwi_loop_now(slave->loop);
     uint64_t share_ns = (uint64_t)(ended_ns - *now_ns) / (ran > 1 ? ran : 1);

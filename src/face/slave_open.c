@@ -22,14 +22,18 @@
 #include "options/check.h"
 #include "transports/registry.h"
 
-static mw_error step_engine(void *engine, const struct mwi_event *event)
+static mw_error step_engine(void *context, const struct mwi_event *event)
 {
-    return mwi_slave_engine_step(engine, event);
+    mw_slave *slave = context;
+    return slave->relay != NULL ? mwi_relay_step(slave->relay, event)
+                                : mwi_slave_engine_step(&slave->engine, event);
 }
 
-static int64_t engine_deadline(const void *engine)
+static int64_t engine_deadline(const void *context)
 {
-    return mwi_slave_engine_deadline(engine);
+    const mw_slave *slave = context;
+    return slave->relay != NULL ? mwi_relay_deadline(slave->relay)
+                                : mwi_slave_engine_deadline(&slave->engine);
 }
 
 static void audit(mw_slave *slave, struct mwi_audit_record record)
@@ -62,13 +66,15 @@ static mw_error open_trail(mw_slave *slave, const struct mwi_audit_settings *set
 static mw_error open_loop(mw_slave *slave, const struct mwi_slave_settings *settings,
                           bool has_signals, mw_reason *why)
 {
-    struct mwi_loop_engine engine = {.engine = &slave->engine,
+    struct mwi_loop_engine engine = {.engine = slave,
                                      .step = step_engine,
                                      .deadline = engine_deadline,
                                      .effects = &slave->engine.effects};
     mw_error error = mwi_loop_open(&slave->loop, &engine, settings->wait, slave->trail);
     if (error == MW_OK && has_signals)
         error = mwi_signals_watch(slave->loop, why);
+    if (error == MW_OK && settings->is_isolated)
+        error = mwi_loop_open_descriptors(slave->loop, why);
     return error;
 }
 
@@ -130,30 +136,49 @@ static mw_error find_master(mw_slave *slave, const struct mwi_slave_settings *se
     return error;
 }
 
-static mw_error create_slave(mw_slave **slave, const mw_program *program,
-                             const struct mwi_slave_settings *all)
+/* The relay is there before the master is, since the first message after the welcome may be for
+ * it. False out of memory. */
+static bool create_relay(mw_slave *slave, const struct mwi_relay_page *page)
 {
-    const struct mwi_engine_settings *settings = &all->engine;
+    struct mwi_relay *relay = malloc(sizeof *relay);
+    if (relay != NULL && mwi_relay_init(relay, &slave->engine, page) == MW_OK)
+        slave->relay = relay;
+    else
+        free(relay);
+    return slave->relay != NULL;
+}
+
+static mw_error create_slave(mw_slave **slave, const mw_program *program,
+                             const struct mwi_slave_settings *settings)
+{
+    const struct mwi_engine_settings *limits = &settings->engine;
     mw_slave *created = calloc(1, sizeof *created);
     if (created == NULL)
         return MW_ENOMEM;
     struct mwi_slave_engine_config config = {
         .algorithms = mwi_program_algorithms(program),
-        .frame_write_bytes_max = settings->frame_write_bytes_max,
-        .frame_read_bytes_max = settings->frame_read_bytes_max,
-        .client_timeout_ns = settings->client_timeout_ns,
+        .frame_write_bytes_max = limits->frame_write_bytes_max,
+        .frame_read_bytes_max = limits->frame_read_bytes_max,
+        .client_timeout_ns = limits->client_timeout_ns,
+        .is_prompt = !settings->is_isolated && settings->page != NULL,
         .origin = &created->origin,
-        .traits = all->reconnect_ns > 0 ? MWI_TRAIT_RETURNS : 0,
+        .traits = (settings->is_isolated ? MWI_TRAIT_ISOLATED : 0) |
+                  (settings->reconnect_ns > 0 ? MWI_TRAIT_RETURNS : 0),
     };
     created->program = program;
     created->user = program->user;
+    created->page = settings->is_isolated ? NULL : settings->page;
     if (!mwi_values_init(&created->values))
         goto free_created;
     if (mwi_slave_engine_init(&created->engine, &config) != MW_OK)
         goto fini_values;
+    if (settings->is_isolated && !create_relay(created, settings->page))
+        goto fini_engine;
     *slave = created;
     return MW_OK;
 
+fini_engine:
+    mwi_slave_engine_fini(&created->engine);
 fini_values:
     mwi_values_fini(&created->values);
 free_created:
@@ -195,6 +220,9 @@ static void free_slave(mw_slave *slave)
     mwi_slave_search_close(slave->search);
     mwi_trust_close(&slave->trust);
     mwi_audit_file_close(slave->trail);
+    if (slave->relay != NULL)
+        mwi_relay_fini(slave->relay);
+    free(slave->relay);
     mwi_slave_engine_fini(&slave->engine);
     mwi_values_fini(&slave->values);
     free(slave->farewell);
@@ -246,6 +274,13 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
 static mw_error open_by_options(mw_slave **slave, const mw_program *program,
                                 const mw_options *options, bool *has_joined, mw_reason *why)
 {
+    if (mwi_options_flag(options, MWI_OPTION_SLAVE_ISOLATE)) {
+        snprintf(why->text, sizeof why->text,
+                 "--mw-slave-isolate needs mw_main: a slave that a program opens itself cannot "
+                 "be isolated, since the program may have threads, or memory that MPI or a device "
+                 "uses, which a forked process must not touch");
+        return MW_EUSAGE;
+    }
     struct mwi_launch launch = mwi_job_launch();
     struct mwi_slave_settings settings;
     enum mwi_mode mode = mwi_role_mode_embedded(options, launch, true);
@@ -277,7 +312,7 @@ void mw_slave_close(mw_slave *slave)
     if (slave->has_signals)
         mwi_signals_set_first_act(NULL, NULL);
     slave->has_left = slave->engine.phase == MWI_PHASE_READY;
-    bool has_returned = slave->has_left && slave->broken != MW_EINTERRUPTED;
+    bool has_returned = slave->has_left && slave->broken == MW_OK;
     mwi_slave_engine_leave(&slave->engine,
                            has_returned ? "the slave algorithm has returned" : slave->error.text,
                            mwi_loop_now(slave->loop));

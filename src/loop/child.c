@@ -209,22 +209,30 @@ static void kill_remains(const struct mwi_child *child)
         kill(-child->pid, SIGKILL);
 }
 
+void mwi_child_describe_end(int status, struct mwi_child_end *end)
+{
+    mw_reason *how = &end->how;
+    end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (end->signal != 0)
+        snprintf(how->text, sizeof how->text, "was killed by signal %d (%s)", end->signal,
+                 strsignal(end->signal));
+    else
+        snprintf(how->text, sizeof how->text, "exited with status %d", WEXITSTATUS(status));
+}
+
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end)
 {
     int status;
     if (child->is_group_killed)
         kill_remains(child);
-    mw_reason *how = &end->how;
     pid_t got = waitpid(child->pid, &status, WNOHANG);
     if (got == 0)
         return false;
-    end->signal = got > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    if (got < 0)
-        snprintf(how->text, sizeof how->text, "ended, and somebody else has waited for it");
-    else if (end->signal != 0)
-        snprintf(how->text, sizeof how->text, "was killed by signal %d (%s)", end->signal,
-                 strsignal(end->signal));
-    else
-        snprintf(how->text, sizeof how->text, "exited with status %d", WEXITSTATUS(status));
+    if (got > 0) {
+        mwi_child_describe_end(status, end);
+        return true;
+    }
+    end->signal = 0;
+    snprintf(end->how.text, sizeof end->how.text, "ended, and somebody else has waited for it");
     return true;
 }

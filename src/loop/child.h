@@ -45,6 +45,9 @@ struct mwi_child_end {
     int signal;    /* the signal that killed it; 0: none, or it is not known */
 };
 
+/* Sets *end from a status of waitpid. */
+void mwi_child_describe_end(int status, struct mwi_child_end *end);
+
 /* Whether the process has ended. Then it is reaped, and *end is set: do not call it again. Never
  * waits. */
 bool mwi_child_has_ended(const struct mwi_child *child, struct mwi_child_end *end);

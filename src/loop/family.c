@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define PATH_SIZE 48
+/* Of the descendants of a process whose memory is counted. */
+#define DEPTH_MAX 8
 
 /* An entry of a directory, as the system call writes it. */
 struct entry {
@@ -167,6 +169,46 @@ static bool take_byte(struct search *search, const char *name, char byte)
         (void)match(search, byte);
     }
     return false;
+}
+
+/* Reads a file of /proc that holds numbers; they are cut at the end of the text. */
+static bool read_numbers(pid_t pid, const char *file, char *text, size_t size)
+{
+    int fd = open_file(pid, file);
+    if (fd < 0)
+        return false;
+    ssize_t got = read_some(fd, text, size - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+/* The file "task/PID/children" of a process. */
+static void write_children_file(char file[PATH_SIZE], pid_t pid)
+{
+    char path[PATH_SIZE];
+    write_path(path, pid, "children");
+    memcpy(file, "task/", 5);
+    memcpy(file + 5, path + strlen("/proc/"), strlen(path) - strlen("/proc/") + 1);
+}
+
+static size_t resident_bytes(pid_t pid, int depth)
+{
+    char text[1024], file[PATH_SIZE];
+    if (!read_numbers(pid, "statm", text, sizeof text))
+        return 0;
+    size_t bytes = number_behind(text, 1) * (size_t)sysconf(_SC_PAGESIZE);
+    write_children_file(file, pid);
+    if (depth == DEPTH_MAX || !read_numbers(pid, file, text, sizeof text))
+        return bytes;
+    for (const char *at = text; *at >= '0' && *at <= '9'; at += *at == ' ')
+        bytes += resident_bytes((pid_t)take_number(&at), depth + 1);
+    return bytes;
+}
+
+size_t mwi_family_resident_bytes(pid_t pid)
+{
+    return resident_bytes(pid, 0);
 }
 
 bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial)

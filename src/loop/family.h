@@ -48,6 +48,10 @@ bool mwi_family_read(pid_t pid, struct mwi_family_process *process);
  * to run its program; then *serial is that of the mark. */
 bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial);
 
+/* The memory of the process and its descendants that is in use, in bytes; 0 if it cannot be read.
+ * Children that other threads than the first have started are not counted. */
+size_t mwi_family_resident_bytes(pid_t pid);
+
 /* Whether a process is to be killed. */
 typedef bool mwi_family_judge_fn(void *context, const struct mwi_family_process *process);
 

@@ -81,6 +81,22 @@ static mw_error check_patterns(mw_options *options)
     return MW_OK;
 }
 
+static mw_error check_isolation(mw_options *options)
+{
+    if (!mwi_options_flag(options, MWI_OPTION_SLAVE_ISOLATE)) {
+        if (mwi_options_source(options, MWI_OPTION_SLAVE_MEMORY) == MWI_SOURCE_SET)
+            return mwi_options_fail(options, MW_EUSAGE,
+                                    "--mw-slave-memory needs --mw-slave-isolate");
+        return MW_OK;
+    }
+    if (mwi_options_is_set(options, MWI_OPTION_LOCAL) &&
+        mwi_options_integer(options, MWI_OPTION_LOCAL) == 0)
+        return mwi_options_fail(options, MW_EUSAGE,
+                                "--mw-local 0 contradicts --mw-slave-isolate: the slave runs in "
+                                "the master's process");
+    return MW_OK;
+}
+
 static mw_error check_roles(mw_options *options)
 {
     mw_error error = exclude(options, MWI_OPTION_SLAVE, MWI_OPTION_MASTER,
@@ -299,6 +315,8 @@ mw_error mwi_check_options(mw_options *options)
         error = check_tcp(options);
     if (error == MW_OK)
         error = check_advertise(options);
+    if (error == MW_OK)
+        error = check_isolation(options);
     if (error == MW_OK)
         error = check_patterns(options);
     return error;

@@ -14,6 +14,8 @@
 #include "options/address_book.h"
 #include "options/role.h"
 
+struct mwi_relay_page;
+
 /* For the engines of both sides. */
 struct mwi_engine_settings {
     size_t task_group, result_group; /* 0: the engine chooses */
@@ -105,7 +107,10 @@ struct mwi_slave_settings {
     struct mwi_address_book address_book;
     const char *resource_file; /* to be read into the book; or NULL */
     struct mwi_tcp_settings tcp;
-    const char *output; /* the pattern of the file for what tasks print; or NULL */
+    const char *output;          /* the pattern of the file for what tasks print; or NULL */
+    bool is_isolated;            /* its tasks run in a process of their own, see face/isolation */
+    /* Memory that such a slave and such a process share; NULL for all others. */
+    struct mwi_relay_page *page;
 };
 
 /* For face/serial. */

@@ -444,6 +444,34 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "The path of the program that slaves run. The master starts it in local mode, "
                     "and the resource file names it.",
         },
+    [MWI_OPTION_SLAVE_ISOLATE] =
+        {
+            .name = "slave-isolate",
+            .kind = MWI_OPTION_IS_FLAG,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_SLAVES,
+            .is_inherited = true,
+            .default_value = "0",
+            .help = "Run the slave's tasks, and its slave algorithm, in a process of their own. If "
+                    "that process crashes or exits, or a task overruns its time limit, only an "
+                    "attempt at this task has failed: the slave goes on with a new process. A "
+                    "task that is cancelled is ended.",
+        },
+    [MWI_OPTION_SLAVE_MEMORY] =
+        {
+            .name = "slave-memory",
+            .kind = MWI_OPTION_IS_SIZE,
+            .role = MWI_OPTION_FOR_SLAVE,
+            .section = MWI_OPTIONS_SLAVES,
+            .is_inherited = true,
+            .min = 4096,
+            .max = INT64_C(1) << 48,
+            .metavariable = "B",
+            .default_words = "no limit",
+            .help = "With --mw-slave-isolate: how much memory the process that runs the tasks, "
+                    "and the processes that it has started, may have in use together. It is "
+                    "measured 20 times a second, and a process with more is ended.",
+        },
 };
 
 const char *mwi_table_section_title(enum mwi_option_section section)

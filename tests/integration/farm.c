@@ -385,6 +385,16 @@ static int stumbling_slave(mw_slave *slave, int argc, char **argv)
     return mw_slave_loop_simple(slave);
 }
 
+/* Ends the process before it looks for tasks. */
+static int quitting_slave(mw_slave *slave, int argc, char **argv)
+{
+    (void)slave;
+    (void)argc;
+    (void)argv;
+    fprintf(stderr, "a slave algorithm quits\n");
+    exit(4);
+}
+
 static bool is_slave(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -410,7 +420,7 @@ static mw_master_fn *find_master(const char *kind)
  * result. FARM=wander: with one that changes its working directory. FARM=parent: with one that has
  * a child. FARM=think: with one that computes for ever. FARM=other: with other task algorithms.
  * FARM=die: a slave ends before it has begun. FARM=stumble: the first two end once they have found
- * their master. */
+ * their master. FARM=quit: slaves exit once they have found their master. */
 int main(int argc, char **argv)
 {
     static const mw_algorithm algorithms[] = {{"echo", echo},
@@ -437,6 +447,8 @@ int main(int argc, char **argv)
     };
     if (strcmp(kind, "stumble") == 0)
         program.slave = stumbling_slave;
+    if (strcmp(kind, "quit") == 0)
+        program.slave = quitting_slave;
     if (strcmp(kind, "die") == 0 && is_slave(argc, argv))
         _exit(3);
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -52,6 +52,22 @@ static void nap(mw_call *call)
     mw_call_return(call, "l", ms);
 }
 
+/* Fills its argument in MiB of memory, prints a line, and keeps the memory for a minute. */
+static void hoard(mw_call *call)
+{
+    int64_t count;
+    struct timespec left = {.tv_sec = 60};
+    if (mw_call_args(call, "l", &count) != MW_OK)
+        return;
+    size_t size = (size_t)count << 20;
+    volatile unsigned char *memory = malloc(size);
+    for (size_t i = 0; memory != NULL && i < size; i += 4096)
+        memory[i] = 1;
+    fprintf(stderr, "task has %d MiB\n", (int)count);
+    nanosleep(&left, NULL);
+    free((void *)memory);
+}
+
 /* Ends the slave by the signal that its argument names. */
 static void crash(mw_call *call)
 {
@@ -331,8 +347,8 @@ static int master(mw_master *self, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const mw_algorithm algorithms[] = {
-        {"echo", echo}, {"nap", nap}, {"crash", crash}, {"weigh", weigh}, {0}};
+    static const mw_algorithm algorithms[] = {{"echo", echo},   {"nap", nap},     {"crash", crash},
+                                              {"hoard", hoard}, {"weigh", weigh}, {0}};
     setvbuf(stdout, NULL, _IOLBF, 0);
     return mw_main(&(mw_program){.algorithms = algorithms, .master = master}, argc, argv);
 }

@@ -64,7 +64,10 @@ static void step(struct mwt_slave *slave, struct mwi_event event)
 {
     event.now_ns = slave->now_ns;
     event.peer = MWT_MASTER_PEER;
-    mwi_slave_engine_step(&slave->engine, &event);
+    if (slave->relay != NULL)
+        mwi_relay_step(slave->relay, &event);
+    else
+        mwi_slave_engine_step(&slave->engine, &event);
 }
 
 void mwt_slave_up(struct mwt_slave *slave)
@@ -189,7 +192,9 @@ static size_t add_results(struct mwt_slave *slave, const struct mwi_message *mes
             continue;
         length += (size_t)snprintf(slave->text + length, sizeof slave->text - length, "%s%.*s%s",
                                    between, (int)item.size, (const char *)item.data,
-                                   item.form == MWI_PAYLOAD_FAILED ? "!" : "");
+                                   item.form == MWI_PAYLOAD_FAILED    ? "!"
+                                   : item.form == MWI_PAYLOAD_CRASHED ? "#"
+                                                                      : "");
     }
     return length;
 }

@@ -7,6 +7,7 @@
 #ifndef MWT_SLAVE_H
 #define MWT_SLAVE_H
 
+#include "engine/relay.h"
 #include "engine/slave_engine.h"
 #include "mwt_outbox.h"
 
@@ -16,6 +17,7 @@
 struct mwt_slave {
     struct mwi_slave_engine engine;
     struct mwt_outbox outbox; /* the effects since the last mwt_slave_forget */
+    struct mwi_relay *relay;  /* is stepped in place of the engine, if it is not NULL */
     int64_t now_ns;
     uint64_t ids_count;
     char text[4096]; /* of mwt_slave_results */
@@ -56,7 +58,7 @@ size_t mwt_slave_run(struct mwt_slave *slave, size_t count);
 void mwt_slave_return(struct mwt_slave *slave, const void *data, size_t size);
 
 /* The results, but for large ones, that were sent since the last forget: "a b|c!" for two in one
- * message, and then a failure whose message is "c". */
+ * message, and then a failure whose message is "c"; "d#" for a process that ended so. */
 const char *mwt_slave_results(struct mwt_slave *slave);
 
 #endif

@@ -260,6 +260,24 @@ static void test_doubt(void)
     end(&master);
 }
 
+/* A host that is doubted is not forgotten when its last slave goes. */
+static void test_doubted_host_left(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    greet(&master, 1, MWI_TRAIT_ISOLATED);
+    mwt_master_say(&master, 1, MWI_MESSAGE_LEAVING, "a signal");
+    crash(&master, 1, "a", "was ended");
+
+    mwt_master_say(&master, 1, MWI_MESSAGE_GOODBYE, "a signal");
+
+    CU_ASSERT_FALSE(is_there(&master, 1));
+    greet(&master, 2, MWI_TRAIT_ISOLATED);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+    end(&master);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -272,6 +290,7 @@ int main(void)
         {"time limit", test_time_limit},
         {"time limit ignored", test_time_limit_ignored},
         {"doubt", test_doubt},
+        {"doubted host left", test_doubted_host_left},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master_engine: crashes", tests);

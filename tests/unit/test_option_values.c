@@ -50,6 +50,8 @@ static void test_defaults(void)
         {"resource-file", NULL, {0}},
         {"resource-file-update-interval", "300", {.duration_ns = 300 * MWT_SECOND}},
         {"slave-executable", NULL, {0}},
+        {"slave-isolate", "0", {.is_on = false}},
+        {"slave-memory", NULL, {.size_bytes = 0}},
     };
     mw_options *options = mwt_options_make();
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An isolated slave under mw_main: its tasks and its slave algorithm run in processes that come
+ * from a zygote, one at a time, while this process talks to the master.
+ */
+#ifndef MWI_ISOLATION_H
+#define MWI_ISOLATION_H
+
+#include "face/slave.h"
+#include "loop/zygote.h"
+
+/* Serves a slave that was opened with settings->is_isolated, until it is to be closed. Returns the
+ * exit status of the slave: that of the last process, or 255. An error is in slave->broken then. */
+int mwi_isolation_serve(mw_slave *slave, struct mwi_zygote *zygote, size_t frame_bytes_max);
+
+#endif

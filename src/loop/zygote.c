@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Forks children for face/isolation. The slave asks over a socket: a message with a descriptor
+ * means "start a child", one without "kill it". The zygote answers when the child has ended. The
+ * end of the socket is the end of the slave.
+ *
+ * Invariants: the zygote has one child at most; it blocks all signals but while it waits, and then
+ * lets in SIGCHLD alone, so that only its slave, or SIGKILL, ends it; a child gets back the mask
+ * and the action of SIGCHLD that the program had. When a child has ended, all that it has started
+ * is killed before the slave hears of it.
+ */
+#include "loop/zygote.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fork_guard.h"
+#include "loop/child.h"
+#include "loop/commands.h"
+
+/* How often the memory of a child is measured. */
+#define MEASURE_MS 50
+/* How long the slave waits for its zygote to end: it may have to kill for a second. */
+#define CLOSE_MS 3000
+
+/* The zygote tells the slave about a child. */
+struct report {
+    int error;  /* errno of a fork that failed; 0: it was started */
+    int status; /* as waitpid has it */
+    bool is_over_memory;
+};
+
+/* The zygote's own process. */
+struct nursery {
+    struct mwi_zygote zygote;
+    struct mwi_commands commands;
+    sigset_t mask; /* that the program had */
+    struct sigaction action;
+    pid_t child; /* 0: none */
+    bool is_over_memory;
+};
+
+static void note_nothing(int number)
+{
+    (void)number;
+}
+
+static void say(const struct nursery *nursery, const struct report *report)
+{
+    ssize_t sent = send(nursery->zygote.socket, report, sizeof *report, MSG_NOSIGNAL);
+    (void)sent;
+}
+
+/* In the child: it becomes what the program was. False: the zygote has died meanwhile. */
+static bool leave_nursery(const struct nursery *nursery, pid_t parent)
+{
+    close(nursery->zygote.socket);
+    sigaction(SIGCHLD, &nursery->action, NULL);
+    bool has_parent = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+    sigprocmask(SIG_SETMASK, &nursery->mask, NULL);
+    return has_parent;
+}
+
+/* Forks a child. Returns true in it. */
+static bool fork_child(struct nursery *nursery, int channel)
+{
+    pid_t parent = getpid();
+    assert(nursery->child == 0);
+    nursery->is_over_memory = false;
+    pid_t pid = mwi_fork_guard_fork();
+    if (pid == 0) {
+        if (!leave_nursery(nursery, parent))
+            _exit(127);
+        return true;
+    }
+    int number = errno;
+    close(channel);
+    if (pid > 0)
+        nursery->child = pid;
+    else
+        say(nursery, &(struct report){.error = number});
+    return false;
+}
+
+/* Kills the child, and all that it has started. */
+static void kill_child(const struct nursery *nursery)
+{
+    if (nursery->child != 0)
+        kill(nursery->child, SIGKILL);
+}
+
+/* Waits for processes that have ended: the child, and orphans that it has left. */
+static void reap(struct nursery *nursery)
+{
+    int status, child_status = 0;
+    bool has_ended = false;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid != nursery->child)
+            continue;
+        has_ended = true;
+        child_status = status;
+    }
+    if (!has_ended)
+        return;
+    nursery->child = 0;
+    mwi_commands_end(&nursery->commands);
+    while (waitpid(-1, &status, WNOHANG) > 0)
+        ;
+    say(nursery,
+        &(struct report){.status = child_status, .is_over_memory = nursery->is_over_memory});
+}
+
+static void measure(struct nursery *nursery)
+{
+    size_t most = nursery->zygote.plan.memory_bytes_max;
+    if (nursery->child == 0 || most == 0 || nursery->is_over_memory ||
+        mwi_family_resident_bytes(nursery->child) <= most)
+        return;
+    nursery->is_over_memory = true;
+    kill_child(nursery);
+}
+
+/* Hears the slave. *channel is set to the descriptor of a message that asks for a child, else -1.
+ * False: the slave has ended. */
+static bool hear(const struct nursery *nursery, int *channel)
+{
+    char byte;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t size = recvmsg(nursery->zygote.socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    *channel = -1;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (size <= 0)
+        return false;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+        memcpy(channel, CMSG_DATA(header), sizeof *channel);
+    else
+        kill_child(nursery);
+    return true;
+}
+
+/* Serves the slave until it has ended. Returns in each child, with its channel. */
+static int serve(struct nursery *nursery)
+{
+    sigset_t waiting;
+    struct pollfd slave = {.fd = nursery->zygote.socket, .events = POLLIN};
+    const struct timespec pause = {.tv_nsec = MEASURE_MS * 1000000L};
+    int channel = -1;
+    sigfillset(&waiting);
+    sigdelset(&waiting, SIGCHLD);
+    bool is_slave_there = true;
+    while (is_slave_there) {
+        bool is_measured = nursery->child != 0 && nursery->zygote.plan.memory_bytes_max > 0;
+        int ready = ppoll(&slave, 1, is_measured ? &pause : NULL, &waiting);
+        reap(nursery);
+        measure(nursery);
+        if (ready <= 0)
+            continue;
+        is_slave_there = hear(nursery, &channel);
+        if (channel >= 0 && fork_child(nursery, channel))
+            return channel;
+    }
+    kill_child(nursery);
+    mwi_commands_end(&nursery->commands);
+    _exit(0);
+}
+
+/* Runs in the zygote's process, and returns in each child. */
+static int be_zygote(struct mwi_zygote *zygote)
+{
+    struct nursery nursery = {.zygote = *zygote};
+    struct sigaction action = {.sa_handler = note_nothing};
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &nursery.mask);
+    sigaction(SIGCHLD, &action, &nursery.action);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (zygote->plan.closed_fd >= 0)
+        close(zygote->plan.closed_fd);
+    mwi_commands_begin(&nursery.commands);
+    return serve(&nursery);
+}
+
+static mw_error fail(struct mwi_zygote *zygote, mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "cannot isolate the slave: %s", strerror(errno));
+    if (zygote->page != NULL)
+        munmap(zygote->page, zygote->plan.page_bytes);
+    return MW_EIO;
+}
+
+mw_error mwi_zygote_open(struct mwi_zygote *zygote, const struct mwi_zygote_plan *plan,
+                         enum mwi_zygote_side *side, int *channel, mw_reason *why)
+{
+    int sockets[2];
+    *zygote = (struct mwi_zygote){.plan = *plan, .socket = -1};
+    void *page =
+        mmap(NULL, plan->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    zygote->page = page == MAP_FAILED ? NULL : page;
+    if (zygote->page == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+        return fail(zygote, why);
+    zygote->pid = mwi_fork_guard_fork();
+    zygote->socket = sockets[zygote->pid == 0 ? 1 : 0];
+    close(sockets[zygote->pid == 0 ? 0 : 1]);
+    if (zygote->pid < 0) {
+        close(zygote->socket);
+        return fail(zygote, why);
+    }
+    *side = zygote->pid == 0 ? MWI_ZYGOTE_OF_CHILD : MWI_ZYGOTE_OF_SLAVE;
+    *channel = zygote->pid == 0 ? be_zygote(zygote) : -1;
+    return MW_OK;
+}
+
+void mwi_zygote_close(struct mwi_zygote *zygote)
+{
+    int left_ms = CLOSE_MS;
+    (void)shutdown(zygote->socket, SHUT_WR);
+    while (waitpid(zygote->pid, NULL, WNOHANG) == 0 && left_ms-- > 0) {
+        int ignored = poll(NULL, 0, 1);
+        (void)ignored;
+    }
+    if (left_ms < 0) {
+        kill(zygote->pid, SIGKILL);
+        waitpid(zygote->pid, NULL, 0);
+    }
+    close(zygote->socket);
+    munmap(zygote->page, zygote->plan.page_bytes);
+}
+
+bool mwi_zygote_start(struct mwi_zygote *zygote, int channel)
+{
+    char byte = 's';
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof channel);
+    memcpy(CMSG_DATA(header), &channel, sizeof channel);
+    return sendmsg(zygote->socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+void mwi_zygote_kill(struct mwi_zygote *zygote)
+{
+    ssize_t sent = send(zygote->socket, "k", 1, MSG_NOSIGNAL);
+    (void)sent;
+}
+
+enum mwi_zygote_news mwi_zygote_read(struct mwi_zygote *zygote, mw_reason *how, int *status)
+{
+    struct report report;
+    struct mwi_child_end end;
+    ssize_t size = recv(zygote->socket, &report, sizeof report, MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return MWI_ZYGOTE_NOTHING;
+    if (size != (ssize_t)sizeof report)
+        return MWI_ZYGOTE_GONE;
+    *status = -1;
+    if (report.error != 0) {
+        snprintf(how->text, sizeof how->text, "could not be forked: %s", strerror(report.error));
+        return MWI_ZYGOTE_ENDED;
+    }
+    mwi_child_describe_end(report.status, &end);
+    *how = end.how;
+    if (report.is_over_memory)
+        snprintf(how->text, sizeof how->text,
+                 "was ended: it had more than the %zu bytes of --mw-slave-memory",
+                 zygote->plan.memory_bytes_max);
+    if (WIFEXITED(report.status))
+        *status = WEXITSTATUS(report.status);
+    return MWI_ZYGOTE_ENDED;
+}
