@@ -8,11 +8,10 @@
  *
  * After a crash of the machine all bytes up to the last `durable_bytes` are there. Of the bytes
  * behind, any may be there, be missing, or read as zeros, in any order: whoever reads them needs
- * checksums.
+ * checksums. A file that was not closed may have zeros at its end.
  *
  * Every member must be set. One thread per disk. To add a disk, fill in such a table and run
- * tests/sim/test_disk.c on it. A disk with a thread of its own needs one more member, a descriptor
- * that becomes readable when `done` would tell something new.
+ * tests/sim/test_disk.c on it.
  */
 #ifndef MWI_DISK_H
 #define MWI_DISK_H
@@ -31,8 +30,9 @@ struct mwi_disk_progress {
 struct mwi_disk_api {
     /* Opens the file at `path`, copied, or makes an empty one; the bytes that it has are durable
      * then. `environment` is borrowed until close: NULL for a real file, the struct mwi_sim_disk
-     * for a simulated one. *disk is set on success only. MW_EIO, MW_ENOMEM, with a sentence in why.
-     */
+     * for a simulated one. The file stays locked until close, or until the process is gone; while
+     * another has it, open waits for two seconds. *disk is set on success only. With a sentence in
+     * why: MW_ESTATE if the file is locked, MW_EIO, MW_ENOMEM. */
     mw_error (*open)(void **disk, const char *path, void *environment, mw_reason *why);
 
     /* The size of the file in bytes, all that was appended included: where the next append goes. */
@@ -48,10 +48,15 @@ struct mwi_disk_api {
     /* Copies the bytes and puts them at the end of the file. A failure is told by `done`. */
     void (*append)(void *disk, const void *data, size_t size);
 
-    /* Asks that all bytes that were appended so far become durable. A failure is told by `done`:
-     * MW_EIO for a full disk or one that cannot be written, MW_ENOMEM. After it nothing is written
-     * any more, and append and sync do nothing. */
-    void (*sync)(void *disk);
+    /* Asks that all bytes that were appended so far are written at once, so that they survive this
+     * process, and become durable: the sync begins within within_ns nanoseconds, or after one that
+     * is under way. A failure is told by `done`: MW_EIO for a full disk or one that cannot be
+     * written, MW_ENOMEM. After it nothing is written any more, and append and sync do nothing. */
+    void (*sync)(void *disk, int64_t within_ns);
+
+    /* A descriptor that is readable when `done` may tell something new, until `done` is called; -1
+     * if the disk has none, and wakes its host by itself. */
+    int (*descriptor)(void *disk);
 
     /* How far the bytes are durable. */
     struct mwi_disk_progress (*done)(void *disk);

@@ -2,8 +2,9 @@
  *
  * The disk of base/disk.h on a real file. Its environment is NULL. A new file has mode 0600.
  *
- * Its sync does the work itself: it returns when the bytes are durable or have failed. The contract
- * allows a thread that does so in the background, and callers must not rely on its absence.
+ * A thread writes the file and makes it durable, so that nobody waits for the disk. It does nothing
+ * else, and handles no signals. The lock is one of Linux's open file descriptions, which NFS
+ * carries, and which does not outlive the processes that have the file open.
  */
 #ifndef MWI_DISK_FILE_H
 #define MWI_DISK_FILE_H

@@ -5,8 +5,11 @@
  */
 #include "base/disk.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <mw/sim.h>
 
@@ -37,7 +40,7 @@ static void *open_disk(const struct rig *rig)
 /* Syncs, and lets time go by until all bytes are durable. */
 static void sync_all(const struct rig *rig, void *disk)
 {
-    rig->api->sync(disk);
+    rig->api->sync(disk, 0);
     while (rig->api->done(disk).error == MW_OK &&
            rig->api->done(disk).durable_bytes < rig->api->size(disk))
         mw_sim_spend(rig->sim, MS);
@@ -126,7 +129,7 @@ static void play_new(struct rig *rig)
 {
     void *disk = open_disk(rig);
 
-    rig->api->sync(disk);
+    rig->api->sync(disk, 0);
 
     CU_ASSERT_EQUAL(rig->api->size(disk), 0);
     CU_ASSERT_EQUAL(rig->api->done(disk).durable_bytes, 0);
@@ -175,7 +178,7 @@ static void play_several_syncs(struct rig *rig)
 
     for (int i = 0; i < 10; i++) {
         rig->api->append(disk, "0123", 4);
-        rig->api->sync(disk);
+        rig->api->sync(disk, 0);
         mw_sim_spend(rig->sim, MS);
         uint64_t durable_bytes = rig->api->done(disk).durable_bytes;
         CU_ASSERT(durable_bytes >= last_bytes && durable_bytes <= rig->api->size(disk));
@@ -250,6 +253,94 @@ static void test_file_open(void)
     CU_ASSERT_STRING_EQUAL(why.text, "/nonexistent/folder: No such file or directory");
 }
 
+/* Waits until the file tells something new. */
+static void await_told(void *disk)
+{
+    struct pollfd told = {.fd = mwi_disk_file_api.descriptor(disk), .events = POLLIN};
+    CU_ASSERT_EQUAL(poll(&told, 1, 60000), 1);
+}
+
+/* The descriptor is readable when bytes have become durable, until that was asked for. A sync that
+ * may wait does, and takes bytes with it that were appended later. */
+static void test_file_told(void)
+{
+    struct mwt_folder folder;
+    struct mwi_disk_progress progress;
+    void *disk = NULL;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_disk_file_api.open(&disk, mwt_folder_file(&folder, "file"), NULL, &why), MW_OK);
+    struct pollfd told = {.fd = mwi_disk_file_api.descriptor(disk), .events = POLLIN};
+
+    mwi_disk_file_api.append(disk, "01234", 5);
+    mwi_disk_file_api.sync(disk, 300 * MS);
+    CU_ASSERT_EQUAL(mwi_disk_file_api.done(disk).durable_bytes, 0);
+    mwi_disk_file_api.append(disk, "56789", 5);
+    mwi_disk_file_api.sync(disk, 300 * MS);
+    await_told(disk);
+    progress = mwi_disk_file_api.done(disk);
+
+    CU_ASSERT_EQUAL(progress.error, MW_OK);
+    CU_ASSERT_EQUAL(progress.durable_bytes, 10);
+    CU_ASSERT_EQUAL(poll(&told, 1, 0), 0);
+    mwi_disk_file_api.close(disk);
+    mwt_folder_destroy(&folder);
+}
+
+/* A file that another has is refused, after a while, and is free when that one has closed it. */
+static void test_file_locked(void)
+{
+    struct mwt_folder folder;
+    void *disk = NULL, *other = NULL;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    const char *path = mwt_folder_file(&folder, "file");
+    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, path, NULL, &why), MW_OK);
+
+    CU_ASSERT_EQUAL(mwi_disk_file_api.open(&other, path, NULL, &why), MW_ESTATE);
+
+    CU_ASSERT_PTR_NULL(other);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "file: another process has it"));
+    mwi_disk_file_api.close(disk);
+    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&other, path, NULL, &why), MW_OK);
+    mwi_disk_file_api.close(other);
+    mwt_folder_destroy(&folder);
+}
+
+/* A file that was not closed may have zeros at its end, and nothing else behind its bytes. */
+static void test_file_killed(void)
+{
+    struct mwt_folder folder;
+    void *disk = NULL;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    const char *path = mwt_folder_file(&folder, "file");
+    pid_t child = fork();
+    if (child == 0) {
+        bool is_open = mwi_disk_file_api.open(&disk, path, NULL, &why) == MW_OK;
+        mwi_disk_file_api.append(disk, "bytes", 5);
+        mwi_disk_file_api.sync(disk, 0);
+        await_told(disk);
+        _exit(is_open ? 0 : 1);
+    }
+    int status = -1;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+
+    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, path, NULL, &why), MW_OK);
+    size_t size = (size_t)mwi_disk_file_api.size(disk);
+    unsigned char *bytes = calloc(1, size + 1);
+    CU_ASSERT_FATAL(size >= 5);
+    CU_ASSERT_EQUAL(mwi_disk_file_api.read(disk, 0, bytes, size, &why), MW_OK);
+    CU_ASSERT_EQUAL(memcmp(bytes, "bytes", 5), 0);
+    for (size_t i = 5; i < size; i++)
+        CU_ASSERT_EQUAL_FATAL(bytes[i], 0);
+    free(bytes);
+    mwi_disk_file_api.close(disk);
+    mwt_folder_destroy(&folder);
+}
+
 /* A full device fails the sync; nothing is written any more after that. */
 static void test_file_full(void)
 {
@@ -258,9 +349,10 @@ static void test_file_full(void)
     CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, "/dev/full", NULL, &why), MW_OK);
 
     mwi_disk_file_api.append(disk, "bytes", 5);
-    mwi_disk_file_api.sync(disk);
+    mwi_disk_file_api.sync(disk, 0);
+    await_told(disk);
     mwi_disk_file_api.append(disk, "more", 4);
-    mwi_disk_file_api.sync(disk);
+    mwi_disk_file_api.sync(disk, 0);
 
     struct mwi_disk_progress progress = mwi_disk_file_api.done(disk);
     CU_ASSERT_EQUAL(progress.error, MW_EIO);
@@ -288,11 +380,11 @@ static void test_sim_full(void)
         create_disk(sim, (struct mwi_sim_disk_plan){.room_bytes = 8});
     void *disk = open_sim_disk(environment);
     mwi_sim_disk_api.append(disk, "01234", 5);
-    mwi_sim_disk_api.sync(disk);
+    mwi_sim_disk_api.sync(disk, 0);
     mw_sim_run(sim, MS);
 
     mwi_sim_disk_api.append(disk, "56789", 5);
-    mwi_sim_disk_api.sync(disk);
+    mwi_sim_disk_api.sync(disk, 0);
     mw_sim_run(sim, 2 * MS);
 
     struct mwi_disk_progress progress = mwi_sim_disk_api.done(disk);
@@ -316,7 +408,7 @@ static void test_sim_error(void)
     void *disk = open_sim_disk(environment);
     for (int i = 0; i < 3; i++) {
         mwi_sim_disk_api.append(disk, "0123", 4);
-        mwi_sim_disk_api.sync(disk);
+        mwi_sim_disk_api.sync(disk, 0);
     }
 
     mw_sim_run(sim, 2 * MS - 1);
@@ -340,7 +432,7 @@ static void test_sim_opened(void)
     void *disk = open_sim_disk(environment), *other = NULL;
     mw_reason why = {""};
 
-    CU_ASSERT_EQUAL(mwi_sim_disk_api.open(&other, "", environment, &why), MW_EIO);
+    CU_ASSERT_EQUAL(mwi_sim_disk_api.open(&other, "", environment, &why), MW_ESTATE);
 
     CU_ASSERT_PTR_NULL(other);
     mwi_sim_disk_api.close(disk);
@@ -351,10 +443,10 @@ static void play_killed(struct rig *rig)
 {
     void *disk = open_disk(rig);
     rig->api->append(disk, "written", 7);
-    rig->api->sync(disk);
+    rig->api->sync(disk, 0);
     rig->api->append(disk, "queued", 6);
     mw_sim_spend(rig->sim, 10 * MS);
-    rig->api->sync(disk);
+    rig->api->sync(disk, 0);
     rig->api->close(disk);
 }
 
@@ -393,7 +485,7 @@ static int poll_host(mw_sim_host *host, void *context)
         .events = &none, .frame_bytes_max = 1, .wake_fd = -1, .environment = host};
     CU_ASSERT_EQUAL_FATAL(mw_sim_transport.open(&transport, &config, &why), MW_OK);
     rig->api->append(disk, "0123", 4);
-    rig->api->sync(disk);
+    rig->api->sync(disk, 0);
 
     CU_ASSERT_EQUAL(mw_sim_transport.poll(transport, INT64_MAX, &why), MW_OK);
 
@@ -437,15 +529,15 @@ static void make_wreck(struct wreck *wreck, uint64_t seed)
     for (size_t i = 0; i < sizeof wreck->before; i++)
         wreck->before[i] = (unsigned char)(1 + i % 255);
     mwi_sim_disk_api.append(disk, wreck->before, DURABLE);
-    mwi_sim_disk_api.sync(disk);
+    mwi_sim_disk_api.sync(disk, 0);
     mw_sim_run(sim, MS);
     mwi_sim_disk_api.append(disk, wreck->before + DURABLE, sizeof wreck->before - DURABLE);
-    mwi_sim_disk_api.sync(disk);
+    mwi_sim_disk_api.sync(disk, 0);
 
     mwi_sim_disk_cut_power(environment);
 
     mwi_sim_disk_api.append(disk, "lost", 4);
-    mwi_sim_disk_api.sync(disk);
+    mwi_sim_disk_api.sync(disk, 0);
     CU_ASSERT_EQUAL(mwi_sim_disk_api.done(disk).error, MW_EIO);
     CU_ASSERT_EQUAL(mwi_sim_disk_api.done(disk).durable_bytes, DURABLE);
     mwi_sim_disk_api.close(disk);
@@ -517,6 +609,9 @@ int main(void)
         {"truncate", test_truncate},
         {"read", test_read},
         {"file: open", test_file_open},
+        {"file: told", test_file_told},
+        {"file: locked", test_file_locked},
+        {"file: killed", test_file_killed},
         {"file: full", test_file_full},
         {"sim: full", test_sim_full},
         {"sim: error", test_sim_error},

@@ -57,11 +57,12 @@ static void fail(struct open_disk *opened, mw_error error, const char *text)
         opened->error = set_reason(&opened->why, error, text);
 }
 
-static void begin_sync(struct mwi_sim_disk *disk)
+static void begin_sync(struct mwi_sim_disk *disk, int64_t within_ns)
 {
     mw_sim *sim = disk->sim;
     uint64_t spread = (uint64_t)(disk->plan.sync_max_ns - disk->plan.sync_min_ns);
-    int64_t duration_ns = disk->plan.sync_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1));
+    int64_t duration_ns = mwi_time_after(
+        within_ns, disk->plan.sync_min_ns + (int64_t)(mw_sim_random(sim) % (spread + 1)));
     disk->syncs_count++;
     disk->syncing_bytes = disk->wanted_bytes;
     mwi_sim_agenda_put(&sim->agenda, &disk->done, mwi_time_after(sim->now_ns, duration_ns),
@@ -82,7 +83,7 @@ static void fire_done(mw_sim *sim, struct mwi_sim_event *event)
     else if (opened != NULL)
         fail(opened, MW_EIO, "the simulated disk has an input/output error");
     if (!has_failed && disk->durable_bytes < disk->wanted_bytes)
-        begin_sync(disk);
+        begin_sync(disk, 0);
     if (opened != NULL && opened->host != NULL)
         mwi_sim_host_wake(opened->host);
 }
@@ -169,7 +170,7 @@ static mw_error disk_open(void **opened, const char *path, void *environment, mw
     if (mwi_sim_host_is_silenced(disk->sim))
         return set_reason(why, MW_EIO, "killed: the simulated host is no more");
     if (disk->opened != NULL)
-        return set_reason(why, MW_EIO, "the simulated disk is opened already");
+        return set_reason(why, MW_ESTATE, "another process has the simulated disk");
     struct open_disk *made = malloc(sizeof *made);
     if (made == NULL)
         return set_reason(why, MW_ENOMEM, "out of memory");
@@ -240,7 +241,7 @@ static void write_queue(struct open_disk *opened)
 }
 
 /* A host that is killed can do nothing any more. */
-static void disk_sync(void *opened)
+static void disk_sync(void *opened, int64_t within_ns)
 {
     struct open_disk *self = opened;
     struct mwi_sim_disk *disk = self->disk;
@@ -252,7 +253,13 @@ static void disk_sync(void *opened)
     bool is_under_way = disk->wanted_bytes > disk->durable_bytes;
     disk->wanted_bytes = disk->file.size;
     if (!is_under_way && disk->wanted_bytes > disk->durable_bytes)
-        begin_sync(disk);
+        begin_sync(disk, within_ns);
+}
+
+static int disk_descriptor(void *opened)
+{
+    (void)opened;
+    return -1;
 }
 
 static struct mwi_disk_progress disk_done(void *opened)
@@ -282,6 +289,7 @@ const struct mwi_disk_api mwi_sim_disk_api = {
     .truncate = disk_truncate,
     .append = disk_append,
     .sync = disk_sync,
+    .descriptor = disk_descriptor,
     .done = disk_done,
     .close = disk_close,
 };
