@@ -6,7 +6,8 @@
  *
  * Invariants: an offered result ends one task at most, and is forgotten after its pass. A slave
  * that offers gets no tasks before its results were looked at: it might be sent their tasks. The
- * gathered payloads are bounded: beyond GATHERED_BYTES_MAX the pass is made at once.
+ * memory for them is bounded: beyond GATHERED_BYTES_MAX of payloads, or GATHERED_COUNT_MAX results,
+ * the pass is made at once.
  *
  * The pass first pairs results with tasks and changes nothing; then the tasks of the pairs end. To
  * use an offered result in another way, add it to settle.
@@ -23,6 +24,7 @@
 #include "wire/content.h"
 
 #define GATHERED_BYTES_MAX ((size_t)64 << 20)
+#define GATHERED_COUNT_MAX ((size_t)1 << 18)
 /* About how long a pass takes for each task, and how long it is put off at least and at most.
  * Slaves that lose their master together make their first attempt within 100 ms. If those that come
  * first were sent tasks at once, these would be tasks whose results the others bring. */
@@ -146,7 +148,7 @@ void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *s
     slave->offers_open += (uint32_t)message->group.count;
     add(offers, slave, message, block);
     mwi_block_unref(block);
-    if (offers->payload_bytes > GATHERED_BYTES_MAX)
+    if (offers->payload_bytes > GATHERED_BYTES_MAX || offers->count > GATHERED_COUNT_MAX)
         mwi_offers_match(engine);
     else
         start_timer(engine);
@@ -334,6 +336,28 @@ static struct mwi_task_entry *find_open(struct mwi_master_engine *engine, uint64
     return copy == NULL ? NULL : copy->task;
 }
 
+/* Whether the result ran for longer than the task may. The attempt has failed then. */
+static bool has_overrun(const struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                        const struct mwi_offer_entry *offer)
+{
+    int64_t limit_ns = mwi_master_state_limit_ns(engine, task);
+    return limit_ns > 0 && offer->item.duration_ns > (uint64_t)limit_ns;
+}
+
+/* Records a result whose slave is gone. */
+static void audit_orphan(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer,
+                         bool is_used)
+{
+    const struct mwi_audit_record record = {.kind = MWI_AUDIT_OFFER_TAKEN,
+                                            .role = MWI_ROLE_MASTER,
+                                            .time_ns = engine->now_ns,
+                                            .sid = offer->sid,
+                                            .count = is_used,
+                                            .failed = !is_used};
+    if (mwi_effects_wants(&engine->effects, record.kind))
+        mwi_effects_audit(&engine->effects, &record);
+}
+
 /* Ends the task of a result that has one. */
 static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer)
 {
@@ -343,10 +367,12 @@ static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entr
         offer->is_paired || is_ours ? find_open(engine, offer->task) : NULL;
     if (mwi_tasks_take_failure(&engine->tasks))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
-    bool is_used = task != NULL &&
+    bool is_used = task != NULL && !has_overrun(engine, task, offer) &&
                    mwi_task_ends_finish_offered(engine, slave, task, offer->block, &offer->item);
-    if (slave == NULL)
+    if (slave == NULL) {
+        audit_orphan(engine, offer, is_used);
         return;
+    }
     slave->offers_used += is_used;
     slave->offers_unused += !is_used;
 }

@@ -9,6 +9,9 @@
  *   task begun than were returned.
  * - What the child has sent is heard before its end: its end is acted on when its connection has
  *   ended, too.
+ * - If the master is lost and the slave may return, the child runs the task that it has begun to
+ *   its end. To the slave's engine this task has begun, so it is out of the queue, and its result
+ *   is kept. The search for a master waits for it.
  * - The child runs the user's code, which may write anywhere. So the child is trusted no more than
  *   a stranger: a message that makes no sense ends it.
  *
@@ -374,6 +377,53 @@ static void take_results(struct mwi_relay *relay, struct mwi_message *message,
         break_off(relay, event->now_ns);
 }
 
+/* The master is gone, or has told the slave to stop: so does the child hear it. The tasks that it
+ * has are forgotten. A slave that looks for its master again gets another child then. */
+static void end_child(struct mwi_relay *relay, int64_t now_ns)
+{
+    relay->doom_ns = INT64_MAX;
+    relay->doomed_count = 0;
+    relay->is_recalled = false;
+    relay->answered_count = UINT64_MAX;
+    forget_unsent(relay);
+    if (relay->phase == MWI_RELAY_SERVING && relay->slave->phase == MWI_PHASE_SHUTDOWN) {
+        send_bare(relay, relay->child, MWI_MESSAGE_SHUTDOWN);
+        relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
+    } else if (relay->phase == MWI_RELAY_SERVING) {
+        drop_child(relay, now_ns);
+        relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
+    } else if (relay->phase == MWI_RELAY_GREETING) {
+        kill_child(relay, "was ended");
+        drop_child(relay, now_ns);
+    }
+}
+
+/* Takes the result of the task that the child still runs for a master that is gone. */
+static void take_orphan(struct mwi_relay *relay, struct mwi_message *message,
+                        const struct mwi_event *event)
+{
+    struct mwi_slave_engine *slave = relay->slave;
+    const unsigned char *received = event->frame->data;
+    unsigned char *kept;
+    struct mwi_message_item item = mwi_message_item_at(&message->group, 0, 0);
+    if (item.id != slave->results.task_id || item.form == MWI_PAYLOAD_CRASHED ||
+        !mwi_message_is_readable(&item)) {
+        break_off(relay, event->now_ns);
+        return;
+    }
+    struct mwi_block *block = mwi_block_keep(event->frame, &kept);
+    if (block == NULL) {
+        mwi_effects_fail(&slave->effects, MW_ENOMEM);
+        return;
+    }
+    item.data = kept + (item.data - received);
+    leave_payload(&slave->results, &item, block);
+    mwi_slave_engine_end_task(slave, item.duration_ns, event->now_ns);
+    mwi_block_unref(block);
+    relay->has_orphan = false;
+    end_child(relay, event->now_ns);
+}
+
 /* The child has given back its tasks, since the master wants them or this process ends. */
 static void take_returned(struct mwi_relay *relay, int64_t now_ns)
 {
@@ -396,6 +446,11 @@ static void take_message(struct mwi_relay *relay, struct mwi_message *message,
                          const struct mwi_event *event)
 {
     bool has_greeted = relay->phase == MWI_RELAY_SERVING;
+    if (relay->has_orphan) {
+        if (message->kind == MWI_MESSAGE_RESULTS)
+            take_orphan(relay, message, event);
+        return;
+    }
     if (has_greeted && message->kind == MWI_MESSAGE_RESULTS)
         take_results(relay, message, event);
     else if (has_greeted && message->kind == MWI_MESSAGE_SAVE)
@@ -423,6 +478,12 @@ static void bury(struct mwi_relay *relay, int64_t now_ns)
     relay->child = 0;
     relay->given_count = 0;
     relay->patience_ns = INT64_MAX;
+    if (relay->has_orphan) {
+        relay->has_orphan = false;
+        mwi_results_leave_text(&slave->results, MWI_RESULTS_CRASH,
+                               mwi_message_text(relay->last_end.text));
+        mwi_slave_engine_end_task(slave, 0, now_ns);
+    }
     if (!is_ready(relay))
         return;
     if (had_begun && slave->tasks_count > 0) {
@@ -463,7 +524,7 @@ static void take_frame(struct mwi_relay *relay, const struct mwi_event *event)
 
 static void step_child(struct mwi_relay *relay, const struct mwi_event *event)
 {
-    bool is_heard = relay->phase != MWI_RELAY_PARTING && is_ready(relay);
+    bool is_heard = relay->phase != MWI_RELAY_PARTING && (is_ready(relay) || relay->has_orphan);
     if (event->kind == MWI_EVENT_FRAME && is_heard)
         take_frame(relay, event);
     else if (event->kind == MWI_EVENT_PEER_DOWN)
@@ -501,25 +562,21 @@ static bool take_order(struct mwi_relay *relay, const struct mwi_event *event)
     return true;
 }
 
-/* The master is gone, or has told the slave to stop: so does the child hear it. The tasks that it
- * has are forgotten. A slave that looks for its master again gets another child then. */
-static void end_child(struct mwi_relay *relay, int64_t now_ns)
+/* The master is lost. If the slave may return, the task that the child has begun runs on, and the
+ * child gives back those that it has not begun. */
+static void keep_running(struct mwi_relay *relay)
 {
+    bool may_return = relay->slave->results.kept != NULL;
+    if (!may_return || !is_ready(relay) || relay->phase != MWI_RELAY_SERVING ||
+        relay->given_count == 0 || !has_begun(relay) || relay->is_stopping)
+        return;
+    take_first(relay);
+    relay->has_orphan = true;
     relay->doom_ns = INT64_MAX;
     relay->doomed_count = 0;
     relay->is_recalled = false;
-    relay->answered_count = UINT64_MAX;
-    forget_unsent(relay);
-    if (relay->phase == MWI_RELAY_SERVING && relay->slave->phase == MWI_PHASE_SHUTDOWN) {
-        send_bare(relay, relay->child, MWI_MESSAGE_SHUTDOWN);
-        relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
-    } else if (relay->phase == MWI_RELAY_SERVING) {
-        drop_child(relay, now_ns);
-        relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
-    } else if (relay->phase == MWI_RELAY_GREETING) {
-        kill_child(relay, "was ended");
-        drop_child(relay, now_ns);
-    }
+    relay->given_count = 0;
+    send_bare(relay, relay->child, MWI_MESSAGE_RECALL);
 }
 
 static void step_master(struct mwi_relay *relay, const struct mwi_event *event)
@@ -527,10 +584,12 @@ static void step_master(struct mwi_relay *relay, const struct mwi_event *event)
     bool was_ready = is_ready(relay);
     if (event->kind == MWI_EVENT_FRAME && take_order(relay, event))
         return;
+    if (event->kind == MWI_EVENT_PEER_DOWN && event->peer == relay->slave->peer)
+        keep_running(relay);
     mwi_slave_engine_step(relay->slave, event);
     if (is_ready(relay))
         give_tasks(relay);
-    else if (was_ready)
+    else if (was_ready && !relay->has_orphan)
         end_child(relay, event->now_ns);
 }
 
@@ -628,7 +687,7 @@ void mwi_relay_child_ended(struct mwi_relay *relay, const char *how, int64_t now
 void mwi_relay_flush(struct mwi_relay *relay, int64_t now_ns)
 {
     struct mwi_results *results = &relay->slave->results;
-    if (results->count > 0 && results->master.group == 0)
+    if (results->count > 0 && results->master.group == 0 && !relay->has_orphan)
         mwi_results_flush(results, now_ns);
     send_unsent(relay, false, now_ns);
 }

@@ -40,6 +40,7 @@ struct mwi_relay {
     uint64_t answered_count; /* tasks that this child has returned */
     bool is_connected, has_process;
     bool is_recalled;       /* the master takes back the tasks that were not begun */
+    bool has_orphan;        /* the master is gone, and the child still runs a task of it */
     bool is_stopping;       /* this process was asked to end */
     bool has_left;          /* the slave algorithm has returned while the master was there */
     bool must_kill;         /* the face is to kill the child */

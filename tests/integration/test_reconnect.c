@@ -21,7 +21,7 @@ static unsigned runs_count(struct mwt_process *const *slaves, size_t count)
 {
     unsigned runs = 0;
     for (size_t i = 0; i < count; i++)
-        runs += mwt_count(mwt_output(slaves[i], MWT_ERR), " runs\n");
+        runs += mwt_count(mwt_output(slaves[i], MWT_ERR), " runs, pid ");
     return runs;
 }
 
@@ -60,6 +60,28 @@ static void test_killed_master(void)
                     SLAVES_COUNT);
     /* The first slave that is back may be sent a task that another one still runs. */
     CU_ASSERT(runs_count(slaves, SLAVES_COUNT) < 9 + SLAVES_COUNT);
+    mwt_crew_destroy(crew);
+}
+
+/* An isolated slave does the same: the process for tasks ends the task that it runs. */
+static void test_isolated(void)
+{
+    const char *const *tasks = MWT_ARGV("--mw-slave-task-group", "3", "doze:1500", "4");
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_master(crew, tasks);
+    struct mwt_process *slave = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                   mwt_path(crew, "farm.rsc"), "--mw-reconnect",
+                                                   "60", "--mw-slave-isolate")});
+    mwt_await_line(slave, MWT_ERR, "task 0 runs");
+
+    kill_at_once(master);
+    master = start_master(crew, tasks);
+
+    check_done(crew, master, 4);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    check_said(slave, "MASTER <- OFFER of 1 kept results");
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(slave, MWT_ERR), " runs, pid "), 4);
     mwt_crew_destroy(crew);
 }
 
@@ -115,6 +137,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"killed master", test_killed_master},
+        {"isolated", test_isolated},
         {"no master comes", test_no_master_comes},
         {"master ends", test_master_ends},
         {"signal while looking", test_signal_while_looking},

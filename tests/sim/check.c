@@ -16,7 +16,7 @@
 #define LOSSES_PER_ATTEMPT 3u
 
 struct account {
-    size_t sent, results, requeued, untried, unrunnable, given_up_sent;
+    size_t sent, results, offered, requeued, untried, unrunnable, given_up_sent;
     long held[SLAVES_MAX];
     bool is_exceeded;
     bool is_overtried; /* a task was tried again that should have been given up */
@@ -123,6 +123,8 @@ static void read_line(struct account *account, const struct mwt_farm *farm, cons
                strcmp(word, "results") == 0) {
         account->results += count;
         hold(account, farm, sid, -(long)count);
+    } else if (sscanf(text, "SLAVE-%u -> OFFER of kept results: %u of use", &sid, &count) == 2) {
+        account->offered += count;
     } else if (sscanf(text, "SLAVE-%u -> task %llu of \"work\" requeued after attempt %u", &sid,
                       &id, &attempt) == 3) {
         read_requeued(account, farm, sid, id, attempt);
@@ -148,9 +150,10 @@ static bool check_sums(const struct mwt_farm *farm, const struct account *accoun
                        size_t unrunnable, size_t cancelled)
 {
     size_t back = account->results + account->requeued + account->given_up_sent;
-    size_t lost_silently = cancelled;
-    if (account->results < results || account->results > results + cancelled ||
-        account->unrunnable != unrunnable)
+    /* A task that a kept result has ended may have been running, and then comes back in vain. */
+    size_t taken = account->results + account->offered;
+    size_t lost_silently = cancelled + account->offered;
+    if (taken < results || taken > results + lost_silently || account->unrunnable != unrunnable)
         return complain(farm, "the trail counts other results than the master",
                         (long long)account->results);
     /* Bound tasks may end with their slave without an attempt, and nothing says that they were

@@ -38,6 +38,7 @@ struct mwt_farm_plan mwt_farm_draw(uint64_t seed)
     plan.kills_count = draw(&state, 40);
     plan.cuts_count = draw(&state, 10);
     plan.strangers_count = draw(&state, 6);
+    plan.has_returning = draw(&state, 2) == 0;
     /* Faults happen while there is work, and a little longer. */
     int64_t work_ns = (int64_t)plan.tasks_count * (plan.task_ns_max / 2 + MILLISECOND);
     plan.faults_end_ns = SECOND / 10 + work_ns / (int64_t)plan.slaves_count * 3 / 2;
@@ -189,6 +190,8 @@ static int slave_main(mw_sim_host *host, void *context)
         mw_slave *slave;
         if (!make_options(&options, host, "master"))
             return 255;
+        if (farm->plan.has_returning)
+            mw_options_set(options, "reconnect", "1000");
         error = mw_slave_open(&slave, &program, options);
         if (error == MW_OK) {
             status = slave_algorithm(slave, farm);

@@ -22,6 +22,7 @@ struct mwt_farm_plan {
     int64_t task_ns_max;          /* the longest task */
     unsigned failing_every;       /* every n-th task fails; 0: none */
     bool has_policies; /* tasks have random policies, some are cancelled; slaves have groups */
+    bool has_returning; /* slaves look for the master again when the connection was lost */
     size_t kills_count, cuts_count, strangers_count;
     int64_t faults_end_ns;
     int64_t stop_ns;        /* when the master stops the farm; 0: never */

@@ -22,10 +22,10 @@ struct rig {
     struct mwi_relay_page page;
 };
 
-static void start_alone(struct rig *rig)
+static void start_with(struct rig *rig, uint32_t traits)
 {
     struct mwi_slave_engine_config config = mwt_slave_config();
-    config.traits = MWI_TRAIT_ISOLATED;
+    config.traits = MWI_TRAIT_ISOLATED | traits;
     CU_ASSERT_TRUE_FATAL(mwt_slave_start(&rig->slave, &config));
     atomic_store(&rig->page.begun_count, 0);
     atomic_store(&rig->page.ended_count, 0);
@@ -33,6 +33,11 @@ static void start_alone(struct rig *rig)
     mwt_slave_join(&rig->slave, 0, 1 << 20);
     rig->slave.relay = &rig->relay;
     mwt_slave_forget(&rig->slave);
+}
+
+static void start_alone(struct rig *rig)
+{
+    start_with(rig, 0);
 }
 
 static void end(struct rig *rig)
@@ -511,6 +516,55 @@ static void test_goodbye(void)
     end(&rig);
 }
 
+/* A slave that may return has lost its master: its child ends the task that it has begun, and the
+ * result is kept. Then the child goes, with the tasks that it has not begun. */
+static void test_master_lost(void)
+{
+    static struct rig rig;
+    start_with(&rig, MWI_TRAIT_RETURNS);
+    start_child(&rig);
+    mwt_slave_give(&rig.slave, "a b c");
+    begin(&rig);
+    answer(&rig, 0, "A");
+    begin(&rig);
+    mwt_slave_forget(&rig.slave);
+
+    mwt_slave_down(&rig.slave, "reset by the peer");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, CHILD), MWI_MESSAGE_RECALL);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_running(&rig.slave.engine));
+    say_bare(&rig, MWI_MESSAGE_ATTENTIVE);
+    answer(&rig, 1, "B");
+
+    CU_ASSERT_FALSE(mwi_slave_engine_is_running(&rig.slave.engine));
+    CU_ASSERT_STRING_EQUAL(rig.slave.outbox.events, "send 9, drop 9");
+    end_child(&rig, "exited with status 0");
+    CU_ASSERT_FALSE(mwi_relay_is_over(&rig.relay));
+    rig.slave.relay = NULL;
+    mwt_slave_greet(&rig.slave);
+    CU_ASSERT_EQUAL(rig.slave.engine.kept.count, 2);
+    end(&rig);
+}
+
+/* If the child ends in that task, there is no result to keep. */
+static void test_crash_without_master(void)
+{
+    static struct rig rig;
+    start_with(&rig, MWI_TRAIT_RETURNS);
+    start_child(&rig);
+    mwt_slave_give(&rig.slave, "a b");
+    begin(&rig);
+    mwt_slave_down(&rig.slave, "reset by the peer");
+
+    end_child(&rig, SIGNAL);
+
+    CU_ASSERT_FALSE(mwi_slave_engine_is_running(&rig.slave.engine));
+    CU_ASSERT_FALSE(mwi_relay_is_over(&rig.relay));
+    rig.slave.relay = NULL;
+    mwt_slave_greet(&rig.slave);
+    CU_ASSERT_EQUAL(rig.slave.engine.kept.count, 0);
+    end(&rig);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -531,6 +585,8 @@ int main(void)
         {"shutdown", test_shutdown},
         {"stop", test_stop},
         {"goodbye", test_goodbye},
+        {"master lost", test_master_lost},
+        {"crash without master", test_crash_without_master},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("relay", tests);
