@@ -25,8 +25,8 @@ struct isolation {
     struct mwi_relay *relay; /* the slave's */
     struct mwi_zygote *zygote;
     struct mwi_watch watch; /* of the zygote's socket */
-    size_t index;           /* of the children's transport in the loop */
-    int status;             /* of the slave: that of the process that has ended with it, if any */
+    size_t index; /* of the children's transport in the loop; 0: it is the master's, too */
+    int status;   /* of the slave: that of the process that has ended with it, if any */
 };
 
 static void break_slave(struct isolation *isolation, mw_error error, const char *sentence)
@@ -126,6 +126,8 @@ static void serve(struct isolation *isolation)
 {
     mw_slave *slave = isolation->slave;
     mw_reason why;
+    /* A signal may interrupt the loop at any time, so its handler must send nothing. */
+    slave->is_outside = false;
     mwi_slave_engine_attend(&slave->engine);
     mwi_loop_carry_out(slave->loop);
     while (slave->broken == MW_OK && !mwi_relay_is_over(isolation->relay)) {
@@ -137,14 +139,25 @@ static void serve(struct isolation *isolation)
         break_slave(isolation, MW_EIO, why.text);
 }
 
-/* Adds the children's transport, and the watch of the zygote, to the slave's loop. */
-static mw_error open_parts(struct isolation *isolation, size_t frame_bytes_max, mw_reason *why)
+/* The children are peers of the transport of the master, if that is tcp: a loop with one transport
+ * sleeps until something happens, and one with several looks again and again. */
+static mw_error open_transport(struct isolation *isolation, size_t frame_bytes_max, mw_reason *why)
 {
     const mw_transport_api *api;
     struct mwi_loop *loop = isolation->slave->loop;
+    if (strcmp(mwi_loop_scheme(loop, 0), "tcp") == 0)
+        return MW_OK;
     mw_error error = mwi_registry_find("tcp", &api, why);
     if (error == MW_OK)
         error = mwi_loop_add(loop, api, NULL, frame_bytes_max, &isolation->index, why);
+    return error;
+}
+
+/* Adds the children's transport, and the watch of the zygote, to the slave's loop. */
+static mw_error open_parts(struct isolation *isolation, size_t frame_bytes_max, mw_reason *why)
+{
+    struct mwi_loop *loop = isolation->slave->loop;
+    mw_error error = open_transport(isolation, frame_bytes_max, why);
     if (error != MW_OK)
         return error;
     isolation->watch = (struct mwi_watch){isolation->zygote->socket, hear_zygote, isolation};
