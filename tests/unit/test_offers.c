@@ -71,6 +71,16 @@ static void offer(struct mwt_master *master, mw_peer peer, uint64_t run, uint64_
     mwt_master_frame(master, peer, &buffer);
 }
 
+static void offer_item(struct mwt_master *master, uint64_t run, struct mwi_message_item item)
+{
+    struct mwi_digest key = {0};
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_begin_offer(&buffer, run, &item, &key, 1);
+    mwi_buffer_append(&buffer, item.data, item.size);
+    mwt_master_frame(master, PEER, &buffer);
+}
+
 static void let_match(struct mwt_master *master)
 {
     mwt_master_tick(master, master->now_ns + 2 * MWT_SECOND);
@@ -206,6 +216,61 @@ static void test_gone_after_the_offer(void)
     end(&master);
 }
 
+/* A result that ran for longer than its task may is of no use, as if the task had been ended then.
+ */
+static void test_overrun(void)
+{
+    for (uint64_t seconds = 1; seconds <= 3; seconds++) {
+        static struct mwt_master master;
+        struct mwi_task_policy policy = mwt_policy_default();
+        struct mwi_message_item item = mwt_items_make(1, MWI_PAYLOAD_BYTES, "a", 1);
+        start(&master);
+        policy.time_limit_ns = 2 * MWT_SECOND;
+        mwt_master_submit_sized(&master, 'a', 1, &policy);
+        greet(&master, PEER, 1);
+        item.duration_ns = seconds * MWT_SECOND;
+        offer_item(&master, OWN_RUN, item);
+
+        let_match(&master);
+
+        CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), seconds <= 2 ? "a@0" : "");
+        end(&master);
+    }
+}
+
+/* However much is offered before anybody looks at it, little is kept. */
+static void test_bounded(void)
+{
+    static char large[1 << 20];
+    static struct mwt_master master;
+    struct mwi_message_item item = mwt_items_make(1, MWI_PAYLOAD_BYTES, large, sizeof large);
+    start(&master);
+    greet(&master, PEER, UINT32_MAX);
+
+    for (int i = 0; i < 200; i++) {
+        offer_item(&master, OLD_RUN, item);
+        CU_ASSERT(master.engine.offers.payload_bytes <= (size_t)64 << 20);
+    }
+
+    CU_ASSERT(is_there(&master, PEER));
+    end(&master);
+}
+
+/* Strangers cannot offer anything: who has not greeted is dropped. */
+static void test_stranger(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_up(&master, PEER);
+
+    offer(&master, PEER, OLD_RUN, 1, "a");
+
+    CU_ASSERT(!is_there(&master, PEER));
+    CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "refused: it did not greet first\n"));
+    CU_ASSERT_EQUAL(master.engine.offers.count, 0);
+    end(&master);
+}
+
 static void offer_too_many(struct mwt_master *master)
 {
     offer(master, PEER, OLD_RUN, 1, "a");
@@ -224,31 +289,21 @@ static void end_twice(struct mwt_master *master)
     say_offered(master, PEER);
 }
 
-static void offer_item(struct mwt_master *master, struct mwi_message_item item)
-{
-    struct mwi_digest key = {0};
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_begin_offer(&buffer, OLD_RUN, &item, &key, 1);
-    mwi_buffer_append(&buffer, item.data, item.size);
-    mwt_master_frame(master, PEER, &buffer);
-}
-
 static void offer_failure(struct mwt_master *master)
 {
-    offer_item(master, mwt_items_make(1, MWI_PAYLOAD_FAILED, "x", 1));
+    offer_item(master, OLD_RUN, mwt_items_make(1, MWI_PAYLOAD_FAILED, "x", 1));
 }
 
 static void offer_unknown_algorithm(struct mwt_master *master)
 {
     struct mwi_message_item item = mwt_items_make(1, MWI_PAYLOAD_BYTES, "x", 1);
     item.algorithm = 2;
-    offer_item(master, item);
+    offer_item(master, OLD_RUN, item);
 }
 
 static void offer_garbage(struct mwt_master *master)
 {
-    offer_item(master, mwt_items_make(1, MWI_PAYLOAD_VALUES, "\xc1", 1));
+    offer_item(master, OLD_RUN, mwt_items_make(1, MWI_PAYLOAD_VALUES, "\xc1", 1));
 }
 
 static void fall_silent(struct mwt_master *master)
@@ -332,11 +387,19 @@ static void test_scope(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"waiting", test_waiting},   {"equal tasks", test_equal_tasks},
-        {"running", test_running},   {"own run", test_own_run},
-        {"ordered", test_ordered},   {"gone after the offer", test_gone_after_the_offer},
-        {"breaches", test_breaches}, {"unannounced", test_unannounced},
-        {"scope", test_scope},       CU_TEST_INFO_NULL,
+        {"waiting", test_waiting},
+        {"equal tasks", test_equal_tasks},
+        {"running", test_running},
+        {"own run", test_own_run},
+        {"ordered", test_ordered},
+        {"gone after the offer", test_gone_after_the_offer},
+        {"overrun", test_overrun},
+        {"bounded", test_bounded},
+        {"stranger", test_stranger},
+        {"breaches", test_breaches},
+        {"unannounced", test_unannounced},
+        {"scope", test_scope},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("offers", tests);
 }
