@@ -59,6 +59,7 @@ struct mwi_offers {
     size_t count, capacity;
     size_t payload_bytes;
     struct mwi_timer_entry timer;
+    struct mwi_map used; /* results of other runs that have ended a task, by run and id */
 };
 
 struct mwi_master_engine {

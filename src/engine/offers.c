@@ -4,7 +4,8 @@
  * slaves come back at once, and a pass takes long if many tasks wait, so results gather for a
  * while. master_engine calls this for the messages of slaves and for the timer.
  *
- * Invariants: an offered result ends one task at most, and is forgotten after its pass. A slave
+ * Invariants: an offered result ends one task at most, however often it is offered, and is
+ * forgotten after its pass. A slave
  * that offers gets no tasks before its results were looked at: it might be sent their tasks. The
  * memory for them is bounded: beyond GATHERED_BYTES_MAX of payloads, or GATHERED_COUNT_MAX results,
  * the pass is made at once.
@@ -36,10 +37,12 @@
 struct mwi_offer_entry {
     struct mwi_digest key;
     uint64_t run;
-    uint64_t task; /* its id in that run, and in this one when it is paired */
+    uint64_t id;   /* of its task in that run */
+    uint64_t task; /* in this run, when it is paired */
     struct mwi_message_item item;
     struct mwi_block *block; /* with the payload */
     uint32_t sid;
+    bool is_candidate; /* of another run, and new: it may end a task of the same content */
     bool is_paired;
 };
 
@@ -56,6 +59,7 @@ void mwi_offers_fini(struct mwi_offers *offers)
     forget_all(offers);
     free(offers->entries);
     offers->entries = NULL;
+    mwi_map_fini(&offers->used);
 }
 
 static bool reserve(struct mwi_offers *offers, size_t more)
@@ -106,6 +110,13 @@ static const char *why_bad(const struct mwi_master_engine *engine,
     return NULL;
 }
 
+/* The number of a result in the map of those that were used. */
+static uint64_t number_of(const struct mwi_offer_entry *offer)
+{
+    uint64_t number = mwi_content_mix(mwi_content_mix(offer->run) + offer->id);
+    return number == 0 ? 1 : number;
+}
+
 static void add(struct mwi_offers *offers, const struct mwi_slave_entry *slave,
                 const struct mwi_message *message, struct mwi_block *block)
 {
@@ -115,7 +126,7 @@ static void add(struct mwi_offers *offers, const struct mwi_slave_entry *slave,
         offers->entries[offers->count++] =
             (struct mwi_offer_entry){.key = mwi_message_key(message, i),
                                      .run = message->run,
-                                     .task = item.id,
+                                     .id = item.id,
                                      .item = item,
                                      .block = block,
                                      .sid = slave->sid};
@@ -202,6 +213,13 @@ struct pass {
     uint16_t seeds_algorithm;
 };
 
+/* Whether this result has ended a task already, or is there twice: a slave that loses the
+ * connection before it was told KEPT offers its results again. */
+static bool is_known(const struct mwi_offers *offers, const struct mwi_offer_entry *offer)
+{
+    return mwi_map_get(&offers->used, number_of(offer)) != NULL;
+}
+
 static void enter(struct pass *pass, uint32_t index)
 {
     size_t slot = (size_t)pass->engine->offers.entries[index].key.low & pass->mask;
@@ -237,8 +255,14 @@ static bool begin_pass(struct pass *pass, struct mwi_master_engine *engine)
         pass->names[i] = mwi_content_name(name, strlen(name));
     }
     for (size_t i = 0; i < offers->count; i++) {
-        if (offers->entries[i].run == engine->config.run)
+        struct mwi_offer_entry *offer = &offers->entries[i];
+        if (offer->run == engine->config.run || is_known(offers, offer))
             continue;
+        if (!mwi_map_set(&offers->used, number_of(offer), offers)) {
+            end_pass(pass);
+            return false;
+        }
+        offer->is_candidate = true;
         enter(pass, (uint32_t)i);
         pass->left_count++;
     }
@@ -363,12 +387,15 @@ static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entr
 {
     struct mwi_slave_entry *slave = mwi_slaves_by_sid(&engine->slaves, offer->sid);
     bool is_ours = offer->run == engine->config.run;
-    struct mwi_task_entry *task =
-        offer->is_paired || is_ours ? find_open(engine, offer->task) : NULL;
+    struct mwi_task_entry *task = NULL;
+    if (offer->is_paired || is_ours)
+        task = find_open(engine, is_ours ? offer->id : offer->task);
     if (mwi_tasks_take_failure(&engine->tasks))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
     bool is_used = task != NULL && !has_overrun(engine, task, offer) &&
                    mwi_task_ends_finish_offered(engine, slave, task, offer->block, &offer->item);
+    if (offer->is_candidate && !is_used)
+        mwi_map_remove(&engine->offers.used, number_of(offer));
     if (slave == NULL) {
         audit_orphan(engine, offer, is_used);
         return;

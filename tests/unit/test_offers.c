@@ -136,6 +136,30 @@ static void test_equal_tasks(void)
     end(&master);
 }
 
+/* A result that is offered again, before or after it was looked at, ends no second task: two equal
+ * tasks may draw random numbers, and must not get one result. */
+static void test_offered_again(void)
+{
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a a");
+    greet(&master, PEER, 1);
+    offer(&master, PEER, OLD_RUN, 1, "a");
+    mwt_master_down_early(&master, PEER, "closed by the peer");
+    greet(&master, PEER, 1);
+    offer(&master, PEER, OLD_RUN, 1, "a");
+    let_match(&master);
+    mwt_master_down_early(&master, PEER, "closed by the peer");
+    greet(&master, PEER, 1);
+    offer(&master, PEER, OLD_RUN, 1, "a");
+
+    let_match(&master);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@?");
+    CU_ASSERT_EQUAL(mwi_tasks_waiting_count(&master.engine.tasks), 1);
+    end(&master);
+}
+
 /* A task that another slave runs ends, too, and what that slave returns is not taken. */
 static void test_running(void)
 {
@@ -389,6 +413,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"waiting", test_waiting},
         {"equal tasks", test_equal_tasks},
+        {"offered again", test_offered_again},
         {"running", test_running},
         {"own run", test_own_run},
         {"ordered", test_ordered},
