@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -65,6 +66,7 @@ static void say(const struct nursery *nursery, const struct report *report)
 static bool leave_nursery(const struct nursery *nursery, pid_t parent)
 {
     close(nursery->zygote.socket);
+    free(nursery->commands.marks); /* the mark in the environment stays */
     sigaction(SIGCHLD, &nursery->action, NULL);
     bool has_parent = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
     sigprocmask(SIG_SETMASK, &nursery->mask, NULL);

@@ -29,8 +29,10 @@ static _Noreturn void be_child(const struct mwi_zygote *zygote, int channel)
     struct page *page = zygote->page;
     char order;
     while (read(channel, &order, 1) == 1) {
-        if (order == 'k')
+        if (order == 'k') {
+            signal(SIGSEGV, SIG_DFL); /* without it a sanitizer would exit */
             raise(SIGSEGV);
+        }
         if (order == 'c')
             atomic_fetch_add(&page->count, 1);
         if (order == 'f' && fork() == 0)
