@@ -80,6 +80,15 @@ MW_API const char *mw_options_error(const mw_options *options);
 MW_API mw_error mw_options_use_transport(mw_options *options, const mw_transport_api *api,
                                          void *environment, const char *address);
 
+/* Says that this process may be forked when it becomes a slave, and that the algorithms of the
+ * program may run in the forked process. Then mw_run_slave, and so mw_mpi_run, accept
+ * --mw-slave-isolate; otherwise they refuse it with MW_EUSAGE, and mw_slave_open always does. It is
+ * not safe while other threads of the process run (those of OpenMP, too) or while MPI or a device
+ * such as a GPU uses memory of the process; the algorithms must call no MPI. The forked processes
+ * never return to the caller: when the slave algorithm returns, they flush the standard streams and
+ * end by _exit. */
+MW_API void mw_options_allow_fork(mw_options *options, bool is_safe);
+
 /* For the inline functions of mw/mpi.h, mw_mpi_use, mw_mpi_run and mw_mpi_end_job: use those, which
  * have the right types and the contract. `comm` is an `MPI_Comm *`, which has ranks_count ranks; 0:
  * not known. `kind` is as mw_mpi_environment.kind, a constant. */

@@ -29,6 +29,28 @@ struct isolation {
     int status;   /* of the slave: that of the process that has ended with it, if any */
 };
 
+struct mwi_zygote_plan mwi_isolation_plan(const mw_options *options, enum mwi_mode mode)
+{
+    bool has_channel = mode == MWI_MODE_CHANNEL_SLAVE;
+    bool has_limit = mwi_options_is_set(options, MWI_OPTION_SLAVE_MEMORY);
+    return (struct mwi_zygote_plan){
+        .memory_bytes_max =
+            has_limit ? mwi_options_size_bytes(options, MWI_OPTION_SLAVE_MEMORY) : 0,
+        .closed_fd = has_channel ? (int)mwi_options_integer(options, MWI_OPTION_CHANNEL) : -1,
+        .page_bytes = sizeof(struct mwi_relay_page)};
+}
+
+void mwi_isolation_read_child(struct mwi_slave_settings *settings, const mw_options *options,
+                              struct mwi_relay_page *page, int channel)
+{
+    mwi_settings_read_slave(settings, options, MWI_MODE_CHANNEL_SLAVE);
+    settings->page = page;
+    settings->reconnect_ns = 0;
+    settings->audit.level = MWI_AUDIT_LEVEL_NONE;
+    settings->audit.pattern = NULL;
+    snprintf(settings->place.address, sizeof settings->place.address, "fd:%d", channel);
+}
+
 static void break_slave(struct isolation *isolation, mw_error error, const char *sentence)
 {
     mw_slave *slave = isolation->slave;
@@ -141,23 +163,25 @@ static void serve(struct isolation *isolation)
 
 /* The children are peers of the transport of the master, if that is tcp: a loop with one transport
  * sleeps until something happens, and one with several looks again and again. */
-static mw_error open_transport(struct isolation *isolation, size_t frame_bytes_max, mw_reason *why)
+static mw_error open_transport(struct isolation *isolation, mw_reason *why)
 {
+    const struct mwi_slave_engine_config *config = &isolation->slave->engine.config;
+    size_t read = config->frame_read_bytes_max, write = config->frame_write_bytes_max;
     const mw_transport_api *api;
     struct mwi_loop *loop = isolation->slave->loop;
     if (strcmp(mwi_loop_scheme(loop, 0), "tcp") == 0)
         return MW_OK;
     mw_error error = mwi_registry_find("tcp", &api, why);
     if (error == MW_OK)
-        error = mwi_loop_add(loop, api, NULL, frame_bytes_max, &isolation->index, why);
+        error = mwi_loop_add(loop, api, NULL, read > write ? read : write, &isolation->index, why);
     return error;
 }
 
 /* Adds the children's transport, and the watch of the zygote, to the slave's loop. */
-static mw_error open_parts(struct isolation *isolation, size_t frame_bytes_max, mw_reason *why)
+static mw_error open_parts(struct isolation *isolation, mw_reason *why)
 {
     struct mwi_loop *loop = isolation->slave->loop;
-    mw_error error = open_transport(isolation, frame_bytes_max, why);
+    mw_error error = open_transport(isolation, why);
     if (error != MW_OK)
         return error;
     isolation->watch = (struct mwi_watch){isolation->zygote->socket, hear_zygote, isolation};
@@ -165,11 +189,11 @@ static mw_error open_parts(struct isolation *isolation, size_t frame_bytes_max, 
     return mwi_descriptors_add(mwi_loop_descriptors(loop), &isolation->watch);
 }
 
-int mwi_isolation_serve(mw_slave *slave, struct mwi_zygote *zygote, size_t frame_bytes_max)
+int mwi_isolation_serve(mw_slave *slave, struct mwi_zygote *zygote)
 {
     struct isolation isolation = {.slave = slave, .relay = slave->relay, .zygote = zygote};
     mw_reason why;
-    mw_error error = open_parts(&isolation, frame_bytes_max, &why);
+    mw_error error = open_parts(&isolation, &why);
     if (error != MW_OK) {
         break_slave(&isolation, error, why.text);
         return STATUS_FAILURE;

@@ -223,8 +223,7 @@ static int run_opened_slave(mw_slave *slave, const struct launch *launch,
                             const struct mwi_slave_settings *settings)
 {
     int returned = launch->zygote == NULL ? run_slave_algorithm(slave, launch, settings->output)
-                                          : mwi_isolation_serve(slave, launch->zygote,
-                                                                settings->engine.frame_bytes_max);
+                                          : mwi_isolation_serve(slave, launch->zygote);
     if (mwi_loop_is_disowned(slave->loop))
         return returned;
     mw_error why = mwi_slave_error_check(slave);
@@ -256,15 +255,6 @@ static int run_guest(mw_slave *slave, const struct launch *launch,
     return status;
 }
 
-/* The master of a process for tasks is its isolated slave, which also keeps the trail. */
-static void connect_to_relay(struct mwi_slave_settings *settings, const struct launch *launch)
-{
-    settings->page = launch->page;
-    settings->audit.level = MWI_AUDIT_LEVEL_NONE;
-    settings->audit.pattern = NULL;
-    snprintf(settings->place.address, sizeof settings->place.address, "fd:%d", launch->channel);
-}
-
 static int run_slave(const mw_program *program, const mw_options *options,
                      const struct launch *launch, enum mwi_mode mode)
 {
@@ -276,7 +266,7 @@ static int run_slave(const mw_program *program, const mw_options *options,
     settings.is_isolated = launch->zygote != NULL;
     settings.page = settings.is_isolated ? launch->zygote->page : NULL;
     if (launch->page != NULL)
-        connect_to_relay(&settings, launch);
+        mwi_isolation_read_child(&settings, options, launch->page, launch->channel);
     tell_insecure(launch, mode, &settings.tcp, &settings.audit);
     mw_error error = mwi_slave_open(&slave, program, &settings, mode != MWI_MODE_MPI_SLAVE,
                                     &has_joined, &reason);
@@ -360,13 +350,7 @@ static int run_isolated(const mw_program *program, const mw_options *options, st
     struct mwi_zygote zygote;
     enum mwi_zygote_side side;
     mw_reason why;
-    bool has_channel = mode == MWI_MODE_CHANNEL_SLAVE;
-    const struct mwi_zygote_plan plan = {
-        .memory_bytes_max = mwi_options_is_set(options, MWI_OPTION_SLAVE_MEMORY)
-                                ? mwi_options_size_bytes(options, MWI_OPTION_SLAVE_MEMORY)
-                                : 0,
-        .closed_fd = has_channel ? (int)mwi_options_integer(options, MWI_OPTION_CHANNEL) : -1,
-        .page_bytes = sizeof *launch->page};
+    const struct mwi_zygote_plan plan = mwi_isolation_plan(options, mode);
     fflush(NULL);
     mw_error error = mwi_zygote_open(&zygote, &plan, &side, &launch->channel, &why);
     if (error != MW_OK) {

@@ -49,4 +49,9 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
                         const struct mwi_slave_settings *settings, bool has_signals,
                         bool *has_joined, mw_reason *why) MW_USE_RESULT;
 
+/* mw_slave_open for a slave that may be isolated: `page` is what it shares with the processes that
+ * run its tasks. NULL: it is not isolated. */
+mw_error mwi_slave_open_isolated(mw_slave **slave, const mw_program *program, mw_options *options,
+                                 struct mwi_relay_page *page) MW_USE_RESULT;
+
 #endif

@@ -270,39 +270,46 @@ mw_error mwi_slave_open(mw_slave **slave, const mw_program *program,
     return MW_OK;
 }
 
-/* Opens a slave by options that were checked. */
+/* Opens a slave by options that were checked. `page` is that of an isolated slave, or NULL. */
 static mw_error open_by_options(mw_slave **slave, const mw_program *program,
-                                const mw_options *options, bool *has_joined, mw_reason *why)
+                                const mw_options *options, struct mwi_relay_page *page,
+                                bool *has_joined, mw_reason *why)
 {
-    if (mwi_options_flag(options, MWI_OPTION_SLAVE_ISOLATE)) {
-        snprintf(why->text, sizeof why->text,
-                 "--mw-slave-isolate needs mw_main: a slave that a program opens itself cannot "
-                 "be isolated, since the program may have threads, or memory that MPI or a device "
-                 "uses, which a forked process must not touch");
-        return MW_EUSAGE;
-    }
     struct mwi_launch launch = mwi_job_launch();
     struct mwi_slave_settings settings;
     enum mwi_mode mode = mwi_role_mode_embedded(options, launch, true);
     if (mode != MWI_MODE_CUSTOM && !mwi_role_is_slave(mode))
         return mwi_role_fail_master(options, launch, why);
     mwi_settings_read_slave(&settings, options, mode);
+    settings.is_isolated = page != NULL;
+    settings.page = page;
     return mwi_slave_open(slave, program, &settings, false, has_joined, why);
 }
 
-mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)
+mw_error mwi_slave_open_isolated(mw_slave **slave, const mw_program *program, mw_options *options,
+                                 struct mwi_relay_page *page)
 {
     mw_reason why;
     bool has_joined = false;
     mw_error error = mwi_check_options(options);
     if (error == MW_OK) {
-        error = open_by_options(slave, program, options, &has_joined, &why);
+        error = open_by_options(slave, program, options, page, &has_joined, &why);
         if (error != MW_OK)
             mwi_options_fail(options, error, "%s", why.text);
     }
     if (error != MW_OK)
         mwi_decline(options, has_joined);
     return error;
+}
+
+mw_error mw_slave_open(mw_slave **slave, const mw_program *program, mw_options *options)
+{
+    if (!mwi_options_flag(options, MWI_OPTION_SLAVE_ISOLATE))
+        return mwi_slave_open_isolated(slave, program, options, NULL);
+    mwi_decline(options, false);
+    return mwi_options_fail(options, MW_EUSAGE,
+                            "--mw-slave-isolate needs mw_main or mw_run_slave: a slave that "
+                            "mw_slave_open opens runs its tasks in this process");
 }
 
 void mw_slave_close(mw_slave *slave)

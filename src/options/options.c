@@ -40,6 +40,7 @@ struct mw_options {
     mw_mpi_environment environment; /* with comm NULL while there is no communicator */
     bool is_alone;                  /* the communicator has one rank, which is the master's */
     bool ends_job;                  /* the master may end the job of the communicator */
+    bool can_fork;                  /* see mw_options_allow_fork */
     bool must_decline;
     char master_rank[16];
     char error[512];
@@ -388,6 +389,16 @@ void mw_options_set_communicator(mw_options *options, void *comm, int master_ran
 void mw_options_end_job(mw_options *options, bool ends_job)
 {
     options->ends_job = ends_job;
+}
+
+void mw_options_allow_fork(mw_options *options, bool is_safe)
+{
+    options->can_fork = is_safe;
+}
+
+bool mwi_options_may_fork(const mw_options *options)
+{
+    return options->can_fork;
 }
 
 bool mwi_options_ends_job(const mw_options *options)

@@ -72,6 +72,9 @@ void *mwi_options_communicator(const mw_options *options);
 bool mwi_options_is_alone(const mw_options *options);
 
 /* Whether the master may end the job of the communicator's ranks, if one does not come back. */
+/* Whether the caller has said that this process may be forked, see mw_options_allow_fork. */
+bool mwi_options_may_fork(const mw_options *options);
+
 bool mwi_options_ends_job(const mw_options *options);
 
 /* The master's rank in that communicator as an address of the transport mpi. Borrowed until the

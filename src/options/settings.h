@@ -107,8 +107,8 @@ struct mwi_slave_settings {
     struct mwi_address_book address_book;
     const char *resource_file; /* to be read into the book; or NULL */
     struct mwi_tcp_settings tcp;
-    const char *output;          /* the pattern of the file for what tasks print; or NULL */
-    bool is_isolated;            /* its tasks run in a process of their own, see face/isolation */
+    const char *output; /* the pattern of the file for what tasks print; or NULL */
+    bool is_isolated;   /* its tasks run in a process of their own, see face/isolation */
     /* Memory that such a slave and such a process share; NULL for all others. */
     struct mwi_relay_page *page;
 };

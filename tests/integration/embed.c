@@ -9,6 +9,7 @@
  * test_embed.c.
  */
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -397,6 +398,52 @@ static void end_job(struct rank *rank)
     mw_options_destroy(options);
 }
 
+static void die(mw_call *call)
+{
+    (void)call;
+    raise(SIGKILL);
+}
+
+/* Takes the results of two tasks. The first one ends its process. */
+static int take_crash(mw_master *farm, int argc, char **argv)
+{
+    struct rank *rank = mw_master_user(farm);
+    mw_policy policy = {.max_attempts = 1};
+    const mw_result *result;
+    (void)argc, (void)argv;
+    mw_master_submit(farm, &(mw_task){.algorithm = "die", .policy = &policy}, "");
+    mw_master_submit(farm, &(mw_task){.algorithm = "square", .tag = 1}, "l", (int64_t)5);
+    while ((result = mw_master_next(farm)) != NULL) {
+        bool has_crashed = result->outcome == MW_UNRUNNABLE;
+        CHECK(rank, has_crashed == (result->tag == 0));
+        if (has_crashed)
+            CHECK(rank, strstr(result->message, "killed by signal 9 (Killed)") != NULL);
+        rank->results_taken++;
+    }
+    return 7;
+}
+
+/* Slaves are isolated if the caller says that it is safe. Then a crash in a task costs an attempt,
+ * and all ranks go on. */
+static void isolated(struct rank *rank)
+{
+    static const mw_algorithm deadly[] = {{"die", die}, {"square", square}, {0}};
+    mw_program program = {.algorithms = deadly, .master = take_crash, .user = rank};
+    mw_options *options = make_options("slave-isolate", rank->rank == 0 ? "0" : "1");
+    int status = -1;
+    mw_error error = mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status);
+    CHECK(rank, error == (rank->rank == 0 ? MW_EUNAVAILABLE : MW_EUSAGE));
+    mw_options_allow_fork(options, true);
+
+    error = mw_mpi_run(MPI_COMM_WORLD, 0, &program, options, 0, NULL, &status);
+
+    CHECK(rank, error == MW_OK && status == (rank->rank == 0 ? 7 : 0));
+    CHECK(rank, rank->results_taken == (rank->rank == 0 ? 2 : 0));
+    rank->results_taken = 0;
+    mw_options_destroy(options);
+    run_good_phase(rank, MPI_COMM_WORLD, 0);
+}
+
 /* A farm that is served from the program's own loop. MPI has no descriptor to wait for. */
 static void pump(struct rank *rank, mw_options *options)
 {
@@ -512,7 +559,7 @@ static const struct {
 } cases[] = {{"again", again},         {"disjoint", disjoint},       {"declining", declining},
              {"lonely", lonely},       {"bad_options", bad_options}, {"pumped", pumped},
              {"no_module", no_module}, {"other_kind", other_kind},   {"end_job", end_job},
-             {"mixed", mixed}};
+             {"mixed", mixed},         {"isolated", isolated}};
 
 int main(int argc, char **argv)
 {

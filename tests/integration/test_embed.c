@@ -83,6 +83,12 @@ static void test_end_job(void)
     mwt_crew_destroy(crew);
 }
 
+/* A program that runs farms on its communicators may isolate its slaves, if it says so. */
+static void test_isolated(void)
+{
+    run_case("3", "isolated");
+}
+
 static void test_low_levels(void)
 {
     run_case("2", "low_levels");
@@ -165,6 +171,7 @@ int main(void)
         {"no module", test_no_module},
         {"other kind", test_other_kind},
         {"end job", test_end_job},
+        {"isolated", test_isolated},
         {"low levels", test_low_levels},
         {"pumped", test_pumped},
         {"mixed", test_mixed},

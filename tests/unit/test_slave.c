@@ -582,6 +582,29 @@ static void test_open_with_wrong_options(void)
     mw_slave_close(NULL);
 }
 
+/* A process may not be forked for an isolated slave unless its program says so. */
+static void test_open_isolated(void)
+{
+    mw_program program = {.algorithms = algorithms};
+    mw_options *options;
+    mw_slave *slave = NULL;
+    int status = 77;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "slave-isolate", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "slave", "1"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "channel", "0"), MW_OK);
+
+    CU_ASSERT_EQUAL(mw_run_slave(&program, options, 0, NULL, &status), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "mw_options_allow_fork"));
+    mw_options_allow_fork(options, true);
+    CU_ASSERT_EQUAL(mw_slave_open(&slave, &program, options), MW_EUSAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mw_options_error(options), "mw_run_slave"));
+
+    CU_ASSERT_PTR_NULL(slave);
+    CU_ASSERT_EQUAL(status, 77);
+    mw_options_destroy(options);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -598,6 +621,7 @@ int main(void)
         {"silent master", test_silent_master},
         {"simulated origin", test_simulated_origin},
         {"refused", test_refused},
+        {"open isolated", test_open_isolated},
         {"late comer", test_late_comer},
         {"trail", test_trail},
         {"shared time", test_shared_time},
