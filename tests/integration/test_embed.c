@@ -11,6 +11,13 @@
 /* Open MPI itself does not free all its memory. */
 #define NO_LEAK_CHECK "ASAN_OPTIONS=detect_leaks=0"
 
+/* Ranks of MPICH spin while they wait: more of them than processors take minutes. */
+#ifdef MWT_IS_OPEN_MPI
+#define RANKS_MAX 5
+#else
+#define RANKS_MAX 3
+#endif
+
 static struct mwt_process *mpirun(struct mwt_crew *crew, const char *ranks_count,
                                   const char *program, const char *argument, const char *variable)
 {
@@ -122,7 +129,7 @@ static void test_example(void)
     CU_ASSERT_EQUAL(strncmp(mwt_output(serial, MWT_OUT), "2400 cells, 100 steps: heat 588542.", 35),
                     0);
 
-    for (int i = 2; i <= 5; i++) {
+    for (int i = 2; i <= RANKS_MAX; i++) {
         struct mwt_process *job =
             mpirun(crew, mwt_format(crew, "%d", i), MWT_EMBED_MPI, NULL, NULL);
         CU_ASSERT_EQUAL(mwt_await_end(job), 0);
@@ -140,7 +147,7 @@ static void test_fortran_example(void)
 #ifdef MWT_POISSON_MPI
     struct mwt_crew *crew = mwt_crew_create();
     const char *output = NULL;
-    for (int i = 1; i <= 4; i++) {
+    for (int i = 1; i < RANKS_MAX; i++) {
         struct mwt_process *job =
             mpirun(crew, mwt_format(crew, "%d", i), MWT_POISSON_MPI, NULL, NULL);
         CU_ASSERT_EQUAL(mwt_await_end(job), 0);
