@@ -422,8 +422,11 @@ void mwi_membership_take_crash(struct mwi_master_engine *engine, struct mwi_copy
         what = mwi_outgoing_note(engine, "ended it: %s", reason);
     }
     const char *fate = tell_fate(engine, slave, what);
+    /* Nobody is to blame for the end of a task that was asked for. */
+    bool is_asked_for = task->state == MWI_TASK_CANCELLED || slave->is_leaving || slave->is_overrun;
     slave->has_started = true;
-    mwi_probation_crash(engine, slave);
+    if (!is_asked_for)
+        mwi_probation_crash(engine, slave);
     mwi_lifecycle_crash(engine, copy, reason, fate);
     if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);

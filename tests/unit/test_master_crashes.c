@@ -190,6 +190,7 @@ static void test_cancel(void)
     CU_ASSERT_TRUE(is_asked_to_end(&master, 1, "a"));
     CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, 2), MWI_MESSAGE_TASKS);
     crash(&master, 1, "a", "was ended");
+    CU_ASSERT_EQUAL(mwi_slaves_find(&master.engine.slaves, 1)->host->barren_count, 0);
     mwt_master_return(&master, 1, "b");
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "b@0");
     CU_ASSERT_STRING_EQUAL(history(&master), "");
@@ -265,16 +266,18 @@ static void test_doubted_host_left(void)
 {
     static struct mwt_master master;
     start(&master);
-    mwt_master_submit(&master, "a");
+    mwt_master_submit_one(&master, "a", false, 1);
     greet(&master, 1, MWI_TRAIT_ISOLATED);
-    mwt_master_say(&master, 1, MWI_MESSAGE_LEAVING, "a signal");
-    crash(&master, 1, "a", "was ended");
+    master.engine.is_closed = false;
+    crash(&master, 1, "a", SIGNAL);
+    CU_ASSERT_EQUAL(mwi_slaves_find(&master.engine.slaves, 1)->host->barren_count, 1);
 
     mwt_master_say(&master, 1, MWI_MESSAGE_GOODBYE, "a signal");
 
     CU_ASSERT_FALSE(is_there(&master, 1));
+    mwt_master_submit(&master, "b");
     greet(&master, 2, MWI_TRAIT_ISOLATED);
-    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "b");
     end(&master);
 }
 
