@@ -89,9 +89,9 @@ static void test_isolated(void)
 static void test_no_master_comes(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:10", "1", "1"));
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:1000", "1", "1"));
     struct mwt_process *slave = start_returning(crew, "1.5");
-    mwt_await_line(slave, MWT_ERR, "MASTER -> ID SLAVE-0");
+    mwt_await_line(slave, MWT_ERR, "task 0 runs");
 
     kill_at_once(master);
 
@@ -120,9 +120,9 @@ static void test_master_ends(void)
 static void test_signal_while_looking(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    struct mwt_process *master = start_master(crew, MWT_ARGV("gate:1", "1"));
+    struct mwt_process *master = start_master(crew, MWT_ARGV("doze:1000", "1"));
     struct mwt_process *slave = start_returning(crew, "3600");
-    mwt_await_line(slave, MWT_ERR, "MASTER -> ID SLAVE-0");
+    mwt_await_line(slave, MWT_ERR, "task 0 runs");
     kill_at_once(master);
     mwt_await_line(slave, MWT_ERR, "CONNECT FAILED");
 
