@@ -275,6 +275,13 @@ typedef struct mw_policy {
      * counts as lost with it. Time in which the master serves no slaves does not count. 0: no
      * limit. */
     double time_limit_s;
+    /* MW_YES: when no task waits and another slave is idle, that slave runs the task a second time
+     * if it is slow: it has run for longer than --mw-speculate-factor (2) times the median of its
+     * algorithm's last tasks, and for at least 0.5 s. Tasks that wait behind it at its slave count
+     * as slow with it. The first result counts, and the other one is dropped. Tasks with a `sid`,
+     * and tasks whose `retry` is MW_NO, never run twice. The default is MW_NO; with --mw-speculate
+     * it is MW_YES. */
+    mw_choice speculate;
 } mw_policy;
 
 /* A task to submit. A field that is 0 means its default. Each submission copies the struct and all

@@ -84,6 +84,8 @@ typedef struct mw_stats {
     /* Of the slaves that have a task; 0 if there are none. */
     double oldest_task_s; /* now: how long ago the oldest of these tasks was sent */
     double silent_s;      /* now: for how long one of these slaves has said nothing, at most */
+
+    uint64_t copied; /* second copies of slow tasks that were sent, see mw_policy.speculate */
 } mw_stats;
 
 /* The tasks of one algorithm; fields as in mw_stats. */

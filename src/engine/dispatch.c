@@ -177,12 +177,32 @@ static bool is_timed(const struct mwi_master_engine *engine, const struct mwi_sl
            mwi_master_state_limit_ns(engine, mwi_copies_of_link(link)->task) > 0;
 }
 
+/* Sends the copies from `link` on, of `count` tasks, that were added to the slave's load. */
+static void send_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                        struct mwi_list *link, size_t count)
+{
+    bool has_limit = is_timed(engine, slave, link);
+    mwi_stats_add_group(engine->groups, count);
+    mwi_task_messages_send(engine, slave, link, has_limit);
+    if (has_limit)
+        mwi_membership_await_begin(engine, slave);
+    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
+    slave->load.has_room = can_have_more(engine, slave);
+    /* A slave that keeps its room may belong into another list: its ordered tasks may be all
+     * sent. */
+    if (slave->state != MWI_SLAVE_IDLE) {
+        mwi_slaves_update(&engine->slaves, slave);
+        return;
+    }
+    slave->working_since_ns = mwi_master_state_looked(engine);
+    mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
+}
+
 static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     if (slave->host->barren_count > 0 && mwi_probation_holds(engine, slave))
         return;
     struct mwi_list *last = slave->copies.prev;
-    bool is_idle = slave->load.tasks_count == 0;
     size_t count = choose_group(engine, slave);
     if (count == 0) {
         if (!slave->is_held)
@@ -190,19 +210,25 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
         return;
     }
     assert(slave->load.tasks_count >= count && last->next != &slave->copies);
-    bool has_limit = is_timed(engine, slave, last->next);
-    mwi_stats_add_group(engine->groups, count);
-    mwi_task_messages_send(engine, slave, last->next, has_limit);
-    if (has_limit)
-        mwi_membership_await_begin(engine, slave);
-    MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASKS_SENT, .count = count);
-    slave->load.has_room = can_have_more(engine, slave);
-    /* A slave that keeps its room may belong into another list: its ordered tasks may be all
-     * sent. */
-    if (is_idle)
-        mwi_membership_move_slave(engine, slave, MWI_SLAVE_BUSY);
-    else
-        mwi_slaves_update(&engine->slaves, slave);
+    send_copies(engine, slave, last->next, count);
+}
+
+void mwi_dispatch_copy(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                       struct mwi_task_entry *task)
+{
+    const struct mwi_load_group group = {.count = 1,
+                                         .bytes = task->size + MWI_MESSAGE_OVERHEAD_BYTES,
+                                         .work_ns = mwi_pace_of(&engine->pace, task->algorithm),
+                                         .is_alone = true};
+    assert(slave->state == MWI_SLAVE_IDLE && task->state == MWI_TASK_RUNNING);
+    struct mwi_copy *copy = mwi_copies_add(&engine->copies, task, slave, engine->now_ns);
+    if (copy == NULL) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
+    }
+    task->sid = slave->sid;
+    mwi_load_add(&slave->load, &group, engine->now_ns);
+    send_copies(engine, slave, &copy->link, 1);
 }
 
 void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)

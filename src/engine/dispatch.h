@@ -18,4 +18,8 @@ void mwi_dispatch_note_room(struct mwi_master_engine *engine, struct mwi_slave_e
  * a part of the work, and engine->is_behind says so. */
 void mwi_dispatch_all(struct mwi_master_engine *engine);
 
+/* Sends a RUNNING task, which another slave has, to an idle slave, too. */
+void mwi_dispatch_copy(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                       struct mwi_task_entry *task);
+
 #endif

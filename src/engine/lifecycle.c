@@ -279,9 +279,11 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
         error = submit_copy(engine, submission);
     else
         error = submit_entry(engine, submission);
-    if (error == MW_OK)
-        *id = engine->tasks.last_id;
-    return error;
+    if (error != MW_OK)
+        return error;
+    *id = engine->tasks.last_id;
+    engine->speculation.is_wanted |= submission->policy.is_speculated;
+    return MW_OK;
 }
 
 /* Cancels a task that has an entry. */

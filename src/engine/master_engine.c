@@ -23,6 +23,7 @@
 #include "engine/offers.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/speculation.h"
 #include "engine/strangers.h"
 #include "engine/task_ends.h"
 
@@ -172,6 +173,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         engine->later_ns = message_ns(message);
     size_t taken_count = take_items(engine, slave, &taking);
+    slave->working_since_ns = mwi_master_state_looked(engine);
     if (slave->load.sent_ns != 0)
         mwi_load_measure_trip(&slave->load, engine->now_ns,
                               taking.ran_ns < INT64_MAX ? (int64_t)taking.ran_ns : INT64_MAX);
@@ -331,6 +333,9 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
         case MWI_TIMER_STRANGERS:
             mwi_strangers_sum_up(engine);
             break;
+        case MWI_TIMER_SPECULATION:
+            mwi_speculation_look(engine);
+            break;
         case MWI_TIMER_OFFERS:
             mwi_offers_match(engine);
             break;
@@ -384,6 +389,7 @@ mw_error mwi_master_engine_step(struct mwi_master_engine *engine, const struct m
     if (engine->gap_ns > 0 && event->kind != MWI_EVENT_TICK)
         tell_of_gap(engine);
     mwi_dispatch_all(engine);
+    mwi_speculation_consider(engine);
     return engine->effects.error;
 }
 
@@ -414,7 +420,8 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     bool has_tasks = mwi_tasks_init(&engine->tasks, count);
     bool has_targets = mwi_targets_init(&engine->targets, count);
     bool has_pace = mwi_pace_init(&engine->pace, count);
-    if (has_tasks && has_targets && has_pace)
+    bool has_durations = mwi_durations_init(&engine->durations, count);
+    if (has_tasks && has_targets && has_pace && has_durations)
         return MW_OK;
     mwi_master_engine_fini(engine);
     return MW_ENOMEM;
@@ -423,6 +430,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
 void mwi_master_engine_fini(struct mwi_master_engine *engine)
 {
     mwi_pace_fini(&engine->pace);
+    mwi_durations_fini(&engine->durations);
     mwi_targets_fini(&engine->targets);
     mwi_sid_queue_fini(&engine->connected);
     mwi_sid_queue_fini(&engine->disconnected);

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "engine/effects.h"
 #include "farm/copies.h"
+#include "farm/durations.h"
 #include "farm/finished.h"
 #include "farm/fit.h"
 #include "farm/hosts.h"
@@ -30,7 +31,8 @@ struct mwi_master_engine_config {
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;
-    int64_t fit_timeout_ns; /* how long a task waits for a slave that it fits */
+    int64_t fit_timeout_ns;   /* how long a task waits for a slave that it fits */
+    int64_t speculate_factor; /* a task is slow after this multiple of the median */
     bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
 };
 
@@ -41,8 +43,9 @@ enum mwi_master_state_timer {
     MWI_TIMER_LIMIT, /* a task overruns its time limit, or its slave has not told that it began */
     MWI_TIMER_HOST,  /* a host in doubt: its next slave may have a task */
     MWI_TIMER_FIT,   /* a part of the time-out of tasks that fit no slave is over */
-    MWI_TIMER_STRANGERS, /* a second is over in which the trail left out strangers */
-    MWI_TIMER_OFFERS     /* results were offered, and their tasks are looked for */
+    MWI_TIMER_STRANGERS,   /* a second is over in which the trail left out strangers */
+    MWI_TIMER_SPECULATION, /* some task may be slow */
+    MWI_TIMER_OFFERS       /* results were offered, and their tasks are looked for */
 };
 
 /* The lines of the trail about strangers, see strangers.h. */
@@ -60,6 +63,15 @@ struct mwi_offers {
     size_t payload_bytes;
     struct mwi_timer_entry timer;
     struct mwi_map used; /* results of other runs that have ended a task, by run and id */
+};
+
+/* Second copies of slow tasks, see speculation.h. */
+struct mwi_speculation {
+    bool is_wanted; /* by the policy of some task */
+    bool is_timer_running;
+    bool has_stuck; /* tasks are slow, and no slave was idle to help */
+    uint64_t copies_count;
+    struct mwi_timer_entry timer;
 };
 
 struct mwi_master_engine {
@@ -81,6 +93,8 @@ struct mwi_master_engine {
     struct mwi_decoder decoder;
     struct mwi_targets targets;
     struct mwi_pace pace;
+    struct mwi_durations durations;
+    struct mwi_speculation speculation;
     struct mwi_sid_queue connected, disconnected; /* ordered and intermingle slaves */
     int64_t now_ns;                               /* of the last step */
     int64_t away_ns;     /* how long nobody polled the network, in all steps together */

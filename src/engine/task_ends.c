@@ -40,8 +40,10 @@ static void note_done(struct mwi_master_engine *engine, struct mwi_slave_entry *
     mwi_load_remove(&slave->load, 1, bytes, mwi_pace_of(&engine->pace, task->algorithm));
     if (slave->load.tasks_count == 0)
         mwi_timers_stop(&engine->timers, &slave->limit);
-    if (item->form != MWI_PAYLOAD_FAILED)
+    if (item->form != MWI_PAYLOAD_FAILED) {
         mwi_pace_learn(&engine->pace, task->algorithm, item->duration_ns, 1);
+        mwi_durations_add(&engine->durations, task->algorithm, item->duration_ns);
+    }
 }
 
 /* Puts a result into the queue for the user; false out of memory. */
@@ -199,6 +201,7 @@ static void end_run(struct mwi_master_engine *engine, struct mwi_slave_entry *sl
     mwi_load_remove(&slave->load, run->count, bytes + run->count * MWI_MESSAGE_OVERHEAD_BYTES,
                     work_ns);
     mwi_pace_learn(&engine->pace, run->algorithm, run->ran_ns, run->count);
+    mwi_durations_add(&engine->durations, run->algorithm, run->ran_ns / run->count);
     mwi_tasks_end_sent(&engine->tasks, batch, run->algorithm, run->count);
 }
 

@@ -68,8 +68,10 @@ static mw_error init_engine(mw_master *master, const struct mwi_engine_settings 
         .frame_read_bytes_max = settings->frame_read_bytes_max,
         .client_timeout_ns = settings->client_timeout_ns,
         .fit_timeout_ns = settings->fit_timeout_ns,
+        .speculate_factor = settings->speculate_factor,
     };
     master->shutdown_timeout_ns = settings->shutdown_timeout_ns;
+    master->is_speculating = settings->is_speculating;
     return mwi_master_engine_init(&master->engine, &config);
 }
 

@@ -64,6 +64,7 @@ mw_error mw_master_stats(const mw_master *master, mw_stats *stats)
     const struct mwi_slaves *slaves = &engine->slaves;
     struct mwi_loop_times times = mwi_loop_times(master->loop);
     mw_stats now = {.results_ready = engine->finished.count,
+                    .copied = engine->speculation.copies_count,
                     .unrunnable_ready = engine->tasks.counts[MWI_TASK_UNRUNNABLE],
                     .slaves_connecting = slaves->counts[MWI_SLAVE_CONNECTING],
                     .slaves_idle = slaves->counts[MWI_SLAVE_IDLE],

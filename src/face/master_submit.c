@@ -105,8 +105,10 @@ static mw_error make_policy(mw_master *master, const mw_policy *from,
         .time_limit_ns = mwi_time_from_seconds(from->time_limit_s) + (from->time_limit_s > 0),
         .max_attempts = (uint8_t)(from->max_attempts == 0 ? ATTEMPTS_DEFAULT : from->max_attempts),
         .is_retried = from->retry != MW_NO,
-        .is_done_anyway = from->do_it_anyway == MW_YES ||
-                          (from->do_it_anyway == MW_DEFAULT && from->sid == NULL)};
+        .is_done_anyway =
+            from->do_it_anyway == MW_YES || (from->do_it_anyway == MW_DEFAULT && from->sid == NULL),
+        .is_speculated =
+            from->speculate == MW_YES || (from->speculate == MW_DEFAULT && master->is_speculating)};
     if (from->sid != NULL && !mwi_master_read_sid(from->sid, &policy->sid))
         return mwi_master_fail(master, MW_EINVAL, "the sid \"%.50s\" is not like \"SLAVE-3\"",
                                from->sid);

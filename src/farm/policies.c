@@ -31,7 +31,8 @@ static bool is_equal(const struct mwi_task_policy *left, const struct mwi_task_p
     return left->sid == right->sid && left->priority == right->priority &&
            left->time_limit_ns == right->time_limit_ns &&
            left->max_attempts == right->max_attempts && left->is_retried == right->is_retried &&
-           left->is_done_anyway == right->is_done_anyway;
+           left->is_done_anyway == right->is_done_anyway &&
+           left->is_speculated == right->is_speculated;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t number)
@@ -45,8 +46,8 @@ static uint64_t hash_of(const struct mwi_task_policy *policy)
 {
     uint64_t hash = mix(mix(0, policy->sid), (uint32_t)policy->priority);
     hash = mix(hash, (uint64_t)policy->time_limit_ns);
-    hash = mix(hash, (uint64_t)policy->max_attempts << 2 | (uint64_t)policy->is_retried << 1 |
-                         policy->is_done_anyway);
+    hash = mix(hash, (uint64_t)policy->max_attempts << 3 | (uint64_t)policy->is_speculated << 2 |
+                         (uint64_t)policy->is_retried << 1 | policy->is_done_anyway);
     return hash | 1;
 }
 

@@ -23,6 +23,7 @@ struct mwi_task_policy {
     uint8_t max_attempts;
     bool is_retried;
     bool is_done_anyway;
+    bool is_speculated; /* may have a second copy if it is slow */
 };
 
 /* The scope of tasks of this policy, see wire/content.h. A task for one slave may change that

@@ -47,6 +47,8 @@ struct mwi_slave_entry {
     int64_t busy_since_ns;
     int64_t busy_ns; /* for how long it was busy before that */
     int64_t idle_since_ns;
+    int64_t working_since_ns; /* on the clock of the timers: the task that it runs began then at the
+                                 earliest; set by the engine */
     mw_peer peer;
     /* In the registry's heaps. */
     struct mwi_heap_node taker, proven_node, unfit_node;

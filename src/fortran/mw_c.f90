@@ -81,6 +81,7 @@ module mw_c
         type(c_ptr) :: sid
         integer(c_int) :: do_it_anyway, retry, max_attempts, priority
         real(c_double) :: time_limit_s
+        integer(c_int) :: speculate
     end type
 
     type, bind(c) :: mw_c_task

@@ -28,6 +28,7 @@ module mw_master_side
         integer(c_int) :: do_it_anyway = MW_DEFAULT, retry = MW_DEFAULT
         integer :: max_attempts = 0, priority = 0
         real(real64) :: time_limit_s = 0
+        integer(c_int) :: speculate = MW_DEFAULT
     end type
 
     ! In the master algorithm: call mw_master_submit(master, algorithm, values [, tag] [, policy]
@@ -65,7 +66,7 @@ contains
         if (present(policy)) then
             sid = trim(policy%sid) // c_null_char
             rules = mw_c_policy(c_null_ptr, policy%do_it_anyway, policy%retry, &
-                policy%max_attempts, policy%priority, policy%time_limit_s)
+                policy%max_attempts, policy%priority, policy%time_limit_s, policy%speculate)
             if (policy%sid /= '') rules%sid = c_loc(sid)
             task%policy = c_loc(rules)
         end if

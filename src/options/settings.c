@@ -29,6 +29,8 @@ static void read_engine(struct mwi_engine_settings *engine, const mw_options *op
         .frame_bytes_max = read > write ? read : write,
         .client_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CLIENT_TIMEOUT),
         .shutdown_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_SHUTDOWN_TIMEOUT),
+        .is_speculating = mwi_options_flag(options, MWI_OPTION_SPECULATE),
+        .speculate_factor = mwi_options_integer(options, MWI_OPTION_SPECULATE_FACTOR),
         .fit_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT),
     };
 }

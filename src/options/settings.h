@@ -24,6 +24,8 @@ struct mwi_engine_settings {
     size_t frame_bytes_max; /* the larger of the two, which the transports must carry */
     int64_t client_timeout_ns;
     int64_t shutdown_timeout_ns;
+    bool is_speculating;      /* slow tasks whose policy says nothing have a second copy */
+    int64_t speculate_factor; /* how slow they must be, in medians of their algorithm */
     int64_t fit_timeout_ns; /* how long a task waits for a slave that accepts it */
 };
 

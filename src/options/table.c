@@ -303,6 +303,31 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
                     "and nothing ahead. With auto, it sends as many tasks as take a short time, "
                     "and more while the slave still has some.",
         },
+    [MWI_OPTION_SPECULATE] =
+        {
+            .name = "speculate",
+            .kind = MWI_OPTION_IS_FLAG,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_SLAVES,
+            .default_value = "0",
+            .help = "When no task waits and a slave is idle, let it run a task a second time that "
+                    "is slow at another slave. The first result counts. Holds for all tasks whose "
+                    "policy says nothing else; never for tasks that belong to one slave or must "
+                    "not run twice.",
+        },
+    [MWI_OPTION_SPECULATE_FACTOR] =
+        {
+            .name = "speculate-factor",
+            .kind = MWI_OPTION_IS_INTEGER,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_SLAVES,
+            .min = 1,
+            .max = 1000,
+            .metavariable = "K",
+            .default_value = "2",
+            .help = "A task is slow when it has run for longer than K times the median of its "
+                    "algorithm's last tasks, and for at least half a second.",
+        },
     [MWI_OPTION_SLAVE_RESULT_GROUP] =
         {
             .name = "slave-result-group",

@@ -110,6 +110,9 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TASK_SAVED] =
         {ALL, SLAVE_N, "task-saved", "-> task %k of \"%n\" has saved %c bytes",
          {SID, TASK, {'c', "bytes"}, ALGORITHM}},
+    [MWI_AUDIT_TASK_COPIED] =
+        {EVENTS, SLAVE_N, "task-copied", "<- second copy of task %k of \"%n\": %r",
+         {SID, TASK, ALGORITHM, REASON}},
     [MWI_AUDIT_TASK_REQUEUED] =
         {EVENTS, SLAVE_N, "task-requeued", "-> task %k of \"%n\" requeued after attempt %A: %r",
          {SID, TASK, ATTEMPTS, ALGORITHM, REASON}},

@@ -39,6 +39,7 @@ enum mwi_audit_kind {
     MWI_AUDIT_TASK_ENDED,       /* ended: only if it is asked for, and always as JSON */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
     MWI_AUDIT_TASK_SAVED,       /* sid, task, algorithm, count (bytes) */
+    MWI_AUDIT_TASK_COPIED,      /* sid (of the second slave), task, algorithm, reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */
     MWI_AUDIT_TASK_UNRUNNABLE,  /* task, algorithm, reason */
     MWI_AUDIT_TASK_UNFIT,       /* task, algorithm, reason: it failed, and fits no slave */

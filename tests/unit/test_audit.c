@@ -172,6 +172,10 @@ static const struct expectation expectations[] = {
     {RECORD(SLAVE_GROUP, .sid = 3, .group = MWI_GROUP_INTERMINGLE),
      "SLAVE-3 -> [:intermingle]",
      "\"subject\":\"SLAVE-3\",\"event\":\"slave-group\",\"sid\":3,\"group\":\"intermingle\"}"},
+    {RECORD(TASK_COPIED, .sid = 3, .task = 17, .algorithm = "hello", .reason = "SLAVE-1 is slow"),
+     "SLAVE-3 <- second copy of task 17 of \"hello\": SLAVE-1 is slow",
+     "\"subject\":\"SLAVE-3\",\"event\":\"task-copied\",\"sid\":3,\"task\":17,"
+     "\"algorithm\":\"hello\",\"reason\":\"SLAVE-1 is slow\"}"},
     {RECORD(TASK_CANCELLED, .task = 17, .algorithm = "hello"),
      "MASTER task 17 of \"hello\" is cancelled",
      "\"subject\":\"MASTER\",\"event\":\"task-cancelled\",\"task\":17,\"algorithm\":\"hello\"}"},

@@ -37,6 +37,8 @@ static void test_defaults(void)
         {"shutdown-timeout", "20", {.duration_ns = 20 * MWT_SECOND}},
         {"wait", "auto", {.word_index = MW_WAIT_AUTO}},
         {"slave-task-group", "auto", {.group_size = 0}},
+        {"speculate", "0", {.is_on = false}},
+        {"speculate-factor", "2", {.number = 2}},
         {"slave-result-group", "auto", {.group_size = 0}},
         {"max-write-buffer-size", "64M", {.size_bytes = 67108864}},
         {"max-read-buffer-size", "64M", {.size_bytes = 67108864}},
