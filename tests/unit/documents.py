@@ -14,7 +14,7 @@ source = pathlib.Path(sys.argv[1])
 ctest, build = sys.argv[2:4]
 compiler = sys.argv[4:]
 problems = []
-PROMISES = 12  # of docs/security.md
+PROMISES = {"docs/security.md": 12, "docs/reliability.md": 8}
 
 
 def read(path):
@@ -160,25 +160,30 @@ def check_from_cl_mw():
                     problems.append(f"docs/from-cl-mw.md: {program} has no test \"{name}\"")
 
 
-def check_security():
+def check_promises():
     """Each promise names tests: those that ctest runs, and of a C program perhaps some of its cases."""
     command = [ctest, "-N", "-C", "soak", "--test-dir", build]
     listed = subprocess.run(command, text=True, capture_output=True, check=True).stdout
     tests = set(re.findall(r"Test +#\d+: (\S+)", listed))
-    rows = re.findall(r"^\| (\d+) \|[^|]+\|([^|]+)\|$", read("docs/security.md"), re.M)
-    if [int(number) for number, _ in rows] != list(range(1, PROMISES + 1)):
-        problems.append(f"docs/security.md: not {PROMISES} promises in order")
+    for document, count in PROMISES.items():
+        check_rows(document, count, tests)
+
+
+def check_rows(document, count, tests):
+    rows = re.findall(r"^\| (\d+) \|[^|]+\|([^|]+)\|$", read(document), re.M)
+    if [int(number) for number, _ in rows] != list(range(1, count + 1)):
+        problems.append(f"{document}: not {count} promises in order")
     for number, cell in rows:
         named = re.findall(r"`(\w+)`(?:: ([^`]+))?", cell)
         if not named:
-            problems.append(f"docs/security.md: promise {number} has no test")
+            problems.append(f"{document}: promise {number} has no test")
         for test, cases in named:
             if test not in tests:
-                problems.append(f"docs/security.md: promise {number}: ctest has no {test}")
+                problems.append(f"{document}: promise {number}: ctest has no {test}")
             known = cases_beside(test) if cases else []
             for case in re.split(r"; ", cases.strip().rstrip(";,.")) if cases else []:
                 if case not in known:
-                    problems.append(f"docs/security.md: promise {number}: {test} has no test \"{case}\"")
+                    problems.append(f"{document}: promise {number}: {test} has no test \"{case}\"")
 
 
 def cases_beside(test):
@@ -197,6 +202,6 @@ check_sentences()
 check_audit()
 check_states()
 if ctest:
-    check_security()
+    check_promises()
 print("\n".join(problems) or "the documents agree with the sources")
 sys.exit(bool(problems))
