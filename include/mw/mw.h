@@ -81,6 +81,11 @@ typedef struct mw_program {
     /* The program's own: the library only hands it to mw_master_user, mw_slave_user and
      * mw_call_user. */
     void *user;
+    /* For --mw-journal: the version of all that decides what a task's result is. A program that
+     * gives one vouches that results of the same version stand for each other, also if its
+     * arguments or its executable file have changed. NULL: a journal is for the same file and
+     * arguments. */
+    const char *version;
 } mw_program;
 
 /* Makes this process a whole farm on this machine (the default), a master, or a slave, as the
@@ -380,6 +385,7 @@ typedef struct mw_result {
                             * Msgpack values, or raw bytes aligned as those of mw_call_bytes */
     size_t size;           /* of `data`, in bytes */
     mw_master *master;     /* the master that handed it out */
+    bool is_replayed;      /* an earlier run has computed it, see --mw-journal; sid is NULL then */
 } mw_result;
 
 /* Stops the farm before its work is done, as a signal does under mw_main. From now on no task is

@@ -94,8 +94,9 @@ typedef struct mw_algorithm_stats {
     const char *algorithm; /* its name in mw_program.algorithms */
     uint64_t submitted, done, failed, unrunnable, cancelled, requeued;
     size_t waiting, running;
-    mw_times wait; /* from submission to the first sending, exact to a millisecond */
-    mw_times run;  /* of done and failed tasks, as the slaves measured it */
+    mw_times wait;     /* from submission to the first sending, exact to a millisecond */
+    mw_times run;      /* of done and failed tasks, as the slaves measured it */
+    uint64_t replayed; /* done tasks whose results are of an earlier run, see --mw-journal */
 } mw_algorithm_stats;
 
 /* A slave that is connected. */

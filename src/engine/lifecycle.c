@@ -286,6 +286,37 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
     return MW_OK;
 }
 
+mw_error mwi_lifecycle_submit_replayed(struct mwi_master_engine *engine,
+                                       const struct mwi_lifecycle_task *submission,
+                                       struct mwi_block *block, const struct mwi_message_item *item,
+                                       uint64_t *id)
+{
+    struct mwi_tasks *tasks = &engine->tasks;
+    struct mwi_finished finished = {.task = tasks->last_id + 1,
+                                    .block = block,
+                                    .payload = mwi_message_payload(item),
+                                    .duration_ns = item->duration_ns,
+                                    .sid = MWI_NO_SID,
+                                    .algorithm = submission->algorithm,
+                                    .is_failed = item->form == MWI_PAYLOAD_FAILED,
+                                    .is_replayed = true,
+                                    .has_tag_bytes = submission->tag_bytes != NULL};
+    if (finished.has_tag_bytes)
+        finished.tag_bytes = submission->tag_bytes;
+    else
+        finished.tag = submission->tag;
+    if (!mwi_finished_push(&engine->finished, &finished))
+        return MW_ENOMEM;
+    mwi_block_ref(block);
+    if (!submission->is_borrowed)
+        free(submission->payload.data);
+    if (tasks->batches.open != NULL)
+        mwi_tasks_close_batch(tasks);
+    *id = ++tasks->last_id;
+    mwi_tasks_note_replayed(tasks, submission->algorithm, !finished.is_failed);
+    return MW_OK;
+}
+
 /* Cancels a task that has an entry. */
 static mw_error cancel_entry(struct mwi_master_engine *engine, struct mwi_task_entry *task)
 {

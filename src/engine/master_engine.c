@@ -17,6 +17,7 @@
 
 #include "base/time.h"
 #include "engine/dispatch.h"
+#include "engine/journaling.h"
 #include "engine/lifecycle.h"
 #include "engine/membership.h"
 #include "engine/misfits.h"
@@ -215,6 +216,9 @@ static void take_save(struct mwi_master_engine *engine, struct mwi_slave_entry *
     const unsigned char *received = event->frame->data;
     unsigned char *kept;
     struct mwi_block *block = mwi_block_keep(event->frame, &kept);
+    if (engine->journal != NULL && block != NULL)
+        mwi_journaling_note_saved(engine, copy->task, kept + (message->save.data - received),
+                                  message->save.size);
     if (block == NULL ||
         !mwi_savings_set(&engine->tasks.savings, message->save.id, block,
                          kept + (message->save.data - received), message->save.size))

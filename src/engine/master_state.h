@@ -74,8 +74,11 @@ struct mwi_speculation {
     struct mwi_timer_entry timer;
 };
 
+struct mwi_journal;
+
 struct mwi_master_engine {
     struct mwi_master_engine_config config;
+    struct mwi_journal *journal; /* borrowed; NULL: none */
     struct mwi_effects effects;
     struct mwi_tasks tasks;
     struct mwi_copies copies;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/printable.h"
+#include "engine/journaling.h"
 #include "engine/outgoing.h"
 
 void mwi_task_ends_audit_failure(struct mwi_master_engine *engine,
@@ -93,6 +94,8 @@ bool mwi_task_ends_finish_copy(struct mwi_master_engine *engine, struct mwi_copy
     struct mwi_slave_entry *slave = copy->slave;
     if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         audit_result(engine, copy, item);
+    if (task->state == MWI_TASK_RUNNING && engine->journal != NULL)
+        mwi_journaling_note_task(engine, task, item);
     if (task->state == MWI_TASK_RUNNING && !push_result(engine, slave, task, block, item))
         return false;
     engine->ended_count++;
@@ -242,6 +245,8 @@ uint32_t mwi_task_ends_finish_range(struct mwi_master_engine *engine, struct mwi
     assert(range->task == NULL && slave->is_proven);
     if (count == 0 || !push_group(engine, range, block, cursor, count))
         return 0;
+    if (engine->journal != NULL)
+        mwi_journaling_note_range(engine, range, cursor, count);
     *ran_ns += end_tasks(engine, range, cursor, count);
     mwi_copies_shorten(&engine->copies, range, count);
     engine->ended_count += count;
@@ -258,6 +263,8 @@ bool mwi_task_ends_finish_offered(struct mwi_master_engine *engine, struct mwi_s
     const struct mwi_copy *copy = task->state == MWI_TASK_RUNNING ? task->copies : NULL;
     mwi_outgoing_audit_end(
         engine, task, &(struct mwi_outgoing_end){.outcome = "done", .copy = copy, .item = item});
+    if (engine->journal != NULL)
+        mwi_journaling_note_task(engine, task, item);
     if (!push_result(engine, slave, task, block, item))
         return false;
     engine->ended_count++;

@@ -25,6 +25,7 @@
 #include "base/utf8.h"
 #include "face/isolation.h"
 #include "face/job.h"
+#include "face/master_journal.h"
 #include "face/master_loop.h"
 #include "face/master_open.h"
 #include "face/master_stop.h"
@@ -175,6 +176,7 @@ static int run_master(const mw_program *program, const mw_options *options,
     if (error != MW_OK)
         return fail_open(launch, error, has_joined, why.text);
     master->notice = (struct mwi_notice){print_notice, launch};
+    mwi_master_journal_tell(master);
     int returned = STATUS_FAILURE;
     if (program->master == NULL) {
         mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_NO_MASTER});
@@ -185,6 +187,8 @@ static int run_master(const mw_program *program, const mw_options *options,
     if (mwi_loop_is_disowned(master->loop))
         return returned;
     flush_output();
+    if (!mwi_master_stop_is_urgent(master))
+        (void)mwi_master_journal_await(master);
     int status = mwi_master_status(master, returned);
     bool is_broken = master->broken != MW_OK;
     if (master->misuse != MW_OK)

@@ -37,9 +37,15 @@ struct mw_master {
     struct mwi_announce *announce;     /* a chore of the loop; NULL without a resource file */
     size_t slaves_max;                 /* how many can ever come; SIZE_MAX: no end of them */
     size_t slaves_lost_count;
-    int64_t clocked_ns;     /* when mw_master_next last read the clock */
-    unsigned at_once_count; /* results to hand out before the next look at farm and clock */
-    bool is_speculating; /* tasks whose policy says nothing may have a second copy */
+    struct mwi_journal *journal; /* NULL: none */
+    struct mwi_watch journal_watch;
+    char *journal_path;
+    mw_reason journal_note;       /* what opening it has found that was not in order, or "" */
+    mw_error journal_error;       /* after which nothing is recorded; MW_OK: none */
+    bool goes_on_without_journal; /* after an error */
+    int64_t clocked_ns;           /* when mw_master_next last read the clock */
+    unsigned at_once_count;       /* results to hand out before the next look at farm and clock */
+    bool is_speculating;          /* tasks whose policy says nothing may have a second copy */
     bool has_signals;
     int64_t shutdown_timeout_ns;
     int64_t stop_ns; /* while the engine is stopping: when no task is waited for any more */

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "base/time.h"
+#include "face/master_journal.h"
 #include "face/master_results.h"
 #include "face/master_stop.h"
 #include "loop/signals.h"
@@ -83,6 +84,8 @@ static mw_error turn(mw_master *master, int64_t deadline_ns)
         master->error = why;
         return break_farm(master, error);
     }
+    if (master->journal != NULL)
+        mwi_master_journal_tend(master);
     return MW_OK;
 }
 

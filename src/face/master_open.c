@@ -22,6 +22,7 @@
 #include "engine/membership.h"
 #include "face/decline.h"
 #include "face/job.h"
+#include "face/master_journal.h"
 #include "face/master_open.h"
 #include "face/master_results.h"
 #include "face/master_stop.h"
@@ -228,8 +229,10 @@ static mw_error open_place(mw_master *master, const struct opening *opening, mw_
         draw_run(master, settings->audit.is_simulated);
         begin_trail(master, settings->audit.is_simulated);
         mwi_trust_audit(&master->trust, MWI_ROLE_MASTER);
+        error = mwi_master_journal_open(master, &settings->journal, why);
     }
-    error = listen_at(master, settings, place, index, bound, why);
+    if (error == MW_OK)
+        error = listen_at(master, settings, place, index, bound, why);
     if (error == MW_OK && index == 0)
         error = mwi_announce_open(&master->announce, master->loop, &settings->announce,
                                   master->executable, place->scheme, is_tcp ? bound : "",
@@ -360,6 +363,7 @@ static void close_chores(mw_master *master, int64_t deadline_ns)
 static void free_master(mw_master *master)
 {
     mwi_fork_guard_fini(&master->guard);
+    mwi_master_journal_close(master);
     mwi_loop_close(master->loop);
     mwi_trust_close(&master->trust);
     mwi_serial_destroy(master->serial);
@@ -494,6 +498,8 @@ void mwi_master_close(mw_master *master, bool is_finished, int status)
     struct mwi_chores *chores = mwi_loop_chores(master->loop);
     mwi_chores_stop(chores, is_finished);
     int64_t deadline_ns = await_slaves(master);
+    if (!mwi_master_stop_is_urgent(master))
+        (void)mwi_master_journal_await(master);
     close_chores(master, deadline_ns);
     master->local = NULL;
     master->announce = NULL;

@@ -120,6 +120,7 @@ const mw_result *mw_master_next_result(mw_master *master)
              finished.has_tag_bytes ? 0 : finished.tag,
              finished.has_tag_bytes ? finished.tag_bytes : NULL);
     result->outcome = finished.is_failed ? MW_FAILED : MW_DONE;
+    result->is_replayed = finished.is_replayed;
     result->message = finished.is_failed ? keep_message(master, &finished.payload) : NULL;
     set_part(result, finished.duration_ns,
              finished.is_failed ? &(struct mwi_payload){0} : &finished.payload);
@@ -141,6 +142,7 @@ const mw_result *mw_master_next_unrunnable(mw_master *master)
     hand_out(master, taken.id, taken.algorithm, taken.sid, taken.tag, taken.tag_bytes);
     const char *history = taken.history == NULL ? "" : taken.history;
     master->result.outcome = MW_UNRUNNABLE;
+    master->result.is_replayed = false;
     master->result.seconds = 0;
     master->result.message = keep_text(master, history, strlen(history));
     master->result.data = taken.payload.data;

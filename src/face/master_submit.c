@@ -18,6 +18,7 @@
 #include "base/decimal.h"
 #include "base/time.h"
 #include "engine/lifecycle.h"
+#include "face/master_journal.h"
 #include "wire/guard.h"
 
 #define ATTEMPTS_DEFAULT 3
@@ -152,15 +153,16 @@ static mw_error enter_task(mw_master *master, const mw_task *task,
                                             .tag = task->tag,
                                             .payload = *payload,
                                             .is_borrowed = is_borrowed,
-                                            .is_usual =
-                                                task->policy == NULL && !wants_times(master)};
+                                            .is_usual = task->policy == NULL &&
+                                                        !wants_times(master) &&
+                                                        !mwi_master_journal_has_replays(master)};
     mw_error error = make_policy(master, task->policy, &submission.policy);
     if (error == MW_OK)
         error = copy_tag(master, task, &submission.tag_bytes);
     if (error != MW_OK)
         return error;
     tell_time(master);
-    error = mwi_lifecycle_submit(&master->engine, &submission, &master->last_task);
+    error = mwi_master_journal_submit(master, &submission);
     mwi_master_carry_out(master);
     if (error == MW_OK)
         return MW_OK;

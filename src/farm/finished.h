@@ -26,7 +26,8 @@ struct mwi_finished {
     uint64_t duration_ns;
     uint32_t sid;
     uint16_t algorithm;
-    bool is_failed; /* the payload is the message's text */
+    bool is_failed;   /* the payload is the message's text */
+    bool is_replayed; /* an earlier run has recorded it */
     bool has_tag_bytes;
 };
 

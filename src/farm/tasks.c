@@ -365,6 +365,15 @@ void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is
     move_to_end(tasks, task);
 }
 
+void mwi_tasks_note_replayed(struct mwi_tasks *tasks, uint16_t algorithm, bool is_done)
+{
+    mw_algorithm_stats *stats = &tasks->by_algorithm[algorithm];
+    stats->submitted++;
+    stats->done += is_done;
+    stats->failed += !is_done;
+    stats->replayed++;
+}
+
 void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task)
 {
     assert(task->state != MWI_TASK_CANCELLED && task->state != MWI_TASK_UNRUNNABLE);

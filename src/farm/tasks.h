@@ -214,6 +214,9 @@ void mwi_tasks_move(struct mwi_tasks *tasks, struct mwi_task_entry *task, enum m
 void mwi_tasks_end(struct mwi_tasks *tasks, struct mwi_task_entry *task, bool is_done,
                    uint64_t duration_ns);
 
+/* A task was submitted and has ended at once, with a result that an earlier run has recorded. */
+void mwi_tasks_note_replayed(struct mwi_tasks *tasks, uint16_t algorithm, bool is_done);
+
 /* The user wants no result of a task that waits or runs. It is gone then, or CANCELLED as long as
  * it has copies. */
 void mwi_tasks_cancel(struct mwi_tasks *tasks, struct mwi_task_entry *task);

@@ -54,6 +54,7 @@ module mw_c
         type(c_ptr) :: data
         integer(c_size_t) :: size
         type(c_ptr) :: master
+        logical(c_bool) :: is_replayed
     end type
 
     type, bind(c) :: mw_master_counts
@@ -74,7 +75,7 @@ module mw_c
     type, bind(c) :: mw_c_program
         type(c_ptr) :: algorithms
         type(c_funptr) :: master, slave
-        type(c_ptr) :: user
+        type(c_ptr) :: user, version
     end type
 
     type, bind(c) :: mw_c_policy

@@ -46,7 +46,8 @@ contains
             parts%table(i) = mw_c_algorithm(c_loc(parts%names(i)), c_funloc(task))
         end do
         parts%table(size(parts%table)) = mw_c_algorithm(c_null_ptr, c_null_funptr)
-        parts%program = mw_c_program(c_loc(parts%table), c_funloc(master), c_null_funptr, c_null_ptr)
+        parts%program = mw_c_program(c_loc(parts%table), c_funloc(master), c_null_funptr, c_null_ptr, &
+            c_null_ptr)
         if (present(slave)) parts%program%slave = c_funloc(slave)
         if (present(user)) parts%program%user = user
         call gather_arguments(parts)

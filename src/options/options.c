@@ -42,6 +42,8 @@ struct mw_options {
     bool ends_job;                  /* the master may end the job of the communicator */
     bool can_fork;                  /* see mw_options_allow_fork */
     bool must_decline;
+    const struct mwi_disk_api *disk; /* of a test; NULL: none */
+    void *disk_environment;
     char master_rank[16];
     char error[512];
 };
@@ -404,6 +406,18 @@ bool mwi_options_may_fork(const mw_options *options)
 bool mwi_options_ends_job(const mw_options *options)
 {
     return options->ends_job;
+}
+
+void mwi_options_use_disk(mw_options *options, const struct mwi_disk_api *disk, void *environment)
+{
+    options->disk = disk;
+    options->disk_environment = environment;
+}
+
+const struct mwi_disk_api *mwi_options_disk(const mw_options *options, void **environment)
+{
+    *environment = options->disk_environment;
+    return options->disk;
 }
 
 void *mwi_options_communicator(const mw_options *options)

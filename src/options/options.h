@@ -88,6 +88,12 @@ void mwi_options_set_must_decline(mw_options *options, bool must_decline);
  * are destroyed. */
 const struct mwi_option_transport *mwi_options_transports(const mw_options *options, size_t *count);
 
+/* For tests: a journal is on this disk, and not in a file; both are borrowed. The second function
+ * tells which disk that is; NULL: none was set. */
+struct mwi_disk_api;
+void mwi_options_use_disk(mw_options *options, const struct mwi_disk_api *disk, void *environment);
+const struct mwi_disk_api *mwi_options_disk(const mw_options *options, void **environment);
+
 /* Makes an argument vector that hands on each option that was set and that the slaves of this
  * master share (is_inherited in the table): "--mw-member-id=x", ...; ended by NULL. The vector and
  * its strings are one malloc'd block, which the caller frees. NULL out of memory; *count is then

@@ -248,6 +248,20 @@ static void read_serial(struct mwi_serial_settings *serial, const mw_options *op
     serial->argv = argv;
 }
 
+static void read_journal(struct mwi_journal_options *settings, const mw_options *options, int argc,
+                         char **argv)
+{
+    *settings = (struct mwi_journal_options){
+        .path = mwi_options_text(options, MWI_OPTION_JOURNAL),
+        .sync_ns = mwi_options_duration_ns(options, MWI_OPTION_JOURNAL_SYNC),
+        .is_accepted = mwi_options_flag(options, MWI_OPTION_JOURNAL_ACCEPT),
+        .goes_on = mwi_options_word(options, MWI_OPTION_JOURNAL_ON_ERROR) == 1,
+        .argc = argc,
+        .argv = argv,
+    };
+    settings->disk = mwi_options_disk(options, &settings->environment);
+}
+
 mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw_options *options,
                                   enum mwi_mode mode, int argc, char **argv)
 {
@@ -271,6 +285,7 @@ mw_error mwi_settings_read_master(struct mwi_master_settings *settings, const mw
     };
     read_tcp(&settings->tcp, options);
     read_announce(&settings->announce, options);
+    read_journal(&settings->journal, options, argc, argv);
     if (mode == MWI_MODE_SERIAL)
         read_serial(&settings->serial, options, argc, argv);
     return mode == MWI_MODE_LOCAL ? read_local(&settings->local, options, argc, argv) : MW_OK;

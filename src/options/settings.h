@@ -11,6 +11,7 @@
 #ifndef MWI_SETTINGS_H
 #define MWI_SETTINGS_H
 
+#include "base/disk.h"
 #include "options/address_book.h"
 #include "options/role.h"
 
@@ -69,6 +70,18 @@ struct mwi_announce_settings {
     bool has_member_id;   /* the user chose it, so slaves must be told */
     bool is_insecure;     /* slaves must be, too */
     const char *key_file; /* that the user chose, so slaves must be told; or NULL */
+};
+
+/* For face/master_journal. */
+struct mwi_journal_options {
+    const char *path; /* NULL: there is no journal */
+    int64_t sync_ns;
+    bool is_accepted; /* it may be of another program */
+    bool goes_on;     /* after an error of the disk */
+    int argc;         /* the user's arguments, argv[0] first; 0: not known */
+    char **argv;
+    const struct mwi_disk_api *disk; /* of a test, with its environment; NULL: a real file */
+    void *environment;
 };
 
 /* For loop/executable. */
@@ -139,6 +152,7 @@ struct mwi_master_settings {
     struct mwi_tcp_settings tcp;
     struct mwi_executable_settings executable;
     struct mwi_announce_settings announce;
+    struct mwi_journal_options journal;
     struct mwi_local_settings local;
     struct mwi_serial_settings serial; /* of a slave that runs in the master's process, if any */
 };

@@ -29,6 +29,7 @@ static const char *const transports[] = {"auto", "local", "tcp", "mpi", "mpi,tcp
 /* In the order of mw_wait. */
 static const char *const waits[] = {"auto", "spin", "yield", "nap", NULL};
 static const char *const audit_formats[] = {"text", "json", NULL};
+static const char *const on_error_words[] = {"stop", "continue", NULL};
 static const char *const audit_times[] = {"s", "ms", NULL};
 /* In the order of enum mwi_audit_level. */
 static const char *const audit_levels[] = {"all", "events", "problems", "none", NULL};
@@ -456,6 +457,59 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .help = "After how many seconds, at the latest, the master writes the resource file "
                     "again.",
         },
+    [MWI_OPTION_JOURNAL] =
+        {
+            .name = "journal",
+            .kind = MWI_OPTION_IS_TEXT,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_JOURNAL,
+            .min = 1,
+            .max = PATH_BYTES_MAX,
+            .metavariable = "F",
+            .default_words = "none",
+            .help =
+                "Record all results in the file F. A master that is started again with the same "
+                "file, after it was killed for instance, gets the recorded results for tasks of "
+                "the same algorithm and arguments, and only the others run.",
+        },
+    [MWI_OPTION_JOURNAL_SYNC] =
+        {
+            .name = "journal-sync",
+            .kind = MWI_OPTION_IS_DURATION,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_JOURNAL,
+            .min = 0,
+            .max = DURATION_MAX,
+            .metavariable = "S",
+            .default_value = "0.005",
+            .help = "Results are on the disk S seconds after they have come, at the latest, so a "
+                    "power cut costs no more. If only the master is killed, nothing is lost in any "
+                    "case. With 0 the next sync begins when the last has ended.",
+        },
+    [MWI_OPTION_JOURNAL_ACCEPT] =
+        {
+            .name = "journal-accept",
+            .kind = MWI_OPTION_IS_FLAG,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_JOURNAL,
+            .default_value = "0",
+            .help = "Use the journal although the program or its arguments have changed since it "
+                    "was written. You vouch that the recorded results are still right.",
+        },
+    [MWI_OPTION_JOURNAL_ON_ERROR] =
+        {
+            .name = "journal-on-error",
+            .kind = MWI_OPTION_IS_WORD,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_JOURNAL,
+            .words = on_error_words,
+            .metavariable = "W",
+            .default_value = "stop",
+            .help =
+                "If the journal cannot be written any more, because the disk is full for "
+                "instance: stop waits for the tasks that run and ends the farm, as SIGTERM does; "
+                "continue goes on without recording anything.",
+        },
     [MWI_OPTION_SLAVE_EXECUTABLE] =
         {
             .name = "slave-executable",
@@ -505,6 +559,7 @@ const char *mwi_table_section_title(enum mwi_option_section section)
         [MWI_OPTIONS_GENERAL] = "General", [MWI_OPTIONS_ROLE] = "Role and transport",
         [MWI_OPTIONS_NETWORK] = "Network", [MWI_OPTIONS_SLAVES] = "Slaves",
         [MWI_OPTIONS_AUDIT] = "Audit",     [MWI_OPTIONS_RESOURCE_FILE] = "Resource file",
+        [MWI_OPTIONS_JOURNAL] = "Journal",
     };
     assert(section < MWI_OPTION_SECTIONS_COUNT);
     return titles[section];

@@ -107,6 +107,10 @@ static const struct form forms[MWI_AUDIT_KINDS_COUNT] = {
     [MWI_AUDIT_TASK_FAILED] =
         {EVENTS, SLAVE_N, "task-failed", "-> task %k of \"%n\" failed: %r",
          {SID, TASK, ALGORITHM, REASON}},
+    [MWI_AUDIT_JOURNAL_OPENED] =
+        {EVENTS, "JOURNAL", "journal-opened", "\"%p\" has %c results of %f runs",
+         {{'c', "results"}, {'f', "runs"}, PATH}},
+    [MWI_AUDIT_JOURNAL_PROBLEM] = {PROBLEMS, "JOURNAL", "journal-problem", "%r", {PATH, REASON}},
     [MWI_AUDIT_TASK_SAVED] =
         {ALL, SLAVE_N, "task-saved", "-> task %k of \"%n\" has saved %c bytes",
          {SID, TASK, {'c', "bytes"}, ALGORITHM}},

@@ -38,6 +38,8 @@ enum mwi_audit_kind {
     MWI_AUDIT_OFFER_TAKEN,      /* sid, count: kept results that ended tasks, failed: others */
     MWI_AUDIT_TASK_ENDED,       /* ended: only if it is asked for, and always as JSON */
     MWI_AUDIT_TASK_FAILED,      /* sid, task, algorithm, reason */
+    MWI_AUDIT_JOURNAL_OPENED,   /* path, count (results), failed (runs) */
+    MWI_AUDIT_JOURNAL_PROBLEM,  /* path, reason */
     MWI_AUDIT_TASK_SAVED,       /* sid, task, algorithm, count (bytes) */
     MWI_AUDIT_TASK_COPIED,      /* sid (of the second slave), task, algorithm, reason */
     MWI_AUDIT_TASK_REQUEUED,    /* sid, task, attempts, algorithm, reason */

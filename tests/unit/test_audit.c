@@ -137,6 +137,12 @@ static const struct expectation expectations[] = {
      "SLAVE-0 -> task 17 of \"hello\" failed: no name",
      "\"subject\":\"SLAVE-0\",\"event\":\"task-failed\",\"sid\":0,\"task\":17,\"algorithm\":\"hello\","
      "\"reason\":\"no name\"}"},
+    {RECORD(JOURNAL_OPENED, .path = "s.mwj", .count = 70, .failed = 2),
+     "JOURNAL \"s.mwj\" has 70 results of 2 runs",
+     "\"subject\":\"JOURNAL\",\"event\":\"journal-opened\",\"results\":70,\"runs\":2,\"path\":\"s.mwj\"}"},
+    {RECORD(JOURNAL_PROBLEM, .path = "s.mwj", .reason = "s.mwj: no room"),
+     "JOURNAL s.mwj: no room",
+     "\"subject\":\"JOURNAL\",\"event\":\"journal-problem\",\"path\":\"s.mwj\",\"reason\":\"s.mwj: no room\"}"},
     {RECORD(TASK_SAVED, .task = 17, .algorithm = "hello", .count = 4096),
      "SLAVE-0 -> task 17 of \"hello\" has saved 4096 bytes",
      "\"subject\":\"SLAVE-0\",\"event\":\"task-saved\",\"sid\":0,\"task\":17,\"bytes\":4096,"

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between the life of tasks and record/journal. task_ends and master_engine call it when a result
+ * or saved bytes have come, and face/master_submit in place of lifecycle while the journal has
+ * something of earlier runs.
+ *
+ * Invariants: a task is known by the key of its content, which is computed when it is needed, from
+ * its arguments; no task keeps it. A result that nobody wants, of a cancelled task for instance, is
+ * not recorded: another submission of the same content would get it.
+ */
+#include "engine/journaling.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "farm/savings.h"
+#include "record/journal.h"
+#include "wire/content.h"
+
+/* Sets *key to that of a task's content; false if the task has none. */
+static bool find_key(const struct mwi_master_engine *engine, uint16_t algorithm,
+                     const struct mwi_task_policy *policy, const struct mwi_payload *arguments,
+                     struct mwi_digest *key)
+{
+    uint64_t scope = mwi_policies_scope(policy);
+    const char *name = engine->config.algorithms[algorithm].name;
+    if (scope == MWI_CONTENT_NO_SCOPE)
+        return false;
+    uint64_t seed =
+        mwi_content_seed(scope, mwi_content_name(name, strlen(name)), arguments->is_bytes);
+    *key = mwi_content_key(seed, arguments->data, arguments->size);
+    return true;
+}
+
+static bool find_entry_key(const struct mwi_master_engine *engine,
+                           const struct mwi_task_entry *task, struct mwi_digest *key)
+{
+    const struct mwi_payload arguments = {mwi_tasks_data(task), task->size, task->is_bytes};
+    return find_key(engine, task->algorithm, mwi_tasks_policy(&engine->tasks, task), &arguments,
+                    key);
+}
+
+static void record(struct mwi_master_engine *engine, uint16_t algorithm, struct mwi_digest key,
+                   const struct mwi_message_item *item)
+{
+    mwi_journal_add_result(engine->journal, engine->config.algorithms[algorithm].name,
+                           &(struct mwi_journal_result){.key = key,
+                                                        .id = item->id,
+                                                        .duration_ns = item->duration_ns,
+                                                        .form = item->form,
+                                                        .size = item->size,
+                                                        .data = item->data});
+}
+
+void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                              const struct mwi_message_item *item)
+{
+    struct mwi_digest key;
+    assert(engine->journal != NULL);
+    if (item->form < MWI_PAYLOAD_FAILED && find_entry_key(engine, task, &key))
+        record(engine, task->algorithm, key, item);
+}
+
+void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mwi_copy *range,
+                               const struct mwi_message_cursor *cursor, uint32_t count)
+{
+    const struct mwi_batch_entry *batch = range->batch;
+    const struct mwi_task_policy *policy =
+        &mwi_policies_get(&engine->tasks.policies, batch->item.policy)->policy;
+    struct mwi_message_cursor ahead = *cursor;
+    struct mwi_message_item item;
+    assert(engine->journal != NULL);
+    for (uint32_t place = range->from; place < range->from + count; place++) {
+        const struct mwi_batch_task *task = &batch->tasks[place];
+        const struct mwi_payload arguments = {mwi_batch_data(batch, place),
+                                              mwi_batch_size(batch, place), task->is_bytes};
+        struct mwi_digest key;
+        if (!mwi_message_next(&ahead, &item))
+            return;
+        if (find_key(engine, task->algorithm, policy, &arguments, &key))
+            record(engine, task->algorithm, key, &item);
+    }
+}
+
+void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                               const void *data, size_t size)
+{
+    struct mwi_digest key;
+    if (find_entry_key(engine, task, &key))
+        mwi_journal_add_saved(engine->journal, key, task->id, data, size);
+}
+
+/* The task ends with a recorded result, or gets saved bytes if it is submitted. */
+static mw_error submit_with(struct mwi_master_engine *engine,
+                            const struct mwi_lifecycle_task *submission, struct mwi_digest key,
+                            uint64_t *id, mw_reason *why)
+{
+    struct mwi_journal_replay replay;
+    mw_error error = mwi_journal_take(engine->journal, key, &replay, why);
+    if (error == MW_OK) {
+        const struct mwi_message_item item = {.duration_ns = replay.duration_ns,
+                                              .size = replay.size,
+                                              .form = replay.form,
+                                              .data = replay.data};
+        error = mwi_lifecycle_submit_replayed(engine, submission, replay.block, &item, id);
+        mwi_block_unref(replay.block);
+        return error;
+    }
+    bool has_saved = mwi_journal_take_saved(engine->journal, key, &replay, why) == MW_OK;
+    error = mwi_lifecycle_submit(engine, submission, id);
+    if (!has_saved)
+        return error;
+    if (error == MW_OK &&
+        !mwi_savings_set(&engine->tasks.savings, *id, replay.block, replay.data, replay.size))
+        error = MW_OK; /* the task begins anew */
+    mwi_block_unref(replay.block);
+    return error;
+}
+
+mw_error mwi_journaling_submit(struct mwi_master_engine *engine,
+                               const struct mwi_lifecycle_task *submission, uint64_t *id,
+                               mw_reason *why)
+{
+    struct mwi_digest key;
+    why->text[0] = '\0';
+    if (!find_key(engine, submission->algorithm, &submission->policy, &submission->payload, &key))
+        return mwi_lifecycle_submit(engine, submission, id);
+    return submit_with(engine, submission, key, id, why);
+}

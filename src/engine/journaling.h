@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tells the journal of a master what its tasks have returned and saved, and hands out what earlier
+ * runs have recorded.
+ */
+#ifndef MWI_JOURNALING_H
+#define MWI_JOURNALING_H
+
+#include "engine/lifecycle.h"
+#include "engine/master_state.h"
+
+/* Records a result that the task is about to end with. Failures, and tasks whose results mean
+ * nothing to another run, are not recorded. Only with a journal. */
+void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                              const struct mwi_message_item *item);
+
+/* The same for the range's next `count` tasks, whose results begin at the cursor. */
+void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mwi_copy *range,
+                               const struct mwi_message_cursor *cursor, uint32_t count);
+
+/* Records the bytes that a task has saved. */
+void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
+                               const void *data, size_t size);
+
+/* Enters a task as mwi_lifecycle_submit does. If an earlier run has recorded a result of the same
+ * content, the task ends with it at once; if it has saved bytes, they are its. A record that cannot
+ * be read is passed over, with a sentence in *why, which is empty otherwise. */
+mw_error mwi_journaling_submit(struct mwi_master_engine *engine,
+                               const struct mwi_lifecycle_task *submission, uint64_t *id,
+                               mw_reason *why);
+
+#endif

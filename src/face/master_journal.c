@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Joins record/journal to a master. master_open opens and closes it, master_loop tends it,
+ * master_submit submits by it. The engine has a pointer to the journal, and records in it.
+ *
+ * Invariants: the loop never waits for the disk, except where the user asks for it: at the end. A
+ * failure is told once; then, as the options say, the farm stops as after a signal, or goes on
+ * without recording anything.
+ *
+ * The parts of a journal's identity are gathered in read_identity. record/journal.c compares them.
+ */
+#include "face/master_journal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "face/program.h"
+#include "record/disk_file.h"
+
+#define CHUNK_BYTES ((size_t)1 << 20)
+
+/* The texts of an identity, in memory of their own. */
+struct identity {
+    char *names, *arguments;
+    char executable[20];
+};
+
+static int compare_names(const void *one, const void *other)
+{
+    return strcmp(*(const char *const *)one, *(const char *const *)other);
+}
+
+/* Joins texts with blanks between; NULL out of memory. The caller frees it. */
+static char *join(const char *const *texts, size_t count)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < count; i++)
+        size += strlen(texts[i]) + 1;
+    char *joined = malloc(size);
+    if (joined == NULL)
+        return NULL;
+    char *end = joined;
+    for (size_t i = 0; i < count; i++)
+        end += sprintf(end, "%s%s", i > 0 ? " " : "", texts[i]);
+    *end = '\0';
+    return joined;
+}
+
+static char *join_names(const mw_algorithm *algorithms)
+{
+    size_t count = 0;
+    while (algorithms[count].name != NULL)
+        count++;
+    const char **names = calloc(count + 1, sizeof *names);
+    if (names == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        names[i] = algorithms[i].name;
+    qsort(names, count, sizeof *names, compare_names);
+    char *joined = join(names, count);
+    free(names);
+    return joined;
+}
+
+/* The digest of the program's file in digits; "" if it cannot be read. */
+static void digest_executable(char *digits, size_t size)
+{
+    uint64_t digest = 0;
+    unsigned char *bytes = malloc(CHUNK_BYTES);
+    int fd = bytes == NULL ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    ssize_t count = -1;
+    digits[0] = '\0';
+    while (fd >= 0 && (count = read(fd, bytes, CHUNK_BYTES)) > 0)
+        digest = mwi_digest_64(digest, bytes, (size_t)count);
+    if (fd >= 0)
+        close(fd);
+    free(bytes);
+    if (count == 0)
+        snprintf(digits, size, "%016llx", (unsigned long long)digest);
+}
+
+static struct mwi_journal_text text_of(const char *string)
+{
+    return (struct mwi_journal_text){string, string == NULL ? 0 : strlen(string)};
+}
+
+/* False out of memory. */
+static bool read_identity(const mw_master *master, const struct mwi_journal_options *settings,
+                          struct identity *texts, struct mwi_journal_identity *identity)
+{
+    bool has_arguments = settings->argc > 1;
+    texts->names = join_names(mwi_program_algorithms(master->program));
+    texts->arguments = join(has_arguments ? (const char *const *)settings->argv + 1 : NULL,
+                            has_arguments ? (size_t)settings->argc - 1 : 0);
+    texts->executable[0] = '\0';
+    if (settings->disk == NULL)
+        digest_executable(texts->executable, sizeof texts->executable);
+    identity->names = text_of(texts->names);
+    identity->arguments = text_of(texts->arguments);
+    identity->version = text_of(master->program->version);
+    identity->executable = text_of(texts->executable);
+    return texts->names != NULL && texts->arguments != NULL;
+}
+
+static void audit_problem(mw_master *master, const char *reason)
+{
+    mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_JOURNAL_PROBLEM,
+                                                           .path = master->journal_path,
+                                                           .reason = reason});
+}
+
+/* Writes into the trail what was found, and keeps a sentence if it was not in order. */
+static void note_findings(mw_master *master, const struct mwi_journal_findings *findings)
+{
+    mw_reason *note = &master->journal_note;
+    mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_JOURNAL_OPENED,
+                                                           .path = master->journal_path,
+                                                           .count = findings->results_count,
+                                                           .failed = findings->runs_count});
+    note->text[0] = '\0';
+    if (findings->torn_bytes > 0) {
+        snprintf(note->text, sizeof note->text, "its end of %llu bytes was not whole: cut off",
+                 (unsigned long long)findings->torn_bytes);
+        audit_problem(master, note->text);
+        note->text[0] = '\0'; /* that is usual after a crash */
+    }
+    if (findings->damages_count > 0)
+        snprintf(note->text, sizeof note->text,
+                 "%.200s: damaged at %llu places, first at offset %llu: the results there are "
+                 "computed again; tasks that must not run twice may have been recorded there",
+                 master->journal_path, (unsigned long long)findings->damages_count,
+                 (unsigned long long)findings->damage);
+    else if (findings->difference.text[0] != '\0')
+        snprintf(note->text, sizeof note->text, "%.200s: the program has changed: %.200s",
+                 master->journal_path, findings->difference.text);
+    if (note->text[0] != '\0')
+        audit_problem(master, note->text);
+}
+
+static void tell(const mw_master *master, const char *sentence)
+{
+    if (master->notice.tell != NULL)
+        master->notice.tell(master->notice.context, sentence);
+}
+
+/* Nothing is recorded any more. Results that were recorded are safe. */
+static void lose_journal(mw_master *master, mw_error error, const mw_reason *why)
+{
+    mw_reason sentence;
+    snprintf(sentence.text, sizeof sentence.text, "nothing more is recorded: %.400s", why->text);
+    master->journal_error = error;
+    master->engine.journal = NULL;
+    audit_problem(master, sentence.text);
+    tell(master, sentence.text);
+    if (master->goes_on_without_journal)
+        return;
+    if (master->misuse == MW_OK) {
+        master->misuse = error;
+        master->misuse_sentence = sentence;
+    }
+    mw_master_stop(master);
+}
+
+static void check(void *context)
+{
+    mw_master *master = context;
+    mw_reason why;
+    mw_error error = mwi_journal_status(master->journal, &why);
+    if (error != MW_OK && master->journal_error == MW_OK)
+        lose_journal(master, error, &why);
+}
+
+/* The disk's descriptor ends the wait of a turn. A simulated one has none, and wakes its host. */
+static mw_error watch(mw_master *master)
+{
+    int fd = mwi_journal_descriptor(master->journal);
+    if (fd < 0)
+        return MW_OK;
+    master->journal_watch = (struct mwi_watch){.fd = fd, .ready = check, .context = master};
+    return mwi_descriptors_add(mwi_loop_descriptors(master->loop), &master->journal_watch);
+}
+
+static mw_error open_with(mw_master *master, const struct mwi_journal_options *settings,
+                          const struct mwi_journal_identity *identity, mw_reason *why)
+{
+    char host[256] = "";
+    struct mwi_journal_findings findings;
+    (void)gethostname(host, sizeof host - 1);
+    const struct mwi_journal_settings opening = {
+        .path = settings->path,
+        .api = settings->disk != NULL ? settings->disk : &mwi_disk_file_api,
+        .environment = settings->environment,
+        .sync_ns = settings->sync_ns,
+        .is_accepted = settings->is_accepted,
+        .run = {.number = master->engine.config.run,
+                .wall_ns = settings->disk == NULL ? mwi_clock_wall_ns() : 0,
+                .pid = (uint32_t)getpid(),
+                .host = text_of(host),
+                .identity = *identity}};
+    mw_error error = mwi_journal_open(&master->journal, &opening, &findings, why);
+    if (error != MW_OK)
+        return error;
+    note_findings(master, &findings);
+    master->engine.journal = master->journal;
+    return watch(master);
+}
+
+mw_error mwi_master_journal_open(mw_master *master, const struct mwi_journal_options *settings,
+                                 mw_reason *why)
+{
+    struct identity texts;
+    struct mwi_journal_identity identity;
+    if (settings->path == NULL)
+        return MW_OK;
+    master->goes_on_without_journal = settings->goes_on;
+    master->journal_path = strdup(settings->path);
+    mw_error error = MW_ENOMEM;
+    if (read_identity(master, settings, &texts, &identity) && master->journal_path != NULL)
+        error = open_with(master, settings, &identity, why);
+    free(texts.names);
+    free(texts.arguments);
+    return error;
+}
+
+void mwi_master_journal_tell(const mw_master *master)
+{
+    if (master->journal_note.text[0] != '\0')
+        tell(master, master->journal_note.text);
+}
+
+void mwi_master_journal_tend(mw_master *master)
+{
+    if (master->journal == NULL || master->journal_error != MW_OK)
+        return;
+    mwi_journal_flush(master->journal);
+    if (master->journal_watch.ready == NULL)
+        check(master);
+}
+
+mw_error mwi_master_journal_await(mw_master *master)
+{
+    mw_error error = MW_OK;
+    if (master->journal == NULL || master->journal_error != MW_OK)
+        return master->journal_error;
+    uint64_t mark = mwi_journal_hurry(master->journal);
+    while (error == MW_OK && master->journal_error == MW_OK &&
+           !mwi_journal_is_durable(master->journal, mark)) {
+        error = mwi_loop_turn(master->loop, INT64_MAX, NULL, &master->error);
+        mwi_master_journal_tend(master);
+        if (master->journal_error == MW_OK)
+            check(master);
+    }
+    if (error == MW_OK && master->journal_error != MW_OK)
+        return mwi_master_fail(master, master->journal_error, "the journal has failed");
+    return error;
+}
+
+void mwi_master_journal_close(mw_master *master)
+{
+    master->engine.journal = NULL;
+    mwi_journal_close(master->journal);
+    master->journal = NULL;
+    free(master->journal_path);
+    master->journal_path = NULL;
+}
+
+mw_error mwi_master_journal_submit(mw_master *master, const struct mwi_lifecycle_task *submission)
+{
+    mw_reason why;
+    if (!mwi_master_journal_has_replays(master) || master->engine.journal == NULL)
+        return mwi_lifecycle_submit(&master->engine, submission, &master->last_task);
+    mw_error error = mwi_journaling_submit(&master->engine, submission, &master->last_task, &why);
+    if (why.text[0] != '\0')
+        audit_problem(master, why.text);
+    return error;
+}

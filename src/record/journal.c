@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One journal. Opening reads the whole file once, and appends a record of this run. Afterwards the
+ * engine appends results, and face/master_journal takes those of earlier runs.
+ *
+ * Invariants: small results of one algorithm gather in `gathered`, and become a record when that is
+ * large, or when another record is to be appended, or at a flush. So records lie in the order in
+ * which they were added. Results of this run are in no index: they are for the next run.
+ * After a failure nothing is appended; the file then ends with what was written before.
+ *
+ * The end of the file that is not whole is cut off when it is opened. Damage in the middle stays,
+ * and is counted. To give another kind of record to a later run, take it in take_record.
+ */
+#include "record/journal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "record/journal_index.h"
+
+/* A record of results is closed at this size, so that a result is found in it quickly. */
+#define GATHERED_BYTES ((size_t)4096)
+
+struct mwi_journal {
+    const struct mwi_disk_api *api;
+    void *disk;
+    char *path;
+    uint64_t file_id, run;
+    int64_t sync_ns;
+    struct mwi_journal_writer writer;
+    struct mwi_buffer gathered; /* the body of a record of results; empty: none was begun */
+    const char *gathered_algorithm;
+    size_t gathered_count;
+    struct mwi_buffer head;           /* of the record at work */
+    bool has_unflushed;               /* something was appended since the last flush */
+    struct mwi_journal_index results; /* of earlier runs */
+    struct mwi_journal_index saved;
+    struct mwi_journal_reader reader;
+    uint64_t loaded; /* the offset of the record that is in the reader; 0: none */
+    struct mwi_journal_record record;
+};
+
+static mw_error fail_path(mw_reason *why, const char *path, mw_error error, const char *text)
+{
+    mw_reason sentence;
+    snprintf(sentence.text, sizeof sentence.text, "%.200s: %.250s", path, text);
+    *why = sentence;
+    return error;
+}
+
+/* Writes how a part of the identity differs. */
+static void tell_difference(mw_reason *why, const char *what, struct mwi_journal_text was,
+                            struct mwi_journal_text is)
+{
+    int was_size = was.size < 60 ? (int)was.size : 60, is_size = is.size < 60 ? (int)is.size : 60;
+    snprintf(why->text, sizeof why->text, "%s were \"%.*s\", and are \"%.*s\" now", what, was_size,
+             was.data, is_size, is.data);
+}
+
+static bool is_same_text(struct mwi_journal_text one, struct mwi_journal_text other)
+{
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+}
+
+/* Whether results of one program may stand for those of the other. *why says how they differ; it is
+ * also set if they differ in something for which the program vouches by its version. */
+static bool may_stand_for(const struct mwi_journal_identity *was,
+                          const struct mwi_journal_identity *is, mw_reason *why)
+{
+    bool is_vouched = is->version.size > 0 && is_same_text(was->version, is->version);
+    why->text[0] = '\0';
+    if (!is_same_text(was->names, is->names)) {
+        tell_difference(why, "its task algorithms", was->names, is->names);
+        return false;
+    }
+    if (!is_same_text(was->version, is->version)) {
+        snprintf(why->text, sizeof why->text, "its version was \"%.*s\", and is \"%.*s\" now",
+                 (int)(was->version.size < 60 ? was->version.size : 60), was->version.data,
+                 (int)(is->version.size < 60 ? is->version.size : 60), is->version.data);
+        return false;
+    }
+    if (!is_same_text(was->arguments, is->arguments)) {
+        tell_difference(why, "its arguments", was->arguments, is->arguments);
+        return is_vouched;
+    }
+    if (!is_same_text(was->executable, is->executable)) {
+        snprintf(why->text, sizeof why->text, "its executable file is another one");
+        return is_vouched;
+    }
+    return true;
+}
+
+/* Bytes that a task has saved, which has no result yet. */
+struct saved_entry {
+    struct mwi_digest key;
+    uint64_t offset;
+};
+
+/* The opening of a file that is not empty. */
+struct opening {
+    struct mwi_map saved; /* struct saved_entry, by run and task */
+    struct mwi_journal *journal;
+    const struct mwi_journal_settings *settings;
+    struct mwi_journal_findings *findings;
+    mw_reason *why;
+};
+
+static mw_error take_run(struct opening *opening, const struct mwi_journal_record *record)
+{
+    const struct mwi_journal_settings *settings = opening->settings;
+    struct mwi_journal_run run;
+    mw_reason difference;
+    if (!mwi_journal_items_read_run(&run, record->body, record->size))
+        return MW_OK;
+    opening->findings->runs_count++;
+    bool may_go_on = may_stand_for(&run.identity, &settings->run.identity, &difference);
+    if (difference.text[0] != '\0')
+        opening->findings->difference = difference;
+    if (may_go_on || settings->is_accepted)
+        return MW_OK;
+    char text[400];
+    snprintf(text, sizeof text,
+             "it is the journal of another program: %.300s (--mw-journal-accept goes on)",
+             difference.text);
+    return fail_path(opening->why, settings->path, MW_EUSAGE, text);
+}
+
+/* A number for a task of a run; 0 is no key of a map. */
+static uint64_t number_of(uint64_t run, uint64_t id)
+{
+    const uint64_t numbers[] = {run, id};
+    return mwi_digest_64(0, numbers, sizeof numbers) | 1;
+}
+
+static mw_error take_results(struct opening *opening, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_cursor results;
+    struct mwi_journal_result result;
+    mwi_journal_items_open_results(&results, record->body, record->size);
+    for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
+        if (!mwi_journal_items_next(&results, &result))
+            return MW_OK;
+        opening->findings->results_count++;
+        if (opening->saved.used_count > 0)
+            free(mwi_map_remove(&opening->saved, number_of(results.run, result.id)));
+        if (!mwi_journal_index_add(&opening->journal->results, result.key, record->offset, place))
+            return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
+    }
+    return MW_OK;
+}
+
+/* The bytes that a task saved last stand for all that it saved before, until its result comes. */
+static mw_error take_saved(struct opening *opening, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_saved saved;
+    if (!mwi_journal_items_read_saved(&saved, record->body, record->size))
+        return MW_OK;
+    uint64_t number = number_of(saved.run, saved.id);
+    struct saved_entry *entry = mwi_map_get(&opening->saved, number);
+    if (entry == NULL)
+        entry = malloc(sizeof *entry);
+    if (entry == NULL || !mwi_map_set(&opening->saved, number, entry)) {
+        free(entry);
+        return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
+    }
+    *entry = (struct saved_entry){saved.key, record->offset};
+    return MW_OK;
+}
+
+/* Moves what was saved to the index, or forgets it. */
+static bool settle_saved(struct opening *opening, bool is_kept)
+{
+    size_t cursor = 0;
+    bool has_all = true;
+    for (struct saved_entry *entry; (entry = mwi_map_next(&opening->saved, &cursor)) != NULL;) {
+        if (is_kept)
+            has_all =
+                mwi_journal_index_add(&opening->journal->saved, entry->key, entry->offset, 0) &&
+                has_all;
+        free(entry);
+    }
+    mwi_map_fini(&opening->saved);
+    return has_all;
+}
+
+static mw_error take_record(struct opening *opening, const struct mwi_journal_record *record)
+{
+    if (record->offset >= MWI_JOURNAL_OFFSET_MAX)
+        return fail_path(opening->why, opening->settings->path, MW_EFORMAT, "it is too large");
+    switch (record->kind) {
+    case MWI_JOURNAL_RUN:
+        return take_run(opening, record);
+    case MWI_JOURNAL_RESULTS:
+        return take_results(opening, record);
+    case MWI_JOURNAL_SAVED:
+        return take_saved(opening, record);
+    default:
+        return MW_OK;
+    }
+}
+
+/* Reads all records. Damage behind the last whole one counts as an end that is not whole. */
+static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
+{
+    struct mwi_journal_findings *findings = opening->findings;
+    struct mwi_journal_reader *reader = &opening->journal->reader;
+    struct mwi_journal_record record;
+    uint64_t pending_count = 0, pending = 0;
+    for (;;) {
+        mw_reason why;
+        enum mwi_journal_step step = mwi_journal_reader_next(reader, &record, &why);
+        if (step == MWI_JOURNAL_FAILED)
+            return fail_path(opening->why, opening->settings->path, MW_EIO, why.text);
+        if (step == MWI_JOURNAL_END)
+            break;
+        if (step == MWI_JOURNAL_DAMAGE) {
+            pending = pending_count++ == 0 ? record.offset : pending;
+            continue;
+        }
+        if (pending_count > 0 && findings->damages_count == 0)
+            findings->damage = pending;
+        findings->damages_count += pending_count;
+        pending_count = 0;
+        mw_error error = take_record(opening, &record);
+        if (error != MW_OK)
+            return error;
+    }
+    *end_bytes = record.offset;
+    if (pending_count > 0)
+        findings->torn_bytes = opening->journal->api->size(opening->journal->disk) - record.offset;
+    return MW_OK;
+}
+
+static mw_error read_file(struct opening *opening)
+{
+    struct mwi_journal *journal = opening->journal;
+    const char *path = opening->settings->path;
+    mw_reason why;
+    uint64_t end_bytes = 0;
+    mw_error error =
+        mwi_journal_form_recognise(journal->api, journal->disk, &journal->file_id, &why);
+    if (error != MW_OK)
+        return fail_path(opening->why, path, error, why.text);
+    if (!mwi_journal_reader_init(&journal->reader, journal->api, journal->disk, journal->file_id))
+        return fail_path(opening->why, path, MW_ENOMEM, "out of memory");
+    error = read_all(opening, &end_bytes);
+    if (!settle_saved(opening, error == MW_OK))
+        return fail_path(opening->why, path, MW_ENOMEM, "out of memory");
+    if (error != MW_OK)
+        return error;
+    mwi_journal_index_sort(&journal->results);
+    mwi_journal_index_sort(&journal->saved);
+    journal->reader.end_bytes = end_bytes;
+    if (end_bytes == journal->api->size(journal->disk))
+        return MW_OK;
+    error = journal->api->truncate(journal->disk, end_bytes, &why);
+    return error == MW_OK ? MW_OK : fail_path(opening->why, path, error, why.text);
+}
+
+/* A file is begun anew if a power cut has left less than the beginning. */
+static mw_error read_or_begin(struct opening *opening)
+{
+    struct mwi_journal *journal = opening->journal;
+    const struct mwi_journal_settings *settings = opening->settings;
+    uint64_t size = journal->api->size(journal->disk);
+    mw_reason why;
+    if (size >= MWI_JOURNAL_BEGIN_BYTES)
+        return read_file(opening);
+    if (size > 0 && journal->api->truncate(journal->disk, 0, &why) != MW_OK)
+        return fail_path(opening->why, settings->path, MW_EIO, why.text);
+    journal->file_id = settings->run.number;
+    mwi_journal_form_begin(journal->api, journal->disk, journal->file_id);
+    if (!mwi_journal_reader_init(&journal->reader, journal->api, journal->disk, journal->file_id))
+        return fail_path(opening->why, settings->path, MW_ENOMEM, "out of memory");
+    return MW_OK;
+}
+
+mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal_settings *settings,
+                          struct mwi_journal_findings *findings, mw_reason *why)
+{
+    struct mwi_journal *opened = calloc(1, sizeof *opened);
+    *findings = (struct mwi_journal_findings){0};
+    if (opened == NULL)
+        return fail_path(why, settings->path, MW_ENOMEM, "out of memory");
+    opened->api = settings->api;
+    opened->sync_ns = settings->sync_ns;
+    opened->run = settings->run.number;
+    opened->path = strdup(settings->path);
+    mwi_buffer_init(&opened->gathered);
+    mwi_buffer_init(&opened->head);
+    struct opening opening = {
+        .journal = opened, .settings = settings, .findings = findings, .why = why};
+    mwi_map_init(&opening.saved);
+    mw_error error =
+        opened->path == NULL
+            ? fail_path(why, settings->path, MW_ENOMEM, "out of memory")
+            : opened->api->open(&opened->disk, settings->path, settings->environment, why);
+    if (error == MW_OK)
+        error = read_or_begin(&opening);
+    if (error != MW_OK) {
+        mwi_journal_close(opened);
+        return error;
+    }
+    mwi_journal_writer_init(&opened->writer, opened->api, opened->disk, opened->file_id);
+    mwi_journal_items_write_run(&opened->head, &settings->run);
+    mwi_journal_add(opened, MWI_JOURNAL_RUN,
+                    &(struct mwi_journal_piece){opened->head.data, opened->head.size}, 1);
+    (void)mwi_journal_hurry(opened);
+    *journal = opened;
+    return MW_OK;
+}
+
+void mwi_journal_close(struct mwi_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    if (journal->disk != NULL)
+        journal->api->close(journal->disk);
+    mwi_journal_reader_fini(&journal->reader);
+    mwi_journal_writer_fini(&journal->writer);
+    mwi_journal_index_fini(&journal->results);
+    mwi_journal_index_fini(&journal->saved);
+    mwi_buffer_fini(&journal->gathered);
+    mwi_buffer_fini(&journal->head);
+    free(journal->path);
+    free(journal);
+}
+
+static void write_record(struct mwi_journal *journal, enum mwi_journal_kind kind,
+                         const struct mwi_journal_piece *pieces, size_t count)
+{
+    (void)mwi_journal_write(&journal->writer, kind, pieces, count);
+    journal->has_unflushed = true;
+}
+
+static void close_gathered(struct mwi_journal *journal)
+{
+    if (journal->gathered_count == 0)
+        return;
+    journal->writer.has_failed = journal->writer.has_failed || journal->gathered.has_failed;
+    write_record(journal, MWI_JOURNAL_RESULTS,
+                 &(struct mwi_journal_piece){journal->gathered.data, journal->gathered.size}, 1);
+    mwi_buffer_clear(&journal->gathered);
+    journal->gathered_count = 0;
+}
+
+void mwi_journal_add(struct mwi_journal *journal, enum mwi_journal_kind kind,
+                     const struct mwi_journal_piece *pieces, size_t count)
+{
+    close_gathered(journal);
+    write_record(journal, kind, pieces, count);
+}
+
+void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
+                            const struct mwi_journal_result *result)
+{
+    struct mwi_buffer *gathered = &journal->gathered;
+    if (result->size >= GATHERED_BYTES) {
+        mwi_buffer_clear(&journal->head);
+        mwi_journal_items_begin_results(&journal->head, journal->run, algorithm);
+        mwi_journal_items_append_head(&journal->head, result);
+        journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
+        const struct mwi_journal_piece pieces[] = {{journal->head.data, journal->head.size},
+                                                   {result->data, result->size}};
+        mwi_journal_add(journal, MWI_JOURNAL_RESULTS, pieces, 2);
+        return;
+    }
+    if (journal->gathered_count > 0 && (journal->gathered_algorithm != algorithm ||
+                                        gathered->size + result->size > GATHERED_BYTES))
+        close_gathered(journal);
+    if (journal->gathered_count == 0)
+        mwi_journal_items_begin_results(gathered, journal->run, algorithm);
+    journal->gathered_algorithm = algorithm;
+    journal->gathered_count++;
+    mwi_journal_items_append(gathered, result);
+}
+
+void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
+                           const void *data, size_t size)
+{
+    const struct mwi_journal_saved saved = {.run = journal->run, .id = id, .key = key};
+    mwi_buffer_clear(&journal->head);
+    mwi_journal_items_write_saved_head(&journal->head, &saved);
+    journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
+    const struct mwi_journal_piece pieces[] = {{journal->head.data, journal->head.size},
+                                               {data, size}};
+    mwi_journal_add(journal, MWI_JOURNAL_SAVED, pieces, 2);
+}
+
+void mwi_journal_flush(struct mwi_journal *journal)
+{
+    close_gathered(journal);
+    if (!journal->has_unflushed)
+        return;
+    journal->has_unflushed = false;
+    journal->api->sync(journal->disk, journal->sync_ns);
+}
+
+uint64_t mwi_journal_hurry(struct mwi_journal *journal)
+{
+    close_gathered(journal);
+    journal->has_unflushed = false;
+    journal->api->sync(journal->disk, 0);
+    return journal->api->size(journal->disk);
+}
+
+bool mwi_journal_is_durable(struct mwi_journal *journal, uint64_t mark)
+{
+    return journal->api->done(journal->disk).durable_bytes >= mark;
+}
+
+mw_error mwi_journal_status(struct mwi_journal *journal, mw_reason *why)
+{
+    struct mwi_disk_progress progress = journal->api->done(journal->disk);
+    if (progress.error != MW_OK) {
+        snprintf(why->text, sizeof why->text, "%s", progress.why);
+        return progress.error;
+    }
+    if (journal->writer.has_failed)
+        return fail_path(why, journal->path, MW_ENOMEM, "out of memory");
+    return MW_OK;
+}
+
+int mwi_journal_descriptor(const struct mwi_journal *journal)
+{
+    return journal->api->descriptor(journal->disk);
+}
+
+bool mwi_journal_has_replays(const struct mwi_journal *journal)
+{
+    return journal->results.left_count > 0 || journal->saved.left_count > 0;
+}
+
+/* Reads the record at this offset, unless it is there. */
+static mw_error load_record(struct mwi_journal *journal, uint64_t offset, mw_reason *why)
+{
+    if (journal->loaded == offset)
+        return MW_OK;
+    mw_reason reason;
+    journal->loaded = 0;
+    mwi_journal_reader_seek(&journal->reader, offset);
+    switch (mwi_journal_reader_next(&journal->reader, &journal->record, &reason)) {
+    case MWI_JOURNAL_RECORD:
+        if (journal->record.offset == offset) {
+            journal->loaded = offset;
+            return MW_OK;
+        }
+        break;
+    case MWI_JOURNAL_FAILED:
+        return fail_path(why, journal->path, MW_EIO, reason.text);
+    default:
+        break;
+    }
+    snprintf(reason.text, sizeof reason.text, "the record at offset %llu has changed",
+             (unsigned long long)offset);
+    return fail_path(why, journal->path, MW_EIO, reason.text);
+}
+
+static mw_error copy_out(struct mwi_journal_replay *replay, const unsigned char *data, size_t size,
+                         mw_reason *why)
+{
+    replay->block = mwi_block_copy(data, size, &replay->data);
+    replay->size = size;
+    if (replay->block != NULL)
+        return MW_OK;
+    snprintf(why->text, sizeof why->text, "out of memory");
+    return MW_ENOMEM;
+}
+
+mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
+                          struct mwi_journal_replay *replay, mw_reason *why)
+{
+    struct mwi_journal_cursor results;
+    struct mwi_journal_result result;
+    uint64_t offset;
+    size_t place;
+    if (!mwi_journal_index_take(&journal->results, key, &offset, &place))
+        return MW_ESTATE;
+    mw_error error = load_record(journal, offset, why);
+    if (error != MW_OK)
+        return error;
+    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
+    for (size_t i = 0; i <= place; i++)
+        if (!mwi_journal_items_next(&results, &result))
+            return fail_path(why, journal->path, MW_EIO, "a record has changed");
+    if (result.key.low != key.low || result.key.high != key.high)
+        return fail_path(why, journal->path, MW_EIO, "a record has changed");
+    replay->duration_ns = result.duration_ns;
+    replay->form = result.form;
+    return copy_out(replay, result.data, result.size, why);
+}
+
+mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest key,
+                                struct mwi_journal_replay *replay, mw_reason *why)
+{
+    struct mwi_journal_saved saved;
+    uint64_t offset;
+    size_t place;
+    if (!mwi_journal_index_take(&journal->saved, key, &offset, &place))
+        return MW_ESTATE;
+    mw_error error = load_record(journal, offset, why);
+    if (error != MW_OK)
+        return error;
+    if (!mwi_journal_items_read_saved(&saved, journal->record.body, journal->record.size))
+        return fail_path(why, journal->path, MW_EIO, "a record has changed");
+    replay->duration_ns = 0;
+    replay->form = 0;
+    return copy_out(replay, saved.data, saved.size, why);
+}

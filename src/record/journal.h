@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journal of a master: a file with the results of all runs of a program, by the contents of
+ * their tasks. Opening it finds the results of earlier runs; they are read when they are asked for.
+ * Results of this run are appended, and written in the background.
+ */
+#ifndef MWI_JOURNAL_H
+#define MWI_JOURNAL_H
+
+#include "base/block.h"
+#include "record/journal_form.h"
+#include "record/journal_items.h"
+
+struct mwi_journal;
+
+struct mwi_journal_settings {
+    const char *path;
+    const struct mwi_disk_api *api;
+    void *environment; /* of the disk */
+    int64_t sync_ns;   /* after this time bytes become durable, at the latest */
+    bool is_accepted;  /* the file may be of another program */
+    struct mwi_journal_run run;
+};
+
+/* The findings of opening it. */
+struct mwi_journal_findings {
+    uint64_t runs_count, results_count; /* of earlier runs */
+    uint64_t damages_count, damage;     /* the offset of the first */
+    uint64_t torn_bytes;                /* of an end that was not whole, and was cut off */
+    mw_reason difference;               /* how the program differs from the file's, if it was
+                                           accepted; "": it does not */
+};
+
+/* Opens the file, or makes it. All is borrowed for the call. Errors, with a sentence that names the
+ * file: MW_ESTATE if another process has it; MW_EUSAGE if it is of another program; MW_EFORMAT,
+ * MW_EIO, MW_ENOMEM. */
+mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal_settings *settings,
+                          struct mwi_journal_findings *findings, mw_reason *why) MW_USE_RESULT;
+
+/* Frees all without waiting; bytes that are not durable yet may be lost. NULL is legal. */
+void mwi_journal_close(struct mwi_journal *journal);
+
+/* Appends a result of this run, or of another one that is named (an offered one). Copies. */
+void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
+                            const struct mwi_journal_result *result);
+
+/* Appends the bytes that a task of this run has saved. Copies. */
+void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
+                           const void *data, size_t size);
+
+/* Appends a record of another kind. Copies. */
+void mwi_journal_add(struct mwi_journal *journal, enum mwi_journal_kind kind,
+                     const struct mwi_journal_piece *pieces, size_t count);
+
+/* Lets all that was appended be written now, and become durable in time. Costs little if nothing
+ * was. To be called at the end of each turn. */
+void mwi_journal_flush(struct mwi_journal *journal);
+
+/* The same, and all is to become durable as soon as possible. Returns a mark for is_durable. */
+uint64_t mwi_journal_hurry(struct mwi_journal *journal);
+
+/* Whether all that was appended before the mark was given is durable. */
+bool mwi_journal_is_durable(struct mwi_journal *journal, uint64_t mark);
+
+/* MW_OK, or why nothing is recorded any more, with the sentence in *why; see mwi_disk_api.done. */
+mw_error mwi_journal_status(struct mwi_journal *journal, mw_reason *why);
+
+/* See mwi_disk_api.descriptor. */
+int mwi_journal_descriptor(const struct mwi_journal *journal);
+
+/* Whether results of earlier runs were not taken yet, or saved bytes. */
+bool mwi_journal_has_replays(const struct mwi_journal *journal);
+
+/* A result of an earlier run. */
+struct mwi_journal_replay {
+    uint64_t duration_ns;
+    uint8_t form;
+    unsigned char *data; /* in the block */
+    size_t size;
+    struct mwi_block *block; /* with a reference, which is the caller's */
+};
+
+/* Takes the next result of this key. MW_OK; MW_ESTATE: there is none; MW_EIO, MW_ENOMEM with a
+ * sentence: it cannot be read. */
+mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
+                          struct mwi_journal_replay *replay, mw_reason *why) MW_USE_RESULT;
+
+/* The same with the bytes that a task of this key has saved last, whose result is not there. */
+mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest key,
+                                struct mwi_journal_replay *replay, mw_reason *why) MW_USE_RESULT;
+
+#endif

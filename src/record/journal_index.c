@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sorted array, searched by halving. record/journal fills it when it opens a file.
+ *
+ * Invariants: `where` is the offset of a record, and in its lower 16 bits the number of the result
+ * in it. Results of one key follow each other, in the order of the file. When the first of them is
+ * taken, its `where` becomes TAKEN and how many of them were taken; so each is taken once, and in
+ * order, however many there are.
+ */
+#include "record/journal_index.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define PLACE_BITS 16
+#define TAKEN (UINT64_C(1) << 63)
+#define CAPACITY_MIN 1024
+/* Fewer are sorted by insertion. */
+#define FEW 16
+
+void mwi_journal_index_fini(struct mwi_journal_index *index)
+{
+    free(index->entries);
+    *index = (struct mwi_journal_index){0};
+}
+
+bool mwi_journal_index_add(struct mwi_journal_index *index, struct mwi_digest key, uint64_t offset,
+                           size_t place)
+{
+    assert(offset < MWI_JOURNAL_OFFSET_MAX && place < MWI_JOURNAL_PLACE_MAX);
+    if (index->count == index->capacity) {
+        size_t capacity = index->capacity == 0 ? CAPACITY_MIN : index->capacity * 5 / 4;
+        struct mwi_journal_entry *entries =
+            realloc(index->entries, capacity * sizeof *index->entries);
+        if (entries == NULL)
+            return false;
+        index->entries = entries;
+        index->capacity = capacity;
+    }
+    index->entries[index->count++] =
+        (struct mwi_journal_entry){key, offset << PLACE_BITS | (uint64_t)place};
+    index->left_count++;
+    return true;
+}
+
+void mwi_journal_index_drop(struct mwi_journal_index *index,
+                            bool (*is_dead)(void *context, uint64_t offset), void *context)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < index->count; i++)
+        if (!is_dead(context, index->entries[i].where >> PLACE_BITS))
+            index->entries[kept++] = index->entries[i];
+    index->count = index->left_count = kept;
+}
+
+static bool is_below(const struct mwi_journal_entry *one, const struct mwi_journal_entry *other)
+{
+    if (one->key.high != other->key.high)
+        return one->key.high < other->key.high;
+    if (one->key.low != other->key.low)
+        return one->key.low < other->key.low;
+    return one->where < other->where;
+}
+
+static void swap(struct mwi_journal_entry *one, struct mwi_journal_entry *other)
+{
+    struct mwi_journal_entry kept = *one;
+    *one = *other;
+    *other = kept;
+}
+
+static void sort_few(struct mwi_journal_entry *entries, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && is_below(&entries[j], &entries[j - 1]); j--)
+            swap(&entries[j], &entries[j - 1]);
+}
+
+/* Divides the entries at the middle one of three: returns how many are below the rest. */
+static size_t divide(struct mwi_journal_entry *entries, size_t count)
+{
+    struct mwi_journal_entry *last = &entries[count - 1], *middle = &entries[count / 2];
+    if (is_below(middle, entries))
+        swap(middle, entries);
+    if (is_below(last, middle))
+        swap(last, middle);
+    if (is_below(middle, entries))
+        swap(middle, entries);
+    struct mwi_journal_entry pivot = *middle;
+    size_t low = 0, high = count - 1;
+    for (;;) {
+        while (is_below(&entries[low], &pivot))
+            low++;
+        while (is_below(&pivot, &entries[high]))
+            high--;
+        if (low >= high)
+            return low;
+        swap(&entries[low++], &entries[high--]);
+    }
+}
+
+/* Quicksort, since it needs no more memory. The keys are digests, so no order of them is bad. */
+static void sort(struct mwi_journal_entry *entries, size_t count)
+{
+    while (count > FEW) {
+        size_t below = divide(entries, count);
+        if (below < count - below) {
+            sort(entries, below);
+            entries += below;
+            count -= below;
+        } else {
+            sort(entries + below, count - below);
+            count = below;
+        }
+    }
+    sort_few(entries, count);
+}
+
+void mwi_journal_index_sort(struct mwi_journal_index *index)
+{
+    sort(index->entries, index->count);
+}
+
+static bool is_same(struct mwi_digest one, struct mwi_digest other)
+{
+    return one.low == other.low && one.high == other.high;
+}
+
+static bool is_key_below(struct mwi_digest one, struct mwi_digest other)
+{
+    return one.high != other.high ? one.high < other.high : one.low < other.low;
+}
+
+/* The first entry whose key is not below this one. */
+static size_t find(const struct mwi_journal_index *index, struct mwi_digest key)
+{
+    size_t begin = 0, end = index->count;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (is_key_below(index->entries[middle].key, key))
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+bool mwi_journal_index_take(struct mwi_journal_index *index, struct mwi_digest key,
+                            uint64_t *offset, size_t *place)
+{
+    size_t first = find(index, key);
+    if (first == index->count || !is_same(index->entries[first].key, key))
+        return false;
+    uint64_t *begin = &index->entries[first].where, where = *begin;
+    uint64_t taken_count = (where & TAKEN) != 0 ? where & ~TAKEN : 0;
+    if (taken_count > 0) {
+        size_t next = first + (size_t)taken_count;
+        if (next >= index->count || !is_same(index->entries[next].key, key))
+            return false;
+        where = index->entries[next].where;
+    }
+    *begin = TAKEN | (taken_count + 1);
+    index->left_count--;
+    *offset = where >> PLACE_BITS;
+    *place = (size_t)(where & (MWI_JOURNAL_PLACE_MAX - 1));
+    return true;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the results of earlier runs lie in a journal, by the keys of their tasks: 24 bytes a
+ * result. First all results are added, then they are sorted, then they are taken.
+ */
+#ifndef MWI_JOURNAL_INDEX_H
+#define MWI_JOURNAL_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+/* Offsets in a file, and numbers of results in a record, must be below these. */
+#define MWI_JOURNAL_OFFSET_MAX (UINT64_C(1) << 47)
+#define MWI_JOURNAL_PLACE_MAX (UINT64_C(1) << 16)
+
+struct mwi_journal_entry {
+    struct mwi_digest key;
+    uint64_t where; /* see journal_index.c */
+};
+
+/* All zero at first. */
+struct mwi_journal_index {
+    struct mwi_journal_entry *entries;
+    size_t count, capacity;
+    size_t left_count; /* not taken yet */
+};
+
+void mwi_journal_index_fini(struct mwi_journal_index *index);
+
+/* Adds the result number `place` of the record at `offset`; false out of memory. */
+bool mwi_journal_index_add(struct mwi_journal_index *index, struct mwi_digest key, uint64_t offset,
+                           size_t place);
+
+/* Forgets the results for which `is_dead` says so, of those that were added. */
+void mwi_journal_index_drop(struct mwi_journal_index *index,
+                            bool (*is_dead)(void *context, uint64_t offset), void *context);
+
+/* All results were added. */
+void mwi_journal_index_sort(struct mwi_journal_index *index);
+
+/* Takes the first result of the key, in the order of the file, that was not taken yet; false if
+ * there is none. */
+bool mwi_journal_index_take(struct mwi_journal_index *index, struct mwi_digest key,
+                            uint64_t *offset, size_t *place);
+
+#endif
