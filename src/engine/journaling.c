@@ -18,6 +18,9 @@
 #include "record/journal.h"
 #include "wire/content.h"
 
+/* This many keys of tasks that are sent make a record. */
+#define SENT_MAX 256
+
 /* Sets *key to that of a task's content; false if the task has none. */
 static bool find_key(const struct mwi_master_engine *engine, uint16_t algorithm,
                      const struct mwi_task_policy *policy, const struct mwi_payload *arguments,
@@ -83,12 +86,89 @@ void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mw
     }
 }
 
+void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_digest key,
+                                 uint64_t run, const struct mwi_message_item *item)
+{
+    assert(engine->journal != NULL && item->algorithm < engine->algorithms_count);
+    mwi_journal_add_result_of(engine->journal, run, engine->config.algorithms[item->algorithm].name,
+                              &(struct mwi_journal_result){.key = key,
+                                                           .id = item->id,
+                                                           .duration_ns = item->duration_ns,
+                                                           .form = item->form,
+                                                           .size = item->size,
+                                                           .data = item->data});
+}
+
+/* Keys that gather to be recorded. */
+struct sent_keys {
+    struct mwi_digest keys[SENT_MAX];
+    size_t count;
+};
+
+static void add_sent(struct mwi_master_engine *engine, struct sent_keys *sent,
+                     struct mwi_digest key)
+{
+    sent->keys[sent->count++] = key;
+    if (sent->count < SENT_MAX)
+        return;
+    mwi_journal_add_sent(engine->journal, sent->keys, sent->count);
+    sent->count = 0;
+}
+
+static void add_range(struct mwi_master_engine *engine, struct sent_keys *sent,
+                      const struct mwi_copy *range)
+{
+    const struct mwi_batch_entry *batch = range->batch;
+    const struct mwi_task_policy *policy =
+        &mwi_policies_get(&engine->tasks.policies, batch->item.policy)->policy;
+    for (uint32_t place = range->from; place < range->from + range->count; place++) {
+        const struct mwi_batch_task *task = &batch->tasks[place];
+        const struct mwi_payload arguments = {mwi_batch_data(batch, place),
+                                              mwi_batch_size(batch, place), task->is_bytes};
+        struct mwi_digest key;
+        if (find_key(engine, task->algorithm, policy, &arguments, &key))
+            add_sent(engine, sent, key);
+    }
+}
+
+void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                              const struct mwi_list *link)
+{
+    struct sent_keys sent;
+    sent.count = 0;
+    for (; link != &slave->copies; link = link->next) {
+        const struct mwi_copy *copy = MWI_LIST_ENTRY(link, struct mwi_copy, link);
+        struct mwi_digest key;
+        if (copy->task == NULL)
+            add_range(engine, &sent, copy);
+        else if (find_entry_key(engine, copy->task, &key))
+            add_sent(engine, &sent, key);
+    }
+    if (sent.count > 0)
+        mwi_journal_add_sent(engine->journal, sent.keys, sent.count);
+}
+
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
                                const void *data, size_t size)
 {
     struct mwi_digest key;
     if (find_entry_key(engine, task, &key))
         mwi_journal_add_saved(engine->journal, key, task->id, data, size);
+}
+
+/* Enters a task, which is late if an earlier run has sent it and its slave may come back. */
+static mw_error submit_late(struct mwi_master_engine *engine,
+                            const struct mwi_lifecycle_task *submission, struct mwi_digest key,
+                            uint64_t *id)
+{
+    struct mwi_lifecycle_task late = *submission;
+    bool is_late = mwi_journal_take_sent(engine->journal, key) && engine->config.reconnect_ns > 0 &&
+                   !engine->is_late_over;
+    if (!is_late)
+        return mwi_lifecycle_submit(engine, submission, id);
+    late.policy.is_late = true;
+    engine->has_late = true;
+    return mwi_lifecycle_submit(engine, &late, id);
 }
 
 /* The task ends with a recorded result, or gets saved bytes if it is submitted. */
@@ -107,8 +187,15 @@ static mw_error submit_with(struct mwi_master_engine *engine,
         mwi_block_unref(replay.block);
         return error;
     }
+    struct mwi_message_item spare;
+    struct mwi_block *block;
+    if (mwi_spares_take(&engine->spares, key, &spare, &block)) {
+        error = mwi_lifecycle_submit_replayed(engine, submission, block, &spare, id);
+        mwi_block_unref(block);
+        return error;
+    }
     bool has_saved = mwi_journal_take_saved(engine->journal, key, &replay, why) == MW_OK;
-    error = mwi_lifecycle_submit(engine, submission, id);
+    error = submit_late(engine, submission, key, id);
     if (!has_saved)
         return error;
     if (error == MW_OK &&
@@ -116,6 +203,13 @@ static mw_error submit_with(struct mwi_master_engine *engine,
         error = MW_OK; /* the task begins anew */
     mwi_block_unref(replay.block);
     return error;
+}
+
+bool mwi_journaling_has_replays(const struct mwi_master_engine *engine)
+{
+    return engine->journal != NULL &&
+           (mwi_journal_has_replays(engine->journal) || mwi_journal_has_sent(engine->journal) ||
+            engine->spares.count > 0);
 }
 
 mw_error mwi_journaling_submit(struct mwi_master_engine *engine,

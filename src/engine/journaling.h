@@ -18,12 +18,25 @@ void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi
 void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mwi_copy *range,
                                const struct mwi_message_cursor *cursor, uint32_t count);
 
+/* Records a result of another run that a slave had kept, of the task of this key and of this id in
+ * that run. */
+void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_digest key,
+                                 uint64_t run, const struct mwi_message_item *item);
+
+/* Records that the tasks of the slave's copies from `link` on are sent to it: it may return. */
+void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                              const struct mwi_list *link);
+
 /* Records the bytes that a task has saved. */
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
                                const void *data, size_t size);
 
+/* Whether a task that is submitted now may be more than a task that nobody has ever seen. */
+bool mwi_journaling_has_replays(const struct mwi_master_engine *engine);
+
 /* Enters a task as mwi_lifecycle_submit does. If an earlier run has recorded a result of the same
- * content, the task ends with it at once; if it has saved bytes, they are its. A record that cannot
+ * content, the task ends with it at once; if it has saved bytes, they are its. A task that an
+ * earlier run has sent, and whose slave may come back, is late. A record that cannot
  * be read is passed over, with a sentence in *why, which is empty otherwise. */
 mw_error mwi_journaling_submit(struct mwi_master_engine *engine,
                                const struct mwi_lifecycle_task *submission, uint64_t *id,

@@ -343,6 +343,10 @@ static void fire_timers(struct mwi_master_engine *engine, bool is_caught_up)
         case MWI_TIMER_OFFERS:
             mwi_offers_match(engine);
             break;
+        case MWI_TIMER_LATE:
+            engine->is_late_over = true;
+            mwi_policies_end_lateness(&engine->tasks.policies, &engine->tasks.pool);
+            break;
         }
     }
 }
@@ -351,6 +355,11 @@ static void tick(struct mwi_master_engine *engine, const struct mwi_event *event
 {
     engine->away_ns += event->away_ns;
     engine->gap_ns = event->is_caught_up ? 0 : engine->gap_ns + event->away_ns;
+    if (engine->has_late && !engine->is_late_over && engine->late_timer.node.position == 0 &&
+        !mwi_master_state_start_timer(engine, &engine->late_timer, MWI_TIMER_LATE,
+                                      engine->config.reconnect_ns))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+    mwi_offers_tell_durable(engine);
     fire_timers(engine, event->is_caught_up);
 }
 
@@ -419,6 +428,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     mwi_slaves_init(&engine->slaves);
     mwi_finished_init(&engine->finished);
     mwi_timers_init(&engine->timers);
+    mwi_list_init(&engine->offers.unconfirmed);
     mwi_sid_queue_init(&engine->connected);
     mwi_sid_queue_init(&engine->disconnected);
     bool has_tasks = mwi_tasks_init(&engine->tasks, count);
@@ -444,6 +454,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_hosts_fini(&engine->hosts);
     mwi_copies_fini(&engine->copies);
     mwi_offers_fini(&engine->offers);
+    mwi_spares_fini(&engine->spares);
     mwi_tasks_fini(&engine->tasks);
     mwi_effects_fini(&engine->effects);
     mwi_message_decoder_fini(&engine->decoder);

@@ -17,6 +17,7 @@
 #include "farm/pace.h"
 #include "farm/sid_queue.h"
 #include "farm/slaves.h"
+#include "farm/spares.h"
 #include "farm/targets.h"
 #include "farm/tasks.h"
 
@@ -31,6 +32,7 @@ struct mwi_master_engine_config {
     size_t frame_write_bytes_max;
     size_t frame_read_bytes_max;
     int64_t client_timeout_ns;
+    int64_t reconnect_ns;     /* how long slaves may look for this master; 0: they do not */
     int64_t fit_timeout_ns;   /* how long a task waits for a slave that it fits */
     int64_t speculate_factor; /* a task is slow after this multiple of the median */
     bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
@@ -45,7 +47,8 @@ enum mwi_master_state_timer {
     MWI_TIMER_FIT,   /* a part of the time-out of tasks that fit no slave is over */
     MWI_TIMER_STRANGERS,   /* a second is over in which the trail left out strangers */
     MWI_TIMER_SPECULATION, /* some task may be slow */
-    MWI_TIMER_OFFERS       /* results were offered, and their tasks are looked for */
+    MWI_TIMER_OFFERS,      /* results were offered, and their tasks are looked for */
+    MWI_TIMER_LATE         /* slaves have had enough time to come back with late tasks */
 };
 
 /* The lines of the trail about strangers, see strangers.h. */
@@ -62,7 +65,8 @@ struct mwi_offers {
     size_t count, capacity;
     size_t payload_bytes;
     struct mwi_timer_entry timer;
-    struct mwi_map used; /* results of other runs that have ended a task, by run and id */
+    struct mwi_map used;         /* results of other runs that have ended a task, by run and id */
+    struct mwi_list unconfirmed; /* slaves whose results wait to be durable */
 };
 
 /* Second copies of slow tasks, see speculation.h. */
@@ -106,6 +110,10 @@ struct mwi_master_engine {
     int64_t may_tell_ns; /* the next such audit record is not written before this */
     struct mwi_strangers strangers;
     struct mwi_offers offers;
+    struct mwi_spares spares;
+    struct mwi_timer_entry late_timer;
+    bool has_late;     /* late tasks were submitted */
+    bool is_late_over; /* tasks are late no more */
     struct mwi_stats_traffic traffic;
     uint64_t groups[MW_STATS_GROUP_BUCKETS]; /* sent, by their size */
     size_t ended_count;                      /* tasks, since there was nothing to do */

@@ -83,6 +83,7 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     bool has_died_with_task =
         slave->has_started && slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
     bool was_useful = slave->done_count + slave->failed_count > 0 || has_died_with_task;
+    mwi_list_remove(&slave->unconfirmed_link);
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     mwi_probation_part(engine, slave, loss);
@@ -510,6 +511,31 @@ void mwi_membership_take_returned(struct mwi_master_engine *engine, struct mwi_s
     mwi_load_clear(&slave->load);
     if (slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);
+}
+
+/* Parts with those of the slaves in this state that may return. */
+static void leave_slaves_in(struct mwi_master_engine *engine, enum mwi_slave_state state)
+{
+    const struct mwi_list *list = &engine->slaves.lists[state];
+    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        struct mwi_slave_entry *slave = MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
+        next = link->next;
+        if (!slave->may_return)
+            continue;
+        mwi_effects_drop(&engine->effects, slave->peer);
+        mwi_membership_part(engine, slave, MW_LOSS_SHUTDOWN,
+                            "the master ends, and the slave may look for the next one");
+    }
+}
+
+void mwi_membership_leave_slaves(struct mwi_master_engine *engine, int64_t now_ns)
+{
+    mwi_slaves_reap(&engine->slaves);
+    mwi_hosts_reap(&engine->hosts);
+    mwi_master_state_set_time(engine, now_ns);
+    engine->is_stopping = true;
+    leave_slaves_in(engine, MWI_SLAVE_IDLE);
+    leave_slaves_in(engine, MWI_SLAVE_BUSY);
 }
 
 void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns)

@@ -19,9 +19,11 @@
 #include <stdlib.h>
 
 #include "base/block.h"
+#include "engine/journaling.h"
 #include "engine/membership.h"
 #include "engine/outgoing.h"
 #include "engine/task_ends.h"
+#include "record/journal.h"
 #include "wire/content.h"
 
 #define GATHERED_BYTES_MAX ((size_t)64 << 20)
@@ -165,14 +167,54 @@ void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *s
         start_timer(engine);
 }
 
+static void tell_kept(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                      uint64_t count)
+{
+    struct mwi_buffer buffer;
+    slave->told_count = count;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_number(&buffer, MWI_MESSAGE_KEPT, count);
+    mwi_outgoing_send(engine, slave, &buffer);
+}
+
 void mwi_offers_confirm(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         size_t count)
 {
-    struct mwi_buffer buffer;
+    struct mwi_offers *offers = &engine->offers;
     slave->kept_count += count;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_number(&buffer, MWI_MESSAGE_KEPT, slave->kept_count);
-    mwi_outgoing_send(engine, slave, &buffer);
+    if (engine->journal == NULL)
+        tell_kept(engine, slave, slave->kept_count);
+    else if (mwi_list_is_empty(&slave->unconfirmed_link))
+        mwi_list_append(&offers->unconfirmed, &slave->unconfirmed_link);
+}
+
+/* Whether the results that were marked are durable; without a journal they are in any case. */
+static bool are_durable(const struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
+{
+    return engine->journal == NULL || mwi_journal_is_durable(engine->journal, slave->kept_mark);
+}
+
+void mwi_offers_tell_durable(struct mwi_master_engine *engine)
+{
+    struct mwi_list *list = &engine->offers.unconfirmed;
+    if (mwi_list_is_empty(list))
+        return;
+    uint64_t mark = engine->journal == NULL ? 0 : mwi_journal_mark(engine->journal);
+    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        struct mwi_slave_entry *slave =
+            MWI_LIST_ENTRY(link, struct mwi_slave_entry, unconfirmed_link);
+        next = link->next;
+        if (slave->marked_count > 0 && !are_durable(engine, slave))
+            continue;
+        if (slave->marked_count > 0)
+            tell_kept(engine, slave, slave->marked_count);
+        slave->marked_count = slave->kept_count;
+        slave->kept_mark = mark;
+        if (slave->told_count == slave->kept_count) {
+            slave->marked_count = 0;
+            mwi_list_remove(link);
+        }
+    }
 }
 
 /* The results of the slave so far were looked at. It gets tasks if there are no more. */
@@ -213,11 +255,13 @@ struct pass {
     uint16_t seeds_algorithm;
 };
 
-/* Whether this result has ended a task already, or is there twice: a slave that loses the
- * connection before it was told KEPT offers its results again. */
-static bool is_known(const struct mwi_offers *offers, const struct mwi_offer_entry *offer)
+/* Whether this result has ended a task already, or is there twice, or an earlier run has recorded
+ * it: a slave that loses the connection before it was told KEPT offers its results again. */
+static bool is_known(const struct mwi_master_engine *engine, const struct mwi_offer_entry *offer)
 {
-    return mwi_map_get(&offers->used, number_of(offer)) != NULL;
+    return mwi_map_get(&engine->offers.used, number_of(offer)) != NULL ||
+           (engine->journal != NULL &&
+            mwi_journal_knows(engine->journal, offer->key, offer->run, offer->id));
 }
 
 static void enter(struct pass *pass, uint32_t index)
@@ -256,7 +300,7 @@ static bool begin_pass(struct pass *pass, struct mwi_master_engine *engine)
     }
     for (size_t i = 0; i < offers->count; i++) {
         struct mwi_offer_entry *offer = &offers->entries[i];
-        if (offer->run == engine->config.run || is_known(offers, offer))
+        if (offer->run == engine->config.run || is_known(engine, offer))
             continue;
         if (!mwi_map_set(&offers->used, number_of(offer), offers)) {
             end_pass(pass);
@@ -301,7 +345,8 @@ static void visit_batch(struct pass *pass, const struct mwi_batch_entry *batch, 
     const struct mwi_task_policy *policy =
         &mwi_policies_get(&pass->engine->tasks.policies, batch->item.policy)->policy;
     uint64_t scope = mwi_policies_scope(policy);
-    assert(scope != MWI_CONTENT_NO_SCOPE);
+    if (scope == MWI_CONTENT_NO_SCOPE)
+        return;
     for (uint32_t place = from; place < end && pass->left_count > 0; place++) {
         const struct mwi_batch_task *task = &batch->tasks[place];
         if (task->is_gone)
@@ -382,6 +427,25 @@ static void audit_orphan(struct mwi_master_engine *engine, const struct mwi_offe
         mwi_effects_audit(&engine->effects, &record);
 }
 
+/* Records a result. One of another run for which there is no task waits for one that is submitted
+ * later: from now on no submission is a usual one. */
+static void record(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer,
+                   const struct mwi_task_entry *task)
+{
+    struct mwi_batch_entry *open = engine->tasks.batches.open;
+    if (!offer->is_candidate) {
+        if (task != NULL)
+            mwi_journaling_note_task(engine, task, &offer->item);
+        return;
+    }
+    mwi_journaling_note_offered(engine, offer->key, offer->run, &offer->item);
+    if (task != NULL)
+        return;
+    mwi_spares_add(&engine->spares, offer->key, &offer->item, offer->block);
+    if (open != NULL)
+        open->is_usual = false;
+}
+
 /* Ends the task of a result that has one. */
 static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer)
 {
@@ -392,9 +456,12 @@ static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entr
         task = find_open(engine, is_ours ? offer->id : offer->task);
     if (mwi_tasks_take_failure(&engine->tasks))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
-    bool is_used = task != NULL && !has_overrun(engine, task, offer) &&
-                   mwi_task_ends_finish_offered(engine, slave, task, offer->block, &offer->item);
-    if (offer->is_candidate && !is_used)
+    bool is_used = task != NULL && !has_overrun(engine, task, offer);
+    if (engine->journal != NULL)
+        record(engine, offer, is_used ? task : NULL);
+    is_used =
+        is_used && mwi_task_ends_finish_offered(engine, slave, task, offer->block, &offer->item);
+    if (offer->is_candidate && !is_used && engine->journal == NULL)
         mwi_map_remove(&engine->offers.used, number_of(offer));
     if (slave == NULL) {
         audit_orphan(engine, offer, is_used);

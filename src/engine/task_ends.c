@@ -263,8 +263,6 @@ bool mwi_task_ends_finish_offered(struct mwi_master_engine *engine, struct mwi_s
     const struct mwi_copy *copy = task->state == MWI_TASK_RUNNING ? task->copies : NULL;
     mwi_outgoing_audit_end(
         engine, task, &(struct mwi_outgoing_end){.outcome = "done", .copy = copy, .item = item});
-    if (engine->journal != NULL)
-        mwi_journaling_note_task(engine, task, item);
     if (!push_result(engine, slave, task, block, item))
         return false;
     engine->ended_count++;

@@ -45,7 +45,7 @@ void mwi_isolation_read_child(struct mwi_slave_settings *settings, const mw_opti
 {
     mwi_settings_read_slave(settings, options, MWI_MODE_CHANNEL_SLAVE);
     settings->page = page;
-    settings->reconnect_ns = 0;
+    settings->engine.reconnect_ns = 0;
     settings->audit.level = MWI_AUDIT_LEVEL_NONE;
     settings->audit.pattern = NULL;
     snprintf(settings->place.address, sizeof settings->place.address, "fd:%d", channel);

@@ -46,6 +46,7 @@ struct mw_master {
     int64_t clocked_ns;           /* when mw_master_next last read the clock */
     unsigned at_once_count;       /* results to hand out before the next look at farm and clock */
     bool is_speculating;          /* tasks whose policy says nothing may have a second copy */
+    bool keeps_slaves; /* on SIGTERM, slaves that may return are not sent home, see master_stop */
     bool has_signals;
     int64_t shutdown_timeout_ns;
     int64_t stop_ns; /* while the engine is stopping: when no task is waited for any more */

@@ -30,7 +30,7 @@ void mwi_master_journal_close(mw_master *master);
 /* Whether a task that is submitted now may have a result already. */
 static inline bool mwi_master_journal_has_replays(const mw_master *master)
 {
-    return master->journal != NULL && mwi_journal_has_replays(master->journal);
+    return master->journal != NULL && mwi_journaling_has_replays(&master->engine);
 }
 
 /* Enters a task: as mwi_lifecycle_submit, but it may end at once with a recorded result. Sets

@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "engine/membership.h"
+#include "engine/offers.h"
 #include "face/decline.h"
 #include "face/job.h"
 #include "face/master_journal.h"
@@ -68,6 +69,7 @@ static mw_error init_engine(mw_master *master, const struct mwi_engine_settings 
         .frame_write_bytes_max = settings->frame_write_bytes_max,
         .frame_read_bytes_max = settings->frame_read_bytes_max,
         .client_timeout_ns = settings->client_timeout_ns,
+        .reconnect_ns = settings->reconnect_ns,
         .fit_timeout_ns = settings->fit_timeout_ns,
         .speculate_factor = settings->speculate_factor,
     };
@@ -331,8 +333,12 @@ static mw_error open_parts(mw_master *master, const struct mwi_master_settings *
         error = prepare_serial(master, &settings->serial, why);
     if (error == MW_OK)
         error = open_places(master, settings, apis, has_joined, why);
-    if (has_signals)
+    master->keeps_slaves =
+        has_signals && master->journal != NULL && settings->engine.reconnect_ns > 0;
+    if (has_signals) {
         mwi_signals_set_opening(false);
+        mwi_signals_set_repeatable(master->keeps_slaves);
+    }
     if (error == MW_OK)
         error = mwi_announce_start(master->announce, why);
     if (error == MW_OK && has_signals && master->announce != NULL)
@@ -474,6 +480,10 @@ static int64_t await_slaves(mw_master *master)
     int64_t now_ns = mwi_loop_now(master->loop);
     int64_t patience_ns = mwi_master_stop_patience(master);
     int64_t deadline_ns = mwi_time_after(now_ns, patience_ns);
+    if (mwi_master_stop_keeps_slaves(master)) {
+        mwi_offers_tell_durable(&master->engine);
+        mwi_membership_leave_slaves(&master->engine, now_ns);
+    }
     mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwi_loop_carry_out(master->loop);
     while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns &&

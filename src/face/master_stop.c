@@ -11,6 +11,7 @@
  */
 #include "face/master_stop.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/decimal.h"
@@ -76,6 +77,17 @@ static void hear_signal(mw_master *master)
     tell(master);
 }
 
+/* A second SIGTERM sends home the slaves that may return, without waiting for their tasks. */
+static bool is_repeated(const mw_master *master)
+{
+    return master->has_signals && mwi_signals_are_repeated();
+}
+
+bool mwi_master_stop_keeps_slaves(const mw_master *master)
+{
+    return master->keeps_slaves && master->stop_signal == SIGTERM && !is_repeated(master);
+}
+
 /* Whether tasks run, or some have ended and were not taken. */
 static bool is_busy(const mw_master *master)
 {
@@ -101,7 +113,7 @@ mw_error mwi_master_stop_check(mw_master *master)
 {
     hear_signal(master);
     if (!master->engine.is_stopping ||
-        (is_busy(master) && mwi_loop_now(master->loop) < master->stop_ns))
+        (is_busy(master) && mwi_loop_now(master->loop) < master->stop_ns && !is_repeated(master)))
         return MW_OK;
     return fail_stopped(master);
 }
@@ -110,7 +122,7 @@ int64_t mwi_master_stop_deadline(const mw_master *master)
 {
     if (!master->engine.is_stopping)
         return INT64_MAX;
-    return is_busy(master) ? master->stop_ns : INT64_MIN;
+    return is_busy(master) && !is_repeated(master) ? master->stop_ns : INT64_MIN;
 }
 
 int64_t mwi_master_stop_patience(const mw_master *master)
@@ -118,7 +130,7 @@ int64_t mwi_master_stop_patience(const mw_master *master)
     int64_t moment_ns = mwi_time_earlier(master->shutdown_timeout_ns, MOMENT_NS);
     if (!master->engine.is_stopping)
         return master->shutdown_timeout_ns;
-    int64_t left_ns = master->stop_ns - mwi_loop_now(master->loop);
+    int64_t left_ns = is_repeated(master) ? 0 : master->stop_ns - mwi_loop_now(master->loop);
     return left_ns > moment_ns ? left_ns : moment_ns;
 }
 

@@ -17,6 +17,10 @@ mw_error mwi_master_stop_check(mw_master *master);
  * stop. */
 int64_t mwi_master_stop_deadline(const mw_master *master);
 
+/* Whether slaves that may return are left, so that they look for the next master: SIGTERM has asked
+ * the master to end, once, and the next one will go on with the journal. */
+bool mwi_master_stop_keeps_slaves(const mw_master *master);
+
 /* How long a close may wait for the slaves to end. */
 int64_t mwi_master_stop_patience(const mw_master *master);
 

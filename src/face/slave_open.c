@@ -163,7 +163,7 @@ static mw_error create_slave(mw_slave **slave, const mw_program *program,
         .is_prompt = !settings->is_isolated && settings->page != NULL,
         .origin = &created->origin,
         .traits = (settings->is_isolated ? MWI_TRAIT_ISOLATED : 0) |
-                  (settings->reconnect_ns > 0 ? MWI_TRAIT_RETURNS : 0),
+                  (settings->engine.reconnect_ns > 0 ? MWI_TRAIT_RETURNS : 0),
     };
     created->program = program;
     created->user = program->user;

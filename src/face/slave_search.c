@@ -325,7 +325,7 @@ mw_error mwi_slave_search_open(mw_slave *slave, const struct mwi_slave_settings 
                                         .loop = slave->loop,
                                         .index = index,
                                         .connect_timeout_ns = settings->connect_timeout_ns,
-                                        .reconnect_ns = settings->reconnect_ns};
+                                        .reconnect_ns = settings->engine.reconnect_ns};
     snprintf(search->place, sizeof search->place, "%s", settings->place.address);
     if (settings->resource_file == NULL)
         return MW_OK;

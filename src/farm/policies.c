@@ -32,7 +32,7 @@ static bool is_equal(const struct mwi_task_policy *left, const struct mwi_task_p
            left->time_limit_ns == right->time_limit_ns &&
            left->max_attempts == right->max_attempts && left->is_retried == right->is_retried &&
            left->is_done_anyway == right->is_done_anyway &&
-           left->is_speculated == right->is_speculated;
+           left->is_speculated == right->is_speculated && left->is_late == right->is_late;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t number)
@@ -46,7 +46,8 @@ static uint64_t hash_of(const struct mwi_task_policy *policy)
 {
     uint64_t hash = mix(mix(0, policy->sid), (uint32_t)policy->priority);
     hash = mix(hash, (uint64_t)policy->time_limit_ns);
-    hash = mix(hash, (uint64_t)policy->max_attempts << 3 | (uint64_t)policy->is_speculated << 2 |
+    hash = mix(hash, (uint64_t)policy->max_attempts << 4 | (uint64_t)policy->is_late << 3 |
+                         (uint64_t)policy->is_speculated << 2 |
                          (uint64_t)policy->is_retried << 1 | policy->is_done_anyway);
     return hash | 1;
 }
@@ -89,7 +90,8 @@ static uint32_t make_entry(struct mwi_policies *policies, struct mwi_pool *pool,
 {
     uint32_t number = unused_entry(policies);
     struct mwi_pool_level *level =
-        number == NONE ? NULL : mwi_pool_take_level(pool, policy->priority);
+        number == NONE ? NULL
+                       : mwi_pool_take_level(pool, policy->is_late ? INT32_MIN : policy->priority);
     if (level == NULL)
         return NONE;
     if (!mwi_map_set(&policies->by_hash, hash_of(policy), (void *)((uintptr_t)number + 1))) {
@@ -140,6 +142,38 @@ void mwi_policies_put(struct mwi_policies *policies, struct mwi_pool *pool, uint
     mwi_pool_put_level(pool, entry->level);
     entry->next_free = policies->first_free;
     policies->first_free = number;
+}
+
+/* Moves the waiting tasks of one policy from one level to another. */
+static void move_tasks(struct mwi_pool *pool, uint32_t number, struct mwi_pool_level *from,
+                       struct mwi_pool_level *to)
+{
+    struct mwi_list *list = &from->tasks;
+    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
+        const struct mwi_pool_item *item = MWI_LIST_ENTRY(link, struct mwi_pool_item, link);
+        next = link->next;
+        if (item->policy != number)
+            continue;
+        mwi_pool_remove(pool, from, link);
+        mwi_pool_append(pool, to, link);
+    }
+}
+
+void mwi_policies_end_lateness(struct mwi_policies *policies, struct mwi_pool *pool)
+{
+    for (uint32_t number = 0; number < policies->count; number++) {
+        struct mwi_policy_entry *entry = &policies->entries[number];
+        struct mwi_pool_level *late = entry->level, *usual;
+        if (entry->users_count == 0 || !entry->policy.is_late ||
+            late->priority == entry->policy.priority)
+            continue;
+        usual = mwi_pool_take_level(pool, entry->policy.priority);
+        if (usual == NULL)
+            continue;
+        move_tasks(pool, number, late, usual);
+        entry->level = usual;
+        mwi_pool_put_level(pool, late);
+    }
 }
 
 const struct mwi_policy_entry *mwi_policies_get(const struct mwi_policies *policies,

@@ -24,6 +24,7 @@ struct mwi_task_policy {
     bool is_retried;
     bool is_done_anyway;
     bool is_speculated; /* may have a second copy if it is slow */
+    bool is_late; /* waits behind all others until mwi_policies_end_lateness */
 };
 
 /* The scope of tasks of this policy, see wire/content.h. A task for one slave may change that
@@ -64,6 +65,10 @@ static inline void mwi_policies_share(struct mwi_policies *policies, uint32_t nu
 
 /* The policy has one user fewer; without users its number is free for another. */
 void mwi_policies_put(struct mwi_policies *policies, struct mwi_pool *pool, uint32_t number);
+
+/* Late tasks wait as others of their priority from now on, behind them. Those of a priority for
+ * which there is no memory stay late. */
+void mwi_policies_end_lateness(struct mwi_policies *policies, struct mwi_pool *pool);
 
 /* Borrowed until the next take. */
 const struct mwi_policy_entry *mwi_policies_get(const struct mwi_policies *policies,

@@ -201,6 +201,7 @@ struct mwi_slave_entry *mwi_slaves_add(struct mwi_slaves *slaves, mw_peer peer,
     mwi_list_init(&slave->held_link);
     mwi_list_init(&slave->ordered);
     mwi_list_init(&slave->copies);
+    mwi_list_init(&slave->unconfirmed_link);
     slave->address = strdup(address);
     if (slave->address == NULL || !mwi_map_set(&slaves->by_peer, peer, slave)) {
         free(slave->address);

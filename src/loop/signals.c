@@ -36,6 +36,8 @@ struct found {
 
 static volatile sig_atomic_t caught;
 static volatile sig_atomic_t is_opening;
+static volatile sig_atomic_t is_repeatable; /* a second signal is heard */
+static volatile sig_atomic_t is_repeated;   /* it has come */
 static volatile pid_t owner; /* the process that has installed the handlers; 0: none has */
 static int wake_pipe[2] = {-1, -1};
 static struct mwi_watch watch; /* in the one loop that is open */
@@ -60,6 +62,12 @@ static bool is_found_ignored(int number)
     return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == SIG_IGN;
 }
 
+static void wake(void)
+{
+    ssize_t written = write(wake_pipe[1], "", 1);
+    (void)written;
+}
+
 /* A process made by other means than fork() still has this handler, since let_go_in_child did not
  * run there. It must not write into the parent's pipe: the signal does what it did before. */
 static void on_signal(int number)
@@ -68,6 +76,9 @@ static void on_signal(int number)
     if (owner != getpid()) {
         sigaction(number, found_action(number), NULL);
         raise(number);
+    } else if (caught == SIGTERM && number == SIGTERM && is_repeatable != 0 && is_repeated == 0) {
+        is_repeated = 1;
+        wake();
     } else if (caught != 0 || is_opening != 0) {
         if (last_act != NULL)
             last_act(last_context);
@@ -75,8 +86,7 @@ static void on_signal(int number)
         raise(number);
     } else {
         caught = number;
-        ssize_t written = write(wake_pipe[1], "", 1);
-        (void)written;
+        wake();
         if (first_act != NULL)
             first_act(first_context);
     }
@@ -200,6 +210,7 @@ mw_error mwi_signals_install(bool is_local_slave)
     (void)pthread_once(&is_registered, register_child);
     caught = 0;
     is_opening = 0;
+    is_repeatable = is_repeated = 0;
     find_signals();
     owner = getpid();
     set_handlers(is_local_slave);
@@ -259,6 +270,16 @@ void mwi_signals_set_last_act(void (*act)(const void *context), const void *cont
     last_act = NULL;
     last_context = context;
     last_act = act;
+}
+
+void mwi_signals_set_repeatable(bool is_to_be_heard)
+{
+    is_repeatable = is_to_be_heard;
+}
+
+bool mwi_signals_are_repeated(void)
+{
+    return is_repeated != 0;
 }
 
 int mwi_signals_fd(void)

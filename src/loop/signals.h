@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SIGINT and SIGTERM while mw_main runs. The first one asks the program to end. The second one ends
- * it at once, as if there were no handler. A signal handler can reach global variables only, so the
- * state here belongs to the whole process. Only mw_main installs the handlers and restores the
- * signals. Masters and slaves that mw_main opens ask whether a signal was caught. child.c hands the
- * signals on to each process that it starts, with or without mw_main.
+ * it at once, as if there were no handler, unless a second SIGTERM is to be heard, too. A signal
+ * handler can reach global variables only, so the state here belongs to the whole process. Only
+ * mw_main installs the handlers and restores the signals. Masters and slaves that mw_main opens ask
+ * whether a signal was caught. child.c hands the signals on to each process that it starts, with or
+ * without mw_main.
  */
 #ifndef MWI_SIGNALS_H
 #define MWI_SIGNALS_H
@@ -42,6 +43,12 @@ void mwi_signals_set_first_act(void (*act)(void *context), void *context);
 /* The second signal calls `act` before it ends the process; NULL: nothing. `act` must be safe in a
  * signal handler. */
 void mwi_signals_set_last_act(void (*act)(const void *context), const void *context);
+
+/* Whether a second SIGTERM is heard, and only a third one ends the process. */
+void mwi_signals_set_repeatable(bool is_repeatable);
+
+/* Whether that second SIGTERM has come. */
+bool mwi_signals_are_repeated(void);
 
 /* A descriptor that is readable after a signal, until mwi_signals_caught is called, or the loop
  * that watches it has woken up. -1 if the handlers are not installed. */

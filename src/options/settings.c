@@ -31,6 +31,7 @@ static void read_engine(struct mwi_engine_settings *engine, const mw_options *op
         .shutdown_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_SHUTDOWN_TIMEOUT),
         .is_speculating = mwi_options_flag(options, MWI_OPTION_SPECULATE),
         .speculate_factor = mwi_options_integer(options, MWI_OPTION_SPECULATE_FACTOR),
+        .reconnect_ns = mwi_options_duration_ns(options, MWI_OPTION_RECONNECT),
         .fit_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT),
     };
 }
@@ -213,7 +214,7 @@ static void read_address_book(struct mwi_address_book *book, const mw_options *o
 static void wait_for_ever(struct mwi_slave_settings *settings)
 {
     settings->connect_timeout_ns = INT64_MAX;
-    settings->reconnect_ns = 0;
+    settings->engine.reconnect_ns = 0;
     settings->engine.client_timeout_ns = INT64_MAX;
 }
 
@@ -226,7 +227,6 @@ void mwi_settings_read_slave(struct mwi_slave_settings *settings, const mw_optio
     settings->wait = mwi_options_wait(options);
     settings->connect_timeout_ns = mwi_options_duration_ns(options, MWI_OPTION_CONNECT_TIMEOUT);
     read_engine(&settings->engine, options);
-    settings->reconnect_ns = mwi_options_duration_ns(options, MWI_OPTION_RECONNECT);
     if (mode != MWI_MODE_TCP_SLAVE && mode != MWI_MODE_CUSTOM)
         wait_for_ever(settings);
     read_audit(&settings->audit, options, mode, NULL);

@@ -27,7 +27,8 @@ struct mwi_engine_settings {
     int64_t shutdown_timeout_ns;
     bool is_speculating;      /* slow tasks whose policy says nothing have a second copy */
     int64_t speculate_factor; /* how slow they must be, in medians of their algorithm */
-    int64_t fit_timeout_ns; /* how long a task waits for a slave that accepts it */
+    int64_t reconnect_ns;     /* how long a slave looks for a master that is gone; 0: not at all */
+    int64_t fit_timeout_ns;   /* how long a task waits for a slave that accepts it */
 };
 
 /* How much the audit trail tells. Each level leaves out more than the one before. */
@@ -114,7 +115,6 @@ struct mwi_slave_settings {
     enum mwi_mode mode;
     mw_wait wait;
     int64_t connect_timeout_ns; /* INT64_MAX: for ever */
-    int64_t reconnect_ns;       /* how long it looks for a master that is gone; 0: not at all */
     struct mwi_engine_settings engine;
     struct mwi_audit_settings audit;
     struct mwi_place_settings place;

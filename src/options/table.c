@@ -208,16 +208,18 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
         {
             .name = "reconnect",
             .kind = MWI_OPTION_IS_DURATION,
-            .role = MWI_OPTION_FOR_SLAVE,
             .section = MWI_OPTIONS_NETWORK,
             .min = 0,
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "0",
-            .help = "If the master is gone and has not said goodbye, finish the task and look for "
-                    "the master, or another one, for S seconds. Results that the old master has "
-                    "not confirmed are offered to the new one. Only over TCP. With 0 a slave "
-                    "without a master ends at once.",
+            .help = "Slave: if the master is gone and has not said goodbye, finish the task and look "
+                    "for the master, or another one, for S seconds. Results that the old master "
+                    "has not confirmed are offered to the new one. Only over TCP. With 0 a slave "
+                    "without a master ends at once. Master, with --mw-journal: tasks that slaves "
+                    "had when the master before ended are sent to others last for S seconds, and "
+                    "on SIGTERM slaves with this option are left to look for the next master; a "
+                    "second SIGTERM sends them home.",
         },
     [MWI_OPTION_CLIENT_TIMEOUT] =
         {

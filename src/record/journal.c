@@ -14,6 +14,7 @@
 #include "record/journal.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@
 
 /* A record of results is closed at this size, so that a result is found in it quickly. */
 #define GATHERED_BYTES ((size_t)4096)
+/* Of a task that was sent, half of its key is recorded: a mistake costs no more than some time. */
+#define SENT_BYTES sizeof(uint64_t)
+/* If a key has more results than this, the last of them are looked at for one that is offered. */
+#define LOOKS_MAX 4096
 
 struct mwi_journal {
     const struct mwi_disk_api *api;
@@ -33,15 +38,30 @@ struct mwi_journal {
     struct mwi_journal_writer writer;
     struct mwi_buffer gathered; /* the body of a record of results; empty: none was begun */
     const char *gathered_algorithm;
+    uint64_t gathered_run;
     size_t gathered_count;
     struct mwi_buffer head;           /* of the record at work */
     bool has_unflushed;               /* something was appended since the last flush */
     struct mwi_journal_index results; /* of earlier runs */
     struct mwi_journal_index saved;
+    struct mwi_map sent; /* how many tasks were sent and have no result, by a part of their key */
     struct mwi_journal_reader reader;
     uint64_t loaded; /* the offset of the record that is in the reader; 0: none */
     struct mwi_journal_record record;
 };
+
+/* A part of a key, which may be a key of a map. */
+static uint64_t part_of(struct mwi_digest key)
+{
+    return key.low | 1;
+}
+
+/* One more task of this part was sent; false out of memory. The map has counts as pointers. */
+static bool note_sent(struct mwi_map *sent, uint64_t part)
+{
+    uintptr_t count = (uintptr_t)mwi_map_get(sent, part | 1);
+    return mwi_map_set(sent, part | 1, (void *)(count + 1));
+}
 
 static mw_error fail_path(mw_reason *why, const char *path, mw_error error, const char *text)
 {
@@ -144,9 +164,21 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
         if (!mwi_journal_items_next(&results, &result))
             return MW_OK;
         opening->findings->results_count++;
+        (void)mwi_journal_take_sent(opening->journal, result.key);
         if (opening->saved.used_count > 0)
             free(mwi_map_remove(&opening->saved, number_of(results.run, result.id)));
         if (!mwi_journal_index_add(&opening->journal->results, result.key, record->offset, place))
+            return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
+    }
+    return MW_OK;
+}
+
+static mw_error take_all_sent(struct opening *opening, const struct mwi_journal_record *record)
+{
+    for (size_t at = 0; at + SENT_BYTES <= record->size; at += SENT_BYTES) {
+        uint64_t part;
+        memcpy(&part, record->body + at, sizeof part);
+        if (!note_sent(&opening->journal->sent, le64toh(part)))
             return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
     }
     return MW_OK;
@@ -197,6 +229,8 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
         return take_results(opening, record);
     case MWI_JOURNAL_SAVED:
         return take_saved(opening, record);
+    case MWI_JOURNAL_SENT:
+        return take_all_sent(opening, record);
     default:
         return MW_OK;
     }
@@ -323,6 +357,7 @@ void mwi_journal_close(struct mwi_journal *journal)
     mwi_journal_writer_fini(&journal->writer);
     mwi_journal_index_fini(&journal->results);
     mwi_journal_index_fini(&journal->saved);
+    mwi_map_fini(&journal->sent);
     mwi_buffer_fini(&journal->gathered);
     mwi_buffer_fini(&journal->head);
     free(journal->path);
@@ -357,10 +392,16 @@ void mwi_journal_add(struct mwi_journal *journal, enum mwi_journal_kind kind,
 void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
                             const struct mwi_journal_result *result)
 {
+    mwi_journal_add_result_of(journal, journal->run, algorithm, result);
+}
+
+void mwi_journal_add_result_of(struct mwi_journal *journal, uint64_t run, const char *algorithm,
+                               const struct mwi_journal_result *result)
+{
     struct mwi_buffer *gathered = &journal->gathered;
     if (result->size >= GATHERED_BYTES) {
         mwi_buffer_clear(&journal->head);
-        mwi_journal_items_begin_results(&journal->head, journal->run, algorithm);
+        mwi_journal_items_begin_results(&journal->head, run, algorithm);
         mwi_journal_items_append_head(&journal->head, result);
         journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
         const struct mwi_journal_piece pieces[] = {{journal->head.data, journal->head.size},
@@ -368,12 +409,14 @@ void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
         mwi_journal_add(journal, MWI_JOURNAL_RESULTS, pieces, 2);
         return;
     }
-    if (journal->gathered_count > 0 && (journal->gathered_algorithm != algorithm ||
-                                        gathered->size + result->size > GATHERED_BYTES))
+    if (journal->gathered_count > 0 &&
+        (journal->gathered_algorithm != algorithm || journal->gathered_run != run ||
+         gathered->size + result->size > GATHERED_BYTES))
         close_gathered(journal);
     if (journal->gathered_count == 0)
-        mwi_journal_items_begin_results(gathered, journal->run, algorithm);
+        mwi_journal_items_begin_results(gathered, run, algorithm);
     journal->gathered_algorithm = algorithm;
+    journal->gathered_run = run;
     journal->gathered_count++;
     mwi_journal_items_append(gathered, result);
 }
@@ -509,4 +552,72 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
     replay->duration_ns = 0;
     replay->form = 0;
     return copy_out(replay, saved.data, saved.size, why);
+}
+
+/* Whether the result at this place is of this run and task, or cannot be read. */
+static bool is_result_of(struct mwi_journal *journal, uint64_t offset, size_t place, uint64_t run,
+                         uint64_t id)
+{
+    struct mwi_journal_cursor results;
+    struct mwi_journal_result result;
+    mw_reason why;
+    if (load_record(journal, offset, &why) != MW_OK)
+        return true;
+    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
+    if (results.run != run)
+        return false;
+    for (size_t i = 0; i <= place; i++)
+        if (!mwi_journal_items_next(&results, &result))
+            return true;
+    return result.id == id;
+}
+
+bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint64_t run,
+                       uint64_t id)
+{
+    uint64_t offset;
+    size_t place;
+    for (size_t back = 0; back < LOOKS_MAX; back++) {
+        if (!mwi_journal_index_look(&journal->results, key, back, &offset, &place))
+            return false;
+        if (is_result_of(journal, offset, place, run, id))
+            return true;
+    }
+    return true;
+}
+
+void mwi_journal_add_sent(struct mwi_journal *journal, const struct mwi_digest *keys, size_t count)
+{
+    mwi_buffer_clear(&journal->head);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t part = htole64(part_of(keys[i]));
+        mwi_buffer_append(&journal->head, &part, sizeof part);
+    }
+    journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
+    mwi_journal_add(journal, MWI_JOURNAL_SENT,
+                    &(struct mwi_journal_piece){journal->head.data, journal->head.size}, 1);
+}
+
+bool mwi_journal_take_sent(struct mwi_journal *journal, struct mwi_digest key)
+{
+    uint64_t part = part_of(key);
+    uintptr_t count = (uintptr_t)mwi_map_get(&journal->sent, part);
+    if (count == 0)
+        return false;
+    if (count == 1)
+        (void)mwi_map_remove(&journal->sent, part);
+    else
+        (void)mwi_map_set(&journal->sent, part, (void *)(count - 1));
+    return true;
+}
+
+bool mwi_journal_has_sent(const struct mwi_journal *journal)
+{
+    return journal->sent.used_count > 0;
+}
+
+uint64_t mwi_journal_mark(struct mwi_journal *journal)
+{
+    close_gathered(journal);
+    return journal->api->size(journal->disk);
 }

@@ -44,6 +44,28 @@ void mwi_journal_close(struct mwi_journal *journal);
 void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
                             const struct mwi_journal_result *result);
 
+/* The same with a result of another run, which a slave had kept. */
+void mwi_journal_add_result_of(struct mwi_journal *journal, uint64_t run, const char *algorithm,
+                               const struct mwi_journal_result *result);
+
+/* Whether an earlier run has recorded the result of this key, run and task. Also true if that
+ * cannot be found out: a result must not be recorded twice. */
+bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint64_t run,
+                       uint64_t id);
+
+/* Tasks of these keys are sent to a slave that may return. */
+void mwi_journal_add_sent(struct mwi_journal *journal, const struct mwi_digest *keys, size_t count);
+
+/* Whether an earlier run has sent a task of this key, and no run has recorded its result. Each such
+ * task is reported once. */
+bool mwi_journal_take_sent(struct mwi_journal *journal, struct mwi_digest key);
+
+/* Whether there are such tasks. */
+bool mwi_journal_has_sent(const struct mwi_journal *journal);
+
+/* The end of all that was appended: wait for it by mwi_journal_is_durable. */
+uint64_t mwi_journal_mark(struct mwi_journal *journal);
+
 /* Appends the bytes that a task of this run has saved. Copies. */
 void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
                            const void *data, size_t size);

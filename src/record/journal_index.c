@@ -3,9 +3,8 @@
  * A sorted array, searched by halving. record/journal fills it when it opens a file.
  *
  * Invariants: `where` is the offset of a record, and in its lower 16 bits the number of the result
- * in it. Results of one key follow each other, in the order of the file. When the first of them is
- * taken, its `where` becomes TAKEN and how many of them were taken; so each is taken once, and in
- * order, however many there are.
+ * in it; the highest bit is set when the result was taken. Results of one key follow each other, in
+ * the order of the file, and are taken in this order: so those that were taken are the first.
  */
 #include "record/journal_index.h"
 
@@ -145,22 +144,51 @@ static size_t find(const struct mwi_journal_index *index, struct mwi_digest key)
     return begin;
 }
 
+static bool is_taken_of(const struct mwi_journal_entry *entry, struct mwi_digest key)
+{
+    return (entry->where & TAKEN) != 0 && is_same(entry->key, key);
+}
+
+/* The first entry behind those of the key. */
+static size_t find_end(const struct mwi_journal_index *index, struct mwi_digest key)
+{
+    key.high += ++key.low == 0;
+    return key.low == 0 && key.high == 0 ? index->count : find(index, key);
+}
+
 bool mwi_journal_index_take(struct mwi_journal_index *index, struct mwi_digest key,
                             uint64_t *offset, size_t *place)
 {
-    size_t first = find(index, key);
-    if (first == index->count || !is_same(index->entries[first].key, key))
-        return false;
-    uint64_t *begin = &index->entries[first].where, where = *begin;
-    uint64_t taken_count = (where & TAKEN) != 0 ? where & ~TAKEN : 0;
-    if (taken_count > 0) {
-        size_t next = first + (size_t)taken_count;
-        if (next >= index->count || !is_same(index->entries[next].key, key))
-            return false;
-        where = index->entries[next].where;
+    size_t begin = find(index, key), last = begin, step = 1, end;
+    /* Those that were taken are the first. */
+    while (last < index->count && is_taken_of(&index->entries[last], key)) {
+        begin = last + 1;
+        last += step;
+        step *= 2;
     }
-    *begin = TAKEN | (taken_count + 1);
+    for (end = last < index->count ? last : index->count; begin < end;) {
+        size_t middle = begin + (end - begin) / 2;
+        if (is_taken_of(&index->entries[middle], key))
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    if (begin == index->count || !is_same(index->entries[begin].key, key))
+        return false;
+    *offset = index->entries[begin].where >> PLACE_BITS;
+    *place = (size_t)(index->entries[begin].where & (MWI_JOURNAL_PLACE_MAX - 1));
+    index->entries[begin].where |= TAKEN;
     index->left_count--;
+    return true;
+}
+
+bool mwi_journal_index_look(const struct mwi_journal_index *index, struct mwi_digest key,
+                            size_t back, uint64_t *offset, size_t *place)
+{
+    size_t end = find_end(index, key);
+    if (back >= end || !is_same(index->entries[end - 1 - back].key, key))
+        return false;
+    uint64_t where = index->entries[end - 1 - back].where & ~TAKEN;
     *offset = where >> PLACE_BITS;
     *place = (size_t)(where & (MWI_JOURNAL_PLACE_MAX - 1));
     return true;

@@ -46,4 +46,9 @@ void mwi_journal_index_sort(struct mwi_journal_index *index);
 bool mwi_journal_index_take(struct mwi_journal_index *index, struct mwi_digest key,
                             uint64_t *offset, size_t *place);
 
+/* The last result of the key, or that which is `back` places before it, taken or not; false if the
+ * key has fewer. */
+bool mwi_journal_index_look(const struct mwi_journal_index *index, struct mwi_digest key,
+                            size_t back, uint64_t *offset, size_t *place);
+
 #endif

@@ -63,6 +63,82 @@ static void test_killed_master(void)
     mwt_crew_destroy(crew);
 }
 
+static struct mwt_process *start_recording(struct mwt_crew *crew, const char *tasks,
+                                           const char *count)
+{
+    return start_master(crew, MWT_ARGV("--mw-journal", mwt_path(crew, "farm.mwj"), "--mw-reconnect",
+                                       "60", "--mw-slave-task-group", "1", tasks, count));
+}
+
+/* With a journal nothing is run a second time: results that the master had are recorded, slaves
+ * bring those that it had not, and the tasks that they still run are not sent to others. */
+static void test_journal(void)
+{
+    enum { SLAVES_COUNT = 3, KILLS_COUNT = 3 };
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *slaves[SLAVES_COUNT];
+    struct mwt_process *master = start_recording(crew, "doze:700", "18");
+    for (size_t i = 0; i < SLAVES_COUNT; i++) {
+        slaves[i] = start_returning(crew, "60");
+        mwt_await_line(slaves[i], MWT_ERR, " runs");
+    }
+
+    for (int i = 0; i < KILLS_COUNT; i++) {
+        mwt_await_line(master, MWT_OUT, " done");
+        kill_at_once(master);
+        master = start_recording(crew, "doze:700", "18");
+    }
+
+    check_done(crew, master, 18);
+    for (size_t i = 0; i < SLAVES_COUNT; i++)
+        CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
+    /* A task that was sent in the very moment of a kill may not have been written down. */
+    CU_ASSERT(runs_count(slaves, SLAVES_COUNT) <= 18 + KILLS_COUNT);
+    mwt_crew_destroy(crew);
+}
+
+/* SIGTERM asks the master to end, which waits for the task that runs, and leaves its slave. The
+ * next master goes on with it. */
+static void test_requeue(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_recording(crew, "doze:300", "5");
+    struct mwt_process *slave = start_returning(crew, "60");
+    mwt_await_line(slave, MWT_ERR, "task 0 runs");
+
+    mwt_kill(master, SIGTERM);
+    CU_ASSERT_EQUAL(mwt_await_end(master), 128 + SIGTERM);
+    CU_ASSERT_FALSE(mwt_has_ended(slave));
+    mwt_await_line(slave, MWT_ERR, "CONNECT FAILED");
+    master = start_recording(crew, "doze:300", "5");
+
+    check_done(crew, master, 5);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    CU_ASSERT_EQUAL(runs_count(&slave, 1), 5);
+    mwt_crew_destroy(crew);
+}
+
+/* A second SIGTERM says that no master will follow: the slaves go home. */
+static void test_second_signal(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *master = start_recording(crew, "doze:4000", "1");
+    struct mwt_process *slave = start_returning(crew, "60");
+    mwt_await_line(slave, MWT_ERR, "task 0 runs");
+    struct mwt_process *idle = start_returning(crew, "60");
+    mwt_await_line(idle, MWT_ERR, "MASTER -> ID SLAVE-");
+
+    mwt_kill(master, SIGTERM);
+    mwt_await_line(master, MWT_ERR, "SIGTERM");
+    mwt_kill(master, SIGTERM);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 128 + SIGTERM);
+    CU_ASSERT_EQUAL(mwt_await_end(idle), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    CU_ASSERT(mwt_ended_ns(master) - mwt_started_ns(master) < INT64_C(30000000000));
+    mwt_crew_destroy(crew);
+}
+
 /* An isolated slave does the same: the process for tasks ends the task that it runs. */
 static void test_isolated(void)
 {
@@ -137,6 +213,9 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"killed master", test_killed_master},
+        {"journal", test_journal},
+        {"requeue", test_requeue},
+        {"second signal", test_second_signal},
         {"isolated", test_isolated},
         {"no master comes", test_no_master_comes},
         {"master ends", test_master_ends},

@@ -305,6 +305,39 @@ static void test_second_signal(void)
     CU_ASSERT_EQUAL(fatal_signal(SIGTERM, SIGINT), SIGINT);
 }
 
+/* Runs in a process of its own: a second SIGTERM is heard, and a third signal ends it. */
+static void be_patient_once(int third)
+{
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (mwi_signals_install(false) != MW_OK)
+        _exit(1);
+    mwi_signals_set_repeatable(true);
+    raise(SIGTERM);
+    if (mwi_signals_caught() != SIGTERM || mwi_signals_are_repeated())
+        _exit(2);
+    raise(SIGTERM);
+    if (!is_readable(mwi_signals_fd()) || !mwi_signals_are_repeated())
+        _exit(3);
+    raise(third);
+    _exit(4);
+}
+
+/* Where a second SIGTERM has a meaning, the third signal is the one that ends the process at once.
+ * ^C still does so the second time. */
+static void test_repeatable(void)
+{
+    static const int thirds[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < 2; i++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0)
+            be_patient_once(thirds[i]);
+        CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+        CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == thirds[i]);
+    }
+}
+
 /* While a farm is being opened, the first signal ends the process. */
 static void test_opening(void)
 {
@@ -500,6 +533,7 @@ int main(void)
         {"local slave", test_local_slave},
         {"second signal", test_second_signal},
         {"opening", test_opening},
+        {"repeatable", test_repeatable},
         {"watch", test_watch},
         {"descriptors are not inherited", test_descriptors_are_not_inherited},
         {"no descriptors", test_no_descriptors},

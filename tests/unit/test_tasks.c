@@ -54,6 +54,42 @@ static void check_counts(const struct store *store, size_t waiting, size_t runni
     CU_ASSERT_EQUAL(store->tasks.counts[MWI_TASK_UNRUNNABLE], unrunnable);
 }
 
+static void append_ordinary(struct store *store, int64_t tag, const struct mwi_task_policy *policy)
+{
+    const struct mwi_batch_task task = {.tag = tag};
+    CU_ASSERT_TRUE_FATAL(mwi_tasks_append(&store->tasks, policy, &task, "", 0));
+}
+
+/* Late tasks, in batches and with entries, wait behind tasks of the lowest priority, and when that
+ * ends behind those of their own. */
+static void test_late_tasks(void)
+{
+    static const int64_t before[] = {2, 3, 0, 1}, after[] = {2, 0, 1, 3};
+    for (int has_ended = 0; has_ended < 2; has_ended++) {
+        struct store store;
+        struct mwi_task_policy usual = mwt_policy_default(), late = usual, low = usual;
+        late.is_late = true;
+        low.priority = -100;
+        add_tasks(&store, 0);
+        struct mwi_task_entry *entry = mwi_tasks_add(&store.tasks, &late);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+        mwi_tasks_move(&store.tasks, entry, MWI_TASK_WAITING, NULL);
+        append_ordinary(&store, 1, &late);
+        append_ordinary(&store, 2, &usual);
+        append_ordinary(&store, 3, &low);
+
+        if (has_ended == 1)
+            mwi_policies_end_lateness(&store.tasks.policies, &store.tasks.pool);
+
+        for (size_t i = 0; i < 4; i++) {
+            struct mwi_task_entry *task = run_next(&store);
+            CU_ASSERT_EQUAL(task->tag, has_ended == 1 ? after[i] : before[i]);
+            finish(&store, task);
+        }
+        mwi_tasks_fini(&store.tasks);
+    }
+}
+
 /* Users have millions of tasks, so the memory of a task besides its payload is limited. */
 static void test_size_of_a_task(void)
 {
@@ -334,6 +370,7 @@ static void test_forbidden_move(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
+        {"late tasks", test_late_tasks},
         {"size of a task", test_size_of_a_task},
         {"ids count up", test_ids_count_up},
         {"add", test_add},
