@@ -23,9 +23,9 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/time.h"
+#include "engine/relay_messages.h"
 
 /* A task that is not wanted is ended when it has been the next one for this long: most end before,
  * and a new process costs more. */
@@ -49,7 +49,7 @@ mw_error mwi_relay_init(struct mwi_relay *relay, struct mwi_slave_engine *slave,
 
 void mwi_relay_fini(struct mwi_relay *relay)
 {
-    free(relay->doomed);
+    mwi_doomed_fini(&relay->doomed);
     mwi_block_unref(relay->unsent.block);
     mwi_block_unref(relay->sent);
     mwi_message_decoder_fini(&relay->decoder);
@@ -69,17 +69,6 @@ static bool has_begun(const struct mwi_relay *relay)
 static bool is_in_task(const struct mwi_relay *relay)
 {
     return atomic_load(&relay->page->begun_count) > atomic_load(&relay->page->ended_count);
-}
-
-static void send_bare(struct mwi_relay *relay, mw_peer peer, enum mwi_message_kind kind)
-{
-    struct mwi_buffer buffer;
-    size_t size = 0;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_bare(&buffer, kind);
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
-    mwi_effects_send(&relay->slave->effects, peer, frame, size);
 }
 
 static void kill_child(struct mwi_relay *relay, const char *why)
@@ -113,14 +102,6 @@ static void break_off(struct mwi_relay *relay, int64_t now_ns)
     drop_child(relay, now_ns);
 }
 
-static size_t find_doomed(const struct mwi_relay *relay, uint64_t id)
-{
-    size_t i = 0;
-    while (i < relay->doomed_count && relay->doomed[i] != id)
-        i++;
-    return i;
-}
-
 /* The id of the first task in the queue. */
 static uint64_t first_id(const struct mwi_relay *relay)
 {
@@ -132,8 +113,7 @@ static uint64_t first_id(const struct mwi_relay *relay)
 static void watch_first(struct mwi_relay *relay, int64_t now_ns)
 {
     relay->doom_ns = INT64_MAX;
-    if (relay->doomed_count > 0 && relay->slave->tasks_count > 0 &&
-        find_doomed(relay, first_id(relay)) < relay->doomed_count)
+    if (relay->slave->tasks_count > 0 && mwi_doomed_has(&relay->doomed, first_id(relay)))
         relay->doom_ns = mwi_time_after(now_ns, DOOM_NS);
 }
 
@@ -154,79 +134,12 @@ static bool has_task(const struct mwi_relay *relay, uint64_t id)
 /* The master does not want the task. */
 static void doom(struct mwi_relay *relay, uint64_t id, int64_t now_ns)
 {
-    size_t count = relay->doomed_count;
-    if (!has_task(relay, id) || find_doomed(relay, id) < count)
+    if (!has_task(relay, id))
         return;
-    if (count == relay->doomed_capacity) {
-        size_t capacity = count == 0 ? 8 : 2 * count;
-        uint64_t *doomed = realloc(relay->doomed, capacity * sizeof *doomed);
-        if (doomed == NULL) {
-            mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
-            return;
-        }
-        relay->doomed = doomed;
-        relay->doomed_capacity = capacity;
-    }
-    relay->doomed[relay->doomed_count++] = id;
+    if (!mwi_doomed_add(&relay->doomed, id))
+        mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
     if (relay->doom_ns == INT64_MAX)
         watch_first(relay, now_ns);
-}
-
-static void forgive(struct mwi_relay *relay, uint64_t id)
-{
-    size_t place = find_doomed(relay, id);
-    if (place < relay->doomed_count)
-        relay->doomed[place] = relay->doomed[--relay->doomed_count];
-}
-
-/* Sends the tasks of a message that the child has not returned. A large payload is alone, and is
- * sent from where it lies. */
-static void give_message(struct mwi_relay *relay, const struct mwi_slave_message *message)
-{
-    const struct mwi_message_group *group = &message->group;
-    size_t count = group->count - message->index, offset = message->offset, size = 0;
-    size_t bytes = group->payload_bytes - offset;
-    struct mwi_message_item *items = malloc(count * sizeof *items);
-    struct mwi_buffer head;
-    mwi_buffer_init(&head);
-    for (size_t i = 0; items != NULL && i < count; i++) {
-        items[i] = mwi_message_item_at(group, message->index + i, offset);
-        offset += items[i].size;
-        if (message->is_timed)
-            items[i].form |= MWI_PAYLOAD_TIMED;
-    }
-    if (items == NULL) {
-        mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
-        return;
-    }
-    mwi_message_begin_group(&head, MWI_MESSAGE_TASKS, items, count);
-    free(items);
-    const unsigned char *payloads = group->payloads + message->offset;
-    bool is_large = count == 1 && bytes >= MWI_MESSAGE_LARGE_BYTES;
-    if (!is_large)
-        mwi_buffer_append(&head, payloads, bytes);
-    void *frame = mwi_buffer_take(&head, &size);
-    mwi_buffer_fini(&head);
-    if (!is_large) {
-        mwi_effects_send(&relay->slave->effects, relay->child, frame, size);
-        return;
-    }
-    mw_body body = mwi_block_body(message->block, payloads, bytes);
-    mwi_effects_send_body(&relay->slave->effects, relay->child, frame, size, &body);
-}
-
-/* Sends saved bytes, from where they lie. */
-static void send_saved(struct mwi_relay *relay, mw_peer peer, uint64_t id,
-                       const struct mwi_slave_saved *saved)
-{
-    struct mwi_buffer head;
-    size_t size = 0;
-    mwi_buffer_init(&head);
-    mwi_message_begin_save(&head, id);
-    void *frame = mwi_buffer_take(&head, &size);
-    mwi_buffer_fini(&head);
-    mw_body body = mwi_block_body(saved->block, saved->data, saved->size);
-    mwi_effects_send_body(&relay->slave->effects, peer, frame, size, &body);
 }
 
 /* Gives the child the tasks that it does not have yet, one with the bytes that it has saved. */
@@ -238,11 +151,8 @@ static void give_tasks(struct mwi_relay *relay)
     while (relay->given_count < slave->messages_count) {
         size_t place =
             (slave->messages_first + relay->given_count) & (slave->messages_capacity - 1);
-        const struct mwi_slave_message *message = &slave->messages[place];
-        if (message->saved.block != NULL)
-            send_saved(relay, relay->child, mwi_column_at(&message->group.ids, message->index),
-                       &message->saved);
-        give_message(relay, message);
+        mwi_relay_messages_send_tasks(&relay->slave->effects, relay->child,
+                                      &slave->messages[place]);
         relay->given_count++;
     }
 }
@@ -251,10 +161,7 @@ static void welcome(struct mwi_relay *relay)
 {
     const struct mwi_buffer *kept = &relay->slave->welcome;
     assert(kept->size > 0);
-    void *frame = malloc(kept->size);
-    if (frame != NULL)
-        memcpy(frame, kept->data, kept->size);
-    mwi_effects_send(&relay->slave->effects, relay->child, frame, kept->size);
+    mwi_relay_messages_send_copy(&relay->slave->effects, relay->child, kept);
     relay->phase = MWI_RELAY_SERVING;
     give_tasks(relay);
 }
@@ -274,7 +181,8 @@ static void send_unsent(struct mwi_relay *relay, bool must_leave, int64_t now_ns
     if (relay->unsent.block == NULL || !is_ready(relay) || (is_busy && !must_leave))
         return;
     mwi_results_flush(&relay->slave->results, now_ns);
-    send_saved(relay, relay->slave->peer, first_id(relay), &relay->unsent);
+    mwi_relay_messages_send_saved(&relay->slave->effects, relay->slave->peer, first_id(relay),
+                                  &relay->unsent);
     mwi_block_unref(relay->sent);
     relay->sent = relay->unsent.block;
     relay->unsent.block = NULL;
@@ -313,7 +221,7 @@ static void take_first(struct mwi_relay *relay)
     if (slave->messages_count < before && relay->given_count > 0)
         relay->given_count--;
     forget_unsent(relay);
-    forgive(relay, task.id);
+    mwi_doomed_remove(&relay->doomed, task.id);
 }
 
 static void end_first(struct mwi_relay *relay, uint64_t duration_ns, int64_t now_ns)
@@ -382,12 +290,12 @@ static void take_results(struct mwi_relay *relay, struct mwi_message *message,
 static void end_child(struct mwi_relay *relay, int64_t now_ns)
 {
     relay->doom_ns = INT64_MAX;
-    relay->doomed_count = 0;
+    mwi_doomed_clear(&relay->doomed);
     relay->is_recalled = false;
     relay->answered_count = UINT64_MAX;
     forget_unsent(relay);
     if (relay->phase == MWI_RELAY_SERVING && relay->slave->phase == MWI_PHASE_SHUTDOWN) {
-        send_bare(relay, relay->child, MWI_MESSAGE_SHUTDOWN);
+        mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_SHUTDOWN);
         relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
     } else if (relay->phase == MWI_RELAY_SERVING) {
         drop_child(relay, now_ns);
@@ -437,7 +345,7 @@ static void take_returned(struct mwi_relay *relay, int64_t now_ns)
     }
     relay->is_recalled = false;
     relay->given_count = 0;
-    relay->doomed_count = 0;
+    mwi_doomed_clear(&relay->doomed);
     mwi_slave_engine_give_back(relay->slave, now_ns);
 }
 
@@ -496,7 +404,7 @@ static void bury(struct mwi_relay *relay, int64_t now_ns)
     mwi_results_flush(&slave->results, now_ns);
     if (relay->is_recalled) {
         relay->is_recalled = false;
-        relay->doomed_count = 0;
+        mwi_doomed_clear(&relay->doomed);
         mwi_slave_engine_give_back(slave, now_ns);
     }
 }
@@ -535,11 +443,11 @@ static void take_recall(struct mwi_relay *relay, int64_t now_ns)
 {
     if (relay->phase == MWI_RELAY_SERVING) {
         relay->is_recalled = true;
-        send_bare(relay, relay->child, MWI_MESSAGE_RECALL);
+        mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_RECALL);
     } else if (relay->phase == MWI_RELAY_PARTING) {
         relay->is_recalled = true;
     } else {
-        relay->doomed_count = 0;
+        mwi_doomed_clear(&relay->doomed);
         mwi_slave_engine_give_back(relay->slave, now_ns);
     }
 }
@@ -573,10 +481,10 @@ static void keep_running(struct mwi_relay *relay)
     take_first(relay);
     relay->has_orphan = true;
     relay->doom_ns = INT64_MAX;
-    relay->doomed_count = 0;
+    mwi_doomed_clear(&relay->doomed);
     relay->is_recalled = false;
     relay->given_count = 0;
-    send_bare(relay, relay->child, MWI_MESSAGE_RECALL);
+    mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_RECALL);
 }
 
 static void step_master(struct mwi_relay *relay, const struct mwi_event *event)
@@ -692,27 +600,16 @@ void mwi_relay_flush(struct mwi_relay *relay, int64_t now_ns)
     send_unsent(relay, false, now_ns);
 }
 
-static void say_leaving(struct mwi_relay *relay)
-{
-    struct mwi_buffer buffer;
-    size_t size = 0;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, MWI_MESSAGE_LEAVING, "a signal asked it to end");
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
-    mwi_effects_send(&relay->slave->effects, relay->slave->peer, frame, size);
-}
-
 void mwi_relay_stop(struct mwi_relay *relay, int64_t now_ns)
 {
     if (relay->is_stopping)
         return;
     relay->is_stopping = true;
     if (is_ready(relay))
-        say_leaving(relay);
+        mwi_relay_messages_send_leaving(&relay->slave->effects, relay->slave->peer);
     relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);
     if (relay->phase == MWI_RELAY_SERVING && is_ready(relay))
-        send_bare(relay, relay->child, MWI_MESSAGE_RECALL);
+        mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_RECALL);
     else
         kill_child(relay, "was ended");
 }

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/doomed.h"
 #include "engine/slave_engine.h"
 
 /* Memory that this process shares with the child, which writes. */
@@ -50,12 +51,10 @@ struct mwi_relay {
      * those that were sent last, as long as the transport may have it. */
     struct mwi_slave_saved unsent;
     struct mwi_block *sent;
-    /* Tasks in the queue whose results are not wanted. */
-    uint64_t *doomed;
-    size_t doomed_count, doomed_capacity;
-    int64_t doom_ns;      /* when the task that runs is to be ended; INT64_MAX: never */
-    int64_t patience_ns;  /* when the child is to be killed; INT64_MAX: never */
-    unsigned ends_in_row; /* of children that have begun no task */
+    struct mwi_doomed doomed; /* tasks in the queue whose results are not wanted */
+    int64_t doom_ns;          /* when the task that runs is to be ended; INT64_MAX: never */
+    int64_t patience_ns;      /* when the child is to be killed; INT64_MAX: never */
+    unsigned ends_in_row;     /* of children that have begun no task */
     mw_reason last_end;
 };
 
