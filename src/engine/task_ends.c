@@ -266,6 +266,8 @@ bool mwi_task_ends_finish_offered(struct mwi_master_engine *engine, struct mwi_s
     if (!push_result(engine, slave, task, block, item))
         return false;
     engine->ended_count++;
+    if (copy != NULL)
+        mwi_outgoing_end_task(engine, task);
     mwi_tasks_end(&engine->tasks, task, true, item->duration_ns);
     return true;
 }

@@ -32,13 +32,13 @@ static void greet(struct mwt_master *master, mw_peer peer, uint32_t traits)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
-    mwi_message_write_hello(&buffer, &(struct mwi_message_hello){
-                                         .member_id = mwi_message_text(MWT_MEMBER_ID),
-                                         .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                         .host = mwi_message_text("node7"),
-                                         .boot_id = mwi_message_text(""),
-                                         .pid = 4711,
-                                         .traits = traits});
+    mwi_message_write_hello(
+        &buffer, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
+                                             .frame_bytes_max = MWT_FRAME_BYTES_MAX,
+                                             .host = mwi_message_text("node7"),
+                                             .boot_id = mwi_message_text(""),
+                                             .pid = 4711,
+                                             .traits = traits});
     mwt_master_up(master, peer);
     mwt_master_frame(master, peer, &buffer);
 }
@@ -197,6 +197,38 @@ static void test_cancel(void)
     end(&master);
 }
 
+/* Of two copies of a task the one that is slower is ended. */
+static void test_slower_copy(void)
+{
+    static struct mwt_master master;
+    struct mwi_task_policy policy = mwt_policy_default();
+    policy.is_speculated = true;
+    start(&master);
+    master.engine.speculation.is_wanted = true;
+    greet(&master, 1, MWI_TRAIT_ISOLATED);
+    mwt_master_submit(&master, "w x y z");
+    for (int i = 0; i < 4; i++) {
+        mwt_master_forget(&master);
+        mwt_master_tick(&master, master.now_ns + MWT_SECOND / 1000);
+        mwt_master_return(&master, 1, (const char *[]){"w", "x", "y", "z"}[i]);
+    }
+    mwt_master_submit_sized(&master, 'a', 1, &policy);
+    mwt_master_tick(&master, master.now_ns + 1);
+    greet(&master, 2, MWI_TRAIT_ISOLATED);
+    mwt_master_forget(&master);
+    for (int i = 0; i < 20; i++)
+        mwt_master_tick(&master, master.now_ns + MWT_SECOND / 10);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, 2), "a");
+
+    mwt_master_return(&master, 2, "a");
+
+    CU_ASSERT_TRUE(is_asked_to_end(&master, 1, "a"));
+    crash(&master, 1, "a", "was ended");
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_master_results(&master), "a@1"));
+    CU_ASSERT_STRING_EQUAL(history(&master), "");
+    end(&master);
+}
+
 static void begin_limited(struct mwt_master *master)
 {
     struct mwi_task_policy policy = mwt_policy_default();
@@ -290,6 +322,7 @@ int main(void)
         {"leaving", test_leaving},
         {"not isolated", test_not_isolated},
         {"cancel", test_cancel},
+        {"slower copy", test_slower_copy},
         {"time limit", test_time_limit},
         {"time limit ignored", test_time_limit_ignored},
         {"doubt", test_doubt},

@@ -119,6 +119,33 @@ static void test_waiting(void)
     end(&master);
 }
 
+/* An isolated slave that runs the task of an offered result is asked to end it. */
+static void test_running_isolated(void)
+{
+    static struct mwt_master master;
+    struct mwi_buffer buffer;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwi_buffer_init(&buffer);
+    mwi_message_write_hello(
+        &buffer, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
+                                             .frame_bytes_max = MWT_FRAME_BYTES_MAX,
+                                             .host = mwi_message_text("node8"),
+                                             .boot_id = mwi_message_text(""),
+                                             .traits = MWI_TRAIT_ISOLATED});
+    mwt_master_up(&master, OTHER);
+    mwt_master_frame(&master, OTHER, &buffer);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, OTHER), "a");
+    greet(&master, PEER, 1);
+
+    offer(&master, PEER, OLD_RUN, 71, "a");
+    let_match(&master);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@1");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&master.outbox, OTHER), MWI_MESSAGE_END_TASK);
+    end(&master);
+}
+
 /* Of equal tasks each takes one result, and of equal results each ends one task. */
 static void test_equal_tasks(void)
 {
@@ -412,6 +439,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"waiting", test_waiting},
+        {"running isolated", test_running_isolated},
         {"equal tasks", test_equal_tasks},
         {"offered again", test_offered_again},
         {"running", test_running},
