@@ -208,7 +208,8 @@ static void send_group(struct mwi_master_engine *engine, struct mwi_slave_entry 
     struct mwi_list *last = slave->copies.prev;
     size_t count = choose_group(engine, slave);
     if (count == 0) {
-        if (!slave->is_held)
+        /* One that is held is in no list, unless it has tasks and ordered ones wait for it. */
+        if (!slave->is_held || slave->state == MWI_SLAVE_BUSY)
             pass_slave_over(engine, slave);
         return;
     }

@@ -425,9 +425,19 @@ static void test_ordered_slave(void)
     mwt_master_end(&master);
 }
 
+/* Farms that once went wrong: in the first, a slave on probation had ordered tasks waiting and no
+ * room for more, and the master looked at it for ever. */
+static void test_once_wrong(void)
+{
+    static const uint64_t seeds[] = {1795915508};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+        CU_ASSERT_TRUE(run_farm(seeds[i]));
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
+        {"once wrong", test_once_wrong},
         {"ordered slave", test_ordered_slave},
         {"random", test_random},
         CU_TEST_INFO_NULL,
