@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command mwjournal: shows what is in a journal, see docs/man/mwjournal.1.in. The file is read
+ * by record/journal_form and journal_items, which are compiled into this program, so that the form
+ * of the file lives once. It never changes the file, and may be used while a master writes to it.
+ *
+ * A new command is a row of `commands`.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "journal_lines.h"
+#include "journal_view.h"
+#include "record/journal_items.h"
+
+#define USAGE "usage: mwjournal info|verify|export FILE"
+#define EXIT_USAGE 2
+/* Algorithms that `info` tells apart. */
+#define ALGORITHMS_MAX 64
+
+struct tally {
+    char name[64];
+    uint64_t results_count, bytes;
+};
+
+/* The contents of a file, counted. */
+struct census {
+    uint64_t runs_count, results_count, saved_count, checkpoints_count;
+    uint64_t damages_count, first_damage;
+    uint64_t pending_count, first_pending; /* damage behind which no record was read yet */
+    uint64_t file_bytes, sound_bytes;
+    struct mwi_buffer last_run; /* the body of its record */
+    struct tally tallies[ALGORITHMS_MAX];
+    size_t tallies_count;
+};
+
+static struct tally *find_tally(struct census *census, struct mwi_journal_text name)
+{
+    char text[sizeof census->tallies[0].name];
+    snprintf(text, sizeof text, "%.*s", (int)(name.size < 60 ? name.size : 60), name.data);
+    for (size_t i = 0; i < census->tallies_count; i++)
+        if (strcmp(census->tallies[i].name, text) == 0)
+            return &census->tallies[i];
+    if (census->tallies_count == ALGORITHMS_MAX)
+        return &census->tallies[ALGORITHMS_MAX - 1];
+    struct tally *tally = &census->tallies[census->tallies_count++];
+    memcpy(tally->name, text, sizeof text);
+    return tally;
+}
+
+static void count_results(struct census *census, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_cursor cursor;
+    struct mwi_journal_result result;
+    mwi_journal_items_open_results(&cursor, record->body, record->size);
+    struct tally *tally = find_tally(census, cursor.algorithm);
+    while (mwi_journal_items_next(&cursor, &result)) {
+        census->results_count++;
+        tally->results_count++;
+        tally->bytes += result.size;
+    }
+}
+
+static void count_record(struct census *census, const struct mwi_journal_record *record)
+{
+    if (census->pending_count > 0 && census->damages_count == 0)
+        census->first_damage = census->first_pending;
+    census->damages_count += census->pending_count;
+    census->pending_count = 0;
+    switch (record->kind) {
+    case MWI_JOURNAL_RUN:
+        census->runs_count++;
+        mwi_buffer_clear(&census->last_run);
+        mwi_buffer_append(&census->last_run, record->body, record->size);
+        break;
+    case MWI_JOURNAL_RESULTS:
+        count_results(census, record);
+        break;
+    case MWI_JOURNAL_SAVED:
+        census->saved_count++;
+        break;
+    case MWI_JOURNAL_STATE:
+        census->checkpoints_count++;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Called for each record and each damage. False ends the walk. */
+typedef bool visit_function(void *context, enum mwi_journal_step step,
+                            const struct mwi_journal_record *record);
+
+/* Reads the whole file, which is closed then. *sound_bytes is where the last whole record ends. */
+static mw_error walk(struct journal_view *view, visit_function *visit, void *context,
+                     uint64_t *sound_bytes, mw_reason *why)
+{
+    struct mwi_journal_record record;
+    for (;;) {
+        enum mwi_journal_step step = mwi_journal_reader_next(&view->reader, &record, why);
+        if (step == MWI_JOURNAL_END)
+            *sound_bytes = record.offset;
+        bool goes_on = step == MWI_JOURNAL_RECORD || step == MWI_JOURNAL_DAMAGE;
+        if (!goes_on || !visit(context, step, &record)) {
+            journal_view_close(view);
+            return step == MWI_JOURNAL_FAILED ? MW_EIO : MW_OK;
+        }
+    }
+}
+
+static bool visit_for_census(void *context, enum mwi_journal_step step,
+                             const struct mwi_journal_record *record)
+{
+    struct census *census = context;
+    if (step == MWI_JOURNAL_RECORD)
+        count_record(census, record);
+    else if (census->pending_count++ == 0)
+        census->first_pending = record->offset;
+    return true;
+}
+
+static mw_error take_census(struct census *census, const char *path, mw_reason *why)
+{
+    struct journal_view view;
+    *census = (struct census){0};
+    mwi_buffer_init(&census->last_run);
+    mw_error error = journal_view_open(&view, path, why);
+    if (error != MW_OK)
+        return error;
+    census->file_bytes = view.reader.end_bytes;
+    return walk(&view, visit_for_census, census, &census->sound_bytes, why);
+}
+
+static void print_text(const char *title, struct mwi_journal_text text)
+{
+    if (text.size > 0)
+        printf("%-14s%.*s\n", title, (int)text.size, text.data);
+}
+
+static void print_last_run(const struct census *census)
+{
+    struct mwi_journal_run run;
+    char time_text[40] = "";
+    struct tm calendar;
+    if (!mwi_journal_items_read_run(&run, census->last_run.data, census->last_run.size))
+        return;
+    time_t seconds = (time_t)(run.wall_ns / 1000000000);
+    if (gmtime_r(&seconds, &calendar) != NULL)
+        strftime(time_text, sizeof time_text, "%Y-%m-%d %H:%M:%S UTC", &calendar);
+    printf("%-14s%s, process %u on %.*s\n", "last run", time_text, (unsigned)run.pid,
+           (int)run.host.size, run.host.data);
+    print_text("algorithms", run.identity.names);
+    print_text("arguments", run.identity.arguments);
+    print_text("version", run.identity.version);
+}
+
+static void print_damage(const struct census *census)
+{
+    if (census->damages_count > 0)
+        printf("%-14s%" PRIu64 " places, the first at offset %" PRIu64 "\n", "damage",
+               census->damages_count, census->first_damage);
+    if (census->pending_count > 0)
+        printf("%-14s%" PRIu64 " bytes behind the last whole record, from offset %" PRIu64
+               " on, are not whole\n",
+               "torn end", census->file_bytes - census->sound_bytes, census->first_pending);
+}
+
+static int info(const char *path, mw_reason *why)
+{
+    struct census census;
+    mw_error error = take_census(&census, path, why);
+    if (error == MW_OK) {
+        printf("%-14s%s\n%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n%-14s%" PRIu64
+               "\n%-14s%" PRIu64 "\n",
+               "file", path, "bytes", census.file_bytes, "runs", census.runs_count, "results",
+               census.results_count, "saved", census.saved_count, "checkpoints",
+               census.checkpoints_count);
+        for (size_t i = 0; i < census.tallies_count; i++)
+            printf("  %s: %" PRIu64 " results of %" PRIu64 " bytes\n", census.tallies[i].name,
+                   census.tallies[i].results_count, census.tallies[i].bytes);
+        print_last_run(&census);
+        print_damage(&census);
+    }
+    mwi_buffer_fini(&census.last_run);
+    return error == MW_OK ? EXIT_SUCCESS : -1;
+}
+
+static int verify(const char *path, mw_reason *why)
+{
+    struct census census;
+    mw_error error = take_census(&census, path, why);
+    mwi_buffer_fini(&census.last_run);
+    if (error != MW_OK)
+        return -1;
+    print_damage(&census);
+    if (census.damages_count > 0)
+        return EXIT_FAILURE;
+    printf("sound: %" PRIu64 " results of %" PRIu64 " runs\n", census.results_count,
+           census.runs_count);
+    return EXIT_SUCCESS;
+}
+
+/* Where lines go, and whether that went well. */
+struct exporting {
+    FILE *out;
+    bool has_failed;
+};
+
+static bool visit_for_export(void *context, enum mwi_journal_step step,
+                             const struct mwi_journal_record *record)
+{
+    struct exporting *exporting = context;
+    exporting->has_failed = step == MWI_JOURNAL_DAMAGE
+                                ? !journal_lines_write_damage(exporting->out, record->offset)
+                                : !journal_lines_write(exporting->out, record);
+    return !exporting->has_failed;
+}
+
+static int export_lines(const char *path, mw_reason *why)
+{
+    struct journal_view view;
+    struct exporting exporting = {.out = stdout};
+    uint64_t sound_bytes;
+    if (journal_view_open(&view, path, why) != MW_OK ||
+        walk(&view, visit_for_export, &exporting, &sound_bytes, why) != MW_OK)
+        return -1;
+    if (!exporting.has_failed && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    snprintf(why->text, sizeof why->text, "standard output cannot be written");
+    return -1;
+}
+
+/* Returns the exit status, or -1 after a failure with a sentence. */
+typedef int command_function(const char *path, mw_reason *why);
+
+static const struct {
+    const char *name;
+    command_function *run;
+} commands[] = {{"info", info}, {"verify", verify}, {"export", export_lines}};
+
+static int fail_usage(const char *problem)
+{
+    fprintf(stderr, "mwjournal: %s; %s\n", problem, USAGE);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    mw_reason why = {""};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        puts(USAGE);
+        return EXIT_SUCCESS;
+    }
+    if (argc != 3)
+        return fail_usage("a command and a file are needed");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, argv[1]) != 0)
+            continue;
+        int status = commands[i].run(argv[2], &why);
+        if (status >= 0)
+            return status;
+        fprintf(stderr, "mwjournal: %s\n", why.text);
+        return EXIT_FAILURE;
+    }
+    return fail_usage("unknown command");
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command mwjournal, as users call it, on journals that a farm has written, whole, damaged and
+ * cut off.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CUnit/Basic.h>
+
+#include <jansson.h>
+
+#include "mwt_folder.h"
+#include "mwt_process.h"
+#include "mwt_run.h"
+
+#define TASKS "200"
+
+static struct mwt_process *start(struct mwt_crew *crew, const char *command, const char *file)
+{
+    const char *argv[] = {MWT_MWJOURNAL, command, file, NULL};
+    return mwt_start(crew, &(struct mwt_start){.argv = argv});
+}
+
+/* Runs mwjournal to its end, and checks its status, and that a part is in what it says. */
+static void check(struct mwt_crew *crew, const char *command, const char *file, int status,
+                  const char *part)
+{
+    struct mwt_process *process = start(crew, command, file);
+    CU_ASSERT_EQUAL(mwt_await_end(process), status);
+    const char *told = mwt_output(process, MWT_OUT), *complaint = mwt_output(process, MWT_ERR);
+    CU_ASSERT(strstr(told, part) != NULL || strstr(complaint, part) != NULL);
+}
+
+/* Makes a journal of 200 results; returns its path. */
+static const char *make_journal(struct mwt_crew *crew)
+{
+    const char *path = mwt_path(crew, "journal");
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_MONTE_CARLO_PI, "--max-trial-sets", TASKS, "--trials", "10",
+                        "--mw-local", "1", "--mw-quiet", "--mw-journal", path, NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+    return path;
+}
+
+/* A sound journal is described, and found sound. */
+static void test_sound(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = make_journal(crew);
+
+    check(crew, "info", path, 0, TASKS);
+    check(crew, "info", path, 0, "--max-trial-sets " TASKS " --trials 10");
+    check(crew, "verify", path, 0, "sound: " TASKS " results of 1 runs");
+    mwt_crew_destroy(crew);
+}
+
+/* Each line of the export is JSON. There is a line for the run, and one for each result, with its
+ * values. */
+static void test_export(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *process = start(crew, "export", make_journal(crew));
+    CU_ASSERT_EQUAL(mwt_await_end(process), 0);
+    int runs_count = 0, results_count = 0;
+    for (const char *line = mwt_output(process, MWT_OUT); *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
+        const char *kind = json_string_value(json_object_get(object, "kind"));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(kind);
+        runs_count += strcmp(kind, "run") == 0;
+        if (strcmp(kind, "result") == 0) {
+            results_count++;
+            CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(object, "form")), "values");
+            CU_ASSERT(json_array_size(json_object_get(object, "data")) > 0);
+            CU_ASSERT_EQUAL(json_string_length(json_object_get(object, "key")), 32);
+        }
+        json_decref(object);
+        line = end + 1;
+    }
+    CU_ASSERT_EQUAL(runs_count, 1);
+    CU_ASSERT_EQUAL(results_count, atoi(TASKS));
+    mwt_crew_destroy(crew);
+}
+
+/* Changes the byte at this offset. */
+static void flip(const char *path, long offset)
+{
+    FILE *file = fopen(path, "r+");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fseek(file, offset, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, offset, SEEK_SET);
+    fputc(byte ^ 1, file);
+    fclose(file);
+}
+
+static long size_of(const char *path)
+{
+    struct stat status;
+    CU_ASSERT_EQUAL_FATAL(stat(path, &status), 0);
+    return (long)status.st_size;
+}
+
+/* An end that was cut off is no damage: a run that was killed leaves one. A byte that was changed
+ * before a later run is, and is named by its offset; the later run is still read. */
+static void test_damage(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = make_journal(crew);
+    CU_ASSERT_EQUAL(truncate(path, size_of(path) - 1), 0);
+    check(crew, "verify", path, 0, "torn end");
+    check(crew, "info", path, 0, "torn end");
+
+    make_journal(crew);
+    check(crew, "verify", path, 0, "of 2 runs");
+    flip(path, 50);
+    check(crew, "verify", path, 1, "damage        1 places, the first at offset 16");
+    check(crew, "info", path, 0, "damage        1 places, the first at offset 16");
+    check(crew, "export", path, 0, "{\"kind\":\"damage\",\"offset\":16}");
+    check(crew, "info", path, 0, "runs          1");
+    mwt_crew_destroy(crew);
+}
+
+/* Wrong usage, and files that are no journals, are told in a sentence. */
+static void test_refusals(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    check(crew, "inform", "/dev/null", 2, "unknown command; usage: mwjournal");
+    check(crew, "info", NULL, 2, "a command and a file are needed");
+    check(crew, "info", mwt_path(crew, "none"), 1, "No such file or directory");
+    check(crew, "verify", "/dev/null", 1, "/dev/null: ");
+    check(crew, "export", MWT_MWJOURNAL, 1, MWT_MWJOURNAL ": ");
+    mwt_crew_destroy(crew);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"sound", test_sound},       {"export", test_export}, {"damage", test_damage},
+        {"refusals", test_refusals}, CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("mwjournal", tests);
+}
