@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: the workloads W1 to W13, and for each the farms, workers and tasks."""
+"""What is measured: the workloads W1 to W14, and for each the farms, workers and tasks."""
 
 from dataclasses import dataclass, field
 from typing import Callable, Optional
@@ -28,7 +28,7 @@ SLAVES_CONNECTED = 1000  # of W13
 
 
 # W8 is measured with W5.
-WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "W12", "W13")
+WORKS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "W12", "W13", "W14")
 
 
 @dataclass(frozen=True)
@@ -273,6 +273,20 @@ def encrypted(size):
                (("bytes", BYTES_LARGE),), fixed_tasks=size.tasks)
 
 
+def reliable(size):
+    """W14: what it costs that a task may crash, with one slave."""
+    isolated = "--mw-slave-isolate"
+    for words, settings in (("plain", ()), ("isolated", (isolated,))):
+        yield Cell("W14", f"64 bytes, {words}", "tcp", farms.mw_local("mw_bench", *settings), 1,
+                   (("bytes", 64),), fixed_tasks=size.tasks)
+    options = (("mean-us", MEAN_US), ("sigma-percent", 0))
+    for name, farm in (("without a farm", farms.plain("pure_work")),
+                       ("1 ms, plain", farms.mw_local("mw_work")),
+                       ("1 ms, isolated", farms.mw_local("mw_work", isolated))):
+        yield Cell("W14", name, "tcp", farm, 1, options, fixed_tasks=size.uneven_tasks,
+                   variant=MEAN_US)
+
+
 def peers(size):
     """W1 and W3 on other people's farms."""
     for name, farm, tasks_first in (
@@ -287,7 +301,7 @@ def peers(size):
 
 def cells(size, families):
     found = [cell for part in (throughput, large, latency, queue, many, computing, idle, grains,
-                               steps, counted, encrypted)
+                               steps, counted, encrypted, reliable)
              for cell in part(size)]
     if size.has_peers:
         found += list(peers(size))

@@ -178,6 +178,15 @@ def encrypted_rows(results):
                  for name in ("plain", "bare TLS streams")))
 
 
+def reliable_rows(results):
+    for cell in results.of("W14"):
+        if cell["runs"] and cell["variant"] is None:
+            yield cell["name"], amount(median(cell, UNITS["W1"])), "-"
+        elif cell["runs"]:
+            efficiency = efficiency_of(results, cell)
+            yield cell["name"], "-", f"{100 * efficiency:.1f}" if efficiency else "-"
+
+
 def computing_rows(results):
     for work in ("W6", "W7"):
         for cell in results.of(work):
@@ -284,6 +293,10 @@ def page(data, names):
            "accepted are 1,000 in one process. A bare TLS stream carries messages of 64 KiB to a "
            "process that sends them back, without a farm.")
           if results.of("W13") else ()),
+        *(("## W14: isolated tasks, 1 slave",
+           markdown(("", "tasks/s", "efficiency, %"), reliable_rows(results)),
+           "Efficiency is against the same tasks without a farm, in the same round.")
+          if results.of("W14") else ()),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

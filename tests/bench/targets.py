@@ -216,6 +216,10 @@ def proved(results):
     return median(results.cell("W13", "slaves, TLS", variant=1000), registered)
 
 
+def isolated_efficiency(results):
+    return efficiency_of(results, results.cell("W14", "1 ms, isolated"))
+
+
 def instructions(name):
     return lambda results: median(results.cell("W12", name), lambda run: run["instructions"])
 
@@ -316,4 +320,8 @@ TARGETS = (
            encrypted_over("one at a time", "plain")),
     Target("W13", "1,000 slaves connected and proved", 1, False, proved,
            lambda value: f"{value:.3f} s"),
+    Target("W14", "64 bytes, an isolated slave, tasks/s", 50_000, True,
+           lambda results: median(results.cell("W14", "64 bytes, isolated"), rate), whole),
+    Target("W14", "an isolated slave, efficiency at 1 ms against pure computation", 0.97, True,
+           isolated_efficiency, percent),
 )
