@@ -3,7 +3,8 @@
 """Breaks real farms while they work, and checks that nothing is lost.
 
 Runs churn_farm in local mode, over TCP, and over MPI and TCP together. Meanwhile its slaves are, at
-random, killed, stopped, continued, terminated and started. Then: each tag has exactly one result in the
+random, killed, stopped, continued, terminated and started, and its master is killed and started again
+with its journal. Then: each tag has exactly one result in the
 output, and it is right; hardly any work was done twice; no process and no descriptor is left, and the
 master has not grown. Prints the seed; the same seed chooses the same faults,
 though the machine does not put them into effect at the same instants.
@@ -36,6 +37,7 @@ DESCRIPTORS_LEFT = {"local": 0, "tcp": 0, "mixed": 1}
 FAULTS = {signal.SIGKILL: 2, signal.SIGTERM: 2, signal.SIGSTOP: 3}
 PAUSE_S = (0.02, 0.4)
 STOPPED_S = (0.05, 3)
+RECONNECT_S = 60
 PR_SET_CHILD_SUBREAPER = 36
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMPI_MCA_rmaps_base_oversubscribe": "1"}
@@ -73,13 +75,18 @@ class Farm:
         self.runs.mkdir()
         self.output = folder / "output"
         self.resource_file = folder / "farm.rsc"
+        self.pid_file = folder / "master"
         self.errors = open(folder / "errors", "w")
         self.environment = {**os.environ, **MPI, "CHURN_RUNS": str(self.runs),
+                            "CHURN_MASTER": str(self.pid_file),
                             "XDG_CONFIG_HOME": str(folder), "TMPDIR": str(folder)}
         self.slaves = []  # those over TCP, which this process starts
         self.stopped = {}  # when each of those is continued
         self.faults = Counter()
         self.master = None
+        self.deaths_left, self.death = arguments.master_kills, 0
+        # So that all deaths have come before the last task has.
+        self.pause_s = 1.5 * arguments.tasks * NAP_US / 1e6 / SLAVES / (arguments.master_kills + 1)
 
     def start(self, *words, before=(), output=subprocess.DEVNULL):
         return subprocess.Popen([*before, self.arguments.program, "--mw-quiet", *words],
@@ -93,11 +100,15 @@ class Farm:
                  "mixed": ("--mw-transport", "mpi,tcp", *resource)}[self.how]
         before = (self.arguments.mpirun, "-n", "3") if self.how == "mixed" else ()
         with open(self.output, "w") as output:
-            self.master = self.start(*words, str(self.arguments.tasks), str(NAP_US), str(WINDOW),
+            self.master = self.start(*words, "--mw-journal", self.folder / "journal",
+                                     str(self.arguments.tasks), str(NAP_US), str(WINDOW),
                                      before=before, output=output)
 
+        self.death = time.monotonic() + self.dice.uniform(0, self.pause_s)
+
     def start_slave(self):
-        self.slaves.append(self.start("--mw-slave", "--mw-resource-file", self.resource_file))
+        self.slaves.append(self.start("--mw-slave", "--mw-resource-file", self.resource_file,
+                                      "--mw-reconnect", str(RECONNECT_S)))
 
     def tend_slaves(self):
         self.slaves = [slave for slave in self.slaves if slave.poll() is None]
@@ -137,6 +148,25 @@ class Farm:
         if fault == signal.SIGSTOP:
             self.stopped[pid] = time.monotonic() + seconds
 
+    def kill_master(self):
+        """And starts it again. In a job over MPI it is a child of mpirun, which ends with it."""
+        if time.monotonic() < self.death or self.deaths_left == 0:
+            return
+        pid = self.master.pid
+        if self.how == "mixed":
+            if not self.pid_file.exists():
+                return
+            pid = int(self.pid_file.read_text())
+        self.deaths_left -= 1
+        self.faults["masters killed"] += 1
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.master.wait()
+        self.pid_file.unlink(missing_ok=True)
+        self.start_master()
+
     def play(self):
         """Until the master has ended. Its status, None if it did not end."""
         deadline = time.monotonic() + FARM_S_MAX + self.arguments.tasks * NAP_US / 1e6
@@ -144,6 +174,7 @@ class Farm:
         while self.master.poll() is None and time.monotonic() < deadline:
             self.tend_slaves()
             self.hurt()
+            self.kill_master()
             time.sleep(self.dice.uniform(*PAUSE_S))
             self.wake(time.monotonic())
         self.wake(float("inf"))
@@ -176,14 +207,14 @@ class Farm:
         yield from [f"{twice} results came again"] * (twice > 0)
         again = sum(run.stat().st_size for run in self.runs.iterdir()) - tasks
         yield from [f"{again} tasks ran again after they had ended"] * (again > AGAIN_MAX * tasks)
-        figures = re.search(r"^grown by (-?\d+) KiB, descriptors (-?\d+)$", "\n".join(lines), re.M)
-        growth, descriptors = map(int, figures.groups()) if figures else (0, 0)
+        figures = re.search(r"^replayed (\d+), grown by (-?\d+) KiB, descriptors (-?\d+)$", "\n".join(lines), re.M)
+        replayed, growth, descriptors = map(int, figures.groups()) if figures else (0, 0, 0)
         yield from ["the master did not say how it ended"] * (figures is None)
         yield from [f"the master has grown by {growth} KiB"] * (growth > GROWTH_KIB_MAX)
         yield from [f"{descriptors} descriptors were left"] * (
             descriptors > DESCRIPTORS_LEFT[self.how])
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
-        print(f"{self.how}: {len(tags)} results, {again} tasks ran again after they had ended, the "
+        print(f"{self.how}: {len(tags)} results, {replayed} from the journal, {again} tasks ran again after they had ended, the "
               f"master has grown by {growth} KiB; {faults}", flush=True)
 
 
@@ -211,6 +242,7 @@ def main():
     parser.add_argument("--program", required=True, help="churn_farm")
     parser.add_argument("--mpirun", help="without it no farm over MPI")
     parser.add_argument("--tasks", type=int, default=33_334, help="in each farm")
+    parser.add_argument("--master-kills", type=int, default=5, help="in each farm")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2 ** 32))
     parser.add_argument("--only", choices=("local", "tcp", "mixed"))

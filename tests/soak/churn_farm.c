@@ -4,8 +4,9 @@
  *
  * Submits TASKS tasks that sleep for so long each, with at most WINDOW of them out at a time, and
  * prints the tag of each result. Each process that runs tasks appends a byte for each task that it
- * has finished, to a file named by its pid in the folder that CHURN_RUNS names. The last line of
- * the master says by how much its memory has grown since a fifth of the results had come, and how
+ * has finished, to a file named by its pid in the folder that CHURN_RUNS names. The master writes
+ * its pid into the file that CHURN_MASTER names. Its last line says how many results an earlier
+ * run had computed, by how much its memory has grown since a fifth of the results had come, and how
  * many descriptors it has left open. The status is 1 if a result is wrong.
  */
 #include <dirent.h>
@@ -25,6 +26,7 @@
 
 struct ends {
     bool has_ended;
+    int64_t replayed;
     long growth_kib;
     int64_t wrong;
 };
@@ -85,6 +87,21 @@ static int count_descriptors(void)
     return count;
 }
 
+/* Under another name first, so that a reader never sees half of it. */
+static bool note_pid(void)
+{
+    const char *path = getenv("CHURN_MASTER");
+    char next[4096];
+    if (path == NULL)
+        return true;
+    snprintf(next, sizeof next, "%s.next", path);
+    FILE *file = fopen(next, "we");
+    if (file == NULL)
+        return false;
+    fprintf(file, "%ld\n", (long)getpid());
+    return fclose(file) == 0 && rename(next, path) == 0;
+}
+
 static void take(mw_master *farm, const mw_result *result, struct ends *ends)
 {
     int64_t answer;
@@ -93,6 +110,7 @@ static void take(mw_master *farm, const mw_result *result, struct ends *ends)
         fprintf(stderr, "task %" PRId64 ": wrong: %s\n", result->tag,
                 result->message == NULL ? mw_master_error(farm) : result->message);
     }
+    ends->replayed += result->is_replayed;
     printf("%" PRId64 "\n", result->tag);
 }
 
@@ -100,7 +118,7 @@ static int master(mw_master *farm, int argc, char **argv)
 {
     static const mw_policy policy = {.max_attempts = ATTEMPTS_MAX, .time_limit_s = TIME_LIMIT_S};
     struct ends *ends = mw_master_user(farm);
-    if (argc != 4)
+    if (argc != 4 || !note_pid())
         return 2;
     int64_t tasks = atoll(argv[1]), microseconds = atoll(argv[2]), window = atoll(argv[3]);
     int64_t submitted = 0;
@@ -131,7 +149,7 @@ int main(int argc, char **argv)
     int status = mw_main(&(mw_program){.algorithms = algorithms, .master = master, .user = &ends},
                          argc, argv);
     if (ends.has_ended)
-        printf("grown by %ld KiB, descriptors %d\n", ends.growth_kib,
-               count_descriptors() - descriptors);
+        printf("replayed %" PRId64 ", grown by %ld KiB, descriptors %d\n", ends.replayed,
+               ends.growth_kib, count_descriptors() - descriptors);
     return status == 0 && ends.wrong > 0 ? 1 : status;
 }
