@@ -94,7 +94,8 @@ class Farm:
                                 env=self.environment)
 
     def start_master(self):
-        resource = ("--mw-resource-file", self.resource_file, "--mw-master-host", "127.0.0.1")
+        resource = ("--mw-reconnect", str(RECONNECT_S), "--mw-resource-file", self.resource_file, "--mw-master-host",
+                    "127.0.0.1")
         words = {"local": ("--mw-local", str(SLAVES)),
                  "tcp": ("--mw-master", *resource),
                  "mixed": ("--mw-transport", "mpi,tcp", *resource)}[self.how]
