@@ -479,6 +479,27 @@ MW_API size_t mw_master_num_unrunnable_tasks(const mw_master *master);
  * told to stop. */
 MW_API size_t mw_master_num_slaves(const mw_master *master);
 
+/* In the master algorithm: checkpoints. */
+
+/* For master algorithms with a state of their own, such as a population or the best bound so far,
+ * that does not follow from the arguments of their tasks alone. With a journal (--mw-journal) this
+ * puts on disk, as one whole, the program's bytes, all tasks that wait or run, and all results and
+ * unrunnable tasks that were not handed out. Results that were handed out before belong to the
+ * state, and the journal forgets them. It returns when all of it is on disk; the slaves are served
+ * meanwhile. It writes what has changed since the last checkpoint. Copies. Without a journal it
+ * does nothing. Errors, with a sentence in mw_master_error: MW_EIO if the journal cannot be
+ * written, MW_ENOMEM, MW_ENETWORK. */
+MW_API mw_error mw_master_checkpoint(mw_master *master, const void *data,
+                                     size_t size) MW_USE_RESULT;
+
+/* Whether the journal has a checkpoint of an earlier run. Then sets *data and *size to the
+ * program's bytes, borrowed until the master is closed. The tasks of the checkpoint wait again,
+ * with their tags and policies, and its results wait to be handed out. Results that were recorded
+ * after the checkpoint are given to tasks of their content, as always. Call it before the first
+ * submission: after that it is false, and the checkpoint is passed over. It is also false if the
+ * checkpoint cannot be read, and the farm is broken then: see mw_master_status. */
+MW_API bool mw_master_restored(mw_master *master, const void **data, size_t *size);
+
 /* In the master algorithm: groups of slaves. */
 
 /* The tasks that a slave takes. */

@@ -192,6 +192,7 @@ static mw_error submit_with(struct mwi_master_engine *engine,
     if (mwi_spares_take(&engine->spares, key, &spare, &block)) {
         error = mwi_lifecycle_submit_replayed(engine, submission, block, &spare, id);
         mwi_block_unref(block);
+        mwi_journal_note_used(engine->journal, key);
         return error;
     }
     bool has_saved = mwi_journal_take_saved(engine->journal, key, &replay, why) == MW_OK;

@@ -231,6 +231,49 @@ static mw_error submit_entry(struct mwi_master_engine *engine,
     return MW_OK;
 }
 
+/* An entry for a task with a copy of its arguments, in state FREE; NULL out of memory. */
+static struct mwi_task_entry *add_copy(struct mwi_master_engine *engine,
+                                       const struct mwi_lifecycle_task *submission)
+{
+    size_t size = submission->payload.size;
+    unsigned char *data = malloc(size == 0 ? 1 : size);
+    struct mwi_task_entry *task =
+        data == NULL ? NULL : mwi_tasks_add(&engine->tasks, &submission->policy);
+    if (task == NULL) {
+        free(data);
+        return NULL;
+    }
+    if (size > 0)
+        memcpy(data, submission->payload.data, size);
+    task->algorithm = submission->algorithm;
+    task->has_tag_bytes = submission->tag_bytes != NULL;
+    if (task->has_tag_bytes)
+        task->tag_bytes = submission->tag_bytes;
+    else
+        task->tag = submission->tag;
+    task->data = data;
+    task->size = size;
+    task->is_bytes = submission->payload.is_bytes;
+    return task;
+}
+
+mw_error mwi_lifecycle_submit_unrunnable(struct mwi_master_engine *engine,
+                                         const struct mwi_lifecycle_task *submission,
+                                         const char *history, size_t history_size, uint64_t *id)
+{
+    assert(submission->is_borrowed);
+    struct mwi_task_entry *task = add_copy(engine, submission);
+    if (task == NULL)
+        return MW_ENOMEM;
+    char *text = strndup(history, history_size);
+    if (text != NULL)
+        mwi_losses_add_history(&engine->tasks.losses, task->id, text);
+    free(text);
+    mwi_tasks_move(&engine->tasks, task, MWI_TASK_UNRUNNABLE, NULL);
+    *id = task->id;
+    return MW_OK;
+}
+
 /* Enters it with a copy of its arguments, which are borrowed. */
 static mw_error submit_copy(struct mwi_master_engine *engine,
                             const struct mwi_lifecycle_task *submission)

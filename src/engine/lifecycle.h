@@ -53,6 +53,11 @@ mw_error mwi_lifecycle_submit_replayed(struct mwi_master_engine *engine,
                                        struct mwi_block *block, const struct mwi_message_item *item,
                                        uint64_t *id);
 
+/* Enters a task that is unrunnable, with this history; otherwise as mwi_lifecycle_submit. */
+mw_error mwi_lifecycle_submit_unrunnable(struct mwi_master_engine *engine,
+                                         const struct mwi_lifecycle_task *submission,
+                                         const char *history, size_t history_size, uint64_t *id);
+
 /* Cancels a task: after MW_OK nothing is ever handed out for it. MW_ESTATE: the task has ended or
  * is unrunnable, or there is no such task. MW_ENOMEM, with nothing changed. */
 mw_error mwi_lifecycle_cancel(struct mwi_master_engine *engine, uint64_t id);

@@ -439,8 +439,10 @@ static void record(struct mwi_master_engine *engine, const struct mwi_offer_entr
         return;
     }
     mwi_journaling_note_offered(engine, offer->key, offer->run, &offer->item);
-    if (task != NULL)
+    if (task != NULL) {
+        mwi_journal_note_used(engine->journal, offer->key);
         return;
+    }
     mwi_spares_add(&engine->spares, offer->key, &offer->item, offer->block);
     if (open != NULL)
         open->is_usual = false;

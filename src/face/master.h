@@ -9,6 +9,7 @@
 
 #include "base/fork_guard.h"
 #include "engine/master_engine.h"
+#include "engine/snapshot.h"
 #include "face/serial.h"
 #include "face/trust.h"
 #include "loop/announce.h"
@@ -41,6 +42,9 @@ struct mw_master {
     struct mwi_watch journal_watch;
     char *journal_path;
     mw_reason journal_note;       /* what opening it has found that was not in order, or "" */
+    struct mwi_snapshot snapshot; /* the tasks that the journal's last checkpoint has */
+    struct mwi_block *restored_block; /* with the program's bytes; or NULL */
+    bool has_restored;
     mw_error journal_error;       /* after which nothing is recorded; MW_OK: none */
     bool goes_on_without_journal; /* after an error */
     int64_t clocked_ns;           /* when mw_master_next last read the clock */

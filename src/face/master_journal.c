@@ -139,6 +139,10 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
     else if (findings->difference.text[0] != '\0')
         snprintf(note->text, sizeof note->text, "%.200s: the program has changed: %.200s",
                  master->journal_path, findings->difference.text);
+    else if (findings->is_checkpoint_damaged)
+        snprintf(note->text, sizeof note->text,
+                 "%.200s: the newest checkpoint is damaged, and an older one is used",
+                 master->journal_path);
     if (note->text[0] != '\0')
         audit_problem(master, note->text);
 }
@@ -270,9 +274,20 @@ void mwi_master_journal_close(mw_master *master)
     master->journal_path = NULL;
 }
 
+/* The program submits tasks without having asked for the checkpoint. */
+static void pass_over(mw_master *master)
+{
+    master->has_restored = true;
+    if (mwi_journal_has_checkpoint(master->journal))
+        audit_problem(master, "the checkpoint is passed over: mw_master_restored was not called "
+                              "before the first submission");
+}
+
 mw_error mwi_master_journal_submit(mw_master *master, const struct mwi_lifecycle_task *submission)
 {
     mw_reason why;
+    if (master->journal != NULL && !master->has_restored)
+        pass_over(master);
     if (!mwi_master_journal_has_replays(master) || master->engine.journal == NULL)
         return mwi_lifecycle_submit(&master->engine, submission, &master->last_task);
     mw_error error = mwi_journaling_submit(&master->engine, submission, &master->last_task, &why);

@@ -23,6 +23,7 @@
 #include "engine/offers.h"
 #include "face/decline.h"
 #include "face/job.h"
+#include "face/master_checkpoint.h"
 #include "face/master_journal.h"
 #include "face/master_open.h"
 #include "face/master_results.h"
@@ -370,6 +371,7 @@ static void free_master(mw_master *master)
 {
     mwi_fork_guard_fini(&master->guard);
     mwi_master_journal_close(master);
+    mwi_master_checkpoint_fini(master);
     mwi_loop_close(master->loop);
     mwi_trust_close(&master->trust);
     mwi_serial_destroy(master->serial);

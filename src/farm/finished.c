@@ -151,3 +151,33 @@ bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *ite
     pop_slot(queue);
     return true;
 }
+
+/* Visits the results of a group, on a copy of it. */
+static void walk_group(const struct mwi_finished_queue *queue,
+                       const struct mwi_finished_group *group,
+                       void (*visit)(void *context, const struct mwi_finished *item),
+                       void *context)
+{
+    struct mwi_finished_queue counts = *queue;
+    struct mwi_finished_group copy = *group;
+    copy.cursor.group = &copy.results;
+    while (copy.taken_count < copy.count) {
+        struct mwi_finished item;
+        take_of_group(&counts, &copy, &item);
+        visit(context, &item);
+    }
+}
+
+void mwi_finished_walk(const struct mwi_finished_queue *queue,
+                       void (*visit)(void *context, const struct mwi_finished *item),
+                       void *context)
+{
+    for (size_t i = 0; i < queue->slots_count; i++) {
+        const struct mwi_finished_slot *slot =
+            &queue->ring[(queue->first + i) & (queue->capacity - 1)];
+        if (slot->group != NULL)
+            walk_group(queue, slot->group, visit, context);
+        else
+            visit(context, &slot->one);
+    }
+}

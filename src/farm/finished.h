@@ -108,4 +108,10 @@ struct mwi_finished_end {
 bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *item,
                       struct mwi_finished_end *end);
 
+/* Calls `visit` with each result of the queue, in order. Item, block and tag are borrowed for the
+ * call; results of groups come without a block. */
+void mwi_finished_walk(const struct mwi_finished_queue *queue,
+                       void (*visit)(void *context, const struct mwi_finished *item),
+                       void *context);
+
 #endif

@@ -178,6 +178,22 @@ module mw_c
             type(c_ptr) :: user
         end function
 
+        function mw_c_master_checkpoint(master, data, size) result(error) &
+            bind(c, name='mw_master_checkpoint')
+            import :: c_int, c_ptr, c_size_t, mw_master
+            type(mw_master), intent(inout) :: master
+            type(c_ptr), value :: data
+            integer(c_size_t), value :: size
+            integer(c_int) :: error
+        end function
+        function mw_c_master_restored(master, data, size) result(has_restored) &
+            bind(c, name='mw_master_restored')
+            import :: c_bool, c_ptr, c_size_t, mw_master
+            type(mw_master), intent(inout) :: master
+            type(c_ptr), intent(out) :: data
+            integer(c_size_t), intent(out) :: size
+            logical(c_bool) :: has_restored
+        end function
         function mw_c_master_submit_bytes(master, task, data, size) result(error) &
             bind(c, name='mw_master_submit_bytes')
             import :: c_int, c_ptr, c_size_t, mw_c_task, mw_master

@@ -19,7 +19,7 @@ module mw_master_side
 
     public :: mw_policy, mw_master_submit, mw_master_next, mw_master_next_result, &
         mw_master_next_unrunnable, mw_master_next_connected, mw_master_next_disconnected, &
-        mw_master_set_target, mw_master_upto, mw_master_error
+        mw_master_set_target, mw_master_upto, mw_master_error, mw_master_checkpoint, mw_master_restored
     public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
 
     ! The same fields as mw_policy of mw/mw.h. A blank sid means any slave.
@@ -46,7 +46,82 @@ module mw_master_side
             result_get_text
     end interface
 
+    ! In the master algorithm: `if (mw_master_checkpoint(master, values) /= MW_OK)`.
+    interface mw_master_checkpoint
+        module procedure checkpoint_int8, checkpoint_int64, checkpoint_real64
+    end interface
+
+    ! In the master algorithm, before the first submission: `if (mw_master_restored(master, values))`.
+    ! If the sizes differ, `values` stay the same, and the tasks of the checkpoint are there all the
+    ! same.
+    interface mw_master_restored
+        module procedure restored_int8, restored_int64, restored_real64
+    end interface
+
 contains
+
+    function checkpoint_int8(master, values) result(error)
+        type(mw_master), intent(inout) :: master
+        integer(int8), intent(in), target, contiguous :: values(:)
+        integer(c_int) :: error
+        error = mw_c_master_checkpoint(master, address(values), size(values, kind=c_size_t))
+    end function
+
+    function checkpoint_int64(master, values) result(error)
+        type(mw_master), intent(inout) :: master
+        integer(int64), intent(in) :: values(:)
+        integer(c_int) :: error
+        error = checkpoint_int8(master, transfer(values, [0_int8]))
+    end function
+
+    function checkpoint_real64(master, values) result(error)
+        type(mw_master), intent(inout) :: master
+        real(real64), intent(in) :: values(:)
+        integer(c_int) :: error
+        error = checkpoint_int8(master, transfer(values, [0_int8]))
+    end function
+
+    ! The bytes of the checkpoint, if their number is the expected one.
+    function restored_sized(master, bytes, expected_size) result(has_restored)
+        type(mw_master), intent(inout) :: master
+        integer(int8), pointer, intent(out) :: bytes(:)
+        integer(c_size_t), intent(in) :: expected_size
+        logical :: has_restored
+        type(c_ptr) :: data
+        integer(c_size_t) :: bytes_size
+        nullify (bytes)
+        has_restored = mw_c_master_restored(master, data, bytes_size)
+        if (.not. has_restored) return
+        call view_bytes(data, bytes_size, bytes)
+        has_restored = bytes_size == expected_size
+    end function
+
+    function restored_int8(master, values) result(has_restored)
+        type(mw_master), intent(inout) :: master
+        integer(int8), intent(inout) :: values(:)
+        logical :: has_restored
+        integer(int8), pointer :: bytes(:)
+        has_restored = restored_sized(master, bytes, bytes_count(size(values, kind=c_size_t), 8))
+        if (has_restored) values = bytes
+    end function
+
+    function restored_int64(master, values) result(has_restored)
+        type(mw_master), intent(inout) :: master
+        integer(int64), intent(inout) :: values(:)
+        logical :: has_restored
+        integer(int8), pointer :: bytes(:)
+        has_restored = restored_sized(master, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (has_restored) values = transfer(bytes, values, size(values))
+    end function
+
+    function restored_real64(master, values) result(has_restored)
+        type(mw_master), intent(inout) :: master
+        real(real64), intent(inout) :: values(:)
+        logical :: has_restored
+        integer(int8), pointer :: bytes(:)
+        has_restored = restored_sized(master, bytes, bytes_count(size(values, kind=c_size_t), 64))
+        if (has_restored) values = transfer(bytes, values, size(values))
+    end function
 
     subroutine submit_int8(master, algorithm, values, tag, policy, error)
         type(mw_master), intent(inout) :: master

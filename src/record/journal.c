@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "record/checkpoint_log.h"
 #include "record/journal_index.h"
 
 /* A record of results is closed at this size, so that a result is found in it quickly. */
@@ -45,6 +46,11 @@ struct mwi_journal {
     struct mwi_journal_index results; /* of earlier runs */
     struct mwi_journal_index saved;
     struct mwi_map sent; /* how many tasks were sent and have no result, by a part of their key */
+    struct mwi_checkpoint_log checkpoints; /* of earlier runs */
+    uint64_t restored;                     /* the STATE that this run has gone on from; 0: none */
+    uint64_t checkpoint_records_count;     /* of this run */
+    bool has_noted_taken;                  /* there was a checkpoint in this run */
+    struct mwi_buffer taken; /* the keys of results that were taken since the last one */
     struct mwi_journal_reader reader;
     uint64_t loaded; /* the offset of the record that is in the reader; 0: none */
     struct mwi_journal_record record;
@@ -136,6 +142,8 @@ static mw_error take_run(struct opening *opening, const struct mwi_journal_recor
     if (!mwi_journal_items_read_run(&run, record->body, record->size))
         return MW_OK;
     opening->findings->runs_count++;
+    if (!mwi_checkpoint_log_begin(&opening->journal->checkpoints, record->offset, run.number))
+        return fail_path(opening->why, settings->path, MW_ENOMEM, "out of memory");
     bool may_go_on = may_stand_for(&run.identity, &settings->run.identity, &difference);
     if (difference.text[0] != '\0')
         opening->findings->difference = difference;
@@ -160,6 +168,8 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
     struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     mwi_journal_items_open_results(&results, record->body, record->size);
+    if (!mwi_checkpoint_log_results(&opening->journal->checkpoints, record->offset, results.run))
+        return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
     for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
         if (!mwi_journal_items_next(&results, &result))
             return MW_OK;
@@ -231,6 +241,12 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
         return take_saved(opening, record);
     case MWI_JOURNAL_SENT:
         return take_all_sent(opening, record);
+    case MWI_JOURNAL_TASKS:
+    case MWI_JOURNAL_GONE:
+    case MWI_JOURNAL_TAKEN:
+    case MWI_JOURNAL_STATE:
+        mwi_checkpoint_log_take(&opening->journal->checkpoints, record);
+        return MW_OK;
     default:
         return MW_OK;
     }
@@ -268,6 +284,18 @@ static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
     return MW_OK;
 }
 
+/* A wrong state is worse than a stop. */
+static mw_error judge_checkpoints(struct opening *opening)
+{
+    const struct mwi_checkpoint_log *log = &opening->journal->checkpoints;
+    opening->findings->is_checkpoint_damaged = mwi_checkpoint_log_is_damaged(log);
+    if (!opening->findings->is_checkpoint_damaged || mwi_checkpoint_log_newest(log) != NULL ||
+        opening->settings->is_accepted)
+        return MW_OK;
+    return fail_path(opening->why, opening->settings->path, MW_EFORMAT,
+                     "its only checkpoint is damaged (--mw-journal-accept goes on without one)");
+}
+
 static mw_error read_file(struct opening *opening)
 {
     struct mwi_journal *journal = opening->journal;
@@ -283,6 +311,9 @@ static mw_error read_file(struct opening *opening)
     error = read_all(opening, &end_bytes);
     if (!settle_saved(opening, error == MW_OK))
         return fail_path(opening->why, path, MW_ENOMEM, "out of memory");
+    if (error != MW_OK)
+        return error;
+    error = judge_checkpoints(opening);
     if (error != MW_OK)
         return error;
     mwi_journal_index_sort(&journal->results);
@@ -358,6 +389,8 @@ void mwi_journal_close(struct mwi_journal *journal)
     mwi_journal_index_fini(&journal->results);
     mwi_journal_index_fini(&journal->saved);
     mwi_map_fini(&journal->sent);
+    mwi_checkpoint_log_fini(&journal->checkpoints);
+    mwi_buffer_fini(&journal->taken);
     mwi_buffer_fini(&journal->gathered);
     mwi_buffer_fini(&journal->head);
     free(journal->path);
@@ -387,6 +420,43 @@ void mwi_journal_add(struct mwi_journal *journal, enum mwi_journal_kind kind,
 {
     close_gathered(journal);
     write_record(journal, kind, pieces, count);
+    journal->checkpoint_records_count += kind == MWI_JOURNAL_TASKS || kind == MWI_JOURNAL_GONE;
+}
+
+static bool note_taken(void *context, struct mwi_digest key)
+{
+    struct mwi_journal *journal = context;
+    mwi_journal_items_append_key(&journal->taken, key);
+    return !journal->taken.has_failed;
+}
+
+void mwi_journal_note_used(struct mwi_journal *journal, struct mwi_digest key)
+{
+    mwi_journal_items_append_key(&journal->taken, key);
+}
+
+/* Records which results of earlier runs were taken: all, or since the last checkpoint. */
+static void add_taken(struct mwi_journal *journal)
+{
+    if (!journal->has_noted_taken)
+        mwi_journal_index_visit_taken(&journal->results, note_taken, journal);
+    journal->has_noted_taken = true;
+    journal->writer.has_failed = journal->writer.has_failed || journal->taken.has_failed;
+    if (journal->taken.size > 0) {
+        mwi_journal_add(journal, MWI_JOURNAL_TAKEN,
+                        &(struct mwi_journal_piece){journal->taken.data, journal->taken.size}, 1);
+        journal->checkpoint_records_count++;
+    }
+    mwi_buffer_fini(&journal->taken);
+}
+
+void mwi_journal_add_state(struct mwi_journal *journal, const void *data, size_t size)
+{
+    unsigned char head[MWI_CHECKPOINT_HEAD_BYTES];
+    add_taken(journal);
+    mwi_checkpoint_log_write_head(head, journal->checkpoint_records_count, journal->restored);
+    const struct mwi_journal_piece pieces[] = {{head, sizeof head}, {data, size}};
+    mwi_journal_add(journal, MWI_JOURNAL_STATE, pieces, 2);
 }
 
 void mwi_journal_add_result(struct mwi_journal *journal, const char *algorithm,
@@ -533,6 +603,8 @@ mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
         return fail_path(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = result.duration_ns;
     replay->form = result.form;
+    if (journal->has_noted_taken)
+        mwi_journal_items_append_key(&journal->taken, key);
     return copy_out(replay, result.data, result.size, why);
 }
 
@@ -620,4 +692,95 @@ uint64_t mwi_journal_mark(struct mwi_journal *journal)
 {
     close_gathered(journal);
     return journal->api->size(journal->disk);
+}
+
+bool mwi_journal_has_checkpoint(const struct mwi_journal *journal)
+{
+    return mwi_checkpoint_log_newest(&journal->checkpoints) != NULL;
+}
+
+/* A walk over the records of a checkpoint. */
+struct restoring {
+    struct mwi_journal *journal;
+    bool (*take)(void *context, const struct mwi_journal_record *record); /* NULL: nobody */
+    void *context;
+    mw_reason *why;
+};
+
+/* Takes the results that a checkpoint's run had taken. */
+static void take_taken(struct mwi_journal *journal, const struct mwi_journal_record *record)
+{
+    struct mwi_digest key;
+    uint64_t offset;
+    size_t place;
+    for (size_t i = 0; mwi_journal_items_read_key(&key, record->body, record->size, i); i++)
+        (void)mwi_journal_index_take(&journal->results, key, &offset, &place);
+}
+
+static mw_error fail_restoring(struct restoring *restoring, mw_error error, const char *text)
+{
+    return fail_path(restoring->why, restoring->journal->path, error, text);
+}
+
+/* Walks over the records of the run up to its STATE, which is then in the reader. */
+static mw_error walk_run(struct restoring *restoring, const struct mwi_checkpoint_run *run)
+{
+    struct mwi_journal *journal = restoring->journal;
+    struct mwi_journal_record *record = &journal->record;
+    mwi_journal_reader_seek(&journal->reader, run->begin);
+    journal->loaded = 0;
+    for (;;) {
+        mw_reason why;
+        enum mwi_journal_step step = mwi_journal_reader_next(&journal->reader, record, &why);
+        if (step == MWI_JOURNAL_FAILED)
+            return fail_restoring(restoring, MW_EIO, why.text);
+        if (step == MWI_JOURNAL_END || record->offset > run->state)
+            return fail_restoring(restoring, MW_EIO, "the checkpoint has changed");
+        if (step == MWI_JOURNAL_DAMAGE)
+            continue;
+        if (record->offset == run->state)
+            return MW_OK;
+        if (record->kind == MWI_JOURNAL_TAKEN)
+            take_taken(journal, record);
+        bool is_of_tasks = record->kind == MWI_JOURNAL_TASKS || record->kind == MWI_JOURNAL_GONE;
+        if (is_of_tasks && restoring->take != NULL && !restoring->take(restoring->context, record))
+            return fail_restoring(restoring, MW_ENOMEM, "out of memory");
+    }
+}
+
+/* The results that earlier checkpoints have made useless come first. */
+static mw_error walk_beginnings(struct restoring *restoring, const struct mwi_checkpoint_run *run)
+{
+    const struct mwi_checkpoint_log *log = &restoring->journal->checkpoints;
+    struct restoring silent = *restoring;
+    silent.take = NULL;
+    if (run == NULL)
+        return MW_OK;
+    mw_error error = walk_beginnings(restoring, mwi_checkpoint_log_before(log, run));
+    return error == MW_OK ? walk_run(&silent, run) : error;
+}
+
+static bool is_absorbed(void *context, uint64_t offset)
+{
+    return mwi_checkpoint_log_is_absorbed(context, offset);
+}
+
+mw_error mwi_journal_restore(struct mwi_journal *journal,
+                             bool (*take)(void *context, const struct mwi_journal_record *record),
+                             void *context, struct mwi_journal_replay *state, mw_reason *why)
+{
+    struct restoring restoring = {journal, take, context, why};
+    const struct mwi_checkpoint_log *log = &journal->checkpoints;
+    const struct mwi_checkpoint_run *run = mwi_checkpoint_log_newest(log);
+    assert(run != NULL);
+    mwi_journal_index_absorb(&journal->results, is_absorbed, &journal->checkpoints);
+    mw_error error = walk_beginnings(&restoring, mwi_checkpoint_log_before(log, run));
+    if (error == MW_OK)
+        error = walk_run(&restoring, run);
+    if (error != MW_OK)
+        return error;
+    mwi_journal_index_settle(&journal->results);
+    journal->restored = run->state;
+    return copy_out(state, journal->record.body + MWI_CHECKPOINT_HEAD_BYTES,
+                    journal->record.size - MWI_CHECKPOINT_HEAD_BYTES, why);
 }

@@ -27,6 +27,7 @@ struct mwi_journal_findings {
     uint64_t runs_count, results_count; /* of earlier runs */
     uint64_t damages_count, damage;     /* the offset of the first */
     uint64_t torn_bytes;                /* of an end that was not whole, and was cut off */
+    bool is_checkpoint_damaged;         /* the newest; an older one is used */
     mw_reason difference;               /* how the program differs from the file's, if it was
                                            accepted; "": it does not */
 };
@@ -90,9 +91,6 @@ mw_error mwi_journal_status(struct mwi_journal *journal, mw_reason *why);
 /* See mwi_disk_api.descriptor. */
 int mwi_journal_descriptor(const struct mwi_journal *journal);
 
-/* Whether results of earlier runs were not taken yet, or saved bytes. */
-bool mwi_journal_has_replays(const struct mwi_journal *journal);
-
 /* A result of an earlier run. */
 struct mwi_journal_replay {
     uint64_t duration_ns;
@@ -101,6 +99,29 @@ struct mwi_journal_replay {
     size_t size;
     struct mwi_block *block; /* with a reference, which is the caller's */
 };
+
+/* Ends the records of a checkpoint, which were added before, with the program's bytes. It is whole
+ * when they are durable. Copies. */
+void mwi_journal_add_state(struct mwi_journal *journal, const void *data, size_t size);
+
+/* A result of an earlier run, which a slave had kept and was appended, has ended a task: the next
+ * checkpoint has it. */
+void mwi_journal_note_used(struct mwi_journal *journal, struct mwi_digest key);
+
+/* Whether an earlier run has left a checkpoint that is whole. */
+bool mwi_journal_has_checkpoint(const struct mwi_journal *journal);
+
+/* Goes on from that checkpoint: calls `take` with each record TASKS and GONE of it, in their order,
+ * and forgets the results that belong to its state. *state is the program's bytes, whose block is
+ * the caller's. Only before any result was taken. Errors, with a sentence, after which nothing may
+ * be taken: MW_EIO, MW_ENOMEM. */
+mw_error mwi_journal_restore(struct mwi_journal *journal,
+                             bool (*take)(void *context, const struct mwi_journal_record *record),
+                             void *context, struct mwi_journal_replay *state,
+                             mw_reason *why) MW_USE_RESULT;
+
+/* Whether results of earlier runs were not taken yet, or saved bytes. */
+bool mwi_journal_has_replays(const struct mwi_journal *journal);
 
 /* Takes the next result of this key. MW_OK; MW_ESTATE: there is none; MW_EIO, MW_ENOMEM with a
  * sentence: it cannot be read. */

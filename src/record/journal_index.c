@@ -3,7 +3,8 @@
  * A sorted array, searched by halving. record/journal fills it when it opens a file.
  *
  * Invariants: `where` is the offset of a record, and in its lower 16 bits the number of the result
- * in it; the highest bit is set when the result was taken. Results of one key follow each other, in
+ * in it; the highest bit is set when the result was taken, and the next one when it can be taken no
+ * more because a checkpoint has it. Results of one key follow each other, in
  * the order of the file, and are taken in this order: so those that were taken are the first.
  */
 #include "record/journal_index.h"
@@ -13,6 +14,7 @@
 
 #define PLACE_BITS 16
 #define TAKEN (UINT64_C(1) << 63)
+#define ABSORBED (UINT64_C(1) << 62)
 #define CAPACITY_MIN 1024
 /* Fewer are sorted by insertion. */
 #define FEW 16
@@ -40,16 +42,6 @@ bool mwi_journal_index_add(struct mwi_journal_index *index, struct mwi_digest ke
         (struct mwi_journal_entry){key, offset << PLACE_BITS | (uint64_t)place};
     index->left_count++;
     return true;
-}
-
-void mwi_journal_index_drop(struct mwi_journal_index *index,
-                            bool (*is_dead)(void *context, uint64_t offset), void *context)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < index->count; i++)
-        if (!is_dead(context, index->entries[i].where >> PLACE_BITS))
-            index->entries[kept++] = index->entries[i];
-    index->count = index->left_count = kept;
 }
 
 static bool is_below(const struct mwi_journal_entry *one, const struct mwi_journal_entry *other)
@@ -188,8 +180,52 @@ bool mwi_journal_index_look(const struct mwi_journal_index *index, struct mwi_di
     size_t end = find_end(index, key);
     if (back >= end || !is_same(index->entries[end - 1 - back].key, key))
         return false;
-    uint64_t where = index->entries[end - 1 - back].where & ~TAKEN;
+    uint64_t where = index->entries[end - 1 - back].where & ~(TAKEN | ABSORBED);
     *offset = where >> PLACE_BITS;
     *place = (size_t)(where & (MWI_JOURNAL_PLACE_MAX - 1));
     return true;
+}
+
+/* Moves the results of one key that were taken before the others, which keep their order. */
+static void put_taken_first(struct mwi_journal_entry *entries, size_t count)
+{
+    size_t left = count;
+    for (size_t i = count; i-- > 0;)
+        if ((entries[i].where & TAKEN) == 0)
+            swap(&entries[i], &entries[--left]);
+}
+
+void mwi_journal_index_absorb(struct mwi_journal_index *index,
+                              bool (*is_absorbed)(void *context, uint64_t offset), void *context)
+{
+    for (size_t begin = 0, end; begin < index->count; begin = end) {
+        for (end = begin; end < index->count &&
+                          is_same(index->entries[end].key, index->entries[begin].key);
+             end++) {
+            struct mwi_journal_entry *entry = &index->entries[end];
+            assert((entry->where & TAKEN) == 0);
+            if (!is_absorbed(context, entry->where >> PLACE_BITS))
+                continue;
+            entry->where |= TAKEN | ABSORBED;
+            index->left_count--;
+        }
+        put_taken_first(&index->entries[begin], end - begin);
+    }
+}
+
+void mwi_journal_index_settle(struct mwi_journal_index *index)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if ((index->entries[i].where & TAKEN) != 0)
+            index->entries[i].where |= ABSORBED;
+}
+
+void mwi_journal_index_visit_taken(const struct mwi_journal_index *index,
+                                   bool (*visit)(void *context, struct mwi_digest key),
+                                   void *context)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if ((index->entries[i].where & (TAKEN | ABSORBED)) == TAKEN &&
+            !visit(context, index->entries[i].key))
+            return;
 }

@@ -13,7 +13,7 @@
 #include "base/digest.h"
 
 /* Offsets in a file, and numbers of results in a record, must be below these. */
-#define MWI_JOURNAL_OFFSET_MAX (UINT64_C(1) << 47)
+#define MWI_JOURNAL_OFFSET_MAX (UINT64_C(1) << 46)
 #define MWI_JOURNAL_PLACE_MAX (UINT64_C(1) << 16)
 
 struct mwi_journal_entry {
@@ -34,10 +34,6 @@ void mwi_journal_index_fini(struct mwi_journal_index *index);
 bool mwi_journal_index_add(struct mwi_journal_index *index, struct mwi_digest key, uint64_t offset,
                            size_t place);
 
-/* Forgets the results for which `is_dead` says so, of those that were added. */
-void mwi_journal_index_drop(struct mwi_journal_index *index,
-                            bool (*is_dead)(void *context, uint64_t offset), void *context);
-
 /* All results were added. */
 void mwi_journal_index_sort(struct mwi_journal_index *index);
 
@@ -50,5 +46,18 @@ bool mwi_journal_index_take(struct mwi_journal_index *index, struct mwi_digest k
  * key has fewer. */
 bool mwi_journal_index_look(const struct mwi_journal_index *index, struct mwi_digest key,
                             size_t back, uint64_t *offset, size_t *place);
+
+/* The results of all records for which `is_absorbed` says so can be taken no more. To be called
+ * before any result was taken. */
+void mwi_journal_index_absorb(struct mwi_journal_index *index,
+                              bool (*is_absorbed)(void *context, uint64_t offset), void *context);
+
+/* The results that were taken until now are absorbed, too. */
+void mwi_journal_index_settle(struct mwi_journal_index *index);
+
+/* Calls `visit` with the key of each result that was taken since then, until it returns false. */
+void mwi_journal_index_visit_taken(const struct mwi_journal_index *index,
+                                   bool (*visit)(void *context, struct mwi_digest key),
+                                   void *context);
 
 #endif

@@ -164,3 +164,19 @@ bool mwi_journal_items_read_saved(struct mwi_journal_saved *saved, const void *b
     saved->size = (size_t)(source.end - source.at);
     return !source.has_failed;
 }
+
+void mwi_journal_items_append_key(struct mwi_buffer *body, struct mwi_digest key)
+{
+    put(body, key.low, 8);
+    put(body, key.high, 8);
+}
+
+bool mwi_journal_items_read_key(struct mwi_digest *key, const void *body, size_t size, size_t index)
+{
+    if (index >= size / 16)
+        return false;
+    struct source source = source_of((const unsigned char *)body + 16 * index, 16);
+    key->low = get(&source, 8);
+    key->high = get(&source, 8);
+    return true;
+}

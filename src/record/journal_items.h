@@ -84,4 +84,9 @@ void mwi_journal_items_write_saved_head(struct mwi_buffer *body,
                                         const struct mwi_journal_saved *saved);
 bool mwi_journal_items_read_saved(struct mwi_journal_saved *saved, const void *body, size_t size);
 
+/* Append a key to a body of keys, and read key number `index`; false if there is none. */
+void mwi_journal_items_append_key(struct mwi_buffer *body, struct mwi_digest key);
+bool mwi_journal_items_read_key(struct mwi_digest *key, const void *body, size_t size,
+                                size_t index);
+
 #endif

@@ -385,6 +385,8 @@ static void test_wrong_usage(void)
         {"argument_processing", {"--loud"}, "argument_processing: unknown argument \"--loud\""},
         {"event_loop", {"--limit", "1e6"}, "event_loop: --limit \"1e6\" is not a number in 1..10"},
         {"event_loop", {"--speed", "1"}, "event_loop: unknown argument \"--speed\""},
+        {"genetic", {"--evaluations", "0"}, "genetic: --evaluations \"0\" is not a number"},
+        {"genetic", {"--mutations", "1"}, "genetic: unknown argument \"--mutations\""},
         {"long_simulation", {"--steps", "1e9"}, "long_simulation: --steps \"1e9\" is not a number"},
         {"long_simulation", {"--ends", "1"}, "long_simulation: unknown argument \"--ends\""},
         {"mandelbrot", {"--width", "0"}, "mandelbrot: --width \"0\" is not a number in 1..30000"},

@@ -161,6 +161,38 @@ static void test_saved(void)
     mwt_crew_destroy(crew);
 }
 
+/* A genetic algorithm whose master is killed again and again goes on from its last checkpoint each
+ * time, and evaluates as many points as one that is not. */
+static void test_checkpoints(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *program = MWT_ARGV(MWT_GENETIC, "--evaluations", "3000",
+                                          "--checkpoint-every", "50", "--task-ms", "1");
+    const char *const *options = MWT_ARGV("--mw-local", "2");
+    long evaluated = 0;
+    for (int i = 0; i < 3; i++) {
+        struct mwt_process *killed = start(crew, MWT_ARGV(NULL), program, options);
+        if (i > 0) {
+            const char *line = mwt_await_line(killed, MWT_ERR, "goes on after ");
+            long before = evaluated;
+            CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+            evaluated = strtol(strstr(line, "after ") + 6, NULL, 10);
+            CU_ASSERT_TRUE(evaluated > before && evaluated % 50 == 0);
+        }
+        for (int j = 0; j < 200; j++)
+            mwt_await_line(killed, MWT_ERR, " results");
+        mwt_kill(killed, SIGKILL);
+        CU_ASSERT_EQUAL(mwt_await_end(killed), -SIGKILL);
+    }
+
+    struct mwt_process *last = start(crew, MWT_ARGV(NULL), program, options);
+
+    CU_ASSERT_EQUAL(mwt_await_end(last), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(last, MWT_ERR), "goes on after "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(last, MWT_OUT), "3000 points were evaluated"));
+    mwt_crew_destroy(crew);
+}
+
 /* A second master on the same journal is refused, and the first one goes on. */
 static void test_in_use(void)
 {
@@ -226,12 +258,14 @@ static void test_full(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"local", test_local}, {"serial", test_serial}, {"tcp", test_tcp},
+        {"local", test_local},   {"serial", test_serial},
+        {"tcp", test_tcp},
 #ifdef MWT_MPIEXEC
         {"mpi", test_mpi},
 #endif
-        {"saved", test_saved}, {"in use", test_in_use}, {"other arguments", test_other_arguments},
-        {"full", test_full},   CU_TEST_INFO_NULL,
+        {"saved", test_saved},   {"checkpoints", test_checkpoints},
+        {"in use", test_in_use}, {"other arguments", test_other_arguments},
+        {"full", test_full},     CU_TEST_INFO_NULL,
     };
     return mwt_run("journal", tests);
 }

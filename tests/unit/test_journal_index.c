@@ -73,26 +73,48 @@ static void test_unknown(void)
     mwi_journal_index_fini(&index);
 }
 
+static bool count_visit(void *context, struct mwi_digest key)
+{
+    (void)key;
+    ++*(uint64_t *)context;
+    return true;
+}
+
 static bool is_below_1000(void *context, uint64_t offset)
 {
     (void)context;
     return offset < 1000;
 }
 
-/* Results that are dropped are not found, and others are. */
-static void test_drop(void)
+/* Results that a checkpoint has are not taken any more; the others are, in their order. Only those
+ * that were taken since then are visited. */
+static void test_absorb(void)
 {
     struct mwi_journal_index index = {0};
-    uint64_t offset = 0;
+    uint64_t offset = 0, visited_count = 0;
     size_t place;
-    CU_ASSERT_TRUE(mwi_journal_index_add(&index, key_of(1), 16, 0));
-    CU_ASSERT_TRUE(mwi_journal_index_add(&index, key_of(1), 1000, 0));
-    mwi_journal_index_drop(&index, is_below_1000, NULL);
+    for (uint64_t i = 0; i < 40; i++)
+        CU_ASSERT_TRUE(
+            mwi_journal_index_add(&index, key_of(i % 3), i % 5 == 0 ? 16 + i : 1000 + i, 0));
     mwi_journal_index_sort(&index);
 
-    CU_ASSERT_EQUAL(index.left_count, 1);
+    mwi_journal_index_absorb(&index, is_below_1000, NULL);
+    CU_ASSERT_EQUAL(index.left_count, 32);
     CU_ASSERT_TRUE(mwi_journal_index_take(&index, key_of(1), &offset, &place));
-    CU_ASSERT_EQUAL(offset, 1000);
+    CU_ASSERT_EQUAL(offset, 1001);
+    mwi_journal_index_settle(&index);
+    CU_ASSERT_TRUE(mwi_journal_index_take(&index, key_of(1), &offset, &place));
+    CU_ASSERT_EQUAL(offset, 1004);
+    CU_ASSERT_TRUE(mwi_journal_index_take(&index, key_of(2), &offset, &place));
+    CU_ASSERT_EQUAL(offset, 1002);
+    mwi_journal_index_visit_taken(&index, count_visit, &visited_count);
+
+    CU_ASSERT_EQUAL(visited_count, 2);
+    for (uint64_t last = offset; mwi_journal_index_take(&index, key_of(2), &offset, &place);) {
+        CU_ASSERT_TRUE(offset > last);
+        last = offset;
+    }
+    CU_ASSERT_EQUAL(offset, 1038);
     mwi_journal_index_fini(&index);
 }
 
@@ -100,7 +122,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"few keys", test_few_keys}, {"many keys", test_many_keys},
-        {"unknown", test_unknown},   {"drop", test_drop},
+        {"unknown", test_unknown},   {"absorb", test_absorb},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("journal index", tests);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which checkpoints a journal has, and which results they have made useless. It is told of all
+ * records of a file in their order.
+ */
+#ifndef MWI_CHECKPOINT_LOG_H
+#define MWI_CHECKPOINT_LOG_H
+
+#include "record/journal_form.h"
+
+/* A run of the program, and its last checkpoint that is whole. */
+struct mwi_checkpoint_run {
+    uint64_t begin, number;
+    uint64_t state;    /* where its record STATE is; 0: there is none */
+    uint64_t restored; /* the STATE of an earlier run that this run has gone on from; 0: none */
+    uint64_t records_count;
+    bool has_damaged; /* a later one is not whole */
+};
+
+/* All zero at first. */
+struct mwi_checkpoint_log {
+    struct mwi_checkpoint_run *runs;
+    size_t count, capacity;
+    uint64_t *foreign; /* records in which a run has results of another one, sorted */
+    size_t foreign_count, foreign_capacity;
+};
+
+void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log);
+
+/* A run begins with this record; the second function takes a record of a checkpoint, the third the
+ * offset of results, and the number of the run that they are of. False out of memory. */
+bool mwi_checkpoint_log_begin(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number);
+void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
+                             const struct mwi_journal_record *record);
+bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run);
+
+/* The run with the newest whole checkpoint whose own beginnings are there, too; NULL if there is
+ * none. */
+const struct mwi_checkpoint_run *mwi_checkpoint_log_newest(const struct mwi_checkpoint_log *log);
+
+/* Whether a checkpoint that is newer than that is not whole. */
+bool mwi_checkpoint_log_is_damaged(const struct mwi_checkpoint_log *log);
+
+/* The run whose checkpoint that of `run` goes on from; NULL if there is none. */
+const struct mwi_checkpoint_run *
+mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
+                          const struct mwi_checkpoint_run *run);
+
+/* Whether the results of the record at `offset` belong to the state of the newest checkpoint. */
+bool mwi_checkpoint_log_is_absorbed(const struct mwi_checkpoint_log *log, uint64_t offset);
+
+/* The head of a record STATE, behind which the program's bytes follow: how many records belong to
+ * the checkpoint, and the STATE that the run has gone on from. Read returns false if the body is no
+ * such record. */
+#define MWI_CHECKPOINT_HEAD_BYTES 16
+void mwi_checkpoint_log_write_head(unsigned char head[MWI_CHECKPOINT_HEAD_BYTES],
+                                   uint64_t records_count, uint64_t restored);
+
+#endif
