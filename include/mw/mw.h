@@ -287,6 +287,9 @@ typedef struct mw_policy {
      * and tasks whose `retry` is MW_NO, never run twice. The default is MW_NO; with --mw-speculate
      * it is MW_YES. */
     mw_choice speculate;
+    /* MW_NO keeps the task out of the journal: its result is not recorded, and no recorded one is
+     * taken for it. The default is MW_YES, but tasks with a `sid` are never recorded. */
+    mw_choice journal;
 } mw_policy;
 
 /* A task to submit. A field that is 0 means its default. Each submission copies the struct and all
@@ -336,6 +339,15 @@ MW_API mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *ta
 
 /* The number of the task that was submitted last, 0 if none was. */
 MW_API mw_task_id mw_master_last_task(const mw_master *master);
+
+/* With --mw-journal: the results of tasks that are submitted from now on belong to this scope, and
+ * recorded ones are taken from it alone. So phases of a program whose tasks have the same
+ * algorithms and arguments, but not the same results, are kept apart. `name` is any string; "" and
+ * NULL are the scope of the beginning. Copies. The masters of mw_mpi_run, and all others over an
+ * MPI communicator of the caller, share one journal: with --mw-journal each must name a scope
+ * before it submits, or the submission is refused with MW_ESTATE. Without a journal the scope
+ * matters to slaves that return (--mw-reconnect). */
+MW_API void mw_master_journal_scope(mw_master *master, const char *name);
 
 /* Cancels a task. A waiting task is forgotten. A running task runs to its end, but its result is
  * thrown away. After MW_OK the master never hands out anything for the task. Errors, with a

@@ -61,7 +61,8 @@ void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi
 {
     struct mwi_digest key;
     assert(engine->journal != NULL);
-    if (item->form < MWI_PAYLOAD_FAILED && find_entry_key(engine, task, &key))
+    uint8_t form_max = engine->config.keeps_failures ? MWI_PAYLOAD_FAILED : MWI_PAYLOAD_FAILED - 1;
+    if (item->form <= form_max && find_entry_key(engine, task, &key))
         record(engine, task->algorithm, key, item);
 }
 

@@ -35,6 +35,7 @@ struct mwi_master_engine_config {
     int64_t reconnect_ns;     /* how long slaves may look for this master; 0: they do not */
     int64_t fit_timeout_ns;   /* how long a task waits for a slave that it fits */
     int64_t speculate_factor; /* a task is slow after this multiple of the median */
+    bool keeps_failures;      /* in the journal */
     bool is_untimed; /* tasks have no time limits: nobody could end a task that overruns its own */
 };
 

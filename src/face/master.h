@@ -49,7 +49,9 @@ struct mw_master {
     bool goes_on_without_journal; /* after an error */
     int64_t clocked_ns;           /* when mw_master_next last read the clock */
     unsigned at_once_count;       /* results to hand out before the next look at farm and clock */
-    bool is_speculating;          /* tasks whose policy says nothing may have a second copy */
+    uint64_t scope;       /* of tasks that are submitted, see wire/content.h; 0: none was named */
+    bool must_name_scope; /* before a task is submitted */
+    bool is_speculating;  /* tasks whose policy says nothing may have a second copy */
     bool keeps_slaves; /* on SIGTERM, slaves that may return are not sent home, see master_stop */
     bool has_signals;
     int64_t shutdown_timeout_ns;

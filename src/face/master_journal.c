@@ -202,6 +202,7 @@ static mw_error open_with(mw_master *master, const struct mwi_journal_options *s
         .environment = settings->environment,
         .sync_ns = settings->sync_ns,
         .is_accepted = settings->is_accepted,
+        .keeps_failures = settings->keeps_failures,
         .run = {.number = master->engine.config.run,
                 .wall_ns = settings->disk == NULL ? mwi_clock_wall_ns() : 0,
                 .pid = (uint32_t)getpid(),
@@ -223,6 +224,8 @@ mw_error mwi_master_journal_open(mw_master *master, const struct mwi_journal_opt
     if (settings->path == NULL)
         return MW_OK;
     master->goes_on_without_journal = settings->goes_on;
+    master->must_name_scope = settings->is_shared;
+    master->engine.config.keeps_failures = settings->keeps_failures;
     master->journal_path = strdup(settings->path);
     mw_error error = MW_ENOMEM;
     if (read_identity(master, settings, &texts, &identity) && master->journal_path != NULL)

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "engine/lifecycle.h"
 #include "face/master_journal.h"
+#include "wire/content.h"
 #include "wire/guard.h"
 
 #define ATTEMPTS_DEFAULT 3
@@ -108,11 +109,17 @@ static mw_error make_policy(mw_master *master, const mw_policy *from,
         .is_retried = from->retry != MW_NO,
         .is_done_anyway =
             from->do_it_anyway == MW_YES || (from->do_it_anyway == MW_DEFAULT && from->sid == NULL),
+        .named_scope = master->scope,
+        .is_unrecorded = from->journal == MW_NO,
         .is_speculated =
             from->speculate == MW_YES || (from->speculate == MW_DEFAULT && master->is_speculating)};
     if (from->sid != NULL && !mwi_master_read_sid(from->sid, &policy->sid))
         return mwi_master_fail(master, MW_EINVAL, "the sid \"%.50s\" is not like \"SLAVE-3\"",
                                from->sid);
+    if (master->must_name_scope && mwi_policies_scope(policy) == MWI_CONTENT_SCOPE)
+        return mwi_master_fail(master, MW_ESTATE,
+                               "with --mw-journal, a farm inside an MPI program must name its "
+                               "scope before it submits: mw_master_journal_scope");
     return MW_OK;
 }
 
@@ -267,6 +274,15 @@ mw_error mw_master_submit_bytes_take(mw_master *master, const mw_task *task, voi
                                      size_t size)
 {
     return submit_taking(master, task, data, size, true);
+}
+
+void mw_master_journal_scope(mw_master *master, const char *name)
+{
+    bool is_first = name == NULL || name[0] == '\0';
+    master->scope = is_first ? 0 : mwi_content_named_scope(name, strlen(name));
+    /* Tasks of another scope have another policy, and so are in another batch. */
+    if (master->engine.tasks.batches.open != NULL)
+        mwi_tasks_close_batch(&master->engine.tasks);
 }
 
 mw_task_id mw_master_last_task(const mw_master *master)

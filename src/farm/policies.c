@@ -29,7 +29,8 @@ void mwi_policies_fini(struct mwi_policies *policies)
 static bool is_equal(const struct mwi_task_policy *left, const struct mwi_task_policy *right)
 {
     return left->sid == right->sid && left->priority == right->priority &&
-           left->time_limit_ns == right->time_limit_ns &&
+           left->time_limit_ns == right->time_limit_ns && left->named_scope == right->named_scope &&
+           left->is_unrecorded == right->is_unrecorded &&
            left->max_attempts == right->max_attempts && left->is_retried == right->is_retried &&
            left->is_done_anyway == right->is_done_anyway &&
            left->is_speculated == right->is_speculated && left->is_late == right->is_late;
@@ -46,8 +47,9 @@ static uint64_t hash_of(const struct mwi_task_policy *policy)
 {
     uint64_t hash = mix(mix(0, policy->sid), (uint32_t)policy->priority);
     hash = mix(hash, (uint64_t)policy->time_limit_ns);
-    hash = mix(hash, (uint64_t)policy->max_attempts << 4 | (uint64_t)policy->is_late << 3 |
-                         (uint64_t)policy->is_speculated << 2 |
+    hash = mix(hash, policy->named_scope);
+    hash = mix(hash, (uint64_t)policy->max_attempts << 5 | (uint64_t)policy->is_unrecorded << 4 |
+                         (uint64_t)policy->is_late << 3 | (uint64_t)policy->is_speculated << 2 |
                          (uint64_t)policy->is_retried << 1 | policy->is_done_anyway);
     return hash | 1;
 }

@@ -20,18 +20,22 @@ struct mwi_task_policy {
     uint32_t sid;
     int32_t priority;
     int64_t time_limit_ns; /* 0: none */
+    uint64_t named_scope;  /* that the user has named, see wire/content.h; 0: none */
     uint8_t max_attempts;
     bool is_retried;
     bool is_done_anyway;
+    bool is_unrecorded; /* its result is for this run alone */
     bool is_speculated; /* may have a second copy if it is slow */
-    bool is_late; /* waits behind all others until mwi_policies_end_lateness */
+    bool is_late;       /* waits behind all others until mwi_policies_end_lateness */
 };
 
 /* The scope of tasks of this policy, see wire/content.h. A task for one slave may change that
  * slave, so its result means nothing to another run. */
 static inline uint64_t mwi_policies_scope(const struct mwi_task_policy *policy)
 {
-    return policy->sid == MWI_NO_SID ? MWI_CONTENT_SCOPE : MWI_CONTENT_NO_SCOPE;
+    if (policy->sid != MWI_NO_SID || policy->is_unrecorded)
+        return MWI_CONTENT_NO_SCOPE;
+    return policy->named_scope == 0 ? MWI_CONTENT_SCOPE : policy->named_scope;
 }
 
 struct mwi_policy_entry {

@@ -57,7 +57,8 @@ module mw
         mw_master_loop, mw_master_loop_iterate, mw_master_next_result, mw_master_next_unrunnable, &
         mw_master_next_connected, mw_master_next_disconnected, mw_master_num_runnable_tasks, &
         mw_master_num_unrunnable_tasks, mw_master_num_slaves, mw_master_allocate, &
-        mw_master_deallocate, mw_master_set_target, mw_master_upto, mw_master_user, &
+        mw_master_deallocate, mw_master_set_target, mw_master_upto, mw_master_journal_scope, &
+        mw_master_user, &
         mw_master_status, mw_master_error, mw_master_checkpoint, mw_master_restored
     public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
     public :: mw_slave_loop_simple, mw_slave_loop, mw_slave_loop_iterate, mw_slave_id, &

@@ -82,7 +82,7 @@ module mw_c
         type(c_ptr) :: sid
         integer(c_int) :: do_it_anyway, retry, max_attempts, priority
         real(c_double) :: time_limit_s
-        integer(c_int) :: speculate
+        integer(c_int) :: speculate, journal
     end type
 
     type, bind(c) :: mw_c_task
@@ -301,6 +301,11 @@ module mw_c
             integer(c_int64_t), value :: tasks_count
             integer(c_int) :: error
         end function
+        subroutine mw_c_master_journal_scope(master, name) bind(c, name='mw_master_journal_scope')
+            import :: c_ptr, mw_master
+            type(mw_master), intent(inout) :: master
+            type(c_ptr), value :: name
+        end subroutine
         function mw_c_master_upto(master, algorithm) result(count) bind(c, name='mw_master_upto')
             import :: c_int64_t, c_ptr, mw_master
             type(mw_master), intent(in) :: master

@@ -19,7 +19,8 @@ module mw_master_side
 
     public :: mw_policy, mw_master_submit, mw_master_next, mw_master_next_result, &
         mw_master_next_unrunnable, mw_master_next_connected, mw_master_next_disconnected, &
-        mw_master_set_target, mw_master_upto, mw_master_error, mw_master_checkpoint, mw_master_restored
+        mw_master_set_target, mw_master_upto, mw_master_journal_scope, &
+        mw_master_error, mw_master_checkpoint, mw_master_restored
     public :: mw_result_get, mw_result_bytes, mw_result_algorithm, mw_result_sid, mw_result_message
 
     ! The same fields as mw_policy of mw/mw.h. A blank sid means any slave.
@@ -28,7 +29,7 @@ module mw_master_side
         integer(c_int) :: do_it_anyway = MW_DEFAULT, retry = MW_DEFAULT
         integer :: max_attempts = 0, priority = 0
         real(real64) :: time_limit_s = 0
-        integer(c_int) :: speculate = MW_DEFAULT
+        integer(c_int) :: speculate = MW_DEFAULT, journal = MW_DEFAULT
     end type
 
     ! In the master algorithm: call mw_master_submit(master, algorithm, values [, tag] [, policy]
@@ -141,7 +142,8 @@ contains
         if (present(policy)) then
             sid = trim(policy%sid) // c_null_char
             rules = mw_c_policy(c_null_ptr, policy%do_it_anyway, policy%retry, &
-                policy%max_attempts, policy%priority, policy%time_limit_s, policy%speculate)
+                policy%max_attempts, policy%priority, policy%time_limit_s, &
+                policy%speculate, policy%journal)
             if (policy%sid /= '') rules%sid = c_loc(sid)
             task%policy = c_loc(rules)
         end if
@@ -340,6 +342,14 @@ contains
         else
             call report(mw_c_master_set_target(master, c_null_ptr, tasks_count), error)
         end if
+    end subroutine
+
+    subroutine mw_master_journal_scope(master, name)
+        type(mw_master), intent(inout) :: master
+        character(len=*), intent(in) :: name
+        character(len=:), allocatable, target :: text
+        text = trim(name) // c_null_char
+        call mw_c_master_journal_scope(master, c_loc(text))
     end subroutine
 
     function mw_master_upto(master, algorithm) result(count)

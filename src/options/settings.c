@@ -255,6 +255,8 @@ static void read_journal(struct mwi_journal_options *settings, const mw_options 
         .path = mwi_options_text(options, MWI_OPTION_JOURNAL),
         .sync_ns = mwi_options_duration_ns(options, MWI_OPTION_JOURNAL_SYNC),
         .is_accepted = mwi_options_flag(options, MWI_OPTION_JOURNAL_ACCEPT),
+        .keeps_failures = mwi_options_flag(options, MWI_OPTION_JOURNAL_KEEP_FAILED),
+        .is_shared = mwi_options_communicator(options) != NULL,
         .goes_on = mwi_options_word(options, MWI_OPTION_JOURNAL_ON_ERROR) == 1,
         .argc = argc,
         .argv = argv,

@@ -79,7 +79,9 @@ struct mwi_journal_options {
     int64_t sync_ns;
     bool is_accepted; /* it may be of another program */
     bool goes_on;     /* after an error of the disk */
-    int argc;         /* the user's arguments, argv[0] first; 0: not known */
+    bool keeps_failures;
+    bool is_shared; /* by several farms of one program */
+    int argc;       /* the user's arguments, argv[0] first; 0: not known */
     char **argv;
     const struct mwi_disk_api *disk; /* of a test, with its environment; NULL: a real file */
     void *environment;

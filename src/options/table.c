@@ -213,13 +213,14 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .max = DURATION_MAX,
             .metavariable = "S",
             .default_value = "0",
-            .help = "Slave: if the master is gone and has not said goodbye, finish the task and look "
-                    "for the master, or another one, for S seconds. Results that the old master "
-                    "has not confirmed are offered to the new one. Only over TCP. With 0 a slave "
-                    "without a master ends at once. Master, with --mw-journal: tasks that slaves "
-                    "had when the master before ended are sent to others last for S seconds, and "
-                    "on SIGTERM slaves with this option are left to look for the next master; a "
-                    "second SIGTERM sends them home.",
+            .help =
+                "Slave: if the master is gone and has not said goodbye, finish the task and look "
+                "for the master, or another one, for S seconds. Results that the old master "
+                "has not confirmed are offered to the new one. Only over TCP. With 0 a slave "
+                "without a master ends at once. Master, with --mw-journal: tasks that slaves "
+                "had when the master before ended are sent to others last for S seconds, and "
+                "on SIGTERM slaves with this option are left to look for the next master; a "
+                "second SIGTERM sends them home.",
         },
     [MWI_OPTION_CLIENT_TIMEOUT] =
         {
@@ -511,6 +512,16 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
                 "If the journal cannot be written any more, because the disk is full for "
                 "instance: stop waits for the tasks that run and ends the farm, as SIGTERM does; "
                 "continue goes on without recording anything.",
+        },
+    [MWI_OPTION_JOURNAL_KEEP_FAILED] =
+        {
+            .name = "journal-keep-failed",
+            .kind = MWI_OPTION_IS_FLAG,
+            .role = MWI_OPTION_FOR_MASTER,
+            .section = MWI_OPTIONS_JOURNAL,
+            .default_value = "0",
+            .help = "Record failed tasks, too, and let recorded failures stand. Without it, tasks "
+                    "that have failed run again when the master is started again.",
         },
     [MWI_OPTION_SLAVE_EXECUTABLE] =
         {

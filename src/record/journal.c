@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "record/checkpoint_log.h"
 #include "record/journal_index.h"
+#include "wire/message.h"
 
 /* A record of results is closed at this size, so that a result is found in it quickly. */
 #define GATHERED_BYTES ((size_t)4096)
@@ -173,6 +174,8 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
     for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
         if (!mwi_journal_items_next(&results, &result))
             return MW_OK;
+        if (result.form == MWI_PAYLOAD_FAILED && !opening->settings->keeps_failures)
+            continue;
         opening->findings->results_count++;
         (void)mwi_journal_take_sent(opening->journal, result.key);
         if (opening->saved.used_count > 0)

@@ -16,9 +16,10 @@ struct mwi_journal;
 struct mwi_journal_settings {
     const char *path;
     const struct mwi_disk_api *api;
-    void *environment; /* of the disk */
-    int64_t sync_ns;   /* after this time bytes become durable, at the latest */
-    bool is_accepted;  /* the file may be of another program */
+    void *environment;   /* of the disk */
+    int64_t sync_ns;     /* after this time bytes become durable, at the latest */
+    bool is_accepted;    /* the file may be of another program */
+    bool keeps_failures; /* recorded failures stand */
     struct mwi_journal_run run;
 };
 

@@ -16,6 +16,12 @@
 /* The scope of tasks for which the user has named none. */
 #define MWI_CONTENT_SCOPE UINT64_C(1)
 
+/* The scope of this name; none of the two above. */
+static inline uint64_t mwi_content_named_scope(const char *name, size_t size)
+{
+    return mwi_digest_64(1, name, size) | 2;
+}
+
 /* The number of an algorithm's name. */
 static inline uint64_t mwi_content_name(const char *name, size_t size)
 {

@@ -540,6 +540,29 @@ static void expect_refusal(struct rank *rank, const char *part)
     mw_options_destroy(options);
 }
 
+static int name_scope_late(mw_master *farm, int argc, char **argv)
+{
+    const mw_result *result = NULL;
+    (void)argc, (void)argv;
+    bool was_refused =
+        mw_master_submit(farm, &(mw_task){.algorithm = "square"}, "l", INT64_C(3)) == MW_ESTATE;
+    mw_master_journal_scope(farm, "a phase");
+    if (mw_master_submit(farm, &(mw_task){.algorithm = "square"}, "l", INT64_C(3)) == MW_OK)
+        result = mw_master_next(farm);
+    return was_refused && result != NULL && result->outcome == MW_DONE ? 0 : 1;
+}
+
+/* With a journal, a farm must name its scope before it submits. */
+static void scopes(struct rank *rank)
+{
+    mw_options *options = make_options("journal", getenv("MWT_JOURNAL"));
+    mw_error expected = rank->rank == 0 ? MW_ESTATE : MW_OK;
+    CHECK(rank, run_phase(rank, MPI_COMM_WORLD, 0, name_scope_late, options) == expected);
+    if (rank->rank == 0)
+        CHECK(rank, strstr(mw_options_error(options), "mw_master_journal_scope") != NULL);
+    mw_options_destroy(options);
+}
+
 static int run_low_levels(void)
 {
     struct rank rank = {0};
@@ -559,7 +582,7 @@ static const struct {
 } cases[] = {{"again", again},         {"disjoint", disjoint},       {"declining", declining},
              {"lonely", lonely},       {"bad_options", bad_options}, {"pumped", pumped},
              {"no_module", no_module}, {"other_kind", other_kind},   {"end_job", end_job},
-             {"mixed", mixed},         {"isolated", isolated}};
+             {"mixed", mixed},         {"isolated", isolated},       {"scopes", scopes}};
 
 int main(int argc, char **argv)
 {

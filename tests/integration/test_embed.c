@@ -96,6 +96,16 @@ static void test_isolated(void)
     run_case("3", "isolated");
 }
 
+static void test_scopes(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *variable = mwt_format(crew, "MWT_JOURNAL=%s", mwt_path(crew, "journal"));
+    struct mwt_process *job = mpirun(crew, "2", MWT_EMBED, "scopes", variable);
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 0);
+    mwt_crew_destroy(crew);
+}
+
 static void test_low_levels(void)
 {
     run_case("2", "low_levels");
@@ -178,6 +188,7 @@ int main(void)
         {"no module", test_no_module},
         {"other kind", test_other_kind},
         {"end job", test_end_job},
+        {"scopes", test_scopes},
         {"isolated", test_isolated},
         {"low levels", test_low_levels},
         {"pumped", test_pumped},

@@ -55,6 +55,7 @@ static void test_defaults(void)
         {"journal-sync", "0.005", {.duration_ns = MWT_SECOND / 200}},
         {"journal-accept", "0", {.is_on = false}},
         {"journal-on-error", "stop", {.word_index = 0}},
+        {"journal-keep-failed", "0", {.is_on = false}},
         {"slave-executable", NULL, {0}},
         {"slave-isolate", "0", {.is_on = false}},
         {"slave-memory", NULL, {.size_bytes = 0}},

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which recorded results a task may take: of its own scope, unless its policy keeps it out of the
+ * journal; and failures only if they are kept. Each case is two runs on one simulated disk.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <CUnit/Basic.h>
+
+#include <mw/embed.h>
+#include <mw/sim.h>
+
+#include "mwt_run.h"
+#include "options/options.h"
+#include "sim_disk.h"
+
+/* One run: a master that submits one task, and what became of it. */
+struct run {
+    const char *scope; /* NULL: none is named */
+    bool must_fail, keeps_failed;
+    mw_policy policy;
+    struct mwi_sim_disk *disk;
+    bool was_run, is_replayed;
+    mw_outcome outcome;
+};
+
+static void work(mw_call *call)
+{
+    struct run *run = mw_call_user(call);
+    run->was_run = true;
+    if (run->must_fail)
+        mw_call_fail(call, "it cannot be done");
+    else
+        mw_call_return(call, "i", 42);
+}
+
+static const mw_algorithm algorithms[] = {{"work", work}, {0}};
+
+static mw_options *make_options(mw_sim_host *host, const char *address)
+{
+    mw_options *options;
+    if (mw_options_create(&options) != MW_OK ||
+        mw_options_set(options, "audit-level", "none") != MW_OK ||
+        mw_options_use_transport(options, &mw_sim_transport, host, address) != MW_OK)
+        abort();
+    return options;
+}
+
+static int master_host(mw_sim_host *host, void *context)
+{
+    struct run *run = context;
+    mw_program program = {.algorithms = algorithms};
+    mw_options *options = make_options(host, "");
+    mw_master *master;
+    mw_options_set(options, "journal", "s.mwj");
+    mw_options_set(options, "journal-keep-failed", run->keeps_failed ? "1" : "0");
+    mwi_options_use_disk(options, &mwi_sim_disk_api, run->disk);
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, options), MW_OK);
+    mw_master_journal_scope(master, run->scope);
+    CU_ASSERT_EQUAL(
+        mw_master_submit(master, &(mw_task){.algorithm = "work", .policy = &run->policy}, "s", "x"),
+        MW_OK);
+    const mw_result *result = mw_master_next(master);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+    run->outcome = result->outcome;
+    run->is_replayed = result->is_replayed;
+    mw_master_close(master);
+    mw_options_destroy(options);
+    return 0;
+}
+
+static int slave_host(mw_sim_host *host, void *context)
+{
+    mw_program program = {.algorithms = algorithms, .user = context};
+    mw_options *options = make_options(host, "master");
+    mw_slave *slave;
+    if (mw_slave_open(&slave, &program, options) == MW_OK) {
+        mw_slave_loop_simple(slave);
+        mw_slave_close(slave);
+    }
+    mw_options_destroy(options);
+    return 0;
+}
+
+static void do_run(mw_sim *sim, struct mwi_sim_disk *disk, struct run *run)
+{
+    run->disk = disk;
+    CU_ASSERT_EQUAL(mw_sim_host_start(sim, "master", master_host, run, NULL), MW_OK);
+    CU_ASSERT_EQUAL(mw_sim_host_start(sim, "slave", slave_host, run, NULL), MW_OK);
+    CU_ASSERT_TRUE(mw_sim_run(sim, INT64_MAX / 2));
+    CU_ASSERT_EQUAL(run->is_replayed, !run->was_run);
+}
+
+/* Whether the task of the second run takes the result of the first. */
+static bool takes(struct run first, struct run second)
+{
+    mw_sim *sim;
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&sim, &(mw_sim_config){.seed = 1}), MW_OK);
+    struct mwi_sim_disk *disk = mwi_sim_disk_create(sim, &(struct mwi_sim_disk_plan){0});
+    do_run(sim, disk, &first);
+    do_run(sim, disk, &second);
+    CU_ASSERT_TRUE(first.was_run);
+    CU_ASSERT_EQUAL(first.outcome, second.outcome);
+    mw_sim_destroy(sim);
+    return second.is_replayed;
+}
+
+static void test_scopes(void)
+{
+    CU_ASSERT_TRUE(takes((struct run){.scope = "one"}, (struct run){.scope = "one"}));
+    CU_ASSERT_TRUE(takes((struct run){.scope = NULL}, (struct run){.scope = ""}));
+    CU_ASSERT_FALSE(takes((struct run){.scope = "one"}, (struct run){.scope = "two"}));
+    CU_ASSERT_FALSE(takes((struct run){.scope = "one"}, (struct run){.scope = NULL}));
+    CU_ASSERT_FALSE(takes((struct run){.scope = NULL}, (struct run){.scope = "one"}));
+}
+
+static void test_policy(void)
+{
+    const struct run plain = {0}, kept_out = {.policy = {.journal = MW_NO}};
+    const struct run urgent = {.policy = {.priority = 7, .journal = MW_YES}};
+    CU_ASSERT_TRUE(takes(plain, urgent));
+    CU_ASSERT_FALSE(takes(plain, kept_out));
+    CU_ASSERT_FALSE(takes(kept_out, plain));
+    CU_ASSERT_FALSE(takes(kept_out, kept_out));
+}
+
+static void test_failures(void)
+{
+    const struct run plain = {.must_fail = true};
+    const struct run kept = {.must_fail = true, .keeps_failed = true};
+    CU_ASSERT_TRUE(takes(kept, kept));
+    CU_ASSERT_FALSE(takes(kept, plain));
+    CU_ASSERT_FALSE(takes(plain, kept));
+    CU_ASSERT_FALSE(takes(plain, plain));
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"scopes", test_scopes},
+        {"policy", test_policy},
+        {"failures", test_failures},
+        CU_TEST_INFO_NULL,
+    };
+
+    return mwt_run("journal scope", tests);
+}
