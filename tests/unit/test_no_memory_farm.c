@@ -56,11 +56,15 @@ static int master_of_squares(struct mwt_world *world, mw_master *master)
     return count == RESULTS_COUNT || is_told ? count : -1;
 }
 
+/* Slaves keep their results for the case that they lose the master, and come back if it drops them.
+ */
 static enum mwt_outcome run_farm(void)
 {
     static const mw_algorithm squares[] = {{"square", run_square}, {NULL, NULL}};
-    static const char *const settings[][2] = {
-        {"connect-timeout", "2"}, {"slave-task-group", "2"}, {NULL, NULL}};
+    static const char *const settings[][2] = {{"connect-timeout", "2"},
+                                              {"slave-task-group", "2"},
+                                              {"reconnect", "2"},
+                                              {NULL, NULL}};
     static struct mwt_world world;
     world = (struct mwt_world){.program = {.algorithms = squares},
                                .master = master_of_squares,
