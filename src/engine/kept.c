@@ -129,35 +129,6 @@ bool mwi_kept_forget(struct mwi_kept *kept, uint64_t count)
     return true;
 }
 
-/* Drops the entries that are not to stay; the others keep their order. */
-static void filter(struct mwi_kept *kept,
-                   bool (*is_to_stay)(const struct mwi_kept_entry *entry, const void *context),
-                   const void *context)
-{
-    size_t stayed_count = 0;
-    for (size_t i = 0; i < kept->put_count; i++) {
-        struct mwi_kept_entry *entry = entry_at(kept, i);
-        if (is_to_stay(entry, context))
-            *entry_at(kept, stayed_count++) = *entry;
-        else
-            mwi_block_unref(entry->block);
-    }
-    kept->count = kept->put_count = stayed_count;
-}
-
-static bool is_worth_offering(const struct mwi_kept_entry *entry, const void *context)
-{
-    (void)context;
-    return entry->has_key && entry->form < MWI_PAYLOAD_FAILED;
-}
-
-void mwi_kept_lose_master(struct mwi_kept *kept)
-{
-    assert(kept->put_count == kept->count);
-    filter(kept, is_worth_offering, NULL);
-    kept->sent_count = kept->told_count = 0;
-}
-
 /* The master's number of the entry's algorithm; names_count if it has none. */
 static size_t algorithm_of(const struct mwi_kept_entry *entry, const struct mwi_kept_master *master)
 {
@@ -167,12 +138,38 @@ static size_t algorithm_of(const struct mwi_kept_entry *entry, const struct mwi_
     return number;
 }
 
-static bool can_be_taken(const struct mwi_kept_entry *entry, const void *context)
+/* Whether the master can take the result, and has a use for it. */
+static bool can_be_taken(const struct mwi_kept_entry *entry, const struct mwi_kept_master *master)
 {
-    const struct mwi_kept_master *master = context;
-    return algorithm_of(entry, master) < master->names_count &&
-           master->message_bytes_max >= OFFER_OVERHEAD_BYTES &&
-           entry->size <= master->message_bytes_max - OFFER_OVERHEAD_BYTES;
+    if (!entry->has_key || entry->form >= MWI_PAYLOAD_FAILED)
+        return false;
+    return master == NULL || (algorithm_of(entry, master) < master->names_count &&
+                              master->message_bytes_max >= OFFER_OVERHEAD_BYTES &&
+                              entry->size <= master->message_bytes_max - OFFER_OVERHEAD_BYTES);
+}
+
+/* Drops the results from `from` on that the master cannot take (NULL: no master can). The others
+ * keep their order, and a task that still runs stays behind them. */
+static void drop_useless(struct mwi_kept *kept, size_t from, const struct mwi_kept_master *master)
+{
+    size_t stayed_count = from, running_count = kept->count - kept->put_count;
+    for (size_t i = from; i < kept->put_count; i++) {
+        struct mwi_kept_entry *entry = entry_at(kept, i);
+        if (can_be_taken(entry, master))
+            *entry_at(kept, stayed_count++) = *entry;
+        else
+            mwi_block_unref(entry->block);
+    }
+    for (size_t i = 0; i < running_count; i++)
+        *entry_at(kept, stayed_count + i) = *entry_at(kept, kept->put_count + i);
+    kept->put_count = stayed_count;
+    kept->count = stayed_count + running_count;
+}
+
+void mwi_kept_lose_master(struct mwi_kept *kept)
+{
+    drop_useless(kept, 0, NULL);
+    kept->sent_count = kept->told_count = 0;
 }
 
 /* How many of the entries from `from` on make the next offer: all of them are of one run. */
@@ -180,7 +177,7 @@ static size_t group_count(const struct mwi_kept *kept, size_t from, size_t bytes
 {
     size_t count = 0, bytes = 0;
     uint64_t run = entry_at(kept, from)->run;
-    for (; from + count < kept->count && count < OFFER_ITEMS_MAX; count++) {
+    for (; from + count < kept->put_count && count < OFFER_ITEMS_MAX; count++) {
         const struct mwi_kept_entry *entry = entry_at(kept, from + count);
         bytes += entry->size + OFFER_OVERHEAD_BYTES;
         if (count > 0 && (entry->run != run || bytes > bytes_max))
@@ -222,21 +219,34 @@ static void offer_group(const struct mwi_kept *kept, size_t from, size_t count,
     send_frame(effects, master->peer, &buffer);
 }
 
+/* Says that there are no more results, or which task still runs. */
+static void end_offer(const struct mwi_kept *kept, struct mwi_effects *effects, mw_peer peer)
+{
+    struct mwi_buffer end;
+    mwi_buffer_init(&end);
+    if (kept->put_count == kept->count) {
+        mwi_message_write_bare(&end, MWI_MESSAGE_OFFERED);
+    } else {
+        const struct mwi_kept_entry *entry = entry_at(kept, kept->put_count);
+        mwi_message_write_running(&end,
+                                  &(struct mwi_message_running){entry->run, entry->id, entry->key});
+    }
+    send_frame(effects, peer, &end);
+}
+
 size_t mwi_kept_offer(struct mwi_kept *kept, struct mwi_effects *effects,
                       const struct mwi_kept_master *master)
 {
     size_t bytes_max =
         master->message_bytes_max < OFFER_BYTES_MAX ? master->message_bytes_max : OFFER_BYTES_MAX;
-    struct mwi_buffer end;
-    assert(kept->put_count == kept->count && kept->sent_count == 0);
-    filter(kept, can_be_taken, master);
-    for (size_t from = 0, count; from < kept->count; from += count) {
+    size_t first = (size_t)(kept->sent_count - kept->told_count);
+    assert(first <= kept->put_count);
+    drop_useless(kept, first, master);
+    for (size_t from = first, count; from < kept->put_count; from += count) {
         count = group_count(kept, from, bytes_max);
         offer_group(kept, from, count, effects, master);
     }
-    kept->sent_count = kept->count;
-    mwi_buffer_init(&end);
-    mwi_message_write_bare(&end, MWI_MESSAGE_OFFERED);
-    send_frame(effects, master->peer, &end);
-    return kept->count;
+    kept->sent_count += kept->put_count - first;
+    end_offer(kept, effects, master->peer);
+    return kept->put_count - first;
 }

@@ -43,8 +43,8 @@ void mwi_kept_put_large(struct mwi_kept *kept, const struct mwi_message_item *it
  * sent as many. */
 bool mwi_kept_forget(struct mwi_kept *kept, uint64_t count);
 
-/* The master is gone, and no task runs. All results that have a key and are no failures stay, to be
- * offered: kept->count says how many. */
+/* The master is gone. All results that have a key and are no failures stay, to be offered, and so
+ * does a task that still runs: kept->count says how many. */
 void mwi_kept_lose_master(struct mwi_kept *kept);
 
 /* The master that all results are offered to: its algorithms, by the numbers of their names, and
@@ -56,8 +56,9 @@ struct mwi_kept_master {
     size_t message_bytes_max;
 };
 
-/* Sends all results that are kept, and the message that these are all. Results that this master
- * cannot take are dropped. Only after lose_master, before a task begins. Returns how many were
+/* Offers all results that were not sent to this master, and says that these are all, or that a task
+ * still runs: then call it again when that has a result. Results that this master cannot take are
+ * dropped. Only after lose_master, before a task of this master begins. Returns how many were
  * offered. Out of memory, the effects fail. */
 size_t mwi_kept_offer(struct mwi_kept *kept, struct mwi_effects *effects,
                       const struct mwi_kept_master *master);

@@ -272,6 +272,8 @@ static void take_message(struct mwi_master_engine *engine, struct mwi_slave_entr
         mwi_membership_take_returned(engine, slave);
     else if (message->kind == MWI_MESSAGE_OFFER)
         mwi_offers_take(engine, slave, message, event);
+    else if (message->kind == MWI_MESSAGE_RUNNING)
+        mwi_offers_take_running(engine, slave, &message->running);
     else if (message->kind == MWI_MESSAGE_OFFERED)
         mwi_offers_end(engine, slave);
     else if (message->kind == MWI_MESSAGE_GOODBYE)

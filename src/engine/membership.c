@@ -309,7 +309,7 @@ void mwi_membership_check_silence(struct mwi_master_engine *engine, struct mwi_s
                             "it did not greet within --mw-client-timeout");
         return;
     }
-    if (slave->is_offering && !slave->has_offered &&
+    if (slave->is_offering && !slave->has_offered && !slave->is_still_running &&
         engine->now_ns - slave->heard_ns >= engine->config.client_timeout_ns) {
         mwi_membership_drop(engine, slave, MW_LOSS_SILENCE,
                             "it offered results and did not go on within --mw-client-timeout");

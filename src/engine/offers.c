@@ -46,6 +46,7 @@ struct mwi_offer_entry {
     uint32_t sid;
     bool is_candidate; /* of another run, and new: it may end a task of the same content */
     bool is_paired;
+    bool is_running; /* there is no result yet: the slave still runs the task */
 };
 
 static void forget_all(struct mwi_offers *offers)
@@ -177,6 +178,29 @@ static void tell_kept(struct mwi_master_engine *engine, struct mwi_slave_entry *
     mwi_outgoing_send(engine, slave, &buffer);
 }
 
+void mwi_offers_take_running(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                             const struct mwi_message_running *running)
+{
+    struct mwi_offers *offers = &engine->offers;
+    if (!slave->is_offering || slave->has_offered || slave->is_still_running ||
+        slave->offers_left == 0) {
+        mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL,
+                            "it said that it runs a task, and had not announced its result");
+        return;
+    }
+    slave->is_still_running = true;
+    if (!reserve(offers, 1)) {
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        return;
+    }
+    offers->entries[offers->count++] = (struct mwi_offer_entry){.key = running->key,
+                                                                .run = running->run,
+                                                                .id = running->id,
+                                                                .sid = slave->sid,
+                                                                .is_running = true};
+    start_timer(engine);
+}
+
 void mwi_offers_confirm(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         size_t count)
 {
@@ -302,6 +326,11 @@ static bool begin_pass(struct pass *pass, struct mwi_master_engine *engine)
         struct mwi_offer_entry *offer = &offers->entries[i];
         if (offer->run == engine->config.run || is_known(engine, offer))
             continue;
+        if (offer->is_running) {
+            enter(pass, (uint32_t)i);
+            pass->left_count++;
+            continue;
+        }
         if (!mwi_map_set(&offers->used, number_of(offer), offers)) {
             end_pass(pass);
             return false;
@@ -448,6 +477,17 @@ static void record(struct mwi_master_engine *engine, const struct mwi_offer_entr
         open->is_usual = false;
 }
 
+/* The task that a slave still runs waits behind all others. */
+static void put_off(struct mwi_master_engine *engine, struct mwi_task_entry *task)
+{
+    bool can_be_late = engine->config.reconnect_ns > 0 && !engine->is_late_over;
+    if (task == NULL || task->state != MWI_TASK_WAITING || !can_be_late)
+        return;
+    engine->has_late = true;
+    if (!mwi_tasks_make_late(&engine->tasks, task))
+        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+}
+
 /* Ends the task of a result that has one. */
 static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer)
 {
@@ -458,6 +498,10 @@ static void settle(struct mwi_master_engine *engine, const struct mwi_offer_entr
         task = find_open(engine, is_ours ? offer->id : offer->task);
     if (mwi_tasks_take_failure(&engine->tasks))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
+    if (offer->is_running) {
+        put_off(engine, task);
+        return;
+    }
     bool is_used = task != NULL && !has_overrun(engine, task, offer);
     if (engine->journal != NULL)
         record(engine, offer, is_used ? task : NULL);

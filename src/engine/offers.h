@@ -19,6 +19,11 @@ void mwi_offers_fini(struct mwi_offers *offers);
 void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                      struct mwi_message *message, const struct mwi_event *event);
 
+/* The slave still runs a task, and offers its result when it has ended. Others are sent this task
+ * last. It is dropped as above. */
+void mwi_offers_take_running(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                             const struct mwi_message_running *running);
+
 /* The slave offers no more results, and gets tasks when those were looked at. It is dropped if it
  * was not to offer any. */
 void mwi_offers_end(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);

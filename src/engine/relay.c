@@ -517,6 +517,8 @@ static void lose_patience(struct mwi_relay *relay, int64_t now_ns)
 
 static void tick(struct mwi_relay *relay, int64_t now_ns)
 {
+    if (relay->has_orphan && relay->slave->phase >= MWI_PHASE_SHUTDOWN)
+        kill_child(relay, "was ended");
     if (now_ns >= relay->patience_ns)
         lose_patience(relay, now_ns);
     if (now_ns < relay->doom_ns)

@@ -124,6 +124,7 @@ static void begin_return(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     engine->phase = MWI_PHASE_APART;
     engine->is_returning = true;
+    engine->is_start_put_off = false;
     forget_tasks(engine);
     mwi_results_stop(&engine->results);
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_CEOF);
@@ -186,7 +187,10 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
     struct mwi_buffer hello;
     mwi_buffer_init(&hello);
     if (engine->is_returning) {
-        mwi_results_flush(&engine->results, event->now_ns);
+        if (mwi_slave_engine_is_running(engine))
+            mwi_results_flush_ended(&engine->results, event->now_ns);
+        else
+            mwi_results_flush(&engine->results, event->now_ns);
         mwi_kept_lose_master(&engine->kept);
     }
     mwi_greeting_begin(&engine->greeting_stage,
@@ -260,19 +264,29 @@ static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_m
     return true;
 }
 
-/* Says to a new master what this slave has said to the one before, and offers what it has kept. */
-static void resume(struct mwi_slave_engine *engine, int64_t now_ns)
+/* Offers the new master the results that it was not sent. */
+static void offer_kept(struct mwi_slave_engine *engine, int64_t now_ns)
 {
+    size_t own_max = engine->config.frame_write_bytes_max;
+    size_t their_max = engine->next.message_bytes_max;
     const struct mwi_kept_master master = {.peer = engine->peer,
                                            .names = engine->numbers,
                                            .names_count = engine->algorithms_count,
-                                           .message_bytes_max = engine->results.message_bytes_max};
-    if (engine->kept.count > 0) {
-        size_t offered_count = mwi_kept_offer(&engine->kept, &engine->effects, &master);
-        AUDIT(engine, now_ns, .kind = MWI_AUDIT_RESULTS_OFFERED, .count = offered_count);
+                                           .message_bytes_max =
+                                               their_max < own_max ? their_max : own_max};
+    size_t offered_count = mwi_kept_offer(&engine->kept, &engine->effects, &master);
+    AUDIT(engine, now_ns, .kind = MWI_AUDIT_RESULTS_OFFERED, .count = offered_count);
+}
+
+/* The task of the master that was lost has ended: all that remains is offered to the next one. */
+static void end_putting_off(struct mwi_slave_engine *engine, int64_t now_ns)
+{
+    engine->is_start_put_off = false;
+    if (!mwi_results_start(&engine->results, &engine->next)) {
+        give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
+        return;
     }
-    if (engine->is_attentive)
-        send_bare(engine, MWI_MESSAGE_ATTENTIVE);
+    offer_kept(engine, now_ns);
 }
 
 static void join(struct mwi_slave_engine *engine, const struct mwi_message *message, int64_t now_ns)
@@ -284,7 +298,10 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
         .message_bytes_max = mwi_message_size(message->welcome.frame_bytes_max),
         .algorithms_count = message->welcome.algorithms_count,
     };
-    if (!learn_algorithms(engine, message) || !mwi_results_start(&engine->results, &master)) {
+    engine->is_start_put_off = mwi_slave_engine_is_running(engine);
+    engine->next = master;
+    if (!learn_algorithms(engine, message) ||
+        (!engine->is_start_put_off && !mwi_results_start(&engine->results, &master))) {
         give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
         return;
     }
@@ -295,7 +312,10 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     engine->is_returning = false;
     engine->has_begun = false;
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_SLAVE_ID);
-    resume(engine, now_ns);
+    if (engine->kept.count > 0)
+        offer_kept(engine, now_ns);
+    if (engine->is_attentive)
+        send_bare(engine, MWI_MESSAGE_ATTENTIVE);
 }
 
 static const char misplaced_bytes[] = "the master sent saved bytes without their task";
@@ -740,6 +760,8 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duratio
 {
     mwi_results_end(&engine->results, duration_ns, tasks_ahead(engine), now_ns);
     mwi_slave_engine_release(engine);
+    if (engine->is_start_put_off)
+        end_putting_off(engine, now_ns);
     if (engine->was_polled)
         clean_up(engine, now_ns);
 }
@@ -756,7 +778,7 @@ void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason,
     bool is_ready = engine->phase == MWI_PHASE_READY;
     if (!is_ready && engine->phase != MWI_PHASE_GREETING)
         return;
-    if (is_ready)
+    if (is_ready && !mwi_slave_engine_is_running(engine))
         mwi_results_flush(&engine->results, now_ns);
     mwi_buffer_init(&buffer);
     mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);

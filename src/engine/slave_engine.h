@@ -74,17 +74,20 @@ struct mwi_slave_engine {
     int64_t greeting_deadline_ns; /* on a clock that stands still while nobody looks */
     int64_t away_ns;              /* by which that clock is behind */
     char address[128];            /* of the master, for audit records */
-    char reason[256];  /* why it was refused, is gone, or failed to connect the last time */
-    uint32_t sid;      /* UINT32_MAX until the welcome */
-    bool is_attentive; /* it has said ATTENTIVE */
-    bool has_begun;    /* it has said that it begins its first task */
-    bool is_returning; /* the connection to a master was lost, and no other has welcomed it */
-    uint64_t run;      /* the master's */
-    uint64_t scope;    /* of the tasks of messages that follow */
-    mw_task_fn **runs; /* by the master's number of an algorithm; NULL: unknown here */
-    char **names;      /* likewise, as the master calls them, printable */
-    uint64_t *numbers; /* likewise, of their names, see wire/content.h */
-    struct mwi_buffer welcome; /* isolated: the frame of the WELCOME */
+    char reason[256];      /* why it was refused, is gone, or failed to connect the last time */
+    uint32_t sid;          /* UINT32_MAX until the welcome */
+    bool is_attentive;     /* it has said ATTENTIVE */
+    bool has_begun;        /* it has said that it begins its first task */
+    bool is_returning;     /* the connection to a master was lost, and no other has welcomed it */
+    bool is_start_put_off; /* a task still runs of the master that was lost: the results of `next`
+                              begin when it has ended */
+    struct mwi_results_master next; /* the master that has welcomed the slave meanwhile */
+    uint64_t run;                   /* the master's */
+    uint64_t scope;                 /* of the tasks of messages that follow */
+    mw_task_fn **runs;              /* by the master's number of an algorithm; NULL: unknown here */
+    char **names;                   /* likewise, as the master calls them, printable */
+    uint64_t *numbers;              /* likewise, of their names, see wire/content.h */
+    struct mwi_buffer welcome;      /* isolated: the frame of the WELCOME */
     size_t algorithms_count;
     /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
     struct mwi_slave_message *messages;

@@ -7,11 +7,11 @@
 
 #include "face/slave.h"
 
-/* Whether the slave looks for its master. While a task runs it does not. */
+/* Whether the slave looks for its master. While a task runs in this process it does not. */
 static inline bool mwi_slave_return_is_due(const mw_slave *slave)
 {
     return slave->engine.is_returning && slave->engine.phase < MWI_PHASE_SHUTDOWN &&
-           !mwi_slave_engine_is_running(&slave->engine);
+           (slave->relay != NULL || !mwi_slave_engine_is_running(&slave->engine));
 }
 
 /* Goes on with the search, and lowers *deadline_ns to when it must go on again. Call it before each

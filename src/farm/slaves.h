@@ -76,6 +76,7 @@ struct mwi_slave_entry {
     bool may_return;        /* it keeps results until it is told that it need not */
     bool is_offering;       /* it gets no tasks yet, since it offers results */
     bool has_offered;       /* it has said that there are no more */
+    bool is_still_running;  /* a task of another run, or of a lost connection, until has_offered */
     uint32_t offers_left;   /* results that it may still offer */
     uint32_t offers_open;   /* that came and were not looked at yet */
     uint64_t offers_used;   /* that ended a task */

@@ -338,6 +338,21 @@ bool mwi_tasks_set_aside(struct mwi_tasks *tasks, struct mwi_task_entry *task)
     return true;
 }
 
+bool mwi_tasks_make_late(struct mwi_tasks *tasks, struct mwi_task_entry *task)
+{
+    uint32_t before = task->item.policy, late;
+    struct mwi_task_policy policy = *mwi_tasks_policy(tasks, task);
+    assert(task->state == MWI_TASK_WAITING);
+    policy.is_late = true;
+    if (!mwi_policies_take(&tasks->policies, &tasks->pool, &policy, &late))
+        return false;
+    mwi_pool_remove(&tasks->pool, level_of(tasks, &task->item), &task->item.link);
+    task->item.policy = late;
+    mwi_pool_append(&tasks->pool, level_of(tasks, &task->item), &task->item.link);
+    mwi_policies_put(&tasks->policies, &tasks->pool, before);
+    return true;
+}
+
 bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_entry *task)
 {
     const struct mwi_task_policy *policy = mwi_tasks_policy(tasks, task);

@@ -199,6 +199,10 @@ bool mwi_tasks_is_precious(const struct mwi_tasks *tasks, const struct mwi_task_
 /* The unrunnable task that has waited longest to be taken, NULL if there is none. */
 struct mwi_task_entry *mwi_tasks_first_unrunnable(const struct mwi_tasks *tasks);
 
+/* A task that waits in the pool becomes late (see policies.h). False out of memory, with nothing
+ * changed. */
+bool mwi_tasks_make_late(struct mwi_tasks *tasks, struct mwi_task_entry *task);
+
 /* The one way to change the state of a task that has an entry. WAITING: into the pool, at the end
  * of its priority if the task is new, else at the front, since it is older than those that wait
  * there. ORDERED: to the end of `list`, a slave's, which is NULL for all other states. RUNNING: it

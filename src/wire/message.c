@@ -136,6 +136,26 @@ static mw_error decode_number(struct mwi_message *message, uint64_t *number, con
     return MW_OK;
 }
 
+static struct mwi_digest read_key(const unsigned char *bytes)
+{
+    const struct mwi_column words = {.data = bytes, .width = 8};
+    return (struct mwi_digest){.low = mwi_column_at(&words, 0), .high = mwi_column_at(&words, 1)};
+}
+
+static mw_error decode_running(struct mwi_message *message, mw_reason *why)
+{
+    const msgpack_object *fields = message->fields;
+    if (message->fields_count != 3 || !is_number(&fields[0], UINT64_MAX) ||
+        !is_number(&fields[1], UINT64_MAX) || fields[2].type != MSGPACK_OBJECT_BIN ||
+        fields[2].via.bin.size != KEY_BYTES)
+        return fail(why, "a malformed message that a task still runs");
+    message->running =
+        (struct mwi_message_running){.run = fields[0].via.u64,
+                                     .id = fields[1].via.u64,
+                                     .key = read_key((const unsigned char *)fields[2].via.bin.ptr)};
+    return MW_OK;
+}
+
 static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
 {
     switch (message->kind) {
@@ -160,6 +180,8 @@ static mw_error decode_fields(struct mwi_message *message, mw_reason *why)
                              "a malformed message that results are kept", why);
     case MWI_MESSAGE_SCOPE:
         return decode_number(message, &message->scope, "a malformed scope", why);
+    case MWI_MESSAGE_RUNNING:
+        return decode_running(message, why);
     case MWI_MESSAGE_SHUTDOWN:
     case MWI_MESSAGE_ATTENTIVE:
     case MWI_MESSAGE_PING:
@@ -328,10 +350,8 @@ struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t 
 
 struct mwi_digest mwi_message_key(const struct mwi_message *message, size_t index)
 {
-    const struct mwi_column words = {.data = message->keys, .width = 8};
     assert(message->kind == MWI_MESSAGE_OFFER && index < message->group.count);
-    return (struct mwi_digest){.low = mwi_column_at(&words, 2 * index),
-                               .high = mwi_column_at(&words, 2 * index + 1)};
+    return read_key(message->keys + index * KEY_BYTES);
 }
 
 static void move_column(struct mwi_column *column, const unsigned char *from, unsigned char *to)
@@ -432,6 +452,17 @@ void mwi_message_write_id(struct mwi_buffer *buffer, enum mwi_message_kind kind,
 {
     assert(kind == MWI_MESSAGE_BEGUN || kind == MWI_MESSAGE_END_TASK);
     mwi_message_write_number(buffer, kind, id);
+}
+
+void mwi_message_write_running(struct mwi_buffer *buffer, const struct mwi_message_running *running)
+{
+    unsigned char key[KEY_BYTES];
+    unsigned char *end = mwi_column_write_cell(key, running->key.low, 8);
+    mwi_column_write_cell(end, running->key.high, 8);
+    msgpack_packer packer = begin_message(buffer, MWI_MESSAGE_RUNNING, 3);
+    msgpack_pack_uint64(&packer, running->run);
+    msgpack_pack_uint64(&packer, running->id);
+    msgpack_pack_bin_with_body(&packer, key, sizeof key);
 }
 
 /* The columns of these messages. */

@@ -52,8 +52,10 @@ enum mwi_message_kind {
     MWI_MESSAGE_OFFERED = 20, /* slave: []: there are no more; tasks may come */
     MWI_MESSAGE_KEPT = 21,    /* master: [count]: the slave need not keep the first `count` of the
                                  results that it has sent since the welcome */
-    MWI_MESSAGE_SCOPE = 22    /* master: [number]: the scope of the tasks that follow, see
+    MWI_MESSAGE_SCOPE = 22,   /* master: [number]: the scope of the tasks that follow, see
                                  content.h */
+    MWI_MESSAGE_RUNNING = 23  /* slave: [run, id, key]: before OFFERED, the task of that run that an
+                                 isolated slave still runs; its result will be offered */
 };
 
 /* The bits of HELLO's traits. */
@@ -118,6 +120,13 @@ struct mwi_message_hello {
     uint32_t offers_count; /* at most as many results are offered after the welcome; 0: none */
 };
 
+/* A task that a slave runs although the master of that run is gone. */
+struct mwi_message_running {
+    uint64_t run;
+    uint64_t id;
+    struct mwi_digest key;
+};
+
 struct mwi_payload {
     unsigned char *data;
     size_t size;
@@ -176,6 +185,7 @@ struct mwi_message {
         uint64_t id;            /* begun, end task */
         uint64_t kept_count;    /* kept */
         uint64_t scope;         /* scope */
+        struct mwi_message_running running;
         struct {
             uint64_t id;
             unsigned char *data; /* in the frame */
@@ -273,6 +283,10 @@ void mwi_message_write_reason(struct mwi_buffer *buffer, enum mwi_message_kind k
                               const char *reason);
 /* `kind`: SHUTDOWN, ATTENTIVE, PING, PONG, RECALL, RETURNED or OFFERED. */
 void mwi_message_write_bare(struct mwi_buffer *buffer, enum mwi_message_kind kind);
+
+/* Appends the message that the slave still runs a task. */
+void mwi_message_write_running(struct mwi_buffer *buffer,
+                               const struct mwi_message_running *running);
 
 /* Appends all of a message of tasks or results but the payloads. The caller then appends the
  * payloads, one after the other, or sends that of a single item as the frame's body; the first

@@ -156,7 +156,7 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
     char text[8];
     mwt_frames_text(input, text);
     const mw_algorithm algorithms[] = {{"alpha", NULL}, {"", NULL}, {text, NULL}, {NULL, NULL}};
-    switch (mwt_input_byte(input) % 22 + 1) {
+    switch (mwt_input_byte(input) % 23 + 1) {
     case MWI_MESSAGE_HELLO:
         mwt_frames_hello(input, buffer);
         break;
@@ -194,6 +194,11 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         break;
     case MWI_MESSAGE_OFFER:
         mwt_frames_offer(input, buffer);
+        break;
+    case MWI_MESSAGE_RUNNING:
+        mwi_message_write_running(
+            buffer, &(struct mwi_message_running){.run = mwt_input_byte(input) % 3u,
+                                                  .id = mwt_input_byte(input) % 32u});
         break;
     case MWI_MESSAGE_OFFERED:
         mwi_message_write_bare(buffer, MWI_MESSAGE_OFFERED);

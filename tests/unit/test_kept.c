@@ -186,6 +186,70 @@ static void test_lost_in_task(void)
     end(&slave);
 }
 
+/* An isolated slave finds the next master while its task still runs: it says so, and offers the
+ * result when it is there. Then tasks come as usual. */
+static void test_found_in_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    char text[200];
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a b c");
+    mwt_slave_run(&slave, 1);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    change_master(&slave, FRAME_BYTES_MAX);
+
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "a ");
+    const struct mwi_message *message = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+    CU_ASSERT_EQUAL_FATAL(message->kind, MWI_MESSAGE_RUNNING);
+    CU_ASSERT_TRUE(message->running.run == 77 && message->running.id == task.id);
+    say(&slave, MWI_MESSAGE_KEPT, 1);
+    mwt_slave_forget(&slave);
+    mwt_slave_return(&slave, "b", 1);
+    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "b ");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_OFFERED);
+    mwt_slave_forget(&slave);
+    mwt_slave_give(&slave, "d");
+    CU_ASSERT_EQUAL(mwt_slave_run(&slave, 1), 1);
+    CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "d");
+    say(&slave, MWI_MESSAGE_KEPT, 3);
+    CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
+    CU_ASSERT_EQUAL(slave.engine.kept.count, 0);
+    end(&slave);
+}
+
+/* That master may be lost before the task has ended. The result goes to the one after it. */
+static void test_lost_again_in_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    char text[200];
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a b");
+    mwt_slave_run(&slave, 1);
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    change_master(&slave, FRAME_BYTES_MAX);
+    mwt_slave_down(&slave, "reset by the peer");
+    mwt_slave_return(&slave, "b", 1);
+    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    mwt_slave_forget(&slave);
+
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+
+    read_offers(&slave, text);
+    CU_ASSERT_STRING_EQUAL(text, "a b ");
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_OFFERED);
+    end(&slave);
+}
+
 /* A slave that has found no master is at its end, and sends nothing more. */
 static void test_search_in_vain(void)
 {
@@ -209,6 +273,8 @@ int main(void)
         {"large", test_large},
         {"false confirmation", test_false_confirmation},
         {"lost in task", test_lost_in_task},
+        {"found in task", test_found_in_task},
+        {"lost again in task", test_lost_again_in_task},
         {"search in vain", test_search_in_vain},
         CU_TEST_INFO_NULL,
     };

@@ -273,6 +273,20 @@ static void test_numbers(void)
     end(&way);
 }
 
+/* A task that still runs is named by run, id and key. */
+static void test_running(void)
+{
+    const struct mwi_message_running running = {7, UINT64_MAX, {1, UINT64_C(1) << 63}};
+    struct way way;
+    start(&way);
+
+    mwi_message_write_running(&way.buffer, &running);
+
+    read_back(&way, MWI_MESSAGE_RUNNING);
+    CU_ASSERT_EQUAL(memcmp(&way.message.running, &running, sizeof running), 0);
+    end(&way);
+}
+
 /* An offer brings each result with its key, and a single one too. */
 static void test_offer(void)
 {
@@ -501,6 +515,7 @@ static void test_overhead(void)
 #define COLUMN_WHY "a column that has not one number for each task or result"
 #define PADDING_WHY "tasks or results without padding, or with too much"
 #define FORM_WHY "a payload of an unknown form"
+#define RUNNING_WHY "a malformed message that a task still runs"
 #define KEYS_WHY "an offer without a key for each result"
 #define KEY "\xc4\x10 sixteen bytes. "
 #define SIZES_WHY "payloads whose sizes do not add up to the frame's"
@@ -576,6 +591,10 @@ static const struct {
     {BYTES("\x91\x15"), "a malformed message that results are kept"},
     {BYTES("\x92\x15\xff"), "a malformed message that results are kept"},
     {BYTES("\x91\x16"), "a malformed scope"},
+    {BYTES("\x91\x17"), RUNNING_WHY},
+    {BYTES("\x94\x17\x01\x01\x01"), RUNNING_WHY},
+    {BYTES("\x94\x17\x01\xff\xc4\x01x"), RUNNING_WHY},
+    {BYTES("\x94\x17\x01\x01\xc4\x01x"), RUNNING_WHY},
     {BYTES("\x92\x16\xa0"), "a malformed scope"},
     {BYTES("\x92\x14\x00"), "a message with fields it has not"},
     {BYTES("\x91\x0b"), "a message of an unknown kind"},
@@ -830,6 +849,7 @@ int main(void)
         {"bare", test_bare},
         {"timed", test_timed},
         {"numbers", test_numbers},
+        {"running", test_running},
         {"offer", test_offer},
         {"tasks", test_tasks},
         {"results", test_results},

@@ -267,6 +267,53 @@ static void test_gone_after_the_offer(void)
     end(&master);
 }
 
+/* A slave says that it still runs a task: others are sent it last, and its result ends it. */
+static void test_still_running(void)
+{
+    static struct mwt_master master;
+    struct mwi_message_running running = {.run = OLD_RUN, .id = 9};
+    struct mwi_buffer buffer;
+    start(&master);
+    master.engine.config.reconnect_ns = 3600 * MWT_SECOND;
+    uint64_t seed = mwi_content_seed(MWI_CONTENT_SCOPE, mwi_content_name("alpha", 5), true);
+    running.key = mwi_content_key(seed, "a", 1);
+    mwt_master_submit(&master, "a b c");
+    greet(&master, PEER, 1);
+    mwi_buffer_init(&buffer);
+    mwi_message_write_running(&buffer, &running);
+    mwt_master_frame(&master, PEER, &buffer);
+    let_match(&master);
+    mwt_master_greet(&master, OTHER);
+    mwt_master_tick(&master, master.now_ns);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, OTHER), "b");
+    for (int i = 0; i < 5; i++)
+        mwt_master_tick(&master, master.now_ns + 40 * MWT_SECOND);
+    CU_ASSERT(is_there(&master, PEER));
+    mwt_master_return(&master, OTHER, "b");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, OTHER), "b|c");
+    offer(&master, PEER, OLD_RUN, 9, "a");
+    say_offered(&master, PEER);
+    let_match(&master);
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "b@1 a@0");
+    CU_ASSERT_EQUAL(mwi_tasks_waiting_count(&master.engine.tasks), 0);
+    end(&master);
+}
+
+static void say_running(struct mwt_master *master)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_running(&buffer, &(struct mwi_message_running){.run = OLD_RUN});
+    mwt_master_frame(master, PEER, &buffer);
+}
+
+static void run_twice(struct mwt_master *master)
+{
+    say_running(master);
+    say_running(master);
+}
+
 /* A result that ran for longer than its task may is of no use, as if the task had been ended then.
  */
 static void test_overrun(void)
@@ -375,6 +422,7 @@ static void test_breaches(void)
         {offer_too_many, "it offered more results than it had announced"},
         {offer_late, "it offered more results than it had announced"},
         {end_twice, "it ended an offer that it was not to make"},
+        {run_twice, "it said that it runs a task, and had not announced its result"},
         {offer_failure, "it offered a result that cannot be one"},
         {offer_unknown_algorithm, "it offered a result that cannot be one"},
         {offer_garbage, "it offered a result whose values are not msgpack"},
@@ -446,6 +494,7 @@ int main(void)
         {"own run", test_own_run},
         {"ordered", test_ordered},
         {"gone after the offer", test_gone_after_the_offer},
+        {"still running", test_still_running},
         {"overrun", test_overrun},
         {"bounded", test_bounded},
         {"stranger", test_stranger},
