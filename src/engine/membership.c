@@ -377,6 +377,7 @@ void mwi_membership_take_leaving(struct mwi_master_engine *engine, struct mwi_sl
         return;
     MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_SLAVE_LEAVING, .reason = reason);
     mwi_slaves_set_leaving(&engine->slaves, slave);
+    mwi_probation_leave(engine, slave);
     mwi_lifecycle_return_ordered(engine, slave, "the slave is leaving");
 }
 

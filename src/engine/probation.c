@@ -261,6 +261,18 @@ static void release_all(struct mwi_master_engine *engine)
                 trust(engine, host);
 }
 
+void mwi_probation_leave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    struct mwi_host_entry *host = slave->host;
+    if (slave->is_held)
+        release(engine, slave);
+    if (!slave->is_on_trial || slave->load.tasks_count > 0)
+        return;
+    slave->is_on_trial = false;
+    host->trial = NULL;
+    start_timer(engine, host);
+}
+
 void mwi_probation_crash(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     struct mwi_host_entry *host = slave->host;

@@ -24,12 +24,15 @@ struct mwi_task_entry *mwi_probation_choose(struct mwi_master_engine *engine,
 /* The slave has returned its first result. */
 void mwi_probation_pass(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
-/* The slave is lost for the reason `loss`. To be called while it still has its tasks and its
- * host. */
+/* The slave takes no more tasks. If it has none, its host's trial goes on with another one. */
+void mwi_probation_leave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
+
 /* An attempt at the oldest task of an isolated slave has failed, and the task is still in its list.
  * If the slave never returned a result, its host is judged as if the slave had been lost. */
 void mwi_probation_crash(struct mwi_master_engine *engine, struct mwi_slave_entry *slave);
 
+/* The slave is lost for the reason `loss`. To be called while it still has its tasks and its
+ * host. */
 void mwi_probation_part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                         mw_loss loss);
 
