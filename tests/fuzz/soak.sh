@@ -32,6 +32,7 @@ rooms() # NAME
     slave) echo 'wire/(message|guard|column)|engine/(slave_engine|greeting|results)|base/(printable|utf8)' ;;
     values) echo 'wire/(guard|value)' ;;
     options) echo 'options/' ;;
+    journal) echo 'record/journal' ;;
     resource_file) echo 'record/resource\.c|base/utf8' ;;
     *) echo "/$1\.c" ;;
     esac
