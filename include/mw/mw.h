@@ -263,7 +263,9 @@ typedef struct mw_policy {
      * runs the task on any slave, MW_NO makes it unrunnable. The default is MW_NO. */
     mw_choice do_it_anyway;
     /* If a slave is lost while it has the task: MW_YES runs the task again, MW_NO makes it
-     * unrunnable. This is decided before do_it_anyway. The default is MW_YES. */
+     * unrunnable. This is decided before do_it_anyway. With --mw-journal that holds for the loss of
+     * the master, too: in the next run such a task is unrunnable unless it has ended. The default
+     * is MW_YES. */
     mw_choice retry;
     /* The task becomes unrunnable when this many slaves were lost while they had it: 1..255; 0
      * means 3. Losses at one host count as one while slaves of another host are connected that has

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/outgoing.h"
+#include "engine/withheld.h"
 #include "farm/savings.h"
 #include "record/journal.h"
 #include "wire/content.h"
@@ -61,8 +63,9 @@ void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi
 {
     struct mwi_digest key;
     assert(engine->journal != NULL);
-    uint8_t form_max = engine->config.keeps_failures ? MWI_PAYLOAD_FAILED : MWI_PAYLOAD_FAILED - 1;
-    if (item->form <= form_max && find_entry_key(engine, task, &key))
+    bool is_kept = item->form < MWI_PAYLOAD_FAILED || engine->config.keeps_failures ||
+                   !mwi_tasks_policy(&engine->tasks, task)->is_retried;
+    if (is_kept && find_entry_key(engine, task, &key))
         record(engine, task->algorithm, key, item);
 }
 
@@ -149,6 +152,23 @@ void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi
         mwi_journal_add_sent(engine->journal, sent.keys, sent.count);
 }
 
+void mwi_journaling_note_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               const struct mwi_list *link)
+{
+    size_t count = 0;
+    for (; link != &slave->copies; link = link->next) {
+        const struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_copy, link)->task;
+        struct mwi_digest key;
+        if (task == NULL || mwi_tasks_policy(&engine->tasks, task)->is_retried ||
+            !find_entry_key(engine, task, &key))
+            continue;
+        mwi_journal_add_begun(engine->journal, key, task->id);
+        count++;
+    }
+    if (count > 0)
+        mwi_withheld_begin(slave, mwi_journal_hurry(engine->journal));
+}
+
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
                                const void *data, size_t size)
 {
@@ -170,6 +190,24 @@ static mw_error submit_late(struct mwi_master_engine *engine,
     late.policy.is_late = true;
     engine->has_late = true;
     return mwi_lifecycle_submit(engine, &late, id);
+}
+
+/* Enters a task that an earlier run has sent, and that may not run twice. */
+static mw_error submit_unrunnable(struct mwi_master_engine *engine,
+                                  const struct mwi_lifecycle_task *submission,
+                                  struct mwi_digest key, uint64_t *id)
+{
+    static const char history[] = "its policy allows no retry, and it may have run before the "
+                                  "master was started again";
+    mw_error error =
+        mwi_lifecycle_submit_unrunnable(engine, submission, history, sizeof history - 1, id);
+    if (error != MW_OK)
+        return error;
+    const struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, *id);
+    (void)mwi_journal_take_sent(engine->journal, key);
+    mwi_outgoing_audit_end(engine, task, &(struct mwi_outgoing_end){.outcome = "unrunnable"});
+    mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNRUNNABLE, NULL, task, history);
+    return MW_OK;
 }
 
 /* The task ends with a recorded result, or gets saved bytes if it is submitted. */
@@ -196,6 +234,8 @@ static mw_error submit_with(struct mwi_master_engine *engine,
         mwi_journal_note_used(engine->journal, key);
         return error;
     }
+    if (!submission->policy.is_retried && mwi_journal_take_begun(engine->journal, key))
+        return submit_unrunnable(engine, submission, key, id);
     bool has_saved = mwi_journal_take_saved(engine->journal, key, &replay, why) == MW_OK;
     error = submit_late(engine, submission, key, id);
     if (!has_saved)

@@ -27,6 +27,11 @@ void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_di
 void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
                               const struct mwi_list *link);
 
+/* Records that those tasks of the slave's copies from `link` on that may not run twice may run from
+ * now on. If there are any, messages to the slave are withheld until that is durable. */
+void mwi_journaling_note_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                               const struct mwi_list *link);
+
 /* Records the bytes that a task has saved. */
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
                                const void *data, size_t size);
@@ -35,9 +40,10 @@ void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mw
 bool mwi_journaling_has_replays(const struct mwi_master_engine *engine);
 
 /* Enters a task as mwi_lifecycle_submit does. If an earlier run has recorded a result of the same
- * content, the task ends with it at once; if it has saved bytes, they are its. A task that an
- * earlier run has sent, and whose slave may come back, is late. A record that cannot
- * be read is passed over, with a sentence in *why, which is empty otherwise. */
+ * content, the task ends with it at once; if it has saved bytes, they are its. A task that may not
+ * run twice, and that an earlier run has sent, is unrunnable. Another one that an earlier run has
+ * sent, and whose slave may come back, is late. A record that cannot be read is passed over, with a
+ * sentence in *why, which is empty otherwise. */
 mw_error mwi_journaling_submit(struct mwi_master_engine *engine,
                                const struct mwi_lifecycle_task *submission, uint64_t *id,
                                mw_reason *why);

@@ -261,10 +261,11 @@ mw_error mwi_lifecycle_submit_unrunnable(struct mwi_master_engine *engine,
                                          const struct mwi_lifecycle_task *submission,
                                          const char *history, size_t history_size, uint64_t *id)
 {
-    assert(submission->is_borrowed);
     struct mwi_task_entry *task = add_copy(engine, submission);
     if (task == NULL)
         return MW_ENOMEM;
+    if (!submission->is_borrowed)
+        free(submission->payload.data);
     char *text = strndup(history, history_size);
     if (text != NULL)
         mwi_losses_add_history(&engine->tasks.losses, task->id, text);

@@ -27,6 +27,7 @@
 #include "engine/speculation.h"
 #include "engine/strangers.h"
 #include "engine/task_ends.h"
+#include "engine/withheld.h"
 
 /* A greeting may be this large: a later version may add fields. */
 #define GREETING_BYTES_MAX 4096
@@ -362,6 +363,7 @@ static void tick(struct mwi_master_engine *engine, const struct mwi_event *event
                                       engine->config.reconnect_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
     mwi_offers_tell_durable(engine);
+    mwi_withheld_release(engine);
     fire_timers(engine, event->is_caught_up);
 }
 
@@ -431,6 +433,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     mwi_finished_init(&engine->finished);
     mwi_timers_init(&engine->timers);
     mwi_list_init(&engine->offers.unconfirmed);
+    mwi_list_init(&engine->withheld);
     mwi_sid_queue_init(&engine->connected);
     mwi_sid_queue_init(&engine->disconnected);
     bool has_tasks = mwi_tasks_init(&engine->tasks, count);
@@ -452,6 +455,7 @@ void mwi_master_engine_fini(struct mwi_master_engine *engine)
     mwi_sid_queue_fini(&engine->disconnected);
     mwi_timers_fini(&engine->timers);
     mwi_finished_fini(&engine->finished);
+    mwi_withheld_fini(engine);
     mwi_slaves_fini(&engine->slaves);
     mwi_hosts_fini(&engine->hosts);
     mwi_copies_fini(&engine->copies);

@@ -110,6 +110,7 @@ struct mwi_master_engine {
     int64_t unheard_ns;  /* how long slaves waited in such times, since the last audit record */
     int64_t may_tell_ns; /* the next such audit record is not written before this */
     struct mwi_strangers strangers;
+    struct mwi_list withheld; /* messages that wait for the journal, see withheld.h */
     struct mwi_offers offers;
     struct mwi_spares spares;
     struct mwi_timer_entry late_timer;

@@ -24,6 +24,7 @@
 #include "engine/outgoing.h"
 #include "engine/probation.h"
 #include "engine/strangers.h"
+#include "engine/withheld.h"
 #include "wire/content.h"
 
 /* The most slaves that a group can want: more than there can be, and the sum over all groups does
@@ -84,6 +85,7 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
         slave->has_started && slave->load.tasks_count > 0 && loss != MW_LOSS_GOODBYE;
     bool was_useful = slave->done_count + slave->failed_count > 0 || has_died_with_task;
     mwi_list_remove(&slave->unconfirmed_link);
+    mwi_withheld_forget(engine, slave);
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     mwi_probation_part(engine, slave, loss);
@@ -440,6 +442,14 @@ void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_SHUTTING_DOWN)) != NULL)
         mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN,
                             "it did not stop within --mw-shutdown-timeout");
+}
+
+void mwi_membership_drop_withheld(struct mwi_master_engine *engine)
+{
+    struct mwi_slave_entry *slave;
+    while ((slave = mwi_withheld_first(engine)) != NULL)
+        mwi_membership_drop(engine, slave, MW_LOSS_GOODBYE,
+                            "its task may not run twice, and the journal has failed");
 }
 
 mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid)

@@ -73,6 +73,10 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
 /* Drops the slaves that were told to stop and did not within --mw-shutdown-timeout. */
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine);
 
+/* Drops the slaves whose messages wait for the journal, which has failed: their tasks were not
+ * sent. */
+void mwi_membership_drop_withheld(struct mwi_master_engine *engine);
+
 /* Moves an ordered or intermingle slave to the unordered ones; the ordered tasks that wait for it
  * come back. MW_ESTATE: there is no such slave. */
 mw_error mwi_membership_free_slave(struct mwi_master_engine *engine, uint32_t sid);

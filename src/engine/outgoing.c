@@ -20,6 +20,7 @@
 
 #include "base/printable.h"
 #include "base/utf8.h"
+#include "engine/withheld.h"
 
 #define TEXT_SIZE 320
 #define NO_MEMORY "(out of memory)"
@@ -84,7 +85,10 @@ void mwi_outgoing_send_body(struct mwi_master_engine *engine, struct mwi_slave_e
     size_t total = size + (body == NULL ? 0 : body->size);
     mwi_stats_sent(&slave->traffic, total);
     mwi_stats_sent(&engine->traffic, total);
-    mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
+    if (mwi_withheld_is_due(slave))
+        mwi_withheld_add(engine, slave, frame, size, body);
+    else
+        mwi_effects_send_body(&engine->effects, slave->peer, frame, size, body);
 }
 
 void mwi_outgoing_end_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task)

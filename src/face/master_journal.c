@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "engine/membership.h"
 #include "face/program.h"
 #include "record/disk_file.h"
 
@@ -164,6 +165,8 @@ static void lose_journal(mw_master *master, mw_error error, const mw_reason *why
     tell(master, sentence.text);
     if (master->goes_on_without_journal)
         return;
+    mwi_membership_drop_withheld(&master->engine);
+    mwi_master_carry_out(master);
     if (master->misuse == MW_OK) {
         master->misuse = error;
         master->misuse_sentence = sentence;

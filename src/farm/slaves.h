@@ -87,6 +87,9 @@ struct mwi_slave_entry {
     uint64_t kept_mark;
     struct mwi_list unconfirmed_link; /* in a list of the engine while it is to be told something */
     uint64_t scope;                   /* of the tasks that it is sent, as it was told */
+    /* Of messages to it that wait for the journal, see engine/withheld. */
+    size_t withheld_count;
+    uint64_t withheld_mark; /* 0: what is sent to it leaves at once */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

@@ -46,6 +46,7 @@ struct mwi_journal {
     bool has_unflushed;               /* something was appended since the last flush */
     struct mwi_journal_index results; /* of earlier runs */
     struct mwi_journal_index saved;
+    struct mwi_journal_index begun; /* tasks that may not run twice, and may have run */
     struct mwi_map sent; /* how many tasks were sent and have no result, by a part of their key */
     struct mwi_checkpoint_log checkpoints; /* of earlier runs */
     uint64_t restored;                     /* the STATE that this run has gone on from; 0: none */
@@ -120,15 +121,15 @@ static bool may_stand_for(const struct mwi_journal_identity *was,
     return true;
 }
 
-/* Bytes that a task has saved, which has no result yet. */
-struct saved_entry {
+/* A record about a task that has no result yet. */
+struct task_entry {
     struct mwi_digest key;
     uint64_t offset;
 };
 
 /* The opening of a file that is not empty. */
 struct opening {
-    struct mwi_map saved; /* struct saved_entry, by run and task */
+    struct mwi_map saved, begun; /* struct task_entry, by run and task */
     struct mwi_journal *journal;
     const struct mwi_journal_settings *settings;
     struct mwi_journal_findings *findings;
@@ -164,6 +165,15 @@ static uint64_t number_of(uint64_t run, uint64_t id)
     return mwi_digest_64(0, numbers, sizeof numbers) | 1;
 }
 
+/* Forgets the entry of a task that has a result; returns whether there was one. */
+static bool forget(struct mwi_map *tasks, uint64_t run, uint64_t id)
+{
+    struct task_entry *entry =
+        tasks->used_count == 0 ? NULL : mwi_map_remove(tasks, number_of(run, id));
+    free(entry);
+    return entry != NULL;
+}
+
 static mw_error take_results(struct opening *opening, const struct mwi_journal_record *record)
 {
     struct mwi_journal_cursor results;
@@ -174,12 +184,12 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
     for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
         if (!mwi_journal_items_next(&results, &result))
             return MW_OK;
-        if (result.form == MWI_PAYLOAD_FAILED && !opening->settings->keeps_failures)
+        bool was_begun = forget(&opening->begun, results.run, result.id);
+        if (result.form == MWI_PAYLOAD_FAILED && !opening->settings->keeps_failures && !was_begun)
             continue;
         opening->findings->results_count++;
         (void)mwi_journal_take_sent(opening->journal, result.key);
-        if (opening->saved.used_count > 0)
-            free(mwi_map_remove(&opening->saved, number_of(results.run, result.id)));
+        (void)forget(&opening->saved, results.run, result.id);
         if (!mwi_journal_index_add(&opening->journal->results, result.key, record->offset, place))
             return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
     }
@@ -197,37 +207,38 @@ static mw_error take_all_sent(struct opening *opening, const struct mwi_journal_
     return MW_OK;
 }
 
-/* The bytes that a task saved last stand for all that it saved before, until its result comes. */
-static mw_error take_saved(struct opening *opening, const struct mwi_journal_record *record)
+/* The bytes that a task saved last stand for all that it saved before, until its result comes. The
+ * record of a task that was begun is alike, without bytes. */
+static mw_error take_of_task(struct opening *opening, struct mwi_map *tasks,
+                             const struct mwi_journal_record *record)
 {
     struct mwi_journal_saved saved;
     if (!mwi_journal_items_read_saved(&saved, record->body, record->size))
         return MW_OK;
     uint64_t number = number_of(saved.run, saved.id);
-    struct saved_entry *entry = mwi_map_get(&opening->saved, number);
+    struct task_entry *entry = mwi_map_get(tasks, number);
     if (entry == NULL)
         entry = malloc(sizeof *entry);
-    if (entry == NULL || !mwi_map_set(&opening->saved, number, entry)) {
+    if (entry == NULL || !mwi_map_set(tasks, number, entry)) {
         free(entry);
         return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
     }
-    *entry = (struct saved_entry){saved.key, record->offset};
+    *entry = (struct task_entry){saved.key, record->offset};
     return MW_OK;
 }
 
-/* Moves what was saved to the index, or forgets it. */
-static bool settle_saved(struct opening *opening, bool is_kept)
+/* Moves what was found of tasks to an index, or forgets it. */
+static bool settle(struct mwi_map *tasks, struct mwi_journal_index *index, bool is_kept)
 {
     size_t cursor = 0;
     bool has_all = true;
-    for (struct saved_entry *entry; (entry = mwi_map_next(&opening->saved, &cursor)) != NULL;) {
+    for (struct task_entry *entry; (entry = mwi_map_next(tasks, &cursor)) != NULL;) {
         if (is_kept)
-            has_all =
-                mwi_journal_index_add(&opening->journal->saved, entry->key, entry->offset, 0) &&
-                has_all;
+            has_all = mwi_journal_index_add(index, entry->key, entry->offset, 0) && has_all;
         free(entry);
     }
-    mwi_map_fini(&opening->saved);
+    mwi_map_fini(tasks);
+    mwi_journal_index_sort(index);
     return has_all;
 }
 
@@ -241,7 +252,9 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
     case MWI_JOURNAL_RESULTS:
         return take_results(opening, record);
     case MWI_JOURNAL_SAVED:
-        return take_saved(opening, record);
+        return take_of_task(opening, &opening->saved, record);
+    case MWI_JOURNAL_BEGUN:
+        return take_of_task(opening, &opening->begun, record);
     case MWI_JOURNAL_SENT:
         return take_all_sent(opening, record);
     case MWI_JOURNAL_TASKS:
@@ -312,7 +325,9 @@ static mw_error read_file(struct opening *opening)
     if (!mwi_journal_reader_init(&journal->reader, journal->api, journal->disk, journal->file_id))
         return fail_path(opening->why, path, MW_ENOMEM, "out of memory");
     error = read_all(opening, &end_bytes);
-    if (!settle_saved(opening, error == MW_OK))
+    bool has_saved = settle(&opening->saved, &journal->saved, error == MW_OK);
+    bool has_begun = settle(&opening->begun, &journal->begun, error == MW_OK);
+    if (!has_saved || !has_begun)
         return fail_path(opening->why, path, MW_ENOMEM, "out of memory");
     if (error != MW_OK)
         return error;
@@ -320,7 +335,6 @@ static mw_error read_file(struct opening *opening)
     if (error != MW_OK)
         return error;
     mwi_journal_index_sort(&journal->results);
-    mwi_journal_index_sort(&journal->saved);
     journal->reader.end_bytes = end_bytes;
     if (end_bytes == journal->api->size(journal->disk))
         return MW_OK;
@@ -362,6 +376,7 @@ mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal
     struct opening opening = {
         .journal = opened, .settings = settings, .findings = findings, .why = why};
     mwi_map_init(&opening.saved);
+    mwi_map_init(&opening.begun);
     mw_error error =
         opened->path == NULL
             ? fail_path(why, settings->path, MW_ENOMEM, "out of memory")
@@ -391,6 +406,7 @@ void mwi_journal_close(struct mwi_journal *journal)
     mwi_journal_writer_fini(&journal->writer);
     mwi_journal_index_fini(&journal->results);
     mwi_journal_index_fini(&journal->saved);
+    mwi_journal_index_fini(&journal->begun);
     mwi_map_fini(&journal->sent);
     mwi_checkpoint_log_fini(&journal->checkpoints);
     mwi_buffer_fini(&journal->taken);
@@ -494,16 +510,36 @@ void mwi_journal_add_result_of(struct mwi_journal *journal, uint64_t run, const 
     mwi_journal_items_append(gathered, result);
 }
 
+static void add_of_task(struct mwi_journal *journal, enum mwi_journal_kind kind,
+                        const struct mwi_journal_saved *saved)
+{
+    struct mwi_journal_saved of_run = *saved;
+    of_run.run = journal->run;
+    mwi_buffer_clear(&journal->head);
+    mwi_journal_items_write_saved_head(&journal->head, &of_run);
+    journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
+    const struct mwi_journal_piece pieces[] = {{journal->head.data, journal->head.size},
+                                               {saved->data, saved->size}};
+    mwi_journal_add(journal, kind, pieces, 2);
+}
+
+void mwi_journal_add_begun(struct mwi_journal *journal, struct mwi_digest key, uint64_t id)
+{
+    add_of_task(journal, MWI_JOURNAL_BEGUN, &(struct mwi_journal_saved){.key = key, .id = id});
+}
+
+bool mwi_journal_take_begun(struct mwi_journal *journal, struct mwi_digest key)
+{
+    uint64_t offset;
+    size_t place;
+    return mwi_journal_index_take(&journal->begun, key, &offset, &place);
+}
+
 void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
                            const void *data, size_t size)
 {
-    const struct mwi_journal_saved saved = {.run = journal->run, .id = id, .key = key};
-    mwi_buffer_clear(&journal->head);
-    mwi_journal_items_write_saved_head(&journal->head, &saved);
-    journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
-    const struct mwi_journal_piece pieces[] = {{journal->head.data, journal->head.size},
-                                               {data, size}};
-    mwi_journal_add(journal, MWI_JOURNAL_SAVED, pieces, 2);
+    add_of_task(journal, MWI_JOURNAL_SAVED,
+                &(struct mwi_journal_saved){.key = key, .id = id, .data = data, .size = size});
 }
 
 void mwi_journal_flush(struct mwi_journal *journal)
@@ -547,7 +583,8 @@ int mwi_journal_descriptor(const struct mwi_journal *journal)
 
 bool mwi_journal_has_replays(const struct mwi_journal *journal)
 {
-    return journal->results.left_count > 0 || journal->saved.left_count > 0;
+    return journal->results.left_count > 0 || journal->saved.left_count > 0 ||
+           journal->begun.left_count > 0;
 }
 
 /* Reads the record at this offset, unless it is there. */

@@ -68,6 +68,12 @@ bool mwi_journal_has_sent(const struct mwi_journal *journal);
 /* The end of all that was appended: wait for it by mwi_journal_is_durable. */
 uint64_t mwi_journal_mark(struct mwi_journal *journal);
 
+/* Appends that a task of this run, which may not run twice, is going to be sent. */
+void mwi_journal_add_begun(struct mwi_journal *journal, struct mwi_digest key, uint64_t id);
+
+/* Whether an earlier run has appended that of a task of this key which has no result; takes one. */
+bool mwi_journal_take_begun(struct mwi_journal *journal, struct mwi_digest key);
+
 /* Appends the bytes that a task of this run has saved. Copies. */
 void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
                            const void *data, size_t size);

@@ -33,7 +33,8 @@ enum mwi_journal_kind {
     MWI_JOURNAL_GONE = 5,    /* of a checkpoint: numbers of tasks that are no part of it any more */
     MWI_JOURNAL_TAKEN = 6,   /* of a checkpoint: results of earlier runs that were handed out */
     MWI_JOURNAL_STATE = 7,   /* of a checkpoint: the program's bytes; with it, it is whole */
-    MWI_JOURNAL_SENT = 8 /* tasks that were sent to slaves which may return, by their contents */
+    MWI_JOURNAL_SENT = 8, /* tasks that were sent to slaves which may return, by their contents */
+    MWI_JOURNAL_BEGUN = 9 /* a task that may not run twice is sent next */
 };
 
 struct mwi_journal_piece {

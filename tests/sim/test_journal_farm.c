@@ -2,7 +2,8 @@
  *
  * Farms with a journal whose master is killed, or whose machine loses its power, again and again,
  * and is started anew: `test_journal_farm [--seed FIRST] [--seeds COUNT]`. The last master has each
- * result exactly once, and nothing that was on the disk is computed again.
+ * result exactly once, and nothing that was on the disk is computed again. Tasks that may not run
+ * twice are begun once at most, or are unrunnable.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #define SECOND (1000 * MS)
 #define SLAVES_MAX 8
 #define TASKS_MAX 400
+/* Of this many tasks one may not run twice. */
+#define UNRETRIED_EVERY 9
 /* Tasks of one content, as a program has them that draws random numbers in its tasks. */
 #define EQUAL_TAG_FROM 300
 #define LARGE_BYTES ((size_t)50000)
@@ -45,6 +48,7 @@ struct world {
     bool was_handed[TASKS_MAX];   /* by some master */
     int64_t handed_ns[TASKS_MAX]; /* when, the last time */
     unsigned begun_after[TASKS_MAX]; /* how often it was begun after that */
+    size_t unrunnable_count;
     int64_t equal_values[TASKS_MAX]; /* results of tasks of one content that were handed out */
     size_t equal_count;
     int64_t next_value; /* each run of such a task has a value of its own */
@@ -79,6 +83,11 @@ static bool is_large(int64_t tag)
     return tag % 50 == 7 && !is_equal_task(tag);
 }
 
+static bool is_unretried(int64_t tag)
+{
+    return tag % UNRETRIED_EVERY == 4 && !is_equal_task(tag);
+}
+
 static void work(mw_call *call)
 {
     static const unsigned char zeros[LARGE_BYTES];
@@ -90,6 +99,8 @@ static void work(mw_call *call)
         world->runs[tag]++;
         world->begun_after[tag] += world->was_handed[tag] &&
                                    mw_sim_now(world->sim) - world->handed_ns[tag] > ON_THE_WAY_NS;
+        if (is_unretried(tag) && world->runs[tag] > 1)
+            complain(world, "a task that may not run twice did", tag);
     }
     if (world->task_ns_max > 0)
         mw_sim_spend(world->sim, (int64_t)draw(world, (uint64_t)world->task_ns_max));
@@ -127,19 +138,23 @@ static void take(struct world *world, const mw_result *result)
     const void *bytes;
     size_t size;
     int64_t value;
+    if (world->handed[result->tag]++ > 0)
+        complain(world, "a result was handed out twice", result->tag);
+    world->was_handed[result->tag] = true;
+    world->handed_ns[result->tag] = mw_sim_now(world->sim);
+    world->replayed_count += result->is_replayed;
+    if (result->outcome == MW_UNRUNNABLE && is_unretried(result->tag)) {
+        world->unrunnable_count++;
+        return;
+    }
     bool has_read =
         is_large(result->tag)
             ? mw_result_get(result, "ly", &value, &bytes, &size) == MW_OK && size == LARGE_BYTES
             : mw_result_get(result, "l", &value) == MW_OK;
     if (!has_read || (!is_equal_task(result->tag) && value != 7 * result->tag))
         complain(world, "a task has a value of another", result->tag);
-    if (world->handed[result->tag]++ > 0)
-        complain(world, "a result was handed out twice", result->tag);
     if (is_equal_task(result->tag) && has_read)
         take_equal(world, value);
-    world->was_handed[result->tag] = true;
-    world->handed_ns[result->tag] = mw_sim_now(world->sim);
-    world->replayed_count += result->is_replayed;
 }
 
 static int master_host(mw_sim_host *host, void *context)
@@ -163,8 +178,9 @@ static int master_host(mw_sim_host *host, void *context)
     do {
         for (size_t i = 0; i < 60 && submitted_count < world->tasks_count; i++) {
             int64_t tag = (int64_t)submitted_count++;
-            mw_master_submit(farm, &(mw_task){.algorithm = "work", .tag = tag}, "l",
-                             is_equal_task(tag) ? (int64_t)EQUAL_TAG_FROM : tag);
+            mw_policy policy = {.retry = is_unretried(tag) ? MW_NO : MW_DEFAULT};
+            mw_master_submit(farm, &(mw_task){.algorithm = "work", .tag = tag, .policy = &policy},
+                             "l", is_equal_task(tag) ? (int64_t)EQUAL_TAG_FROM : tag);
         }
         for (size_t i = 0; i < 50 && (result = mw_master_next(farm)) != NULL; i++)
             take(world, result);
@@ -248,7 +264,8 @@ static void check(struct world *world)
 }
 
 /* Draws a farm from the seed, and lets it run; returns whether all is well. */
-static bool run_farm(uint64_t seed, bool has_power_cuts, size_t *replayed_count)
+static bool run_farm(uint64_t seed, bool has_power_cuts, size_t *replayed_count,
+                     size_t *unrunnable_count)
 {
     struct world *world = calloc(1, sizeof *world);
     world->seed = seed;
@@ -269,6 +286,7 @@ static bool run_farm(uint64_t seed, bool has_power_cuts, size_t *replayed_count)
     mw_sim_run(world->sim, 5000 * SECOND);
     check(world);
     *replayed_count += world->replayed_count;
+    *unrunnable_count += world->unrunnable_count;
     mw_sim_destroy(world->sim);
     bool is_right = !world->is_wrong;
     free(world);
@@ -278,11 +296,12 @@ static bool run_farm(uint64_t seed, bool has_power_cuts, size_t *replayed_count)
 static void run_seeds(bool has_power_cuts)
 {
     uint64_t failures = 0;
-    size_t replayed_count = 0;
+    size_t replayed_count = 0, unrunnable_count = 0;
     for (uint64_t i = 0; i < soak.seeds_count && failures < 5; i++)
-        failures += !run_farm(soak.first_seed + i, has_power_cuts, &replayed_count);
+        failures +=
+            !run_farm(soak.first_seed + i, has_power_cuts, &replayed_count, &unrunnable_count);
     CU_ASSERT_EQUAL(failures, 0);
-    CU_ASSERT(replayed_count > 0 || soak.seeds_count < 20);
+    CU_ASSERT((replayed_count > 0 && unrunnable_count > 0) || soak.seeds_count < 20);
 }
 
 /* A farm that once failed: its seed, and whether its power is cut. */
@@ -292,9 +311,10 @@ static void once_wrong(void)
         uint64_t seed;
         bool has_power_cuts;
     } farms[] = {{106987, true}};
-    size_t replayed_count = 0;
+    size_t replayed_count = 0, unrunnable_count = 0;
     for (size_t i = 0; i < sizeof farms / sizeof farms[0]; i++)
-        CU_ASSERT_TRUE(run_farm(farms[i].seed, farms[i].has_power_cuts, &replayed_count));
+        CU_ASSERT_TRUE(
+            run_farm(farms[i].seed, farms[i].has_power_cuts, &replayed_count, &unrunnable_count));
 }
 
 /* Masters that are killed lose nothing that they have handed out. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master engine with a journal on a simulated disk: a task that may not run twice leaves when
+ * the record of it is durable, and what is sent to its slave meanwhile stays behind it.
+ */
+#include "engine/withheld.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mw/sim.h>
+
+#include "engine/journaling.h"
+#include "engine/membership.h"
+#include "mwt_master.h"
+#include "mwt_policy.h"
+#include "mwt_run.h"
+#include "record/journal.h"
+#include "transports/sim/sim_disk.h"
+
+#define PEER 7
+#define OTHER 8
+
+static mw_sim *world;
+static struct mwi_sim_disk *disk;
+static struct mwi_journal *journal;
+static struct mwt_master master;
+
+static void open_journal(uint64_t run)
+{
+    struct mwi_journal_findings findings;
+    mw_reason why;
+    const struct mwi_journal_settings settings = {
+        .path = "s.mwj", .api = &mwi_sim_disk_api, .environment = disk, .run = {.number = run}};
+    CU_ASSERT_EQUAL_FATAL(mwi_journal_open(&journal, &settings, &findings, &why), MW_OK);
+}
+
+static void start_master(uint64_t run)
+{
+    struct mwi_master_engine_config config = mwt_master_config();
+    config.run = run;
+    open_journal(run);
+    CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, &config));
+    master.engine.journal = journal;
+}
+
+static void start(void)
+{
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
+    disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){0});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
+    start_master(1);
+}
+
+static void end_master(void)
+{
+    CU_ASSERT_EQUAL(master.engine.effects.error, MW_OK);
+    mwt_master_end(&master);
+    mwi_journal_close(journal);
+}
+
+static void end(void)
+{
+    end_master();
+    mw_sim_destroy(world);
+}
+
+static void tick(void)
+{
+    mwt_master_tick(&master, master.now_ns + 1);
+}
+
+/* Submits a task without a tag that may not run twice, as face/master_journal does. */
+static uint64_t submit_once(const char *name)
+{
+    struct mwi_task_policy policy = mwt_policy_default();
+    union {
+        const char *from;
+        unsigned char *to;
+    } data = {name};
+    uint64_t id = 0;
+    mw_reason why;
+    policy.is_retried = false;
+    const struct mwi_lifecycle_task task = {
+        .policy = policy, .payload = {data.to, strlen(name), true}, .is_borrowed = true};
+    CU_ASSERT_EQUAL(mwi_journaling_submit(&master.engine, &task, &id, &why), MW_OK);
+    return id;
+}
+
+/* The task is held back until the record of it is durable. A slave with another task is not held
+ * up. */
+static void test_order(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("once");
+    tick();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "");
+    mwt_master_greet(&master, OTHER);
+    mwt_master_submit(&master, "plain");
+    tick();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, OTHER), "plain");
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "");
+
+    mw_sim_run(world, INT64_MAX);
+    tick();
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "once");
+    CU_ASSERT_PTR_NULL(mwi_withheld_first(&master.engine));
+    mwt_master_return(&master, PEER, "once");
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "once@0");
+    end();
+}
+
+/* Messages behind the task wait, too: a slave that is to end gets its task before. */
+static void test_behind(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("once");
+    tick();
+    mwi_membership_shutdown(&master.engine, master.now_ns, MWT_SECOND);
+    tick();
+    CU_ASSERT_PTR_NOT_NULL(mwi_withheld_first(&master.engine));
+
+    mw_sim_run(world, INT64_MAX);
+    tick();
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "once");
+    CU_ASSERT_PTR_NULL(mwi_withheld_first(&master.engine));
+    end();
+}
+
+/* A slave that is lost meanwhile has nothing to be sent; its task, which never left, has ended as
+ * its policy says. */
+static void test_lost(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("once");
+    tick();
+    mwt_master_down(&master, PEER, "connection reset");
+
+    CU_ASSERT_PTR_NULL(mwi_withheld_first(&master.engine));
+    mw_sim_run(world, INT64_MAX);
+    tick();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "");
+    end();
+}
+
+/* A journal that has failed: the slave is dropped, and the task waits; or, if the farm goes on
+ * without the journal, the task is sent. */
+static void test_failure(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    mwt_master_greet(&master, OTHER);
+    submit_once("one");
+    submit_once("two");
+    tick();
+    master.engine.journal = NULL;
+    mwi_membership_stop(&master.engine, master.now_ns);
+
+    mwi_membership_drop_withheld(&master.engine);
+
+    tick();
+    CU_ASSERT_PTR_NULL(mwi_slaves_find(&master.engine.slaves, PEER));
+    CU_ASSERT_PTR_NULL(mwi_slaves_find(&master.engine.slaves, OTHER));
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 2);
+    end();
+
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("one");
+    tick();
+    master.engine.journal = NULL;
+    tick();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "one");
+    end();
+}
+
+/* In the next run a task that was sent and has no result is unrunnable; one that has a result, or
+ * was never sent, is not. */
+static void test_next_run(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("done");
+    tick();
+    mw_sim_run(world, INT64_MAX);
+    tick();
+    mwt_master_return(&master, PEER, "done");
+    submit_once("sent");
+    submit_once("waiting");
+    tick();
+    (void)mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+    end_master();
+
+    start_master(2);
+    submit_once("done");
+    submit_once("waiting");
+    uint64_t sent = submit_once("sent");
+    CU_ASSERT_EQUAL(master.engine.finished.count, 1);
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+    struct mwi_lifecycle_unrunnable taken;
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_unrunnable(&master.engine, &taken));
+    CU_ASSERT_EQUAL(taken.id, sent);
+    CU_ASSERT_STRING_EQUAL(taken.history, "its policy allows no retry, and it may have run before "
+                                          "the master was started again");
+    free(taken.history);
+    free(taken.payload.data);
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "done@?");
+    CU_ASSERT_FALSE(mwi_journaling_has_replays(&master.engine));
+    end();
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"order", test_order},     {"behind", test_behind},     {"lost", test_lost},
+        {"failure", test_failure}, {"next run", test_next_run}, CU_TEST_INFO_NULL,
+    };
+    return mwt_run("withheld", tests);
+}
