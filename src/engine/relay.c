@@ -441,10 +441,10 @@ static void step_child(struct mwi_relay *relay, const struct mwi_event *event)
 
 static void take_recall(struct mwi_relay *relay, int64_t now_ns)
 {
-    if (relay->phase == MWI_RELAY_SERVING) {
+    if (relay->phase == MWI_RELAY_SERVING && !relay->has_orphan) {
         relay->is_recalled = true;
         mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_RECALL);
-    } else if (relay->phase == MWI_RELAY_PARTING) {
+    } else if (relay->phase == MWI_RELAY_PARTING && !relay->has_orphan) {
         relay->is_recalled = true;
     } else {
         mwi_doomed_clear(&relay->doomed);

@@ -112,6 +112,7 @@ static void end(struct mwi_slave_engine *engine, enum mwi_slave_phase phase,
 {
     assert(engine->phase < MWI_PHASE_SHUTDOWN && phase >= MWI_PHASE_SHUTDOWN);
     engine->phase = phase;
+    engine->is_start_put_off = false;
     forget_tasks(engine);
     mwi_results_stop(&engine->results);
     AUDIT(engine, now_ns, .kind = MWI_AUDIT_CEOF);
@@ -350,6 +351,10 @@ static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message
     const unsigned char *received = event->frame->data;
     unsigned char *kept = NULL;
     struct mwi_block *block = NULL;
+    if (engine->is_start_put_off) {
+        give_up(engine, "the master sent tasks while it still had offers to hear", event->now_ns);
+        return;
+    }
     if (engine->announced.block != NULL &&
         (message->group.count != 1 ||
          mwi_column_at(&message->group.ids, 0) != engine->announced_id)) {
@@ -392,7 +397,9 @@ static void answer_recall(struct mwi_slave_engine *engine, int64_t now_ns)
 void mwi_slave_engine_give_back(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     forget_tasks(engine);
-    if (mwi_slave_engine_is_running(engine))
+    if (engine->is_start_put_off)
+        send_bare(engine, MWI_MESSAGE_RETURNED);
+    else if (mwi_slave_engine_is_running(engine))
         engine->was_recalled = true;
     else
         answer_recall(engine, now_ns);
@@ -694,7 +701,7 @@ mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data
     struct mwi_slave_saved saved = {.size = size};
     size_t bytes_max = engine->results.message_bytes_max;
     assert(mwi_slave_engine_is_running(engine));
-    if (engine->phase != MWI_PHASE_READY)
+    if (engine->phase != MWI_PHASE_READY || engine->is_start_put_off)
         return MW_EGONE;
     if (bytes_max < MWI_MESSAGE_OVERHEAD_BYTES || size > bytes_max - MWI_MESSAGE_OVERHEAD_BYTES)
         return MW_ETOOBIG;

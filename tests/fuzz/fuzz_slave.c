@@ -19,6 +19,7 @@ struct life {
     mw_peer peer; /* of the last attempt */
     bool is_dropped;
     size_t results_sent;
+    size_t offers_left; /* as announced to this peer */
     int64_t now_ns;
 };
 
@@ -45,7 +46,18 @@ static void check_frame(struct life *life, const struct mwi_effect_entry *effect
         mwi_message_decode(&life->decoder, effect->frame, effect->size, &message, &why) == MW_OK);
     MWT_FUZZ_PROMISE(message.kind == MWI_MESSAGE_HELLO || message.kind == MWI_MESSAGE_RESULTS ||
                      message.kind == MWI_MESSAGE_GOODBYE || message.kind == MWI_MESSAGE_PONG ||
-                     message.kind == MWI_MESSAGE_RETURNED || message.kind == MWI_MESSAGE_SAVE);
+                     message.kind == MWI_MESSAGE_RETURNED || message.kind == MWI_MESSAGE_SAVE ||
+                     message.kind == MWI_MESSAGE_OFFER || message.kind == MWI_MESSAGE_RUNNING ||
+                     message.kind == MWI_MESSAGE_OFFERED);
+    if (message.kind == MWI_MESSAGE_HELLO)
+        life->offers_left = message.hello.offers_count;
+    if (message.kind == MWI_MESSAGE_RUNNING)
+        MWT_FUZZ_PROMISE(life->offers_left > 0);
+    if (message.kind == MWI_MESSAGE_OFFER) {
+        MWT_FUZZ_PROMISE(effect->size <= life->engine.next.message_bytes_max);
+        MWT_FUZZ_PROMISE(message.group.count <= life->offers_left);
+        life->offers_left -= message.group.count;
+    }
     if (message.kind != MWI_MESSAGE_RESULTS)
         return;
     /* A failure is sent even if it is longer than the master accepts. */
@@ -129,9 +141,19 @@ static void save(struct life *life, struct mwt_input *input, const char *bytes, 
     send_frame(life, may_be_kept);
 }
 
+/* The connection of an isolated slave is lost while its task runs, and it finds a master. */
+static void return_in_task(struct life *life, struct mwt_input *input)
+{
+    if ((life->engine.config.traits & MWI_TRAIT_ISOLATED) == 0)
+        return;
+    step(life,
+         (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .peer = life->peer, .reason = "gone"});
+    join(life, input);
+}
+
 static void run_task(struct life *life, struct mwt_input *input)
 {
-    static const char bytes[255 * 200];
+    static const char bytes[255 * 255];
     struct mwi_slave_task task;
     mw_reason why;
     size_t number = mwt_input_byte(input);
@@ -140,8 +162,11 @@ static void run_task(struct life *life, struct mwt_input *input)
         return;
     MWT_FUZZ_PROMISE(task.run == run_nothing || task.run == NULL);
     MWT_FUZZ_PROMISE(task.name != NULL);
-    for (size_t i = 0; i < number % 4; i++)
+    for (size_t i = 0; i < number % 4; i++) {
         save(life, input, bytes, number >= 128);
+        if (number % 2 == 1)
+            return_in_task(life, input);
+    }
     if (mwi_results_copy_bytes(&life->engine.results, bytes, size, &why) != MW_OK)
         mwi_results_fail(&life->engine.results, why.text);
     mwi_slave_engine_end_task(&life->engine, 1, life->now_ns);
@@ -169,7 +194,7 @@ static void happen(struct life *life, struct mwt_input *input)
         step(life, (struct mwi_event){.kind = MWI_EVENT_TICK, .is_caught_up = true});
         break;
     case 5:
-        if (what == 0x2d)
+        if (what == 0x2d || (what < 0x60 && life->engine.results.kept != NULL))
             step(life, (struct mwi_event){
                            .kind = MWI_EVENT_PEER_DOWN, .peer = life->peer, .reason = "gone"});
         else if (what == 0xed)
@@ -197,7 +222,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                           .client_timeout_ns = 5000000000};
     struct life life = {.now_ns = 0};
     struct mwt_input input = {data, size};
-    if (mwi_slave_engine_init(&life.engine, &config) != MW_OK ||
+    struct mwi_slave_engine_config own = config;
+    if (size % 3 > 0)
+        own.traits = MWI_TRAIT_RETURNS | (size % 3 == 1 ? MWI_TRAIT_ISOLATED : 0);
+    if (mwi_slave_engine_init(&life.engine, &own) != MW_OK ||
         !mwi_message_decoder_init(&life.decoder))
         abort();
     mwi_buffer_init(&life.buffer);

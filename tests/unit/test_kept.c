@@ -36,6 +36,14 @@ static void say(struct mwt_slave *slave, enum mwi_message_kind kind, uint64_t nu
     mwt_slave_frame(slave, &buffer);
 }
 
+static void say_bare(struct mwt_slave *slave, enum mwi_message_kind kind)
+{
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, kind);
+    mwt_slave_frame(slave, &buffer);
+}
+
 /* Loses the master and joins the next one. */
 static void change_master(struct mwt_slave *slave, size_t frame_bytes_max)
 {
@@ -250,6 +258,58 @@ static void test_lost_again_in_task(void)
     end(&slave);
 }
 
+/* That master may also end the farm, or the slave, or send a task too early. Then the result is of
+ * no use, and nothing more is sent. */
+static void test_ended_in_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    for (int how = 0; how < 3; how++) {
+        start(&slave);
+        mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+        mwt_slave_give(&slave, "a");
+        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        change_master(&slave, FRAME_BYTES_MAX);
+        mwt_slave_forget(&slave);
+        if (how == 0)
+            say_bare(&slave, MWI_MESSAGE_SHUTDOWN);
+        else if (how == 1)
+            mwi_slave_engine_leave(&slave.engine, "enough", 0);
+        else
+            mwt_slave_give(&slave, "b");
+        CU_ASSERT_EQUAL(slave.engine.phase, how == 0 ? MWI_PHASE_SHUTDOWN : MWI_PHASE_GONE);
+        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
+        mwt_slave_forget(&slave);
+
+        mwt_slave_return(&slave, "a", 1);
+        mwi_slave_engine_end_task(&slave.engine, 5, 0);
+
+        CU_ASSERT_EQUAL(slave.engine.effects.count, 0);
+        end(&slave);
+    }
+}
+
+/* A master that takes back its tasks from such a slave takes none, and hears so at once. Bytes that
+ * the task saves are not for it. */
+static void test_recalled_in_task(void)
+{
+    static struct mwt_slave slave;
+    struct mwi_slave_task task;
+    start(&slave);
+    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(&slave, "a");
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    change_master(&slave, FRAME_BYTES_MAX);
+    mwt_slave_forget(&slave);
+
+    say_bare(&slave, MWI_MESSAGE_RECALL);
+
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
+    CU_ASSERT_EQUAL(mwi_slave_engine_save(&slave.engine, "s", 1, 0), MW_EGONE);
+    CU_ASSERT_TRUE(mwi_slave_engine_is_running(&slave.engine));
+    end(&slave);
+}
+
 /* A slave that has found no master is at its end, and sends nothing more. */
 static void test_search_in_vain(void)
 {
@@ -275,6 +335,8 @@ int main(void)
         {"lost in task", test_lost_in_task},
         {"found in task", test_found_in_task},
         {"lost again in task", test_lost_again_in_task},
+        {"ended in task", test_ended_in_task},
+        {"recalled in task", test_recalled_in_task},
         {"search in vain", test_search_in_vain},
         CU_TEST_INFO_NULL,
     };
