@@ -5,8 +5,8 @@
  * event.
  *
  * Invariants: after a step no slave that could be sent a task is left without one, unless the farm
- * is stopping or memory ran out; the copies of a group are at the end of the slave's list, in
- * the order of their messages.
+ * is stopping, memory ran out, or the disk of the journal is behind; the copies of a group are at
+ * the end of the slave's list, in the order of their messages.
  *
  * Which tasks go to a slave, and how many together, is decided by schedule.c alone; how a message
  * of tasks looks, by wire/message.c.
@@ -22,6 +22,7 @@
 #include "engine/probation.h"
 #include "engine/task_messages.h"
 #include "farm/schedule.h"
+#include "record/journal.h"
 
 /* A group grows to at most this payload, so that a slave does not wait long for one message. */
 #define GROUP_BYTES_MAX ((size_t)1 << 20)
@@ -256,9 +257,15 @@ static struct mwi_slave_entry *next_ready(const struct mwi_master_engine *engine
     return idle != NULL ? idle : mwi_slaves_first_ready(&engine->slaves.with_room);
 }
 
+/* Whether results would come faster than the disk can take them. */
+static bool is_disk_behind(const struct mwi_master_engine *engine)
+{
+    return engine->journal != NULL && mwi_journal_is_behind(engine->journal);
+}
+
 bool mwi_dispatch_has_work(const struct mwi_master_engine *engine)
 {
-    if (engine->is_stopping)
+    if (engine->is_stopping || is_disk_behind(engine))
         return false;
     return engine->is_behind || next_ready(engine) != NULL || mwi_misfits_can_sort(engine);
 }
@@ -267,6 +274,8 @@ void mwi_dispatch_all(struct mwi_master_engine *engine)
 {
     engine->moves_left = MWI_MISFITS_MOVES_MAX;
     engine->is_behind = false;
+    if (is_disk_behind(engine))
+        return;
     while (!engine->is_stopping && engine->effects.error == MW_OK && !engine->is_behind) {
         struct mwi_slave_entry *slave = next_ready(engine);
         if (slave != NULL)

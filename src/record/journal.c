@@ -30,6 +30,8 @@
 #define SENT_BYTES sizeof(uint64_t)
 /* If a key has more results than this, the last of them are looked at for one that is offered. */
 #define LOOKS_MAX 4096
+/* The disk is behind when this many bytes are not durable. */
+#define BEHIND_BYTES ((uint64_t)64 << 20)
 
 struct mwi_journal {
     const struct mwi_disk_api *api;
@@ -44,6 +46,8 @@ struct mwi_journal {
     size_t gathered_count;
     struct mwi_buffer head;           /* of the record at work */
     bool has_unflushed;               /* something was appended since the last flush */
+    bool is_behind;                   /* at the last flush */
+    uint64_t durable_bytes;           /* at least, see note_behind */
     struct mwi_journal_index results; /* of earlier runs */
     struct mwi_journal_index saved;
     struct mwi_journal_index begun; /* tasks that may not run twice, and may have run */
@@ -547,9 +551,25 @@ void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, u
                 &(struct mwi_journal_saved){.key = key, .id = id, .data = data, .size = size});
 }
 
+/* Asks the disk how far it is only if that may matter: it costs a system call. */
+static void note_behind(struct mwi_journal *journal)
+{
+    uint64_t size = journal->api->size(journal->disk);
+    if (size - journal->durable_bytes > BEHIND_BYTES)
+        journal->durable_bytes = journal->api->done(journal->disk).durable_bytes;
+    journal->is_behind = size - journal->durable_bytes > BEHIND_BYTES;
+}
+
+bool mwi_journal_is_behind(const struct mwi_journal *journal)
+{
+    return journal->is_behind;
+}
+
 void mwi_journal_flush(struct mwi_journal *journal)
 {
     close_gathered(journal);
+    if (journal->has_unflushed || journal->is_behind)
+        note_behind(journal);
     if (!journal->has_unflushed)
         return;
     journal->has_unflushed = false;

@@ -86,7 +86,12 @@ void mwi_journal_add(struct mwi_journal *journal, enum mwi_journal_kind kind,
  * was. To be called at the end of each turn. */
 void mwi_journal_flush(struct mwi_journal *journal);
 
-/* The same, and all is to become durable as soon as possible. Returns a mark for is_durable. */
+/* Whether the disk has fallen behind by so much, at the last flush, that the memory that it takes
+ * must be bounded: no results should be asked for until it has caught up. */
+bool mwi_journal_is_behind(const struct mwi_journal *journal);
+
+/* The same as flush, and all is to become durable as soon as possible. Returns a mark for
+ * is_durable. */
 uint64_t mwi_journal_hurry(struct mwi_journal *journal);
 
 /* Whether all that was appended before the mark was given is durable. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The master engine with a journal on a simulated disk: a task that may not run twice leaves when
- * the record of it is durable, and what is sent to its slave meanwhile stays behind it.
+ * the record of it is durable, and what is sent to its slave meanwhile stays behind it. No task
+ * leaves while the disk is far behind.
  */
 #include "engine/withheld.h"
 
@@ -215,11 +216,36 @@ static void test_next_run(void)
     end();
 }
 
+/* While the disk is behind by much, no task is sent: its result would need memory. */
+static void test_behind_disk(void)
+{
+    enum { CHUNK_BYTES = 1 << 20, CHUNKS_COUNT = 65 };
+    static const unsigned char chunk[CHUNK_BYTES];
+    start();
+    mwt_master_greet(&master, PEER);
+    for (int i = 0; i < CHUNKS_COUNT; i++)
+        mwi_journal_add_saved(journal, (struct mwi_digest){1, 1}, 1, chunk, sizeof chunk);
+    mwi_journal_flush(journal);
+    mwt_master_submit(&master, "plain");
+    tick();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "");
+    CU_ASSERT_TRUE(mwi_master_engine_deadline(&master.engine) > 0);
+
+    mw_sim_run(world, INT64_MAX);
+    mwi_journal_flush(journal);
+    CU_ASSERT_EQUAL(mwi_master_engine_deadline(&master.engine), INT64_MIN);
+    tick();
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "plain");
+    end();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"order", test_order},     {"behind", test_behind},     {"lost", test_lost},
-        {"failure", test_failure}, {"next run", test_next_run}, CU_TEST_INFO_NULL,
+        {"failure", test_failure}, {"next run", test_next_run}, {"behind disk", test_behind_disk},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("withheld", tests);
 }
