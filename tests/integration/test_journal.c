@@ -72,7 +72,8 @@ static void check_killed(const char *const *before, const char *const *options)
         long count = results_count(killed);
         CU_ASSERT_TRUE(count >= recorded);
         recorded = count;
-        for (int j = 0; j < 20; j++)
+        /* The thread that writes may have to wait for a processor: 20 would be too few. */
+        for (int j = 0; j < 60; j++)
             mwt_await_line(killed, MWT_ERR, " results");
         mwt_kill(killed, SIGKILL);
         CU_ASSERT_EQUAL(mwt_await_end(killed), -SIGKILL);
