@@ -62,6 +62,7 @@ struct mwi_loop {
     bool is_disowned;
     mw_error error; /* why the engine or the loop cannot go on; stays */
     struct mwi_loop_times times;
+    int64_t due_ns;    /* when the last wait ought to have ended at the latest */
     int64_t waited_ns; /* in a turn: when the last wait ended; it ends with the first event */
     int64_t turned_ns; /* the end of the last turn, or when its last event came */
 };
@@ -205,13 +206,32 @@ bool mwi_loop_send_now(struct mwi_loop *loop, mw_peer peer, void *frame, size_t 
     return mwi_carriers_send_now(&loop->carriers, peer, frame, size);
 }
 
+/* For how long the wait has gone on after its deadline, if that was long: the process was stopped.
+ */
+static int64_t late_ns(const struct mwi_loop *loop)
+{
+    int64_t ended_ns = loop->turned_ns;
+    return ended_ns > loop->due_ns && ended_ns - loop->due_ns > AWAY_NS ? ended_ns - loop->due_ns
+                                                                        : 0;
+}
+
+/* The engine must know of it before it sees the first event: that starts timers. */
+static void end_wait(struct mwi_loop *loop)
+{
+    int64_t away_ns = late_ns(loop);
+    loop->waited_ns = loop->turned_ns;
+    if (away_ns > 0)
+        step(loop, &(struct mwi_event){
+                       .kind = MWI_EVENT_TICK, .now_ns = loop->turned_ns, .away_ns = away_ns});
+}
+
 static void on_event(void *context, struct mwi_event *event)
 {
     struct mwi_loop *loop = context;
     loop->events_count++;
     loop->turned_ns = event->now_ns;
     if (loop->waited_ns == 0)
-        loop->waited_ns = event->now_ns;
+        end_wait(loop);
     if (!is_withheld(loop, event))
         step(loop, event);
 }
@@ -341,25 +361,15 @@ static int64_t wait_end(const struct mwi_loop *loop)
     return loop->waited_ns == 0 ? loop->turned_ns : loop->waited_ns;
 }
 
-/* For how long a wait has gone on after its deadline, if that was long: the process was stopped. */
-static int64_t late_ns(const struct mwi_loop *loop, int64_t began_ns, int64_t deadline_ns)
-{
-    int64_t due_ns = deadline_ns > began_ns ? deadline_ns : began_ns;
-    int64_t ended_ns = wait_end(loop);
-    return ended_ns > due_ns && ended_ns - due_ns > AWAY_NS ? ended_ns - due_ns : 0;
-}
-
 /* After a poll that found nothing, the engine may act on what it has not heard. */
-static void tick_after_poll(struct mwi_loop *loop, int64_t began_ns, int64_t deadline_ns,
-                            bool is_quiet)
+static void tick_after_poll(struct mwi_loop *loop)
 {
-    int64_t away_ns = late_ns(loop, began_ns, deadline_ns);
-    bool is_due = is_quiet && loop->engine.deadline(loop->engine.engine) <= loop->turned_ns;
-    if (away_ns > 0 || is_due)
+    int64_t away_ns = late_ns(loop);
+    if (away_ns > 0 || loop->engine.deadline(loop->engine.engine) <= loop->turned_ns)
         step(loop, &(struct mwi_event){.kind = MWI_EVENT_TICK,
                                        .now_ns = loop->turned_ns,
                                        .away_ns = away_ns,
-                                       .is_caught_up = is_quiet && away_ns == 0});
+                                       .is_caught_up = away_ns == 0});
 }
 
 static void end_turn(struct mwi_loop *loop, int64_t began_ns)
@@ -398,9 +408,9 @@ static void dispatch_descriptors(struct mwi_loop *loop, bool has_waited_in_vain)
 /* Polls the transports, and then hears the descriptors. */
 static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_reason *why)
 {
-    int64_t began_ns = loop->turned_ns;
     uint64_t before = loop->events_count;
     bool can_wait = deadline_ns > loop->turned_ns;
+    loop->due_ns = can_wait ? deadline_ns : loop->turned_ns;
     mw_error error =
         mwi_carriers_poll(&loop->carriers, deadline_ns, mwi_descriptors_fd(loop->descriptors), why);
     bool is_quiet = loop->events_count == before;
@@ -410,7 +420,8 @@ static mw_error wait_for_events(struct mwi_loop *loop, int64_t deadline_ns, mw_r
     }
     if (error != MW_OK)
         return error;
-    tick_after_poll(loop, began_ns, deadline_ns, is_quiet);
+    if (is_quiet)
+        tick_after_poll(loop);
     dispatch_descriptors(loop, is_quiet && can_wait);
     return MW_OK;
 }

@@ -155,6 +155,29 @@ static void test_stopped(void)
     mwt_loop_close(&loop);
 }
 
+static void check_away_before_frame(struct mwt_loop *loop, const struct mwi_event *event)
+{
+    CU_ASSERT(event->kind != MWI_EVENT_FRAME || loop->away_ns == SECOND_NS);
+}
+
+/* Messages that arrived while the process was stopped start timers: the engine is told first that
+ * nobody looked. */
+static void test_stopped_with_a_frame(void)
+{
+    static struct mwt_loop loop;
+    start(&loop);
+    loop.deadline_ns = 500;
+    mwt_fake_frame(&loop.fakes[0], 500 + SECOND_NS, 1, "late");
+    loop.fakes[0].stop_ns = SECOND_NS;
+    loop.react = check_away_before_frame;
+
+    turn(&loop, INT64_MAX);
+
+    CU_ASSERT_STRING_EQUAL(loop.steps, "frame 1 late");
+    CU_ASSERT_EQUAL(loop.away_ns, SECOND_NS);
+    mwt_loop_close(&loop);
+}
+
 /* A turn ticks the engine, and then waits until its deadline or the engine's. */
 static void test_deadlines(void)
 {
@@ -517,6 +540,7 @@ int main(void)
         {"caught up", test_caught_up},
         {"away", test_away},
         {"stopped", test_stopped},
+        {"stopped with a frame", test_stopped_with_a_frame},
         {"deadlines", test_deadlines},
         {"events", test_events},
         {"effects", test_effects},
