@@ -787,9 +787,12 @@ void mwi_slave_engine_leave(struct mwi_slave_engine *engine, const char *reason,
         return;
     if (is_ready && !mwi_slave_engine_is_running(engine))
         mwi_results_flush(&engine->results, now_ns);
-    mwi_buffer_init(&buffer);
-    mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
-    send_buffer(engine, &buffer);
+    /* A goodbye promises that the results of all tasks that were begun have been sent. */
+    if (engine->effects.error == MW_OK) {
+        mwi_buffer_init(&buffer);
+        mwi_message_write_reason(&buffer, MWI_MESSAGE_GOODBYE, reason);
+        send_buffer(engine, &buffer);
+    }
     set_reason(engine, reason, strlen(reason));
     if (is_ready)
         end(engine, MWI_PHASE_GONE, MWI_AUDIT_EOF, now_ns);
