@@ -273,7 +273,9 @@ typedef struct mw_policy {
      * several tasks, the loss counts for none of them, since nobody knows which one was running;
      * with fixed groups (--mw-slave-task-group N) it counts for all of them. From then on each of
      * these tasks is sent alone. A slave that says goodbye does not count, nor does one that had
-     * not begun any task, nor one that was asked to end by a signal and is lost before it could. */
+     * not begun any task, nor one that was asked to end by a signal and is lost before it could.
+     * But a task whose `retry` is MW_NO is never run again after its slave was lost without a
+     * goodbye: the word that it has begun may have been lost, too. */
     unsigned max_attempts;
     /* Among the waiting unordered tasks, a higher priority is sent first; within one priority, the
      * task that was submitted first. */

@@ -159,6 +159,7 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
+    bool has_been_lost = is_loss;
     is_loss = is_loss && slave->has_started;
     /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
      * its result unsent. The one that brought the slave down shows when each is sent alone. */
@@ -167,7 +168,10 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
         struct mwi_copy *copy = mwi_copies_of_link(link);
         next = link->next;
         copy->task->is_suspect = copy->task->is_suspect || is_loss;
-        judge_copy(engine, copy, is_attempt, fate);
+        /* The word that the slave has begun may have been lost with it. */
+        bool may_have_run =
+            has_been_lost && !mwi_tasks_policy(&engine->tasks, copy->task)->is_retried;
+        judge_copy(engine, copy, is_attempt || may_have_run, fate);
     }
     while (!mwi_list_is_empty(list)) {
         struct mwi_copy *copy = mwi_copies_of_link(list->prev);
