@@ -60,11 +60,6 @@ struct mwi_journal {
     struct mwi_journal_reader reader;
     uint64_t loaded; /* the offset of the record that is in the reader; 0: none */
     struct mwi_journal_record record;
-    /* Stands in the record at offset `walked`, at the result of number `place`: those of a record
-     * are asked for one after the other as a rule. */
-    struct mwi_journal_cursor results_cursor;
-    uint64_t walked;
-    size_t place;
 };
 
 /* A part of a key, which may be a key of a map. */
@@ -351,17 +346,20 @@ static mw_error read_file(struct opening *opening)
     return error == MW_OK ? MW_OK : fail_path(opening->why, path, error, why.text);
 }
 
-/* A file is begun anew if a power cut has left less than the beginning. */
+/* A file is begun anew if a power cut has left nothing of it. */
 static mw_error read_or_begin(struct opening *opening)
 {
     struct mwi_journal *journal = opening->journal;
     const struct mwi_journal_settings *settings = opening->settings;
-    uint64_t size = journal->api->size(journal->disk);
+    bool is_void = false;
     mw_reason why;
-    if (size >= MWI_JOURNAL_BEGIN_BYTES)
+    mw_error error = mwi_journal_form_is_void(journal->api, journal->disk, &is_void, &why);
+    if (error == MW_OK && !is_void)
         return read_file(opening);
-    if (size > 0 && journal->api->truncate(journal->disk, 0, &why) != MW_OK)
-        return fail_path(opening->why, settings->path, MW_EIO, why.text);
+    if (error == MW_OK && journal->api->size(journal->disk) > 0)
+        error = journal->api->truncate(journal->disk, 0, &why);
+    if (error != MW_OK)
+        return fail_path(opening->why, settings->path, error, why.text);
     journal->file_id = settings->run.number;
     mwi_journal_form_begin(journal->api, journal->disk, journal->file_id);
     if (!mwi_journal_reader_init(&journal->reader, journal->api, journal->disk, journal->file_id))
@@ -619,7 +617,6 @@ static mw_error load_record(struct mwi_journal *journal, uint64_t offset, mw_rea
         return MW_OK;
     mw_reason reason;
     journal->loaded = 0;
-    journal->walked = 0;
     mwi_journal_reader_seek(&journal->reader, offset);
     switch (mwi_journal_reader_next(&journal->reader, &journal->record, &reason)) {
     case MWI_JOURNAL_RECORD:
@@ -638,23 +635,6 @@ static mw_error load_record(struct mwi_journal *journal, uint64_t offset, mw_rea
     return fail_path(why, journal->path, MW_EIO, reason.text);
 }
 
-/* Sets *result to that of number `place` in the record that is loaded; false if there is none. */
-static bool find_result(struct mwi_journal *journal, size_t place,
-                        struct mwi_journal_result *result)
-{
-    assert(journal->loaded != 0);
-    if (journal->walked != journal->loaded || place < journal->place) {
-        mwi_journal_items_open_results(&journal->results_cursor, journal->record.body,
-                                       journal->record.size);
-        journal->walked = journal->loaded;
-        journal->place = 0;
-    }
-    while (mwi_journal_items_next(&journal->results_cursor, result))
-        if (journal->place++ == place)
-            return true;
-    return false;
-}
-
 static mw_error copy_out(struct mwi_journal_replay *replay, const unsigned char *data, size_t size,
                          mw_reason *why)
 {
@@ -669,6 +649,7 @@ static mw_error copy_out(struct mwi_journal_replay *replay, const unsigned char 
 mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
                           struct mwi_journal_replay *replay, mw_reason *why)
 {
+    struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     uint64_t offset;
     size_t place;
@@ -677,8 +658,11 @@ mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
     mw_error error = load_record(journal, offset, why);
     if (error != MW_OK)
         return error;
-    if (!find_result(journal, place, &result) || result.key.low != key.low ||
-        result.key.high != key.high)
+    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
+    for (size_t i = 0; i <= place; i++)
+        if (!mwi_journal_items_next(&results, &result))
+            return fail_path(why, journal->path, MW_EIO, "a record has changed");
+    if (result.key.low != key.low || result.key.high != key.high)
         return fail_path(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = result.duration_ns;
     replay->form = result.form;
@@ -709,13 +693,18 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
 static bool is_result_of(struct mwi_journal *journal, uint64_t offset, size_t place, uint64_t run,
                          uint64_t id)
 {
+    struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     mw_reason why;
     if (load_record(journal, offset, &why) != MW_OK)
         return true;
-    if (!find_result(journal, place, &result))
-        return true;
-    return journal->results_cursor.run == run && result.id == id;
+    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
+    if (results.run != run)
+        return false;
+    for (size_t i = 0; i <= place; i++)
+        if (!mwi_journal_items_next(&results, &result))
+            return true;
+    return result.id == id;
 }
 
 bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint64_t run,
@@ -803,7 +792,6 @@ static mw_error walk_run(struct restoring *restoring, const struct mwi_checkpoin
     struct mwi_journal_record *record = &journal->record;
     mwi_journal_reader_seek(&journal->reader, run->begin);
     journal->loaded = 0;
-    journal->walked = 0;
     for (;;) {
         mw_reason why;
         enum mwi_journal_step step = mwi_journal_reader_next(&journal->reader, record, &why);

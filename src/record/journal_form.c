@@ -22,6 +22,8 @@
 
 #define HEADER_BYTES 16
 #define CHECKED_FROM 8
+/* More is not written before the first sync has ended. */
+#define VOID_BYTES_MAX ((uint64_t)64 << 20)
 static const char magic[8] = "mwjrnl01";
 
 enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
@@ -55,6 +57,23 @@ void mwi_journal_form_begin(const struct mwi_disk_api *api, void *disk, uint64_t
     memcpy(begin, magic, sizeof magic);
     put_number(begin + sizeof magic, file_id, 8);
     api->append(disk, begin, sizeof begin);
+}
+
+mw_error mwi_journal_form_is_void(const struct mwi_disk_api *api, void *disk, bool *is_void,
+                                  mw_reason *why)
+{
+    unsigned char begin[MWI_JOURNAL_BEGIN_BYTES] = {0};
+    size_t kept = sizeof begin;
+    uint64_t size = api->size(disk);
+    mw_error error = api->read(disk, 0, begin, size < kept ? (size_t)size : kept, why);
+    if (error != MW_OK)
+        return error;
+    while (kept > 0 && begin[kept - 1] == 0)
+        kept--;
+    bool is_short = kept <= sizeof magic || size < sizeof begin;
+    *is_void = size <= VOID_BYTES_MAX && is_short &&
+               memcmp(begin, magic, kept < sizeof magic ? kept : sizeof magic) == 0;
+    return MW_OK;
 }
 
 mw_error mwi_journal_form_recognise(const struct mwi_disk_api *api, void *disk, uint64_t *file_id,

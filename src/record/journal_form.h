@@ -53,6 +53,11 @@ struct mwi_journal_writer {
 /* Begins an empty file. */
 void mwi_journal_form_begin(const struct mwi_disk_api *api, void *disk, uint64_t file_id);
 
+/* Tells whether a file is empty, or has lost its beginning because the power was cut before any of
+ * it was durable: then there are zeros, maybe behind a part of the beginning. MW_EIO. */
+mw_error mwi_journal_form_is_void(const struct mwi_disk_api *api, void *disk, bool *is_void,
+                                  mw_reason *why) MW_USE_RESULT;
+
 /* Reads the beginning of a file. MW_EIO; MW_EFORMAT: it is no journal, or of a later version; with
  * a sentence, which does not name the file. */
 mw_error mwi_journal_form_recognise(const struct mwi_disk_api *api, void *disk, uint64_t *file_id,
