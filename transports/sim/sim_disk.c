@@ -149,6 +149,24 @@ void mwi_sim_disk_cut_power(struct mwi_sim_disk *disk)
     settle(disk);
 }
 
+/* A limit of 0 would be none. */
+void mwi_sim_disk_fill(struct mwi_sim_disk *disk, uint64_t left_bytes)
+{
+    uint64_t room_bytes = disk->file.size + left_bytes;
+    disk->plan.room_bytes = room_bytes > 0 ? room_bytes : 1;
+}
+
+void mwi_sim_disk_break(struct mwi_sim_disk *disk)
+{
+    disk->plan.failing_sync = disk->syncs_count + 1;
+}
+
+void mwi_sim_disk_repair(struct mwi_sim_disk *disk)
+{
+    disk->plan.room_bytes = 0;
+    disk->plan.failing_sync = 0;
+}
+
 void mwi_sim_disk_fini(mw_sim *sim)
 {
     while (sim->disks != NULL) {

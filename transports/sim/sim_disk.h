@@ -40,6 +40,12 @@ struct mwi_sim_disk *mwi_sim_disk_create(mw_sim *sim, const struct mwi_sim_disk_
  * now on and can only be closed. Kill the hosts of the machine at the same time. */
 void mwi_sim_disk_cut_power(struct mwi_sim_disk *disk);
 
+/* Faults that begin now, until the repair: there is room for no more than this many bytes, or the
+ * next sync that begins fails. */
+void mwi_sim_disk_fill(struct mwi_sim_disk *disk, uint64_t left_bytes);
+void mwi_sim_disk_break(struct mwi_sim_disk *disk);
+void mwi_sim_disk_repair(struct mwi_sim_disk *disk);
+
 /* Frees all disks of a world whose hosts are all gone. */
 void mwi_sim_disk_fini(mw_sim *sim);
 
