@@ -37,18 +37,39 @@ static int compare_names(const void *one, const void *other)
     return strcmp(*(const char *const *)one, *(const char *const *)other);
 }
 
+/* Writes a text so that no two lists of texts look alike: as it is if it has only usual characters,
+ * else in quotes as a shell takes it. Returns the end. */
+static char *write_quoted(char *end, const char *text)
+{
+    bool is_usual = text[0] != '\0' && strpbrk(text, " \t\n'\"\\") == NULL;
+    if (is_usual)
+        return stpcpy(end, text);
+    *end++ = '\'';
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            end = stpcpy(end, "'\\''");
+        else
+            *end++ = *text;
+    }
+    *end++ = '\'';
+    return end;
+}
+
 /* Joins texts with blanks between; NULL out of memory. The caller frees it. */
 static char *join(const char *const *texts, size_t count)
 {
     size_t size = 1;
     for (size_t i = 0; i < count; i++)
-        size += strlen(texts[i]) + 1;
+        size += 4 * strlen(texts[i]) + 3;
     char *joined = malloc(size);
     if (joined == NULL)
         return NULL;
     char *end = joined;
-    for (size_t i = 0; i < count; i++)
-        end += sprintf(end, "%s%s", i > 0 ? " " : "", texts[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *end++ = ' ';
+        end = write_quoted(end, texts[i]);
+    }
     *end = '\0';
     return joined;
 }

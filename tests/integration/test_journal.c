@@ -234,6 +234,23 @@ static void test_other_arguments(void)
     mwt_crew_destroy(crew);
 }
 
+/* One argument with a blank is not two: the program may do something else. */
+static void test_quoted_arguments(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *options = MWT_ARGV("--mw-local", "1", "--mw-quiet");
+    struct mwt_process *one =
+        start(crew, MWT_ARGV(NULL), MWT_ARGV(MWT_MONTE_CARLO_PI, "a b"), options);
+    CU_ASSERT_NOT_EQUAL(mwt_await_end(one), 0); /* it knows no such argument */
+
+    struct mwt_process *two =
+        start(crew, MWT_ARGV(NULL), MWT_ARGV(MWT_MONTE_CARLO_PI, "a", "b"), options);
+    CU_ASSERT_EQUAL(mwt_await_end(two), 2);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(mwt_output(two, MWT_ERR), "its arguments were \"'a b'\", and are \"a b\" now"));
+    mwt_crew_destroy(crew);
+}
+
 static struct mwt_process *run_full(struct mwt_crew *crew, const char *policy)
 {
     return mwt_run_program(crew, MWT_MONTE_CARLO_PI, "--max-trial-sets", "3000", "--trials",
@@ -259,14 +276,19 @@ static void test_full(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"local", test_local},   {"serial", test_serial},
+        {"local", test_local},
+        {"serial", test_serial},
         {"tcp", test_tcp},
 #ifdef MWT_MPIEXEC
         {"mpi", test_mpi},
 #endif
-        {"saved", test_saved},   {"checkpoints", test_checkpoints},
-        {"in use", test_in_use}, {"other arguments", test_other_arguments},
-        {"full", test_full},     CU_TEST_INFO_NULL,
+        {"saved", test_saved},
+        {"checkpoints", test_checkpoints},
+        {"in use", test_in_use},
+        {"other arguments", test_other_arguments},
+        {"quoted arguments", test_quoted_arguments},
+        {"full", test_full},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("journal", tests);
 }
