@@ -565,6 +565,65 @@ static void test_crash_without_master(void)
     end(&rig);
 }
 
+/* The slave has begun a task, has lost its master, and has found another one meanwhile. */
+static void start_found(struct rig *rig)
+{
+    start_with(rig, MWI_TRAIT_RETURNS | MWI_TRAIT_ISOLATED);
+    start_child(rig);
+    mwt_slave_give(&rig->slave, "a b");
+    begin(rig);
+    mwt_slave_down(&rig->slave, "reset by the peer");
+    mwt_slave_join(&rig->slave, 0, 1 << 20);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&rig->slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RUNNING);
+    mwt_slave_forget(&rig->slave);
+}
+
+/* The new master gets the result, and another child serves it. A child that is still at the old
+ * task hears no orders of the new master. */
+static void test_found_in_task(void)
+{
+    static struct rig rig;
+    for (int has_crashed = 0; has_crashed < 2; has_crashed++) {
+        start_found(&rig);
+        send_bare(&rig, MWI_MESSAGE_RECALL);
+        CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
+        CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, CHILD), 0);
+        mwt_slave_forget(&rig.slave);
+
+        if (!has_crashed)
+            answer(&rig, 0, "A");
+        end_child(&rig, has_crashed ? SIGNAL : "exited with status 0");
+
+        CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_OFFERED);
+        CU_ASSERT_EQUAL(rig.slave.engine.kept.count, has_crashed ? 0 : 1);
+        start_child(&rig);
+        mwt_slave_forget(&rig.slave);
+        mwt_slave_give(&rig.slave, "d");
+        begin(&rig);
+        answer(&rig, 2, "D");
+        CU_ASSERT_STRING_EQUAL(returned(&rig), "D");
+        end(&rig);
+    }
+}
+
+/* A master that ends the farm does not wait for the task of the one before. */
+static void test_ended_in_task(void)
+{
+    static struct rig rig;
+    start_found(&rig);
+
+    send_bare(&rig, MWI_MESSAGE_SHUTDOWN);
+    mwt_slave_tick(&rig.slave, MILLISECOND);
+
+    CU_ASSERT_TRUE(mwi_relay_takes_kill(&rig.relay));
+    mwt_slave_forget(&rig.slave);
+    end_child(&rig, "was killed by signal 9 (Killed)");
+    CU_ASSERT_TRUE(mwi_relay_is_over(&rig.relay));
+    CU_ASSERT_EQUAL(rig.slave.engine.phase, MWI_PHASE_SHUTDOWN);
+    CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, MWT_MASTER_PEER), 0);
+    end(&rig);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -587,6 +646,8 @@ int main(void)
         {"goodbye", test_goodbye},
         {"master lost", test_master_lost},
         {"crash without master", test_crash_without_master},
+        {"found in task", test_found_in_task},
+        {"ended in task", test_ended_in_task},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("relay", tests);
