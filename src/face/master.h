@@ -41,8 +41,8 @@ struct mw_master {
     struct mwi_journal *journal; /* NULL: none */
     struct mwi_watch journal_watch;
     char *journal_path;
-    mw_reason journal_note;       /* what opening it has found that was not in order, or "" */
-    struct mwi_snapshot snapshot; /* the tasks that the journal's last checkpoint has */
+    mw_reason journal_note;           /* what opening it has found that was not in order, or "" */
+    struct mwi_snapshot snapshot;     /* the tasks that the journal's last checkpoint has */
     struct mwi_block *restored_block; /* with the program's bytes; or NULL */
     bool has_restored;
     mw_error journal_error;       /* after which nothing is recorded; MW_OK: none */

@@ -150,13 +150,13 @@ static mw_error submit_ended(mw_master *master, const struct restored_task *task
     struct mwi_block *block = mwi_block_copy(item->data, item->size, &copy);
     if (block == NULL)
         return MW_ENOMEM;
-    const struct mwi_message_item result = {
-        .duration_ns = item->duration_ns,
-        .size = item->size,
-        .form = item->fate == MWI_CHECKPOINT_FAILED ? MWI_PAYLOAD_FAILED
-                : item->is_bytes                    ? MWI_PAYLOAD_BYTES
-                                                    : MWI_PAYLOAD_VALUES,
-        .data = copy};
+    const struct mwi_message_item result = {.duration_ns = item->duration_ns,
+                                            .size = item->size,
+                                            .form = item->fate == MWI_CHECKPOINT_FAILED
+                                                        ? MWI_PAYLOAD_FAILED
+                                                    : item->is_bytes ? MWI_PAYLOAD_BYTES
+                                                                     : MWI_PAYLOAD_VALUES,
+                                            .data = copy};
     mw_error error = mwi_lifecycle_submit_replayed(&master->engine, submission, block, &result,
                                                    &master->last_task);
     mwi_block_unref(block);
@@ -238,8 +238,7 @@ bool mw_master_restored(mw_master *master, const void **data, size_t *size)
         return false;
     master->has_restored = true;
     mwi_map_init(&restoring.tasks);
-    mw_error error =
-        mwi_journal_restore(master->journal, take_record, &restoring, &state, &why);
+    mw_error error = mwi_journal_restore(master->journal, take_record, &restoring, &state, &why);
     mw_error submitted = submit_all(master, &restoring.tasks);
     if (error == MW_OK) {
         master->restored_block = state.block;

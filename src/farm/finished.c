@@ -155,8 +155,7 @@ bool mwi_finished_pop(struct mwi_finished_queue *queue, struct mwi_finished *ite
 /* Visits the results of a group, on a copy of it. */
 static void walk_group(const struct mwi_finished_queue *queue,
                        const struct mwi_finished_group *group,
-                       void (*visit)(void *context, const struct mwi_finished *item),
-                       void *context)
+                       void (*visit)(void *context, const struct mwi_finished *item), void *context)
 {
     struct mwi_finished_queue counts = *queue;
     struct mwi_finished_group copy = *group;
@@ -169,8 +168,7 @@ static void walk_group(const struct mwi_finished_queue *queue,
 }
 
 void mwi_finished_walk(const struct mwi_finished_queue *queue,
-                       void (*visit)(void *context, const struct mwi_finished *item),
-                       void *context)
+                       void (*visit)(void *context, const struct mwi_finished *item), void *context)
 {
     for (size_t i = 0; i < queue->slots_count; i++) {
         const struct mwi_finished_slot *slot =

@@ -87,9 +87,8 @@ bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset,
     return true;
 }
 
-const struct mwi_checkpoint_run *
-mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
-                          const struct mwi_checkpoint_run *run)
+const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
+                                                           const struct mwi_checkpoint_run *run)
 {
     for (size_t i = 0; run->restored != 0 && i < log->count; i++)
         if (log->runs[i].state == run->restored)

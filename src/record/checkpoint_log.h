@@ -42,9 +42,8 @@ const struct mwi_checkpoint_run *mwi_checkpoint_log_newest(const struct mwi_chec
 bool mwi_checkpoint_log_is_damaged(const struct mwi_checkpoint_log *log);
 
 /* The run whose checkpoint that of `run` goes on from; NULL if there is none. */
-const struct mwi_checkpoint_run *
-mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
-                          const struct mwi_checkpoint_run *run);
+const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
+                                                           const struct mwi_checkpoint_run *run);
 
 /* Whether the results of the record at `offset` belong to the state of the newest checkpoint. */
 bool mwi_checkpoint_log_is_absorbed(const struct mwi_checkpoint_log *log, uint64_t offset);

@@ -196,9 +196,9 @@ static inline void mwt_frames_proper(struct mwt_input *input, struct mwi_buffer 
         mwt_frames_offer(input, buffer);
         break;
     case MWI_MESSAGE_RUNNING:
-        mwi_message_write_running(
-            buffer, &(struct mwi_message_running){.run = mwt_input_byte(input) % 3u,
-                                                  .id = mwt_input_byte(input) % 32u});
+        mwi_message_write_running(buffer,
+                                  &(struct mwi_message_running){.run = mwt_input_byte(input) % 3u,
+                                                                .id = mwt_input_byte(input) % 32u});
         break;
     case MWI_MESSAGE_OFFERED:
         mwi_message_write_bare(buffer, MWI_MESSAGE_OFFERED);

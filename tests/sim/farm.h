@@ -21,7 +21,7 @@ struct mwt_farm_plan {
     int task_group, result_group; /* 0: by time */
     int64_t task_ns_max;          /* the longest task */
     unsigned failing_every;       /* every n-th task fails; 0: none */
-    bool has_policies; /* tasks have random policies, some are cancelled; slaves have groups */
+    bool has_policies;  /* tasks have random policies, some are cancelled; slaves have groups */
     bool has_returning; /* slaves look for the master again when the connection was lost */
     size_t kills_count, cuts_count, strangers_count;
     int64_t faults_end_ns;

@@ -61,10 +61,8 @@ static int master_of_squares(struct mwt_world *world, mw_master *master)
 static enum mwt_outcome run_farm(void)
 {
     static const mw_algorithm squares[] = {{"square", run_square}, {NULL, NULL}};
-    static const char *const settings[][2] = {{"connect-timeout", "2"},
-                                              {"slave-task-group", "2"},
-                                              {"reconnect", "2"},
-                                              {NULL, NULL}};
+    static const char *const settings[][2] = {
+        {"connect-timeout", "2"}, {"slave-task-group", "2"}, {"reconnect", "2"}, {NULL, NULL}};
     static struct mwt_world world;
     world = (struct mwt_world){.program = {.algorithms = squares},
                                .master = master_of_squares,

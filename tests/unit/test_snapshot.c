@@ -185,8 +185,11 @@ static void test_unrunnable(void)
 /* Policies come back as they were. */
 static void test_policies(void)
 {
-    const struct mwi_checkpoint_policy policy = {
-        .sid = 3, .priority = -2, .time_limit_ns = 5, .max_attempts = 9, .is_done_anyway = true,
+    const struct mwi_checkpoint_policy policy = {.sid = 3,
+                                                 .priority = -2,
+                                                 .time_limit_ns = 5,
+                                                 .max_attempts = 9,
+                                                 .is_done_anyway = true,
                                                  .is_speculated = true};
     struct mwi_task_policy back = mwi_snapshot_policy(&policy);
     CU_ASSERT_TRUE(back.sid == 3 && back.priority == -2 && back.time_limit_ns == 5 &&
