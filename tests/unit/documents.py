@@ -14,7 +14,7 @@ source = pathlib.Path(sys.argv[1])
 ctest, build = sys.argv[2:4]
 compiler = sys.argv[4:]
 problems = []
-PROMISES = {"docs/security.md": 12, "docs/reliability.md": 10}
+PROMISES = {"docs/security.md": 12, "docs/reliability.md": 11}
 
 
 def read(path):
