@@ -23,17 +23,22 @@
 /* This many keys of tasks that are sent make a record. */
 #define SENT_MAX 256
 
+static uint64_t find_seed(const struct mwi_master_engine *engine, uint64_t scope,
+                          uint16_t algorithm, bool is_bytes)
+{
+    const char *name = engine->config.algorithms[algorithm].name;
+    return mwi_content_seed(scope, mwi_content_name(name, strlen(name)), is_bytes);
+}
+
 /* Sets *key to that of a task's content; false if the task has none. */
 static bool find_key(const struct mwi_master_engine *engine, uint16_t algorithm,
                      const struct mwi_task_policy *policy, const struct mwi_payload *arguments,
                      struct mwi_digest *key)
 {
     uint64_t scope = mwi_policies_scope(policy);
-    const char *name = engine->config.algorithms[algorithm].name;
     if (scope == MWI_CONTENT_NO_SCOPE)
         return false;
-    uint64_t seed =
-        mwi_content_seed(scope, mwi_content_name(name, strlen(name)), arguments->is_bytes);
+    uint64_t seed = find_seed(engine, scope, algorithm, arguments->is_bytes);
     *key = mwi_content_key(seed, arguments->data, arguments->size);
     return true;
 }
@@ -73,20 +78,27 @@ void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mw
                                const struct mwi_message_cursor *cursor, uint32_t count)
 {
     const struct mwi_batch_entry *batch = range->batch;
-    const struct mwi_task_policy *policy =
-        &mwi_policies_get(&engine->tasks.policies, batch->item.policy)->policy;
+    const struct mwi_batch_task *before = NULL;
+    uint64_t scope =
+        mwi_policies_scope(&mwi_policies_get(&engine->tasks.policies, batch->item.policy)->policy);
     struct mwi_message_cursor ahead = *cursor;
     struct mwi_message_item item;
+    uint64_t seed = 0;
     assert(engine->journal != NULL);
+    if (scope == MWI_CONTENT_NO_SCOPE)
+        return;
     for (uint32_t place = range->from; place < range->from + count; place++) {
         const struct mwi_batch_task *task = &batch->tasks[place];
-        const struct mwi_payload arguments = {mwi_batch_data(batch, place),
-                                              mwi_batch_size(batch, place), task->is_bytes};
-        struct mwi_digest key;
         if (!mwi_message_next(&ahead, &item))
             return;
-        if (find_key(engine, task->algorithm, policy, &arguments, &key))
-            record(engine, task->algorithm, key, &item);
+        /* Most tasks are like the one before. */
+        if (before == NULL || task->algorithm != before->algorithm ||
+            task->is_bytes != before->is_bytes)
+            seed = find_seed(engine, scope, task->algorithm, task->is_bytes);
+        before = task;
+        record(engine, task->algorithm,
+               mwi_content_key(seed, mwi_batch_data(batch, place), mwi_batch_size(batch, place)),
+               &item);
     }
 }
 
