@@ -60,6 +60,11 @@ struct mwi_journal {
     struct mwi_journal_reader reader;
     uint64_t loaded; /* the offset of the record that is in the reader; 0: none */
     struct mwi_journal_record record;
+    /* Stands in the record at offset `walked`, at the result of number `place`: those of a record
+     * are asked for one after the other as a rule. */
+    struct mwi_journal_cursor results_cursor;
+    uint64_t walked;
+    size_t place;
 };
 
 /* A part of a key, which may be a key of a map. */
@@ -617,6 +622,7 @@ static mw_error load_record(struct mwi_journal *journal, uint64_t offset, mw_rea
         return MW_OK;
     mw_reason reason;
     journal->loaded = 0;
+    journal->walked = 0;
     mwi_journal_reader_seek(&journal->reader, offset);
     switch (mwi_journal_reader_next(&journal->reader, &journal->record, &reason)) {
     case MWI_JOURNAL_RECORD:
@@ -635,6 +641,23 @@ static mw_error load_record(struct mwi_journal *journal, uint64_t offset, mw_rea
     return fail_path(why, journal->path, MW_EIO, reason.text);
 }
 
+/* Sets *result to that of number `place` in the record that is loaded; false if there is none. */
+static bool find_result(struct mwi_journal *journal, size_t place,
+                        struct mwi_journal_result *result)
+{
+    assert(journal->loaded != 0);
+    if (journal->walked != journal->loaded || place < journal->place) {
+        mwi_journal_items_open_results(&journal->results_cursor, journal->record.body,
+                                       journal->record.size);
+        journal->walked = journal->loaded;
+        journal->place = 0;
+    }
+    while (mwi_journal_items_next(&journal->results_cursor, result))
+        if (journal->place++ == place)
+            return true;
+    return false;
+}
+
 static mw_error copy_out(struct mwi_journal_replay *replay, const unsigned char *data, size_t size,
                          mw_reason *why)
 {
@@ -649,7 +672,6 @@ static mw_error copy_out(struct mwi_journal_replay *replay, const unsigned char 
 mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
                           struct mwi_journal_replay *replay, mw_reason *why)
 {
-    struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     uint64_t offset;
     size_t place;
@@ -658,11 +680,8 @@ mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
     mw_error error = load_record(journal, offset, why);
     if (error != MW_OK)
         return error;
-    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
-    for (size_t i = 0; i <= place; i++)
-        if (!mwi_journal_items_next(&results, &result))
-            return fail_path(why, journal->path, MW_EIO, "a record has changed");
-    if (result.key.low != key.low || result.key.high != key.high)
+    if (!find_result(journal, place, &result) || result.key.low != key.low ||
+        result.key.high != key.high)
         return fail_path(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = result.duration_ns;
     replay->form = result.form;
@@ -693,18 +712,13 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
 static bool is_result_of(struct mwi_journal *journal, uint64_t offset, size_t place, uint64_t run,
                          uint64_t id)
 {
-    struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     mw_reason why;
     if (load_record(journal, offset, &why) != MW_OK)
         return true;
-    mwi_journal_items_open_results(&results, journal->record.body, journal->record.size);
-    if (results.run != run)
-        return false;
-    for (size_t i = 0; i <= place; i++)
-        if (!mwi_journal_items_next(&results, &result))
-            return true;
-    return result.id == id;
+    if (!find_result(journal, place, &result))
+        return true;
+    return journal->results_cursor.run == run && result.id == id;
 }
 
 bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint64_t run,
@@ -792,6 +806,7 @@ static mw_error walk_run(struct restoring *restoring, const struct mwi_checkpoin
     struct mwi_journal_record *record = &journal->record;
     mwi_journal_reader_seek(&journal->reader, run->begin);
     journal->loaded = 0;
+    journal->walked = 0;
     for (;;) {
         mw_reason why;
         enum mwi_journal_step step = mwi_journal_reader_next(&journal->reader, record, &why);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A sorted array, searched by halving. record/journal fills it when it opens a file.
+ * A sorted array, searched around the place where the key should be. record/journal fills it when
+ * it opens a file.
  *
  * Invariants: `where` is the offset of a record, and in its lower 16 bits the number of the result
  * in it; the highest bit is set when the result was taken, and the next one when it can be taken no
@@ -18,6 +19,9 @@
 #define CAPACITY_MIN 1024
 /* Fewer are sorted by insertion. */
 #define FEW 16
+/* How often a guess of an entry's place is corrected, and how far off it may be then. */
+#define CORRECTIONS 2
+#define NEAR 8
 
 void mwi_journal_index_fini(struct mwi_journal_index *index)
 {
@@ -122,10 +126,36 @@ static bool is_key_below(struct mwi_digest one, struct mwi_digest other)
     return one.high != other.high ? one.high < other.high : one.low < other.low;
 }
 
+static size_t clamp_place(const struct mwi_journal_index *index, double place)
+{
+    if (place <= 0)
+        return 0;
+    return place < (double)index->count ? (size_t)place : index->count - 1;
+}
+
+/* Keys are digests, and so lie evenly: about where this one is, corrected by what is there. */
+static size_t guess_place(const struct mwi_journal_index *index, struct mwi_digest key)
+{
+    if (index->count == 0)
+        return 0;
+    double per_key = (double)index->count / 0x1p64, high = (double)key.high;
+    size_t guess = clamp_place(index, high * per_key);
+    for (int i = 0; i < CORRECTIONS; i++)
+        guess = clamp_place(index, (double)guess +
+                                       (high - (double)index->entries[guess].key.high) * per_key);
+    return guess;
+}
+
 /* The first entry whose key is not below this one. */
 static size_t find(const struct mwi_journal_index *index, struct mwi_digest key)
 {
-    size_t begin = 0, end = index->count;
+    size_t begin = guess_place(index, key), end = begin;
+    for (size_t step = NEAR; begin > 0 && !is_key_below(index->entries[begin - 1].key, key);
+         step *= 2)
+        begin = begin > step ? begin - step : 0;
+    for (size_t step = NEAR; end < index->count && is_key_below(index->entries[end].key, key);
+         step *= 2)
+        end = index->count - end > step ? end + step : index->count;
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
         if (is_key_below(index->entries[middle].key, key))
@@ -199,8 +229,8 @@ void mwi_journal_index_absorb(struct mwi_journal_index *index,
                               bool (*is_absorbed)(void *context, uint64_t offset), void *context)
 {
     for (size_t begin = 0, end; begin < index->count; begin = end) {
-        for (end = begin; end < index->count &&
-                          is_same(index->entries[end].key, index->entries[begin].key);
+        for (end = begin;
+             end < index->count && is_same(index->entries[end].key, index->entries[begin].key);
              end++) {
             struct mwi_journal_entry *entry = &index->entries[end];
             assert((entry->where & TAKEN) == 0);

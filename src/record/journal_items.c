@@ -8,14 +8,13 @@
  */
 #include "record/journal_items.h"
 
+#include <endian.h>
 #include <string.h>
 
 static void put(struct mwi_buffer *body, uint64_t number, size_t bytes)
 {
-    unsigned char cells[8];
-    for (size_t i = 0; i < bytes; i++)
-        cells[i] = (unsigned char)(number >> 8 * i);
-    mwi_buffer_append(body, cells, bytes);
+    uint64_t cells = htole64(number);
+    mwi_buffer_append(body, &cells, bytes);
 }
 
 static void put_text(struct mwi_buffer *body, struct mwi_journal_text text)
@@ -42,10 +41,9 @@ static uint64_t get(struct source *source, size_t bytes)
         source->has_failed = true;
         return 0;
     }
-    for (size_t i = 0; i < bytes; i++)
-        number |= (uint64_t)source->at[i] << 8 * i;
+    memcpy(&number, source->at, bytes);
     source->at += bytes;
-    return number;
+    return le64toh(number);
 }
 
 static const unsigned char *get_bytes(struct source *source, uint64_t size)
@@ -102,12 +100,14 @@ void mwi_journal_items_begin_results(struct mwi_buffer *body, uint64_t run, cons
 
 void mwi_journal_items_append_head(struct mwi_buffer *body, const struct mwi_journal_result *result)
 {
-    put(body, result->key.low, 8);
-    put(body, result->key.high, 8);
-    put(body, result->id, 8);
-    put(body, result->duration_ns, 8);
-    put(body, result->form, 1);
-    put(body, result->size, 8);
+    const uint64_t numbers[] = {htole64(result->key.low), htole64(result->key.high),
+                                htole64(result->id), htole64(result->duration_ns)};
+    const uint64_t size = htole64(result->size);
+    unsigned char head[sizeof numbers + 1 + sizeof size];
+    memcpy(head, numbers, sizeof numbers);
+    head[sizeof numbers] = result->form;
+    memcpy(head + sizeof numbers + 1, &size, sizeof size);
+    mwi_buffer_append(body, head, sizeof head);
 }
 
 void mwi_journal_items_append(struct mwi_buffer *body, const struct mwi_journal_result *result)

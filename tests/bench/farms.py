@@ -70,6 +70,17 @@ def mw_local(name, *settings, has_workers=True):
     return run
 
 
+def mw_journal(name, runs):
+    """A local farm with a journal, that many times with the same one; gives the last figures."""
+    def run(bench, workers, options):
+        with tempfile.TemporaryDirectory() as folder:
+            journal = ("--mw-journal", os.path.join(folder, "bench.mwj"))
+            for _ in range(runs):
+                figures = mw_local(name, *journal)(bench, workers, options)
+        return figures
+    return run
+
+
 def mw_mpi(name, *settings, has_workers=True):
     def run(bench, workers, options):
         return launch.run_all([bench.ranks(workers + 1) + ours(bench, name) + settings

@@ -14,6 +14,7 @@ RUN_TIMEOUT_S = 600
 END_TIMEOUT_S = 30
 START_TIMEOUT_S = 30
 POLL_S = 0.01
+WATCH_S = 0.5  # the figures are the programs' own
 
 
 class Failed(Exception):
@@ -89,10 +90,18 @@ class Processes:
         return process
 
     def figures(self, servers=0):
-        """Waits for all but the first so many, and gives what they printed."""
+        """Waits for all but the first so many, and gives what they printed. If one of them fails, it
+        does not wait for the first, which might wait for that one."""
         clients = self.processes[servers:]
+        end = time.monotonic() + RUN_TIMEOUT_S
         try:
-            clients[0].wait(RUN_TIMEOUT_S)
+            while not any(process.poll() for process in clients):
+                try:
+                    clients[0].wait(min(WATCH_S, max(end - time.monotonic(), 0)))
+                    break
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() >= end:
+                        raise
             for process in clients[1:] if clients[0].returncode == 0 else ():
                 process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:

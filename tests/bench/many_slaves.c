@@ -144,7 +144,7 @@ static void say_hello(struct crowd *crowd, struct slave *slave)
     msgpack_packer packer;
     msgpack_packer_init(&packer, &slave->unsent, msgpack_sbuffer_write);
     size_t at = begin_frame(slave);
-    msgpack_pack_array(&packer, 9);
+    msgpack_pack_array(&packer, 10);
     msgpack_pack_uint8(&packer, HELLO);
     pack_text(&packer, "mw");
     msgpack_pack_uint32(&packer, MW_PROTOCOL_VERSION);
@@ -152,8 +152,8 @@ static void say_hello(struct crowd *crowd, struct slave *slave)
     msgpack_pack_uint64(&packer, FRAME_BYTES_MAX);
     pack_text(&packer, ""); /* host and boot id: unknown */
     pack_text(&packer, "");
-    msgpack_pack_uint32(&packer, 0);
-    msgpack_pack_uint32(&packer, 0);
+    for (int i = 0; i < 3; i++) /* no pid, no traits, no results to offer */
+        msgpack_pack_uint32(&packer, 0);
     end_frame(slave, at);
     flush(crowd, slave);
 }

@@ -25,6 +25,8 @@ GRAIN_WORKERS = 2
 STEPS = ((8, 100_000, 2000), (64, 500, 8000), (8, 2_000_000, 120))
 STEP_GROUPS = (256, 20_000, 300)
 SLAVES_CONNECTED = 1000  # of W13
+RECORD_BYTES = 106  # of a result of 64 bytes in a journal
+MEMORY_PER_RESULT = 250  # in W14, with the file in the cache
 
 
 # W8 is measured with W5.
@@ -53,12 +55,13 @@ class Size:
     has_instructions: bool = True
     idle_s: int = 3
     has_peers: bool = True
+    recorded: int = 10 ** 7  # of W14
     tasks: int = 0        # of W1, W2, W3; 0: as many as take `seconds`
 
 
 SIZES = {
     "smoke": Size("smoke", 1, 0, 10 ** 6, 10 ** 6, (2,), (1, 4), 400, (10, 100), 400, (1000,), 20,
-                  20, (100, 10_000), 0.001, False, 1, False, 100),
+                  20, (100, 10_000), 0.001, False, 1, False, 100, 100),
     "quick": Size("quick", 3, 0.4, 420, 30, (4,), depth_tasks=200_000),
     "full": Size("full", 5, 1.0, 1440, 240, (1, 2, 4), depths=DEPTHS + (10 ** 8,),
                  uneven_tasks=10_000, light_tasks=500_000, grain_s=0.4, idle_s=10),
@@ -274,7 +277,7 @@ def encrypted(size):
 
 
 def reliable(size):
-    """W14: what it costs that a task may crash, with one slave."""
+    """W14: what it costs that a task may crash, with one slave, and that a master may."""
     isolated = "--mw-slave-isolate"
     for words, settings in (("plain", ()), ("isolated", (isolated,))):
         yield Cell("W14", f"64 bytes, {words}", "tcp", farms.mw_local("mw_bench", *settings), 1,
@@ -285,6 +288,13 @@ def reliable(size):
                        ("1 ms, isolated", farms.mw_local("mw_work", isolated))):
         yield Cell("W14", name, "tcp", farm, 1, options, fixed_tasks=size.uneven_tasks,
                    variant=MEAN_US)
+    workers = size.workers[-1]
+    for name, farm, data in (("without a journal", farms.mw_local("mw_bench"), 64),
+                             ("with a journal", farms.mw_journal("mw_bench", 1), 64),
+                             ("an append-only file", farms.plain("append_log"), RECORD_BYTES)):
+        yield Cell("W14", name, "tcp", farm, workers, (("bytes", data),), fixed_tasks=size.tasks)
+    yield Cell("W14", "restart", "tcp", farms.mw_journal("mw_restart", 2), 1, (("bytes", 64),),
+               fixed_tasks=size.recorded, rounds_max=1, memory=size.recorded * MEMORY_PER_RESULT)
 
 
 def peers(size):

@@ -293,9 +293,10 @@ def page(data, names):
            "accepted are 1,000 in one process. A bare TLS stream carries messages of 64 KiB to a "
            "process that sends them back, without a farm.")
           if results.of("W13") else ()),
-        *(("## W14: isolated tasks, 1 slave",
+        *(("## W14: isolated tasks, 1 slave; a journal",
            markdown(("", "tasks/s", "efficiency, %"), reliable_rows(results)),
-           "Efficiency is against the same tasks without a farm, in the same round.")
+           "Efficiency is against the same tasks without a farm, in the same round. A farm with a "
+           "journal has as many slaves as in W1. \"Restart\": all results come from the journal.")
           if results.of("W14") else ()),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"

@@ -216,6 +216,21 @@ def proved(results):
     return median(results.cell("W13", "slaves, TLS", variant=1000), registered)
 
 
+def journal_share(results):
+    """Of what the farm does without a journal, or a bare file takes, whichever is less: the median
+    of the ratios of all rounds."""
+    found = [results.cell("W14", name)
+             for name in ("with a journal", "without a journal", "an append-only file")]
+    if None in found:
+        return None
+    return statistics.median(here / min(farm, file) for here, farm, file in
+                             zip(*(all_of(cell, rate) for cell in found)))
+
+
+def restart(figure):
+    return lambda results: median(results.cell("W14", "restart"), lambda run: run[figure])
+
+
 def isolated_efficiency(results):
     return efficiency_of(results, results.cell("W14", "1 ms, isolated"))
 
@@ -324,4 +339,10 @@ TARGETS = (
            lambda results: median(results.cell("W14", "64 bytes, isolated"), rate), whole),
     Target("W14", "an isolated slave, efficiency at 1 ms against pure computation", 0.97, True,
            isolated_efficiency, percent),
+    Target("W14", "tasks/s with a journal / without, or the rate of an append-only file", 0.7, True,
+           journal_share),
+    Target("W14", "s until a master with 10^7 recorded results is there again", 10, False,
+           restart("open_s"), lambda value: f"{value:.2f} s"),
+    Target("W14", "memory for a recorded result", 32, False, restart("resident_per_result"),
+           lambda value: f"{value:.1f} bytes"),
 )
