@@ -23,8 +23,11 @@
 #include "engine/membership.h"
 #include "face/program.h"
 #include "record/disk_file.h"
+#include "record/journal_compact.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
+/* A smaller journal is not written anew, whatever is in it. */
+#define COMPACT_FROM_BYTES ((uint64_t)1 << 20)
 
 /* The texts of an identity, in memory of their own. */
 struct identity {
@@ -214,6 +217,28 @@ static mw_error watch(mw_master *master)
     return mwi_descriptors_add(mwi_loop_descriptors(master->loop), &master->journal_watch);
 }
 
+/* A damaged file is left as it is: somebody may want to look at it. */
+static bool is_mostly_dead(const struct mwi_journal_findings *findings)
+{
+    return findings->file_bytes > COMPACT_FROM_BYTES &&
+           findings->dead_bytes > findings->file_bytes / 2 && findings->damages_count == 0 &&
+           !findings->is_checkpoint_damaged;
+}
+
+/* Writes the journal anew without what is of no use. If that fails, as on a full disk, the old one
+ * stays and serves. */
+static mw_error compact(mw_master *master, const struct mwi_journal_settings *opening,
+                        struct mwi_journal_findings *findings, mw_reason *why)
+{
+    struct mwi_journal_compaction outcome;
+    mw_reason problem;
+    mwi_journal_close(master->journal);
+    master->journal = NULL;
+    if (mwi_journal_compact(opening->path, opening->keeps_failures, &outcome, &problem) != MW_OK)
+        audit_problem(master, problem.text);
+    return mwi_journal_open(&master->journal, opening, findings, why);
+}
+
 static mw_error open_with(mw_master *master, const struct mwi_journal_options *settings,
                           const struct mwi_journal_identity *identity, mw_reason *why)
 {
@@ -233,6 +258,8 @@ static mw_error open_with(mw_master *master, const struct mwi_journal_options *s
                 .host = text_of(host),
                 .identity = *identity}};
     mw_error error = mwi_journal_open(&master->journal, &opening, &findings, why);
+    if (error == MW_OK && settings->disk == NULL && is_mostly_dead(&findings))
+        error = compact(master, &opening, &findings, why);
     if (error != MW_OK)
         return error;
     note_findings(master, &findings);

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -222,16 +223,39 @@ static mw_error lock(struct disk_file *file, mw_reason *why)
     return MW_ESTATE;
 }
 
+/* Whether the path still leads to the file, and not by a link. */
+static bool is_at_path(const struct disk_file *file)
+{
+    struct stat there, here;
+    return lstat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
+           there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+}
+
+/* Whether another file has taken the place of the one that was opened: see replace. */
+static bool was_replaced(const struct disk_file *file)
+{
+    struct stat there, here;
+    return stat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
+           (there.st_ino != here.st_ino || there.st_dev != here.st_dev);
+}
+
+static mw_error open_and_lock(struct disk_file *file, mw_reason *why)
+{
+    mwi_fork_guard_begin();
+    file->fd =
+        mwi_fork_guard_opened(open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600));
+    return file->fd < 0 ? fail_io(why, file->path, errno) : lock(file, why);
+}
+
 /* Makes the bytes durable that an earlier process may have left unsynced when it died. */
 static mw_error open_path(struct disk_file *file, mw_reason *why)
 {
     struct stat found;
-    mwi_fork_guard_begin();
-    file->fd =
-        mwi_fork_guard_opened(open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600));
-    if (file->fd < 0)
-        return fail_io(why, file->path, errno);
-    mw_error error = lock(file, why);
+    mw_error error = open_and_lock(file, why);
+    while (error == MW_OK && was_replaced(file)) {
+        mwi_fork_guard_close(file->fd);
+        error = open_and_lock(file, why);
+    }
     if (error != MW_OK)
         return error;
     if (fstat(file->fd, &found) != 0)
@@ -403,6 +427,37 @@ static void disk_close(void *disk)
 {
     if (disk != NULL)
         destroy_file(disk);
+}
+
+mw_error mwi_disk_file_await(void *disk, mw_reason *why)
+{
+    struct disk_file *file = disk;
+    uint64_t end_bytes = disk_size(disk);
+    disk_sync(disk, 0);
+    for (;;) {
+        struct mwi_disk_progress progress = disk_done(disk);
+        if (progress.error != MW_OK)
+            snprintf(why->text, sizeof why->text, "%s", progress.why);
+        if (progress.error != MW_OK || progress.durable_bytes >= end_bytes)
+            return progress.error;
+        (void)poll(&(struct pollfd){.fd = file->told_fd, .events = POLLIN}, 1, -1);
+    }
+}
+
+mw_error mwi_disk_file_replace(void *disk, void *by, mw_reason *why)
+{
+    struct disk_file *file = disk, *fresh = by;
+    struct stat status;
+    assert(fresh->durable_bytes == disk_size(by));
+    if (fstat(file->fd, &status) != 0 || fchmod(fresh->fd, status.st_mode & 0777) != 0)
+        return fail_io(why, fresh->path, errno);
+    if (!is_at_path(file)) {
+        snprintf(why->text, sizeof why->text, "%.300s: it is a link", file->path);
+        return MW_EIO;
+    }
+    if (rename(fresh->path, file->path) != 0 || sync_folder(file->path) != 0)
+        return fail_io(why, file->path, errno);
+    return MW_OK;
 }
 
 const struct mwi_disk_api mwi_disk_file_api = {

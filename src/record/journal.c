@@ -14,7 +14,6 @@
 #include "record/journal.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +25,6 @@
 
 /* A record of results is closed at this size, so that a result is found in it quickly. */
 #define GATHERED_BYTES ((size_t)4096)
-/* Of a task that was sent, half of its key is recorded: a mistake costs no more than some time. */
-#define SENT_BYTES sizeof(uint64_t)
 /* If a key has more results than this, the last of them are looked at for one that is offered. */
 #define LOOKS_MAX 4096
 /* The disk is behind when this many bytes are not durable. */
@@ -52,6 +49,7 @@ struct mwi_journal {
     struct mwi_journal_index saved;
     struct mwi_journal_index begun; /* tasks that may not run twice, and may have run */
     struct mwi_map sent; /* how many tasks were sent and have no result, by a part of their key */
+    struct mwi_buffer known; /* struct mwi_journal_known: of results that a rewrite has left out */
     struct mwi_checkpoint_log checkpoints; /* of earlier runs */
     uint64_t restored;                     /* the STATE that this run has gone on from; 0: none */
     uint64_t checkpoint_records_count;     /* of this run */
@@ -67,17 +65,11 @@ struct mwi_journal {
     size_t place;
 };
 
-/* A part of a key, which may be a key of a map. */
-static uint64_t part_of(struct mwi_digest key)
-{
-    return key.low | 1;
-}
-
 /* One more task of this part was sent; false out of memory. The map has counts as pointers. */
 static bool note_sent(struct mwi_map *sent, uint64_t part)
 {
-    uintptr_t count = (uintptr_t)mwi_map_get(sent, part | 1);
-    return mwi_map_set(sent, part | 1, (void *)(count + 1));
+    uintptr_t count = (uintptr_t)mwi_map_get(sent, part);
+    return mwi_map_set(sent, part, (void *)(count + 1));
 }
 
 static mw_error fail_path(mw_reason *why, const char *path, mw_error error, const char *text)
@@ -143,7 +135,60 @@ struct opening {
     const struct mwi_journal_settings *settings;
     struct mwi_journal_findings *findings;
     mw_reason *why;
+    /* Estimated sizes: of all records, of results since the last checkpoint or beginning of a run,
+     * of the last checkpoint, of one that is not whole yet, of saved bytes, and of records that
+     * have become useless. */
+    uint64_t used_bytes, results_bytes, checkpoint_bytes, pending_bytes, saved_bytes, dead_bytes;
+    uint64_t saved_count;
 };
+
+/* Estimates how much a rewrite would leave out; see record/journal_compact. */
+static void count_bytes(struct opening *opening, const struct mwi_journal_record *record)
+{
+    uint64_t size = record->size + MWI_JOURNAL_HEADER_BYTES;
+    opening->used_bytes += size;
+    switch (record->kind) {
+    case MWI_JOURNAL_RUN:
+        opening->results_bytes = 0;
+        break;
+    case MWI_JOURNAL_RESULTS:
+        opening->results_bytes += size;
+        break;
+    case MWI_JOURNAL_SAVED:
+        opening->saved_bytes += size;
+        opening->saved_count++;
+        break;
+    case MWI_JOURNAL_SENT:
+    case MWI_JOURNAL_BEGUN:
+    case MWI_JOURNAL_GONE:
+    case MWI_JOURNAL_TAKEN:
+        opening->dead_bytes += size;
+        break;
+    case MWI_JOURNAL_TASKS:
+        opening->pending_bytes += size;
+        break;
+    case MWI_JOURNAL_STATE:
+        opening->dead_bytes += opening->results_bytes + opening->checkpoint_bytes;
+        opening->checkpoint_bytes = opening->pending_bytes + size;
+        opening->results_bytes = opening->pending_bytes = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Called when all records were read, up to this offset. */
+static void count_dead(struct opening *opening, uint64_t end_bytes)
+{
+    uint64_t live_count = opening->journal->saved.left_count, padding = 0;
+    if (opening->saved_count > 0)
+        opening->dead_bytes +=
+            opening->saved_bytes / opening->saved_count * (opening->saved_count - live_count);
+    if (end_bytes > opening->used_bytes)
+        padding = end_bytes - opening->used_bytes;
+    opening->findings->file_bytes = end_bytes;
+    opening->findings->dead_bytes = opening->dead_bytes + padding;
+}
 
 static mw_error take_run(struct opening *opening, const struct mwi_journal_record *record)
 {
@@ -167,18 +212,11 @@ static mw_error take_run(struct opening *opening, const struct mwi_journal_recor
     return fail_path(opening->why, settings->path, MW_EUSAGE, text);
 }
 
-/* A number for a task of a run; 0 is no key of a map. */
-static uint64_t number_of(uint64_t run, uint64_t id)
-{
-    const uint64_t numbers[] = {run, id};
-    return mwi_digest_64(0, numbers, sizeof numbers) | 1;
-}
-
 /* Forgets the entry of a task that has a result; returns whether there was one. */
 static bool forget(struct mwi_map *tasks, uint64_t run, uint64_t id)
 {
     struct task_entry *entry =
-        tasks->used_count == 0 ? NULL : mwi_map_remove(tasks, number_of(run, id));
+        tasks->used_count == 0 ? NULL : mwi_map_remove(tasks, mwi_journal_items_number(run, id));
     free(entry);
     return entry != NULL;
 }
@@ -207,12 +245,10 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
 
 static mw_error take_all_sent(struct opening *opening, const struct mwi_journal_record *record)
 {
-    for (size_t at = 0; at + SENT_BYTES <= record->size; at += SENT_BYTES) {
-        uint64_t part;
-        memcpy(&part, record->body + at, sizeof part);
-        if (!note_sent(&opening->journal->sent, le64toh(part)))
+    uint64_t part;
+    for (size_t i = 0; mwi_journal_items_read_part(&part, record->body, record->size, i); i++)
+        if (!note_sent(&opening->journal->sent, part))
             return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
-    }
     return MW_OK;
 }
 
@@ -224,7 +260,7 @@ static mw_error take_of_task(struct opening *opening, struct mwi_map *tasks,
     struct mwi_journal_saved saved;
     if (!mwi_journal_items_read_saved(&saved, record->body, record->size))
         return MW_OK;
-    uint64_t number = number_of(saved.run, saved.id);
+    uint64_t number = mwi_journal_items_number(saved.run, saved.id);
     struct task_entry *entry = mwi_map_get(tasks, number);
     if (entry == NULL)
         entry = malloc(sizeof *entry);
@@ -251,6 +287,17 @@ static bool settle(struct mwi_map *tasks, struct mwi_journal_index *index, bool 
     return has_all;
 }
 
+static mw_error take_known(struct opening *opening, const struct mwi_journal_record *record)
+{
+    struct mwi_buffer *all = &opening->journal->known;
+    struct mwi_journal_known known;
+    for (size_t i = 0; mwi_journal_items_read_known(&known, record->body, record->size, i); i++)
+        mwi_buffer_append(all, &known, sizeof known);
+    if (all->has_failed)
+        return fail_path(opening->why, opening->settings->path, MW_ENOMEM, "out of memory");
+    return MW_OK;
+}
+
 static mw_error take_record(struct opening *opening, const struct mwi_journal_record *record)
 {
     if (record->offset >= MWI_JOURNAL_OFFSET_MAX)
@@ -266,6 +313,8 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
         return take_of_task(opening, &opening->begun, record);
     case MWI_JOURNAL_SENT:
         return take_all_sent(opening, record);
+    case MWI_JOURNAL_KNOWN:
+        return take_known(opening, record);
     case MWI_JOURNAL_TASKS:
     case MWI_JOURNAL_GONE:
     case MWI_JOURNAL_TAKEN:
@@ -299,6 +348,7 @@ static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
             findings->damage = pending;
         findings->damages_count += pending_count;
         pending_count = 0;
+        count_bytes(opening, &record);
         mw_error error = take_record(opening, &record);
         if (error != MW_OK)
             return error;
@@ -344,6 +394,7 @@ static mw_error read_file(struct opening *opening)
     if (error != MW_OK)
         return error;
     mwi_journal_index_sort(&journal->results);
+    count_dead(opening, end_bytes);
     journal->reader.end_bytes = end_bytes;
     if (end_bytes == journal->api->size(journal->disk))
         return MW_OK;
@@ -414,6 +465,7 @@ void mwi_journal_close(struct mwi_journal *journal)
         return;
     if (journal->disk != NULL)
         journal->api->close(journal->disk);
+    mwi_buffer_fini(&journal->known);
     mwi_journal_reader_fini(&journal->reader);
     mwi_journal_writer_fini(&journal->writer);
     mwi_journal_index_fini(&journal->results);
@@ -721,11 +773,22 @@ static bool is_result_of(struct mwi_journal *journal, uint64_t offset, size_t pl
     return journal->results_cursor.run == run && result.id == id;
 }
 
+static bool was_left_out(const struct mwi_journal *journal, uint64_t run, uint64_t id)
+{
+    const struct mwi_journal_known *known = (const void *)journal->known.data;
+    for (size_t i = 0; i < journal->known.size / sizeof *known; i++)
+        if (known[i].run == run && known[i].first <= id && id <= known[i].last)
+            return true;
+    return false;
+}
+
 bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint64_t run,
                        uint64_t id)
 {
     uint64_t offset;
     size_t place;
+    if (was_left_out(journal, run, id))
+        return true;
     for (size_t back = 0; back < LOOKS_MAX; back++) {
         if (!mwi_journal_index_look(&journal->results, key, back, &offset, &place))
             return false;
@@ -738,10 +801,8 @@ bool mwi_journal_knows(struct mwi_journal *journal, struct mwi_digest key, uint6
 void mwi_journal_add_sent(struct mwi_journal *journal, const struct mwi_digest *keys, size_t count)
 {
     mwi_buffer_clear(&journal->head);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t part = htole64(part_of(keys[i]));
-        mwi_buffer_append(&journal->head, &part, sizeof part);
-    }
+    for (size_t i = 0; i < count; i++)
+        mwi_journal_items_append_part(&journal->head, mwi_journal_items_part(keys[i]));
     journal->writer.has_failed = journal->writer.has_failed || journal->head.has_failed;
     mwi_journal_add(journal, MWI_JOURNAL_SENT,
                     &(struct mwi_journal_piece){journal->head.data, journal->head.size}, 1);
@@ -749,7 +810,7 @@ void mwi_journal_add_sent(struct mwi_journal *journal, const struct mwi_digest *
 
 bool mwi_journal_take_sent(struct mwi_journal *journal, struct mwi_digest key)
 {
-    uint64_t part = part_of(key);
+    uint64_t part = mwi_journal_items_part(key);
     uintptr_t count = (uintptr_t)mwi_map_get(&journal->sent, part);
     if (count == 0)
         return false;

@@ -28,6 +28,7 @@ struct mwi_journal_findings {
     uint64_t runs_count, results_count; /* of earlier runs */
     uint64_t damages_count, damage;     /* the offset of the first */
     uint64_t torn_bytes;                /* of an end that was not whole, and was cut off */
+    uint64_t file_bytes, dead_bytes;    /* how much is of no use any more, estimated */
     bool is_checkpoint_damaged;         /* the newest; an older one is used */
     mw_reason difference;               /* how the program differs from the file's, if it was
                                            accepted; "": it does not */

@@ -20,7 +20,7 @@
 
 #include "base/digest.h"
 
-#define HEADER_BYTES 16
+#define HEADER_BYTES MWI_JOURNAL_HEADER_BYTES
 #define CHECKED_FROM 8
 /* More is not written before the first sync has ended. */
 #define VOID_BYTES_MAX ((uint64_t)64 << 20)

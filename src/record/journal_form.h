@@ -23,6 +23,7 @@
 
 #define MWI_JOURNAL_BLOCK_BYTES ((size_t)64 << 10)
 #define MWI_JOURNAL_BEGIN_BYTES 16
+#define MWI_JOURNAL_HEADER_BYTES 16 /* of a fragment */
 
 /* The kinds are the file's. */
 enum mwi_journal_kind {
@@ -33,8 +34,9 @@ enum mwi_journal_kind {
     MWI_JOURNAL_GONE = 5,    /* of a checkpoint: numbers of tasks that are no part of it any more */
     MWI_JOURNAL_TAKEN = 6,   /* of a checkpoint: results of earlier runs that were handed out */
     MWI_JOURNAL_STATE = 7,   /* of a checkpoint: the program's bytes; with it, it is whole */
-    MWI_JOURNAL_SENT = 8, /* tasks that were sent to slaves which may return, by their contents */
-    MWI_JOURNAL_BEGUN = 9 /* a task that may not run twice is sent next */
+    MWI_JOURNAL_SENT = 8,  /* tasks that were sent to slaves which may return, by their contents */
+    MWI_JOURNAL_BEGUN = 9, /* a task that may not run twice is sent next */
+    MWI_JOURNAL_KNOWN = 10 /* results that a rewrite has left out, by run and task */
 };
 
 struct mwi_journal_piece {

@@ -259,3 +259,15 @@ void mwi_journal_index_visit_taken(const struct mwi_journal_index *index,
             !visit(context, index->entries[i].key))
             return;
 }
+
+void mwi_journal_index_visit_left(const struct mwi_journal_index *index,
+                                  bool (*visit)(void *context, uint64_t offset, size_t place),
+                                  void *context)
+{
+    for (size_t i = 0; i < index->count; i++) {
+        uint64_t where = index->entries[i].where;
+        if ((where & TAKEN) == 0 &&
+            !visit(context, where >> PLACE_BITS, (size_t)(where & (MWI_JOURNAL_PLACE_MAX - 1))))
+            return;
+    }
+}

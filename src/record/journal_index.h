@@ -60,4 +60,9 @@ void mwi_journal_index_visit_taken(const struct mwi_journal_index *index,
                                    bool (*visit)(void *context, struct mwi_digest key),
                                    void *context);
 
+/* Calls `visit` with each result that can still be taken, until it returns false. */
+void mwi_journal_index_visit_left(const struct mwi_journal_index *index,
+                                  bool (*visit)(void *context, uint64_t offset, size_t place),
+                                  void *context);
+
 #endif

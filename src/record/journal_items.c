@@ -180,3 +180,46 @@ bool mwi_journal_items_read_key(struct mwi_digest *key, const void *body, size_t
     key->high = get(&source, 8);
     return true;
 }
+
+uint64_t mwi_journal_items_number(uint64_t run, uint64_t id)
+{
+    const uint64_t numbers[] = {run, id};
+    return mwi_digest_64(0, numbers, sizeof numbers) | 1;
+}
+
+/* The bytes of item number `index` of `bytes` bytes each; empty if there is none. */
+static struct source source_at(const void *body, size_t size, size_t index, size_t bytes)
+{
+    if (index >= size / bytes)
+        return source_of(body, 0);
+    return source_of((const unsigned char *)body + bytes * index, bytes);
+}
+
+void mwi_journal_items_append_part(struct mwi_buffer *body, uint64_t part)
+{
+    put(body, part, 8);
+}
+
+bool mwi_journal_items_read_part(uint64_t *part, const void *body, size_t size, size_t index)
+{
+    struct source source = source_at(body, size, index, 8);
+    *part = get(&source, 8) | 1;
+    return !source.has_failed;
+}
+
+void mwi_journal_items_append_known(struct mwi_buffer *body, const struct mwi_journal_known *known)
+{
+    put(body, known->run, 8);
+    put(body, known->first, 8);
+    put(body, known->last, 8);
+}
+
+bool mwi_journal_items_read_known(struct mwi_journal_known *known, const void *body, size_t size,
+                                  size_t index)
+{
+    struct source source = source_at(body, size, index, 24);
+    known->run = get(&source, 8);
+    known->first = get(&source, 8);
+    known->last = get(&source, 8);
+    return !source.has_failed;
+}

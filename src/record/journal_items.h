@@ -89,4 +89,26 @@ void mwi_journal_items_append_key(struct mwi_buffer *body, struct mwi_digest key
 bool mwi_journal_items_read_key(struct mwi_digest *key, const void *body, size_t size,
                                 size_t index);
 
+/* A number for a task of a run, above 0, and a part of a key, above 0: mistakes are rare. */
+uint64_t mwi_journal_items_number(uint64_t run, uint64_t id);
+static inline uint64_t mwi_journal_items_part(struct mwi_digest key)
+{
+    return key.low | 1;
+}
+
+/* The same for parts of keys. */
+void mwi_journal_items_append_part(struct mwi_buffer *body, uint64_t part);
+bool mwi_journal_items_read_part(uint64_t *part, const void *body, size_t size, size_t index);
+
+/* The tasks `first` to `last` of a run, whose results were left out of a file that was written
+ * anew. */
+struct mwi_journal_known {
+    uint64_t run, first, last;
+};
+
+/* The same for these. */
+void mwi_journal_items_append_known(struct mwi_buffer *body, const struct mwi_journal_known *known);
+bool mwi_journal_items_read_known(struct mwi_journal_known *known, const void *body, size_t size,
+                                  size_t index);
+
 #endif

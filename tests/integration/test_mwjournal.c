@@ -125,6 +125,39 @@ static void test_damage(void)
     mwt_crew_destroy(crew);
 }
 
+/* A journal that was written anew is smaller, and has the same results. */
+static void test_compact(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = make_journal(crew);
+    make_journal(crew);
+    make_journal(crew);
+    long size = size_of(path);
+    check(crew, "compact", path, 0, " bytes, were ");
+    CU_ASSERT_TRUE(size > 2 * 65536 && size_of(path) < 65536);
+    check(crew, "verify", path, 0, "sound: " TASKS " results");
+    make_journal(crew);
+    check(crew, "verify", path, 0, "sound: " TASKS " results");
+    mwt_crew_destroy(crew);
+}
+
+/* A journal that is mostly of no use, here since each run begins a block, is written anew by the
+ * next run. */
+static void test_compacted_by_a_run(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = make_journal(crew);
+    long largest = 0;
+    for (int i = 0; i < 18; i++) {
+        make_journal(crew);
+        largest = size_of(path) > largest ? size_of(path) : largest;
+    }
+    CU_ASSERT_TRUE(largest > 1 << 20);
+    CU_ASSERT_TRUE(size_of(path) < 1 << 18);
+    check(crew, "verify", path, 0, "sound: " TASKS " results");
+    mwt_crew_destroy(crew);
+}
+
 /* Wrong usage, and files that are no journals, are told in a sentence. */
 static void test_refusals(void)
 {
@@ -140,8 +173,13 @@ static void test_refusals(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"sound", test_sound},       {"export", test_export}, {"damage", test_damage},
-        {"refusals", test_refusals}, CU_TEST_INFO_NULL,
+        {"sound", test_sound},
+        {"export", test_export},
+        {"damage", test_damage},
+        {"compact", test_compact},
+        {"compacted_by_a_run", test_compacted_by_a_run},
+        {"refusals", test_refusals},
+        CU_TEST_INFO_NULL,
     };
 
     return mwt_run("mwjournal", tests);

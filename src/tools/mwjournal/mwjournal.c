@@ -2,7 +2,8 @@
  *
  * The command mwjournal: shows what is in a journal, see docs/man/mwjournal.1.in. The file is read
  * by record/journal_form and journal_items, which are compiled into this program, so that the form
- * of the file lives once. It never changes the file, and may be used while a master writes to it.
+ * of the file lives once. Only `compact` changes the file; the others may be used while a master
+ * writes to it.
  *
  * A new command is a row of `commands`.
  */
@@ -15,9 +16,10 @@
 
 #include "journal_lines.h"
 #include "journal_view.h"
+#include "record/journal_compact.h"
 #include "record/journal_items.h"
 
-#define USAGE "usage: mwjournal info|verify|export FILE"
+#define USAGE "usage: mwjournal info|verify|export|compact FILE"
 #define EXIT_USAGE 2
 /* Algorithms that `info` tells apart. */
 #define ALGORITHMS_MAX 64
@@ -234,13 +236,24 @@ static int export_lines(const char *path, mw_reason *why)
     return -1;
 }
 
+static int compact(const char *path, mw_reason *why)
+{
+    struct mwi_journal_compaction outcome;
+    if (mwi_journal_compact(path, false, &outcome, why) != MW_OK)
+        return -1;
+    printf("%" PRIu64 " bytes, were %" PRIu64 "\n", outcome.after_bytes, outcome.before_bytes);
+    if (outcome.damages_count > 0)
+        printf("%" PRIu64 " damaged places were left out\n", outcome.damages_count);
+    return EXIT_SUCCESS;
+}
+
 /* Returns the exit status, or -1 after a failure with a sentence. */
 typedef int command_function(const char *path, mw_reason *why);
 
 static const struct {
     const char *name;
     command_function *run;
-} commands[] = {{"info", info}, {"verify", verify}, {"export", export_lines}};
+} commands[] = {{"info", info}, {"verify", verify}, {"export", export_lines}, {"compact", compact}};
 
 static int fail_usage(const char *problem)
 {
