@@ -95,6 +95,8 @@ void mwi_checkpoint_items_open(struct mwi_checkpoint_reader *reader, const void 
     *reader = (struct mwi_checkpoint_reader){.at = body, .end = (const unsigned char *)body + size};
     reader->algorithm_size = (size_t)get(reader, 4);
     reader->algorithm = get_bytes(reader, reader->algorithm_size);
+    if (reader->is_broken)
+        reader->algorithm_size = 0;
 }
 
 static void get_policy(struct mwi_checkpoint_reader *reader, struct mwi_checkpoint_policy *policy)

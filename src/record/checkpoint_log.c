@@ -90,9 +90,10 @@ bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset,
 const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
                                                            const struct mwi_checkpoint_run *run)
 {
-    for (size_t i = 0; run->restored != 0 && i < log->count; i++)
-        if (log->runs[i].state == run->restored)
-            return &log->runs[i];
+    /* Only runs before it: a file of any bytes must not lead in a circle. */
+    for (const struct mwi_checkpoint_run *one = log->runs; run->restored != 0 && one < run; one++)
+        if (one->state == run->restored)
+            return one;
     return NULL;
 }
 

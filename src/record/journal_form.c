@@ -288,10 +288,11 @@ static enum mwi_journal_step give_out(struct mwi_journal_reader *reader,
 {
     reader->is_in_record = false;
     reader->sound_bytes = reader->block_begin + reader->at;
-    *record = (struct mwi_journal_record){.kind = reader->kind,
-                                          .offset = reader->record_begin,
-                                          .body = reader->record.data,
-                                          .size = reader->record.size};
+    *record = (struct mwi_journal_record){
+        .kind = reader->kind,
+        .offset = reader->record_begin,
+        .body = reader->record.data != NULL ? reader->record.data : (const unsigned char *)"",
+        .size = reader->record.size};
     return MWI_JOURNAL_RECORD;
 }
 

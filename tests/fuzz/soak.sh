@@ -33,6 +33,7 @@ rooms() # NAME
     values) echo 'wire/(guard|value)' ;;
     options) echo 'options/' ;;
     journal) echo 'record/journal' ;;
+    journal_records) echo 'record/(journal|checkpoint)' ;;
     resource_file) echo 'record/resource\.c|base/utf8' ;;
     *) echo "/$1\.c" ;;
     esac

@@ -50,6 +50,21 @@ static void test_whole(void)
     mwi_checkpoint_log_fini(&log);
 }
 
+/* A file of any bytes whose runs go on from each other, or from themselves, has no checkpoint. */
+static void test_circle(void)
+{
+    struct mwi_checkpoint_log log = {0};
+    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 16, 1));
+    take_state(&log, 100, 0, 300);
+    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 200, 2));
+    take_state(&log, 300, 0, 100);
+    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 400, 3));
+    take_state(&log, 500, 0, 500);
+    CU_ASSERT_EQUAL(newest(&log), 0);
+    CU_ASSERT_TRUE(mwi_checkpoint_log_is_damaged(&log));
+    mwi_checkpoint_log_fini(&log);
+}
+
 /* A run that has made no checkpoint leaves that of an earlier one; one that goes on from a
  * checkpoint which is not there any more has none. */
 static void test_runs(void)
@@ -93,10 +108,8 @@ static void test_absorbed(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"whole", test_whole},
-        {"runs", test_runs},
-        {"absorbed", test_absorbed},
-        CU_TEST_INFO_NULL,
+        {"whole", test_whole},       {"circle", test_circle}, {"runs", test_runs},
+        {"absorbed", test_absorbed}, CU_TEST_INFO_NULL,
     };
     return mwt_run("checkpoint log", tests);
 }
