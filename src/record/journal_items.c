@@ -11,6 +11,9 @@
 #include <endian.h>
 #include <string.h>
 
+/* Of a result, before its data. */
+#define HEAD_BYTES 41
+
 static void put(struct mwi_buffer *body, uint64_t number, size_t bytes)
 {
     uint64_t cells = htole64(number);
@@ -98,16 +101,25 @@ void mwi_journal_items_begin_results(struct mwi_buffer *body, uint64_t run, cons
     put_text(body, (struct mwi_journal_text){algorithm, strlen(algorithm)});
 }
 
+static void set_number(unsigned char *cells, uint64_t number)
+{
+    number = htole64(number);
+    memcpy(cells, &number, sizeof number);
+}
+
+/* Writes the numbers where they shall lie: wide reads of narrow writes would have to wait. */
 void mwi_journal_items_append_head(struct mwi_buffer *body, const struct mwi_journal_result *result)
 {
-    const uint64_t numbers[] = {htole64(result->key.low), htole64(result->key.high),
-                                htole64(result->id), htole64(result->duration_ns)};
-    const uint64_t size = htole64(result->size);
-    unsigned char head[sizeof numbers + 1 + sizeof size];
-    memcpy(head, numbers, sizeof numbers);
-    head[sizeof numbers] = result->form;
-    memcpy(head + sizeof numbers + 1, &size, sizeof size);
-    mwi_buffer_append(body, head, sizeof head);
+    if (body->has_failed || !mwi_buffer_reserve(body, HEAD_BYTES))
+        return;
+    unsigned char *head = body->data + body->size;
+    set_number(head, result->key.low);
+    set_number(head + 8, result->key.high);
+    set_number(head + 16, result->id);
+    set_number(head + 24, result->duration_ns);
+    head[32] = result->form;
+    set_number(head + 33, result->size);
+    body->size += HEAD_BYTES;
 }
 
 void mwi_journal_items_append(struct mwi_buffer *body, const struct mwi_journal_result *result)
