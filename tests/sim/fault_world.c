@@ -124,6 +124,17 @@ static bool may_be_lost(const struct mwt_fault_world *world, size_t place, int64
     return time_ns <= world->loss_until_ns || time_ns <= world->slaves[place].loss_until_ns;
 }
 
+/* Whether the master of this slave must know that the task was begun before: it has sent it itself,
+ * or the journal says so. */
+static bool is_known(const struct mwt_fault_world *world, size_t place,
+                     const struct mwt_fault_task *task)
+{
+    bool has_same_master = !world->plan.is_returning &&
+                           world->slaves[place].master == world->masters_count &&
+                           task->master == world->masters_count;
+    return has_same_master || (world->plan.has_journal && !world->has_disk_failed);
+}
+
 /* A slave begins a task. A task may have ended that waits in a slow slave's queue, by its other
  * copy or by the offer of a slave that has returned. */
 static void begin_task(struct mwt_fault_world *world, size_t place, int64_t tag)
@@ -136,14 +147,14 @@ static void begin_task(struct mwt_fault_world *world, size_t place, int64_t tag)
     if (task->runs > 0 && !world->plan.is_speculating &&
         !may_be_lost(world, task->begun_at, task->begun_ns))
         complain(world, "a task was run again without a loss", tag);
-    if (is_never_retried(world, tag) && task->runs > 0 && world->plan.has_journal &&
-        !world->has_disk_failed)
+    if (is_never_retried(world, tag) && task->runs > 0 && is_known(world, place, task))
         complain(world, "a task was run again that must not be", tag);
     if (world->is_second_run && task->is_done)
         complain(world, "a farm that had ended has lost a result", tag);
     task->runs++;
     task->begun_ns = now_ns;
     task->begun_at = place;
+    task->master = world->slaves[place].master;
 }
 
 static void work(mw_call *call)
@@ -277,6 +288,7 @@ static bool farm_out(struct mwt_fault_world *world, mw_master *master)
 static void begin_master(struct mwt_fault_world *world, mw_sim_host *host)
 {
     world->clock.host = host;
+    world->masters_count++;
     world->has_journal_failed = world->has_stopped = world->failing_malloc > 0;
     mwi_sim_disk_repair(world->disk);
     for (size_t i = 0; i < world->plan.tasks_count; i++) {
@@ -350,6 +362,7 @@ bool mwt_fault_world_has_finished(const struct mwt_fault_world *world)
 static void start_slave(struct mwt_fault_slave *slave)
 {
     char name[32];
+    slave->master = slave->world->masters_count;
     snprintf(name, sizeof name, "slave-%zu.%u", slave->place, ++slave->lives_count);
     if (mw_sim_host_start(slave->world->sim, name, slave_host, slave, &slave->host) != MW_OK)
         slave->host = NULL;

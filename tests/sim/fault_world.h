@@ -51,6 +51,7 @@ struct mwt_fault_task {
     unsigned runs, handed;
     int64_t begun_ns;
     size_t begun_at;   /* the place of the slave that began it last */
+    unsigned master;   /* as that slave's */
     int64_t handed_ns; /* when a result was handed out that must not get lost; -1: none was */
     int64_t value;     /* of one of equal content */
     bool is_done;      /* handed out as such, not as failed or unrunnable */
@@ -62,6 +63,7 @@ struct mwt_fault_slave {
     mw_sim_host *host;
     struct mwt_fault_clock clock;
     unsigned lives_count;
+    unsigned master; /* the number of the master when it was started; its own is no earlier one */
     int64_t loss_until_ns; /* its tasks may be lost until then, and run somewhere else */
 };
 
@@ -71,6 +73,7 @@ struct mwt_fault_world {
     struct mwi_sim_disk *disk;
     struct mwt_random random;
     mw_sim_host *master;
+    unsigned masters_count;
     struct mwt_fault_clock clock; /* of the master */
     struct mwt_fault_slave slaves[MWT_FAULT_SLAVES_MAX];
     struct mwt_fault_task tasks[MWT_FAULT_TASKS_MAX];

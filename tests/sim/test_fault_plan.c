@@ -43,9 +43,12 @@ static const struct {
     {"the same, with many tasks", 5254},
     {"a slave without memory for its results said goodbye, and its task ran twice", 6415},
     {"the same, while clocks jumped", 6565},
+    {"the same, with a journal that holds such tasks back", 9681},
     {"the word that a task had begun was lost with its slave, and the task ran twice", 2078},
+    {"the same, in other farms", 392},
+    {"the same, of the first task of a slave", 2913},
     {"a new journal without its beginning, after a power cut, could not be opened", 7160},
-    {"a new journal with a part of its beginning could not be opened", 140},
+    {"a new journal that was shorter than its beginning could not be opened", 140},
 };
 
 static void test_found(void)
