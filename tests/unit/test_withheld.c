@@ -163,6 +163,7 @@ static void test_failure(void)
     mwi_membership_stop(&master.engine, master.now_ns);
 
     mwi_membership_drop_withheld(&master.engine);
+    mwt_outbox_take(&master.outbox, &master.engine.effects);
 
     tick();
     CU_ASSERT_PTR_NULL(mwi_slaves_find(&master.engine.slaves, PEER));
