@@ -11,7 +11,9 @@
  */
 #include "face/master_journal.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #include "face/program.h"
 #include "record/disk_file.h"
 #include "record/journal_compact.h"
+#include "record/journal_view.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 /* A smaller journal is not written anew, whatever is in it. */
@@ -239,6 +242,28 @@ static mw_error compact(mw_master *master, const struct mwi_journal_settings *op
     return mwi_journal_open(&master->journal, opening, findings, why);
 }
 
+/* Another process has the journal: says which, as far as the file tells. */
+static void name_holder(const char *path, struct mwi_journal_text own_host, mw_reason *why)
+{
+    struct mwi_journal_run run;
+    struct mwi_buffer body;
+    mwi_buffer_init(&body);
+    bool is_found = mwi_journal_view_last_run(path, &run, &body);
+    bool is_own = is_found && run.host.size == own_host.size &&
+                  memcmp(run.host.data, own_host.data, own_host.size) == 0;
+    const char *hint = "; if that machine is gone, the file server ends its lock after a while";
+    if (is_own)
+        hint = kill((pid_t)run.pid, 0) != 0 && errno == ESRCH
+                   ? ", which has ended; a process that it started still has it"
+                   : "";
+    if (is_found)
+        snprintf(why->text, sizeof why->text,
+                 "%.200s: another process has it: its last run is process %u on %.*s%s", path,
+                 (unsigned)run.pid, (int)(run.host.size < 64 ? run.host.size : 64), run.host.data,
+                 hint);
+    mwi_buffer_fini(&body);
+}
+
 static mw_error open_with(mw_master *master, const struct mwi_journal_options *settings,
                           const struct mwi_journal_identity *identity, mw_reason *why)
 {
@@ -260,6 +285,8 @@ static mw_error open_with(mw_master *master, const struct mwi_journal_options *s
     mw_error error = mwi_journal_open(&master->journal, &opening, &findings, why);
     if (error == MW_OK && settings->disk == NULL && is_mostly_dead(&findings))
         error = compact(master, &opening, &findings, why);
+    if (error == MW_ESTATE && settings->disk == NULL)
+        name_holder(settings->path, opening.run.host, why);
     if (error != MW_OK)
         return error;
     note_findings(master, &findings);

@@ -205,7 +205,8 @@ static void test_in_use(void)
     struct mwt_process *second = start_pi(crew, MWT_ARGV(NULL), MWT_ARGV("--mw-local", "1"));
 
     CU_ASSERT_EQUAL(mwt_await_end(second), 255);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(second, MWT_ERR), "another process has it"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(mwt_output(second, MWT_ERR), "another process has it: its last run is process "));
     mwt_kill(first, SIGCONT);
     check_output(crew, first);
     mwt_crew_destroy(crew);

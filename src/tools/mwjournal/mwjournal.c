@@ -15,9 +15,9 @@
 #include <time.h>
 
 #include "journal_lines.h"
-#include "journal_view.h"
 #include "record/journal_compact.h"
 #include "record/journal_items.h"
+#include "record/journal_view.h"
 
 #define USAGE "usage: mwjournal info|verify|export|compact FILE"
 #define EXIT_USAGE 2
@@ -98,7 +98,7 @@ typedef bool visit_function(void *context, enum mwi_journal_step step,
                             const struct mwi_journal_record *record);
 
 /* Reads the whole file, which is closed then. *sound_bytes is where the last whole record ends. */
-static mw_error walk(struct journal_view *view, visit_function *visit, void *context,
+static mw_error walk(struct mwi_journal_view *view, visit_function *visit, void *context,
                      uint64_t *sound_bytes, mw_reason *why)
 {
     struct mwi_journal_record record;
@@ -108,7 +108,7 @@ static mw_error walk(struct journal_view *view, visit_function *visit, void *con
             *sound_bytes = record.offset;
         bool goes_on = step == MWI_JOURNAL_RECORD || step == MWI_JOURNAL_DAMAGE;
         if (!goes_on || !visit(context, step, &record)) {
-            journal_view_close(view);
+            mwi_journal_view_close(view);
             return step == MWI_JOURNAL_FAILED ? MW_EIO : MW_OK;
         }
     }
@@ -127,10 +127,10 @@ static bool visit_for_census(void *context, enum mwi_journal_step step,
 
 static mw_error take_census(struct census *census, const char *path, mw_reason *why)
 {
-    struct journal_view view;
+    struct mwi_journal_view view;
     *census = (struct census){0};
     mwi_buffer_init(&census->last_run);
-    mw_error error = journal_view_open(&view, path, why);
+    mw_error error = mwi_journal_view_open(&view, path, why);
     if (error != MW_OK)
         return error;
     census->file_bytes = view.reader.end_bytes;
@@ -224,10 +224,10 @@ static bool visit_for_export(void *context, enum mwi_journal_step step,
 
 static int export_lines(const char *path, mw_reason *why)
 {
-    struct journal_view view;
+    struct mwi_journal_view view;
     struct exporting exporting = {.out = stdout};
     uint64_t sound_bytes;
-    if (journal_view_open(&view, path, why) != MW_OK ||
+    if (mwi_journal_view_open(&view, path, why) != MW_OK ||
         walk(&view, visit_for_export, &exporting, &sound_bytes, why) != MW_OK)
         return -1;
     if (!exporting.has_failed && fflush(stdout) == 0)

@@ -3,7 +3,7 @@
  * The table of base/disk.h as far as a reader of journals calls it: open, size, read and close. The
  * size is that of the opening, so bytes that a master appends meanwhile are not seen.
  */
-#include "journal_view.h"
+#include "record/journal_view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static void view_close(void *disk)
 static const struct mwi_disk_api view_api = {
     .open = view_open, .size = view_size, .read = view_read, .close = view_close};
 
-mw_error journal_view_open(struct journal_view *view, const char *path, mw_reason *why)
+mw_error mwi_journal_view_open(struct mwi_journal_view *view, const char *path, mw_reason *why)
 {
     mw_reason reason = {""};
     mw_error error = view_open(&view->disk, path, NULL, &reason);
@@ -92,8 +92,29 @@ mw_error journal_view_open(struct journal_view *view, const char *path, mw_reaso
     return error;
 }
 
-void journal_view_close(struct journal_view *view)
+void mwi_journal_view_close(struct mwi_journal_view *view)
 {
     mwi_journal_reader_fini(&view->reader);
     view_close(view->disk);
+}
+
+bool mwi_journal_view_last_run(const char *path, struct mwi_journal_run *run,
+                               struct mwi_buffer *body)
+{
+    struct mwi_journal_view view;
+    struct mwi_journal_record record;
+    enum mwi_journal_step step;
+    mw_reason why;
+    mwi_buffer_clear(body);
+    if (mwi_journal_view_open(&view, path, &why) != MW_OK)
+        return false;
+    while ((step = mwi_journal_reader_next(&view.reader, &record, &why)) == MWI_JOURNAL_RECORD ||
+           step == MWI_JOURNAL_DAMAGE) {
+        if (step == MWI_JOURNAL_DAMAGE || record.kind != MWI_JOURNAL_RUN)
+            continue;
+        mwi_buffer_clear(body);
+        mwi_buffer_append(body, record.body, record.size);
+    }
+    mwi_journal_view_close(&view);
+    return !body->has_failed && mwi_journal_items_read_run(run, body->data, body->size);
 }
