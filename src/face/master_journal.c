@@ -192,13 +192,14 @@ static void lose_journal(mw_master *master, mw_error error, const mw_reason *why
     tell(master, sentence.text);
     if (master->goes_on_without_journal)
         return;
-    mwi_membership_drop_withheld(&master->engine);
-    mwi_master_carry_out(master);
     if (master->misuse == MW_OK) {
         master->misuse = error;
         master->misuse_sentence = sentence;
     }
+    /* The stop comes first: tasks that come back must not be sent without a record. */
     mw_master_stop(master);
+    mwi_membership_drop_withheld(&master->engine);
+    mwi_master_carry_out(master);
 }
 
 static void check(void *context)
@@ -324,7 +325,7 @@ void mwi_master_journal_tend(mw_master *master)
     if (master->journal == NULL || master->journal_error != MW_OK)
         return;
     mwi_journal_flush(master->journal);
-    if (master->journal_watch.ready == NULL)
+    if (master->journal_watch.ready == NULL || mwi_journal_is_broken(master->journal))
         check(master);
 }
 
@@ -334,6 +335,7 @@ mw_error mwi_master_journal_await(mw_master *master)
     if (master->journal == NULL || master->journal_error != MW_OK)
         return master->journal_error;
     uint64_t mark = mwi_journal_hurry(master->journal);
+    check(master);
     while (error == MW_OK && master->journal_error == MW_OK &&
            !mwi_journal_is_durable(master->journal, mark)) {
         error = mwi_loop_turn(master->loop, INT64_MAX, NULL, &master->error);

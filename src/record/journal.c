@@ -45,6 +45,7 @@ struct mwi_journal {
     bool has_unflushed;               /* something was appended since the last flush */
     bool is_behind;                   /* at the last flush */
     uint64_t durable_bytes;           /* at least, see note_behind */
+    bool has_lost_disk;               /* the disk has told that it has failed */
     struct mwi_journal_index results; /* of earlier runs */
     struct mwi_journal_index saved;
     struct mwi_journal_index begun; /* tasks that may not run twice, and may have run */
@@ -606,12 +607,20 @@ void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, u
                 &(struct mwi_journal_saved){.key = key, .id = id, .data = data, .size = size});
 }
 
+/* The disk tells of a failure once, and may do so to whoever asks it first. */
+static uint64_t ask_durable(struct mwi_journal *journal)
+{
+    struct mwi_disk_progress progress = journal->api->done(journal->disk);
+    journal->has_lost_disk = journal->has_lost_disk || progress.error != MW_OK;
+    return progress.durable_bytes;
+}
+
 /* Asks the disk how far it is only if that may matter: it costs a system call. */
 static void note_behind(struct mwi_journal *journal)
 {
     uint64_t size = journal->api->size(journal->disk);
     if (size - journal->durable_bytes > BEHIND_BYTES)
-        journal->durable_bytes = journal->api->done(journal->disk).durable_bytes;
+        journal->durable_bytes = ask_durable(journal);
     journal->is_behind = size - journal->durable_bytes > BEHIND_BYTES;
 }
 
@@ -639,9 +648,16 @@ uint64_t mwi_journal_hurry(struct mwi_journal *journal)
     return journal->api->size(journal->disk);
 }
 
+bool mwi_journal_is_broken(const struct mwi_journal *journal)
+{
+    return journal->writer.has_failed || journal->has_lost_disk;
+}
+
+/* The mark of a record that could not be written is the end of the one before it. So after a
+ * failure no mark says anything. */
 bool mwi_journal_is_durable(struct mwi_journal *journal, uint64_t mark)
 {
-    return journal->api->done(journal->disk).durable_bytes >= mark;
+    return ask_durable(journal) >= mark && !mwi_journal_is_broken(journal);
 }
 
 mw_error mwi_journal_status(struct mwi_journal *journal, mw_reason *why)

@@ -95,7 +95,12 @@ bool mwi_journal_is_behind(const struct mwi_journal *journal);
  * is_durable. */
 uint64_t mwi_journal_hurry(struct mwi_journal *journal);
 
-/* Whether all that was appended before the mark was given is durable. */
+/* Whether mwi_journal_status must be asked although the descriptor says nothing: memory has run out
+ * for a record, or the disk has told of a failure already. Nothing counts as durable then. */
+bool mwi_journal_is_broken(const struct mwi_journal *journal);
+
+/* Whether all that was appended before the mark was given is durable. False once the disk has
+ * failed: what was appended since may be missing. */
 bool mwi_journal_is_durable(struct mwi_journal *journal, uint64_t mark);
 
 /* MW_OK, or why nothing is recorded any more, with the sentence in *why; see mwi_disk_api.done. */

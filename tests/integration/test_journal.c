@@ -162,6 +162,52 @@ static void test_saved(void)
     mwt_crew_destroy(crew);
 }
 
+/* A task that may not run twice was running when its master was killed: the next run says that it
+ * may have run, and does not run it. Its other tasks run. */
+static void test_no_retry(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *const *program = MWT_ARGV(MWT_POLICY_FARM, "policy=retry:no", "task=nap,2000",
+                                          "policy=", "task=echo,1", "take=2");
+    const char *const *options = MWT_ARGV("--mw-local", "1");
+    struct mwt_process *killed = start(crew, MWT_ARGV(NULL), program, options);
+    mwt_await_line(killed, MWT_ERR, "task runs");
+    mwt_kill(killed, SIGKILL);
+    CU_ASSERT_EQUAL(mwt_await_end(killed), -SIGKILL);
+
+    struct mwt_process *next = start(crew, MWT_ARGV(NULL), program, options);
+
+    CU_ASSERT_EQUAL(mwt_await_end(next), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(next, MWT_OUT),
+                                  "task 0 unrunnable by nobody: its policy allows no retry, "
+                                  "and it may have run before the master was started "
+                                  "again\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(next, MWT_OUT), "task 1 done by SLAVE-0"));
+    CU_ASSERT_PTR_NULL(strstr(mwt_output(next, MWT_ERR), "task runs"));
+    mwt_crew_destroy(crew);
+}
+
+static struct mwt_process *run_full_once(struct mwt_crew *crew, const char *policy)
+{
+    return mwt_run_program(crew, MWT_POLICY_FARM, "policy=retry:no", "task=nap,10", "take=1",
+                           "--mw-local", "1", "--mw-journal", "/dev/full", "--mw-journal-on-error",
+                           policy, NULL);
+}
+
+/* Such a task is not sent without a record on the disk, unless the farm is to go on without. */
+static void test_no_retry_full(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+
+    struct mwt_process *stopped = run_full_once(crew, "stop");
+    CU_ASSERT_NOT_EQUAL(mwt_await_end(stopped), 0);
+    CU_ASSERT_PTR_NULL(strstr(mwt_output(stopped, MWT_ERR), "task runs"));
+    struct mwt_process *going_on = run_full_once(crew, "continue");
+    CU_ASSERT_EQUAL(mwt_await_end(going_on), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(going_on, MWT_OUT), "task 0 done"));
+    mwt_crew_destroy(crew);
+}
+
 /* A genetic algorithm whose master is killed again and again goes on from its last checkpoint each
  * time, and evaluates as many points as one that is not. */
 static void test_checkpoints(void)
@@ -289,6 +335,8 @@ int main(void)
         {"other arguments", test_other_arguments},
         {"quoted arguments", test_quoted_arguments},
         {"full", test_full},
+        {"no retry", test_no_retry},
+        {"no retry, full", test_no_retry_full},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("journal", tests);

@@ -17,8 +17,10 @@
 #include "mwt_policy.h"
 #include "options/check.h"
 #include "options/settings.h"
+#include "record/journal.h"
 #include "record/keyring.h"
 #include "record/resource.h"
+#include "transports/sim/sim_disk.h"
 #include "wire/values.h"
 
 /* A frame that cannot be kept stays the caller's, whether it came with its block or not. */
@@ -366,13 +368,49 @@ static void test_values(void)
     mwt_memory_repeat(run_values, true, 4);
 }
 
+/* A record for which memory runs out: nothing counts as durable any more, and the journal says so.
+ * The mark would be the end of the record before it, which is. */
+static void test_journal(void)
+{
+    static const char bytes[10000];
+    mw_sim *world;
+    struct mwi_journal *journal;
+    struct mwi_journal_findings findings;
+    mw_reason why;
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
+    const struct mwi_journal_settings settings = {
+        .path = "s.mwj",
+        .api = &mwi_sim_disk_api,
+        .environment = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){0}),
+        .run = {.number = 1}};
+    CU_ASSERT_EQUAL_FATAL(mwi_journal_open(&journal, &settings, &findings, &why), MW_OK);
+    uint64_t before = mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+    CU_ASSERT_TRUE(mwi_journal_is_durable(journal, before));
+
+    mwt_memory_fail(1, true);
+    mwi_journal_add_saved(journal, mwi_digest_make(1, "once", 4), 1, bytes, sizeof bytes);
+    CU_ASSERT_TRUE(mwt_memory_has_failed());
+    mwt_memory_fail(0, false);
+    uint64_t mark = mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+
+    CU_ASSERT_EQUAL(mark, before);
+    CU_ASSERT_FALSE(mwi_journal_is_durable(journal, mark));
+    CU_ASSERT_TRUE(mwi_journal_is_broken(journal));
+    CU_ASSERT_EQUAL(mwi_journal_status(journal, &why), MW_ENOMEM);
+    mwi_journal_close(journal);
+    mw_sim_destroy(world);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"block", test_block},     {"buffer", test_buffer},     {"map", test_map},
         {"timers", test_timers},   {"finished", test_finished}, {"slaves", test_slaves},
         {"tasks", test_tasks},     {"options", test_options},   {"resource", test_resource},
-        {"keyring", test_keyring}, {"values", test_values},     CU_TEST_INFO_NULL,
+        {"keyring", test_keyring}, {"values", test_values},     {"journal", test_journal},
+        CU_TEST_INFO_NULL,
     };
     return mwt_memory_run("no memory: parts", tests);
 }

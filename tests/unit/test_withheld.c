@@ -181,6 +181,29 @@ static void test_failure(void)
     end();
 }
 
+/* A disk that fails before the record is durable: the task stays, and the journal says that it must
+ * be asked why, although the disk has told of it already. */
+static void test_lost_disk(void)
+{
+    mw_reason why;
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
+    disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){.failing_sync = 1});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
+    start_master(1);
+    mwt_master_greet(&master, PEER);
+    submit_once("once");
+    tick();
+    CU_ASSERT_FALSE(mwi_journal_is_broken(journal));
+
+    mw_sim_run(world, INT64_MAX);
+    tick();
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "");
+    CU_ASSERT_TRUE(mwi_journal_is_broken(journal));
+    CU_ASSERT_EQUAL(mwi_journal_status(journal, &why), MW_EIO);
+    end();
+}
+
 /* In the next run a task that was sent and has no result is unrunnable; one that has a result, or
  * was never sent, is not. */
 static void test_next_run(void)
@@ -244,8 +267,13 @@ static void test_behind_disk(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"order", test_order},     {"behind", test_behind},     {"lost", test_lost},
-        {"failure", test_failure}, {"next run", test_next_run}, {"behind disk", test_behind_disk},
+        {"order", test_order},
+        {"behind", test_behind},
+        {"lost", test_lost},
+        {"failure", test_failure},
+        {"lost disk", test_lost_disk},
+        {"next run", test_next_run},
+        {"behind disk", test_behind_disk},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("withheld", tests);
