@@ -30,6 +30,12 @@ void mwi_timers_fini(struct mwi_timers *timers);
 bool mwi_timers_start(struct mwi_timers *timers, struct mwi_timer_entry *timer,
                       int64_t deadline_ns);
 
+/* Whether it was started, and has neither been stopped nor been due since. */
+static inline bool mwi_timers_is_running(const struct mwi_timer_entry *timer)
+{
+    return timer->node.position > 0;
+}
+
 /* Stops the timer; one that does not run stays as it is. */
 void mwi_timers_stop(struct mwi_timers *timers, struct mwi_timer_entry *timer);
 

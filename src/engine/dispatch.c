@@ -185,10 +185,8 @@ static void send_copies(struct mwi_master_engine *engine, struct mwi_slave_entry
 {
     bool has_limit = is_timed(engine, slave, link);
     mwi_stats_add_group(engine->groups, count);
-    if (slave->may_return && engine->journal != NULL)
-        mwi_journaling_note_sent(engine, slave, link);
     if (engine->journal != NULL)
-        mwi_journaling_note_begun(engine, slave, link);
+        mwi_journaling_note_sent(engine, slave, link);
     mwi_task_messages_send(engine, slave, link, has_limit);
     if (has_limit)
         mwi_membership_await_begin(engine, slave);

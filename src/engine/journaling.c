@@ -147,8 +147,9 @@ static void add_range(struct mwi_master_engine *engine, struct sent_keys *sent,
     }
 }
 
-void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
-                              const struct mwi_list *link)
+/* The keys of the tasks, for the master that the slave may come back to. */
+static void record_keys(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+                        const struct mwi_list *link)
 {
     struct sent_keys sent;
     sent.count = 0;
@@ -164,8 +165,9 @@ void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi
         mwi_journal_add_sent(engine->journal, sent.keys, sent.count);
 }
 
-void mwi_journaling_note_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               const struct mwi_list *link)
+/* Those tasks that may not run twice may run from now on. */
+static void record_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                         const struct mwi_list *link)
 {
     size_t count = 0;
     for (; link != &slave->copies; link = link->next) {
@@ -179,6 +181,14 @@ void mwi_journaling_note_begun(struct mwi_master_engine *engine, struct mwi_slav
     }
     if (count > 0)
         mwi_withheld_begin(slave, mwi_journal_hurry(engine->journal));
+}
+
+void mwi_journaling_note_sent(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                              const struct mwi_list *link)
+{
+    if (slave->may_return)
+        record_keys(engine, slave, link);
+    record_begun(engine, slave, link);
 }
 
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,

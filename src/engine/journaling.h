@@ -23,14 +23,11 @@ void mwi_journaling_note_range(struct mwi_master_engine *engine, const struct mw
 void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_digest key,
                                  uint64_t run, const struct mwi_message_item *item);
 
-/* Records that the tasks of the slave's copies from `link` on are sent to it: it may return. */
-void mwi_journaling_note_sent(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave,
+/* The tasks of the slave's copies from `link` on are going to be sent to it. Records their keys if
+ * the slave may return; and those of them that may not run twice. If there are any of these,
+ * messages to the slave are withheld until the record is durable. Only with a journal. */
+void mwi_journaling_note_sent(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                               const struct mwi_list *link);
-
-/* Records that those tasks of the slave's copies from `link` on that may not run twice may run from
- * now on. If there are any, messages to the slave are withheld until that is durable. */
-void mwi_journaling_note_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                               const struct mwi_list *link);
 
 /* Records the bytes that a task has saved. */
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,

@@ -215,61 +215,55 @@ static void place_task(struct mwi_master_engine *engine, struct mwi_task_entry *
     }
 }
 
-/* Enters a task that has an entry of its own. Takes payload.data, which is malloc'd. */
-static mw_error submit_entry(struct mwi_master_engine *engine,
-                             const struct mwi_lifecycle_task *submission)
-{
-    struct mwi_task_entry *task = mwi_tasks_add(&engine->tasks, &submission->policy);
-    if (task == NULL)
-        return MW_ENOMEM;
-    task->algorithm = submission->algorithm;
-    task->has_tag_bytes = submission->tag_bytes != NULL;
-    if (task->has_tag_bytes)
-        task->tag_bytes = submission->tag_bytes;
-    else
-        task->tag = submission->tag;
-    task->data = submission->payload.data;
-    task->size = submission->payload.size;
-    task->is_bytes = submission->payload.is_bytes;
-    place_task(engine, task);
-    return MW_OK;
-}
-
-/* An entry for a task with a copy of its arguments, in state FREE; NULL out of memory. */
-static struct mwi_task_entry *add_copy(struct mwi_master_engine *engine,
-                                       const struct mwi_lifecycle_task *submission)
+/* Makes an entry for a task, in state FREE. Its arguments are copied if they are borrowed, and
+ * taken if not. NULL out of memory, with nothing taken. */
+static struct mwi_task_entry *add_entry(struct mwi_master_engine *engine,
+                                        const struct mwi_lifecycle_task *submission)
 {
     size_t size = submission->payload.size;
-    unsigned char *data = malloc(size == 0 ? 1 : size);
-    struct mwi_task_entry *task =
-        data == NULL ? NULL : mwi_tasks_add(&engine->tasks, &submission->policy);
+    unsigned char *copy = NULL;
+    if (submission->is_borrowed) {
+        copy = malloc(size == 0 ? 1 : size);
+        if (copy == NULL)
+            return NULL;
+        if (size > 0)
+            memcpy(copy, submission->payload.data, size);
+    }
+    struct mwi_task_entry *task = mwi_tasks_add(&engine->tasks, &submission->policy);
     if (task == NULL) {
-        free(data);
+        free(copy);
         return NULL;
     }
-    if (size > 0)
-        memcpy(data, submission->payload.data, size);
     task->algorithm = submission->algorithm;
     task->has_tag_bytes = submission->tag_bytes != NULL;
     if (task->has_tag_bytes)
         task->tag_bytes = submission->tag_bytes;
     else
         task->tag = submission->tag;
-    task->data = data;
+    task->data = submission->is_borrowed ? copy : submission->payload.data;
     task->size = size;
     task->is_bytes = submission->payload.is_bytes;
     return task;
+}
+
+/* Enters a task that has an entry of its own. */
+static mw_error submit_entry(struct mwi_master_engine *engine,
+                             const struct mwi_lifecycle_task *submission)
+{
+    struct mwi_task_entry *task = add_entry(engine, submission);
+    if (task == NULL)
+        return MW_ENOMEM;
+    place_task(engine, task);
+    return MW_OK;
 }
 
 mw_error mwi_lifecycle_submit_unrunnable(struct mwi_master_engine *engine,
                                          const struct mwi_lifecycle_task *submission,
                                          const char *history, size_t history_size, uint64_t *id)
 {
-    struct mwi_task_entry *task = add_copy(engine, submission);
+    struct mwi_task_entry *task = add_entry(engine, submission);
     if (task == NULL)
         return MW_ENOMEM;
-    if (!submission->is_borrowed)
-        free(submission->payload.data);
     char *text = strndup(history, history_size);
     if (text != NULL)
         mwi_losses_add_history(&engine->tasks.losses, task->id, text);
@@ -277,23 +271,6 @@ mw_error mwi_lifecycle_submit_unrunnable(struct mwi_master_engine *engine,
     mwi_tasks_move(&engine->tasks, task, MWI_TASK_UNRUNNABLE, NULL);
     *id = task->id;
     return MW_OK;
-}
-
-/* Enters it with a copy of its arguments, which are borrowed. */
-static mw_error submit_copy(struct mwi_master_engine *engine,
-                            const struct mwi_lifecycle_task *submission)
-{
-    struct mwi_lifecycle_task own = *submission;
-    size_t size = submission->payload.size;
-    own.payload.data = malloc(size == 0 ? 1 : size);
-    if (own.payload.data == NULL)
-        return MW_ENOMEM;
-    if (size > 0)
-        memcpy(own.payload.data, submission->payload.data, size);
-    mw_error error = submit_entry(engine, &own);
-    if (error != MW_OK)
-        free(own.payload.data);
-    return error;
 }
 
 /* Enters an ordinary task. */
@@ -323,8 +300,6 @@ mw_error mwi_lifecycle_submit(struct mwi_master_engine *engine,
     if (submission->tag_bytes == NULL &&
         mwi_tasks_is_ordinary(&submission->policy, submission->payload.size))
         error = append(engine, submission);
-    else if (submission->is_borrowed)
-        error = submit_copy(engine, submission);
     else
         error = submit_entry(engine, submission);
     if (error != MW_OK)

@@ -358,7 +358,7 @@ static void tick(struct mwi_master_engine *engine, const struct mwi_event *event
 {
     engine->away_ns += event->away_ns;
     engine->gap_ns = event->is_caught_up ? 0 : engine->gap_ns + event->away_ns;
-    if (engine->has_late && !engine->is_late_over && engine->late_timer.node.position == 0 &&
+    if (engine->has_late && !engine->is_late_over && !mwi_timers_is_running(&engine->late_timer) &&
         !mwi_master_state_start_timer(engine, &engine->late_timer, MWI_TIMER_LATE,
                                       engine->config.reconnect_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);

@@ -73,7 +73,6 @@ struct mwi_offers {
 /* Second copies of slow tasks, see speculation.h. */
 struct mwi_speculation {
     bool is_wanted; /* by the policy of some task */
-    bool is_timer_running;
     bool has_stuck; /* tasks are slow, and no slave was idle to help */
     uint64_t copies_count;
     struct mwi_timer_entry timer;

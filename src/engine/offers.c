@@ -87,7 +87,7 @@ static size_t open_tasks_count(const struct mwi_master_engine *engine)
 static void start_timer(struct mwi_master_engine *engine)
 {
     int64_t pause_ns = (int64_t)open_tasks_count(engine) * TASK_NS;
-    if (engine->offers.timer.node.position > 0)
+    if (mwi_timers_is_running(&engine->offers.timer))
         return;
     pause_ns = pause_ns < PAUSE_MIN_NS   ? PAUSE_MIN_NS
                : pause_ns > PAUSE_MAX_NS ? PAUSE_MAX_NS

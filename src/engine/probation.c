@@ -51,7 +51,8 @@ static bool is_doubtful(const struct mwi_master_engine *engine, const struct mwi
 static void start_timer(struct mwi_master_engine *engine, struct mwi_host_entry *host)
 {
     int64_t now_ns = mwi_master_state_looked(engine);
-    if (host->trial != NULL || mwi_list_is_empty(&host->held) || host->timer.node.position > 0)
+    if (host->trial != NULL || mwi_list_is_empty(&host->held) ||
+        mwi_timers_is_running(&host->timer))
         return;
     int64_t left_ns = host->closed_until_ns > now_ns ? host->closed_until_ns - now_ns : 0;
     if (!mwi_master_state_start_timer(engine, &host->timer, MWI_TIMER_HOST, left_ns))

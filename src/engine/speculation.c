@@ -34,16 +34,15 @@ static bool can_look(const struct mwi_master_engine *engine)
 
 static void look_after(struct mwi_master_engine *engine, int64_t after_ns)
 {
-    engine->speculation.is_timer_running = mwi_master_state_start_timer(
-        engine, &engine->speculation.timer, MWI_TIMER_SPECULATION, after_ns);
-    if (!engine->speculation.is_timer_running)
+    if (!mwi_master_state_start_timer(engine, &engine->speculation.timer, MWI_TIMER_SPECULATION,
+                                      after_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
 }
 
 void mwi_speculation_consider(struct mwi_master_engine *engine)
 {
     struct mwi_speculation *speculation = &engine->speculation;
-    if (!speculation->is_wanted || speculation->is_timer_running || !can_look(engine))
+    if (!speculation->is_wanted || mwi_timers_is_running(&speculation->timer) || !can_look(engine))
         return;
     look_after(engine, speculation->has_stuck ? 0 : PAUSE_NS);
 }
@@ -138,7 +137,6 @@ void mwi_speculation_look(struct mwi_master_engine *engine)
 {
     struct mwi_list *busy = &engine->slaves.lists[MWI_SLAVE_BUSY];
     int64_t looked_ns = mwi_master_state_looked(engine), next_ns = INT64_MAX;
-    engine->speculation.is_timer_running = false;
     engine->speculation.has_stuck = false;
     if (!can_look(engine))
         return;

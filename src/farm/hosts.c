@@ -132,7 +132,7 @@ void mwi_hosts_leave(struct mwi_hosts *hosts, struct mwi_host_entry *host, size_
     hosts->connected_count--;
     if (host->had_tasks || host->results_count > 0)
         return;
-    assert(host->barren_count == 0 && host->trial == NULL && host->timer.node.position == 0);
+    assert(host->barren_count == 0 && host->trial == NULL && !mwi_timers_is_running(&host->timer));
     forget(hosts, host);
 }
 
