@@ -96,7 +96,7 @@ typedef struct mw_algorithm_stats {
     size_t waiting, running;
     mw_times wait;     /* from submission to the first sending, exact to a millisecond */
     mw_times run;      /* of done and failed tasks, as the slaves measured it */
-    uint64_t replayed; /* done tasks whose results are of an earlier run, see --mw-journal */
+    uint64_t replayed; /* done and failed tasks that an earlier run has ended, see --mw-journal */
 } mw_algorithm_stats;
 
 /* A slave that is connected. */
