@@ -17,7 +17,7 @@
 #include "engine/outgoing.h"
 #include "engine/withheld.h"
 #include "farm/savings.h"
-#include "record/journal.h"
+#include "record/journal_take.h"
 #include "wire/content.h"
 
 /* This many keys of tasks that are sent make a record. */

@@ -23,7 +23,7 @@
 #include "engine/membership.h"
 #include "engine/outgoing.h"
 #include "engine/task_ends.h"
-#include "record/journal.h"
+#include "record/journal_take.h"
 #include "wire/content.h"
 
 #define GATHERED_BYTES_MAX ((size_t)64 << 20)

@@ -18,6 +18,7 @@
 #include "engine/lifecycle.h"
 #include "engine/snapshot.h"
 #include "face/master_journal.h"
+#include "record/journal_restore.h"
 
 void mwi_master_checkpoint_fini(mw_master *master)
 {

@@ -7,7 +7,8 @@
  * failure is told once; then, as the options say, the farm stops as after a signal, or goes on
  * without recording anything.
  *
- * The parts of a journal's identity are gathered in read_identity. record/journal.c compares them.
+ * The parts of a journal's identity are gathered in read_identity. record/journal_identity compares
+ * them.
  */
 #include "face/master_journal.h"
 
@@ -26,6 +27,7 @@
 #include "face/program.h"
 #include "record/disk_file.h"
 #include "record/journal_compact.h"
+#include "record/journal_open.h"
 #include "record/journal_view.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)

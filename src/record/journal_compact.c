@@ -61,10 +61,7 @@ struct compacting {
 
 static mw_error fail_text(struct compacting *compacting, mw_error error, const char *text)
 {
-    mw_reason sentence;
-    snprintf(sentence.text, sizeof sentence.text, "%.200s: %.250s", compacting->path, text);
-    *compacting->why = sentence;
-    return error;
+    return mwi_journal_form_fail(compacting->why, compacting->path, error, text);
 }
 
 static mw_error fail_memory(struct compacting *compacting)

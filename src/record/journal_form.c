@@ -28,6 +28,14 @@ static const char magic[8] = "mwjrnl01";
 
 enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
 
+mw_error mwi_journal_form_fail(mw_reason *why, const char *path, mw_error error, const char *text)
+{
+    mw_reason sentence;
+    snprintf(sentence.text, sizeof sentence.text, "%.200s: %.250s", path, text);
+    *why = sentence;
+    return error;
+}
+
 static void put_number(unsigned char *to, uint64_t number, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)

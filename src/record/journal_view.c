@@ -86,10 +86,9 @@ mw_error mwi_journal_view_open(struct mwi_journal_view *view, const char *path, 
     }
     if (error == MW_OK)
         return MW_OK;
-    snprintf(why->text, sizeof why->text, "%.200s: %.250s", path, reason.text);
     if (is_open)
         view_close(view->disk);
-    return error;
+    return mwi_journal_form_fail(why, path, error, reason.text);
 }
 
 void mwi_journal_view_close(struct mwi_journal_view *view)

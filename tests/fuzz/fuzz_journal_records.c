@@ -17,7 +17,8 @@
 #include "mwt_disk.h"
 #include "record/checkpoint_items.h"
 #include "record/checkpoint_log.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
+#include "record/journal_restore.h"
 
 #define KEYS_COUNT 8
 #define ADDED_KEY 100

@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 #include "mwt_disk.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
+#include "record/journal_take.h"
 #include "wire/message.h"
 
 #define MWT_JOURNAL_TASKS 24

@@ -3,7 +3,8 @@
  * A journal on a simulated disk: results of earlier runs are taken once each, those that were
  * durable survive a power cut, and the journal of another program is refused.
  */
-#include "record/journal.h"
+#include "record/journal_open.h"
+#include "record/journal_take.h"
 
 #include <stdio.h>
 #include <stdlib.h>

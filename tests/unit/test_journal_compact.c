@@ -16,7 +16,8 @@
 #include "mwt_run.h"
 #include "record/checkpoint_items.h"
 #include "record/disk_file.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
+#include "record/journal_restore.h"
 #include "wire/message.h"
 
 #define KEYS 12

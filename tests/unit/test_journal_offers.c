@@ -3,7 +3,8 @@
  * What a journal knows of slaves that outlive their master: tasks that were sent and have no
  * result, and results that were recorded already when a slave offers them.
  */
-#include "record/journal.h"
+#include "record/journal_open.h"
+#include "record/journal_take.h"
 
 #include <string.h>
 

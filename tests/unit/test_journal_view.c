@@ -13,7 +13,7 @@
 #include "mwt_folder.h"
 #include "mwt_run.h"
 #include "record/disk_file.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
 
 static struct mwi_journal_text text_of(const char *string)
 {

@@ -17,7 +17,7 @@
 #include "mwt_policy.h"
 #include "options/check.h"
 #include "options/settings.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
 #include "record/keyring.h"
 #include "record/resource.h"
 #include "transports/sim/sim_disk.h"

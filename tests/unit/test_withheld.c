@@ -16,7 +16,7 @@
 #include "mwt_master.h"
 #include "mwt_policy.h"
 #include "mwt_run.h"
-#include "record/journal.h"
+#include "record/journal_open.h"
 #include "transports/sim/sim_disk.h"
 
 #define PEER 7
