@@ -51,16 +51,22 @@ static bool find_entry_key(const struct mwi_master_engine *engine,
                     key);
 }
 
+static struct mwi_journal_result result_of(struct mwi_digest key,
+                                           const struct mwi_message_item *item)
+{
+    return (struct mwi_journal_result){.key = key,
+                                       .id = item->id,
+                                       .duration_ns = item->duration_ns,
+                                       .form = item->form,
+                                       .size = item->size,
+                                       .data = item->data};
+}
+
 static void record(struct mwi_master_engine *engine, uint16_t algorithm, struct mwi_digest key,
                    const struct mwi_message_item *item)
 {
-    mwi_journal_add_result(engine->journal, engine->config.algorithms[algorithm].name,
-                           &(struct mwi_journal_result){.key = key,
-                                                        .id = item->id,
-                                                        .duration_ns = item->duration_ns,
-                                                        .form = item->form,
-                                                        .size = item->size,
-                                                        .data = item->data});
+    const struct mwi_journal_result result = result_of(key, item);
+    mwi_journal_add_result(engine->journal, engine->config.algorithms[algorithm].name, &result);
 }
 
 void mwi_journaling_note_task(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
@@ -106,13 +112,9 @@ void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_di
                                  uint64_t run, const struct mwi_message_item *item)
 {
     assert(engine->journal != NULL && item->algorithm < engine->algorithms_count);
+    const struct mwi_journal_result result = result_of(key, item);
     mwi_journal_add_result_of(engine->journal, run, engine->config.algorithms[item->algorithm].name,
-                              &(struct mwi_journal_result){.key = key,
-                                                           .id = item->id,
-                                                           .duration_ns = item->duration_ns,
-                                                           .form = item->form,
-                                                           .size = item->size,
-                                                           .data = item->data});
+                              &result);
 }
 
 /* Keys that gather to be recorded. */
