@@ -4,14 +4,12 @@
  * journal; and failures only if they are kept. And what becomes of a task that must not run twice.
  * Each case is two runs on one simulated disk.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include <CUnit/Basic.h>
 
 #include <mw/embed.h>
 #include <mw/sim.h>
 
+#include "mwt_host.h"
 #include "mwt_run.h"
 #include "options/options.h"
 #include "sim_disk.h"
@@ -45,21 +43,13 @@ static void work(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"work", work}, {0}};
 
-static mw_options *make_options(mw_sim_host *host, const char *address)
-{
-    mw_options *options;
-    if (mw_options_create(&options) != MW_OK ||
-        mw_options_set(options, "audit-level", "none") != MW_OK ||
-        mw_options_use_transport(options, &mw_sim_transport, host, address) != MW_OK)
-        abort();
-    return options;
-}
+static const char *const settings[][2] = {{"audit-level", "none"}, {NULL, NULL}};
 
 static int master_host(mw_sim_host *host, void *context)
 {
     struct run *run = context;
     mw_program program = {.algorithms = algorithms};
-    mw_options *options = make_options(host, "");
+    mw_options *options = mwt_host_options(host, "", settings);
     mw_master *master;
     mw_options_set(options, "journal", "s.mwj");
     mw_options_set(options, "journal-keep-failed", run->keeps_failed ? "1" : "0");
@@ -84,15 +74,7 @@ static int master_host(mw_sim_host *host, void *context)
 
 static int slave_host(mw_sim_host *host, void *context)
 {
-    mw_program program = {.algorithms = algorithms, .user = context};
-    mw_options *options = make_options(host, "master");
-    mw_slave *slave;
-    if (mw_slave_open(&slave, &program, options) == MW_OK) {
-        mw_slave_loop_simple(slave);
-        mw_slave_close(slave);
-    }
-    mw_options_destroy(options);
-    return 0;
+    return mwt_host_be_slave(mwt_host_options(host, "master", settings), algorithms, context);
 }
 
 static void kill_all(mw_sim *sim, void *context)

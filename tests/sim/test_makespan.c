@@ -11,7 +11,8 @@
 #include <mw/sim.h>
 #include <mw/stats.h>
 
-#include "mwt_random.h"
+#include "mwt_host.h"
+#include "mwt_normal.h"
 #include "mwt_run.h"
 
 #define MS INT64_C(1000000)
@@ -42,14 +43,7 @@ static void spend(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"spend", spend}, {0}};
 
-static mw_options *make_options(mw_sim_host *host, const char *address)
-{
-    mw_options *options;
-    if (mw_options_create(&options) != MW_OK || mw_options_set(options, "quiet", "1") != MW_OK ||
-        mw_options_use_transport(options, &mw_sim_transport, host, address) != MW_OK)
-        abort();
-    return options;
-}
+static const char *const quiet[][2] = {{"quiet", "1"}, {NULL, NULL}};
 
 static void run_tasks(struct run *run, mw_master *farm, size_t from, size_t to)
 {
@@ -96,7 +90,7 @@ static int master_host(mw_sim_host *host, void *context)
 {
     struct run *run = context;
     mw_program program = {.algorithms = algorithms, .user = run};
-    mw_options *options = make_options(host, "");
+    mw_options *options = mwt_host_options(host, "", quiet);
     mw_master_counts counts;
     mw_master *farm;
     if (mw_master_open(&farm, &program, options) != MW_OK)
@@ -117,17 +111,7 @@ static int master_host(mw_sim_host *host, void *context)
 
 static int slave_host(mw_sim_host *host, void *context)
 {
-    struct run *run = context;
-    mw_program program = {.algorithms = algorithms, .user = run};
-    mw_options *options = make_options(host, "master");
-    mw_slave *slave;
-    int status = 1;
-    if (mw_slave_open(&slave, &program, options) == MW_OK) {
-        status = mw_slave_loop_simple(slave);
-        mw_slave_close(slave);
-    }
-    mw_options_destroy(options);
-    return status;
+    return mwt_host_be_slave(mwt_host_options(host, "master", quiet), algorithms, context);
 }
 
 static int64_t ideal_ns(const struct run *run)
@@ -160,17 +144,6 @@ static void run_farm(struct run *run, uint64_t seed)
     CU_ASSERT_EQUAL(run->done_count, run->tasks_count);
 }
 
-static double uniform(struct mwt_random *random)
-{
-    return ((double)(mwt_random_next(random) >> 11) + 0.5) / 9007199254740992.0;
-}
-
-/* By Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958. */
-static double normal(struct mwt_random *random)
-{
-    return sqrt(-2 * log(uniform(random))) * cos(6.283185307179586 * uniform(random));
-}
-
 static int64_t draw_equal(struct mwt_random *random)
 {
     (void)random;
@@ -185,7 +158,7 @@ static int64_t draw_short(struct mwt_random *random)
 /* Log-normal of mean 1 ms, sigma 2. */
 static int64_t draw_uneven(struct mwt_random *random)
 {
-    return (int64_t)(1e6 * exp(2 * normal(random) - 2));
+    return (int64_t)(1e6 * exp(2 * mwt_normal(random) - 2));
 }
 
 /* The mean over runs of what the farm takes to what it ideally would. */

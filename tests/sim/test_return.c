@@ -11,6 +11,7 @@
 #include <mw/sim.h>
 #include <mw/stats.h>
 
+#include "mwt_host.h"
 #include "mwt_random.h"
 #include "mwt_run.h"
 #include "options/options.h"
@@ -52,17 +53,8 @@ static void work(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"work", work}, {0}};
 
-static mw_options *make_options(mw_sim_host *host, const char *address)
-{
-    mw_options *options;
-    if (mw_options_create(&options) != MW_OK ||
-        mw_options_set(options, "audit-level", "none") != MW_OK ||
-        mw_options_set(options, "connect-timeout", "1000") != MW_OK ||
-        mw_options_set(options, "reconnect", "1000") != MW_OK ||
-        mw_options_use_transport(options, &mw_sim_transport, host, address) != MW_OK)
-        abort();
-    return options;
-}
+static const char *const settings[][2] = {
+    {"audit-level", "none"}, {"connect-timeout", "1000"}, {"reconnect", "1000"}, {NULL, NULL}};
 
 static void submit(mw_master *farm, size_t task)
 {
@@ -75,7 +67,7 @@ static int master_host(mw_sim_host *host, void *context)
 {
     struct world *world = context;
     mw_program program = {.algorithms = algorithms, .user = world};
-    mw_options *options = make_options(host, "");
+    mw_options *options = mwt_host_options(host, "", settings);
     if (world->disk != NULL) {
         mw_options_set(options, "journal", "farm.mwj");
         mwi_options_use_disk(options, &mwi_sim_disk_api, world->disk);
@@ -109,15 +101,7 @@ static int master_host(mw_sim_host *host, void *context)
 static int slave_host(mw_sim_host *host, void *context)
 {
     struct world *world = context;
-    mw_program program = {.algorithms = algorithms, .user = world};
-    mw_options *options = make_options(host, "master");
-    mw_slave *slave;
-    int status = 1;
-    if (mw_slave_open(&slave, &program, options) == MW_OK) {
-        status = mw_slave_loop_simple(slave);
-        mw_slave_close(slave);
-    }
-    mw_options_destroy(options);
+    int status = mwt_host_be_slave(mwt_host_options(host, "master", settings), algorithms, world);
     world->statuses += status != 0;
     return status;
 }

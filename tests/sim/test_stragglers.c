@@ -5,13 +5,13 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <mw/embed.h>
 #include <mw/sim.h>
 #include <mw/stats.h>
 
-#include "mwt_random.h"
+#include "mwt_host.h"
+#include "mwt_normal.h"
 #include "mwt_run.h"
 
 #define MS INT64_C(1000000)
@@ -49,21 +49,14 @@ static void spend(mw_call *call)
 
 static const mw_algorithm algorithms[] = {{"spend", spend}, {0}};
 
-static mw_options *make_options(mw_sim_host *host, const char *address)
-{
-    mw_options *options;
-    if (mw_options_create(&options) != MW_OK || mw_options_set(options, "quiet", "1") != MW_OK ||
-        mw_options_use_transport(options, &mw_sim_transport, host, address) != MW_OK)
-        abort();
-    return options;
-}
+static const char *const quiet[][2] = {{"quiet", "1"}, {NULL, NULL}};
 
 static int master_host(mw_sim_host *host, void *context)
 {
     struct farm *farm = context;
     mw_program program = {.algorithms = algorithms};
     mw_stats stats = {.size = sizeof stats};
-    mw_options *options = make_options(host, "");
+    mw_options *options = mwt_host_options(host, "", quiet);
     const mw_result *result;
     mw_master *master;
     if (mw_options_set(options, "speculate", farm->speculate) != MW_OK ||
@@ -92,17 +85,7 @@ static int master_host(mw_sim_host *host, void *context)
 
 static int slave_host(mw_sim_host *host, void *context)
 {
-    struct slave *me = context;
-    mw_program program = {.algorithms = algorithms, .user = me};
-    mw_options *options = make_options(host, "master");
-    mw_slave *slave;
-    int status = 1;
-    if (mw_slave_open(&slave, &program, options) == MW_OK) {
-        status = mw_slave_loop_simple(slave);
-        mw_slave_close(slave);
-    }
-    mw_options_destroy(options);
-    return status;
+    return mwt_host_be_slave(mwt_host_options(host, "master", quiet), algorithms, context);
 }
 
 /* Runs the farm, and checks that each task is handed out once. */
@@ -155,17 +138,6 @@ static void test_slow_slave(void)
     CU_ASSERT(slow.copied_count > 0);
 }
 
-static double uniform(struct mwt_random *random)
-{
-    return ((double)(mwt_random_next(random) >> 11) + 0.5) / 9007199254740992.0;
-}
-
-/* By Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958. */
-static double normal(struct mwt_random *random)
-{
-    return sqrt(-2 * log(uniform(random))) * cos(6.283185307179586 * uniform(random));
-}
-
 /* Where the slowness lies in the tasks, second copies are of no use, and do no harm: at most 2 %.
  */
 static void test_uneven_tasks(void)
@@ -177,7 +149,7 @@ static void test_uneven_tasks(void)
     for (int i = 0; i < RUNS; i++) {
         struct farm with = make_farm(2 + mwt_random_below(&random, 7), TASKS, "1");
         for (size_t j = 0; j < TASKS; j++)
-            with.task_ns[j] = (int64_t)(1e9 * exp(2 * normal(&random) - 2));
+            with.task_ns[j] = (int64_t)(1e9 * exp(2 * mwt_normal(&random) - 2));
         struct farm without = with;
         without.speculate = "0";
         uint64_t seed = mwt_random_next(&random);
