@@ -167,7 +167,7 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
                  master->journal_path, (unsigned long long)findings->damages_count,
                  (unsigned long long)findings->damage);
     else if (findings->difference.text[0] != '\0')
-        snprintf(note->text, sizeof note->text, "%.200s: the program has changed: %.200s",
+        snprintf(note->text, sizeof note->text, "%.150s: the program has changed: %.320s",
                  master->journal_path, findings->difference.text);
     else if (findings->is_checkpoint_damaged)
         snprintf(note->text, sizeof note->text,

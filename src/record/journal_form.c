@@ -24,6 +24,9 @@
 #define CHECKED_FROM 8
 /* More is not written before the first sync has ended. */
 #define VOID_BYTES_MAX ((uint64_t)64 << 20)
+/* Of a sentence; a path has what its text leaves. */
+#define PATH_BYTES_MAX ((size_t)200)
+#define TEXT_BYTES_MAX ((size_t)400)
 static const char magic[8] = "mwjrnl01";
 
 enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
@@ -31,7 +34,9 @@ enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
 mw_error mwi_journal_form_fail(mw_reason *why, const char *path, mw_error error, const char *text)
 {
     mw_reason sentence;
-    snprintf(sentence.text, sizeof sentence.text, "%.200s: %.250s", path, text);
+    size_t text_size = strnlen(text, TEXT_BYTES_MAX), left = sizeof sentence.text - 3 - text_size;
+    snprintf(sentence.text, sizeof sentence.text, "%.*s: %.*s",
+             (int)(left < PATH_BYTES_MAX ? left : PATH_BYTES_MAX), path, (int)text_size, text);
     *why = sentence;
     return error;
 }

@@ -39,7 +39,8 @@ enum mwi_journal_kind {
     MWI_JOURNAL_KNOWN = 10 /* results that a rewrite has left out, by run and task */
 };
 
-/* Sets *why to "PATH: TEXT", and returns the error. The text may lie in *why. */
+/* Sets *why to "PATH: TEXT", and returns the error. The text may lie in *why. A
+ * path that is too long is cut. */
 mw_error mwi_journal_form_fail(mw_reason *why, const char *path, mw_error error, const char *text);
 
 struct mwi_journal_piece {

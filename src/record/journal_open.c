@@ -103,7 +103,7 @@ static mw_error take_run(struct opening *opening, const struct mwi_journal_recor
         return MW_OK;
     char text[400];
     snprintf(text, sizeof text,
-             "it is the journal of another program: %.300s (--mw-journal-accept goes on)",
+             "it is the journal of another program: %.320s (--mw-journal-accept goes on)",
              difference.text);
     return mwi_journal_form_fail(opening->why, settings->path, MW_EUSAGE, text);
 }

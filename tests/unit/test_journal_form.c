@@ -279,6 +279,24 @@ static void test_moved(void)
     end();
 }
 
+/* Of a sentence that is too long, the path is cut: its text says what to do. */
+static void test_sentence(void)
+{
+    char path[1000], text[401];
+    mw_reason why;
+    memset(path, 'p', sizeof path - 1);
+    memset(text, 't', sizeof text - 1);
+    path[sizeof path - 1] = text[sizeof text - 1] = '\0';
+
+    CU_ASSERT_EQUAL(mwi_journal_form_fail(&why, path, MW_EIO, "text"), MW_EIO);
+    CU_ASSERT_STRING_EQUAL(why.text + 200, ": text");
+    CU_ASSERT_EQUAL(mwi_journal_form_fail(&why, path, MW_ENOMEM, text), MW_ENOMEM);
+    CU_ASSERT_STRING_EQUAL(strchr(why.text, ':') + 2, text);
+    CU_ASSERT_TRUE(strspn(why.text, "p") >= 100);
+    CU_ASSERT_EQUAL(mwi_journal_form_fail(&why, "file", MW_EIO, why.text), MW_EIO);
+    CU_ASSERT_EQUAL(strncmp(why.text, "file: ppp", 9), 0);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -287,6 +305,7 @@ int main(void)
         {"cut", test_cut},
         {"flips", test_flips},
         {"moved", test_moved},
+        {"sentence", test_sentence},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("journal form", tests);
