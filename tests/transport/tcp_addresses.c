@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Addresses of tcp: those that can be listened on and connected to, and the errors of all others.
- * Parsing alone is tested in test_tcp_parts.c.
+ * Parsing alone is tested in test_tcp_address.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
