@@ -177,7 +177,7 @@ static void test_bare(void)
 {
     static const enum mwi_message_kind kinds[] = {MWI_MESSAGE_SHUTDOWN, MWI_MESSAGE_RECALL,
                                                   MWI_MESSAGE_RETURNED, MWI_MESSAGE_OFFERED};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct mwt_way way;
         mwt_way_start(&way);
 
