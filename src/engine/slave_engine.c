@@ -210,69 +210,14 @@ static void begin_greeting(struct mwi_slave_engine *engine, const struct mwi_eve
           .from = from);
 }
 
-static mw_task_fn *find_algorithm(const struct mwi_slave_engine *engine, struct mwi_text name)
-{
-    const mw_algorithm *algorithm = engine->config.algorithms;
-    while (algorithm->name != NULL && (strlen(algorithm->name) != name.size ||
-                                       memcmp(algorithm->name, name.data, name.size) != 0))
-        algorithm++;
-    return algorithm->run;
-}
-
-/* A printable copy, which the caller frees; NULL out of memory. */
-static char *copy_printable(struct mwi_text text)
-{
-    size_t size = mwi_printable_size(text.data, text.size);
-    char *copy = malloc(size + 1);
-    if (copy == NULL)
-        return NULL;
-    mwi_printable_write(copy, text.data, text.size);
-    copy[size] = '\0';
-    return copy;
-}
-
-static void free_algorithms(struct mwi_slave_engine *engine)
-{
-    for (size_t i = 0; i < engine->algorithms_count; i++)
-        free(engine->names[i]);
-    free(engine->names);
-    free(engine->runs);
-    free(engine->numbers);
-    engine->names = NULL;
-    engine->runs = NULL;
-    engine->numbers = NULL;
-    engine->algorithms_count = 0;
-}
-
-static bool learn_algorithms(struct mwi_slave_engine *engine, const struct mwi_message *message)
-{
-    size_t count = message->welcome.algorithms_count;
-    free_algorithms(engine);
-    engine->names = calloc(count + 1, sizeof *engine->names);
-    engine->runs = calloc(count + 1, sizeof *engine->runs);
-    engine->numbers = calloc(count + 1, sizeof *engine->numbers);
-    if (engine->names == NULL || engine->runs == NULL || engine->numbers == NULL)
-        return false;
-    for (; engine->algorithms_count < count; engine->algorithms_count++) {
-        struct mwi_text text = mwi_message_algorithm(message, engine->algorithms_count);
-        char *name = copy_printable(text);
-        if (name == NULL)
-            return false;
-        engine->names[engine->algorithms_count] = name;
-        engine->runs[engine->algorithms_count] = find_algorithm(engine, text);
-        engine->numbers[engine->algorithms_count] = mwi_content_name(text.data, text.size);
-    }
-    return true;
-}
-
 /* Offers the new master the results that it was not sent. */
 static void offer_kept(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     size_t own_max = engine->config.frame_write_bytes_max;
     size_t their_max = engine->next.message_bytes_max;
     const struct mwi_kept_master master = {.peer = engine->peer,
-                                           .names = engine->numbers,
-                                           .names_count = engine->algorithms_count,
+                                           .names = engine->repertoire.numbers,
+                                           .names_count = engine->repertoire.count,
                                            .message_bytes_max =
                                                their_max < own_max ? their_max : own_max};
     size_t offered_count = mwi_kept_offer(&engine->kept, &engine->effects, &master);
@@ -301,7 +246,7 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
     };
     engine->is_start_put_off = mwi_slave_engine_is_running(engine);
     engine->next = master;
-    if (!learn_algorithms(engine, message) ||
+    if (!mwi_repertoire_learn(&engine->repertoire, engine->config.algorithms, message) ||
         (!engine->is_start_put_off && !mwi_results_start(&engine->results, &master))) {
         give_up(engine, mw_error_text(MW_ENOMEM), now_ns);
         return;
@@ -599,7 +544,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
     forget_saved(&engine->unsent);
     mwi_block_unref(engine->sent);
     free(engine->messages);
-    free_algorithms(engine);
+    mwi_repertoire_fini(&engine->repertoire);
     mwi_buffer_fini(&engine->welcome);
     mwi_results_fini(&engine->results);
     mwi_kept_fini(&engine->kept);
@@ -636,8 +581,8 @@ void mwi_slave_engine_end_search(struct mwi_slave_engine *engine, bool has_farm_
 void mwi_slave_engine_note_task(struct mwi_slave_engine *engine, const struct mwi_slave_task *task,
                                 uint64_t scope)
 {
-    bool has_key = scope != MWI_CONTENT_NO_SCOPE && task->algorithm < engine->algorithms_count;
-    uint64_t name = has_key ? engine->numbers[task->algorithm] : 0;
+    bool has_key = scope != MWI_CONTENT_NO_SCOPE && task->algorithm < engine->repertoire.count;
+    uint64_t name = has_key ? engine->repertoire.numbers[task->algorithm] : 0;
     struct mwi_digest key = {0};
     if (has_key)
         key = mwi_content_key(mwi_content_seed(scope, name, task->payload.is_bytes),

@@ -9,6 +9,7 @@
 #define MWI_SLAVE_ENGINE_H
 
 #include "engine/greeting.h"
+#include "engine/repertoire.h"
 #include "engine/results.h"
 
 enum mwi_slave_phase {
@@ -84,11 +85,8 @@ struct mwi_slave_engine {
     struct mwi_results_master next; /* the master that has welcomed the slave meanwhile */
     uint64_t run;                   /* the master's */
     uint64_t scope;                 /* of the tasks of messages that follow */
-    mw_task_fn **runs;              /* by the master's number of an algorithm; NULL: unknown here */
-    char **names;                   /* likewise, as the master calls them, printable */
-    uint64_t *numbers;              /* likewise, of their names, see wire/content.h */
-    struct mwi_buffer welcome;      /* isolated: the frame of the WELCOME */
-    size_t algorithms_count;
+    struct mwi_repertoire repertoire;
+    struct mwi_buffer welcome; /* isolated: the frame of the WELCOME */
     /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
     struct mwi_slave_message *messages;
     size_t messages_capacity; /* a power of two, or 0 */
@@ -173,11 +171,10 @@ static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
     struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
     struct mwi_message_item item =
         mwi_message_item_at(&message->group, message->index, message->offset);
-    bool is_known = item.algorithm < engine->algorithms_count;
     task->id = item.id;
     task->algorithm = item.algorithm;
-    task->run = is_known ? engine->runs[item.algorithm] : NULL;
-    task->name = is_known ? engine->names[item.algorithm] : "?";
+    task->run = mwi_repertoire_run(&engine->repertoire, item.algorithm);
+    task->name = mwi_repertoire_name(&engine->repertoire, item.algorithm);
     task->payload = mwi_message_payload(&item);
     task->block = message->block;
     mwi_results_begin(&engine->results, item.id, item.algorithm);

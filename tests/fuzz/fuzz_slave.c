@@ -95,9 +95,9 @@ static void step(struct life *life, struct mwi_event event)
     MWT_FUZZ_PROMISE(!was_over || (phase == life->engine.phase && life->engine.effects.count == 0));
     MWT_FUZZ_PROMISE(!is_over(life) || life->engine.tasks_count == 0);
     MWT_FUZZ_PROMISE(mwt_frames_is_printable(life->engine.reason, strlen(life->engine.reason)));
-    for (size_t i = 0; i < life->engine.algorithms_count; i++)
-        MWT_FUZZ_PROMISE(
-            mwt_frames_is_printable(life->engine.names[i], strlen(life->engine.names[i])));
+    for (size_t i = 0; i < life->engine.repertoire.count; i++)
+        MWT_FUZZ_PROMISE(mwt_frames_is_printable(life->engine.repertoire.names[i],
+                                                 strlen(life->engine.repertoire.names[i])));
     carry_out(life);
 }
 

@@ -123,9 +123,10 @@ static void test_welcome_with_an_empty_name(void)
     mwt_slave_bytes(&slave, welcome, sizeof welcome - 1);
 
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
-    CU_ASSERT_EQUAL_FATAL(slave.engine.algorithms_count, 2);
-    CU_ASSERT_STRING_EQUAL(slave.engine.names[0], "");
-    CU_ASSERT_TRUE(slave.engine.runs[0] == NULL && slave.engine.runs[1] != NULL);
+    CU_ASSERT_EQUAL_FATAL(slave.engine.repertoire.count, 2);
+    CU_ASSERT_STRING_EQUAL(slave.engine.repertoire.names[0], "");
+    CU_ASSERT_TRUE(slave.engine.repertoire.runs[0] == NULL &&
+                   slave.engine.repertoire.runs[1] != NULL);
     end(&slave);
 }
 

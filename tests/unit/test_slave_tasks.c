@@ -99,29 +99,6 @@ static void test_no_task(void)
     end(&slave);
 }
 
-/* Algorithms are found by their names, not by the order in which either side has them. */
-static void test_algorithms_by_name(void)
-{
-    static const char tasks[] = "\x97\x04\x04\x00\xc4\x08\x00\x00\x00\x01\x00\x02\x01\x00"
-                                "\x01\x00\xc4\x00";
-    static const char *const names[] = {"beta", "alpha", "gamma", "?"};
-    static const bool is_known[] = {true, true, false, false};
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave, 1);
-
-    mwt_slave_bytes(&slave, tasks, sizeof tasks - 1);
-
-    for (size_t i = 0; i < 4; i++) {
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        CU_ASSERT_STRING_EQUAL(task.name, names[i]);
-        CU_ASSERT_EQUAL(task.run != NULL, is_known[i]);
-        mwt_slave_return(&slave, NULL, 0);
-        mwi_slave_engine_end_task(&slave.engine, 1, 0);
-    }
-    end(&slave);
-}
-
 /* The queue grows with the tasks that come, whether it is emptied meanwhile or not. */
 static void test_queue(void)
 {
@@ -225,7 +202,6 @@ int main(void)
         {"tasks", test_tasks},
         {"timed task", test_timed_task},
         {"no task", test_no_task},
-        {"algorithms by name", test_algorithms_by_name},
         {"queue", test_queue},
         {"empty payload", test_empty_payload},
         {"tasks share a frame", test_tasks_share_a_frame},

@@ -116,9 +116,9 @@ static void test_texts(void)
     mwi_buffer_init(&frame);
     mwi_message_write_welcome(&frame, 1, 1, 10000, 77, names);
     mwt_slave_frame(&slave, &frame);
-    CU_ASSERT_STRING_EQUAL(slave.engine.names[0], "\\x1b]0;evil\\x07\\n");
-    CU_ASSERT_PTR_NULL(slave.engine.runs[0]);
-    CU_ASSERT_STRING_EQUAL(slave.engine.names[1], "alpha");
+    CU_ASSERT_STRING_EQUAL(slave.engine.repertoire.names[0], "\\x1b]0;evil\\x07\\n");
+    CU_ASSERT_PTR_NULL(slave.engine.repertoire.runs[0]);
+    CU_ASSERT_STRING_EQUAL(slave.engine.repertoire.names[1], "alpha");
     mwt_slave_forget(&slave);
 
     mwi_buffer_init(&frame);
