@@ -50,8 +50,7 @@ mw_error mwi_relay_init(struct mwi_relay *relay, struct mwi_slave_engine *slave,
 void mwi_relay_fini(struct mwi_relay *relay)
 {
     mwi_doomed_fini(&relay->doomed);
-    mwi_block_unref(relay->unsent.block);
-    mwi_block_unref(relay->sent);
+    mwi_saved_outbox_fini(&relay->saving);
     mwi_message_decoder_fini(&relay->decoder);
 }
 
@@ -166,26 +165,17 @@ static void welcome(struct mwi_relay *relay)
     give_tasks(relay);
 }
 
-static void forget_unsent(struct mwi_relay *relay)
-{
-    mwi_block_unref(relay->unsent.block);
-    relay->unsent.block = NULL;
-}
-
 /* Sends the bytes that the first task has saved. Unless they must leave, they wait until those
- * before have left: a master that does not read holds up two pieces of memory at most. The master
- * takes them only of the first task whose result it lacks. */
+ * before have left. The master takes them only of the first task whose result it lacks. */
 static void send_unsent(struct mwi_relay *relay, bool must_leave, int64_t now_ns)
 {
-    bool is_busy = relay->sent != NULL && mwi_block_is_shared(relay->sent);
-    if (relay->unsent.block == NULL || !is_ready(relay) || (is_busy && !must_leave))
+    struct mwi_slave_engine *slave = relay->slave;
+    bool is_busy = mwi_saved_outbox_is_sending(&relay->saving);
+    if (!mwi_saved_outbox_has_unsent(&relay->saving) || !is_ready(relay) ||
+        (is_busy && !must_leave))
         return;
-    mwi_results_flush(&relay->slave->results, now_ns);
-    mwi_relay_messages_send_saved(&relay->slave->effects, relay->slave->peer, first_id(relay),
-                                  &relay->unsent);
-    mwi_block_unref(relay->sent);
-    relay->sent = relay->unsent.block;
-    relay->unsent.block = NULL;
+    mwi_results_flush(&slave->results, now_ns);
+    mwi_saved_outbox_send(&relay->saving, &slave->effects, slave->peer, first_id(relay));
 }
 
 /* The first task saves bytes. */
@@ -193,19 +183,19 @@ static void take_save(struct mwi_relay *relay, const struct mwi_message *message
                       const struct mwi_event *event)
 {
     const unsigned char *received = event->frame->data;
+    struct mwi_saved saved = {.size = message->save.size};
     unsigned char *kept;
     if (relay->given_count == 0 || message->save.id != first_id(relay)) {
         break_off(relay, event->now_ns);
         return;
     }
-    struct mwi_block *block = mwi_block_keep(event->frame, &kept);
-    if (block == NULL) {
+    saved.block = mwi_block_keep(event->frame, &kept);
+    if (saved.block == NULL) {
         mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
         return;
     }
-    forget_unsent(relay);
-    relay->unsent =
-        (struct mwi_slave_saved){block, kept + (message->save.data - received), message->save.size};
+    saved.data = kept + (message->save.data - received);
+    mwi_saved_outbox_put(&relay->saving, &saved);
     send_unsent(relay, false, event->now_ns);
 }
 
@@ -220,7 +210,7 @@ static void take_first(struct mwi_relay *relay)
     (void)has_task;
     if (slave->messages_count < before && relay->given_count > 0)
         relay->given_count--;
-    forget_unsent(relay);
+    mwi_saved_outbox_clear(&relay->saving);
     mwi_doomed_remove(&relay->doomed, task.id);
 }
 
@@ -293,7 +283,7 @@ static void end_child(struct mwi_relay *relay, int64_t now_ns)
     mwi_doomed_clear(&relay->doomed);
     relay->is_recalled = false;
     relay->answered_count = UINT64_MAX;
-    forget_unsent(relay);
+    mwi_saved_outbox_clear(&relay->saving);
     if (relay->phase == MWI_RELAY_SERVING && relay->slave->phase == MWI_PHASE_SHUTDOWN) {
         mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_SHUTDOWN);
         relay->patience_ns = mwi_time_after(now_ns, ENDING_NS);

@@ -47,14 +47,11 @@ struct mwi_relay {
     bool must_kill;         /* the face is to kill the child */
     const char *why_killed; /* constant, continues a sentence about the process; NULL: the process
                                 has ended by itself */
-    /* Bytes that the first task of the queue has saved and that are to be sent, and the block of
-     * those that were sent last, as long as the transport may have it. */
-    struct mwi_slave_saved unsent;
-    struct mwi_block *sent;
-    struct mwi_doomed doomed; /* tasks in the queue whose results are not wanted */
-    int64_t doom_ns;          /* when the task that runs is to be ended; INT64_MAX: never */
-    int64_t patience_ns;      /* when the child is to be killed; INT64_MAX: never */
-    unsigned ends_in_row;     /* of children that have begun no task */
+    struct mwi_saved_outbox saving; /* of the first task of the queue */
+    struct mwi_doomed doomed;       /* tasks in the queue whose results are not wanted */
+    int64_t doom_ns;                /* when the task that runs is to be ended; INT64_MAX: never */
+    int64_t patience_ns;            /* when the child is to be killed; INT64_MAX: never */
+    unsigned ends_in_row;           /* of children that have begun no task */
     mw_reason last_end;
 };
 

@@ -56,7 +56,7 @@ void mwi_relay_messages_send_tasks(struct mwi_effects *effects, mw_peer peer,
     }
     read_items(message, items, count);
     if (message->saved.block != NULL)
-        mwi_relay_messages_send_saved(effects, peer, items[0].id, &message->saved);
+        mwi_saved_send(&message->saved, effects, peer, items[0].id);
     mwi_buffer_init(&buffer);
     mwi_message_begin_group(&buffer, MWI_MESSAGE_TASKS, items, count);
     free(items);
@@ -67,16 +67,6 @@ void mwi_relay_messages_send_tasks(struct mwi_effects *effects, mw_peer peer,
     }
     mwi_buffer_append(&buffer, payloads, bytes);
     send_buffer(effects, peer, &buffer, NULL);
-}
-
-void mwi_relay_messages_send_saved(struct mwi_effects *effects, mw_peer peer, uint64_t id,
-                                   const struct mwi_slave_saved *saved)
-{
-    struct mwi_buffer buffer;
-    mw_body body = mwi_block_body(saved->block, saved->data, saved->size);
-    mwi_buffer_init(&buffer);
-    mwi_message_begin_save(&buffer, id);
-    send_buffer(effects, peer, &buffer, &body);
 }
 
 void mwi_relay_messages_send_copy(struct mwi_effects *effects, mw_peer peer,

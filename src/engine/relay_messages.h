@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The messages that a relay makes itself: a child gets tasks as if they came from a master, and the
- * master saved bytes as if they came from a slave. All are left as effects; out of memory, the
- * effects fail.
+ * The messages that a relay makes itself: a child gets tasks as if they came from a master. All are
+ * left as effects; out of memory, the effects fail.
  */
 #ifndef MWI_RELAY_MESSAGES_H
 #define MWI_RELAY_MESSAGES_H
@@ -17,10 +16,6 @@ void mwi_relay_messages_send_bare(struct mwi_effects *effects, mw_peer peer,
  * an attempt before has saved. Borrows the message; a large payload is sent from where it lies. */
 void mwi_relay_messages_send_tasks(struct mwi_effects *effects, mw_peer peer,
                                    const struct mwi_slave_message *message);
-
-/* Sends bytes that the task has saved, from where they lie. */
-void mwi_relay_messages_send_saved(struct mwi_effects *effects, mw_peer peer, uint64_t id,
-                                   const struct mwi_slave_saved *saved);
 
 /* Sends a frame of a master as it came. */
 void mwi_relay_messages_send_copy(struct mwi_effects *effects, mw_peer peer,

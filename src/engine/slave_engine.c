@@ -85,12 +85,6 @@ static bool reserve_message(struct mwi_slave_engine *engine)
     return true;
 }
 
-static void forget_saved(struct mwi_slave_saved *saved)
-{
-    mwi_block_unref(saved->block);
-    saved->block = NULL;
-}
-
 /* Forgets the tasks that wait. A task that runs may be of the first message. */
 static void forget_tasks(struct mwi_slave_engine *engine)
 {
@@ -99,9 +93,9 @@ static void forget_tasks(struct mwi_slave_engine *engine)
     for (size_t i = 0; i < engine->messages_count; i++) {
         size_t place = (engine->messages_first + i) & (engine->messages_capacity - 1);
         mwi_block_unref(engine->messages[place].block);
-        forget_saved(&engine->messages[place].saved);
+        mwi_saved_forget(&engine->messages[place].saved);
     }
-    forget_saved(&engine->announced);
+    mwi_saved_forget(&engine->announced);
     engine->messages_count = 0;
     engine->tasks_count = 0;
 }
@@ -285,8 +279,8 @@ static void take_saved(struct mwi_slave_engine *engine, const struct mwi_message
         give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
         return;
     }
-    engine->announced = (struct mwi_slave_saved){
-        .block = block, .data = is_large ? kept + offset : kept, .size = size};
+    engine->announced =
+        (struct mwi_saved){.block = block, .data = is_large ? kept + offset : kept, .size = size};
     engine->announced_id = message->save.id;
 }
 
@@ -541,8 +535,7 @@ void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
 {
     forget_tasks(engine);
     mwi_slave_engine_release(engine);
-    forget_saved(&engine->unsent);
-    mwi_block_unref(engine->sent);
+    mwi_saved_outbox_fini(&engine->saving);
     free(engine->messages);
     mwi_repertoire_fini(&engine->repertoire);
     mwi_buffer_fini(&engine->welcome);
@@ -643,7 +636,7 @@ size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t m
 mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data, size_t size,
                                int64_t now_ns)
 {
-    struct mwi_slave_saved saved = {.size = size};
+    struct mwi_saved saved = {.size = size};
     size_t bytes_max = engine->results.message_bytes_max;
     assert(mwi_slave_engine_is_running(engine));
     if (engine->phase != MWI_PHASE_READY || engine->is_start_put_off)
@@ -653,39 +646,22 @@ mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data
     saved.block = mwi_block_copy(data, size, &saved.data);
     if (saved.block == NULL)
         return MW_ENOMEM;
-    forget_saved(&engine->unsent);
-    engine->unsent = saved;
+    mwi_saved_outbox_put(&engine->saving, &saved);
     engine->was_polled = true;
     /* The master takes a save only of the first task whose result it lacks. */
     mwi_results_flush_ended(&engine->results, now_ns);
     return MW_OK;
 }
 
-/* Whether the transport still has saved bytes. */
-static bool is_sending(struct mwi_slave_engine *engine)
-{
-    if (engine->sent == NULL || mwi_block_is_shared(engine->sent))
-        return engine->sent != NULL;
-    mwi_block_unref(engine->sent);
-    engine->sent = NULL;
-    return false;
-}
-
 bool mwi_slave_engine_send_save(struct mwi_slave_engine *engine)
 {
-    struct mwi_slave_saved *saved = &engine->unsent;
-    struct mwi_buffer buffer;
-    size_t size = 0;
-    if (is_sending(engine) || engine->phase != MWI_PHASE_READY || saved->block == NULL)
-        return saved->block != NULL || engine->sent != NULL;
-    mwi_buffer_init(&buffer);
-    mwi_message_begin_save(&buffer, engine->results.task_id);
-    void *frame = mwi_buffer_take(&buffer, &size);
-    mwi_buffer_fini(&buffer);
-    mw_body body = mwi_block_body(saved->block, saved->data, saved->size);
-    mwi_effects_send_body(&engine->effects, engine->peer, frame, size, &body);
-    engine->sent = saved->block;
-    saved->block = NULL;
+    struct mwi_saved_outbox *saving = &engine->saving;
+    if (mwi_saved_outbox_is_sending(saving))
+        return true;
+    if (!mwi_saved_outbox_has_unsent(saving))
+        return false;
+    if (engine->phase == MWI_PHASE_READY)
+        mwi_saved_outbox_send(saving, &engine->effects, engine->peer, engine->results.task_id);
     return true;
 }
 
@@ -693,7 +669,7 @@ bool mwi_slave_engine_send_save(struct mwi_slave_engine *engine)
 static void clean_up(struct mwi_slave_engine *engine, int64_t now_ns)
 {
     engine->was_polled = false;
-    forget_saved(&engine->unsent);
+    mwi_saved_outbox_clear(&engine->saving);
     if (engine->was_recalled && engine->phase == MWI_PHASE_READY)
         answer_recall(engine, now_ns);
     engine->was_recalled = false;

@@ -11,6 +11,7 @@
 #include "engine/greeting.h"
 #include "engine/repertoire.h"
 #include "engine/results.h"
+#include "engine/saved.h"
 
 enum mwi_slave_phase {
     MWI_PHASE_APART,      /* no connection; the face may connect, or connect again */
@@ -37,13 +38,6 @@ struct mwi_slave_engine_config {
     const struct mwi_greeting_origin *origin; /* NULL: unknown; read when the slave greets */
 };
 
-/* Bytes that a task has saved for its next attempt. */
-struct mwi_slave_saved {
-    struct mwi_block *block; /* with a reference; NULL: there are none */
-    unsigned char *data;     /* in the block, aligned as malloc aligns */
-    size_t size;
-};
-
 /* A task that runs. */
 struct mwi_slave_task {
     uint64_t id;      /* the master's */
@@ -61,7 +55,7 @@ struct mwi_slave_message {
     size_t index;                   /* of the next task */
     size_t offset;                  /* of its payload */
     bool is_timed;                  /* the master is to be told when its one task begins */
-    struct mwi_slave_saved saved;   /* by an earlier attempt of its one task */
+    struct mwi_saved saved;         /* by an earlier attempt of its one task */
     uint64_t scope;                 /* of its tasks, see wire/content.h */
 };
 
@@ -91,14 +85,13 @@ struct mwi_slave_engine {
     struct mwi_slave_message *messages;
     size_t messages_capacity; /* a power of two, or 0 */
     size_t messages_first, messages_count;
-    size_t tasks_count;               /* that wait */
-    struct mwi_block *running_block;  /* with the payload of the task that runs, if its message is
+    size_t tasks_count;              /* that wait */
+    struct mwi_block *running_block; /* with the payload of the task that runs, if its message is
                                         not in the ring any more; else NULL */
-    struct mwi_slave_saved announced; /* it belongs to the message of tasks that comes next, */
-    uint64_t announced_id;            /* which has this task alone */
-    struct mwi_slave_saved loaded;    /* of the task that runs: by an earlier attempt */
-    struct mwi_slave_saved unsent;    /* of the task that runs: newer than those in `sent` */
-    struct mwi_block *sent;           /* that the transport has, or had, until the next are sent */
+    struct mwi_saved announced;      /* it belongs to the message of tasks that comes next, */
+    uint64_t announced_id;           /* which has this task alone */
+    struct mwi_saved loaded;         /* of the task that runs: by an earlier attempt */
+    struct mwi_saved_outbox saving;  /* of the task that runs */
     bool was_polled;            /* the network was polled while the last task ran; see clean_up */
     bool was_recalled;          /* and the master took back the tasks that were not begun */
     struct mwi_kept kept;       /* if it may return: results for another master */
@@ -198,17 +191,16 @@ static inline bool mwi_slave_engine_is_running(const struct mwi_slave_engine *en
 }
 
 /* The bytes that an earlier attempt of the task that runs has saved; NULL if there are none. */
-static inline const struct mwi_slave_saved *
-mwi_slave_engine_loaded(const struct mwi_slave_engine *engine)
+static inline const struct mwi_saved *mwi_slave_engine_loaded(const struct mwi_slave_engine *engine)
 {
     return engine->loaded.block == NULL ? NULL : &engine->loaded;
 }
 
 /* Saves bytes for the next attempt of the task that runs, in place of those that it saved before.
  * Copies. They are sent by the next call of send_save, but not before the bytes that were sent last
- * have left, so at most two pieces of memory are held for a master that does not read. Poll the
- * network then, and run no other task before. Errors: MW_ENOMEM; MW_ETOOBIG: the master accepts no
- * message of this size; MW_EGONE: there is no master any more that would take the result. */
+ * have left. Poll the network then, and run no other task before. Errors: MW_ENOMEM; MW_ETOOBIG:
+ * the master accepts no message of this size; MW_EGONE: there is no master any more that would take
+ * the result. */
 mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data, size_t size,
                                int64_t now_ns) MW_USE_RESULT;
 

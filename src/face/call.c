@@ -173,7 +173,7 @@ mw_error mw_call_save(mw_call *call, const void *data, size_t size)
 
 bool mw_call_saved(const mw_call *call, const void **data, size_t *size)
 {
-    const struct mwi_slave_saved *saved = mwi_slave_engine_loaded(call->engine);
+    const struct mwi_saved *saved = mwi_slave_engine_loaded(call->engine);
     if (saved == NULL)
         return false;
     *data = saved->data;

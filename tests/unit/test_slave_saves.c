@@ -217,7 +217,7 @@ static void test_of_earlier_attempt(void)
         CU_ASSERT_PTR_NULL(mwi_slave_engine_loaded(&slave.engine));
         end_task(&slave, &task);
         task = begin(&slave);
-        const struct mwi_slave_saved *saved = mwi_slave_engine_loaded(&slave.engine);
+        const struct mwi_saved *saved = mwi_slave_engine_loaded(&slave.engine);
         CU_ASSERT_PTR_NOT_NULL_FATAL(saved);
         CU_ASSERT_EQUAL(saved->size, sizes[i]);
         CU_ASSERT_EQUAL(memcmp(saved->data, many, sizes[i]), 0);
