@@ -101,39 +101,19 @@ static void break_off(struct mwi_relay *relay, int64_t now_ns)
     drop_child(relay, now_ns);
 }
 
-/* The id of the first task in the queue. */
-static uint64_t first_id(const struct mwi_relay *relay)
-{
-    const struct mwi_slave_message *message = mwi_slave_engine_next_message(relay->slave);
-    return mwi_column_at(&message->group.ids, message->index);
-}
-
 /* Looks whether the first task of the queue, which may be a new one, is to be ended. */
 static void watch_first(struct mwi_relay *relay, int64_t now_ns)
 {
     relay->doom_ns = INT64_MAX;
-    if (relay->slave->tasks_count > 0 && mwi_doomed_has(&relay->doomed, first_id(relay)))
+    if (relay->slave->queue.tasks_count > 0 &&
+        mwi_doomed_has(&relay->doomed, mwi_task_queue_next_id(&relay->slave->queue)))
         relay->doom_ns = mwi_time_after(now_ns, DOOM_NS);
-}
-
-/* Whether the task is in the queue. */
-static bool has_task(const struct mwi_relay *relay, uint64_t id)
-{
-    const struct mwi_slave_engine *slave = relay->slave;
-    for (size_t i = 0; i < slave->messages_count; i++) {
-        size_t place = (slave->messages_first + i) & (slave->messages_capacity - 1);
-        const struct mwi_slave_message *message = &slave->messages[place];
-        for (size_t j = message->index; j < message->group.count; j++)
-            if (mwi_column_at(&message->group.ids, j) == id)
-                return true;
-    }
-    return false;
 }
 
 /* The master does not want the task. */
 static void doom(struct mwi_relay *relay, uint64_t id, int64_t now_ns)
 {
-    if (!has_task(relay, id))
+    if (!mwi_task_queue_has(&relay->slave->queue, id))
         return;
     if (!mwi_doomed_add(&relay->doomed, id))
         mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
@@ -144,14 +124,12 @@ static void doom(struct mwi_relay *relay, uint64_t id, int64_t now_ns)
 /* Gives the child the tasks that it does not have yet, one with the bytes that it has saved. */
 static void give_tasks(struct mwi_relay *relay)
 {
-    const struct mwi_slave_engine *slave = relay->slave;
+    const struct mwi_task_queue *queue = &relay->slave->queue;
     if (relay->phase != MWI_RELAY_SERVING)
         return;
-    while (relay->given_count < slave->messages_count) {
-        size_t place =
-            (slave->messages_first + relay->given_count) & (slave->messages_capacity - 1);
+    while (relay->given_count < queue->messages_count) {
         mwi_relay_messages_send_tasks(&relay->slave->effects, relay->child,
-                                      &slave->messages[place]);
+                                      mwi_task_queue_message(queue, relay->given_count));
         relay->given_count++;
     }
 }
@@ -175,7 +153,8 @@ static void send_unsent(struct mwi_relay *relay, bool must_leave, int64_t now_ns
         (is_busy && !must_leave))
         return;
     mwi_results_flush(&slave->results, now_ns);
-    mwi_saved_outbox_send(&relay->saving, &slave->effects, slave->peer, first_id(relay));
+    mwi_saved_outbox_send(&relay->saving, &slave->effects, slave->peer,
+                          mwi_task_queue_next_id(&relay->slave->queue));
 }
 
 /* The first task saves bytes. */
@@ -185,7 +164,8 @@ static void take_save(struct mwi_relay *relay, const struct mwi_message *message
     const unsigned char *received = event->frame->data;
     struct mwi_saved saved = {.size = message->save.size};
     unsigned char *kept;
-    if (relay->given_count == 0 || message->save.id != first_id(relay)) {
+    if (relay->given_count == 0 ||
+        message->save.id != mwi_task_queue_next_id(&relay->slave->queue)) {
         break_off(relay, event->now_ns);
         return;
     }
@@ -204,11 +184,11 @@ static void take_first(struct mwi_relay *relay)
 {
     struct mwi_slave_engine *slave = relay->slave;
     struct mwi_slave_task task;
-    size_t before = slave->messages_count;
+    size_t before = slave->queue.messages_count;
     bool has_task = mwi_slave_engine_begin_task(slave, &task);
     assert(has_task);
     (void)has_task;
-    if (slave->messages_count < before && relay->given_count > 0)
+    if (slave->queue.messages_count < before && relay->given_count > 0)
         relay->given_count--;
     mwi_saved_outbox_clear(&relay->saving);
     mwi_doomed_remove(&relay->doomed, task.id);
@@ -244,7 +224,7 @@ static void leave_payload(struct mwi_results *results, const struct mwi_message_
 static bool take_result(struct mwi_relay *relay, const struct mwi_message_item *item,
                         struct mwi_block *block, int64_t now_ns)
 {
-    if (relay->given_count == 0 || item->id != first_id(relay) ||
+    if (relay->given_count == 0 || item->id != mwi_task_queue_next_id(&relay->slave->queue) ||
         item->form == MWI_PAYLOAD_CRASHED || !mwi_message_is_readable(item))
         return false;
     take_first(relay);
@@ -384,7 +364,7 @@ static void bury(struct mwi_relay *relay, int64_t now_ns)
     }
     if (!is_ready(relay))
         return;
-    if (had_begun && slave->tasks_count > 0) {
+    if (had_begun && slave->queue.tasks_count > 0) {
         send_unsent(relay, true, now_ns);
         take_first(relay);
         mwi_results_leave_text(&slave->results, MWI_RESULTS_CRASH,

@@ -29,7 +29,7 @@ void mwi_relay_messages_send_bare(struct mwi_effects *effects, mw_peer peer,
 }
 
 /* Sets the items to the tasks of the message that were not returned. */
-static void read_items(const struct mwi_slave_message *message, struct mwi_message_item *items,
+static void read_items(const struct mwi_task_queue_message *message, struct mwi_message_item *items,
                        size_t count)
 {
     size_t offset = message->offset;
@@ -42,7 +42,7 @@ static void read_items(const struct mwi_slave_message *message, struct mwi_messa
 }
 
 void mwi_relay_messages_send_tasks(struct mwi_effects *effects, mw_peer peer,
-                                   const struct mwi_slave_message *message)
+                                   const struct mwi_task_queue_message *message)
 {
     const struct mwi_message_group *group = &message->group;
     size_t count = group->count - message->index;

@@ -15,7 +15,7 @@ void mwi_relay_messages_send_bare(struct mwi_effects *effects, mw_peer peer,
 /* Sends those tasks of a message in the slave's queue that were not returned, behind the bytes that
  * an attempt before has saved. Borrows the message; a large payload is sent from where it lies. */
 void mwi_relay_messages_send_tasks(struct mwi_effects *effects, mw_peer peer,
-                                   const struct mwi_slave_message *message);
+                                   const struct mwi_task_queue_message *message);
 
 /* Sends a frame of a master as it came. */
 void mwi_relay_messages_send_copy(struct mwi_effects *effects, mw_peer peer,

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Steps the slave's phases and keeps its queue of tasks. The loop steps it; face/slave begins and
- * ends tasks, face/slave_search says when it connects. Rules:
+ * Steps the slave's phases. The loop steps it; face/slave begins and ends tasks, face/slave_search
+ * says when it connects. Rules:
  *
- * - Tasks wait in the messages that brought them, and are read when they begin. A message holds a
- *   reference to the frame's block. When its last task has begun, the engine holds the reference,
- *   until that task ends.
  * - A task that saves bytes polls the network, so every message may come while a task runs. Its
  *   arguments and its result stay whole. A RECALL is answered when the task has ended.
  * - SHUTDOWN, REFUSED and GONE are final. They forget the tasks that wait, since no master would
@@ -21,7 +18,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/printable.h"
@@ -56,48 +52,10 @@ static void set_reason(struct mwi_slave_engine *engine, const char *text, size_t
     mwi_printable_copy(engine->reason, sizeof engine->reason, text, size);
 }
 
-void mwi_slave_engine_end_message(struct mwi_slave_engine *engine)
-{
-    struct mwi_slave_message *message = &engine->messages[engine->messages_first];
-    assert(engine->messages_count > 0 && engine->running_block == NULL);
-    engine->running_block = message->block;
-    engine->loaded = message->saved;
-    engine->messages_first = (engine->messages_first + 1) & (engine->messages_capacity - 1);
-    engine->messages_count--;
-}
-
-/* Makes room for one more message; false out of memory. */
-static bool reserve_message(struct mwi_slave_engine *engine)
-{
-    size_t count = engine->messages_count, capacity = engine->messages_capacity;
-    if (count < capacity)
-        return true;
-    struct mwi_slave_message *messages =
-        malloc((capacity == 0 ? 4 : 2 * capacity) * sizeof *messages);
-    if (messages == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        messages[i] = engine->messages[(engine->messages_first + i) & (capacity - 1)];
-    free(engine->messages);
-    engine->messages = messages;
-    engine->messages_capacity = capacity == 0 ? 4 : 2 * capacity;
-    engine->messages_first = 0;
-    return true;
-}
-
-/* Forgets the tasks that wait. A task that runs may be of the first message. */
+/* Forgets the tasks that wait. */
 static void forget_tasks(struct mwi_slave_engine *engine)
 {
-    if (mwi_slave_engine_is_running(engine) && engine->running_block == NULL)
-        mwi_slave_engine_end_message(engine);
-    for (size_t i = 0; i < engine->messages_count; i++) {
-        size_t place = (engine->messages_first + i) & (engine->messages_capacity - 1);
-        mwi_block_unref(engine->messages[place].block);
-        mwi_saved_forget(&engine->messages[place].saved);
-    }
-    mwi_saved_forget(&engine->announced);
-    engine->messages_count = 0;
-    engine->tasks_count = 0;
+    mwi_task_queue_clear(&engine->queue, mwi_slave_engine_is_running(engine));
 }
 
 /* `eof` is the kind of record that tells of the end of the connection. */
@@ -258,69 +216,36 @@ static void join(struct mwi_slave_engine *engine, const struct mwi_message *mess
         send_bare(engine, MWI_MESSAGE_ATTENTIVE);
 }
 
-static const char misplaced_bytes[] = "the master sent saved bytes without their task";
+/* The queue could not take a message. */
+static void give_up_queue(struct mwi_slave_engine *engine, mw_error error, int64_t now_ns)
+{
+    give_up(engine,
+            error == MW_EPROTOCOL ? "the master sent saved bytes without their task"
+                                  : mw_error_text(error),
+            now_ns);
+}
 
-/* Keeps the bytes that an earlier attempt has saved until their task comes. Few bytes lie at any
- * address in the frame, and are copied to an aligned one. */
 static void take_saved(struct mwi_slave_engine *engine, const struct mwi_message *message,
                        const struct mwi_event *event)
 {
-    size_t size = message->save.size;
-    ptrdiff_t offset = message->save.data - event->frame->data;
-    unsigned char *kept = NULL;
-    if (engine->announced.block != NULL) {
-        give_up(engine, misplaced_bytes, event->now_ns);
-        return;
-    }
-    bool is_large = size >= MWI_MESSAGE_LARGE_BYTES;
-    struct mwi_block *block = is_large ? mwi_block_keep(event->frame, &kept)
-                                       : mwi_block_copy(message->save.data, size, &kept);
-    if (block == NULL) {
-        give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
-        return;
-    }
-    engine->announced =
-        (struct mwi_saved){.block = block, .data = is_large ? kept + offset : kept, .size = size};
-    engine->announced_id = message->save.id;
+    mw_error error = mwi_task_queue_announce(&engine->queue, message, event->frame);
+    if (error != MW_OK)
+        give_up_queue(engine, error, event->now_ns);
 }
 
 static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
                        const struct mwi_event *event)
 {
-    const unsigned char *received = event->frame->data;
-    unsigned char *kept = NULL;
-    struct mwi_block *block = NULL;
     if (engine->is_start_put_off) {
         give_up(engine, "the master sent tasks while it still had offers to hear", event->now_ns);
         return;
     }
-    if (engine->announced.block != NULL &&
-        (message->group.count != 1 ||
-         mwi_column_at(&message->group.ids, 0) != engine->announced_id)) {
-        give_up(engine, misplaced_bytes, event->now_ns);
+    mw_error error = mwi_task_queue_append(&engine->queue, message, event->frame, engine->scope);
+    if (error != MW_OK) {
+        give_up_queue(engine, error, event->now_ns);
         return;
     }
-    if (reserve_message(engine))
-        block = mwi_block_keep(event->frame, &kept);
-    if (block == NULL) {
-        give_up(engine, mw_error_text(MW_ENOMEM), event->now_ns);
-        return;
-    }
-    assert(engine->messages_count < engine->messages_capacity);
-    size_t place =
-        (engine->messages_first + engine->messages_count++) & (engine->messages_capacity - 1);
-    struct mwi_slave_message *queued = &engine->messages[place];
-    *queued = (struct mwi_slave_message){
-        .group = message->group,
-        .block = block,
-        .is_timed = message->is_timed,
-        .saved = engine->announced,
-        .scope = engine->scope,
-    };
-    engine->announced.block = NULL;
-    mwi_message_move_group(&queued->group, received, kept);
-    engine->tasks_count += message->group.count;
-    mwi_results_expect(&engine->results, engine->tasks_count);
+    mwi_results_expect(&engine->results, engine->queue.tasks_count);
     AUDIT(engine, event->now_ns, .kind = MWI_AUDIT_TASKS_RECEIVED, .count = message->group.count,
           .group_size = engine->results.master.group);
 }
@@ -533,10 +458,8 @@ mw_error mwi_slave_engine_init(struct mwi_slave_engine *engine,
 
 void mwi_slave_engine_fini(struct mwi_slave_engine *engine)
 {
-    forget_tasks(engine);
-    mwi_slave_engine_release(engine);
+    mwi_task_queue_fini(&engine->queue);
     mwi_saved_outbox_fini(&engine->saving);
-    free(engine->messages);
     mwi_repertoire_fini(&engine->repertoire);
     mwi_buffer_fini(&engine->welcome);
     mwi_results_fini(&engine->results);
@@ -600,30 +523,28 @@ bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine)
     struct mwi_buffer buffer;
     if (!mwi_slave_engine_must_tell(engine))
         return false;
-    struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
     engine->has_begun = true;
-    message->is_timed = false;
+    mwi_task_queue_first(&engine->queue)->is_timed = false;
     mwi_buffer_init(&buffer);
-    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN,
-                         mwi_column_at(&message->group.ids, message->index));
+    mwi_message_write_id(&buffer, MWI_MESSAGE_BEGUN, mwi_task_queue_next_id(&engine->queue));
     send_buffer(engine, &buffer);
     return true;
 }
 
 static struct mwi_results_ahead tasks_ahead(const struct mwi_slave_engine *engine)
 {
-    if (engine->tasks_count == 0)
+    if (engine->queue.tasks_count == 0)
         return (struct mwi_results_ahead){0};
-    const struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
-    return (struct mwi_results_ahead){engine->tasks_count,
+    const struct mwi_task_queue_message *message = mwi_task_queue_first(&engine->queue);
+    return (struct mwi_results_ahead){engine->queue.tasks_count,
                                       mwi_column_at(&message->group.algorithms, message->index)};
 }
 
 size_t mwi_slave_engine_together(const struct mwi_slave_engine *engine, size_t max)
 {
-    if (engine->tasks_count == 0)
+    if (engine->queue.tasks_count == 0)
         return 0;
-    const struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
+    const struct mwi_task_queue_message *message = mwi_task_queue_first(&engine->queue);
     const struct mwi_column *algorithms = &message->group.algorithms;
     if (algorithms->width > 0)
         return 1;
@@ -687,7 +608,7 @@ void mwi_slave_engine_end_task(struct mwi_slave_engine *engine, uint64_t duratio
                                int64_t now_ns)
 {
     mwi_results_end(&engine->results, duration_ns, tasks_ahead(engine), now_ns);
-    mwi_slave_engine_release(engine);
+    mwi_task_queue_release(&engine->queue);
     if (engine->is_start_put_off)
         end_putting_off(engine, now_ns);
     if (engine->was_polled)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave as a state machine. It greets a master, queues the tasks that the master sends, hands
- * them out one by one, and knows why it ends; engine/results builds and sends the results. The face
- * runs the task algorithms, and connects again after a failure. docs/architecture.md draws the
- * phases.
+ * The slave as a state machine. It greets a master, takes the tasks that the master sends, hands
+ * them out one by one, and knows why it ends. The tasks wait in engine/task_queue; engine/results
+ * builds and sends the results. The face runs the task algorithms, and connects again after a
+ * failure. docs/architecture.md draws the phases.
  */
 #ifndef MWI_SLAVE_ENGINE_H
 #define MWI_SLAVE_ENGINE_H
@@ -11,7 +11,7 @@
 #include "engine/greeting.h"
 #include "engine/repertoire.h"
 #include "engine/results.h"
-#include "engine/saved.h"
+#include "engine/task_queue.h"
 
 enum mwi_slave_phase {
     MWI_PHASE_APART,      /* no connection; the face may connect, or connect again */
@@ -48,17 +48,6 @@ struct mwi_slave_task {
     struct mwi_block *block; /* with the payload; borrowed until the task ends */
 };
 
-/* A message whose tasks wait. */
-struct mwi_slave_message {
-    struct mwi_message_group group; /* borrows from the block */
-    struct mwi_block *block;        /* with a reference */
-    size_t index;                   /* of the next task */
-    size_t offset;                  /* of its payload */
-    bool is_timed;                  /* the master is to be told when its one task begins */
-    struct mwi_saved saved;         /* by an earlier attempt of its one task */
-    uint64_t scope;                 /* of its tasks, see wire/content.h */
-};
-
 struct mwi_slave_engine {
     struct mwi_slave_engine_config config;
     struct mwi_effects effects;
@@ -81,17 +70,8 @@ struct mwi_slave_engine {
     uint64_t scope;                 /* of the tasks of messages that follow */
     struct mwi_repertoire repertoire;
     struct mwi_buffer welcome; /* isolated: the frame of the WELCOME */
-    /* The messages whose tasks wait: messages_count entries of the ring from messages_first on. */
-    struct mwi_slave_message *messages;
-    size_t messages_capacity; /* a power of two, or 0 */
-    size_t messages_first, messages_count;
-    size_t tasks_count;              /* that wait */
-    struct mwi_block *running_block; /* with the payload of the task that runs, if its message is
-                                        not in the ring any more; else NULL */
-    struct mwi_saved announced;      /* it belongs to the message of tasks that comes next, */
-    uint64_t announced_id;           /* which has this task alone */
-    struct mwi_saved loaded;         /* of the task that runs: by an earlier attempt */
-    struct mwi_saved_outbox saving;  /* of the task that runs */
+    struct mwi_task_queue queue;
+    struct mwi_saved_outbox saving; /* of the task that runs */
     bool was_polled;            /* the network was polled while the last task ran; see clean_up */
     bool was_recalled;          /* and the master took back the tasks that were not begun */
     struct mwi_kept kept;       /* if it may return: results for another master */
@@ -125,29 +105,17 @@ int64_t mwi_slave_engine_deadline(const struct mwi_slave_engine *engine);
  * means that something is wrong. */
 void mwi_slave_engine_attend(struct mwi_slave_engine *engine);
 
-/* The message of the next task. Only if a task waits. */
-static inline struct mwi_slave_message *
-mwi_slave_engine_next_message(const struct mwi_slave_engine *engine)
-{
-    assert(engine->tasks_count > 0 && engine->messages_count > 0);
-    return &engine->messages[engine->messages_first];
-}
-
 /* Whether the master wants to know when the next task begins: of the first task, and of timed
  * ones. */
 static inline bool mwi_slave_engine_must_tell(const struct mwi_slave_engine *engine)
 {
-    return engine->tasks_count > 0 &&
-           (!engine->has_begun || mwi_slave_engine_next_message(engine)->is_timed);
+    return engine->queue.tasks_count > 0 &&
+           (!engine->has_begun || mwi_task_queue_first(&engine->queue)->is_timed);
 }
 
 /* Tells the master that the next task begins, if it wants to know. Returns whether it does. Then
  * let the message leave before the task is begun. */
 bool mwi_slave_engine_tell_of_task(struct mwi_slave_engine *engine);
-
-/* The last task of the first message has begun. The message leaves the ring, and its block stays
- * until the task ends. */
-void mwi_slave_engine_end_message(struct mwi_slave_engine *engine);
 
 /* For begin_task: the task's result is to be kept, and is known by what the task is. */
 void mwi_slave_engine_note_task(struct mwi_slave_engine *engine, const struct mwi_slave_task *task,
@@ -159,11 +127,10 @@ void mwi_slave_engine_note_task(struct mwi_slave_engine *engine, const struct mw
 static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
                                                struct mwi_slave_task *task)
 {
-    if (engine->tasks_count == 0)
+    if (engine->queue.tasks_count == 0)
         return false;
-    struct mwi_slave_message *message = mwi_slave_engine_next_message(engine);
-    struct mwi_message_item item =
-        mwi_message_item_at(&message->group, message->index, message->offset);
+    const struct mwi_task_queue_message *message = mwi_task_queue_first(&engine->queue);
+    struct mwi_message_item item = mwi_task_queue_next(&engine->queue);
     task->id = item.id;
     task->algorithm = item.algorithm;
     task->run = mwi_repertoire_run(&engine->repertoire, item.algorithm);
@@ -173,10 +140,7 @@ static inline bool mwi_slave_engine_begin_task(struct mwi_slave_engine *engine,
     mwi_results_begin(&engine->results, item.id, item.algorithm);
     if (engine->results.kept != NULL)
         mwi_slave_engine_note_task(engine, task, message->scope);
-    message->offset += item.size;
-    engine->tasks_count--;
-    if (++message->index == message->group.count)
-        mwi_slave_engine_end_message(engine);
+    mwi_task_queue_take(&engine->queue, item.size);
     return true;
 }
 
@@ -193,7 +157,7 @@ static inline bool mwi_slave_engine_is_running(const struct mwi_slave_engine *en
 /* The bytes that an earlier attempt of the task that runs has saved; NULL if there are none. */
 static inline const struct mwi_saved *mwi_slave_engine_loaded(const struct mwi_slave_engine *engine)
 {
-    return engine->loaded.block == NULL ? NULL : &engine->loaded;
+    return engine->queue.loaded.block == NULL ? NULL : &engine->queue.loaded;
 }
 
 /* Saves bytes for the next attempt of the task that runs, in place of those that it saved before.
@@ -207,23 +171,13 @@ mw_error mwi_slave_engine_save(struct mwi_slave_engine *engine, const void *data
 /* Returns whether saved bytes have not left yet. */
 bool mwi_slave_engine_send_save(struct mwi_slave_engine *engine);
 
-/* Drops the references that were kept for the task that has run. */
-static inline void mwi_slave_engine_release(struct mwi_slave_engine *engine)
-{
-    if (engine->running_block == NULL)
-        return;
-    mwi_block_unref(engine->running_block);
-    mwi_block_unref(engine->loaded.block);
-    engine->running_block = engine->loaded.block = NULL;
-}
-
 /* Ends the task without its duration, if its result is an ordinary one (mwi_results_end_quick).
  * Else it returns false, and the caller ends the task by end_task. */
 static inline bool mwi_slave_engine_end_quick(struct mwi_slave_engine *engine)
 {
     if (!mwi_results_end_quick(&engine->results))
         return false;
-    mwi_slave_engine_release(engine);
+    mwi_task_queue_release(&engine->queue);
     return true;
 }
 

@@ -83,7 +83,7 @@ static void set_counts(const mw_slave *slave, mw_slave_counts *counts)
     *counts = (mw_slave_counts){.master_gone = engine->phase >= MWI_PHASE_SHUTDOWN,
                                 .shutdown = engine->phase == MWI_PHASE_SHUTDOWN,
                                 .results_total = engine->results.total_count,
-                                .tasks_waiting = engine->tasks_count,
+                                .tasks_waiting = engine->queue.tasks_count,
                                 .results_waiting = engine->results.count,
                                 .result_group = engine->results.master.group};
 }
@@ -192,7 +192,7 @@ static bool look_between(mw_slave *slave, int64_t *now_ns)
 {
     bool is_time = mwi_slave_engine_is_pressing(&slave->engine, *now_ns) ||
                    *now_ns - slave->last_turn_ns >= TURN_EVERY_NS;
-    if (!is_time || slave->engine.tasks_count == 0)
+    if (!is_time || slave->engine.queue.tasks_count == 0)
         return true;
     if (turn(slave, INT64_MIN) != MW_OK)
         return false;
@@ -240,7 +240,7 @@ static mw_error serve(mw_slave *slave, double timeout_s, const struct stretch *s
         return mwi_slave_error_set(slave, MW_EINVAL, "timeout_s is not a number");
     }
     int64_t deadline_ns = mwi_loop_deadline_after(slave->loop, timeout_s);
-    while (slave->engine.tasks_count == 0 && !is_over(slave)) {
+    while (slave->engine.queue.tasks_count == 0 && !is_over(slave)) {
         if (turn(slave, deadline_ns) != MW_OK || mwi_loop_now(slave->loop) >= deadline_ns)
             break;
     }
@@ -290,7 +290,7 @@ int mw_slave_loop_simple(mw_slave *slave)
     mwi_slave_engine_attend(&slave->engine);
     mwi_loop_carry_out(slave->loop);
     while (!is_over(slave)) {
-        if (slave->engine.tasks_count == 0)
+        if (slave->engine.queue.tasks_count == 0)
             turn(slave, INT64_MAX);
         run_tasks(slave, &(struct stretch){.tasks_max = SIZE_MAX});
     }

@@ -93,7 +93,7 @@ static void step(struct life *life, struct mwi_event event)
     event.now_ns = life->now_ns;
     mwi_slave_engine_step(&life->engine, &event);
     MWT_FUZZ_PROMISE(!was_over || (phase == life->engine.phase && life->engine.effects.count == 0));
-    MWT_FUZZ_PROMISE(!is_over(life) || life->engine.tasks_count == 0);
+    MWT_FUZZ_PROMISE(!is_over(life) || life->engine.queue.tasks_count == 0);
     MWT_FUZZ_PROMISE(mwt_frames_is_printable(life->engine.reason, strlen(life->engine.reason)));
     for (size_t i = 0; i < life->engine.repertoire.count; i++)
         MWT_FUZZ_PROMISE(mwt_frames_is_printable(life->engine.repertoire.names[i],

@@ -29,7 +29,7 @@ rooms() # NAME
 {
     case $1 in
     message) echo 'wire/(message|guard|column)|engine/(master_engine|membership|greeting|strangers|task_ends|outgoing)|base/(printable|utf8)' ;;
-    slave) echo 'wire/(message|guard|column)|engine/(slave_engine|repertoire|greeting|results)|base/(printable|utf8)' ;;
+    slave) echo 'wire/(message|guard|column)|engine/(slave_engine|repertoire|task_queue|greeting|results)|base/(printable|utf8)' ;;
     values) echo 'wire/(guard|value)' ;;
     options) echo 'options/' ;;
     journal) echo 'record/journal' ;;

@@ -49,7 +49,7 @@ static void change_master(struct mwt_slave *slave, size_t frame_bytes_max)
 {
     mwt_slave_down(slave, "reset by the peer");
     CU_ASSERT_EQUAL(slave->engine.phase, MWI_PHASE_APART);
-    CU_ASSERT_EQUAL(slave->engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave->engine.queue.tasks_count, 0);
     mwt_slave_forget(slave);
     mwt_slave_join(slave, 1, frame_bytes_max);
     CU_ASSERT_EQUAL(slave->engine.phase, MWI_PHASE_READY);

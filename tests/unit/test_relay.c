@@ -160,7 +160,7 @@ static void test_tasks_and_results(void)
     begin(&rig);
     answer(&rig, 2, "C");
     CU_ASSERT_STRING_EQUAL(returned(&rig), "A|B|C");
-    CU_ASSERT_EQUAL(rig.slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(rig.slave.engine.queue.tasks_count, 0);
     end(&rig);
 }
 
@@ -344,7 +344,7 @@ static void test_recall(void)
 
     CU_ASSERT_STRING_EQUAL(returned(&rig), "A");
     CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
-    CU_ASSERT_EQUAL(rig.slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(rig.slave.engine.queue.tasks_count, 0);
     mwt_slave_give(&rig.slave, "d");
     CU_ASSERT_STRING_EQUAL(given(&rig), "a b c|d");
     end(&rig);
@@ -363,7 +363,7 @@ static void test_crash_when_recalled(void)
 
     CU_ASSERT_STRING_EQUAL(returned(&rig), SIGNAL "#");
     CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
-    CU_ASSERT_EQUAL(rig.slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(rig.slave.engine.queue.tasks_count, 0);
     end(&rig);
 }
 

@@ -408,7 +408,7 @@ static bool is_right(uint64_t seed)
     for (int i = 0; i < 50000 && (open_count(&play) > 0 || play.is_recalled); i++)
         act(&play, false);
     expect(&play, open_count(&play) == 0, "each task comes back");
-    expect(&play, play.engine.tasks_count == 0, "no task is left");
+    expect(&play, play.engine.queue.tasks_count == 0, "no task is left");
     expect(&play, play.engine.phase == MWI_PHASE_READY, "the slave goes on");
     close_play(&play);
     if (play.faults_count > 0)

@@ -478,7 +478,7 @@ static void test_not_quick(void)
         CU_ASSERT_EQUAL(slave.outbox.frames_count, kind == 0 ? 1 : 2);
         CU_ASSERT_EQUAL(strncmp(mwt_slave_results(&slave), kind == 0 ? "a b c!" : "a b", 3), 0);
         CU_ASSERT_EQUAL(engine->results.total_count, 3);
-        CU_ASSERT_EQUAL(engine->tasks_count, 3);
+        CU_ASSERT_EQUAL(engine->queue.tasks_count, 3);
         const struct mwi_message *message = mwt_outbox_decode(&slave.outbox, MWT_MASTER_PEER);
         CU_ASSERT_PTR_NOT_NULL_FATAL(message);
         CU_ASSERT_EQUAL(mwt_items_at(message, message->group.count - 1).duration_ns, 60);

@@ -290,7 +290,7 @@ static void test_shutdown(void)
     send_shutdown(&slave);
 
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_SHUTDOWN);
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 0);
     CU_ASSERT_STRING_EQUAL(slave.outbox.events, "drop 5");
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail,
                            "MASTER -> SHUTDOWN\nMASTER -> CEOF\nEOF -> host:5\n");
@@ -334,7 +334,7 @@ static void test_master_gone(void)
 
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_GONE);
     CU_ASSERT_STRING_EQUAL(slave.engine.reason, "connection reset");
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 0);
     CU_ASSERT_STRING_EQUAL(slave.outbox.events, "");
     CU_ASSERT_STRING_EQUAL(slave.outbox.trail,
                            "MASTER -> CEOF\nEOF -> host:5 (connection reset)\n");
@@ -425,7 +425,7 @@ static void test_tasks_before_welcome(void)
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_APART);
     CU_ASSERT_STRING_EQUAL(slave.engine.reason, "the master sent tasks before its welcome");
     CU_ASSERT_STRING_EQUAL(slave.outbox.events, "drop 5");
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 0);
     end(&slave);
 }
 

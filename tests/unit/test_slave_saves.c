@@ -263,7 +263,7 @@ static void test_recall(void)
 
     send_bare(&slave, MWI_MESSAGE_RECALL);
     CU_ASSERT_EQUAL(slave.outbox.frames_count, 0);
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 0);
     end_task(&slave, &task);
 
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a");

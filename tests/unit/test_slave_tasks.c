@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The slave engine's queue of tasks: tasks come out in the order in which the master sent them,
- * with their algorithms and payloads. The queue grows as needed. A slave tells its master when some
- * tasks begin, and gives back the tasks that it has not begun.
+ * The slave engine's tasks: they come out in the order in which the master sent them, with their
+ * algorithms and payloads. A slave tells its master when some tasks begin, and gives back the tasks
+ * that it has not begun.
  */
 #include "mwt_items.h"
 #include "mwt_slave.h"
 
 #include <string.h>
 
-#include "mwt_random.h"
 #include "mwt_run.h"
 
 static void start(struct mwt_slave *slave, uint32_t result_group)
@@ -34,7 +33,7 @@ static void test_tasks(void)
     start(&slave, 1);
     mwt_slave_give(&slave, "first second");
 
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 2);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 2);
     CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
 
     CU_ASSERT_EQUAL(task.id, 0);
@@ -99,34 +98,6 @@ static void test_no_task(void)
     end(&slave);
 }
 
-/* The queue grows with the tasks that come, whether it is emptied meanwhile or not. */
-static void test_queue(void)
-{
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    struct mwt_random random;
-    uint64_t expected_id = 0;
-    mwt_random_start(&random);
-    start(&slave, 1000000);
-
-    for (int round = 0; round < 300; round++) {
-        mwt_slave_give(&slave, round % 10 == 0 ? "a b c d e f g h i j k l m n o p q r s" : "a b");
-        for (size_t i = mwt_random_below(&random, 8); i > 0; i--) {
-            if (!mwi_slave_engine_begin_task(&slave.engine, &task))
-                break;
-            CU_ASSERT_EQUAL(task.id, expected_id++);
-            mwt_slave_return(&slave, NULL, 0);
-            mwi_slave_engine_end_task(&slave.engine, 1, 0);
-        }
-        mwt_slave_forget(&slave);
-        mwt_outbox_take(&slave.outbox, &slave.engine.effects);
-    }
-
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, slave.ids_count - expected_id);
-    CU_ASSERT_EQUAL(slave.engine.results.total_count, expected_id);
-    end(&slave);
-}
-
 /* A task may have an empty payload, and return nothing. The engine keeps the frame `given`, and
  * must copy the frame `lent`: mwt_slave_bytes lends frames of an odd size. */
 static void test_empty_payload(void)
@@ -151,29 +122,6 @@ static void test_empty_payload(void)
     end(&slave);
 }
 
-/* The payloads of a group lie in one block, which stays until the last of its tasks is done, or
- * forgotten. */
-static void test_tasks_share_a_frame(void)
-{
-    static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    const struct mwi_block *block = NULL;
-    start(&slave, 1);
-    mwt_slave_give(&slave, "a b c d");
-
-    for (char letter = 'a'; letter <= 'c'; letter++) {
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        CU_ASSERT_EQUAL(task.payload.data[0], letter);
-        CU_ASSERT_TRUE(block == NULL || task.block == block);
-        block = task.block;
-        mwt_slave_return(&slave, task.payload.data, 1);
-        mwi_slave_engine_end_task(&slave.engine, 1, 0);
-    }
-
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 1);
-    end(&slave);
-}
-
 /* A slave that is asked for the tasks that it has not begun sends all its results, also those of a
  * group that is not full, and then says that it has nothing any more. */
 static void test_recall(void)
@@ -187,7 +135,7 @@ static void test_recall(void)
 
     mwt_slave_bytes(&slave, recall, sizeof recall - 1);
 
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 0);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 0);
     CU_ASSERT_STRING_EQUAL(mwt_slave_results(&slave), "a b");
     CU_ASSERT_EQUAL(mwt_outbox_kind(&slave.outbox, MWT_MASTER_PEER), MWI_MESSAGE_RETURNED);
     CU_ASSERT_EQUAL(slave.engine.phase, MWI_PHASE_READY);
@@ -199,14 +147,9 @@ static void test_recall(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"tasks", test_tasks},
-        {"timed task", test_timed_task},
-        {"no task", test_no_task},
-        {"queue", test_queue},
-        {"empty payload", test_empty_payload},
-        {"tasks share a frame", test_tasks_share_a_frame},
-        {"recall", test_recall},
-        CU_TEST_INFO_NULL,
+        {"tasks", test_tasks},     {"timed task", test_timed_task},
+        {"no task", test_no_task}, {"empty payload", test_empty_payload},
+        {"recall", test_recall},   CU_TEST_INFO_NULL,
     };
     return mwt_run("slave_engine: tasks", tests);
 }

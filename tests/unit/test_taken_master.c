@@ -79,7 +79,7 @@ static void test_claimed_tasks(void)
         mwt_slave_bytes(&slave, claim, sizeof claim);
 
     CU_ASSERT_TRUE(mwt_heap_bytes() < before + 10 * 1024);
-    CU_ASSERT_EQUAL(slave.engine.tasks_count, 10 * 65536);
+    CU_ASSERT_EQUAL(slave.engine.queue.tasks_count, 10 * 65536);
     end(&slave);
 }
 
