@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/printable.h"
 #include "engine/membership.h"
 #include "face/program.h"
 #include "record/disk_file.h"
@@ -98,6 +99,24 @@ static char *join_names(const mw_algorithm *algorithms)
     return joined;
 }
 
+/* Reads until the chunk is full or the file ends: a read may be cut anywhere. Negative after an
+ * error. */
+static ssize_t read_chunk(int fd, unsigned char *chunk)
+{
+    size_t filled = 0;
+    while (filled < CHUNK_BYTES) {
+        ssize_t count = read(fd, chunk + filled, CHUNK_BYTES - filled);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return count;
+        if (count == 0)
+            break;
+        filled += (size_t)count;
+    }
+    return (ssize_t)filled;
+}
+
 /* The digest of the program's file in digits; "" if it cannot be read. */
 static void digest_executable(char *digits, size_t size)
 {
@@ -106,7 +125,7 @@ static void digest_executable(char *digits, size_t size)
     int fd = bytes == NULL ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     ssize_t count = -1;
     digits[0] = '\0';
-    while (fd >= 0 && (count = read(fd, bytes, CHUNK_BYTES)) > 0)
+    while (fd >= 0 && (count = read_chunk(fd, bytes)) > 0)
         digest = mwi_digest_64(digest, bytes, (size_t)count);
     if (fd >= 0)
         close(fd);
@@ -259,11 +278,13 @@ static void name_holder(const char *path, struct mwi_journal_text own_host, mw_r
         hint = kill((pid_t)run.pid, 0) != 0 && errno == ESRCH
                    ? ", which has ended; a process that it started still has it"
                    : "";
-    if (is_found)
+    if (is_found) {
+        char host[65];
+        (void)mwi_printable_copy(host, sizeof host, run.host.data, run.host.size);
         snprintf(why->text, sizeof why->text,
-                 "%.200s: another process has it: its last run is process %u on %.*s%s", path,
-                 (unsigned)run.pid, (int)(run.host.size < 64 ? run.host.size : 64), run.host.data,
-                 hint);
+                 "%.200s: another process has it: its last run is process %u on %s%s", path,
+                 (unsigned)run.pid, host, hint);
+    }
     mwi_buffer_fini(&body);
 }
 
