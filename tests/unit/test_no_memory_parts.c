@@ -17,6 +17,7 @@
 #include "mwt_policy.h"
 #include "options/check.h"
 #include "options/settings.h"
+#include "record/journal_index.h"
 #include "record/journal_open.h"
 #include "record/keyring.h"
 #include "record/resource.h"
@@ -403,13 +404,51 @@ static void test_journal(void)
     mw_sim_destroy(world);
 }
 
+/* Fills the index of a journal until its array has grown twice, takes all, and counts them. */
+static enum mwt_outcome run_journal_index(void)
+{
+    enum { COUNT = 3000 };
+    struct mwi_journal_index index = {0};
+    uint64_t added = 0, offset = 0;
+    size_t place = 0;
+    enum mwt_outcome outcome = MWT_RIGHT;
+    while (added < COUNT &&
+           mwi_journal_index_add(&index, mwi_digest_make(1, &added, sizeof added), 16 + added, 0))
+        added++;
+    if (index.count != added || index.left_count != added)
+        outcome = MWT_WRONG;
+    mwi_journal_index_sort(&index);
+    for (uint64_t i = 0; i < added; i++)
+        if (!mwi_journal_index_take(&index, mwi_digest_make(1, &i, sizeof i), &offset, &place) ||
+            offset != 16 + i)
+            outcome = MWT_WRONG;
+    mwi_journal_index_fini(&index);
+    return outcome == MWT_RIGHT && added < COUNT ? MWT_TOLD : outcome;
+}
+
+/* A result that finds no place in the index of a journal is told; those before it are there. */
+static void test_journal_index(void)
+{
+    mwt_memory_repeat(run_journal_index, false, 4);
+    mwt_memory_repeat(run_journal_index, true, 4);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"block", test_block},     {"buffer", test_buffer},     {"map", test_map},
-        {"timers", test_timers},   {"finished", test_finished}, {"slaves", test_slaves},
-        {"tasks", test_tasks},     {"options", test_options},   {"resource", test_resource},
-        {"keyring", test_keyring}, {"values", test_values},     {"journal", test_journal},
+        {"block", test_block},
+        {"buffer", test_buffer},
+        {"map", test_map},
+        {"timers", test_timers},
+        {"finished", test_finished},
+        {"slaves", test_slaves},
+        {"tasks", test_tasks},
+        {"options", test_options},
+        {"resource", test_resource},
+        {"keyring", test_keyring},
+        {"values", test_values},
+        {"journal", test_journal},
+        {"journal index", test_journal_index},
         CU_TEST_INFO_NULL,
     };
     return mwt_memory_run("no memory: parts", tests);
