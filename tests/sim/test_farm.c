@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "mwt_folder.h"
+#include "mwt_run.h"
 
 /* CUnit's cases take no argument: this is what the command line says. */
 static struct {
@@ -127,16 +128,12 @@ int main(int argc, char **argv)
     read_arguments(argc, argv);
     printf("seeds %llu to %llu\n", (unsigned long long)soak.first_seed,
            (unsigned long long)(soak.first_seed + soak.seeds_count - 1));
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
-    CU_pSuite suite = CU_add_suite("farms in a simulated world", NULL, NULL);
-    CU_ADD_TEST(suite, every_task_ends_once);
-    CU_ADD_TEST(suite, a_stop_loses_nothing);
-    CU_ADD_TEST(suite, same_seed_same_trail);
-    CU_ADD_TEST(suite, without_faults_all_is_done);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? 0 : 1;
+    CU_TestInfo tests[] = {
+        {"every_task_ends_once", every_task_ends_once},
+        {"a_stop_loses_nothing", a_stop_loses_nothing},
+        {"same_seed_same_trail", same_seed_same_trail},
+        {"without_faults_all_is_done", without_faults_all_is_done},
+        CU_TEST_INFO_NULL,
+    };
+    return mwt_run("farms in a simulated world", tests);
 }

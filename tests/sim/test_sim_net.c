@@ -9,6 +9,7 @@
 #include <CUnit/Basic.h>
 
 #include "agent.h"
+#include "mwt_run.h"
 
 struct net {
     mw_sim *sim;
@@ -572,7 +573,7 @@ static void an_arrival_wakes_every_poll(void)
 
 int main(void)
 {
-    static CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"frames keep their order", frames_keep_their_order},
         {"a fixed delay is exact", a_fixed_delay_is_exact},
         {"the end of a host closes", the_end_of_a_host_closes},
@@ -591,14 +592,5 @@ int main(void)
         {"an arrival wakes every poll", an_arrival_wakes_every_poll},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{.pName = "sim net", .pTests = tests}, CU_SUITE_INFO_NULL};
-    unsigned failures;
-
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("sim net", tests);
 }

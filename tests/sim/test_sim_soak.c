@@ -21,6 +21,8 @@
 #include <CUnit/Basic.h>
 #include <mw/sim.h>
 
+#include "mwt_run.h"
+
 #define MS INT64_C(1000000)
 #define HOSTS_COUNT 6
 #define STREAMS_MAX 4096
@@ -490,20 +492,11 @@ static void many_hosts(void)
 
 int main(void)
 {
-    static CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"rules hold for every seed", rules_hold_for_every_seed},
         {"one seed, one run", one_seed_one_run},
         {"many hosts", many_hosts},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{.pName = "sim soak", .pTests = tests}, CU_SUITE_INFO_NULL};
-    unsigned failures;
-
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("sim soak", tests);
 }

@@ -9,6 +9,7 @@
 #include <CUnit/Basic.h>
 
 #include "agent.h"
+#include "mwt_run.h"
 
 /* The state that the hosts of a test share. */
 struct world {
@@ -614,7 +615,7 @@ static void random_numbers_come_from_the_seed(void)
 
 int main(void)
 {
-    static CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"time moves only by the world", time_moves_only_by_the_world},
         {"run stops at its time", run_stops_at_its_time},
         {"run stops when nothing can happen", run_stops_when_nothing_can_happen},
@@ -636,14 +637,5 @@ int main(void)
         {"random numbers come from the seed", random_numbers_come_from_the_seed},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{.pName = "world", .pTests = tests}, CU_SUITE_INFO_NULL};
-    unsigned failures;
-
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("world", tests);
 }

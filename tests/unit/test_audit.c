@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "base/utf8.h"
+#include "mwt_run.h"
 
 #define STAMP "11/22/2026 18:30:18"
 #define ADDRESS "127.0.0.1:39950"
@@ -685,9 +686,6 @@ static void test_random_strings(void)
 
 int main(void)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return EXIT_FAILURE;
-
     CU_TestInfo tests[] = {
         {"text of every kind", test_text_of_every_kind},
         {"json of every kind", test_json_of_every_kind},
@@ -703,12 +701,5 @@ int main(void)
         {"random strings", test_random_strings},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"audit", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("audit", tests);
 }

@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "mwt_folder.h"
+#include "mwt_run.h"
 
 #define NS_PER_S INT64_C(1000000000)
 /* 11/22/2026 18:30:18 in UTC. */
@@ -600,9 +601,6 @@ static void test_descriptor(void)
 
 int main(void)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return EXIT_FAILURE;
-
     CU_TestInfo tests[] = {
         {"patterns", test_patterns},
         {"unknown patterns", test_unknown_patterns},
@@ -625,12 +623,5 @@ int main(void)
         {"descriptor", test_descriptor},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"audit_file", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("audit_file", tests);
 }

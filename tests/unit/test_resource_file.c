@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "mwt_folder.h"
+#include "mwt_run.h"
 
 static const char *const libraries[] = {"/home/user/libmw.so.0", "/home/user/libm\xc3\xbcller.so"};
 static const char *const arguments[] = {"--mw-slave", "--mw-master-host", "127.0.0.1",
@@ -619,9 +620,6 @@ static void test_no_regular_file(void)
 
 int main(void)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return EXIT_FAILURE;
-
     CU_TestInfo tests[] = {
         {"text", test_text},
         {"round trips", test_round_trips},
@@ -645,12 +643,5 @@ int main(void)
         {"out of memory", test_out_of_memory},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"resource_file", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("resource_file", tests);
 }

@@ -5,10 +5,11 @@
  */
 #include "base/utf8.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <CUnit/Basic.h>
+
+#include "mwt_run.h"
 
 /* Writes a character and a NUL, returns the length without it. */
 static size_t encode(uint32_t code, char *bytes)
@@ -87,21 +88,11 @@ static void test_printable(void)
 
 int main(void)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return EXIT_FAILURE;
-
     CU_TestInfo tests[] = {
         {"all characters", test_all_characters},
         {"malformed", test_malformed},
         {"printable", test_printable},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"utf8", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_register_suites(suites) != CUE_SUCCESS)
-        return EXIT_FAILURE;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return mwt_run("utf8", tests);
 }
