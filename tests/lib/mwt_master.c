@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mwt_hello.h"
 #include "mwt_join.h"
 #include "mwt_policy.h"
 
@@ -165,13 +164,31 @@ void mwt_master_say(struct mwt_master *master, mw_peer peer, enum mwi_message_ki
     mwt_master_frame(master, peer, &buffer);
 }
 
-void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max)
+static struct mwi_text text_or(struct mwi_text given, const char *otherwise)
 {
+    return given.data != NULL ? given : mwi_message_text(otherwise);
+}
+
+void mwt_master_greet_as(struct mwt_master *master, mw_peer peer,
+                         const struct mwi_message_hello *hello)
+{
+    struct mwi_message_hello said = *hello;
     struct mwi_buffer buffer;
+    said.member_id = text_or(said.member_id, master->engine.config.member_id);
+    said.host = text_or(said.host, "");
+    said.boot_id = text_or(said.boot_id, "");
+    if (said.frame_bytes_max == 0)
+        said.frame_bytes_max = MWT_FRAME_BYTES_MAX;
     mwi_buffer_init(&buffer);
-    mwt_hello(&buffer, master->engine.config.member_id, frame_bytes_max);
+    mwi_message_write_hello(&buffer, &said);
     mwt_master_up(master, peer);
     mwt_master_frame(master, peer, &buffer);
+}
+
+void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max)
+{
+    mwt_master_greet_as(master, peer,
+                        &(struct mwi_message_hello){.frame_bytes_max = frame_bytes_max});
 }
 
 void mwt_master_greet(struct mwt_master *master, mw_peer peer)

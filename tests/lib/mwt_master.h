@@ -58,6 +58,10 @@ void mwt_master_say(struct mwt_master *master, mw_peer peer, enum mwi_message_ki
 /* A peer comes up, greets properly, and accepts messages of `frame_bytes_max` bytes. */
 void mwt_master_greet(struct mwt_master *master, mw_peer peer);
 void mwt_master_greet_small(struct mwt_master *master, mw_peer peer, size_t frame_bytes_max);
+/* The same with these words. For a text or a number of bytes that is not given stands what the
+ * slaves above say. */
+void mwt_master_greet_as(struct mwt_master *master, mw_peer peer,
+                         const struct mwi_message_hello *hello);
 
 /* The peer says that it begins the first of its tasks, unless it has begun some task, or has none.
  */

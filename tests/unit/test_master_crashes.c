@@ -30,17 +30,9 @@ static void end(struct mwt_master *master)
 
 static void greet(struct mwt_master *master, mw_peer peer, uint32_t traits)
 {
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_hello(
-        &buffer, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
-                                             .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                             .host = mwi_message_text("node7"),
-                                             .boot_id = mwi_message_text(""),
-                                             .pid = 4711,
-                                             .traits = traits});
-    mwt_master_up(master, peer);
-    mwt_master_frame(master, peer, &buffer);
+    mwt_master_greet_as(master, peer,
+                        &(struct mwi_message_hello){
+                            .host = mwi_message_text("node7"), .pid = 4711, .traits = traits});
 }
 
 /* The peer says that the process of the task with this name has ended. */

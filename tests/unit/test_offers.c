@@ -35,17 +35,10 @@ static void end(struct mwt_master *master)
 
 static void greet(struct mwt_master *master, mw_peer peer, uint32_t offers_count)
 {
-    struct mwi_buffer buffer;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_hello(
-        &buffer, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
-                                             .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                             .host = mwi_message_text("node7"),
-                                             .boot_id = mwi_message_text(""),
-                                             .traits = MWI_TRAIT_RETURNS,
-                                             .offers_count = offers_count});
-    mwt_master_up(master, peer);
-    mwt_master_frame(master, peer, &buffer);
+    mwt_master_greet_as(master, peer,
+                        &(struct mwi_message_hello){.host = mwi_message_text("node7"),
+                                                    .traits = MWI_TRAIT_RETURNS,
+                                                    .offers_count = offers_count});
 }
 
 static void say_offered(struct mwt_master *master, mw_peer peer)
@@ -123,18 +116,11 @@ static void test_waiting(void)
 static void test_running_isolated(void)
 {
     static struct mwt_master master;
-    struct mwi_buffer buffer;
     start(&master);
     mwt_master_submit(&master, "a");
-    mwi_buffer_init(&buffer);
-    mwi_message_write_hello(
-        &buffer, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
-                                             .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                             .host = mwi_message_text("node8"),
-                                             .boot_id = mwi_message_text(""),
-                                             .traits = MWI_TRAIT_ISOLATED});
-    mwt_master_up(&master, OTHER);
-    mwt_master_frame(&master, OTHER, &buffer);
+    mwt_master_greet_as(&master, OTHER,
+                        &(struct mwi_message_hello){.host = mwi_message_text("node8"),
+                                                    .traits = MWI_TRAIT_ISOLATED});
     CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, OTHER), "a");
     greet(&master, PEER, 1);
 

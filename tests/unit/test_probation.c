@@ -78,17 +78,11 @@ static void submit_to(struct world *world, uint32_t sid)
 
 static void start_slave(struct world *world, struct place *place)
 {
-    struct mwi_buffer hello;
     place->peer = ++world->peers_count;
     place->due_ns = INT64_MAX;
-    mwi_buffer_init(&hello);
-    mwi_message_write_hello(
-        &hello, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
-                                            .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                            .host = mwi_message_text(place->host),
-                                            .boot_id = mwi_message_text("boot")});
-    mwt_master_up(&world->master, place->peer);
-    mwt_master_frame(&world->master, place->peer, &hello);
+    mwt_master_greet_as(&world->master, place->peer,
+                        &(struct mwi_message_hello){.host = mwi_message_text(place->host),
+                                                    .boot_id = mwi_message_text("boot")});
 }
 
 static void end_slave(struct world *world, struct place *place)

@@ -334,17 +334,9 @@ static void test_many_names(void)
     size_t before = mwt_heap_bytes();
 
     for (int i = 0; i < TIMES; i++) {
-        struct mwi_buffer frame;
-        mwi_buffer_init(&frame);
         snprintf(host, sizeof host, "%0190d", i);
-        mwi_message_write_hello(
-            &frame, &(struct mwi_message_hello){.member_id = mwi_message_text(MWT_MEMBER_ID),
-                                                .frame_bytes_max = MWT_FRAME_BYTES_MAX,
-                                                .host = mwi_message_text(host),
-                                                .boot_id = mwi_message_text(""),
-                                                .pid = 4711});
-        mwt_master_up(&master, 100);
-        mwt_master_frame(&master, 100, &frame);
+        mwt_master_greet_as(
+            &master, 100, &(struct mwi_message_hello){.host = mwi_message_text(host), .pid = 4711});
         mwt_master_forget(&master);
         if (i % 2 == 0)
             mwt_master_say(&master, 100, MWI_MESSAGE_GOODBYE, "and again");
