@@ -55,6 +55,31 @@ static void change_master(struct mwt_slave *slave, size_t frame_bytes_max)
     CU_ASSERT_EQUAL(slave->engine.phase, MWI_PHASE_READY);
 }
 
+/* Begins the next task. */
+static struct mwi_slave_task begin(struct mwt_slave *slave)
+{
+    struct mwi_slave_task task;
+    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave->engine, &task));
+    return task;
+}
+
+/* Starts a slave that gets these tasks, runs the first `runs` of them, and begins the next one. */
+static struct mwi_slave_task start_in_task(struct mwt_slave *slave, const char *names, size_t runs)
+{
+    start(slave);
+    mwt_slave_join(slave, 1, FRAME_BYTES_MAX);
+    mwt_slave_give(slave, names);
+    CU_ASSERT_EQUAL(mwt_slave_run(slave, runs), runs);
+    return begin(slave);
+}
+
+/* Ends the task that runs, with this result. */
+static void end_task(struct mwt_slave *slave, const void *data, size_t size)
+{
+    mwt_slave_return(slave, data, size);
+    mwi_slave_engine_end_task(&slave->engine, 5, 0);
+}
+
 /* Appends the payloads of all results that were offered, and checks their keys. */
 static void read_offers(struct mwt_slave *slave, char *text)
 {
@@ -112,11 +137,7 @@ static void test_offer(void)
 static void test_not_worth_offering(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave);
-    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
-    mwt_slave_give(&slave, "a");
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    start_in_task(&slave, "a", 0);
     mwi_results_fail(&slave.engine.results, "no");
     mwi_slave_engine_end_task(&slave.engine, 5, 0);
     say(&slave, MWI_MESSAGE_SCOPE, MWI_CONTENT_NO_SCOPE);
@@ -136,14 +157,12 @@ static void test_large(void)
     for (size_t i = 0; i < 2; i++) {
         static struct mwt_slave slave;
         static char large[40000];
-        struct mwi_slave_task task;
         start(&slave);
         memset(large, 'x', sizeof large);
         mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
         mwt_slave_give(&slave, "a b");
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
-        mwt_slave_return(&slave, large, sizeof large);
-        mwi_slave_engine_end_task(&slave.engine, 5, 0);
+        begin(&slave);
+        end_task(&slave, large, sizeof large);
         mwt_slave_run(&slave, 1);
 
         change_master(&slave, i == 0 ? FRAME_BYTES_MAX : 4096);
@@ -175,16 +194,14 @@ static void test_false_confirmation(void)
 static void test_lost_in_task(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
     char text[200];
     start(&slave);
     mwt_slave_join(&slave, 8, FRAME_BYTES_MAX);
     mwt_slave_give(&slave, "a b c");
     mwt_slave_run(&slave, 1);
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    begin(&slave);
     mwt_slave_down(&slave, "reset by the peer");
-    mwt_slave_return(&slave, "b", 1);
-    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    end_task(&slave, "b", 1);
 
     mwt_slave_forget(&slave);
     mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
@@ -199,13 +216,8 @@ static void test_lost_in_task(void)
 static void test_found_in_task(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
     char text[200];
-    start(&slave);
-    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
-    mwt_slave_give(&slave, "a b c");
-    mwt_slave_run(&slave, 1);
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    struct mwi_slave_task task = start_in_task(&slave, "a b c", 1);
     change_master(&slave, FRAME_BYTES_MAX);
 
     read_offers(&slave, text);
@@ -216,8 +228,7 @@ static void test_found_in_task(void)
     CU_ASSERT_TRUE(message->running.run == 77 && message->running.id == task.id);
     say(&slave, MWI_MESSAGE_KEPT, 1);
     mwt_slave_forget(&slave);
-    mwt_slave_return(&slave, "b", 1);
-    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    end_task(&slave, "b", 1);
     mwt_outbox_take(&slave.outbox, &slave.engine.effects);
 
     read_offers(&slave, text);
@@ -237,17 +248,11 @@ static void test_found_in_task(void)
 static void test_lost_again_in_task(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
     char text[200];
-    start(&slave);
-    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
-    mwt_slave_give(&slave, "a b");
-    mwt_slave_run(&slave, 1);
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    start_in_task(&slave, "a b", 1);
     change_master(&slave, FRAME_BYTES_MAX);
     mwt_slave_down(&slave, "reset by the peer");
-    mwt_slave_return(&slave, "b", 1);
-    mwi_slave_engine_end_task(&slave.engine, 5, 0);
+    end_task(&slave, "b", 1);
     mwt_slave_forget(&slave);
 
     mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
@@ -263,12 +268,8 @@ static void test_lost_again_in_task(void)
 static void test_ended_in_task(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
     for (int how = 0; how < 3; how++) {
-        start(&slave);
-        mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
-        mwt_slave_give(&slave, "a");
-        CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+        start_in_task(&slave, "a", 0);
         change_master(&slave, FRAME_BYTES_MAX);
         mwt_slave_forget(&slave);
         if (how == 0)
@@ -281,8 +282,7 @@ static void test_ended_in_task(void)
         mwt_outbox_take(&slave.outbox, &slave.engine.effects);
         mwt_slave_forget(&slave);
 
-        mwt_slave_return(&slave, "a", 1);
-        mwi_slave_engine_end_task(&slave.engine, 5, 0);
+        end_task(&slave, "a", 1);
 
         CU_ASSERT_EQUAL(slave.engine.effects.count, 0);
         end(&slave);
@@ -294,11 +294,7 @@ static void test_ended_in_task(void)
 static void test_recalled_in_task(void)
 {
     static struct mwt_slave slave;
-    struct mwi_slave_task task;
-    start(&slave);
-    mwt_slave_join(&slave, 1, FRAME_BYTES_MAX);
-    mwt_slave_give(&slave, "a");
-    CU_ASSERT_TRUE_FATAL(mwi_slave_engine_begin_task(&slave.engine, &task));
+    start_in_task(&slave, "a", 0);
     change_master(&slave, FRAME_BYTES_MAX);
     mwt_slave_forget(&slave);
 
