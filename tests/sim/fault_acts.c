@@ -93,7 +93,8 @@ static void jump_clock(struct mwt_fault_world *world)
     mwt_fault_world_lose_all(world);
 }
 
-/* Of any host, or of the next master before it has opened its journal. */
+/* Of any host, or of the next master before it has opened its journal. It strikes after some time,
+ * or when the faults end it never does. */
 static void fail_malloc(struct mwt_fault_world *world)
 {
     size_t after = 1 + mwt_random_below(&world->random, 300);
@@ -103,7 +104,7 @@ static void fail_malloc(struct mwt_fault_world *world)
     if (mw_sim_host_ended(world->master, NULL))
         world->failing_malloc = after;
     else
-        mwt_fault_world_fail_malloc(after);
+        mwt_fault_world_fail_malloc(world, after);
 }
 
 static void (*const acts[MWT_FAULTS])(struct mwt_fault_world *world) = {
@@ -141,7 +142,9 @@ static void end_faults(mw_sim *sim, void *context)
     struct mwt_fault_world *world = context;
     (void)sim;
     mwi_sim_disk_repair(world->disk);
-    mwt_fault_world_fail_malloc(0);
+    mwt_fault_world_watch_malloc(world);
+    mwt_fault_world_fail_malloc(world, 0);
+    world->failing_malloc = 0;
     for (size_t i = 0; i < world->plan.slaves_count; i++)
         heal_slave(world, &world->slaves[i]);
 }

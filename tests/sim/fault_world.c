@@ -89,12 +89,24 @@ void mwt_fault_world_lose_all(struct mwt_fault_world *world)
     world->loss_until_ns = mw_sim_now(world->sim) + slack_ns(&world->plan);
 }
 
-void mwt_fault_world_fail_malloc(size_t after)
+void mwt_fault_world_fail_malloc(struct mwt_fault_world *world, size_t after)
 {
 #ifdef MWT_HAS_FAILING_MALLOC
     mwt_memory_fail(after, false);
+    world->is_malloc_failing = after > 0;
 #else
+    (void)world;
     (void)after;
+#endif
+}
+
+void mwt_fault_world_watch_malloc(struct mwt_fault_world *world)
+{
+    if (!world->is_malloc_failing)
+        return;
+    mwt_fault_world_lose_all(world);
+#ifdef MWT_HAS_FAILING_MALLOC
+    world->is_malloc_failing = !mwt_memory_has_failed();
 #endif
 }
 
@@ -295,7 +307,7 @@ static void begin_master(struct mwt_fault_world *world, mw_sim_host *host)
         world->tasks[i].handed = 0;
         world->tasks[i].value = 0;
     }
-    mwt_fault_world_fail_malloc(world->failing_malloc);
+    mwt_fault_world_fail_malloc(world, world->failing_malloc);
     world->failing_malloc = 0;
 }
 
@@ -401,6 +413,7 @@ static int keeper_host(mw_sim_host *host, void *context)
     int64_t end_ns = world->plan.faults_end_ns + GRACE / 2;
     (void)host;
     while (!world->is_over && mw_sim_now(world->sim) < end_ns) {
+        mwt_fault_world_watch_malloc(world);
         for (size_t i = 0; i < world->plan.slaves_count; i++)
             if (is_gone(world->slaves[i].host))
                 start_slave(&world->slaves[i]);

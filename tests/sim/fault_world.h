@@ -81,6 +81,7 @@ struct mwt_fault_world {
     int64_t loss_until_ns;   /* as a slave's, of all tasks */
     int64_t stall_ns;        /* of the master's next turn */
     size_t failing_malloc;   /* when the next master starts; 0: none */
+    bool is_malloc_failing;  /* an allocation will fail, or has failed since the last watch */
     bool has_journal_failed; /* or may have, in the present master: it may have recorded nothing */
     bool has_stopped;        /* the present master may give up tasks */
     bool has_disk_failed;    /* at any time; so may a journal without memory have done */
@@ -110,6 +111,9 @@ void mwt_fault_world_lose_slave(struct mwt_fault_slave *slave);
 void mwt_fault_world_lose_all(struct mwt_fault_world *world);
 
 /* Fails one allocation, after this many others; 0: none. Does nothing in builds that cannot. */
-void mwt_fault_world_fail_malloc(size_t after);
+void mwt_fault_world_fail_malloc(struct mwt_fault_world *world, size_t after);
+
+/* Tasks may be lost until the allocation has failed: to be called from time to time. */
+void mwt_fault_world_watch_malloc(struct mwt_fault_world *world);
 
 #endif

@@ -49,6 +49,9 @@ static const struct {
     {"the same, of the first task of a slave", 2913},
     {"a new journal without its beginning, after a power cut, could not be opened", 7160},
     {"a new journal that was shorter than its beginning could not be opened", 140},
+    {"the checks did not know that memory may be refused a while after the fault", 2032147},
+    {"the faults had ended, and memory was refused to the master that started then", 2045897},
+    {"the same, in another farm", 2084060},
 };
 
 static void test_found(void)
