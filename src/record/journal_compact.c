@@ -48,7 +48,7 @@ struct compacting {
     /* Ordinals as pointers, by run and task: the last bytes that a task without a result has saved;
      * tasks that may not run twice and were sent. */
     struct mwi_map saved, begun;
-    struct mwi_map sent;  /* as in record/journal.c */
+    struct mwi_map sent;  /* as in record/journal_state.h */
     struct mwi_map tasks; /* of the checkpoint: ordinals of their last records, by number */
     uint64_t *left;       /* results that stay: offsets and places, in their order */
     size_t left_count, left_at;
@@ -113,7 +113,7 @@ static void note_answered(struct compacting *compacting, uint64_t part)
         (void)mwi_map_set(&compacting->sent, part, (void *)(count - 1));
 }
 
-/* Whether a run that reads the file takes it for a result; see take_results in journal.c. */
+/* Whether a run that reads the file takes it for a result; see take_results in journal_open.c. */
 static bool counts(const struct compacting *compacting, uint64_t number,
                    const struct mwi_journal_result *result)
 {

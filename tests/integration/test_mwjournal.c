@@ -58,6 +58,19 @@ static void test_sound(void)
     mwt_crew_destroy(crew);
 }
 
+/* Texts of a journal are escaped for the terminal. */
+static void test_escaped(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "journal");
+    struct mwt_process *farm = mwt_run_program(crew, MWT_MONTE_CARLO_PI, "a\x1b[2J", "--mw-local",
+                                               "1", "--mw-quiet", "--mw-journal", path, NULL);
+    CU_ASSERT_NOT_EQUAL(mwt_await_end(farm), 0); /* it knows no such argument */
+
+    check(crew, "info", path, 0, "arguments     a\\x1b[2J\n");
+    mwt_crew_destroy(crew);
+}
+
 /* Each line of the export is JSON. There is a line for the run, and one for each result, with its
  * values. */
 static void test_export(void)
@@ -173,13 +186,10 @@ static void test_refusals(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"sound", test_sound},
-        {"export", test_export},
-        {"damage", test_damage},
-        {"compact", test_compact},
-        {"compacted_by_a_run", test_compacted_by_a_run},
-        {"refusals", test_refusals},
-        CU_TEST_INFO_NULL,
+        {"sound", test_sound},       {"escaped", test_escaped},
+        {"export", test_export},     {"damage", test_damage},
+        {"compact", test_compact},   {"compacted_by_a_run", test_compacted_by_a_run},
+        {"refusals", test_refusals}, CU_TEST_INFO_NULL,
     };
 
     return mwt_run("mwjournal", tests);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/printable.h"
 #include "journal_lines.h"
 #include "record/journal_compact.h"
 #include "record/journal_items.h"
@@ -43,7 +44,7 @@ struct census {
 static struct tally *find_tally(struct census *census, struct mwi_journal_text name)
 {
     char text[sizeof census->tallies[0].name];
-    snprintf(text, sizeof text, "%.*s", (int)(name.size < 60 ? name.size : 60), name.data);
+    (void)mwi_printable_copy(text, sizeof text, name.data, name.size);
     for (size_t i = 0; i < census->tallies_count; i++)
         if (strcmp(census->tallies[i].name, text) == 0)
             return &census->tallies[i];
@@ -137,10 +138,25 @@ static mw_error take_census(struct census *census, const char *path, mw_reason *
     return walk(&view, visit_for_census, census, &census->sound_bytes, why);
 }
 
+/* Ends a line with a text of the file, escaped. */
+static void end_line(struct mwi_journal_text text)
+{
+    size_t size = mwi_printable_size(text.data, text.size);
+    char *escaped = malloc(size + 1);
+    if (escaped != NULL) {
+        mwi_printable_write(escaped, text.data, text.size);
+        fwrite(escaped, 1, size, stdout);
+    }
+    free(escaped);
+    putchar('\n');
+}
+
 static void print_text(const char *title, struct mwi_journal_text text)
 {
-    if (text.size > 0)
-        printf("%-14s%.*s\n", title, (int)text.size, text.data);
+    if (text.size == 0)
+        return;
+    printf("%-14s", title);
+    end_line(text);
 }
 
 static void print_last_run(const struct census *census)
@@ -153,8 +169,8 @@ static void print_last_run(const struct census *census)
     time_t seconds = (time_t)(run.wall_ns / 1000000000);
     if (gmtime_r(&seconds, &calendar) != NULL)
         strftime(time_text, sizeof time_text, "%Y-%m-%d %H:%M:%S UTC", &calendar);
-    printf("%-14s%s, process %u on %.*s\n", "last run", time_text, (unsigned)run.pid,
-           (int)run.host.size, run.host.data);
+    printf("%-14s%s, process %u on ", "last run", time_text, (unsigned)run.pid);
+    end_line(run.host);
     print_text("algorithms", run.identity.names);
     print_text("arguments", run.identity.arguments);
     print_text("version", run.identity.version);
