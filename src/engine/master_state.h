@@ -82,7 +82,8 @@ struct mwi_journal;
 
 struct mwi_master_engine {
     struct mwi_master_engine_config config;
-    struct mwi_journal *journal; /* borrowed; NULL: none */
+    struct mwi_journal *journal; /* borrowed; NULL: none, or it has failed */
+    struct mwi_journal *earlier; /* the same, to be asked for earlier runs even if it has failed */
     struct mwi_effects effects;
     struct mwi_tasks tasks;
     struct mwi_copies copies;

@@ -280,12 +280,13 @@ struct pass {
 };
 
 /* Whether this result has ended a task already, or is there twice, or an earlier run has recorded
- * it: a slave that loses the connection before it was told KEPT offers its results again. */
+ * it: a slave that loses the connection before it was told KEPT offers its results again. A journal
+ * that has failed still knows what it gave to this run. */
 static bool is_known(const struct mwi_master_engine *engine, const struct mwi_offer_entry *offer)
 {
     return mwi_map_get(&engine->offers.used, number_of(offer)) != NULL ||
-           (engine->journal != NULL &&
-            mwi_journal_knows(engine->journal, offer->key, offer->run, offer->id));
+           (engine->earlier != NULL &&
+            mwi_journal_knows(engine->earlier, offer->key, offer->run, offer->id));
 }
 
 static void enter(struct pass *pass, uint32_t index)

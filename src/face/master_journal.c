@@ -314,7 +314,7 @@ static mw_error open_with(mw_master *master, const struct mwi_journal_options *s
     if (error != MW_OK)
         return error;
     note_findings(master, &findings);
-    master->engine.journal = master->journal;
+    master->engine.journal = master->engine.earlier = master->journal;
     return watch(master);
 }
 
@@ -373,7 +373,7 @@ mw_error mwi_master_journal_await(mw_master *master)
 
 void mwi_master_journal_close(mw_master *master)
 {
-    master->engine.journal = NULL;
+    master->engine.journal = master->engine.earlier = NULL;
     mwi_journal_close(master->journal);
     master->journal = NULL;
     free(master->journal_path);

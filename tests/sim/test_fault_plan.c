@@ -52,6 +52,9 @@ static const struct {
     {"the checks did not know that memory may be refused a while after the fault", 2032147},
     {"the faults had ended, and memory was refused to the master that started then", 2045897},
     {"the same, in another farm", 2084060},
+    {"a journal that had failed forgot which results it had given, and an offer gave one again",
+     3051719},
+    {"the same, in another farm", 3178913},
 };
 
 static void test_found(void)

@@ -7,10 +7,14 @@
 
 #include <string.h>
 
+#include <mw/sim.h>
+
 #include "mwt_items.h"
 #include "mwt_master.h"
 #include "mwt_policy.h"
 #include "mwt_run.h"
+#include "record/journal_open.h"
+#include "transports/sim/sim_disk.h"
 #include "wire/content.h"
 
 #define OWN_RUN 5
@@ -49,13 +53,18 @@ static void say_offered(struct mwt_master *master, mw_peer peer)
     mwt_master_frame(master, peer, &buffer);
 }
 
+static struct mwi_digest key_of(const char *name)
+{
+    uint64_t seed = mwi_content_seed(MWI_CONTENT_SCOPE, mwi_content_name("alpha", 5), true);
+    return mwi_content_key(seed, name, strlen(name));
+}
+
 /* The peer offers a result, named like its task, for the task of this name and id of that run. */
 static void offer(struct mwt_master *master, mw_peer peer, uint64_t run, uint64_t id,
                   const char *name)
 {
     size_t size = strlen(name);
-    uint64_t seed = mwi_content_seed(MWI_CONTENT_SCOPE, mwi_content_name("alpha", 5), true);
-    struct mwi_digest key = mwi_content_key(seed, name, size);
+    struct mwi_digest key = key_of(name);
     struct mwi_message_item item = mwt_items_make(id, MWI_PAYLOAD_BYTES, name, size);
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
@@ -171,6 +180,52 @@ static void test_offered_again(void)
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@?");
     CU_ASSERT_EQUAL(mwi_tasks_waiting_count(&master.engine.tasks), 1);
     end(&master);
+}
+
+static struct mwi_journal *open_journal(struct mwi_sim_disk *disk, uint64_t run)
+{
+    struct mwi_journal *journal = NULL;
+    struct mwi_journal_findings findings;
+    mw_reason why;
+    const struct mwi_journal_settings settings = {
+        .path = "s.mwj", .api = &mwi_sim_disk_api, .environment = disk, .run = {.number = run}};
+    CU_ASSERT_EQUAL_FATAL(mwi_journal_open(&journal, &settings, &findings, &why), MW_OK);
+    return journal;
+}
+
+/* Nothing is recorded any more, because the journal has failed. A result that it gave to a task
+ * before that ends no other task of the same content when its slave offers it. */
+static void test_failed_journal(void)
+{
+    static struct mwt_master master;
+    mw_sim *world;
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
+    struct mwi_sim_disk *disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){0});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
+    struct mwi_journal *journal = open_journal(disk, OLD_RUN);
+    const struct mwi_journal_result result = {.key = key_of("a"),
+                                              .id = 1,
+                                              .form = MWI_PAYLOAD_BYTES,
+                                              .size = 1,
+                                              .data = (const unsigned char *)"a"};
+    mwi_journal_add_result(journal, "alpha", &result);
+    (void)mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+    mwi_journal_close(journal);
+    start(&master);
+    master.engine.earlier = open_journal(disk, OWN_RUN);
+    mwt_master_submit(&master, "a a");
+    greet(&master, PEER, 2);
+
+    offer(&master, PEER, OLD_RUN, 1, "a");
+    offer(&master, PEER, OLD_RUN, 2, "a");
+    let_match(&master);
+
+    CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "a@0");
+    CU_ASSERT_EQUAL(mwi_tasks_waiting_count(&master.engine.tasks), 1);
+    mwi_journal_close(master.engine.earlier);
+    end(&master);
+    mw_sim_destroy(world);
 }
 
 /* A task that another slave runs ends, too, and what that slave returns is not taken. */
@@ -476,6 +531,7 @@ int main(void)
         {"running isolated", test_running_isolated},
         {"equal tasks", test_equal_tasks},
         {"offered again", test_offered_again},
+        {"failed journal", test_failed_journal},
         {"running", test_running},
         {"own run", test_own_run},
         {"ordered", test_ordered},
