@@ -6,7 +6,8 @@
  *
  * Invariants: a task is known by the key of its content, which is computed when it is needed, from
  * its arguments; no task keeps it. A result that nobody wants, of a cancelled task for instance, is
- * not recorded: another submission of the same content would get it.
+ * not recorded: another submission of the same content would get it. A journal that has failed
+ * records nothing, and still gives what it has.
  */
 #include "engine/journaling.h"
 
@@ -207,7 +208,7 @@ static mw_error submit_late(struct mwi_master_engine *engine,
                             uint64_t *id)
 {
     struct mwi_lifecycle_task late = *submission;
-    bool is_late = mwi_journal_take_sent(engine->journal, key) && engine->config.reconnect_ns > 0 &&
+    bool is_late = mwi_journal_take_sent(engine->earlier, key) && engine->config.reconnect_ns > 0 &&
                    !engine->is_late_over;
     if (!is_late)
         return mwi_lifecycle_submit(engine, submission, id);
@@ -228,7 +229,7 @@ static mw_error submit_unrunnable(struct mwi_master_engine *engine,
     if (error != MW_OK)
         return error;
     const struct mwi_task_entry *task = mwi_tasks_find(&engine->tasks, *id);
-    (void)mwi_journal_take_sent(engine->journal, key);
+    (void)mwi_journal_take_sent(engine->earlier, key);
     mwi_outgoing_audit_end(engine, task, &(struct mwi_outgoing_end){.outcome = "unrunnable"});
     mwi_outgoing_audit_task(engine, MWI_AUDIT_TASK_UNRUNNABLE, NULL, task, history);
     return MW_OK;
@@ -240,7 +241,7 @@ static mw_error submit_with(struct mwi_master_engine *engine,
                             uint64_t *id, mw_reason *why)
 {
     struct mwi_journal_replay replay;
-    mw_error error = mwi_journal_take(engine->journal, key, &replay, why);
+    mw_error error = mwi_journal_take(engine->earlier, key, &replay, why);
     if (error == MW_OK) {
         const struct mwi_message_item item = {.duration_ns = replay.duration_ns,
                                               .size = replay.size,
@@ -255,12 +256,12 @@ static mw_error submit_with(struct mwi_master_engine *engine,
     if (mwi_spares_take(&engine->spares, key, &spare, &block)) {
         error = mwi_lifecycle_submit_replayed(engine, submission, block, &spare, id);
         mwi_block_unref(block);
-        mwi_journal_note_used(engine->journal, key);
+        mwi_journal_note_used(engine->earlier, key);
         return error;
     }
-    if (!submission->policy.is_retried && mwi_journal_take_begun(engine->journal, key))
+    if (!submission->policy.is_retried && mwi_journal_take_begun(engine->earlier, key))
         return submit_unrunnable(engine, submission, key, id);
-    bool has_saved = mwi_journal_take_saved(engine->journal, key, &replay, why) == MW_OK;
+    bool has_saved = mwi_journal_take_saved(engine->earlier, key, &replay, why) == MW_OK;
     error = submit_late(engine, submission, key, id);
     if (!has_saved)
         return error;
@@ -273,8 +274,8 @@ static mw_error submit_with(struct mwi_master_engine *engine,
 
 bool mwi_journaling_has_replays(const struct mwi_master_engine *engine)
 {
-    return engine->journal != NULL &&
-           (mwi_journal_has_replays(engine->journal) || mwi_journal_has_sent(engine->journal) ||
+    return engine->earlier != NULL &&
+           (mwi_journal_has_replays(engine->earlier) || mwi_journal_has_sent(engine->earlier) ||
             engine->spares.count > 0);
 }
 

@@ -394,7 +394,7 @@ mw_error mwi_master_journal_submit(mw_master *master, const struct mwi_lifecycle
     mw_reason why;
     if (master->journal != NULL && !master->has_restored)
         pass_over(master);
-    if (!mwi_master_journal_has_replays(master) || master->engine.journal == NULL)
+    if (!mwi_master_journal_has_replays(master))
         return mwi_lifecycle_submit(&master->engine, submission, &master->last_task);
     mw_error error = mwi_journaling_submit(&master->engine, submission, &master->last_task, &why);
     if (why.text[0] != '\0')

@@ -42,7 +42,7 @@ static void start_master(uint64_t run)
     config.run = run;
     open_journal(run);
     CU_ASSERT_TRUE_FATAL(mwt_master_start(&master, &config));
-    master.engine.journal = journal;
+    master.engine.journal = master.engine.earlier = journal;
 }
 
 static void start(void)
@@ -206,7 +206,7 @@ static void test_lost_disk(void)
 
 /* In the next run a task that was sent and has no result is unrunnable; one that has a result, or
  * was never sent, is not. */
-static void test_next_run(void)
+static void check_next_run(bool has_failed)
 {
     start();
     mwt_master_greet(&master, PEER);
@@ -223,6 +223,8 @@ static void test_next_run(void)
     end_master();
 
     start_master(2);
+    if (has_failed)
+        master.engine.journal = NULL;
     submit_once("done");
     submit_once("waiting");
     uint64_t sent = submit_once("sent");
@@ -238,6 +240,17 @@ static void test_next_run(void)
     CU_ASSERT_STRING_EQUAL(mwt_master_results(&master), "done@?");
     CU_ASSERT_FALSE(mwi_journaling_has_replays(&master.engine));
     end();
+}
+
+static void test_next_run(void)
+{
+    check_next_run(false);
+}
+
+/* The same if the journal of the next run has failed before the tasks are submitted. */
+static void test_next_run_fails(void)
+{
+    check_next_run(true);
 }
 
 /* While the disk is behind by much, no task is sent: its result would need memory. */
@@ -273,6 +286,7 @@ int main(void)
         {"failure", test_failure},
         {"lost disk", test_lost_disk},
         {"next run", test_next_run},
+        {"next run fails", test_next_run_fails},
         {"behind disk", test_behind_disk},
         CU_TEST_INFO_NULL,
     };
