@@ -3,6 +3,7 @@
  * Farms with a journal in every mode: a master that is killed goes on when it is started again, and
  * a journal that is in use, full, or of another program says so.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,12 +241,31 @@ static void test_checkpoints(void)
     mwt_crew_destroy(crew);
 }
 
+/* Waits until the file has its first record, that of the run, which is written in the background. A
+ * byte of its head is never 0. */
+static void await_run(const char *path)
+{
+    enum { KIND = 28, TRIES = 30000 };
+    char bytes[KIND + 1] = "";
+    FILE *file = fopen(path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    for (int i = 0; bytes[KIND] == 0 && i < TRIES; i++) {
+        poll(NULL, 0, 1);
+        rewind(file);
+        if (fread(bytes, sizeof bytes, 1, file) != 1)
+            bytes[KIND] = 0;
+    }
+    CU_ASSERT_NOT_EQUAL(bytes[KIND], 0);
+    fclose(file);
+}
+
 /* A second master on the same journal is refused, and the first one goes on. */
 static void test_in_use(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
     struct mwt_process *first = start_pi(crew, MWT_ARGV(NULL), MWT_ARGV("--mw-local", "1"));
     mwt_await_line(first, MWT_ERR, "journal\" has ");
+    await_run(mwt_path(crew, "journal"));
     mwt_kill(first, SIGSTOP);
 
     struct mwt_process *second = start_pi(crew, MWT_ARGV(NULL), MWT_ARGV("--mw-local", "1"));
