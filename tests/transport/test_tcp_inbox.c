@@ -10,9 +10,9 @@
 #include <CUnit/Basic.h>
 
 #include "end.h"
+#include "frame_stream.h"
 #include "inbox.h"
 #include "mwt_run.h"
-#include "stream.h"
 
 #define SHARED_BYTES 1000
 #define LIMIT_BYTES ((size_t)64 * 1024 * 1024)

@@ -10,9 +10,9 @@
 #include <CUnit/Basic.h>
 
 #include "end.h"
+#include "frame_stream.h"
 #include "mwt_run.h"
 #include "outbox.h"
-#include "stream.h"
 
 static void push_pattern(struct mwi_tcp_outbox *outbox, size_t size, uint64_t seed, uint64_t index)
 {

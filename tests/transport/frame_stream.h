@@ -3,8 +3,8 @@
  * A stream of frames in memory, as the tcp transport sends them: what an inbox receives in pieces,
  * and what the batches of an outbox must be. All zero: an empty stream.
  */
-#ifndef MWT_STREAM_H
-#define MWT_STREAM_H
+#ifndef MWT_FRAME_STREAM_H
+#define MWT_FRAME_STREAM_H
 
 #include <stdlib.h>
 
