@@ -241,8 +241,8 @@ static mw_error submit_with(struct mwi_master_engine *engine,
                             uint64_t *id, mw_reason *why)
 {
     struct mwi_journal_replay replay;
-    mw_error error = mwi_journal_take(engine->earlier, key, &replay, why);
-    if (error == MW_OK) {
+    mw_error taken = mwi_journal_take(engine->earlier, key, &replay, why), error;
+    if (taken == MW_OK) {
         const struct mwi_message_item item = {.duration_ns = replay.duration_ns,
                                               .size = replay.size,
                                               .form = replay.form,
@@ -259,7 +259,9 @@ static mw_error submit_with(struct mwi_master_engine *engine,
         mwi_journal_note_used(engine->earlier, key);
         return error;
     }
-    if (!submission->policy.is_retried && mwi_journal_take_begun(engine->earlier, key))
+    /* A result that cannot be read is the trace of a task that has run, too. */
+    if (!submission->policy.is_retried &&
+        (taken != MW_ESTATE || mwi_journal_take_begun(engine->earlier, key)))
         return submit_unrunnable(engine, submission, key, id);
     bool has_saved = mwi_journal_take_saved(engine->earlier, key, &replay, why) == MW_OK;
     error = submit_late(engine, submission, key, id);

@@ -13,6 +13,7 @@
 
 #include "engine/journaling.h"
 #include "engine/membership.h"
+#include "mwt_disk.h"
 #include "mwt_master.h"
 #include "mwt_policy.h"
 #include "mwt_run.h"
@@ -24,6 +25,7 @@
 
 static mw_sim *world;
 static struct mwi_sim_disk *disk;
+static struct mwt_disk bytes; /* stands for the simulated disk in one test */
 static struct mwi_journal *journal;
 static struct mwt_master master;
 
@@ -31,8 +33,12 @@ static void open_journal(uint64_t run)
 {
     struct mwi_journal_findings findings;
     mw_reason why;
-    const struct mwi_journal_settings settings = {
+    struct mwi_journal_settings settings = {
         .path = "s.mwj", .api = &mwi_sim_disk_api, .environment = disk, .run = {.number = run}};
+    if (disk == NULL) {
+        settings.api = &mwt_disk_api;
+        settings.environment = &bytes;
+    }
     CU_ASSERT_EQUAL_FATAL(mwi_journal_open(&journal, &settings, &findings, &why), MW_OK);
 }
 
@@ -64,6 +70,7 @@ static void end(void)
 {
     end_master();
     mw_sim_destroy(world);
+    disk = NULL;
 }
 
 static void tick(void)
@@ -253,6 +260,38 @@ static void test_next_run_fails(void)
     check_next_run(true);
 }
 
+/* A task that has a result, which can be read no more when it is submitted again: the result shows
+ * that the task has run. */
+static void test_next_run_cannot_read(void)
+{
+    /* The reader keeps the last block of the file, and reads the one of the result again. */
+    static const unsigned char behind[2 * MWI_JOURNAL_BLOCK_BYTES];
+    struct mwi_lifecycle_unrunnable taken;
+    start_master(1);
+    mwt_master_greet(&master, PEER);
+    submit_once("done");
+    tick();
+    (void)mwi_journal_hurry(journal);
+    tick();
+    mwt_master_return(&master, PEER, "done");
+    mwi_journal_add_saved(journal, (struct mwi_digest){1, 1}, 1, behind, sizeof behind);
+    (void)mwi_journal_hurry(journal);
+    end_master();
+
+    start_master(2);
+    unsigned char *result = memmem(bytes.bytes, bytes.size, "done", 4);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+    *result ^= 1;
+    uint64_t id = submit_once("done");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 0);
+    CU_ASSERT_TRUE_FATAL(mwi_lifecycle_take_unrunnable(&master.engine, &taken));
+    CU_ASSERT_EQUAL(taken.id, id);
+    free(taken.history);
+    free(taken.payload.data);
+    end_master();
+    mwt_disk_fini(&bytes);
+}
+
 /* While the disk is behind by much, no task is sent: its result would need memory. */
 static void test_behind_disk(void)
 {
@@ -287,6 +326,7 @@ int main(void)
         {"lost disk", test_lost_disk},
         {"next run", test_next_run},
         {"next run fails", test_next_run_fails},
+        {"next run cannot read", test_next_run_cannot_read},
         {"behind disk", test_behind_disk},
         CU_TEST_INFO_NULL,
     };
