@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A file behind the table of base/disk.h, for the journal of a master. Appended bytes wait in a
- * queue, until sync hands them to the thread, which writes them at the end of the file and calls
+ * queue of chunks, until sync asks the thread to write them at the end of the file and to call
  * fdatasync. Invariants:
  *
- * - durable_bytes <= written_bytes; what the thread has taken follows behind the written bytes, and
- *   the queue behind that. All of this is under the mutex; the thread writes without it.
+ * - durable_bytes <= written_bytes <= asked_bytes <= appended_bytes. The queue has the bytes from
+ *   written_bytes to appended_bytes. The thread reads only those before asked_bytes, without the
+ *   mutex; the owner appends only behind them, without it too. The list of chunks is under it.
+ * - A chunk whose bytes are written is used again, the last first: its memory is in the cache.
  * - The first failure stays. In particular a failed fdatasync is not tried again: the kernel may
  *   have dropped the pages that it could not write, and the next fdatasync would report success.
  * - The file is made longer in large steps, and is cut to its real size at close. A sync is cheaper
@@ -20,39 +22,54 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/fork_guard.h"
 #include "base/time.h"
 
 #define STEP_BYTES ((uint64_t)4 << 20)
+/* Of a chunk; many that are written by one call; more than these are not kept for later. */
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define PARTS_MAX 16
+#define SPARES_MAX 64
 /* A lock is asked for so often, with this pause. */
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_NS (100 * MWI_NS_PER_MS)
+
+struct chunk {
+    struct chunk *next;
+    unsigned char data[CHUNK_BYTES];
+};
 
 struct disk_file {
     int fd, told_fd;
     pid_t pid; /* of the process that has opened it */
     char *path;
-    uint64_t room_bytes; /* the size of the file, preallocated bytes included; the thread's */
-    bool can_allocate;   /* likewise */
+    uint64_t appended_bytes; /* this and the next two are the owner's */
+    struct chunk *last;      /* has room for CHUNK_BYTES - last_size bytes more; NULL: none */
+    size_t last_size;
+    atomic_bool has_ended; /* set with `error`: nothing is appended any more */
+    uint64_t room_bytes;   /* the size of the file, preallocated bytes included; the thread's */
+    bool can_allocate;     /* likewise */
     bool has_thread;
     pthread_t thread;
     pthread_mutex_t mutex; /* protects all that follows */
     pthread_cond_t changed;
-    struct mwi_buffer queue;   /* appended */
-    struct mwi_buffer writing; /* the thread writes it, without the mutex */
-    bool is_wanted;            /* the queue is to be written */
-    bool has_unsynced;         /* sync_ns is when a sync is to begin at the latest */
+    struct chunk *first; /* of the queue */
+    size_t first_done;   /* bytes of it that are written */
+    struct chunk *spares;
+    size_t spares_count;
+    bool has_unsynced; /* sync_ns is when a sync is to begin at the latest */
     int64_t sync_ns;
-    uint64_t written_bytes, durable_bytes;
+    uint64_t asked_bytes, written_bytes, durable_bytes;
     mw_error error;
     mw_reason why;
     bool is_closing;
@@ -90,6 +107,7 @@ static void fail(struct disk_file *file, mw_error error, int number)
 {
     if (file->error != MW_OK)
         return;
+    atomic_store_explicit(&file->has_ended, true, memory_order_relaxed);
     file->error = error;
     if (error == MW_ENOMEM)
         (void)fail_memory(&file->why, file->path);
@@ -110,37 +128,63 @@ static void make_room(struct disk_file *file, uint64_t end_bytes)
         file->room_bytes = room;
 }
 
-/* Writes the bytes at that offset; 0 or an errno. */
-static int write_bytes(struct disk_file *file, const struct mwi_buffer *bytes, uint64_t offset)
+/* With the mutex. */
+static void recycle_chunk(struct disk_file *file, struct chunk *chunk)
 {
-    make_room(file, offset + bytes->size);
-    for (size_t done = 0; done < bytes->size;) {
-        ssize_t count =
-            pwrite(file->fd, bytes->data + done, bytes->size - done, (off_t)(offset + done));
-        if (count < 0 && errno != EINTR)
-            return errno;
-        done += count > 0 ? (size_t)count : 0;
-    }
-    return 0;
-}
-
-/* In the thread, with the mutex, which is released meanwhile: writes the queue. */
-static void write_queue(struct disk_file *file)
-{
-    struct mwi_buffer swapped = file->writing;
-    file->writing = file->queue;
-    file->queue = swapped;
-    file->is_wanted = false;
-    uint64_t offset = file->written_bytes;
-    pthread_mutex_unlock(&file->mutex);
-    int number = write_bytes(file, &file->writing, offset);
-    pthread_mutex_lock(&file->mutex);
-    if (number != 0) {
-        fail(file, MW_EIO, number);
+    if (file->spares_count == SPARES_MAX) {
+        free(chunk);
         return;
     }
-    file->written_bytes += file->writing.size;
-    mwi_buffer_clear(&file->writing);
+    chunk->next = file->spares;
+    file->spares = chunk;
+    file->spares_count++;
+}
+
+/* With the mutex: takes these bytes, which are written, out of the queue. */
+static void leave_behind(struct disk_file *file, size_t size)
+{
+    file->written_bytes += size;
+    file->first_done += size;
+    while (file->first_done >= CHUNK_BYTES) {
+        struct chunk *chunk = file->first;
+        file->first = chunk->next;
+        file->first_done -= CHUNK_BYTES;
+        recycle_chunk(file, chunk);
+    }
+}
+
+/* With the mutex: sets `parts` to the bytes that are to be written next, and returns how many. */
+static size_t find_parts(const struct disk_file *file, struct iovec parts[PARTS_MAX], int *count)
+{
+    uint64_t left = file->asked_bytes - file->written_bytes;
+    size_t at = file->first_done, sum = 0;
+    struct chunk *chunk = file->first;
+    for (*count = 0; left > 0 && *count < PARTS_MAX; chunk = chunk->next) {
+        size_t size = left < CHUNK_BYTES - at ? (size_t)left : CHUNK_BYTES - at;
+        parts[(*count)++] = (struct iovec){chunk->data + at, size};
+        left -= size;
+        sum += size;
+        at = 0;
+    }
+    return sum;
+}
+
+/* In the thread, with the mutex, which is released meanwhile: writes bytes of the queue. */
+static void write_queue(struct disk_file *file)
+{
+    struct iovec parts[PARTS_MAX];
+    int count;
+    size_t size = find_parts(file, parts, &count);
+    uint64_t offset = file->written_bytes;
+    pthread_mutex_unlock(&file->mutex);
+    make_room(file, offset + size);
+    ssize_t done = pwritev(file->fd, parts, count, (off_t)offset);
+    int number = done < 0 && errno != EINTR ? errno : 0;
+    pthread_mutex_lock(&file->mutex);
+    if (number != 0)
+        fail(file, MW_EIO, number);
+    else if (done > 0)
+        leave_behind(file, (size_t)done);
 }
 
 /* The same: makes durable what was written. */
@@ -175,7 +219,7 @@ static void *run_thread(void *context)
     pthread_mutex_lock(&file->mutex);
     while (!file->is_closing && file->error == MW_OK) {
         bool is_due = file->has_unsynced && now_ns() >= file->sync_ns;
-        if (file->is_wanted)
+        if (file->asked_bytes > file->written_bytes)
             write_queue(file);
         else if (is_due)
             sync_written(file);
@@ -247,6 +291,13 @@ static mw_error open_and_lock(struct disk_file *file, mw_reason *why)
     return file->fd < 0 ? fail_io(why, file->path, errno) : lock(file, why);
 }
 
+/* The file has that many bytes, all of them durable. */
+static void set_size(struct disk_file *file, uint64_t size)
+{
+    file->appended_bytes = file->asked_bytes = size;
+    file->written_bytes = file->durable_bytes = file->room_bytes = size;
+}
+
 /* Makes the bytes durable that an earlier process may have left unsynced when it died. */
 static mw_error open_path(struct disk_file *file, mw_reason *why)
 {
@@ -262,7 +313,7 @@ static mw_error open_path(struct disk_file *file, mw_reason *why)
         return fail_io(why, file->path, errno);
     if (found.st_size > 0 ? fdatasync(file->fd) != 0 : sync_folder(file->path) != 0)
         return fail_io(why, file->path, errno);
-    file->written_bytes = file->durable_bytes = file->room_bytes = (uint64_t)found.st_size;
+    set_size(file, (uint64_t)found.st_size);
     file->can_allocate = S_ISREG(found.st_mode);
     return MW_OK;
 }
@@ -283,8 +334,6 @@ static void init_file(struct disk_file *file, const char *path)
 {
     pthread_condattr_t attributes;
     *file = (struct disk_file){.fd = -1, .told_fd = -1, .path = strdup(path), .pid = getpid()};
-    mwi_buffer_init(&file->queue);
-    mwi_buffer_init(&file->writing);
     pthread_mutex_init(&file->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -309,6 +358,15 @@ static void stop_thread(struct disk_file *file)
     }
 }
 
+static void free_chunks(struct chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
 static void destroy_file(struct disk_file *file)
 {
     if (file->pid == getpid())
@@ -317,8 +375,8 @@ static void destroy_file(struct disk_file *file)
         mwi_fork_guard_close(file->fd);
     if (file->told_fd >= 0)
         close(file->told_fd);
-    mwi_buffer_fini(&file->queue);
-    mwi_buffer_fini(&file->writing);
+    free_chunks(file->first);
+    free_chunks(file->spares);
     free(file->path);
     free(file);
 }
@@ -345,11 +403,7 @@ static mw_error disk_open(void **disk, const char *path, void *environment, mw_r
 
 static uint64_t disk_size(void *disk)
 {
-    struct disk_file *file = disk;
-    pthread_mutex_lock(&file->mutex);
-    uint64_t size = file->written_bytes + file->writing.size + file->queue.size;
-    pthread_mutex_unlock(&file->mutex);
-    return size;
+    return ((struct disk_file *)disk)->appended_bytes;
 }
 
 static mw_error disk_read(void *disk, uint64_t offset, void *data, size_t size, mw_reason *why)
@@ -370,32 +424,68 @@ static mw_error disk_read(void *disk, uint64_t offset, void *data, size_t size, 
 static mw_error disk_truncate(void *disk, uint64_t size, mw_reason *why)
 {
     struct disk_file *file = disk;
-    assert(file->queue.size == 0 && size <= file->durable_bytes);
+    assert(file->appended_bytes == file->durable_bytes && size <= file->durable_bytes);
     if (ftruncate(file->fd, (off_t)size) != 0 || fsync(file->fd) != 0)
         return fail_io(why, file->path, errno);
-    file->written_bytes = file->durable_bytes = file->room_bytes = size;
+    set_size(file, size);
     return MW_OK;
+}
+
+/* With the mutex: a spare chunk, or a new one; NULL out of memory. */
+static struct chunk *take_chunk(struct disk_file *file)
+{
+    struct chunk *chunk = file->spares;
+    if (chunk == NULL)
+        chunk = malloc(sizeof *chunk);
+    else
+        file->spares = chunk->next;
+    file->spares_count -= file->spares_count > 0;
+    if (chunk != NULL)
+        chunk->next = NULL;
+    return chunk;
+}
+
+/* Puts a chunk at the end of the queue; false out of memory, or after a failure. */
+static bool add_chunk(struct disk_file *file)
+{
+    pthread_mutex_lock(&file->mutex);
+    struct chunk *chunk = file->error == MW_OK ? take_chunk(file) : NULL;
+    if (chunk == NULL)
+        fail(file, MW_ENOMEM, 0);
+    else if (file->first == NULL)
+        file->first = chunk;
+    else
+        file->last->next = chunk;
+    pthread_mutex_unlock(&file->mutex);
+    file->last = chunk;
+    file->last_size = 0;
+    return chunk != NULL;
 }
 
 static void disk_append(void *disk, const void *data, size_t size)
 {
     struct disk_file *file = disk;
-    pthread_mutex_lock(&file->mutex);
-    if (file->error == MW_OK)
-        mwi_buffer_append(&file->queue, data, size);
-    if (file->queue.has_failed)
-        fail(file, MW_ENOMEM, 0);
-    pthread_mutex_unlock(&file->mutex);
+    for (const unsigned char *from = data; size > 0;) {
+        size_t room = file->last == NULL ? 0 : CHUNK_BYTES - file->last_size;
+        size_t part = size < room ? size : room;
+        bool has_ended = atomic_load_explicit(&file->has_ended, memory_order_relaxed);
+        if (has_ended || (room == 0 && !add_chunk(file)))
+            return;
+        memcpy(file->last->data + file->last_size, from, part);
+        file->last_size += part;
+        file->appended_bytes += part;
+        from += part;
+        size -= part;
+    }
 }
 
 static void disk_sync(void *disk, int64_t within_ns)
 {
     struct disk_file *file = disk;
     pthread_mutex_lock(&file->mutex);
-    uint64_t size = file->written_bytes + file->writing.size + file->queue.size;
-    if (file->error == MW_OK && size > file->durable_bytes) {
+    if (file->error == MW_OK && file->appended_bytes > file->durable_bytes) {
         int64_t sync_ns = mwi_time_after(now_ns(), within_ns);
-        file->is_wanted = file->queue.size > 0;
+        file->asked_bytes = file->appended_bytes;
         if (!file->has_unsynced || sync_ns < file->sync_ns)
             file->sync_ns = sync_ns;
         file->has_unsynced = true;
@@ -416,7 +506,8 @@ static struct mwi_disk_progress disk_done(void *disk)
     ssize_t ignored = read(file->told_fd, &count, sizeof count);
     (void)ignored;
     pthread_mutex_lock(&file->mutex);
-    assert(file->durable_bytes <= file->written_bytes);
+    assert(file->durable_bytes <= file->written_bytes && file->written_bytes <= file->asked_bytes &&
+           file->asked_bytes <= file->appended_bytes);
     struct mwi_disk_progress progress = {
         .durable_bytes = file->durable_bytes, .error = file->error, .why = file->why.text};
     pthread_mutex_unlock(&file->mutex);
