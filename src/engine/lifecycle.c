@@ -152,15 +152,15 @@ void mwi_lifecycle_crash(struct mwi_master_engine *engine, struct mwi_copy *copy
 }
 
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                                 bool is_loss, const char *reason, const char *fate)
+                                 enum mwi_lifecycle_return how, const char *reason,
+                                 const char *fate)
 {
     struct mwi_list *list = &slave->copies;
     if (!mwi_copies_take_all_out(&engine->copies, &engine->tasks, slave)) {
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
         return;
     }
-    bool has_been_lost = is_loss;
-    is_loss = is_loss && slave->has_started;
+    bool is_loss = how == MWI_RETURN_LOST && slave->has_started;
     /* With groups by time, nobody knows which of several tasks was begun: the first may be done and
      * its result unsent. The one that brought the slave down shows when each is sent alone. */
     bool is_attempt = is_loss && (engine->config.task_group > 0 || list->next == list->prev);
@@ -169,8 +169,8 @@ void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_sl
         next = link->next;
         copy->task->is_suspect = copy->task->is_suspect || is_loss;
         /* The word that the slave has begun may have been lost with it. */
-        bool may_have_run =
-            has_been_lost && !mwi_tasks_policy(&engine->tasks, copy->task)->is_retried;
+        bool may_have_run = how != MWI_RETURN_GIVEN_BACK &&
+                            !mwi_tasks_policy(&engine->tasks, copy->task)->is_retried;
         judge_copy(engine, copy, is_attempt || may_have_run, fate);
     }
     while (!mwi_list_is_empty(list)) {

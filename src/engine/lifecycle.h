@@ -8,12 +8,21 @@
 
 #include "engine/master_state.h"
 
+/* How tasks come back from a slave. */
+enum mwi_lifecycle_return {
+    MWI_RETURN_GIVEN_BACK, /* by the slave, which has begun none of them */
+    MWI_RETURN_EXCUSED,    /* the slave was lost, and had said that it would leave: this costs no
+                              attempt, but a task may have been begun */
+    MWI_RETURN_LOST
+};
+
 /* The tasks that the slave has, or (ordered) that wait for it, come back, by its loss or otherwise:
  * first those that are given up, in order, then the others, from the last to the first because each
  * goes to the front of the pool. A task that another slave has, too, goes on there. `fate` says who
  * was lost and how; it goes into the history of each task for which that counts as an attempt. */
 void mwi_lifecycle_return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                                 bool is_loss, const char *reason, const char *fate);
+                                 enum mwi_lifecycle_return how, const char *reason,
+                                 const char *fate);
 /* An attempt at a task of an isolated slave has failed, and the slave goes on. The copy is gone
  * afterwards. */
 void mwi_lifecycle_crash(struct mwi_master_engine *engine, struct mwi_copy *copy,

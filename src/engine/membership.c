@@ -75,9 +75,13 @@ static void note_host(struct mwi_master_engine *engine, struct mwi_slave_entry *
 static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss,
                  const char *reason, const char *fate)
 {
+    enum mwi_lifecycle_return how =
+        loss == MW_LOSS_GOODBYE ? MWI_RETURN_GIVEN_BACK : MWI_RETURN_LOST;
     /* A slave that was asked to end may be killed before it can. */
-    if (slave->is_leaving && loss == MW_LOSS_CONNECTION)
+    if (slave->is_leaving && loss == MW_LOSS_CONNECTION) {
         loss = MW_LOSS_GOODBYE;
+        how = MWI_RETURN_EXCUSED;
+    }
     /* A slave that died holding a task counts as useful: the task may have killed it, and its
      * attempts are limited already. One that says goodbye, or has begun none, costs the task no
      * attempt. */
@@ -89,7 +93,7 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     mwi_probation_part(engine, slave, loss);
-    mwi_lifecycle_return_copies(engine, slave, loss != MW_LOSS_GOODBYE, reason, fate);
+    mwi_lifecycle_return_copies(engine, slave, how, reason, fate);
     note_host(engine, slave, loss);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
@@ -518,7 +522,7 @@ void mwi_membership_take_returned(struct mwi_master_engine *engine, struct mwi_s
     }
     slave->is_recalled = false;
     mwi_timers_stop(&engine->timers, &slave->limit);
-    mwi_lifecycle_return_copies(engine, slave, false, "the farm is stopping", NULL);
+    mwi_lifecycle_return_copies(engine, slave, MWI_RETURN_GIVEN_BACK, "the farm is stopping", NULL);
     mwi_load_clear(&slave->load);
     if (slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);

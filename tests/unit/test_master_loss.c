@@ -305,12 +305,11 @@ static void test_killed_while_leaving(void)
 {
     static struct mwt_master master;
     start(&master, 3);
-    mwt_master_submit(&master, "a b");
-    mwt_master_submit_one(&master, "once", true, 1);
+    mwt_master_submit(&master, "a b c");
 
     for (mw_peer peer = 1; peer <= 10; peer++) {
         mwt_master_greet(&master, peer);
-        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b once");
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "a b c");
         mwt_master_forget(&master);
         mwt_master_say(&master, peer, MWI_MESSAGE_LEAVING, "SIGTERM");
         mwt_master_down(&master, peer, "reset");
@@ -326,6 +325,26 @@ static void test_killed_while_leaving(void)
                            "EOF -> host:10 (reset)\n");
     CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], 0);
     CU_ASSERT_EQUAL(master.engine.slaves.lost_counts[MW_LOSS_GOODBYE], 10);
+    end(&master);
+}
+
+/* The same slave may have begun any of its tasks: one that must not run twice is unrunnable. */
+static void test_no_retry_while_leaving(void)
+{
+    static struct mwt_master master;
+    const char *history;
+    start(&master, 2);
+    mwt_master_submit(&master, "a");
+    mwt_master_submit_one(&master, "once", true, 3);
+    mwt_master_greet(&master, 1);
+    mwt_master_say(&master, 1, MWI_MESSAGE_LEAVING, "SIGTERM");
+
+    mwt_master_down(&master, 1, "reset");
+
+    CU_ASSERT_EQUAL(first_unrunnable(&master, &history)->tag, 1);
+    CU_ASSERT_STRING_EQUAL(history,
+                           "SLAVE-0 (on host) was lost: reset; its policy allows no retry");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
     end(&master);
 }
 
@@ -430,6 +449,7 @@ int main(void)
         {"dropping is an attempt", test_dropping_is_an_attempt},
         {"goodbye", test_goodbye},
         {"killed while leaving", test_killed_while_leaving},
+        {"no retry while leaving", test_no_retry_while_leaving},
         {"nothing for a leaving slave", test_nothing_for_a_leaving_slave},
         {"nothing after a loss", test_nothing_after_a_loss},
         {"old result under a new number", test_old_result_under_a_new_number},
