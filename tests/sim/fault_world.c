@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mwt_host.h"
 #include "options/options.h"
 #ifdef MWT_HAS_FAILING_MALLOC
 #include "mwt_memory.h"
@@ -345,18 +346,9 @@ static int master_host(mw_sim_host *host, void *context)
 static int slave_host(mw_sim_host *host, void *context)
 {
     struct mwt_fault_slave *me = context;
-    mw_program program = {.algorithms = algorithms, .user = me};
-    mw_slave *slave;
     me->clock.host = host;
     mw_options *options = make_options(me->world, &me->clock, "master");
-    if (options == NULL)
-        return 1;
-    if (mw_slave_open(&slave, &program, options) == MW_OK) {
-        mw_slave_loop_simple(slave);
-        mw_slave_close(slave);
-    }
-    mw_options_destroy(options);
-    return 0;
+    return options == NULL ? 1 : mwt_host_be_slave(options, algorithms, me);
 }
 
 static bool is_gone(const mw_sim_host *host)
