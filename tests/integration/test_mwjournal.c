@@ -99,6 +99,95 @@ static void test_export(void)
     mwt_crew_destroy(crew);
 }
 
+/* The first line of the export with this kind, as JSON; NULL if there is none. The caller releases
+ * it. */
+static json_t *find_line(struct mwt_process *exporting, const char *kind)
+{
+    CU_ASSERT_EQUAL(mwt_await_end(exporting), 0);
+    for (const char *line = mwt_output(exporting, MWT_OUT); *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
+        const char *its_kind = json_string_value(json_object_get(object, "kind"));
+        if (its_kind != NULL && strcmp(its_kind, kind) == 0)
+            return object;
+        json_decref(object);
+        line = end + 1;
+    }
+    return NULL;
+}
+
+/* A task that may not run twice is shown when it is sent. */
+static void test_begun(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "journal");
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_POLICY_FARM, "policy=retry:no", "task=nap,1", "take=1",
+                        "--mw-local", "1", "--mw-quiet", "--mw-journal", path, NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+
+    json_t *begun = find_line(start(crew, "export", path), "begun");
+
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(begun, "task")), 1);
+    CU_ASSERT_EQUAL(json_string_length(json_object_get(begun, "run")), 16);
+    CU_ASSERT_EQUAL(json_string_length(json_object_get(begun, "key")), 32);
+    json_decref(begun);
+    check(crew, "info", path, 0, "\nbegun         1\n");
+    mwt_crew_destroy(crew);
+}
+
+/* So are tasks that are sent to a slave which may outlive its master. */
+static void test_sent(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "journal"), *farm = mwt_path(crew, "farm.rsc");
+    struct mwt_process *master =
+        mwt_run_program(crew, MWT_MONTE_CARLO_PI, "--max-trial-sets", TASKS, "--trials", "10",
+                        "--mw-master", "--mw-master-host", "127.0.0.1", "--mw-resource-file", farm,
+                        "--mw-quiet", "--mw-reconnect", "5", "--mw-journal", path, NULL);
+    struct mwt_process *slave =
+        mwt_run_program(crew, MWT_MONTE_CARLO_PI, "--mw-slave", "--mw-resource-file", farm,
+                        "--mw-reconnect", "5", "--mw-quiet", NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+
+    json_t *sent = find_line(start(crew, "export", path), "sent");
+
+    json_t *parts = json_object_get(sent, "parts");
+    CU_ASSERT_TRUE(json_array_size(parts) > 0);
+    CU_ASSERT_EQUAL(json_string_length(json_array_get(parts, 0)), 16);
+    json_decref(sent);
+    check(crew, "info", path, 0, "\nsent          " TASKS "\n");
+    mwt_crew_destroy(crew);
+}
+
+/* So are checkpoints, with the master's bytes and its tasks. */
+static void test_checkpoints(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "journal");
+    struct mwt_process *farm =
+        mwt_run_program(crew, MWT_GENETIC, "--evaluations", "300", "--checkpoint-every", "50",
+                        "--mw-local", "1", "--mw-quiet", "--mw-journal", path, NULL);
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 0);
+
+    json_t *checkpoint = find_line(start(crew, "export", path), "checkpoint");
+    json_t *task = find_line(start(crew, "export", path), "task");
+    json_t *gone = find_line(start(crew, "export", path), "gone");
+
+    json_t *bytes = json_object_get(json_object_get(checkpoint, "data"), "base64");
+    CU_ASSERT_TRUE(json_string_length(bytes) > 0);
+    CU_ASSERT_TRUE(json_integer_value(json_object_get(task, "task")) > 0);
+    CU_ASSERT_PTR_NOT_NULL(json_string_value(json_object_get(task, "fate")));
+    CU_ASSERT_PTR_NOT_NULL(json_string_value(json_object_get(task, "algorithm")));
+    CU_ASSERT_PTR_NOT_NULL(json_object_get(task, "data"));
+    CU_ASSERT_TRUE(json_array_size(json_object_get(gone, "tasks")) > 0);
+    json_decref(checkpoint);
+    json_decref(task);
+    json_decref(gone);
+    mwt_crew_destroy(crew);
+}
+
 /* Changes the byte at this offset. */
 static void flip(const char *path, long offset)
 {
@@ -186,10 +275,17 @@ static void test_refusals(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"sound", test_sound},       {"escaped", test_escaped},
-        {"export", test_export},     {"damage", test_damage},
-        {"compact", test_compact},   {"compacted_by_a_run", test_compacted_by_a_run},
-        {"refusals", test_refusals}, CU_TEST_INFO_NULL,
+        {"sound", test_sound},
+        {"escaped", test_escaped},
+        {"export", test_export},
+        {"begun", test_begun},
+        {"sent", test_sent},
+        {"checkpoints", test_checkpoints},
+        {"damage", test_damage},
+        {"compact", test_compact},
+        {"compacted_by_a_run", test_compacted_by_a_run},
+        {"refusals", test_refusals},
+        CU_TEST_INFO_NULL,
     };
 
     return mwt_run("mwjournal", tests);

@@ -14,6 +14,8 @@
 #include <jansson.h>
 #include <msgpack.h>
 
+#include "record/checkpoint_items.h"
+#include "record/checkpoint_log.h"
 #include "record/journal_items.h"
 #include "wire/message.h"
 
@@ -207,6 +209,107 @@ static bool write_saved(FILE *out, const struct mwi_journal_record *record)
                                      base64_of(saved.data, saved.size)));
 }
 
+static bool write_begun(FILE *out, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_saved begun;
+    if (!mwi_journal_items_read_saved(&begun, record->body, record->size))
+        return true;
+    return write_line(out, json_pack("{s:s, s:o, s:I, s:o}", "kind", "begun", "run",
+                                     hexadecimal(0, begun.run, false), "task", (json_int_t)begun.id,
+                                     "key", key_of(begun.key)));
+}
+
+static bool write_sent(FILE *out, const struct mwi_journal_record *record)
+{
+    json_t *parts = json_array();
+    uint64_t part;
+    for (size_t i = 0; mwi_journal_items_read_part(&part, record->body, record->size, i); i++)
+        json_array_append_new(parts, hexadecimal(0, part, false));
+    return write_line(out, json_pack("{s:s, s:o}", "kind", "sent", "parts", parts));
+}
+
+static bool write_known(FILE *out, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_known known;
+    for (size_t i = 0; mwi_journal_items_read_known(&known, record->body, record->size, i); i++) {
+        json_t *line = json_pack("{s:s, s:o, s:I, s:I}", "kind", "known", "run",
+                                 hexadecimal(0, known.run, false), "first", (json_int_t)known.first,
+                                 "last", (json_int_t)known.last);
+        if (!write_line(out, line))
+            return false;
+    }
+    return true;
+}
+
+static const char *fate_name(enum mwi_checkpoint_fate fate)
+{
+    switch (fate) {
+    case MWI_CHECKPOINT_DONE:
+        return "done";
+    case MWI_CHECKPOINT_FAILED:
+        return "failed";
+    case MWI_CHECKPOINT_UNRUNNABLE:
+        return "unrunnable";
+    case MWI_CHECKPOINT_OUT:
+        break;
+    }
+    return "out";
+}
+
+static json_t *payload_of_item(const struct mwi_checkpoint_item *item)
+{
+    if (item->fate == MWI_CHECKPOINT_FAILED)
+        return text_of(item->data, item->size);
+    return item->is_bytes ? base64_of(item->data, item->size) : values_of(item->data, item->size);
+}
+
+static bool write_tasks(FILE *out, const struct mwi_journal_record *record)
+{
+    struct mwi_checkpoint_reader reader;
+    struct mwi_checkpoint_item item;
+    mwi_checkpoint_items_open(&reader, record->body, record->size);
+    while (mwi_checkpoint_items_next(&reader, &item)) {
+        json_t *tag =
+            item.tag_data == NULL ? json_integer(item.tag) : text_of(item.tag_data, item.tag_size);
+        json_t *line = json_pack("{s:s, s:I, s:s, s:o, s:o, s:o}", "kind", "task", "task",
+                                 (json_int_t)item.id, "fate", fate_name(item.fate), "algorithm",
+                                 text_of(reader.algorithm, reader.algorithm_size), "tag", tag,
+                                 "data", payload_of_item(&item));
+        if (item.fate == MWI_CHECKPOINT_UNRUNNABLE)
+            json_object_set_new(line, "message", text_of(item.text, item.text_size));
+        if (!write_line(out, line))
+            return false;
+    }
+    return true;
+}
+
+static bool write_gone(FILE *out, const struct mwi_journal_record *record)
+{
+    json_t *tasks = json_array();
+    uint64_t id;
+    for (size_t i = 0; (id = mwi_checkpoint_items_id(record->body, record->size, i)) != 0; i++)
+        json_array_append_new(tasks, json_integer((json_int_t)id));
+    return write_line(out, json_pack("{s:s, s:o}", "kind", "gone", "tasks", tasks));
+}
+
+static bool write_taken(FILE *out, const struct mwi_journal_record *record)
+{
+    json_t *keys = json_array();
+    struct mwi_digest key;
+    for (size_t i = 0; mwi_journal_items_read_key(&key, record->body, record->size, i); i++)
+        json_array_append_new(keys, key_of(key));
+    return write_line(out, json_pack("{s:s, s:o}", "kind", "taken", "keys", keys));
+}
+
+static bool write_checkpoint(FILE *out, const struct mwi_journal_record *record)
+{
+    if (record->size < MWI_CHECKPOINT_HEAD_BYTES)
+        return true;
+    return write_line(out, json_pack("{s:s, s:o}", "kind", "checkpoint", "data",
+                                     base64_of(record->body + MWI_CHECKPOINT_HEAD_BYTES,
+                                               record->size - MWI_CHECKPOINT_HEAD_BYTES)));
+}
+
 bool journal_lines_write(FILE *out, const struct mwi_journal_record *record)
 {
     switch (record->kind) {
@@ -216,6 +319,20 @@ bool journal_lines_write(FILE *out, const struct mwi_journal_record *record)
         return write_results(out, record);
     case MWI_JOURNAL_SAVED:
         return write_saved(out, record);
+    case MWI_JOURNAL_BEGUN:
+        return write_begun(out, record);
+    case MWI_JOURNAL_SENT:
+        return write_sent(out, record);
+    case MWI_JOURNAL_KNOWN:
+        return write_known(out, record);
+    case MWI_JOURNAL_TASKS:
+        return write_tasks(out, record);
+    case MWI_JOURNAL_GONE:
+        return write_gone(out, record);
+    case MWI_JOURNAL_TAKEN:
+        return write_taken(out, record);
+    case MWI_JOURNAL_STATE:
+        return write_checkpoint(out, record);
     default:
         return true;
     }

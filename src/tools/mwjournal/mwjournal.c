@@ -16,6 +16,7 @@
 
 #include "base/printable.h"
 #include "journal_lines.h"
+#include "record/checkpoint_items.h"
 #include "record/journal_compact.h"
 #include "record/journal_items.h"
 #include "record/journal_view.h"
@@ -32,7 +33,8 @@ struct tally {
 
 /* The contents of a file, counted. */
 struct census {
-    uint64_t runs_count, results_count, saved_count, checkpoints_count;
+    uint64_t runs_count, results_count, saved_count, sent_count, begun_count, checkpoints_count;
+    uint64_t checkpoint_tasks_count; /* in the records of all checkpoints */
     uint64_t damages_count, first_damage;
     uint64_t pending_count, first_pending; /* damage behind which no record was read yet */
     uint64_t file_bytes, sound_bytes;
@@ -68,6 +70,22 @@ static void count_results(struct census *census, const struct mwi_journal_record
     }
 }
 
+static void count_sent(struct census *census, const struct mwi_journal_record *record)
+{
+    uint64_t part;
+    for (size_t i = 0; mwi_journal_items_read_part(&part, record->body, record->size, i); i++)
+        census->sent_count++;
+}
+
+static void count_tasks(struct census *census, const struct mwi_journal_record *record)
+{
+    struct mwi_checkpoint_reader reader;
+    struct mwi_checkpoint_item item;
+    mwi_checkpoint_items_open(&reader, record->body, record->size);
+    while (mwi_checkpoint_items_next(&reader, &item))
+        census->checkpoint_tasks_count++;
+}
+
 static void count_record(struct census *census, const struct mwi_journal_record *record)
 {
     if (census->pending_count > 0 && census->damages_count == 0)
@@ -85,6 +103,15 @@ static void count_record(struct census *census, const struct mwi_journal_record 
         break;
     case MWI_JOURNAL_SAVED:
         census->saved_count++;
+        break;
+    case MWI_JOURNAL_SENT:
+        count_sent(census, record);
+        break;
+    case MWI_JOURNAL_BEGUN:
+        census->begun_count++;
+        break;
+    case MWI_JOURNAL_TASKS:
+        count_tasks(census, record);
         break;
     case MWI_JOURNAL_STATE:
         census->checkpoints_count++;
@@ -159,6 +186,25 @@ static void print_text(const char *title, struct mwi_journal_text text)
     end_line(text);
 }
 
+static void print_counts(const struct census *census)
+{
+    const struct {
+        const char *title;
+        uint64_t count;
+    } counts[] = {
+        {"bytes", census->file_bytes},
+        {"runs", census->runs_count},
+        {"results", census->results_count},
+        {"saved", census->saved_count},
+        {"sent", census->sent_count},
+        {"begun", census->begun_count},
+        {"checkpoints", census->checkpoints_count},
+        {"tasks", census->checkpoint_tasks_count},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        printf("%-14s%" PRIu64 "\n", counts[i].title, counts[i].count);
+}
+
 static void print_last_run(const struct census *census)
 {
     struct mwi_journal_run run;
@@ -192,11 +238,8 @@ static int info(const char *path, mw_reason *why)
     struct census census;
     mw_error error = take_census(&census, path, why);
     if (error == MW_OK) {
-        printf("%-14s%s\n%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n%-14s%" PRIu64 "\n%-14s%" PRIu64
-               "\n%-14s%" PRIu64 "\n",
-               "file", path, "bytes", census.file_bytes, "runs", census.runs_count, "results",
-               census.results_count, "saved", census.saved_count, "checkpoints",
-               census.checkpoints_count);
+        printf("%-14s%s\n", "file", path);
+        print_counts(&census);
         for (size_t i = 0; i < census.tallies_count; i++)
             printf("  %s: %" PRIu64 " results of %" PRIu64 " bytes\n", census.tallies[i].name,
                    census.tallies[i].results_count, census.tallies[i].bytes);
