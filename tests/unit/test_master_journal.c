@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A master opens a journal that is a real file. The program's executable file counts by its bytes,
- * however the system cuts the reads of it; and texts of the journal are printable in sentences.
+ * however the system cuts the reads of it; and texts of the journal are printable in sentences. A
+ * task that is submitted ends with what the journal has, and the trail tells what is passed over.
  */
 #include "face/master_journal.h"
 
@@ -97,11 +98,133 @@ static void test_host_of_holder(void)
     mwt_folder_destroy(&folder);
 }
 
+static int runs_count; /* of the task */
+
+static void run_task(mw_call *call)
+{
+    runs_count++;
+    (void)mw_call_return(call, "i", 7);
+}
+
+/* A master with a slave in this process, its journal, and its trail. */
+static mw_master *open_farm(struct mwt_folder *folder)
+{
+    static const mw_algorithm algorithms[] = {{"task", run_task}, {NULL, NULL}};
+    static const mw_program program = {.algorithms = algorithms};
+    mw_options *options;
+    mw_master *master = NULL;
+    CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "local", "0"), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "quiet", "1"), MW_OK);
+    const char *journal = mwt_folder_file(folder, "journal");
+    CU_ASSERT_EQUAL(mw_options_set(options, "journal", journal), MW_OK);
+    const char *trail = mwt_folder_file(folder, "trail");
+    CU_ASSERT_EQUAL(mw_options_set(options, "audit-file", trail), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, options), MW_OK);
+    mw_options_destroy(options);
+    runs_count = 0;
+    return master;
+}
+
+/* Runs a task, whose result must be right. Returns whether the journal had it. */
+static bool do_task(mw_master *master)
+{
+    int value = 0;
+    CU_ASSERT_EQUAL(mw_master_submit(master, &(mw_task){.algorithm = "task", .tag = 3}, ""), MW_OK);
+    const mw_result *result = mw_master_next(master);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(result);
+    CU_ASSERT_EQUAL(result->tag, 3);
+    CU_ASSERT_EQUAL(mw_result_get(result, "i", &value), MW_OK);
+    CU_ASSERT_EQUAL(value, 7);
+    return result->is_replayed;
+}
+
+/* How often the trail has this text. */
+static int count_in_trail(struct mwt_folder *folder, const char *text)
+{
+    char line[1000];
+    int count = 0;
+    FILE *trail = fopen(mwt_folder_file(folder, "trail"), "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(trail);
+    while (fgets(line, sizeof line, trail) != NULL)
+        count += strstr(line, text) != NULL;
+    fclose(trail);
+    return count;
+}
+
+/* A task ends with the recorded result, and runs when there is none left. */
+static void test_submit(void)
+{
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm(&folder);
+    CU_ASSERT_FALSE(do_task(master));
+    mw_master_close(master);
+
+    master = open_farm(&folder);
+    CU_ASSERT_TRUE(do_task(master));
+    CU_ASSERT_EQUAL(runs_count, 0);
+    CU_ASSERT_FALSE(do_task(master));
+    CU_ASSERT_EQUAL(runs_count, 1);
+    mw_master_close(master);
+    mwt_folder_destroy(&folder);
+}
+
+/* A program that submits before it asks for the checkpoint goes on without it. The trail tells so,
+ * once. */
+static void test_passed_over(void)
+{
+    const void *data;
+    size_t size;
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm(&folder);
+    CU_ASSERT_FALSE(do_task(master));
+    CU_ASSERT_EQUAL(mw_master_checkpoint(master, "state", 5), MW_OK);
+    mw_master_close(master);
+
+    master = open_farm(&folder);
+    CU_ASSERT_TRUE(do_task(master));
+    CU_ASSERT_FALSE(do_task(master));
+    CU_ASSERT_FALSE(mw_master_restored(master, &data, &size));
+    mw_master_close(master);
+
+    CU_ASSERT_EQUAL(count_in_trail(&folder, "the checkpoint is passed over"), 1);
+    mwt_folder_destroy(&folder);
+}
+
+/* A file that changes behind the master's back: the task runs, and the trail tells why. */
+static void test_changed_file(void)
+{
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm(&folder);
+    CU_ASSERT_FALSE(do_task(master));
+    mw_master_close(master);
+    mw_master_close(open_farm(&folder)); /* begins a block, the last that is read below */
+
+    master = open_farm(&folder);
+    FILE *file = fopen(mwt_folder_file(&folder, "journal"), "r+");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    for (int i = 0; i < 1000; i++)
+        fputc('?', file);
+    fclose(file);
+    CU_ASSERT_FALSE(do_task(master));
+    CU_ASSERT_EQUAL(runs_count, 1);
+    mw_master_close(master);
+
+    CU_ASSERT_EQUAL(count_in_trail(&folder, "has changed"), 1);
+    mwt_folder_destroy(&folder);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"cut reads", test_cut_reads},
         {"host of the holder", test_host_of_holder},
+        {"submit", test_submit},
+        {"passed over", test_passed_over},
+        {"changed file", test_changed_file},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master: journal", tests);
