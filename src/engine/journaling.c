@@ -183,7 +183,7 @@ static void record_begun(struct mwi_master_engine *engine, struct mwi_slave_entr
         count++;
     }
     if (count > 0)
-        mwi_withheld_begin(slave, mwi_journal_hurry(engine->journal));
+        mwi_withheld_begin(slave, mwi_journal_hurry(engine->journal), engine->now_ns);
 }
 
 void mwi_journaling_note_sent(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,

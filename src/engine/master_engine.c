@@ -363,7 +363,7 @@ static void tick(struct mwi_master_engine *engine, const struct mwi_event *event
                                       engine->config.reconnect_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
     mwi_offers_tell_durable(engine);
-    mwi_withheld_release(engine);
+    mwi_membership_send_withheld(engine);
     fire_timers(engine, event->is_caught_up);
 }
 

@@ -284,11 +284,19 @@ void mwi_membership_take_attentive(struct mwi_master_engine *engine, struct mwi_
     start_quiet(engine, slave, ping_interval_ns(engine));
 }
 
+/* Whether the copy's task waits for the journal, so that the slave knows nothing of it. */
+static bool has_not_left(const struct mwi_copy *copy)
+{
+    return mwi_withheld_is_due(copy->slave) && copy->sent_ns >= copy->slave->withheld_ns;
+}
+
 /* Tells that a slave has said nothing for long while it has a task: after the time-out of clients,
  * and again whenever that time has doubled. */
 static void tell_of_silence(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     const struct mwi_copy *oldest = mwi_copies_first(slave);
+    if (has_not_left(oldest))
+        return;
     int64_t since_ns = oldest->sent_ns > slave->heard_ns ? oldest->sent_ns : slave->heard_ns;
     int64_t silent_ns = engine->now_ns - since_ns;
     if (slave->next_silence_ns == 0 || silent_ns < engine->config.client_timeout_ns)
@@ -410,7 +418,9 @@ static void end_task_at_limit(struct mwi_master_engine *engine, struct mwi_slave
 void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     const struct mwi_task_entry *task = mwi_copies_first(slave)->task;
-    if (!slave->is_limit_running)
+    if (has_not_left(mwi_copies_first(slave)))
+        mwi_membership_await_begin(engine, slave);
+    else if (!slave->is_limit_running)
         begin_limit(engine, slave, task);
     else if (slave->is_isolated && !slave->is_overrun)
         end_task_at_limit(engine, slave, task);
@@ -446,6 +456,33 @@ void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_SHUTTING_DOWN)) != NULL)
         mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN,
                             "it did not stop within --mw-shutdown-timeout");
+}
+
+/* Messages that were withheld have left. The slave could not answer before. */
+static void note_left(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
+{
+    const struct mwi_copy *oldest = mwi_copies_first(slave);
+    int64_t since_ns = slave->withheld_ns;
+    if (oldest == NULL)
+        return;
+    if (oldest->sent_ns >= since_ns)
+        slave->working_since_ns = mwi_master_state_looked(engine);
+    for (struct mwi_list *link = slave->copies.prev; link != &slave->copies; link = link->prev) {
+        struct mwi_copy *copy = mwi_copies_of_link(link);
+        if (copy->sent_ns < since_ns)
+            break;
+        copy->sent_ns = engine->now_ns;
+    }
+    mwi_load_delay(&slave->load, since_ns, engine->now_ns);
+    if (mwi_timers_is_running(&slave->limit) && !slave->is_limit_running)
+        mwi_membership_await_begin(engine, slave);
+}
+
+void mwi_membership_send_withheld(struct mwi_master_engine *engine)
+{
+    struct mwi_slave_entry *slave;
+    while ((slave = mwi_withheld_release(engine)) != NULL)
+        note_left(engine, slave);
 }
 
 void mwi_membership_drop_withheld(struct mwi_master_engine *engine)

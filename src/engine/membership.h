@@ -73,6 +73,10 @@ void mwi_membership_end_overrun(struct mwi_master_engine *engine, struct mwi_sla
 /* Drops the slaves that were told to stop and did not within --mw-shutdown-timeout. */
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine);
 
+/* Sends the messages that need not wait for the journal any more. The times of their tasks begin
+ * now. */
+void mwi_membership_send_withheld(struct mwi_master_engine *engine);
+
 /* Drops the slaves whose messages wait for the journal, which has failed: their tasks were not
  * sent. */
 void mwi_membership_drop_withheld(struct mwi_master_engine *engine);

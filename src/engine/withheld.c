@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A list of messages, in the order in which they would have been sent. dispatch begins it for a
- * slave, outgoing adds to it, and the step sends what it may at each tick.
+ * slave, outgoing adds to it, and membership sends what it may at each tick.
  *
  * Invariants: the messages of one slave leave in their order, since whatever is sent to a slave
  * that has one here is put here, too. A slave that is lost has none.
@@ -52,9 +52,11 @@ void mwi_withheld_fini(struct mwi_master_engine *engine)
         free_frame(frame_of(engine->withheld.next));
 }
 
-void mwi_withheld_begin(struct mwi_slave_entry *slave, uint64_t mark)
+void mwi_withheld_begin(struct mwi_slave_entry *slave, uint64_t mark, int64_t now_ns)
 {
     assert(mark >= slave->withheld_mark);
+    if (!mwi_withheld_is_due(slave))
+        slave->withheld_ns = now_ns;
     slave->withheld_mark = mark;
 }
 
@@ -77,16 +79,18 @@ void mwi_withheld_add(struct mwi_master_engine *engine, struct mwi_slave_entry *
     mwi_list_append(&engine->withheld, &withheld->link);
 }
 
-void mwi_withheld_release(struct mwi_master_engine *engine)
+struct mwi_slave_entry *mwi_withheld_release(struct mwi_master_engine *engine)
 {
-    while (!mwi_list_is_empty(&engine->withheld)) {
-        struct withheld_frame *withheld = frame_of(engine->withheld.next);
-        if (engine->journal != NULL && !mwi_journal_is_durable(engine->journal, withheld->mark))
-            return;
-        mwi_effects_send_body(&engine->effects, withheld->slave->peer, withheld->frame,
-                              withheld->size, &withheld->body);
-        remove_frame(withheld);
-    }
+    if (mwi_list_is_empty(&engine->withheld))
+        return NULL;
+    struct withheld_frame *withheld = frame_of(engine->withheld.next);
+    struct mwi_slave_entry *slave = withheld->slave;
+    if (engine->journal != NULL && !mwi_journal_is_durable(engine->journal, withheld->mark))
+        return NULL;
+    mwi_effects_send_body(&engine->effects, slave->peer, withheld->frame, withheld->size,
+                          &withheld->body);
+    remove_frame(withheld);
+    return slave;
 }
 
 struct mwi_slave_entry *mwi_withheld_first(const struct mwi_master_engine *engine)

@@ -12,7 +12,7 @@
 void mwi_withheld_fini(struct mwi_master_engine *engine);
 
 /* The slave's messages wait from now on, until the journal is durable up to this mark. */
-void mwi_withheld_begin(struct mwi_slave_entry *slave, uint64_t mark);
+void mwi_withheld_begin(struct mwi_slave_entry *slave, uint64_t mark, int64_t now_ns);
 
 /* Whether a message to the slave must wait. */
 static inline bool mwi_withheld_is_due(const struct mwi_slave_entry *slave)
@@ -25,8 +25,9 @@ static inline bool mwi_withheld_is_due(const struct mwi_slave_entry *slave)
 void mwi_withheld_add(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, void *frame,
                       size_t size, const mw_body *body);
 
-/* Sends what need not wait any more: what the journal has made durable, or all without one. */
-void mwi_withheld_release(struct mwi_master_engine *engine);
+/* Sends the oldest message if it need not wait any more: if the journal is durable, or there is
+ * none. Returns its slave; NULL: nothing was sent. */
+struct mwi_slave_entry *mwi_withheld_release(struct mwi_master_engine *engine);
 
 /* A slave that has messages here; NULL: none. */
 struct mwi_slave_entry *mwi_withheld_first(const struct mwi_master_engine *engine);

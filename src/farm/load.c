@@ -29,6 +29,13 @@ void mwi_load_add(struct mwi_load *load, const struct mwi_load_group *group, int
     load->is_alone = group->is_alone;
 }
 
+void mwi_load_delay(struct mwi_load *load, int64_t since_ns, int64_t now_ns)
+{
+    assert(now_ns >= since_ns);
+    if (load->sent_ns != 0 && load->sent_ns >= since_ns)
+        load->sent_ns = now_ns;
+}
+
 void mwi_load_remove(struct mwi_load *load, size_t count, size_t bytes, int64_t work_ns)
 {
     assert(load->tasks_count >= count);

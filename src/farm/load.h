@@ -34,6 +34,9 @@ struct mwi_load_group {
 /* A group of at least one task is sent at now_ns. */
 void mwi_load_add(struct mwi_load *load, const struct mwi_load_group *group, int64_t now_ns);
 
+/* The groups of since_ns and later were held back, and have left at now_ns. */
+void mwi_load_delay(struct mwi_load *load, int64_t since_ns, int64_t now_ns);
+
 /* `count` tasks, of `bytes` and `work_ns` together, have come back, or were taken away again. */
 void mwi_load_remove(struct mwi_load *load, size_t count, size_t bytes, int64_t work_ns);
 

@@ -90,6 +90,7 @@ struct mwi_slave_entry {
     /* Of messages to it that wait for the journal, see engine/withheld. */
     size_t withheld_count;
     uint64_t withheld_mark; /* 0: what is sent to it leaves at once */
+    int64_t withheld_ns;    /* since when, if not 0: tasks of that time or later have not left */
 };
 
 /* Kept for every slave that ever greeted, for as long as the master lives. */

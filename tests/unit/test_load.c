@@ -71,6 +71,21 @@ static void test_trip(void)
     CU_ASSERT_EQUAL(load.trip_ns, 500);
 }
 
+/* A group that was held back was under way only since it left; one that had left before is not
+ * concerned. */
+static void test_delay(void)
+{
+    struct mwi_load load = {0};
+    mwi_load_add(&load, &(struct mwi_load_group){.count = 1}, 1000);
+    mwi_load_delay(&load, 1001, 5000);
+    CU_ASSERT_EQUAL(load.sent_ns, 1000);
+    mwi_load_delay(&load, 1000, 5000);
+    CU_ASSERT_EQUAL(load.sent_ns, 5000);
+    mwi_load_measure_trip(&load, 5100, 0);
+    mwi_load_delay(&load, 1000, 6000);
+    CU_ASSERT_EQUAL(load.sent_ns, 0);
+}
+
 /* A slave that claims to have computed for longer than it was away had no trip at all. */
 static void test_absurd_duration(void)
 {
@@ -89,6 +104,7 @@ int main(void)
         {"never negative", test_never_negative},
         {"alone", test_alone},
         {"trip", test_trip},
+        {"delay", test_delay},
         {"absurd duration", test_absurd_duration},
         CU_TEST_INFO_NULL,
     };

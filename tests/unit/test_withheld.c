@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The master engine with a journal on a simulated disk: a task that may not run twice leaves when
- * the record of it is durable, and what is sent to its slave meanwhile stays behind it. No task
- * leaves while the disk is far behind.
+ * the record of it is durable, and what is sent to its slave meanwhile stays behind it. Its times
+ * begin when it leaves. No task leaves while the disk is far behind.
  */
 #include "engine/withheld.h"
 
@@ -79,7 +79,7 @@ static void tick(void)
 }
 
 /* Submits a task without a tag that may not run twice, as face/master_journal does. */
-static uint64_t submit_once(const char *name)
+static uint64_t submit_timed(const char *name, int64_t limit_ns)
 {
     struct mwi_task_policy policy = mwt_policy_default();
     union {
@@ -89,10 +89,28 @@ static uint64_t submit_once(const char *name)
     uint64_t id = 0;
     mw_reason why;
     policy.is_retried = false;
+    policy.time_limit_ns = limit_ns;
     const struct mwi_lifecycle_task task = {
         .policy = policy, .payload = {data.to, strlen(name), true}, .is_borrowed = true};
     CU_ASSERT_EQUAL(mwi_journaling_submit(&master.engine, &task, &id, &why), MW_OK);
     return id;
+}
+
+static uint64_t submit_once(const char *name)
+{
+    return submit_timed(name, 0);
+}
+
+/* Ticks each second. */
+static void pass_seconds(int count)
+{
+    for (int i = 0; i < count; i++)
+        mwt_master_tick(&master, master.now_ns + MWT_SECOND);
+}
+
+static bool is_there(mw_peer peer)
+{
+    return mwi_slaves_find(&master.engine.slaves, peer) != NULL;
 }
 
 /* The task is held back until the record of it is durable. A slave with another task is not held
@@ -136,6 +154,46 @@ static void test_behind(void)
 
     CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "once");
     CU_ASSERT_PTR_NULL(mwi_withheld_first(&master.engine));
+    end();
+}
+
+/* While a slow disk holds the task back, nobody calls its slave silent. The time in which the slave
+ * may be silent begins when the task leaves. So does the trip of the task. */
+static void test_silence(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_once("once");
+    pass_seconds(300);
+    mw_sim_run(world, INT64_MAX);
+    pass_seconds(59);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "once");
+    CU_ASSERT_PTR_NULL(strstr(master.outbox.trail, "silent for"));
+
+    pass_seconds(60);
+    CU_ASSERT_PTR_NOT_NULL(strstr(master.outbox.trail, "SLAVE-0 silent for "));
+    mwt_master_return(&master, PEER, "once");
+    CU_ASSERT_TRUE(mwi_slaves_find(&master.engine.slaves, PEER)->load.trip_ns <= 120 * MWT_SECOND);
+    end();
+}
+
+/* The limit of a task does not run while the task is held back. It begins when the slave says that
+ * it has begun, or client_timeout_ns after the task has left. */
+static void test_time_limit(void)
+{
+    start();
+    mwt_master_greet(&master, PEER);
+    submit_timed("once", MWT_SECOND);
+    pass_seconds(300);
+    CU_ASSERT_TRUE(is_there(PEER));
+    mw_sim_run(world, INT64_MAX);
+    pass_seconds(60);
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "once");
+    CU_ASSERT_TRUE(is_there(PEER));
+
+    pass_seconds(5);
+
+    CU_ASSERT_FALSE(is_there(PEER));
     end();
 }
 
@@ -321,6 +379,8 @@ int main(void)
     CU_TestInfo tests[] = {
         {"order", test_order},
         {"behind", test_behind},
+        {"silence", test_silence},
+        {"time limit", test_time_limit},
         {"lost", test_lost},
         {"failure", test_failure},
         {"lost disk", test_lost_disk},
