@@ -168,18 +168,25 @@ static void record_keys(struct mwi_master_engine *engine, const struct mwi_slave
         mwi_journal_add_sent(engine->journal, sent.keys, sent.count);
 }
 
+/* Whether the copy is of a task that may not run twice, and has a key, which is set then. */
+static bool is_once(const struct mwi_master_engine *engine, const struct mwi_copy *copy,
+                    struct mwi_digest *key)
+{
+    return copy->task != NULL && !mwi_tasks_policy(&engine->tasks, copy->task)->is_retried &&
+           find_entry_key(engine, copy->task, key);
+}
+
 /* Those tasks that may not run twice may run from now on. */
 static void record_begun(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                          const struct mwi_list *link)
 {
     size_t count = 0;
     for (; link != &slave->copies; link = link->next) {
-        const struct mwi_task_entry *task = MWI_LIST_ENTRY(link, struct mwi_copy, link)->task;
+        const struct mwi_copy *copy = MWI_LIST_ENTRY(link, struct mwi_copy, link);
         struct mwi_digest key;
-        if (task == NULL || mwi_tasks_policy(&engine->tasks, task)->is_retried ||
-            !find_entry_key(engine, task, &key))
+        if (!is_once(engine, copy, &key))
             continue;
-        mwi_journal_add_begun(engine->journal, key, task->id);
+        mwi_journal_add_begun(engine->journal, key, copy->task->id);
         count++;
     }
     if (count > 0)
@@ -192,6 +199,20 @@ void mwi_journaling_note_sent(struct mwi_master_engine *engine, struct mwi_slave
     if (slave->may_return)
         record_keys(engine, slave, link);
     record_begun(engine, slave, link);
+}
+
+void mwi_journaling_note_given_back(struct mwi_master_engine *engine,
+                                    const struct mwi_slave_entry *slave)
+{
+    const struct mwi_list *list = &slave->copies;
+    if (engine->journal == NULL)
+        return;
+    for (const struct mwi_list *link = list->next; link != list; link = link->next) {
+        const struct mwi_copy *copy = MWI_LIST_ENTRY(link, struct mwi_copy, link);
+        struct mwi_digest key;
+        if (is_once(engine, copy, &key))
+            mwi_journal_add_unbegun(engine->journal, key, copy->task->id);
+    }
 }
 
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,

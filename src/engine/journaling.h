@@ -29,6 +29,11 @@ void mwi_journaling_note_offered(struct mwi_master_engine *engine, struct mwi_di
 void mwi_journaling_note_sent(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                               const struct mwi_list *link);
 
+/* The slave gives its tasks back, and has begun none of them. Records those that may not run twice:
+ * the next run may run them. Does nothing without a journal. */
+void mwi_journaling_note_given_back(struct mwi_master_engine *engine,
+                                    const struct mwi_slave_entry *slave);
+
 /* Records the bytes that a task has saved. */
 void mwi_journaling_note_saved(struct mwi_master_engine *engine, const struct mwi_task_entry *task,
                                const void *data, size_t size);

@@ -20,6 +20,7 @@
 #include "base/printable.h"
 #include "base/time.h"
 #include "engine/greeting.h"
+#include "engine/journaling.h"
 #include "engine/lifecycle.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
@@ -71,6 +72,14 @@ static void note_host(struct mwi_master_engine *engine, struct mwi_slave_entry *
     slave->host = NULL;
 }
 
+static void return_copies(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
+                          enum mwi_lifecycle_return how, const char *reason, const char *fate)
+{
+    if (how == MWI_RETURN_GIVEN_BACK)
+        mwi_journaling_note_given_back(engine, slave);
+    mwi_lifecycle_return_copies(engine, slave, how, reason, fate);
+}
+
 /* Parts as mwi_membership_part. The history of its tasks gets `fate`, which names the slave. */
 static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, mw_loss loss,
                  const char *reason, const char *fate)
@@ -93,7 +102,7 @@ static void part(struct mwi_master_engine *engine, struct mwi_slave_entry *slave
     mwi_timers_stop(&engine->timers, &slave->quiet);
     mwi_timers_stop(&engine->timers, &slave->limit);
     mwi_probation_part(engine, slave, loss);
-    mwi_lifecycle_return_copies(engine, slave, how, reason, fate);
+    return_copies(engine, slave, how, reason, fate);
     note_host(engine, slave, loss);
     mwi_load_clear(&slave->load);
     mwi_lifecycle_return_ordered(engine, slave, reason);
@@ -559,7 +568,7 @@ void mwi_membership_take_returned(struct mwi_master_engine *engine, struct mwi_s
     }
     slave->is_recalled = false;
     mwi_timers_stop(&engine->timers, &slave->limit);
-    mwi_lifecycle_return_copies(engine, slave, MWI_RETURN_GIVEN_BACK, "the farm is stopping", NULL);
+    return_copies(engine, slave, MWI_RETURN_GIVEN_BACK, "the farm is stopping", NULL);
     mwi_load_clear(&slave->load);
     if (slave->state == MWI_SLAVE_BUSY)
         mwi_membership_make_idle(engine, slave);

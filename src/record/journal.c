@@ -155,6 +155,11 @@ void mwi_journal_add_begun(struct mwi_journal *journal, struct mwi_digest key, u
     add_of_task(journal, MWI_JOURNAL_BEGUN, &(struct mwi_journal_saved){.key = key, .id = id});
 }
 
+void mwi_journal_add_unbegun(struct mwi_journal *journal, struct mwi_digest key, uint64_t id)
+{
+    add_of_task(journal, MWI_JOURNAL_UNBEGUN, &(struct mwi_journal_saved){.key = key, .id = id});
+}
+
 void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
                            const void *data, size_t size)
 {

@@ -35,6 +35,9 @@ uint64_t mwi_journal_mark(struct mwi_journal *journal);
 /* Appends that a task of this run, which may not run twice, is going to be sent. */
 void mwi_journal_add_begun(struct mwi_journal *journal, struct mwi_digest key, uint64_t id);
 
+/* Appends that the task was given back by its slave, which has not begun it. */
+void mwi_journal_add_unbegun(struct mwi_journal *journal, struct mwi_digest key, uint64_t id);
+
 /* Appends the bytes that a task of this run has saved. Copies. */
 void mwi_journal_add_saved(struct mwi_journal *journal, struct mwi_digest key, uint64_t id,
                            const void *data, size_t size);

@@ -34,9 +34,10 @@ enum mwi_journal_kind {
     MWI_JOURNAL_GONE = 5,    /* of a checkpoint: numbers of tasks that are no part of it any more */
     MWI_JOURNAL_TAKEN = 6,   /* of a checkpoint: results of earlier runs that were handed out */
     MWI_JOURNAL_STATE = 7,   /* of a checkpoint: the program's bytes; with it, it is whole */
-    MWI_JOURNAL_SENT = 8,  /* tasks that were sent to slaves which may return, by their contents */
-    MWI_JOURNAL_BEGUN = 9, /* a task that may not run twice is sent next */
-    MWI_JOURNAL_KNOWN = 10 /* results that a rewrite has left out, by run and task */
+    MWI_JOURNAL_SENT = 8,   /* tasks that were sent to slaves which may return, by their contents */
+    MWI_JOURNAL_BEGUN = 9,  /* a task that may not run twice is sent next */
+    MWI_JOURNAL_KNOWN = 10, /* results that a rewrite has left out, by run and task */
+    MWI_JOURNAL_UNBEGUN = 11 /* the task was given back: since the record BEGUN it did not run */
 };
 
 /* Sets *why to "PATH: TEXT", and returns the error. The text may lie in *why. A

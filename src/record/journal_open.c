@@ -55,6 +55,7 @@ static void count_bytes(struct opening *opening, const struct mwi_journal_record
         break;
     case MWI_JOURNAL_SENT:
     case MWI_JOURNAL_BEGUN:
+    case MWI_JOURNAL_UNBEGUN:
     case MWI_JOURNAL_GONE:
     case MWI_JOURNAL_TAKEN:
         opening->dead_bytes += size;
@@ -179,6 +180,13 @@ static mw_error take_of_task(struct opening *opening, struct mwi_map *tasks,
     return MW_OK;
 }
 
+static void take_unbegun(struct opening *opening, const struct mwi_journal_record *record)
+{
+    struct mwi_journal_saved unbegun;
+    if (mwi_journal_items_read_saved(&unbegun, record->body, record->size))
+        (void)forget(&opening->begun, unbegun.run, unbegun.id);
+}
+
 /* Moves what was found of tasks to an index, or forgets it. */
 static bool settle(struct mwi_map *tasks, struct mwi_journal_index *index, bool is_kept)
 {
@@ -220,6 +228,9 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
         return take_of_task(opening, &opening->saved, record);
     case MWI_JOURNAL_BEGUN:
         return take_of_task(opening, &opening->begun, record);
+    case MWI_JOURNAL_UNBEGUN:
+        take_unbegun(opening, record);
+        return MW_OK;
     case MWI_JOURNAL_SENT:
         return take_all_sent(opening, record);
     case MWI_JOURNAL_KNOWN:

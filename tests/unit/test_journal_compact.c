@@ -90,10 +90,14 @@ static void add_result(struct made *made, struct mwi_journal *journal, unsigned 
         mwi_journal_add_saved(journal, result.key, id, data, 100);
     if (draw(made, 3) == 0)
         mwi_journal_add_sent(journal, &result.key, 1);
-    if (draw(made, 6) == 0)
+    bool is_begun = draw(made, 6) == 0;
+    if (is_begun)
         mwi_journal_add_begun(journal, result.key, id);
-    if (draw(made, 5) == 0)
+    if (draw(made, 5) == 0) {
+        if (is_begun && draw(made, 2) == 0)
+            mwi_journal_add_unbegun(journal, result.key, id);
         return; /* the run ends before its result comes */
+    }
     if (run == made->run)
         mwi_journal_add_result(journal, key % 2 == 0 ? "even" : "odd", &result);
     else

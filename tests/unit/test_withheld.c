@@ -350,6 +350,74 @@ static void test_next_run_cannot_read(void)
     mwt_disk_fini(&bytes);
 }
 
+/* Runs the engine until the disk has all that the engine has recorded, and tasks have left. */
+static void settle(void)
+{
+    pass_seconds(1);
+    mw_sim_run(world, INT64_MAX);
+    tick();
+}
+
+/* Slaves give back a task that they have not begun: the next run may run it, unless it was sent
+ * once more. */
+static void check_given_back(int times, bool is_sent_again)
+{
+    start();
+    submit_once("first");
+    for (mw_peer peer = PEER; peer < PEER + (mw_peer)times; peer++) {
+        mwt_master_greet(&master, peer);
+        settle();
+        CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, peer), "first");
+        mwt_master_say(&master, peer, MWI_MESSAGE_GOODBYE, "the host is wanted back");
+    }
+    if (is_sent_again) {
+        mwt_master_greet(&master, PEER + 10);
+        settle();
+    }
+    (void)mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+    end_master();
+
+    start_master(2);
+    submit_once("first");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], is_sent_again ? 0 : 1);
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_UNRUNNABLE], is_sent_again ? 1 : 0);
+    end();
+}
+
+static void test_given_back(void)
+{
+    check_given_back(1, false);
+    check_given_back(3, false);
+    check_given_back(2, true);
+}
+
+/* The same if the master has recalled it. */
+static void test_recalled(void)
+{
+    start();
+    master.engine.config.task_group = 2;
+    mwt_master_greet(&master, PEER);
+    mwt_master_submit(&master, "a");
+    submit_once("once");
+    settle();
+    CU_ASSERT_STRING_EQUAL(mwt_master_sent(&master, PEER), "a once");
+    mwi_membership_stop(&master.engine, master.now_ns);
+    mwt_master_return(&master, PEER, "a");
+    struct mwi_buffer buffer;
+    mwi_buffer_init(&buffer);
+    mwi_message_write_bare(&buffer, MWI_MESSAGE_RETURNED);
+    mwt_master_frame(&master, PEER, &buffer);
+    (void)mwi_journal_hurry(journal);
+    mw_sim_run(world, INT64_MAX);
+    end_master();
+
+    start_master(2);
+    submit_once("once");
+    CU_ASSERT_EQUAL(master.engine.tasks.counts[MWI_TASK_WAITING], 1);
+    end();
+}
+
 /* While the disk is behind by much, no task is sent: its result would need memory. */
 static void test_behind_disk(void)
 {
@@ -385,6 +453,8 @@ int main(void)
         {"failure", test_failure},
         {"lost disk", test_lost_disk},
         {"next run", test_next_run},
+        {"given back", test_given_back},
+        {"recalled", test_recalled},
         {"next run fails", test_next_run_fails},
         {"next run cannot read", test_next_run_cannot_read},
         {"behind disk", test_behind_disk},

@@ -209,12 +209,13 @@ static bool write_saved(FILE *out, const struct mwi_journal_record *record)
                                      base64_of(saved.data, saved.size)));
 }
 
-static bool write_begun(FILE *out, const struct mwi_journal_record *record)
+/* The task was sent, or given back. */
+static bool write_begun(FILE *out, const char *kind, const struct mwi_journal_record *record)
 {
     struct mwi_journal_saved begun;
     if (!mwi_journal_items_read_saved(&begun, record->body, record->size))
         return true;
-    return write_line(out, json_pack("{s:s, s:o, s:I, s:o}", "kind", "begun", "run",
+    return write_line(out, json_pack("{s:s, s:o, s:I, s:o}", "kind", kind, "run",
                                      hexadecimal(0, begun.run, false), "task", (json_int_t)begun.id,
                                      "key", key_of(begun.key)));
 }
@@ -320,7 +321,9 @@ bool journal_lines_write(FILE *out, const struct mwi_journal_record *record)
     case MWI_JOURNAL_SAVED:
         return write_saved(out, record);
     case MWI_JOURNAL_BEGUN:
-        return write_begun(out, record);
+        return write_begun(out, "begun", record);
+    case MWI_JOURNAL_UNBEGUN:
+        return write_begun(out, "unbegun", record);
     case MWI_JOURNAL_SENT:
         return write_sent(out, record);
     case MWI_JOURNAL_KNOWN:
