@@ -105,7 +105,8 @@ size_t mwi_membership_running_count(const struct mwi_master_engine *engine);
  * engine until mwi_membership_is_over. */
 void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns);
 /* Parts with the slaves that may return, without a word: they will look for the next master. Call
- * it before mwi_membership_shutdown. */
+ * it before mwi_membership_shutdown, and carry out the effects in between: they borrow from slaves
+ * that shutdown frees. */
 void mwi_membership_leave_slaves(struct mwi_master_engine *engine, int64_t now_ns);
 
 bool mwi_membership_is_over(const struct mwi_master_engine *engine);

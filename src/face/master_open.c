@@ -485,6 +485,7 @@ static int64_t await_slaves(mw_master *master)
     if (mwi_master_stop_keeps_slaves(master)) {
         mwi_offers_tell_durable(&master->engine);
         mwi_membership_leave_slaves(&master->engine, now_ns);
+        mwi_loop_carry_out(master->loop);
     }
     mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwi_loop_carry_out(master->loop);
