@@ -24,6 +24,7 @@
 #include "engine/offers.h"
 #include "engine/outgoing.h"
 #include "engine/probation.h"
+#include "engine/receipts.h"
 #include "engine/speculation.h"
 #include "engine/strangers.h"
 #include "engine/task_ends.h"
@@ -185,7 +186,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
     if (taking.is_proof && !slave->is_proven)
         mwi_probation_pass(engine, slave);
     if (taken_count > 0 && slave->may_return)
-        mwi_offers_confirm(engine, slave, taken_count);
+        mwi_receipts_note(engine, slave, taken_count);
     if (taken_count < message->group.count)
         mwi_membership_drop(engine, slave, MW_LOSS_PROTOCOL, taking.why);
     else if (slave->load.tasks_count == 0 && slave->state == MWI_SLAVE_BUSY)
@@ -362,7 +363,7 @@ static void tick(struct mwi_master_engine *engine, const struct mwi_event *event
         !mwi_master_state_start_timer(engine, &engine->late_timer, MWI_TIMER_LATE,
                                       engine->config.reconnect_ns))
         mwi_effects_fail(&engine->effects, MW_ENOMEM);
-    mwi_offers_tell_durable(engine);
+    mwi_receipts_tell_durable(engine);
     mwi_membership_send_withheld(engine);
     fire_timers(engine, event->is_caught_up);
 }
@@ -432,7 +433,7 @@ mw_error mwi_master_engine_init(struct mwi_master_engine *engine,
     mwi_slaves_init(&engine->slaves);
     mwi_finished_init(&engine->finished);
     mwi_timers_init(&engine->timers);
-    mwi_list_init(&engine->offers.unconfirmed);
+    mwi_list_init(&engine->unconfirmed);
     mwi_list_init(&engine->withheld);
     mwi_sid_queue_init(&engine->connected);
     mwi_sid_queue_init(&engine->disconnected);

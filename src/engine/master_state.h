@@ -66,8 +66,7 @@ struct mwi_offers {
     size_t count, capacity;
     size_t payload_bytes;
     struct mwi_timer_entry timer;
-    struct mwi_map used;         /* results of other runs that have ended a task, by run and id */
-    struct mwi_list unconfirmed; /* slaves whose results wait to be durable */
+    struct mwi_map used; /* results of other runs that have ended a task, by run and id */
 };
 
 /* Second copies of slow tasks, see speculation.h. */
@@ -110,7 +109,8 @@ struct mwi_master_engine {
     int64_t unheard_ns;  /* how long slaves waited in such times, since the last audit record */
     int64_t may_tell_ns; /* the next such audit record is not written before this */
     struct mwi_strangers strangers;
-    struct mwi_list withheld; /* messages that wait for the journal, see withheld.h */
+    struct mwi_list withheld;    /* messages that wait for the journal, see withheld.h */
+    struct mwi_list unconfirmed; /* slaves whose results wait to be durable, see receipts.h */
     struct mwi_offers offers;
     struct mwi_spares spares;
     struct mwi_timer_entry late_timer;

@@ -22,6 +22,7 @@
 #include "engine/journaling.h"
 #include "engine/membership.h"
 #include "engine/outgoing.h"
+#include "engine/receipts.h"
 #include "engine/task_ends.h"
 #include "record/journal_take.h"
 #include "wire/content.h"
@@ -168,16 +169,6 @@ void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *s
         start_timer(engine);
 }
 
-static void tell_kept(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                      uint64_t count)
-{
-    struct mwi_buffer buffer;
-    slave->told_count = count;
-    mwi_buffer_init(&buffer);
-    mwi_message_write_number(&buffer, MWI_MESSAGE_KEPT, count);
-    mwi_outgoing_send(engine, slave, &buffer);
-}
-
 void mwi_offers_take_running(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
                              const struct mwi_message_running *running)
 {
@@ -201,51 +192,11 @@ void mwi_offers_take_running(struct mwi_master_engine *engine, struct mwi_slave_
     start_timer(engine);
 }
 
-void mwi_offers_confirm(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                        size_t count)
-{
-    struct mwi_offers *offers = &engine->offers;
-    slave->kept_count += count;
-    if (engine->journal == NULL)
-        tell_kept(engine, slave, slave->kept_count);
-    else if (mwi_list_is_empty(&slave->unconfirmed_link))
-        mwi_list_append(&offers->unconfirmed, &slave->unconfirmed_link);
-}
-
-/* Whether the results that were marked are durable; without a journal they are in any case. */
-static bool are_durable(const struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
-{
-    return engine->journal == NULL || mwi_journal_is_durable(engine->journal, slave->kept_mark);
-}
-
-void mwi_offers_tell_durable(struct mwi_master_engine *engine)
-{
-    struct mwi_list *list = &engine->offers.unconfirmed;
-    if (mwi_list_is_empty(list))
-        return;
-    uint64_t mark = engine->journal == NULL ? 0 : mwi_journal_mark(engine->journal);
-    for (struct mwi_list *link = list->next, *next; link != list; link = next) {
-        struct mwi_slave_entry *slave =
-            MWI_LIST_ENTRY(link, struct mwi_slave_entry, unconfirmed_link);
-        next = link->next;
-        if (slave->marked_count > 0 && !are_durable(engine, slave))
-            continue;
-        if (slave->marked_count > 0)
-            tell_kept(engine, slave, slave->marked_count);
-        slave->marked_count = slave->kept_count;
-        slave->kept_mark = mark;
-        if (slave->told_count == slave->kept_count) {
-            slave->marked_count = 0;
-            mwi_list_remove(link);
-        }
-    }
-}
-
 /* The results of the slave so far were looked at. It gets tasks if there are no more. */
 static void settle_slave(struct mwi_master_engine *engine, struct mwi_slave_entry *slave)
 {
     if (slave->offers_open > 0)
-        mwi_offers_confirm(engine, slave, slave->offers_open);
+        mwi_receipts_note(engine, slave, slave->offers_open);
     slave->offers_open = 0;
     if (!slave->has_offered)
         return;
@@ -332,6 +283,7 @@ static bool begin_pass(struct pass *pass, struct mwi_master_engine *engine)
             pass->left_count++;
             continue;
         }
+        /* The map is used as a set: any value but NULL does. */
         if (!mwi_map_set(&offers->used, number_of(offer), offers)) {
             end_pass(pass);
             return false;
@@ -458,7 +410,8 @@ static void audit_orphan(struct mwi_master_engine *engine, const struct mwi_offe
 }
 
 /* Records a result. One of another run for which there is no task waits for one that is submitted
- * later: from now on no submission is a usual one. */
+ * later. A usual submission does not look for such spares, since it takes the fast path: so the
+ * batch that is open is usual no more. */
 static void record(struct mwi_master_engine *engine, const struct mwi_offer_entry *offer,
                    const struct mwi_task_entry *task)
 {
@@ -541,6 +494,8 @@ void mwi_offers_match(struct mwi_master_engine *engine)
     for (size_t i = 0; i < offers->count && engine->effects.error == MW_OK; i++)
         settle(engine, &offers->entries[i]);
     forget_all(offers);
+    /* A slave that offers has no tasks, so it is in this list. settle_slave leaves the list as it
+     * is: it only makes the slave ready to be sent tasks. */
     for (struct mwi_list *link = idle->next; link != idle; link = link->next) {
         struct mwi_slave_entry *slave = MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
         if (slave->is_offering && slave->offers_open > 0)

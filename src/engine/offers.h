@@ -4,8 +4,6 @@
  * master. An offered result ends a task of the same content that waits or runs. If the task was one
  * of this very run, it ends that task. A result that no task needs is forgotten, unless there is a
  * journal: then it is recorded, and waits in farm/spares.
- *
- * It also tells slaves which results they need not keep.
  */
 #ifndef MWI_OFFERS_H
 #define MWI_OFFERS_H
@@ -30,14 +28,5 @@ void mwi_offers_end(struct mwi_master_engine *engine, struct mwi_slave_entry *sl
 
 /* The timer fired: looks for the tasks of all results that were offered. */
 void mwi_offers_match(struct mwi_master_engine *engine);
-
-/* Tells slaves which results they need not keep any more, since these are durable now. Call it in
- * each tick. */
-void mwi_offers_tell_durable(struct mwi_master_engine *engine);
-
-/* The master has taken `count` results that the slave has returned: it need not keep them, as soon
- * as they are durable if there is a journal. */
-void mwi_offers_confirm(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                        size_t count);
 
 #endif

@@ -20,7 +20,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "engine/membership.h"
-#include "engine/offers.h"
+#include "engine/receipts.h"
 #include "face/decline.h"
 #include "face/job.h"
 #include "face/master_checkpoint.h"
@@ -483,7 +483,7 @@ static int64_t await_slaves(mw_master *master)
     int64_t patience_ns = mwi_master_stop_patience(master);
     int64_t deadline_ns = mwi_time_after(now_ns, patience_ns);
     if (mwi_master_stop_keeps_slaves(master)) {
-        mwi_offers_tell_durable(&master->engine);
+        mwi_receipts_tell_durable(&master->engine);
         mwi_membership_leave_slaves(&master->engine, now_ns);
         mwi_loop_carry_out(master->loop);
     }

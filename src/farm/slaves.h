@@ -81,9 +81,10 @@ struct mwi_slave_entry {
     uint32_t offers_open;   /* that came and were not looked at yet */
     uint64_t offers_used;   /* that ended a task */
     uint64_t offers_unused; /* that did not */
-    uint64_t kept_count;    /* results of it, offered or returned, that the master has */
-    uint64_t told_count;    /* of those: it was told that it need not keep them */
-    uint64_t marked_count;  /* of those: durable when the journal is up to kept_mark; 0: none */
+    /* Of results that it need not keep any more, see engine/receipts. */
+    uint64_t kept_count;   /* results of it, offered or returned, that the master has */
+    uint64_t told_count;   /* of those: it was told that it need not keep them */
+    uint64_t marked_count; /* of those: durable when the journal is up to kept_mark; 0: none */
     uint64_t kept_mark;
     struct mwi_list unconfirmed_link; /* in a list of the engine while it is to be told something */
     uint64_t scope;                   /* of the tasks that it is sent, as it was told */
