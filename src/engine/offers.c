@@ -179,11 +179,11 @@ void mwi_offers_take_running(struct mwi_master_engine *engine, struct mwi_slave_
                             "it said that it runs a task, and had not announced its result");
         return;
     }
-    slave->is_still_running = true;
     if (!reserve(offers, 1)) {
-        mwi_effects_fail(&engine->effects, MW_ENOMEM);
+        mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
+    slave->is_still_running = true;
     offers->entries[offers->count++] = (struct mwi_offer_entry){.key = running->key,
                                                                 .run = running->run,
                                                                 .id = running->id,
