@@ -187,11 +187,11 @@ static void write_queue(struct disk_file *file)
         leave_behind(file, (size_t)done);
 }
 
-/* The same: makes durable what was written. */
+/* The same: makes durable what was written. Bytes that came meanwhile are due, too. */
 static void sync_written(struct disk_file *file)
 {
     uint64_t end_bytes = file->written_bytes;
-    file->has_unsynced = false;
+    file->has_unsynced = file->asked_bytes > end_bytes;
     pthread_mutex_unlock(&file->mutex);
     int number = fdatasync(file->fd) == 0 ? 0 : errno;
     pthread_mutex_lock(&file->mutex);
@@ -219,11 +219,12 @@ static void *run_thread(void *context)
     pthread_mutex_lock(&file->mutex);
     while (!file->is_closing && file->error == MW_OK) {
         bool is_due = file->has_unsynced && now_ns() >= file->sync_ns;
-        if (file->asked_bytes > file->written_bytes)
+        bool has_more = file->asked_bytes > file->written_bytes;
+        if (has_more)
             write_queue(file);
-        else if (is_due)
+        if (is_due && file->error == MW_OK)
             sync_written(file);
-        else
+        if (!has_more && !is_due)
             wait_for_work(file);
         if (is_due || file->error != MW_OK)
             tell(file);

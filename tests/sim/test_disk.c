@@ -6,8 +6,11 @@
 #include "base/disk.h"
 
 #include <poll.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -286,6 +289,55 @@ static void test_file_told(void)
     CU_ASSERT_EQUAL(poll(&told, 1, 0), 0);
     mwi_disk_file_api.close(disk);
     mwt_folder_destroy(&folder);
+}
+
+/* A write that is held up tells that it has begun, and goes on when it may. */
+static bool are_writes_held;
+static sem_t has_begun, may_go_on;
+
+/* Takes the place of the C library's, for this whole program. */
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    if (are_writes_held) {
+        sem_post(&has_begun);
+        while (sem_wait(&may_go_on) != 0)
+            continue;
+    }
+    return syscall(SYS_pwritev, fd, parts, (long)count, (long)offset, 0L);
+}
+
+/* During each write more bytes come, so that there is always more to write: a sync that is due
+ * begins all the same. */
+static void test_file_busy(void)
+{
+    struct mwt_folder folder;
+    void *disk = NULL;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_disk_file_api.open(&disk, mwt_folder_file(&folder, "file"), NULL, &why), MW_OK);
+    sem_init(&has_begun, 0, 0);
+    sem_init(&may_go_on, 0, 0);
+    are_writes_held = true;
+
+    mwi_disk_file_api.append(disk, "0123", 4);
+    mwi_disk_file_api.sync(disk, 0);
+    for (uint64_t i = 0; i < 10; i++) {
+        while (sem_wait(&has_begun) != 0)
+            continue;
+        CU_ASSERT_EQUAL(mwi_disk_file_api.done(disk).durable_bytes, 4 * i);
+        mwi_disk_file_api.append(disk, "4567", 4);
+        mwi_disk_file_api.sync(disk, i % 2 == 0 ? 0 : 1000 * MS);
+        sem_post(&may_go_on);
+    }
+    sem_post(&may_go_on);
+
+    CU_ASSERT_EQUAL(mwi_disk_file_await(disk, &why), MW_OK);
+    are_writes_held = false;
+    mwi_disk_file_api.close(disk);
+    mwt_folder_destroy(&folder);
+    sem_destroy(&has_begun);
+    sem_destroy(&may_go_on);
 }
 
 /* A file that another has is refused, after a while, and is free when that one has closed it. */
@@ -610,6 +662,7 @@ int main(void)
         {"read", test_read},
         {"file: open", test_file_open},
         {"file: told", test_file_told},
+        {"file: busy", test_file_busy},
         {"file: locked", test_file_locked},
         {"file: killed", test_file_killed},
         {"file: full", test_file_full},
