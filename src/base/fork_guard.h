@@ -45,7 +45,8 @@ bool mwi_fork_guard_note(int fd);
 /* Closes a descriptor, noted or not. Returns 0 or the errno of close, and keeps errno itself. */
 int mwi_fork_guard_close(int fd);
 
-/* fork() for a child that calls exec soon, and may keep everything until then. */
+/* fork() for a child that may keep everything: it calls exec soon, or it was forked before the farm
+ * had a descriptor or a key (loop/zygote). */
 pid_t mwi_fork_guard_fork(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Forks children for face/isolation. The slave asks over a socket: a message with a descriptor
- * means "start a child", one without "kill it". The zygote answers when the child has ended. The
- * end of the socket is the end of the slave.
+ * Forks children. face/main and face/run open a zygote, and face/isolation asks it for children
+ * over a socket: a message with a descriptor means "start a child", one without "kill it". The
+ * zygote answers when the child has ended. The end of the socket is the end of the slave.
  *
  * Invariants: the zygote has one child at most; it blocks all signals but while it waits, and then
  * lets in SIGCHLD alone, so that only its slave, or SIGKILL, ends it; a child gets back the mask
@@ -51,6 +51,7 @@ struct nursery {
     bool is_over_memory;
 };
 
+/* A handler, since SIGCHLD by default would not end ppoll. */
 static void note_nothing(int number)
 {
     (void)number;
@@ -94,7 +95,7 @@ static bool fork_child(struct nursery *nursery, int channel)
     return false;
 }
 
-/* Kills the child, and all that it has started. */
+/* Kills the child alone. `reap` ends what it has started. */
 static void kill_child(const struct nursery *nursery)
 {
     if (nursery->child != 0)
@@ -202,9 +203,9 @@ static int be_zygote(struct mwi_zygote *zygote)
     return serve(&nursery);
 }
 
-static mw_error fail(struct mwi_zygote *zygote, mw_reason *why)
+static mw_error fail(struct mwi_zygote *zygote, int number, mw_reason *why)
 {
-    snprintf(why->text, sizeof why->text, "cannot isolate the slave: %s", strerror(errno));
+    snprintf(why->text, sizeof why->text, "cannot isolate the slave: %s", strerror(number));
     if (zygote->page != NULL)
         munmap(zygote->page, zygote->plan.page_bytes);
     return MW_EIO;
@@ -219,31 +220,43 @@ mw_error mwi_zygote_open(struct mwi_zygote *zygote, const struct mwi_zygote_plan
         mmap(NULL, plan->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     zygote->page = page == MAP_FAILED ? NULL : page;
     if (zygote->page == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
-        return fail(zygote, why);
+        return fail(zygote, errno, why);
     zygote->pid = mwi_fork_guard_fork();
+    int number = errno;
     zygote->socket = sockets[zygote->pid == 0 ? 1 : 0];
     close(sockets[zygote->pid == 0 ? 0 : 1]);
     if (zygote->pid < 0) {
         close(zygote->socket);
-        return fail(zygote, why);
+        return fail(zygote, number, why);
     }
     *side = zygote->pid == 0 ? MWI_ZYGOTE_OF_CHILD : MWI_ZYGOTE_OF_SLAVE;
     *channel = zygote->pid == 0 ? be_zygote(zygote) : -1;
     return MW_OK;
 }
 
+/* Waits until the zygote has closed its end of the socket, which no child has: the zygote has ended
+ * then. False: it has done nothing for CLOSE_MS. */
+static bool await_end(const struct mwi_zygote *zygote)
+{
+    struct pollfd end = {.fd = zygote->socket, .events = POLLIN};
+    struct report report;
+    ssize_t size = 1;
+    while (size > 0 || (size < 0 && errno == EINTR)) {
+        int ready = poll(&end, 1, CLOSE_MS);
+        if (ready == 0)
+            return false;
+        size = ready < 0 ? -1 : recv(zygote->socket, &report, sizeof report, MSG_DONTWAIT);
+    }
+    return true;
+}
+
 void mwi_zygote_close(struct mwi_zygote *zygote)
 {
-    int left_ms = CLOSE_MS;
     (void)shutdown(zygote->socket, SHUT_WR);
-    while (waitpid(zygote->pid, NULL, WNOHANG) == 0 && left_ms-- > 0) {
-        int ignored = poll(NULL, 0, 1);
-        (void)ignored;
-    }
-    if (left_ms < 0) {
+    if (!await_end(zygote))
         kill(zygote->pid, SIGKILL);
-        waitpid(zygote->pid, NULL, 0);
-    }
+    while (waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
     close(zygote->socket);
     munmap(zygote->page, zygote->plan.page_bytes);
 }

@@ -5,6 +5,7 @@
  */
 #include "loop/zygote.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -184,6 +185,38 @@ static void test_close(void)
     await_end(channel);
 }
 
+/* A report that nobody has read does not stand in the way of closing. */
+static void test_close_unread(void)
+{
+    struct mwi_zygote zygote;
+    open_zygote(&zygote, 0);
+    int channel = start_child(&zygote);
+    struct pollfd news = {.fd = zygote.socket, .events = POLLIN};
+    order(channel, 3);
+    CU_ASSERT_EQUAL(poll(&news, 1, WAIT_MS), 1);
+
+    mwi_zygote_close(&zygote);
+
+    CU_ASSERT(kill(zygote.pid, 0) != 0 && errno == ESRCH);
+    await_end(channel);
+}
+
+/* A zygote that does not end by itself is killed, and its child with it. */
+static void test_close_stopped(void)
+{
+    struct mwi_zygote zygote;
+    open_zygote(&zygote, 0);
+    int channel = start_child(&zygote);
+    order(channel, 'c');
+    await_answer(channel);
+    kill(zygote.pid, SIGSTOP);
+
+    mwi_zygote_close(&zygote);
+
+    CU_ASSERT(kill(zygote.pid, 0) != 0 && errno == ESRCH);
+    await_end(channel);
+}
+
 /* A child that has more memory than it may is killed. */
 static void test_memory(void)
 {
@@ -224,8 +257,14 @@ static void test_killed_zygote(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"ends", test_ends},   {"page", test_page},     {"kill", test_kill},
-        {"close", test_close}, {"memory", test_memory}, {"killed zygote", test_killed_zygote},
+        {"ends", test_ends},
+        {"page", test_page},
+        {"kill", test_kill},
+        {"close", test_close},
+        {"close unread", test_close_unread},
+        {"close stopped", test_close_stopped},
+        {"memory", test_memory},
+        {"killed zygote", test_killed_zygote},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("zygote", tests);
