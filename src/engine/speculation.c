@@ -32,7 +32,7 @@ static bool can_look(const struct mwi_master_engine *engine)
            engine->copies.count > 0 && mwi_slaves_first_ready(&engine->slaves.idle) != NULL;
 }
 
-static void look_after(struct mwi_master_engine *engine, int64_t after_ns)
+static void schedule_look(struct mwi_master_engine *engine, int64_t after_ns)
 {
     if (!mwi_master_state_start_timer(engine, &engine->speculation.timer, MWI_TIMER_SPECULATION,
                                       after_ns))
@@ -44,11 +44,11 @@ void mwi_speculation_consider(struct mwi_master_engine *engine)
     struct mwi_speculation *speculation = &engine->speculation;
     if (!speculation->is_wanted || mwi_timers_is_running(&speculation->timer) || !can_look(engine))
         return;
-    look_after(engine, speculation->has_stuck ? 0 : PAUSE_NS);
+    schedule_look(engine, speculation->has_stuck ? 0 : PAUSE_NS);
 }
 
 /* When the slave is stuck, on the clock of the timers; INT64_MAX: nobody knows. */
-static int64_t stuck_ns(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
+static int64_t stuck_at_ns(struct mwi_master_engine *engine, const struct mwi_slave_entry *slave)
 {
     const struct mwi_copy *first = mwi_copies_first(slave);
     if (first == NULL)
@@ -65,6 +65,7 @@ static int64_t stuck_ns(struct mwi_master_engine *engine, const struct mwi_slave
                : mwi_time_after(slave->working_since_ns, (int64_t)limit_ns);
 }
 
+/* A copy without a task is a range of a batch, whose tasks run nowhere else. */
 static bool may_have_copy(const struct mwi_master_engine *engine, const struct mwi_copy *copy)
 {
     uint32_t number = copy->task != NULL ? copy->task->item.policy : copy->batch->item.policy;
@@ -76,6 +77,8 @@ static bool may_have_copy(const struct mwi_master_engine *engine, const struct m
                                   copy->task->copies == copy && copy->next_of_task == NULL);
 }
 
+/* Looks at all idle slaves for each task of a stuck slave: a look costs at most the number of those
+ * tasks times that of the idle slaves, and there is none more often than each PAUSE_NS. */
 static struct mwi_slave_entry *find_helper(const struct mwi_master_engine *engine,
                                            const struct mwi_task_entry *task)
 {
@@ -96,8 +99,8 @@ static void copy_task(struct mwi_master_engine *engine, struct mwi_copy *copy)
     if (helper == NULL)
         return;
     char seconds[MWI_DECIMAL_BYTES];
-    int64_t stuck_ns = mwi_master_state_looked(engine) - copy->slave->working_since_ns;
-    mwi_decimal_write(seconds, (double)(stuck_ns / MWI_NS_PER_MS) / 1000);
+    int64_t silent_ns = mwi_master_state_looked(engine) - copy->slave->working_since_ns;
+    mwi_decimal_write(seconds, (double)(silent_ns / MWI_NS_PER_MS) / 1000);
     MWI_OUTGOING_AUDIT(engine, helper, .kind = MWI_AUDIT_TASK_COPIED, .task = task->id,
                        .algorithm = mwi_outgoing_algorithm_name(engine, task),
                        .reason = mwi_outgoing_note(engine, "%s has returned nothing for %s s",
@@ -143,7 +146,7 @@ void mwi_speculation_look(struct mwi_master_engine *engine)
     /* A slave that gets a copy becomes busy, at the end of the list, and is not stuck. */
     for (struct mwi_list *link = busy->next; link != busy; link = link->next) {
         struct mwi_slave_entry *slave = MWI_LIST_ENTRY(link, struct mwi_slave_entry, link);
-        int64_t at_ns = stuck_ns(engine, slave);
+        int64_t at_ns = stuck_at_ns(engine, slave);
         if (at_ns <= looked_ns)
             help(engine, slave);
         else
@@ -152,5 +155,5 @@ void mwi_speculation_look(struct mwi_master_engine *engine)
     if (next_ns == INT64_MAX || !can_look(engine))
         return;
     int64_t after_ns = next_ns - looked_ns > PAUSE_NS ? next_ns - looked_ns : PAUSE_NS;
-    look_after(engine, after_ns < FLOOR_NS ? after_ns : FLOOR_NS);
+    schedule_look(engine, after_ns < FLOOR_NS ? after_ns : FLOOR_NS);
 }
