@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which checkpoints a journal has, and which results they have made useless. It is told of all
- * records of a file in their order.
+ * records of a file in their order, by record/journal_open and record/journal_compact. These ask it
+ * then, and so does record/journal_restore.
  */
 #ifndef MWI_CHECKPOINT_LOG_H
 #define MWI_CHECKPOINT_LOG_H
 
 #include "record/journal_form.h"
 
-/* A run of the program, and its last checkpoint that is whole. */
+/* A run of the program, and its last checkpoint that is whole. No record begins at offset 0, where
+ * the head of the file is. */
 struct mwi_checkpoint_run {
     uint64_t begin, number;
     uint64_t state;    /* where its record STATE is; 0: there is none */
@@ -21,17 +23,22 @@ struct mwi_checkpoint_run {
 struct mwi_checkpoint_log {
     struct mwi_checkpoint_run *runs;
     size_t count, capacity;
-    uint64_t *foreign; /* records in which a run has results of another one, sorted */
+    /* Records in which a run has results of another one. They are sorted, since they are noted in
+     * the order of the file, and they are searched by bisection. */
+    uint64_t *foreign;
     size_t foreign_count, foreign_capacity;
 };
 
 void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log);
 
-/* A run begins with this record; the second function takes a record of a checkpoint, the third the
- * offset of results, and the number of the run that they are of. False out of memory. */
+/* The run of this number begins with the record at `offset`. False out of memory. */
 bool mwi_checkpoint_log_begin(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number);
+
+/* A record TASKS, GONE, TAKEN or STATE, which belongs to a checkpoint of the last run. */
 void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
                              const struct mwi_journal_record *record);
+
+/* The record at `offset` has results of tasks of the run of this number. False out of memory. */
 bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run);
 
 /* The run with the newest whole checkpoint whose own beginnings are there, too; NULL if there is
@@ -49,8 +56,7 @@ const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_chec
 bool mwi_checkpoint_log_is_absorbed(const struct mwi_checkpoint_log *log, uint64_t offset);
 
 /* The head of a record STATE, behind which the program's bytes follow: how many records belong to
- * the checkpoint, and the STATE that the run has gone on from. Read returns false if the body is no
- * such record. */
+ * the checkpoint, and the STATE that the run has gone on from. */
 #define MWI_CHECKPOINT_HEAD_BYTES 16
 void mwi_checkpoint_log_write_head(unsigned char head[MWI_CHECKPOINT_HEAD_BYTES],
                                    uint64_t records_count, uint64_t restored);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A sorted array, searched around the place where the key should be. record/journal fills it when
- * it opens a file.
+ * A sorted array, searched around the place where the key should be. record/journal_open and
+ * record/journal_compact fill it while they read a file. `where` of an entry has four parts:
  *
- * Invariants: `where` is the offset of a record, and in its lower 16 bits the number of the result
- * in it; the highest bit is set when the result was taken, and the next one when it can be taken no
- * more because a checkpoint has it. Results of one key follow each other, in
- * the order of the file, and are taken in this order: so those that were taken are the first.
+ *   bit 63  TAKEN     bits 61..16  offset of the record
+ *   bit 62  ABSORBED  bits 15..0   number of the result in it
+ *
+ * Invariants: an entry is ABSORBED if a checkpoint has its result, and then it is TAKEN, too.
+ * Results of one key follow each other, in the order of the file, and are taken in this order: so
+ * those that were taken are the first.
  */
 #include "record/journal_index.h"
 
@@ -133,7 +135,9 @@ static size_t clamp_place(const struct mwi_journal_index *index, double place)
     return place < (double)index->count ? (size_t)place : index->count - 1;
 }
 
-/* Keys are digests, and so lie evenly: about where this one is, corrected by what is there. */
+/* Keys are digests, and so lie evenly: about where this one is, corrected by what is there. A guess
+ * and two corrections touch three entries, where bisection of 10^7 entries touches 24, most of them
+ * not in the cache: all of that many results are handed out in little more than half the time. */
 static size_t guess_place(const struct mwi_journal_index *index, struct mwi_digest key)
 {
     if (index->count == 0)
@@ -174,7 +178,9 @@ static bool is_taken_of(const struct mwi_journal_entry *entry, struct mwi_digest
 /* The first entry behind those of the key. */
 static size_t find_end(const struct mwi_journal_index *index, struct mwi_digest key)
 {
-    key.high += ++key.low == 0;
+    key.low++;
+    if (key.low == 0)
+        key.high++;
     return key.low == 0 && key.high == 0 ? index->count : find(index, key);
 }
 
