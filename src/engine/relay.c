@@ -324,6 +324,8 @@ static void take_message(struct mwi_relay *relay, struct mwi_message *message,
                          const struct mwi_event *event)
 {
     bool has_greeted = relay->phase == MWI_RELAY_SERVING;
+    /* SAVE, RETURNED and GOODBYE of an orphan's child are of no use: its task has left the queue,
+     * and the child is ended when it has sent the result. */
     if (relay->has_orphan) {
         if (message->kind == MWI_MESSAGE_RESULTS)
             take_orphan(relay, message, event);
@@ -471,7 +473,7 @@ static void step_master(struct mwi_relay *relay, const struct mwi_event *event)
         end_child(relay, event->now_ns);
 }
 
-/* The child has been waited for. While a slave algorithm ends, it has all the time that it needs,
+/* Patience with the child is over. While a slave algorithm ends, it has all the time that it needs,
  * as in a slave that is not isolated. */
 static void lose_patience(struct mwi_relay *relay, int64_t now_ns)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A list of messages, in the order in which they would have been sent. dispatch begins it for a
- * slave, outgoing adds to it, and membership sends what it may at each tick.
+ * A list of messages, in the order in which they would have been sent. journaling begins it for a
+ * slave, outgoing adds to it, and membership sends what it may at each tick. There is one list for
+ * all slaves, and its first message decides: a journal becomes durable from its beginning on, so no
+ * later mark is reached before an earlier one.
  *
  * Invariants: the messages of one slave leave in their order, since whatever is sent to a slave
  * that has one here is put here, too. A slave that is lost has none.

@@ -134,7 +134,7 @@ static void turn(struct isolation *isolation)
     if (mwi_slave_return_is_due(slave))
         mwi_slave_return_go_on(slave, &deadline_ns);
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
-    mwi_slave_return_note(slave);
+    mwi_slave_return_finish_if_found(slave);
     if (error != MW_OK)
         break_slave(isolation, error, why.text);
     mwi_results_have_left(&slave->engine.results);

@@ -34,7 +34,7 @@ static mw_error turn(mw_slave *slave, int64_t deadline_ns)
     if (mwi_slave_return_is_due(slave))
         mwi_slave_return_go_on(slave, &deadline_ns);
     mw_error error = mwi_loop_turn(slave->loop, deadline_ns, NULL, &why);
-    mwi_slave_return_note(slave);
+    mwi_slave_return_finish_if_found(slave);
     slave->last_turn_ns = mwi_loop_turned(slave->loop);
     mwi_results_have_left(&slave->engine.results);
     if (error != MW_OK)

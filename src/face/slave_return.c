@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks for the master again, in steps: face/slave_loop calls it between the turns of its loop,
- * since the functions of a slave algorithm have time-outs of their own. The search itself is
- * face/slave_search; the engine keeps the results meanwhile, and offers them afterwards.
+ * Looks for the master again, in steps: face/slave_loop, and for an isolated slave face/isolation,
+ * call it between the turns of their loops, since the functions of a slave algorithm have time-outs
+ * of their own. The search itself is face/slave_search; the engine keeps the results meanwhile, and
+ * offers them afterwards.
  *
  * Invariant: a search in vain ends the engine, so that it is begun once for each loss. A farm that
  * has ended meanwhile sends the slave home as a shutdown does.
@@ -21,7 +22,7 @@ void mwi_slave_return_go_on(mw_slave *slave, int64_t *deadline_ns)
         mwi_slave_search_begin_return(slave);
     slave->is_searching = true;
     mw_error error = mwi_slave_search_advance(slave, &until_ns);
-    if (error == MW_OK) {
+    if (error == MW_OK) { /* it looks still, or the engine was welcomed */
         *deadline_ns = mwi_time_earlier(*deadline_ns, until_ns);
         return;
     }
@@ -32,7 +33,7 @@ void mwi_slave_return_go_on(mw_slave *slave, int64_t *deadline_ns)
     *deadline_ns = INT64_MIN;
 }
 
-void mwi_slave_return_note(mw_slave *slave)
+void mwi_slave_return_finish_if_found(mw_slave *slave)
 {
     if (!slave->is_searching || slave->engine.is_returning)
         return;

@@ -18,7 +18,8 @@ static inline bool mwi_slave_return_is_due(const mw_slave *slave)
  * turn while the search is due. When the search is over in vain, the engine is in its end. */
 void mwi_slave_return_go_on(mw_slave *slave, int64_t *deadline_ns);
 
-/* Call it after each turn: a slave that has found a master has its new number. */
-void mwi_slave_return_note(mw_slave *slave);
+/* Call it after each turn: ends the search of a slave that a master has welcomed, and gives it its
+ * new number. */
+void mwi_slave_return_finish_if_found(mw_slave *slave);
 
 #endif
