@@ -43,6 +43,8 @@
 /* A lock is asked for so often, with this pause. */
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_NS (100 * MWI_NS_PER_MS)
+/* How often a file is opened that is no more at its path when it is locked. */
+#define OPEN_TRIES 10
 
 struct chunk {
     struct chunk *next;
@@ -268,20 +270,12 @@ static mw_error lock(struct disk_file *file, mw_reason *why)
     return MW_ESTATE;
 }
 
-/* Whether the path still leads to the file, and not by a link. */
-static bool is_at_path(const struct disk_file *file)
+/* Whether the path still leads to the file; with AT_SYMLINK_NOFOLLOW, and not by a link. */
+static bool is_at_path(const struct disk_file *file, int flags)
 {
     struct stat there, here;
-    return lstat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
+    return fstatat(AT_FDCWD, file->path, &there, flags) == 0 && fstat(file->fd, &here) == 0 &&
            there.st_ino == here.st_ino && there.st_dev == here.st_dev;
-}
-
-/* Whether another file has taken the place of the one that was opened: see replace. */
-static bool was_replaced(const struct disk_file *file)
-{
-    struct stat there, here;
-    return stat(file->path, &there) == 0 && fstat(file->fd, &here) == 0 &&
-           (there.st_ino != here.st_ino || there.st_dev != here.st_dev);
 }
 
 static mw_error open_and_lock(struct disk_file *file, mw_reason *why)
@@ -299,20 +293,32 @@ static void set_size(struct disk_file *file, uint64_t size)
     file->written_bytes = file->durable_bytes = file->room_bytes = size;
 }
 
-/* Makes the bytes durable that an earlier process may have left unsynced when it died. */
+/* Opens the file that the path leads to once it is locked: another one may have taken its place, or
+ * somebody may have removed it, while this process waited for the lock. */
+static mw_error open_at_path(struct disk_file *file, mw_reason *why)
+{
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        mw_error error = open_and_lock(file, why);
+        if (error != MW_OK || is_at_path(file, 0))
+            return error;
+        mwi_fork_guard_close(file->fd);
+        file->fd = -1;
+    }
+    snprintf(why->text, sizeof why->text, "%.300s: it is replaced again and again", file->path);
+    return MW_EIO;
+}
+
+/* Makes the bytes and the name durable that an earlier process may have left unsynced when it died.
+ * A device needs no sync of its bytes, and may know none. */
 static mw_error open_path(struct disk_file *file, mw_reason *why)
 {
     struct stat found;
-    mw_error error = open_and_lock(file, why);
-    while (error == MW_OK && was_replaced(file)) {
-        mwi_fork_guard_close(file->fd);
-        error = open_and_lock(file, why);
-    }
+    mw_error error = open_at_path(file, why);
     if (error != MW_OK)
         return error;
     if (fstat(file->fd, &found) != 0)
         return fail_io(why, file->path, errno);
-    if (found.st_size > 0 ? fdatasync(file->fd) != 0 : sync_folder(file->path) != 0)
+    if ((found.st_size > 0 && fdatasync(file->fd) != 0) || sync_folder(file->path) != 0)
         return fail_io(why, file->path, errno);
     set_size(file, (uint64_t)found.st_size);
     file->can_allocate = S_ISREG(found.st_mode);
@@ -543,7 +549,7 @@ mw_error mwi_disk_file_replace(void *disk, void *by, mw_reason *why)
     assert(fresh->durable_bytes == disk_size(by));
     if (fstat(file->fd, &status) != 0 || fchmod(fresh->fd, status.st_mode & 0777) != 0)
         return fail_io(why, fresh->path, errno);
-    if (!is_at_path(file)) {
+    if (!is_at_path(file, AT_SYMLINK_NOFOLLOW)) {
         snprintf(why->text, sizeof why->text, "%.300s: it is a link", file->path);
         return MW_EIO;
     }

@@ -9,9 +9,11 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mw/sim.h>
@@ -360,6 +362,71 @@ static void test_file_locked(void)
     mwt_folder_destroy(&folder);
 }
 
+static void *holder;            /* has the file until somebody waits for the lock */
+static const char *holder_path; /* removed then */
+
+/* Takes the place of the C library's, for this whole program. */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+    if (holder != NULL) {
+        CU_ASSERT_EQUAL(unlink(holder_path), 0);
+        mwi_disk_file_api.close(holder);
+        holder = NULL;
+    }
+    return (int)syscall(SYS_nanosleep, time, left);
+}
+
+/* A file that is removed while another process waits for its lock is made anew: nothing is written
+ * to one without a name. */
+static void test_file_removed(void)
+{
+    struct mwt_folder folder;
+    void *disk = NULL;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    holder_path = mwt_folder_file(&folder, "file");
+    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&holder, holder_path, NULL, &why), MW_OK);
+
+    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, holder_path, NULL, &why), MW_OK);
+
+    CU_ASSERT_PTR_NULL(holder);
+    CU_ASSERT_EQUAL(access(holder_path, F_OK), 0);
+    mwi_disk_file_api.close(disk);
+    mwt_folder_destroy(&folder);
+}
+
+static int folder_syncs_count;
+
+/* Takes the place of the C library's, for this whole program. */
+int fsync(int fd)
+{
+    struct stat found;
+    folder_syncs_count += fstat(fd, &found) == 0 && S_ISDIR(found.st_mode);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* The name of the file is made durable whenever it is opened: whoever has made the file, or has put
+ * it in the place of another, may have died before. */
+static void test_file_name(void)
+{
+    struct mwt_folder folder;
+    mw_reason why = {""};
+    mwt_folder_create(&folder);
+    for (int i = 0; i < 3; i++) {
+        void *disk = NULL;
+        folder_syncs_count = 0;
+
+        CU_ASSERT_EQUAL_FATAL(
+            mwi_disk_file_api.open(&disk, mwt_folder_file(&folder, "file"), NULL, &why), MW_OK);
+
+        CU_ASSERT_EQUAL(folder_syncs_count, 1);
+        mwi_disk_file_api.append(disk, "bytes", 5);
+        CU_ASSERT_EQUAL(mwi_disk_file_await(disk, &why), MW_OK);
+        mwi_disk_file_api.close(disk);
+    }
+    mwt_folder_destroy(&folder);
+}
+
 /* A file that was not closed may have zeros at its end, and nothing else behind its bytes. */
 static void test_file_killed(void)
 {
@@ -664,6 +731,8 @@ int main(void)
         {"file: told", test_file_told},
         {"file: busy", test_file_busy},
         {"file: locked", test_file_locked},
+        {"file: removed", test_file_removed},
+        {"file: name", test_file_name},
         {"file: killed", test_file_killed},
         {"file: full", test_file_full},
         {"sim: full", test_sim_full},
