@@ -13,6 +13,7 @@
  * - The file is made longer in large steps, and is cut to its real size at close. A sync is cheaper
  *   when the file keeps its size: half as long on the machine where it was measured.
  * - In a child of fork() there is no thread, and the file is the parent's: close only frees.
+ * - Close drops bytes that were not synced: whoever needs them awaits them first.
  */
 #include "record/disk_file.h"
 
@@ -350,19 +351,30 @@ static void init_file(struct disk_file *file, const char *path)
 
 static void stop_thread(struct disk_file *file)
 {
-    if (!file->has_thread)
-        return;
     pthread_mutex_lock(&file->mutex);
     file->is_closing = true;
     pthread_cond_signal(&file->changed);
     pthread_mutex_unlock(&file->mutex);
     pthread_join(file->thread, NULL);
+}
+
+/* Cuts off what was preallocated. A file that has failed is left as it is. */
+static void trim_file(const struct disk_file *file)
+{
+    if (file->room_bytes <= file->written_bytes || file->error != MW_OK)
+        return;
+    int ignored = ftruncate(file->fd, (off_t)file->written_bytes);
+    (void)ignored;
+}
+
+/* In the process that has opened the file. In a child of fork() the mutex may be held for ever. */
+static void end_file(struct disk_file *file)
+{
+    if (file->has_thread)
+        stop_thread(file);
+    trim_file(file);
     pthread_mutex_destroy(&file->mutex);
     pthread_cond_destroy(&file->changed);
-    if (file->room_bytes > file->written_bytes && file->error == MW_OK) {
-        int ignored = ftruncate(file->fd, (off_t)file->written_bytes);
-        (void)ignored;
-    }
 }
 
 static void free_chunks(struct chunk *chunk)
@@ -377,7 +389,7 @@ static void free_chunks(struct chunk *chunk)
 static void destroy_file(struct disk_file *file)
 {
     if (file->pid == getpid())
-        stop_thread(file);
+        end_file(file);
     if (file->fd >= 0)
         mwi_fork_guard_close(file->fd);
     if (file->told_fd >= 0)
