@@ -87,31 +87,49 @@ bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset,
     return true;
 }
 
-const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
-                                                           const struct mwi_checkpoint_run *run)
+/* The last run that begins at this offset or before; NULL if there is none. */
+static struct mwi_checkpoint_run *find_run(const struct mwi_checkpoint_log *log, uint64_t offset)
 {
-    /* Only runs before it: a file of any bytes must not lead in a circle. */
-    for (const struct mwi_checkpoint_run *one = log->runs; run->restored != 0 && one < run; one++)
-        if (one->state == run->restored)
-            return one;
-    return NULL;
+    size_t begin = 0, end = log->count;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (log->runs[middle].begin <= offset)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin > 0 ? &log->runs[begin - 1] : NULL;
 }
 
-/* Whether all checkpoints are there that this one goes on from. */
-static bool has_beginnings(const struct mwi_checkpoint_log *log,
-                           const struct mwi_checkpoint_run *run)
+/* The run whose checkpoint that of `run` goes on from; NULL if there is none. Only runs before it
+ * count: a file of any bytes must not lead in a circle. */
+static struct mwi_checkpoint_run *find_before(const struct mwi_checkpoint_log *log,
+                                              const struct mwi_checkpoint_run *run)
 {
-    while (run != NULL && run->restored != 0)
-        run = mwi_checkpoint_log_before(log, run);
-    return run != NULL;
+    struct mwi_checkpoint_run *before = run->restored != 0 ? find_run(log, run->restored) : NULL;
+    return before != NULL && before < run && before->state == run->restored ? before : NULL;
+}
+
+void mwi_checkpoint_log_seal(struct mwi_checkpoint_log *log)
+{
+    struct mwi_checkpoint_run *newest = NULL;
+    for (size_t i = 0; i < log->count; i++) {
+        struct mwi_checkpoint_run *run = &log->runs[i];
+        const struct mwi_checkpoint_run *before = find_before(log, run);
+        run->is_in_chain = false;
+        run->is_usable =
+            run->state != 0 && (run->restored == 0 || (before != NULL && before->is_usable));
+        if (run->is_usable)
+            newest = run;
+    }
+    log->newest = newest;
+    for (; newest != NULL; newest = find_before(log, newest))
+        newest->is_in_chain = true;
 }
 
 const struct mwi_checkpoint_run *mwi_checkpoint_log_newest(const struct mwi_checkpoint_log *log)
 {
-    for (size_t i = log->count; i-- > 0;)
-        if (log->runs[i].state != 0 && has_beginnings(log, &log->runs[i]))
-            return &log->runs[i];
-    return NULL;
+    return log->newest;
 }
 
 bool mwi_checkpoint_log_is_damaged(const struct mwi_checkpoint_log *log)
@@ -131,12 +149,9 @@ static int compare(const void *one, const void *other)
 
 bool mwi_checkpoint_log_is_absorbed(const struct mwi_checkpoint_log *log, uint64_t offset)
 {
-    const struct mwi_checkpoint_run *run = mwi_checkpoint_log_newest(log);
+    const struct mwi_checkpoint_run *run = find_run(log, offset);
     if (log->foreign_count > 0 &&
         bsearch(&offset, log->foreign, log->foreign_count, sizeof offset, compare) != NULL)
         return false;
-    for (; run != NULL; run = mwi_checkpoint_log_before(log, run))
-        if (offset >= run->begin && offset < run->state)
-            return true;
-    return false;
+    return run != NULL && run->is_in_chain && offset < run->state;
 }

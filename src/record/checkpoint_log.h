@@ -17,6 +17,8 @@ struct mwi_checkpoint_run {
     uint64_t restored; /* the STATE of an earlier run that this run has gone on from; 0: none */
     uint64_t records_count;
     bool has_damaged; /* a later one is not whole */
+    bool is_usable;   /* it has a checkpoint, and so has each run that this one builds on */
+    bool is_in_chain; /* the newest usable checkpoint is of this run, or builds on it */
 };
 
 /* All zero at first. */
@@ -27,6 +29,7 @@ struct mwi_checkpoint_log {
      * the order of the file, and they are searched by bisection. */
     uint64_t *foreign;
     size_t foreign_count, foreign_capacity;
+    const struct mwi_checkpoint_run *newest; /* see mwi_checkpoint_log_newest; NULL until sealed */
 };
 
 void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log);
@@ -41,16 +44,15 @@ void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
 /* The record at `offset` has results of tasks of the run of this number. False out of memory. */
 bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run);
 
+/* All records were noted: finds the newest checkpoint, which the functions that follow tell of. */
+void mwi_checkpoint_log_seal(struct mwi_checkpoint_log *log);
+
 /* The run with the newest whole checkpoint whose own beginnings are there, too; NULL if there is
  * none. */
 const struct mwi_checkpoint_run *mwi_checkpoint_log_newest(const struct mwi_checkpoint_log *log);
 
 /* Whether a checkpoint that is newer than that is not whole. */
 bool mwi_checkpoint_log_is_damaged(const struct mwi_checkpoint_log *log);
-
-/* The run whose checkpoint that of `run` goes on from; NULL if there is none. */
-const struct mwi_checkpoint_run *mwi_checkpoint_log_before(const struct mwi_checkpoint_log *log,
-                                                           const struct mwi_checkpoint_run *run);
 
 /* Whether the results of the record at `offset` belong to the state of the newest checkpoint. */
 bool mwi_checkpoint_log_is_absorbed(const struct mwi_checkpoint_log *log, uint64_t offset);

@@ -529,6 +529,7 @@ static mw_error read_old(struct compacting *compacting)
     mw_error error = walk(compacting, find_record);
     if (error != MW_OK)
         return error;
+    mwi_checkpoint_log_seal(&compacting->log);
     if (mwi_checkpoint_log_is_damaged(&compacting->log))
         return fail_text(compacting, MW_EFORMAT, "its newest checkpoint is damaged");
     compacting->newest = mwi_checkpoint_log_newest(&compacting->log);

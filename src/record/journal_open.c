@@ -282,7 +282,8 @@ static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
 /* A wrong state is worse than a stop. */
 static mw_error judge_checkpoints(struct opening *opening)
 {
-    const struct mwi_checkpoint_log *log = &opening->journal->checkpoints;
+    struct mwi_checkpoint_log *log = &opening->journal->checkpoints;
+    mwi_checkpoint_log_seal(log);
     opening->findings->is_checkpoint_damaged = mwi_checkpoint_log_is_damaged(log);
     if (!opening->findings->is_checkpoint_damaged || mwi_checkpoint_log_newest(log) != NULL ||
         opening->settings->is_accepted)

@@ -64,15 +64,17 @@ static mw_error walk_run(struct restoring *restoring, const struct mwi_checkpoin
 }
 
 /* The results that earlier checkpoints have made useless come first. */
-static mw_error walk_beginnings(struct restoring *restoring, const struct mwi_checkpoint_run *run)
+static mw_error walk_beginnings(struct restoring *restoring,
+                                const struct mwi_checkpoint_run *newest)
 {
-    const struct mwi_checkpoint_log *log = &restoring->journal->checkpoints;
     struct restoring silent = *restoring;
+    mw_error error = MW_OK;
     silent.take = NULL;
-    if (run == NULL)
-        return MW_OK;
-    mw_error error = walk_beginnings(restoring, mwi_checkpoint_log_before(log, run));
-    return error == MW_OK ? walk_run(&silent, run) : error;
+    for (const struct mwi_checkpoint_run *run = restoring->journal->checkpoints.runs;
+         run < newest && error == MW_OK; run++)
+        if (run->is_in_chain)
+            error = walk_run(&silent, run);
+    return error;
 }
 
 static bool is_absorbed(void *context, uint64_t offset)
@@ -85,11 +87,10 @@ mw_error mwi_journal_restore(struct mwi_journal *journal,
                              void *context, struct mwi_journal_replay *state, mw_reason *why)
 {
     struct restoring restoring = {journal, take, context, why};
-    const struct mwi_checkpoint_log *log = &journal->checkpoints;
-    const struct mwi_checkpoint_run *run = mwi_checkpoint_log_newest(log);
+    const struct mwi_checkpoint_run *run = mwi_checkpoint_log_newest(&journal->checkpoints);
     assert(run != NULL);
     mwi_journal_index_absorb(&journal->results, is_absorbed, &journal->checkpoints);
-    mw_error error = walk_beginnings(&restoring, mwi_checkpoint_log_before(log, run));
+    mw_error error = walk_beginnings(&restoring, run);
     if (error == MW_OK)
         error = walk_run(&restoring, run);
     if (error != MW_OK)

@@ -24,8 +24,9 @@ static void take_state(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t
                  .kind = MWI_JOURNAL_STATE, .offset = offset, .body = head, .size = sizeof head});
 }
 
-static uint64_t newest(const struct mwi_checkpoint_log *log)
+static uint64_t newest(struct mwi_checkpoint_log *log)
 {
+    mwi_checkpoint_log_seal(log);
     const struct mwi_checkpoint_run *run = mwi_checkpoint_log_newest(log);
     return run == NULL ? 0 : run->state;
 }
@@ -97,6 +98,7 @@ static void test_absorbed(void)
     CU_ASSERT_TRUE(mwi_checkpoint_log_results(&log, 320, 1));
     take_state(&log, 400, 0, 200);
 
+    mwi_checkpoint_log_seal(&log);
     CU_ASSERT_TRUE(mwi_checkpoint_log_is_absorbed(&log, 110));
     CU_ASSERT_FALSE(mwi_checkpoint_log_is_absorbed(&log, 250));
     CU_ASSERT_TRUE(mwi_checkpoint_log_is_absorbed(&log, 310));
@@ -105,11 +107,30 @@ static void test_absorbed(void)
     mwi_checkpoint_log_fini(&log);
 }
 
+/* The time for a result hardly grows with the number of restarts: else this would take hours. */
+static void test_many_runs(void)
+{
+    enum { RUNS_COUNT = 100000 };
+    struct mwi_checkpoint_log log = {0};
+    size_t absorbed_count = 0;
+    for (uint64_t i = 1; i <= RUNS_COUNT; i++) {
+        CU_ASSERT_TRUE_FATAL(mwi_checkpoint_log_begin(&log, 100 * i, i));
+        take_state(&log, 100 * i + 50, 0, i == 1 ? 0 : 100 * i - 50);
+    }
+
+    CU_ASSERT_EQUAL(newest(&log), 100 * RUNS_COUNT + 50);
+    for (uint64_t i = 1; i <= RUNS_COUNT; i++)
+        absorbed_count += mwi_checkpoint_log_is_absorbed(&log, 100 * i + i % 100);
+
+    CU_ASSERT_EQUAL(absorbed_count, RUNS_COUNT / 2);
+    mwi_checkpoint_log_fini(&log);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"whole", test_whole},       {"circle", test_circle}, {"runs", test_runs},
-        {"absorbed", test_absorbed}, CU_TEST_INFO_NULL,
+        {"whole", test_whole},       {"circle", test_circle},       {"runs", test_runs},
+        {"absorbed", test_absorbed}, {"many runs", test_many_runs}, CU_TEST_INFO_NULL,
     };
     return mwt_run("checkpoint log", tests);
 }
