@@ -43,15 +43,15 @@ static void audit(mw_slave *slave, struct mwi_audit_record record)
 }
 
 /* Learns where the slave runs. In a simulated world nothing of the real machine may be told, or two
- * runs of one seed would differ. */
+ * runs of one seed would differ. A transport that wraps the simulated one hides the host. */
 static void find_origin(struct mwi_greeting_origin *origin, const mw_transport_api *api,
-                        void *environment)
+                        void *environment, bool is_simulated)
 {
     const char *sim_host = mwi_registry_sim_host(api, environment);
-    if (sim_host == NULL)
+    if (sim_host == NULL && !is_simulated)
         mwi_machine_read(origin);
     else
-        snprintf(origin->host, sizeof origin->host, "%s", sim_host);
+        snprintf(origin->host, sizeof origin->host, "%s", sim_host == NULL ? "sim" : sim_host);
 }
 
 static mw_error open_trail(mw_slave *slave, const struct mwi_audit_settings *settings,
@@ -102,7 +102,7 @@ static mw_error open_parts(mw_slave *slave, const struct mwi_slave_settings *set
     if (error != MW_OK)
         return error;
     void *environment = is_on_network ? &slave->trust.environment : place->environment;
-    find_origin(&slave->origin, api, environment);
+    find_origin(&slave->origin, api, environment, settings->audit.is_simulated);
     error =
         mwi_loop_add(slave->loop, api, environment, settings->engine.frame_bytes_max, index, why);
     /* Opening mpi is the collective call, whether it succeeds or not, unless the module cannot use

@@ -7,6 +7,8 @@
 #include "fault_world.h"
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "mwt_run.h"
 
@@ -68,10 +70,43 @@ static void test_found(void)
     }
 }
 
+/* Plays a farm in a process of its own, and returns how many results were replayed. */
+static size_t play_apart(uint64_t seed)
+{
+    int ends[2];
+    size_t replayed_count = 0;
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct mwt_fault_plan plan = mwt_fault_plan_draw(seed);
+        bool is_right = mwt_fault_world_run(&world, &plan);
+        ssize_t size = write(ends[1], &world.replayed_count, sizeof world.replayed_count);
+        _exit(is_right && size > 0 ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(read(ends[0], &replayed_count, sizeof replayed_count),
+                    (ssize_t)sizeof replayed_count);
+    CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
+    close(ends[0]);
+    close(ends[1]);
+    return replayed_count;
+}
+
+/* A seed is the same farm in each process, also if clocks jump and slaves return: nothing of the
+ * machine is in it, such as the number of the process. */
+static void test_repeats(void)
+{
+    enum { SEED = 4 };
+    size_t first = play_apart(SEED);
+
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(play_apart(SEED), first);
+}
+
 int main(int argc, char **argv)
 {
     CU_TestInfo tests[] = {
         {"seeds that have found mistakes", test_found},
+        {"a seed repeats itself", test_repeats},
         {"seeds", test_seeds},
         CU_TEST_INFO_NULL,
     };
