@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The faults of a fault world. Each one says which tasks may be lost by it, so that the checks of
- * fault_world.c know. A new fault is a value of enum mwt_fault, a row of `acts`, and a number of
- * mwt_fault_plan_draw.
+ * fault_world.c know. A new fault is the last value of enum mwt_fault, a row of `acts`, and a row
+ * of `counts_max` in fault_plan.c.
  */
 #include "fault_world.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The plan, the programs of the hosts, and the checks of a fault world. The promises that are
- * checked:
+ * The programs of the hosts, and the checks of a fault world; fault_plan.c draws its plan. The
+ * promises that are checked:
  *
  * - Each task ends exactly once to the last master, with its own value, and with a value that no
  *   other task of the same content has.
@@ -31,36 +31,19 @@
 #define ATTEMPTS_DEFAULT 3
 #define ATTEMPTS_MANY 250
 
-/* New draws come last, so that old seeds stay the same farms as far as possible. */
-struct mwt_fault_plan mwt_fault_plan_draw(uint64_t seed)
+/* The kinds of tasks, by their tags: of each `every` tags it is the one that leaves `rest`. A task
+ * may be of several kinds. */
+struct kind {
+    int64_t every, rest;
+};
+
+static const struct kind large = {50, 7}; /* its result has LARGE_BYTES more */
+static const struct kind never_retried = {10, 3};
+static const struct kind patient = {2, 0}; /* it has ATTEMPTS_MANY */
+
+static bool is_of(int64_t tag, struct kind kind)
 {
-    static const unsigned counts_max[MWT_FAULTS] = {30, 10, 20, 6, 6, 3, 3, 3, 6, 12};
-    static const char *const groups[] = {"auto", "1", "3", "20"};
-    static const char *const syncs[] = {"0", "0.005", "0.1"};
-    static const int64_t delays_ns[] = {MS / 5, 20 * MS, 500 * MS};
-    struct mwt_random random = {.state = seed * 31 + 7};
-    struct mwt_fault_plan plan = {.seed = seed};
-    plan.tasks_count = 1 + mwt_random_below(&random, MWT_FAULT_TASKS_MAX);
-    plan.slaves_count = 1 + mwt_random_below(&random, MWT_FAULT_SLAVES_MAX);
-    plan.task_ns_max = (int64_t)mwt_random_below(&random, 4) * 50 * MS;
-    plan.delay_ns_max = delays_ns[mwt_random_below(&random, 3)];
-    plan.sync_ns_max = (1 + (int64_t)mwt_random_below(&random, 2) * 100) * MS;
-    for (size_t i = 0; i < MWT_FAULT_SLAVES_MAX; i++)
-        plan.slowness[i] = mwt_random_below(&random, 6) == 0 ? 20 : 1;
-    plan.task_group = groups[mwt_random_below(&random, 4)];
-    plan.journal_sync = syncs[mwt_random_below(&random, 3)];
-    plan.has_journal = mwt_random_below(&random, 8) > 0;
-    plan.has_policies = mwt_random_below(&random, 2) == 0;
-    plan.is_returning = mwt_random_below(&random, 2) == 0;
-    plan.is_speculating = mwt_random_below(&random, 3) == 0;
-    plan.goes_on = mwt_random_below(&random, 2) == 0;
-    plan.is_run_again = plan.has_journal && mwt_random_below(&random, 2) == 0;
-    for (size_t i = 0; i < MWT_FAULTS; i++)
-        plan.counts[i] = mwt_random_below(&random, 2) == 0
-                             ? 0
-                             : (unsigned)mwt_random_below(&random, counts_max[i] + 1);
-    plan.faults_end_ns = (1 + (int64_t)mwt_random_below(&random, 20)) * SECOND;
-    return plan;
+    return tag % kind.every == kind.rest;
 }
 
 static void complain(struct mwt_fault_world *world, const char *what, long long number)
@@ -118,17 +101,17 @@ static bool is_equal_task(int64_t tag)
 
 static bool is_large(int64_t tag)
 {
-    return tag % 50 == 7 && !is_equal_task(tag);
+    return is_of(tag, large) && !is_equal_task(tag);
 }
 
 static bool is_never_retried(const struct mwt_fault_world *world, int64_t tag)
 {
-    return world->plan.has_policies && tag % 10 == 3 && !is_equal_task(tag);
+    return world->plan.has_policies && is_of(tag, never_retried) && !is_equal_task(tag);
 }
 
 static unsigned attempts_of(const struct mwt_fault_world *world, int64_t tag)
 {
-    return world->plan.has_policies && tag % 2 == 0 ? ATTEMPTS_MANY : ATTEMPTS_DEFAULT;
+    return world->plan.has_policies && is_of(tag, patient) ? ATTEMPTS_MANY : ATTEMPTS_DEFAULT;
 }
 
 /* Whether a run of a task in this slave may be in vain at this time. */
@@ -302,7 +285,9 @@ static void begin_master(struct mwt_fault_world *world, mw_sim_host *host)
 {
     world->clock.host = host;
     world->masters_count++;
-    world->has_journal_failed = world->has_stopped = world->failing_malloc > 0;
+    /* Without memory it may record nothing, and it may stop and give up tasks. */
+    world->has_journal_failed = world->failing_malloc > 0;
+    world->has_stopped = world->failing_malloc > 0;
     mwi_sim_disk_repair(world->disk);
     for (size_t i = 0; i < world->plan.tasks_count; i++) {
         world->tasks[i].handed = 0;
@@ -386,13 +371,16 @@ static void start_master(struct mwt_fault_world *world)
         world->master = NULL; /* out of memory: started later */
 }
 
-/* The farm has ended. Now its machine loses its power, and the program is run once more. */
-static void run_again(struct mwt_fault_world *world)
+/* Whether a farm that has ended is run once more, with all in its journal. */
+static bool wants_second_run(const struct mwt_fault_world *world)
 {
-    world->is_over = !world->plan.is_run_again || world->has_journal_failed ||
-                     world->is_second_run || world->broken != NULL;
-    if (world->is_over)
-        return;
+    return world->plan.is_run_again && !world->has_journal_failed && !world->is_second_run &&
+           world->broken == NULL;
+}
+
+/* The machine of the farm loses its power, and the program is run again. */
+static void start_second_run(struct mwt_fault_world *world)
+{
     world->is_second_run = true;
     mwi_sim_disk_cut_power(world->disk);
     start_master(world);
@@ -410,11 +398,16 @@ static int keeper_host(mw_sim_host *host, void *context)
             if (is_gone(world->slaves[i].host))
                 start_slave(&world->slaves[i]);
         mw_sim_spend(world->sim, 50 * MS + (int64_t)mwt_random_below(&world->random, 300) * MS);
-        if (!mwt_fault_world_has_finished(world) && is_gone(world->master))
-            start_master(world);
-        else if (mwt_fault_world_has_finished(world) &&
-                 mw_sim_now(world->sim) > world->plan.faults_end_ns)
-            run_again(world);
+        if (!mwt_fault_world_has_finished(world)) {
+            if (is_gone(world->master))
+                start_master(world);
+            continue;
+        }
+        if (mw_sim_now(world->sim) <= world->plan.faults_end_ns)
+            continue;
+        world->is_over = !wants_second_run(world);
+        if (!world->is_over)
+            start_second_run(world);
     }
     return 0;
 }

@@ -93,6 +93,7 @@ struct mwt_fault_world {
     long long broken_at;
 };
 
+/* The plan of this seed, the same at any time. */
 struct mwt_fault_plan mwt_fault_plan_draw(uint64_t seed);
 
 /* Runs a farm to its end; *world keeps what has become of it. Returns whether no promise was
