@@ -12,8 +12,11 @@
 #include <stdio.h>
 
 #include "record/journal_state.h"
+#include "wire/content.h"
 
-/* If a key has more results than this, the last of them are looked at for one that is offered. */
+/* If a key has more results than this, only the last of them are looked at for one that is offered.
+ * If it is not among them, it counts as known and is dropped: work may be lost, and no result is
+ * there twice. To look at all of them takes up to a millisecond. */
 #define LOOKS_MAX 4096
 
 /* Reads the record at this offset, unless it is there. */
@@ -81,14 +84,14 @@ mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
     mw_error error = load_record(journal, offset, why);
     if (error != MW_OK)
         return error;
-    if (!find_result(journal, place, &result) || result.key.low != key.low ||
-        result.key.high != key.high)
+    if (!find_result(journal, place, &result) || !mwi_content_is_same(result.key, key))
         return mwi_journal_form_fail(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = result.duration_ns;
     replay->form = result.form;
-    if (journal->has_noted_taken)
+    error = mwi_journal_take_copy(replay, result.data, result.size, why);
+    if (error == MW_OK && journal->has_noted_taken)
         mwi_journal_items_append_key(&journal->taken, key);
-    return mwi_journal_take_copy(replay, result.data, result.size, why);
+    return error;
 }
 
 mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest key,
@@ -102,7 +105,8 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
     mw_error error = load_record(journal, offset, why);
     if (error != MW_OK)
         return error;
-    if (!mwi_journal_items_read_saved(&saved, journal->record.body, journal->record.size))
+    if (!mwi_journal_items_read_saved(&saved, journal->record.body, journal->record.size) ||
+        !mwi_content_is_same(saved.key, key))
         return mwi_journal_form_fail(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = 0;
     replay->form = 0;

@@ -81,11 +81,60 @@ static void test_each_prefix(void)
     mwt_disk_fini(&whole);
 }
 
+/* Appends a run in which a task of this content has a result, and another one has saved bytes; the
+ * last block of the file has neither. */
+static bool write_content(struct mwt_disk *disk, unsigned task)
+{
+    static const unsigned char behind[2 * BLOCK];
+    const unsigned char data[] = {(unsigned char)task};
+    struct mwi_digest key = mwt_journal_key(task);
+    struct mwi_journal_findings findings;
+    struct mwi_journal *journal;
+    mw_reason why;
+    if (mwt_journal_open(&journal, disk, 12, &findings, &why) != MW_OK)
+        return false;
+    mwi_journal_add_result(
+        journal, "alpha",
+        &(struct mwi_journal_result){.key = key, .id = 1, .size = sizeof data, .data = data});
+    mwi_journal_add_saved(journal, key, 2, data, sizeof data);
+    mwi_journal_add_saved(journal, mwt_journal_key(99), 3, behind, sizeof behind);
+    (void)mwi_journal_hurry(journal);
+    mwi_journal_close(journal);
+    return true;
+}
+
+/* The records of a file that is open are exchanged for those of another content, which are sound:
+ * no task gets the bytes of another one. */
+static void test_exchanged(void)
+{
+    struct mwt_disk one = {0}, other = {0};
+    struct mwi_journal *journal;
+    struct mwi_journal_findings findings;
+    struct mwi_journal_replay replay;
+    mw_reason why;
+    start();
+    mwt_disk_append(&one, whole.bytes, whole.size);
+    mwt_disk_append(&other, whole.bytes, whole.size);
+    CU_ASSERT_TRUE(write_content(&one, 41) && write_content(&other, 42));
+    CU_ASSERT_EQUAL_FATAL(one.size, other.size);
+    CU_ASSERT_EQUAL_FATAL(mwt_journal_open(&journal, &one, 13, &findings, &why), MW_OK);
+
+    memcpy(one.bytes, other.bytes, other.size);
+
+    CU_ASSERT_EQUAL(mwi_journal_take(journal, mwt_journal_key(41), &replay, &why), MW_EIO);
+    CU_ASSERT_EQUAL(mwi_journal_take_saved(journal, mwt_journal_key(41), &replay, &why), MW_EIO);
+    mwi_journal_close(journal);
+    mwt_disk_fini(&one);
+    mwt_disk_fini(&other);
+    mwt_disk_fini(&whole);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"each bit", test_each_bit},
         {"each prefix", test_each_prefix},
+        {"exchanged", test_exchanged},
         CU_TEST_INFO_NULL,
     };
 
