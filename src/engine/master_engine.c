@@ -172,7 +172,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
-    mwi_message_move_group(&message->group, received, kept);
+    mwi_message_rebase(message, received, kept);
     if (mwi_effects_wants(&engine->effects, MWI_AUDIT_TASK_ENDED))
         engine->later_ns = message_ns(message);
     size_t taken_count = take_items(engine, slave, &taking);
@@ -199,7 +199,7 @@ static void take_results(struct mwi_master_engine *engine, struct mwi_slave_entr
  * runs: a slave then makes the master keep one such frame at most, and not one for each of its
  * tasks. */
 static void take_save(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,
-                      const struct mwi_message *message, const struct mwi_event *event)
+                      struct mwi_message *message, const struct mwi_event *event)
 {
     const struct mwi_copy *copy = mwi_copies_first(slave);
     if (copy == NULL || mwi_copies_id(copy) != message->save.id) {
@@ -218,12 +218,12 @@ static void take_save(struct mwi_master_engine *engine, struct mwi_slave_entry *
     const unsigned char *received = event->frame->data;
     unsigned char *kept;
     struct mwi_block *block = mwi_block_keep(event->frame, &kept);
+    if (block != NULL)
+        mwi_message_rebase(message, received, kept);
     if (engine->journal != NULL && block != NULL)
-        mwi_journaling_note_saved(engine, copy->task, kept + (message->save.data - received),
-                                  message->save.size);
-    if (block == NULL ||
-        !mwi_savings_set(&engine->tasks.savings, message->save.id, block,
-                         kept + (message->save.data - received), message->save.size))
+        mwi_journaling_note_saved(engine, copy->task, message->save.data, message->save.size);
+    if (block == NULL || !mwi_savings_set(&engine->tasks.savings, message->save.id, block,
+                                          message->save.data, message->save.size))
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
     else
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASK_SAVED, .task = message->save.id,

@@ -157,8 +157,7 @@ void mwi_offers_take(struct mwi_master_engine *engine, struct mwi_slave_entry *s
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
         return;
     }
-    mwi_message_move_group(&message->group, received, kept);
-    message->keys = kept + (message->keys - received);
+    mwi_message_rebase(message, received, kept);
     slave->offers_left -= (uint32_t)message->group.count;
     slave->offers_open += (uint32_t)message->group.count;
     add(offers, slave, message, block);

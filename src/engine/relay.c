@@ -158,7 +158,7 @@ static void send_unsent(struct mwi_relay *relay, bool must_leave, int64_t now_ns
 }
 
 /* The first task saves bytes. */
-static void take_save(struct mwi_relay *relay, const struct mwi_message *message,
+static void take_save(struct mwi_relay *relay, struct mwi_message *message,
                       const struct mwi_event *event)
 {
     const unsigned char *received = event->frame->data;
@@ -174,7 +174,8 @@ static void take_save(struct mwi_relay *relay, const struct mwi_message *message
         mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
         return;
     }
-    saved.data = kept + (message->save.data - received);
+    mwi_message_rebase(message, received, kept);
+    saved.data = message->save.data;
     mwi_saved_outbox_put(&relay->saving, &saved);
     send_unsent(relay, false, event->now_ns);
 }
@@ -244,7 +245,7 @@ static void take_results(struct mwi_relay *relay, struct mwi_message *message,
         mwi_effects_fail(&relay->slave->effects, MW_ENOMEM);
         return;
     }
-    mwi_message_move_group(&message->group, received, kept);
+    mwi_message_rebase(message, received, kept);
     struct mwi_message_cursor cursor = {.group = &message->group};
     struct mwi_message_item item;
     bool is_sane = true;
@@ -294,7 +295,8 @@ static void take_orphan(struct mwi_relay *relay, struct mwi_message *message,
         mwi_effects_fail(&slave->effects, MW_ENOMEM);
         return;
     }
-    item.data = kept + (item.data - received);
+    mwi_message_rebase(message, received, kept);
+    item = mwi_message_item_at(&message->group, 0, 0);
     leave_payload(&slave->results, &item, block);
     mwi_slave_engine_end_task(slave, item.duration_ns, event->now_ns);
     mwi_block_unref(block);

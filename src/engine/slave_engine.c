@@ -233,7 +233,7 @@ static void take_saved(struct mwi_slave_engine *engine, const struct mwi_message
         give_up_queue(engine, error, event->now_ns);
 }
 
-static void take_tasks(struct mwi_slave_engine *engine, const struct mwi_message *message,
+static void take_tasks(struct mwi_slave_engine *engine, struct mwi_message *message,
                        const struct mwi_event *event)
 {
     if (engine->is_start_put_off) {
@@ -314,7 +314,7 @@ static void greet(struct mwi_slave_engine *engine, const struct mwi_message *mes
 }
 
 /* Takes a message of a master that has welcomed this slave. */
-static void take_message(struct mwi_slave_engine *engine, const struct mwi_message *message,
+static void take_message(struct mwi_slave_engine *engine, struct mwi_message *message,
                          const struct mwi_event *event)
 {
     switch (message->kind) {

@@ -98,7 +98,7 @@ static bool reserve_message(struct mwi_task_queue *queue)
     return true;
 }
 
-mw_error mwi_task_queue_append(struct mwi_task_queue *queue, const struct mwi_message *message,
+mw_error mwi_task_queue_append(struct mwi_task_queue *queue, struct mwi_message *message,
                                mw_frame *frame, uint64_t scope)
 {
     const struct mwi_message_group *group = &message->group;
@@ -111,6 +111,7 @@ mw_error mwi_task_queue_append(struct mwi_task_queue *queue, const struct mwi_me
     if (block == NULL)
         return MW_ENOMEM;
     assert(queue->messages_count < queue->capacity);
+    mwi_message_rebase(message, received, kept);
     queue->messages_count++;
     struct mwi_task_queue_message *queued =
         mwi_task_queue_message(queue, queue->messages_count - 1);
@@ -122,7 +123,6 @@ mw_error mwi_task_queue_append(struct mwi_task_queue *queue, const struct mwi_me
         .scope = scope,
     };
     queue->announced.block = NULL;
-    mwi_message_move_group(&queued->group, received, kept);
     queue->tasks_count += group->count;
     return MW_OK;
 }

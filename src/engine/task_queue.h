@@ -46,8 +46,9 @@ mw_error mwi_task_queue_announce(struct mwi_task_queue *queue, const struct mwi_
                                  mw_frame *frame) MW_USE_RESULT;
 
 /* Appends the tasks of the decoded message TASKS, which are of this scope. The frame gives up its
- * block. Errors: MW_ENOMEM; MW_EPROTOCOL: saved bytes were there for another task. */
-mw_error mwi_task_queue_append(struct mwi_task_queue *queue, const struct mwi_message *message,
+ * block, and the message points to where the bytes are kept then. Errors: MW_ENOMEM; MW_EPROTOCOL:
+ * saved bytes were there for another task. */
+mw_error mwi_task_queue_append(struct mwi_task_queue *queue, struct mwi_message *message,
                                mw_frame *frame, uint64_t scope) MW_USE_RESULT;
 
 /* Forgets the tasks that wait, and the bytes for the one that comes next. If a task runs, what it

@@ -354,8 +354,8 @@ static void move_column(struct mwi_column *column, const unsigned char *from, un
         column->data = to + (column->data - from);
 }
 
-void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
-                            unsigned char *to)
+static void move_group(struct mwi_message_group *group, const unsigned char *from,
+                       unsigned char *to)
 {
     move_column(&group->ids, from, to);
     move_column(&group->algorithms, from, to);
@@ -363,4 +363,17 @@ void mwi_message_move_group(struct mwi_message_group *group, const unsigned char
     move_column(&group->durations, from, to);
     move_column(&group->sizes, from, to);
     group->payloads = to + (group->payloads - from);
+}
+
+void mwi_message_rebase(struct mwi_message *message, const unsigned char *from, unsigned char *to)
+{
+    if (message->kind == MWI_MESSAGE_SAVE) {
+        message->save.data = to + (message->save.data - from);
+        return;
+    }
+    assert(message->kind == MWI_MESSAGE_TASKS || message->kind == MWI_MESSAGE_RESULTS ||
+           message->kind == MWI_MESSAGE_OFFER);
+    move_group(&message->group, from, to);
+    if (message->kind == MWI_MESSAGE_OFFER)
+        message->keys = to + (message->keys - from);
 }

@@ -230,9 +230,10 @@ struct mwi_text mwi_message_algorithm(const struct mwi_message *message, size_t 
 /* The key of a result in a decoded offer, by an index below group.count. */
 struct mwi_digest mwi_message_key(const struct mwi_message *message, size_t index);
 
-/* The frame's bytes, which were at `from`, are at `to` from now on. */
-void mwi_message_move_group(struct mwi_message_group *group, const unsigned char *from,
-                            unsigned char *to);
+/* The frame's bytes, which were at `from`, are at `to` from now on (mwi_block_keep). Only for
+ * messages with bytes behind the array: tasks, results, offer, save. Items that were read from the
+ * message before still point to `from`. */
+void mwi_message_rebase(struct mwi_message *message, const unsigned char *from, unsigned char *to);
 
 /* The item of a group at `index`, whose payload begins at `offset`. */
 static inline struct mwi_message_item mwi_message_item_at(const struct mwi_message_group *group,

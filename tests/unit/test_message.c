@@ -411,12 +411,44 @@ static void test_moved(void)
     mwt_way_read(&way, MWI_MESSAGE_RESULTS);
     memcpy(copy, way.buffer.data, way.buffer.size);
 
-    mwi_message_move_group(&way.message.group, way.buffer.data, copy);
+    mwi_message_rebase(&way.message, way.buffer.data, copy);
     memset(way.buffer.data, 0, way.buffer.size);
 
     struct mwi_message_item item = mwt_items_at(&way.message, 1);
     CU_ASSERT_TRUE(item.id == 1 && item.data > copy && item.data < copy + sizeof copy);
     CU_ASSERT_TRUE(payload_is(&item, MWI_PAYLOAD_BYTES, "raw", 3));
+    mwt_way_end(&way);
+}
+
+/* So are the bytes that a task saves, and the keys of an offer. */
+static void test_moved_behind(void)
+{
+    const struct mwi_digest key = {1, 2};
+    struct mwi_message_item item = mwt_items_make(7, MWI_PAYLOAD_BYTES, "raw", 3);
+    unsigned char copy[200];
+    struct mwt_way way;
+    mwt_way_start(&way);
+    mwi_message_begin_save(&way.buffer, 7);
+    mwi_buffer_append(&way.buffer, "saved", 5);
+    mwt_way_read(&way, MWI_MESSAGE_SAVE);
+    memcpy(copy, way.buffer.data, way.buffer.size);
+    mwi_message_rebase(&way.message, way.buffer.data, copy);
+    memset(way.buffer.data, 0, way.buffer.size);
+    CU_ASSERT_EQUAL(memcmp(way.message.save.data, "saved", 5), 0);
+    mwt_way_end(&way);
+
+    mwt_way_start(&way);
+    mwi_message_begin_offer(&way.buffer, 3, &item, &key, 1);
+    mwi_buffer_append(&way.buffer, "raw", 3);
+    mwt_way_read(&way, MWI_MESSAGE_OFFER);
+    memcpy(copy, way.buffer.data, way.buffer.size);
+    mwi_message_rebase(&way.message, way.buffer.data, copy);
+    memset(way.buffer.data, 0, way.buffer.size);
+
+    item = mwt_items_at(&way.message, 0);
+    struct mwi_digest moved = mwi_message_key(&way.message, 0);
+    CU_ASSERT_TRUE(payload_is(&item, MWI_PAYLOAD_BYTES, "raw", 3));
+    CU_ASSERT_TRUE(moved.low == key.low && moved.high == key.high);
     mwt_way_end(&way);
 }
 
@@ -540,6 +572,7 @@ int main(void)
         {"alike", test_alike},
         {"any items", test_any_items},
         {"moved", test_moved},
+        {"moved behind", test_moved_behind},
         {"payload behind the head", test_payload_behind_the_head},
         {"overhead", test_overhead},
         {"writing without memory", test_writing_without_memory},
