@@ -66,6 +66,19 @@ static void note_status(struct isolation *isolation, int status)
         isolation->status = status >= 0 ? status : STATUS_FAILURE;
 }
 
+static bool has_signal(const mw_slave *slave)
+{
+    return slave->has_signals && mwi_signals_caught() != 0;
+}
+
+static void stop_at_signal(struct isolation *isolation)
+{
+    if (has_signal(isolation->slave))
+        mwi_relay_stop(isolation->relay, mwi_loop_now(isolation->slave->loop));
+}
+
+/* A batch system may have sent the signal that has ended the child to this process, too. Then the
+ * slave leaves, and the task has not failed. */
 static void hear_zygote(void *context)
 {
     struct isolation *isolation = context;
@@ -75,6 +88,7 @@ static void hear_zygote(void *context)
     case MWI_ZYGOTE_NOTHING:
         break;
     case MWI_ZYGOTE_ENDED:
+        stop_at_signal(isolation);
         note_status(isolation, status);
         mwi_relay_child_ended(isolation->relay, how.text, mwi_loop_now(isolation->slave->loop));
         mwi_loop_carry_out(isolation->slave->loop);
@@ -121,11 +135,6 @@ static void obey(struct isolation *isolation)
         mwi_zygote_kill(isolation->zygote);
 }
 
-static bool has_signal(const mw_slave *slave)
-{
-    return slave->has_signals && mwi_signals_caught() != 0;
-}
-
 static void turn(struct isolation *isolation)
 {
     mw_reason why;
@@ -138,8 +147,7 @@ static void turn(struct isolation *isolation)
     if (error != MW_OK)
         break_slave(isolation, error, why.text);
     mwi_results_have_left(&slave->engine.results);
-    if (has_signal(slave))
-        mwi_relay_stop(isolation->relay, mwi_loop_now(slave->loop));
+    stop_at_signal(isolation);
     mwi_relay_flush(isolation->relay, mwi_loop_now(slave->loop));
     mwi_loop_carry_out(slave->loop);
 }

@@ -284,10 +284,17 @@ static int run_slave(const mw_program *program, const mw_options *options,
                : run_guest(slave, launch, &settings);
 }
 
+static enum mwi_signals_user user_of_signals(const struct launch *launch, enum mwi_mode mode)
+{
+    if (launch->page != NULL)
+        return MWI_SIGNALS_OF_TASKS;
+    return mode == MWI_MODE_CHANNEL_SLAVE ? MWI_SIGNALS_OF_LOCAL_SLAVE : MWI_SIGNALS_OF_FARM;
+}
+
 static int run_mode(const mw_program *program, const mw_options *options,
                     const struct launch *launch, enum mwi_mode mode)
 {
-    if (mwi_signals_install(mode == MWI_MODE_CHANNEL_SLAVE) != MW_OK) {
+    if (mwi_signals_install(user_of_signals(launch, mode)) != MW_OK) {
         print_sentence(launch, "cannot handle signals: no descriptors are left");
         return STATUS_FAILURE;
     }

@@ -104,6 +104,31 @@ static void on_hangup(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
+/* Whether the sender of a signal is no process of this one's session. A sender that cannot be seen
+ * from here, because it is in another container, is 0. */
+static bool is_outsider(pid_t sender)
+{
+    pid_t session = sender == 0 ? 0 : getsid(sender);
+    return session >= 0 && session != getsid(0);
+}
+
+/* In a process for tasks, which leads a session. A signal of the task itself, or of a command of
+ * it, does what it did before. A batch system sends the signal to all processes: then it has no
+ * effect here, since the slave hears it too, and ends its tasks if it has to. */
+static void on_task_signal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int error = errno;
+    bool has_sender =
+        info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
+    bool is_for_slave = owner == getpid() && has_sender && is_outsider(info->si_pid);
+    if (!is_for_slave) {
+        sigaction(number, found_action(number), NULL);
+        raise(number);
+    }
+    errno = error;
+}
+
 static void pass_over(int number)
 {
     (void)number;
@@ -112,16 +137,18 @@ static void pass_over(int number)
 /* The handler for a signal whose action was `action`; NULL: the signal stays as it is. An ignored
  * SIGINT stays ignored: a shell does that for a program in the background. SIGTERM is handled even
  * if it was ignored, so that there is always a way to end the farm. */
-static void (*handler_for(int number, const struct sigaction *action, bool is_local_slave))(int)
+static void (*handler_for(int number, const struct sigaction *action,
+                          enum mwi_signals_user user))(int)
 {
     bool is_plain = (action->sa_flags & SA_SIGINFO) == 0;
+    bool is_of_tasks = user == MWI_SIGNALS_OF_TASKS;
+    if (number == SIGHUP || (is_of_tasks && (number == SIGTERM || number == SIGINT)))
+        return NULL;
     if (number == SIGTERM)
         return on_signal;
-    if (number == SIGHUP)
-        return NULL;
     if (number == SIGINT)
         return is_plain && action->sa_handler == SIG_IGN ? NULL
-               : is_local_slave                          ? pass_over
+               : user == MWI_SIGNALS_OF_LOCAL_SLAVE      ? pass_over
                                                          : on_signal;
     return is_plain && action->sa_handler == SIG_DFL ? pass_over : NULL;
 }
@@ -133,17 +160,29 @@ static void find_signals(void)
     pthread_sigmask(SIG_SETMASK, NULL, &found.mask);
 }
 
-static void set_handlers(bool is_local_slave)
+static void set_task_handlers(void)
+{
+    static const int ending[] = {SIGTERM, SIGINT};
+    struct sigaction action = {.sa_sigaction = on_task_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        if (!is_found_ignored(ending[i]))
+            sigaction(ending[i], &action, NULL);
+}
+
+static void set_handlers(enum mwi_signals_user user)
 {
     struct sigaction action = {.sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGINT);
     sigaddset(&action.sa_mask, SIGTERM);
     for (size_t i = 0; i < NUMBERS_COUNT; i++) {
-        action.sa_handler = handler_for(numbers[i], &found.actions[i], is_local_slave);
+        action.sa_handler = handler_for(numbers[i], &found.actions[i], user);
         if (action.sa_handler != NULL)
             sigaction(numbers[i], &action, NULL);
     }
+    if (user == MWI_SIGNALS_OF_TASKS)
+        set_task_handlers();
 }
 
 /* The program may have been started with SIGTERM or SIGINT blocked. */
@@ -182,8 +221,9 @@ static void put_back_ours(size_t i)
 {
     struct sigaction now;
     sigaction(numbers[i], NULL, &now);
-    bool is_hangup = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_hangup;
-    if (is_hangup || now.sa_handler == on_signal || now.sa_handler == pass_over)
+    bool is_asking = (now.sa_flags & SA_SIGINFO) != 0 &&
+                     (now.sa_sigaction == on_hangup || now.sa_sigaction == on_task_signal);
+    if (is_asking || now.sa_handler == on_signal || now.sa_handler == pass_over)
         sigaction(numbers[i], &found.actions[i], NULL);
 }
 
@@ -203,7 +243,7 @@ static void register_child(void)
     (void)pthread_atfork(NULL, NULL, let_go_in_child);
 }
 
-mw_error mwi_signals_install(bool is_local_slave)
+mw_error mwi_signals_install(enum mwi_signals_user user)
 {
     if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return MW_EIO;
@@ -213,8 +253,9 @@ mw_error mwi_signals_install(bool is_local_slave)
     is_repeatable = is_repeated = 0;
     find_signals();
     owner = getpid();
-    set_handlers(is_local_slave);
-    unblock();
+    set_handlers(user);
+    if (user != MWI_SIGNALS_OF_TASKS)
+        unblock();
     return MW_OK;
 }
 

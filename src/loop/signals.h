@@ -16,11 +16,21 @@
 
 #include "loop/loop.h"
 
-/* Installs the handlers. SIGTERM asks the program to end in any case, even if it was ignored or
- * blocked. SIGINT does so unless it was ignored. A local slave takes no notice of SIGINT: the
- * terminal sends it to all processes, and the master will tell its slaves. If SIGPIPE and SIGXFSZ
- * would end the process, they are caught and have no effect. MW_EIO. */
-mw_error mwi_signals_install(bool is_local_slave);
+/* Whose process it is. */
+enum mwi_signals_user {
+    /* A master's, or that of a slave that no local master has started. */
+    MWI_SIGNALS_OF_FARM,
+    /* SIGINT has no effect: the terminal sends it to the master, which tells its slaves. */
+    MWI_SIGNALS_OF_LOCAL_SLAVE,
+    /* A process for tasks, which leads a session. Of SIGTERM and SIGINT only those from the session
+     * have an effect, the one that they had before. */
+    MWI_SIGNALS_OF_TASKS
+};
+
+/* Installs the handlers. SIGTERM asks the program to end, even if it was ignored or blocked. SIGINT
+ * does so unless it was ignored. If SIGPIPE and SIGXFSZ would end the process, they are caught and
+ * have no effect. MW_EIO. */
+mw_error mwi_signals_install(enum mwi_signals_user user);
 
 /* After install, for a process that has a file that may be rotated: programs that rotate logs send
  * SIGHUP, which has no effect then. If the terminal hangs up, SIGHUP ends the process nevertheless.

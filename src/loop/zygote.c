@@ -7,7 +7,9 @@
  * Invariants: the zygote has one child at most; it blocks all signals but while it waits, and then
  * lets in SIGCHLD alone, so that only its slave, or SIGKILL, ends it; a child gets back the mask
  * and the action of SIGCHLD that the program had. When a child has ended, all that it has started
- * is killed before the slave hears of it.
+ * is killed before the slave hears of it. Slave, zygote and child have a session each: what a task
+ * sends to its process group reaches neither of the others, and a zygote outlives the group of its
+ * slave, so that it can end the child. The zygote stops and continues the child with the slave.
  */
 #include "loop/zygote.h"
 
@@ -31,6 +33,8 @@
 
 /* How often the memory of a child is measured. */
 #define MEASURE_MS 50
+/* How often the zygote looks whether the slave was stopped. */
+#define LOOK_MS 250
 /* How long the slave waits for its zygote to end: it may have to kill for a second. */
 #define CLOSE_MS 3000
 
@@ -47,7 +51,9 @@ struct nursery {
     struct mwi_commands commands;
     sigset_t mask; /* that the program had */
     struct sigaction action;
+    pid_t slave;
     pid_t child; /* 0: none */
+    bool is_child_stopped;
     bool is_over_memory;
 };
 
@@ -68,6 +74,7 @@ static bool leave_nursery(const struct nursery *nursery, pid_t parent)
 {
     close(nursery->zygote.socket);
     free(nursery->commands.marks); /* the mark in the environment stays */
+    (void)setsid();
     sigaction(SIGCHLD, &nursery->action, NULL);
     bool has_parent = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
     sigprocmask(SIG_SETMASK, &nursery->mask, NULL);
@@ -79,7 +86,7 @@ static bool fork_child(struct nursery *nursery, int channel)
 {
     pid_t parent = getpid();
     assert(nursery->child == 0);
-    nursery->is_over_memory = false;
+    nursery->is_over_memory = nursery->is_child_stopped = false;
     pid_t pid = mwi_fork_guard_fork();
     if (pid == 0) {
         if (!leave_nursery(nursery, parent))
@@ -133,6 +140,28 @@ static void measure(struct nursery *nursery)
     kill_child(nursery);
 }
 
+/* Stops the child and its group, or lets them go on, as somebody has done with the slave. */
+static void follow_slave(struct nursery *nursery)
+{
+    struct mwi_family_process slave;
+    if (nursery->child == 0 || !mwi_family_read(nursery->slave, &slave))
+        return;
+    bool is_stopped = slave.state == 'T';
+    if (is_stopped != nursery->is_child_stopped &&
+        kill(-nursery->child, is_stopped ? SIGSTOP : SIGCONT) == 0)
+        nursery->is_child_stopped = is_stopped;
+}
+
+/* How long the zygote may sleep; NULL: until something happens. */
+static const struct timespec *pause_of(const struct nursery *nursery)
+{
+    static const struct timespec measure_pause = {.tv_nsec = MEASURE_MS * 1000000L};
+    static const struct timespec look_pause = {.tv_nsec = LOOK_MS * 1000000L};
+    if (nursery->child == 0)
+        return NULL;
+    return nursery->zygote.plan.memory_bytes_max > 0 ? &measure_pause : &look_pause;
+}
+
 /* Hears the slave. *channel is set to the descriptor of a message that asks for a child, else -1.
  * False: the slave has ended. */
 static bool hear(const struct nursery *nursery, int *channel)
@@ -166,16 +195,15 @@ static int serve(struct nursery *nursery)
 {
     sigset_t waiting;
     struct pollfd slave = {.fd = nursery->zygote.socket, .events = POLLIN};
-    const struct timespec pause = {.tv_nsec = MEASURE_MS * 1000000L};
     int channel = -1;
     sigfillset(&waiting);
     sigdelset(&waiting, SIGCHLD);
     bool is_slave_there = true;
     while (is_slave_there) {
-        bool is_measured = nursery->child != 0 && nursery->zygote.plan.memory_bytes_max > 0;
-        int ready = ppoll(&slave, 1, is_measured ? &pause : NULL, &waiting);
+        int ready = ppoll(&slave, 1, pause_of(nursery), &waiting);
         reap(nursery);
         measure(nursery);
+        follow_slave(nursery);
         if (ready <= 0)
             continue;
         is_slave_there = hear(nursery, &channel);
@@ -188,14 +216,15 @@ static int serve(struct nursery *nursery)
 }
 
 /* Runs in the zygote's process, and returns in each child. */
-static int be_zygote(struct mwi_zygote *zygote)
+static int be_zygote(struct mwi_zygote *zygote, pid_t slave)
 {
-    struct nursery nursery = {.zygote = *zygote};
+    struct nursery nursery = {.zygote = *zygote, .slave = slave};
     struct sigaction action = {.sa_handler = note_nothing};
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &nursery.mask);
     sigaction(SIGCHLD, &action, &nursery.action);
+    (void)setsid();
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (zygote->plan.closed_fd >= 0)
         close(zygote->plan.closed_fd);
@@ -221,6 +250,7 @@ mw_error mwi_zygote_open(struct mwi_zygote *zygote, const struct mwi_zygote_plan
     zygote->page = page == MAP_FAILED ? NULL : page;
     if (zygote->page == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
         return fail(zygote, errno, why);
+    pid_t slave = getpid();
     zygote->pid = mwi_fork_guard_fork();
     int number = errno;
     zygote->socket = sockets[zygote->pid == 0 ? 1 : 0];
@@ -230,7 +260,7 @@ mw_error mwi_zygote_open(struct mwi_zygote *zygote, const struct mwi_zygote_plan
         return fail(zygote, number, why);
     }
     *side = zygote->pid == 0 ? MWI_ZYGOTE_OF_CHILD : MWI_ZYGOTE_OF_SLAVE;
-    *channel = zygote->pid == 0 ? be_zygote(zygote) : -1;
+    *channel = zygote->pid == 0 ? be_zygote(zygote, slave) : -1;
     return MW_OK;
 }
 

@@ -544,10 +544,11 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .section = MWI_OPTIONS_SLAVES,
             .is_inherited = true,
             .default_value = "0",
-            .help = "Run the slave's tasks, and its slave algorithm, in a process of their own. If "
-                    "that process crashes or exits, or a task overruns its time limit, only an "
-                    "attempt at this task has failed: the slave goes on with a new process. A "
-                    "task that is cancelled is ended.",
+            .help = "Run the slave's tasks, and its slave algorithm, in a process of their own, "
+                    "which leads a session. If that process crashes, exits or kills its process "
+                    "group, or a task overruns its time limit, only an attempt at this task has "
+                    "failed: the slave goes on with a new process. A task that is cancelled is "
+                    "ended.",
         },
     [MWI_OPTION_SLAVE_MEMORY] =
         {

@@ -141,6 +141,16 @@ static void crash(mw_call *call)
     raise((int)argument);
 }
 
+/* Sends the signal that its argument names to the process group, as "kill 0" of a script does. */
+static void group(mw_call *call)
+{
+    int64_t tag, argument;
+    if (mw_call_args(call, "ll", &tag, &argument) != MW_OK)
+        return;
+    kill(0, (int)argument);
+    sleep_ms(60000);
+}
+
 static void fail(mw_call *call)
 {
     int64_t tag, argument;
@@ -430,6 +440,7 @@ int main(int argc, char **argv)
                                               {"token", token},
                                               {"shell", shell},
                                               {"crash", crash},
+                                              {"group", group},
                                               {"fail", fail},
                                               {"mismatch", mismatch},
                                               {"big", big},

@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mwt_folder.h"
 #include "mwt_process.h"
 #include "mwt_run.h"
 
@@ -28,7 +30,14 @@ static const struct {
     {"crash:6,echo:0", "was killed by signal 6 (Aborted)"},
     {"crash:9,echo:0", "was killed by signal 9 (Killed)"},
     {"crash:0,echo:0", "exited with status 3"},
+    {"crash:15,echo:0", "was killed by signal 15 (Terminated)"},
+    {"crash:2,echo:0", "was killed by signal 2 (Interrupt)"},
+    {"group:9,echo:0", "was killed by signal 9 (Killed)"},
+    {"group:15,echo:0", "was killed by signal 15 (Terminated)"},
+    {"group:2,echo:0", "was killed by signal 2 (Interrupt)"},
 };
+
+#define CRASHES_COUNT (sizeof crashes / sizeof crashes[0])
 
 static struct mwt_process *start(struct mwt_crew *crew, const char *const *argv)
 {
@@ -48,10 +57,11 @@ static void check_farm(struct mwt_crew *crew, struct mwt_process *master, const 
     CU_ASSERT_EQUAL(mwt_count(mwt_output(master, MWT_ERR), "SLAVE-2"), 0);
 }
 
-/* A task that ends its process fails an attempt, says how, and costs no slave: in a local farm. */
+/* A task that ends its process, or all of its process group, fails an attempt, says how, and costs
+ * no slave: in a local farm. */
 static void test_local(void)
 {
-    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+    for (size_t i = 0; i < CRASHES_COUNT; i++) {
         struct mwt_crew *crew = mwt_crew_create();
 
         struct mwt_process *farm = start(
@@ -63,8 +73,8 @@ static void test_local(void)
     }
 }
 
-/* The same over TCP. */
-static void test_tcp(void)
+/* Runs the farm over TCP. */
+static void check_tcp(const char *specs, const char *how)
 {
     struct mwt_crew *crew = mwt_crew_create();
     const char *resource = mwt_path(crew, "farm.rsc");
@@ -72,30 +82,39 @@ static void test_tcp(void)
 
     struct mwt_process *master =
         start(crew, MWT_ARGV(MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
-                             "--mw-resource-file", resource, crashes[0].specs, "20", "2"));
+                             "--mw-resource-file", resource, specs, "20", "2"));
     for (size_t i = 0; i < 2; i++)
         slaves[i] =
             start(crew, MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file", resource, ISOLATED));
 
     CU_ASSERT_EQUAL(mwt_await_end(master), 3);
-    check_farm(crew, master, crashes[0].how);
+    check_farm(crew, master, how);
     for (size_t i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(mwt_await_end(slaves[i]), 0);
     mwt_crew_destroy(crew);
+}
+
+/* The same over TCP. */
+static void test_tcp(void)
+{
+    for (size_t i = 0; i < CRASHES_COUNT; i++)
+        check_tcp(crashes[i].specs, crashes[i].how);
 }
 
 /* Over MPI a crash in a task does not end the job. */
 static void test_mpi(void)
 {
 #ifdef MWT_MPIEXEC
-    struct mwt_crew *crew = mwt_crew_create();
+    for (size_t i = 0; i < CRASHES_COUNT; i++) {
+        struct mwt_crew *crew = mwt_crew_create();
 
-    struct mwt_process *job = start(
-        crew, MWT_ARGV(MWT_MPIEXEC, "-n", "3", MWT_FARM, ISOLATED, crashes[0].specs, "20", "2"));
+        struct mwt_process *job = start(crew, MWT_ARGV(MWT_MPIEXEC, "-n", "3", MWT_FARM, ISOLATED,
+                                                       crashes[i].specs, "20", "2"));
 
-    CU_ASSERT_EQUAL(mwt_await_end(job), 3);
-    check_farm(crew, job, crashes[0].how);
-    mwt_crew_destroy(crew);
+        CU_ASSERT_EQUAL(mwt_await_end(job), 3);
+        check_farm(crew, job, crashes[i].how);
+        mwt_crew_destroy(crew);
+    }
 #else
     mwt_not_run("isolated ranks", "this is a build without MPI");
 #endif
@@ -179,9 +198,18 @@ static void test_cancel(void)
     mwt_crew_destroy(crew);
 }
 
-/* SIGTERM ends a slave within moments although its task is long. The task goes to another slave,
- * and no attempt is counted. */
-static void test_terminate(void)
+/* The number behind "pid " in a line; 0 if there is none. */
+static pid_t pid_in(const char *line)
+{
+    const char *pid = line == NULL ? NULL : strstr(line, "pid ");
+    return pid == NULL ? 0 : (pid_t)atol(pid + strlen("pid "));
+}
+
+/* Whom a signal reaches. */
+enum target { SLAVE, GROUP, SLAVE_AND_TASK };
+
+/* Sends SIGTERM while a task runs. */
+static void terminate(enum target target)
 {
     struct mwt_crew *crew = mwt_crew_create();
     const char *resource = mwt_path(crew, "farm.rsc");
@@ -190,17 +218,148 @@ static void test_terminate(void)
     struct mwt_process *master =
         start(crew, MWT_ARGV(MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
                              "--mw-resource-file", resource, "doze:5000", "1", "1"));
-    struct mwt_process *slave = start(crew, argv);
-    mwt_await_line(slave, MWT_ERR, "task 0 runs, pid ");
+    struct mwt_process *slave = mwt_start(
+        crew, &(struct mwt_start){
+                  .argv = argv, .environment = MWT_ARGV(PLAIN_CRASHES), .has_own_group = true});
+    pid_t child = pid_in(mwt_await_line(slave, MWT_ERR, "task 0 runs, pid "));
+    CU_ASSERT(child > 0);
 
     int64_t asked_ns = mwt_now_ns();
-    mwt_kill(slave, SIGTERM);
+    if (target == GROUP)
+        mwt_kill_group(slave, SIGTERM);
+    else
+        mwt_kill(slave, SIGTERM);
+    if (target == SLAVE_AND_TASK && child > 0)
+        kill(child, SIGTERM);
     CU_ASSERT_EQUAL(mwt_await_end(slave), 255);
     CU_ASSERT(mwt_now_ns() - asked_ns < 4 * NS_PER_S);
 
     struct mwt_process *other = start(crew, argv);
     CU_ASSERT_EQUAL(mwt_await_end(master), 0);
     CU_ASSERT_EQUAL(mwt_await_end(other), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* SIGTERM ends a slave within moments although its task is long, also if its process group or the
+ * process of the task gets it, too. The task goes to another slave, and no attempt is counted. */
+static void test_terminate(void)
+{
+    terminate(SLAVE);
+    terminate(GROUP);
+    terminate(SLAVE_AND_TASK);
+}
+
+/* Ctrl-C in a local farm does not reach the tasks: those that run finish, and the farm ends. */
+static void test_interrupt(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwt_process *farm =
+        mwt_start(crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-local", "2", ISOLATED,
+                                                             "doze:1000", "9"),
+                                            .environment = MWT_ARGV(PLAIN_CRASHES),
+                                            .has_own_group = true});
+    for (size_t i = 0; i < 2; i++)
+        mwt_await_line(farm, MWT_ERR, "runs, pid ");
+
+    mwt_kill_group(farm, SIGINT);
+
+    CU_ASSERT_EQUAL(mwt_await_end(farm), 128 + SIGINT);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), " done by SLAVE-"), 2);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(farm, MWT_OUT), "unrunnable by"), 0);
+    mwt_crew_destroy(crew);
+}
+
+/* Copies what the status of a process in /proc has behind `name`; "" if it has nothing. */
+static void read_status(pid_t pid, const char *name, char value[32])
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    char *text = mwt_file_read(path);
+    const char *at = text == NULL ? NULL : strstr(text, name);
+    snprintf(value, 32, "%.31s", at == NULL ? "" : at + strlen(name));
+    free(text);
+}
+
+#ifdef MWT_MPIEXEC
+static pid_t parent_of(pid_t pid)
+{
+    char value[32];
+    read_status(pid, "\nPPid:\t", value);
+    return (pid_t)atol(value);
+}
+#endif
+
+/* A batch system sends SIGTERM to each process of a job: it ends in order, and the task that runs
+ * finishes first. */
+static void test_terminate_job(void)
+{
+#ifdef MWT_MPIEXEC
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = mwt_path(crew, "farm.rsc"), *gate = mwt_path(crew, "gate");
+    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+    struct mwt_process *job = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_MPIEXEC, "-n", "2", MWT_FARM, ISOLATED,
+                                                   "--mw-resource-file", path, "gate", "3", "1"),
+                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+    pid_t child = pid_in(mwt_await_line(job, MWT_ERR, "task 0 runs, pid "));
+    char *resource = mwt_file_read(path);
+    const char *master = resource == NULL ? NULL : strstr(resource, "\"pid\": ");
+    const pid_t pids[] = {master == NULL ? 0 : (pid_t)atol(master + strlen("\"pid\": ")),
+                          parent_of(parent_of(child)), parent_of(child), child};
+    free(resource);
+
+    for (size_t i = 0; i < sizeof pids / sizeof pids[0]; i++) {
+        CU_ASSERT(pids[i] > 1);
+        if (pids[i] > 1)
+            kill(pids[i], SIGTERM);
+    }
+
+    mwt_await_line(job, MWT_ERR, "waiting for 1 running task");
+    int opened = open(gate, O_RDWR | O_CLOEXEC);
+
+    CU_ASSERT_EQUAL(mwt_await_end(job), 128 + SIGTERM);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(job, MWT_OUT), "task 0 done by"), 1);
+    CU_ASSERT_EQUAL(mwt_count(mwt_output(job, MWT_OUT), "unrunnable by"), 0);
+    close(opened);
+    mwt_crew_destroy(crew);
+#else
+    mwt_not_run("SIGTERM for an isolated job", "this is a build without MPI");
+#endif
+}
+
+/* Waits until the process is stopped. */
+static void await_stop(pid_t pid)
+{
+    char value[32] = "";
+    int64_t deadline_ns = mwt_now_ns() + MWT_WAIT_S * NS_PER_S;
+    while (value[0] != 'T' && mwt_now_ns() < deadline_ns)
+        read_status(pid, "\nState:\t", value);
+    CU_ASSERT_EQUAL(value[0], 'T');
+}
+
+/* A task stops and goes on with its slave. */
+static void test_stopped_slave(void)
+{
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *resource = mwt_path(crew, "farm.rsc"), *gate = mwt_path(crew, "gate");
+    CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
+    struct mwt_process *master =
+        start(crew, MWT_ARGV(MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
+                             "--mw-resource-file", resource, "gate", "1"));
+    struct mwt_process *slave = mwt_start(
+        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
+                                                   resource, ISOLATED),
+                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+    pid_t child = pid_in(mwt_await_line(slave, MWT_ERR, "task 0 runs, pid "));
+
+    mwt_kill(slave, SIGSTOP);
+    await_stop(child);
+    mwt_kill(slave, SIGCONT);
+    int opened = open(gate, O_RDWR | O_CLOEXEC);
+
+    CU_ASSERT_EQUAL(mwt_await_end(master), 0);
+    CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    close(opened);
     mwt_crew_destroy(crew);
 }
 
@@ -277,6 +436,8 @@ static void test_refused(void)
 
 int main(void)
 {
+    /* A test that a shell has started in the background would hand an ignored SIGINT on. */
+    signal(SIGINT, SIG_DFL);
     CU_TestInfo tests[] = {
         {"local", test_local},
         {"tcp", test_tcp},
@@ -286,6 +447,9 @@ int main(void)
         {"memory", test_memory},
         {"cancel", test_cancel},
         {"terminate", test_terminate},
+        {"interrupt", test_interrupt},
+        {"terminate job", test_terminate_job},
+        {"stopped slave", test_stopped_slave},
         {"nothing is left", test_nothing_is_left},
         {"slave algorithm", test_slave_algorithm},
         {"refused", test_refused},

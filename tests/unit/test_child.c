@@ -368,7 +368,7 @@ static void test_found_signals(void)
     char text[64];
     sigset_t before;
     spoil_signals(&before);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     start(&child, "signals");
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static bool is_readable(int fd)
 /* A signal wakes a poll until it was asked for; it is known from then on. */
 static void check_signal(int number)
 {
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     CU_ASSERT_EQUAL(mwi_signals_caught(), 0);
     CU_ASSERT_FALSE(is_readable(mwi_signals_fd()));
 
@@ -53,7 +54,7 @@ static void test_broken_pipe(void)
 {
     int ends[2];
     CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     close(ends[0]);
 
     CU_ASSERT_EQUAL(write(ends[1], "x", 1), -1);
@@ -75,7 +76,7 @@ static void test_restore(void)
 {
     struct sigaction ours = {.sa_handler = count_hit}, found;
     CU_ASSERT_EQUAL(sigaction(SIGTERM, &ours, NULL), 0);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     raise(SIGTERM);
     CU_ASSERT_EQUAL(hits, 0);
 
@@ -137,7 +138,7 @@ static void test_background(void)
     CU_ASSERT_TRUE(is_blocked(SIGINT));
     signal(SIGINT, SIG_IGN);
 
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     CU_ASSERT_TRUE(is_ignored(SIGINT));
     CU_ASSERT_TRUE(is_blocked(SIGINT));
     mwi_signals_restore();
@@ -161,7 +162,7 @@ static void check_command(void)
 {
     char before[128], during[128];
     read_command(before, sizeof before);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     read_command(during, sizeof during);
 
@@ -205,7 +206,7 @@ static void test_fork(void)
     int status = -1;
     signal(SIGTERM, SIG_IGN);
     block(SIGTERM, SIG_BLOCK);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     pid_t pid = fork();
     if (pid == 0)
@@ -226,7 +227,7 @@ static void test_fork_keeps_own_handlers(void)
 {
     int status = -1;
     struct sigaction action;
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     signal(SIGPIPE, count_hit);
 
     pid_t pid = fork();
@@ -243,7 +244,7 @@ static void test_bare_process(void)
 {
     int status = 0;
     struct rlimit no_core = {0, 0};
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
@@ -261,7 +262,7 @@ static void test_bare_process(void)
 /* A local slave leaves SIGINT to its master, and heeds SIGTERM. */
 static void test_local_slave(void)
 {
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(true), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_LOCAL_SLAVE), MW_OK);
 
     raise(SIGINT);
     CU_ASSERT_EQUAL(mwi_signals_caught(), 0);
@@ -277,7 +278,7 @@ static void be_impatient(int first, int second)
 {
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    if (mwi_signals_install(false) != MW_OK)
+    if (mwi_signals_install(MWI_SIGNALS_OF_FARM) != MW_OK)
         _exit(1);
     raise(first);
     if (mwi_signals_caught() != first)
@@ -310,7 +311,7 @@ static void be_patient_once(int third)
 {
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    if (mwi_signals_install(false) != MW_OK)
+    if (mwi_signals_install(MWI_SIGNALS_OF_FARM) != MW_OK)
         _exit(1);
     mwi_signals_set_repeatable(true);
     raise(SIGTERM);
@@ -338,6 +339,46 @@ static void test_repeatable(void)
     }
 }
 
+/* Runs in a process of its own, that of a task: tells by a byte that it is ready, and ends when it
+ * can read one. */
+static void be_task(int socket, int raised)
+{
+    struct rlimit no_core = {0, 0};
+    char byte = 0;
+    setrlimit(RLIMIT_CORE, &no_core);
+    (void)setsid();
+    if (mwi_signals_install(MWI_SIGNALS_OF_TASKS) != MW_OK)
+        _exit(1);
+    if (raised != 0)
+        raise(raised);
+    _exit(write(socket, &byte, 1) == 1 && read(socket, &byte, 1) == 1 ? 0 : 2);
+}
+
+/* In a process for tasks SIGTERM and SIGINT end the process if the task sends them, and have no
+ * effect if others do: those are for its slave. */
+static void test_tasks(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < 4; i++) {
+        int sockets[2], status = 0, number = numbers[i % 2];
+        bool is_own = i < 2;
+        char byte = 0;
+        CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            be_task(sockets[1], is_own ? number : 0);
+        if (!is_own) {
+            CU_ASSERT_EQUAL(read(sockets[0], &byte, 1), 1);
+            kill(pid, number);
+            CU_ASSERT_EQUAL(write(sockets[0], &byte, 1), 1);
+        }
+        CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+        CU_ASSERT_EQUAL(status, is_own ? number : 0);
+        close(sockets[0]);
+        close(sockets[1]);
+    }
+}
+
 /* While a farm is being opened, the first signal ends the process. */
 static void test_opening(void)
 {
@@ -346,7 +387,7 @@ static void test_opening(void)
     pid_t pid = fork();
     if (pid == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
-        if (mwi_signals_install(false) != MW_OK)
+        if (mwi_signals_install(MWI_SIGNALS_OF_FARM) != MW_OK)
             _exit(1);
         mwi_signals_set_opening(true);
         raise(SIGTERM);
@@ -356,7 +397,7 @@ static void test_opening(void)
     CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
     CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     mwi_signals_set_opening(true);
     mwi_signals_set_opening(false);
     raise(SIGTERM);
@@ -369,7 +410,7 @@ static void test_watch(void)
 {
     static struct mwt_loop loop;
     mw_reason why;
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     CU_ASSERT_TRUE_FATAL(mwt_loop_open(&loop, NULL));
     CU_ASSERT_EQUAL_FATAL(mwi_signals_watch(loop.loop, &why), MW_OK);
     CU_ASSERT_TRUE_FATAL(mwt_loop_add(&loop, 0, &mwt_fake_sleeping));
@@ -390,7 +431,7 @@ static void test_watch(void)
 static void test_descriptors_are_not_inherited(void)
 {
     char command[64];
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     snprintf(command, sizeof command, "test ! -e /proc/self/fd/%d", mwi_signals_fd());
     CU_ASSERT_EQUAL(system(command), 0);
@@ -408,7 +449,7 @@ static void test_no_descriptors(void)
     none = (struct rlimit){0, before.rlim_max};
 
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
-    mw_error error = mwi_signals_install(false);
+    mw_error error = mwi_signals_install(MWI_SIGNALS_OF_FARM);
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
 
     CU_ASSERT_EQUAL(error, MW_EIO);
@@ -431,7 +472,7 @@ static int status_of(void (*act)(void))
     pid_t child = fork();
     if (child == 0) {
         signal(SIGHUP, SIG_DFL);
-        if (mwi_signals_install(false) == MW_OK)
+        if (mwi_signals_install(MWI_SIGNALS_OF_FARM) == MW_OK)
             act();
         _exit(7);
     }
@@ -485,7 +526,7 @@ static void test_ignored_hangup(void)
 {
     struct sigaction now;
     signal(SIGHUP, SIG_IGN);
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
 
     mwi_signals_keep_hangup();
     sigaction(SIGHUP, NULL, &now);
@@ -504,7 +545,7 @@ static void count_act(void *context)
 static void test_first_act(void)
 {
     int acts = 0;
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     mwi_signals_set_first_act(count_act, &acts);
 
     raise(SIGTERM);
@@ -512,7 +553,7 @@ static void test_first_act(void)
     CU_ASSERT_EQUAL(acts, 1);
     mwi_signals_set_first_act(NULL, NULL);
     mwi_signals_restore();
-    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(false), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mwi_signals_install(MWI_SIGNALS_OF_FARM), MW_OK);
     raise(SIGTERM);
     CU_ASSERT_EQUAL(acts, 1);
     mwi_signals_restore();
@@ -532,6 +573,7 @@ int main(void)
         {"bare process", test_bare_process},
         {"local slave", test_local_slave},
         {"second signal", test_second_signal},
+        {"tasks", test_tasks},
         {"opening", test_opening},
         {"repeatable", test_repeatable},
         {"watch", test_watch},

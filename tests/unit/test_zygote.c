@@ -24,7 +24,7 @@ struct page {
 };
 
 /* The child: 3 ends it with this status, 'k' by a signal, 'f' forks a process that keeps the
- * channel open for ever, 'm' takes 200 MiB, 'c' counts. */
+ * channel open for ever, 'm' takes 200 MiB, 'c' counts, 'g' kills the process group. */
 static _Noreturn void be_child(const struct mwi_zygote *zygote, int channel)
 {
     struct page *page = zygote->page;
@@ -34,6 +34,8 @@ static _Noreturn void be_child(const struct mwi_zygote *zygote, int channel)
             signal(SIGSEGV, SIG_DFL); /* without it a sanitizer would exit */
             raise(SIGSEGV);
         }
+        if (order == 'g')
+            kill(0, SIGKILL);
         if (order == 'c')
             atomic_fetch_add(&page->count, 1);
         if (order == 'f' && fork() == 0)
@@ -118,7 +120,9 @@ static void test_ends(void)
         const char *how;
         int status;
     } ends[] = {{3, "exited with status 3", 3},
-                {'k', "was killed by signal 11 (Segmentation fault)", -1}};
+                {'k', "was killed by signal 11 (Segmentation fault)", -1},
+                {'g', "was killed by signal 9 (Killed)", -1},
+                {3, "exited with status 3", 3}};
     struct mwi_zygote zygote;
     mw_reason how;
     int status;
