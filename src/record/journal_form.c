@@ -27,7 +27,7 @@
 /* Of a sentence; a path has what its text leaves. */
 #define PATH_BYTES_MAX ((size_t)200)
 #define TEXT_BYTES_MAX ((size_t)400)
-static const char magic[8] = "mwjrnl01";
+static const char magic[8] = "mwjrnl02";
 
 enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
 

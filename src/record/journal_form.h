@@ -2,7 +2,7 @@
  *
  * How records lie in a journal file, whatever they hold.
  *
- * The file begins with 16 bytes: "mwjrnl01", whose last two characters are the version of the form,
+ * The file begins with 16 bytes: "mwjrnl02", whose last two characters are the version of the form,
  * and a number that is drawn for the file. It is divided into blocks of 64 KiB. A record is one or
  * more fragments, and no fragment crosses the end of a block. A fragment is a header of 16 bytes
  * and the bytes that follow it. The header is a checksum of 8 bytes, the number of the bytes that

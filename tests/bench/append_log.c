@@ -72,7 +72,7 @@ static void run(struct log *log, struct mwt_bench *bench)
 
 int main(int argc, char **argv)
 {
-    struct mwt_bench bench = {.program = "append_log", .tasks = 1000000, .bytes = 106};
+    struct mwt_bench bench = {.program = "append_log", .tasks = 1000000, .bytes = 92};
     const struct mwt_bench_option own[] = {{"workers", &bench.workers, 1}, {NULL, NULL, 0}};
     char path[] = "/tmp/append_log_XXXXXX";
     if (!mwt_bench_parse(&bench, own, argc, argv))

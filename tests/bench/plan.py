@@ -25,7 +25,7 @@ GRAIN_WORKERS = 2
 STEPS = ((8, 100_000, 2000), (64, 500, 8000), (8, 2_000_000, 120))
 STEP_GROUPS = (256, 20_000, 300)
 SLAVES_CONNECTED = 1000  # of W13
-RECORD_BYTES = 106  # of a result of 64 bytes in a journal
+RECORD_BYTES = 92  # of a result of 64 bytes in a journal
 MEMORY_PER_RESULT = 250  # in W14, with the file in the cache
 
 

@@ -180,7 +180,7 @@ static void test_beginning(void)
     static const struct {
         const char *bytes;
         const char *why;
-    } cases[] = {{"mwjrnl02........", "it is a journal of another version of mw"},
+    } cases[] = {{"mwjrnl01........", "it is a journal of another version of mw"},
                  {"mwjrnl0", "it is no journal of mw"},
                  {"#!/bin/sh and more", "it is no journal of mw"}};
     uint64_t file_id = 0;

@@ -60,6 +60,39 @@ static void write_results(struct mwi_buffer *body)
                                                .data = (const unsigned char *)"payload"});
 }
 
+/* Numbers of any size come back, whether they are written narrow or wide. */
+static void test_numbers(void)
+{
+    static const uint64_t numbers[] = {0,         1, 0xffff, 0x10000, UINT32_MAX, UINT64_C(1) << 32,
+                                       UINT64_MAX};
+    const size_t count = sizeof numbers / sizeof numbers[0], sizes[] = {0, 0xffff, 0x10000};
+    unsigned char *data = calloc(1, 0x10000);
+    for (size_t i = 0; i < count * count * 3; i++) {
+        const struct mwi_journal_result result = {.key = {i, ~i},
+                                                  .id = numbers[i % count],
+                                                  .duration_ns = numbers[i / count % count],
+                                                  .form = (uint8_t)(i % 4),
+                                                  .size = sizes[i / count / count],
+                                                  .data = data};
+        struct mwi_journal_cursor results;
+        struct mwi_journal_result back;
+        struct mwi_buffer body;
+        mwi_buffer_init(&body);
+        mwi_journal_items_begin_results(&body, 1, "alpha");
+        mwi_journal_items_append(&body, &result);
+
+        mwi_journal_items_open_results(&results, body.data, body.size);
+
+        CU_ASSERT_TRUE(mwi_journal_items_next(&results, &back));
+        CU_ASSERT_TRUE(back.key.low == i && back.key.high == ~i && back.form == result.form);
+        CU_ASSERT_TRUE(back.id == result.id && back.duration_ns == result.duration_ns);
+        CU_ASSERT_EQUAL(back.size, result.size);
+        CU_ASSERT_FALSE(mwi_journal_items_next(&results, &back) || results.is_broken);
+        mwi_buffer_fini(&body);
+    }
+    free(data);
+}
+
 /* Results come back one by one, with their run and algorithm. */
 static void test_results(void)
 {
@@ -124,8 +157,9 @@ static void test_saved(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"run", test_run},     {"results", test_results}, {"any bytes", test_any_bytes},
-        {"saved", test_saved}, CU_TEST_INFO_NULL,
+        {"run", test_run},         {"numbers", test_numbers},
+        {"results", test_results}, {"any bytes", test_any_bytes},
+        {"saved", test_saved},     CU_TEST_INFO_NULL,
     };
     return mwt_run("journal items", tests);
 }
