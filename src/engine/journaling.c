@@ -288,8 +288,8 @@ static mw_error submit_with(struct mwi_master_engine *engine,
     error = submit_late(engine, submission, key, id);
     if (!has_saved)
         return error;
-    if (error == MW_OK &&
-        !mwi_savings_set(&engine->tasks.savings, *id, replay.block, replay.data, replay.size))
+    const struct mwi_saved saved = {replay.block, replay.data, replay.size};
+    if (error == MW_OK && !mwi_savings_set(&engine->tasks.savings, *id, &saved))
         error = MW_OK; /* the task begins anew */
     mwi_block_unref(replay.block);
     return error;

@@ -217,19 +217,20 @@ static void take_save(struct mwi_master_engine *engine, struct mwi_slave_entry *
         return;
     const unsigned char *received = event->frame->data;
     unsigned char *kept;
-    struct mwi_block *block = mwi_block_keep(event->frame, &kept);
-    if (block != NULL)
+    struct mwi_saved saved = {mwi_block_keep(event->frame, &kept), NULL, message->save.size};
+    if (saved.block != NULL) {
         mwi_message_rebase(message, received, kept);
-    if (engine->journal != NULL && block != NULL)
-        mwi_journaling_note_saved(engine, copy->task, message->save.data, message->save.size);
-    if (block == NULL || !mwi_savings_set(&engine->tasks.savings, message->save.id, block,
-                                          message->save.data, message->save.size))
+        saved.data = message->save.data;
+    }
+    if (engine->journal != NULL && saved.block != NULL)
+        mwi_journaling_note_saved(engine, copy->task, saved.data, saved.size);
+    if (saved.block == NULL || !mwi_savings_set(&engine->tasks.savings, message->save.id, &saved))
         mwi_membership_drop(engine, slave, MW_LOSS_CONNECTION, "the master is out of memory");
     else
         MWI_OUTGOING_AUDIT(engine, slave, .kind = MWI_AUDIT_TASK_SAVED, .task = message->save.id,
                            .algorithm = mwi_outgoing_algorithm_name(engine, copy->task),
                            .count = message->save.size);
-    mwi_block_unref(block);
+    mwi_block_unref(saved.block);
 }
 
 static void take_goodbye(struct mwi_master_engine *engine, struct mwi_slave_entry *slave,

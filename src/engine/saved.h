@@ -6,14 +6,8 @@
 #ifndef MWI_SAVED_H
 #define MWI_SAVED_H
 
-#include "base/block.h"
 #include "engine/effects.h"
-
-struct mwi_saved {
-    struct mwi_block *block; /* with a reference; NULL: there are none */
-    unsigned char *data;     /* in the block, aligned as malloc aligns */
-    size_t size;
-};
+#include "farm/savings.h"
 
 /* Drops the reference. */
 void mwi_saved_forget(struct mwi_saved *saved);

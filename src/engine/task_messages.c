@@ -140,14 +140,13 @@ static void write_group(struct mwi_buffer *buffer, struct mwi_list *link,
 }
 
 /* The bytes that the copy's task has saved, if the slave accepts a message of them; else NULL. */
-static const struct mwi_savings_entry *saved_of(const struct mwi_master_engine *engine,
-                                                const struct mwi_slave_entry *slave,
-                                                const struct mwi_copy *copy)
+static const struct mwi_saved *saved_of(const struct mwi_master_engine *engine,
+                                        const struct mwi_slave_entry *slave,
+                                        const struct mwi_copy *copy)
 {
     if (copy->task == NULL)
         return NULL;
-    const struct mwi_savings_entry *saved =
-        mwi_savings_find(&engine->tasks.savings, copy->task->id);
+    const struct mwi_saved *saved = mwi_savings_find(&engine->tasks.savings, copy->task->id);
     if (saved == NULL)
         return NULL;
     size_t bytes_max = slave->frame_bytes_max < engine->config.frame_write_bytes_max
@@ -158,7 +157,7 @@ static const struct mwi_savings_entry *saved_of(const struct mwi_master_engine *
 
 /* Sends the bytes that a task has saved, from where they lie. */
 static void send_saved(struct mwi_master_engine *engine, struct mwi_slave_entry *slave, uint64_t id,
-                       const struct mwi_savings_entry *saved)
+                       const struct mwi_saved *saved)
 {
     struct mwi_buffer buffer;
     mwi_buffer_init(&buffer);
@@ -197,7 +196,7 @@ void mwi_task_messages_send(struct mwi_master_engine *engine, struct mwi_slave_e
 {
     while (link != &slave->copies && engine->effects.error == MW_OK) {
         struct mwi_copy *copy = mwi_copies_of_link(link);
-        const struct mwi_savings_entry *saved = saved_of(engine, slave, copy);
+        const struct mwi_saved *saved = saved_of(engine, slave, copy);
         if (slave->may_return)
             tell_scope(engine, slave, copy);
         if (saved != NULL)

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-static void destroy_entry(struct mwi_savings_entry *entry)
+static void destroy_entry(struct mwi_saved *entry)
 {
     if (entry == NULL)
         return;
@@ -27,9 +27,9 @@ void mwi_savings_fini(struct mwi_savings *savings)
 }
 
 /* The entry of a task, made if there is none; NULL out of memory. */
-static struct mwi_savings_entry *entry_of(struct mwi_savings *savings, uint64_t task)
+static struct mwi_saved *entry_of(struct mwi_savings *savings, uint64_t task)
 {
-    struct mwi_savings_entry *entry = mwi_map_get(&savings->by_task, task);
+    struct mwi_saved *entry = mwi_map_get(&savings->by_task, task);
     if (entry != NULL)
         return entry;
     entry = calloc(1, sizeof *entry);
@@ -39,15 +39,14 @@ static struct mwi_savings_entry *entry_of(struct mwi_savings *savings, uint64_t 
     return NULL;
 }
 
-bool mwi_savings_set(struct mwi_savings *savings, uint64_t task, struct mwi_block *block,
-                     const unsigned char *data, size_t size)
+bool mwi_savings_set(struct mwi_savings *savings, uint64_t task, const struct mwi_saved *saved)
 {
-    struct mwi_savings_entry *entry = entry_of(savings, task);
+    struct mwi_saved *entry = entry_of(savings, task);
     if (entry == NULL)
         return false;
-    mwi_block_ref(block);
+    mwi_block_ref(saved->block);
     mwi_block_unref(entry->block);
-    *entry = (struct mwi_savings_entry){.block = block, .data = data, .size = size};
+    *entry = *saved;
     return true;
 }
 

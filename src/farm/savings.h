@@ -12,28 +12,28 @@
 #include "base/block.h"
 #include "base/map.h"
 
-struct mwi_savings_entry {
-    struct mwi_block *block; /* in which the bytes lie; with a reference */
-    const unsigned char *data;
+/* Such bytes, at the master, and at the slave before and after their way. */
+struct mwi_saved {
+    struct mwi_block *block; /* with a reference; NULL: there are none */
+    unsigned char *data; /* in the block, as received; for a task algorithm aligned as by malloc */
     size_t size;
 };
 
 /* All zero at first. */
 struct mwi_savings {
-    struct mwi_map by_task; /* struct mwi_savings_entry */
+    struct mwi_map by_task; /* struct mwi_saved */
 };
 
 void mwi_savings_fini(struct mwi_savings *savings);
 
-/* The task saves `size` bytes at `data` in `block`, in place of those that it saved before. Adds a
- * reference to the block. False out of memory: then the task has what it had. */
-bool mwi_savings_set(struct mwi_savings *savings, uint64_t task, struct mwi_block *block,
-                     const unsigned char *data, size_t size);
+/* The task has saved these bytes, in place of those that it saved before. Adds a reference to the
+ * block. False out of memory: then the task has what it had. */
+bool mwi_savings_set(struct mwi_savings *savings, uint64_t task, const struct mwi_saved *saved);
 
 /* The bytes that the task has saved; NULL if there are none. Borrowed until the next change of the
  * task. Quick while no task has saved anything. */
-static inline const struct mwi_savings_entry *mwi_savings_find(const struct mwi_savings *savings,
-                                                               uint64_t task)
+static inline const struct mwi_saved *mwi_savings_find(const struct mwi_savings *savings,
+                                                       uint64_t task)
 {
     return savings->by_task.used_count == 0 ? NULL : mwi_map_get(&savings->by_task, task);
 }

@@ -15,14 +15,15 @@ static bool save(struct mwi_savings *savings, uint64_t task, const char *text)
     unsigned char *copy;
     struct mwi_block *block = mwi_block_copy(text, strlen(text), &copy);
     CU_ASSERT_PTR_NOT_NULL_FATAL(block);
-    bool is_saved = mwi_savings_set(savings, task, block, copy, strlen(text));
+    const struct mwi_saved saved = {block, copy, strlen(text)};
+    bool is_saved = mwi_savings_set(savings, task, &saved);
     mwi_block_unref(block);
     return is_saved;
 }
 
 static bool has(const struct mwi_savings *savings, uint64_t task, const char *text)
 {
-    const struct mwi_savings_entry *entry = mwi_savings_find(savings, task);
+    const struct mwi_saved *entry = mwi_savings_find(savings, task);
     return entry != NULL && entry->size == strlen(text) &&
            memcmp(entry->data, text, entry->size) == 0;
 }
