@@ -3,6 +3,7 @@
  * The command mwjournal, as users call it, on journals that a farm has written, whole, damaged and
  * cut off.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "mwt_folder.h"
 #include "mwt_process.h"
 #include "mwt_run.h"
+#include "record/disk_file.h"
+#include "record/journal_open.h"
 
 #define TASKS "200"
 
@@ -68,6 +71,68 @@ static void test_escaped(void)
     CU_ASSERT_NOT_EQUAL(mwt_await_end(farm), 0); /* it knows no such argument */
 
     check(crew, "info", path, 0, "arguments     a\\x1b[2J\n");
+    mwt_crew_destroy(crew);
+}
+
+/* Adds an empty result of an algorithm with this name, which the journal borrows until it is
+ * flushed. */
+static void add_result(struct mwi_journal *journal, const char *name, uint64_t id)
+{
+    mwi_journal_add_result(journal, name, &(struct mwi_journal_result){.key = {id, id}, .id = id});
+    mwi_journal_flush(journal);
+}
+
+/* A journal of more algorithms than `info` tells apart, two with long names that differ in the last
+ * letter: each has its own results, and those of further ones are counted together. */
+static void test_algorithms(void)
+{
+    char one[100], other[100], line[128];
+    struct mwt_crew *crew = mwt_crew_create();
+    struct mwi_journal *journal;
+    struct mwi_journal_findings findings;
+    mw_reason why;
+    const struct mwi_journal_settings settings = {
+        .path = mwt_path(crew, "journal"), .api = &mwi_disk_file_api, .run = {.number = 1}};
+    CU_ASSERT_EQUAL_FATAL(mwi_journal_open(&journal, &settings, &findings, &why), MW_OK);
+    snprintf(one, sizeof one, "%090d", 1);
+    snprintf(other, sizeof other, "%090d", 2);
+    add_result(journal, one, 1);
+    add_result(journal, other, 2);
+    for (uint64_t i = 3; i <= 70; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "a%d", (int)i);
+        add_result(journal, name, i);
+    }
+    uint64_t mark = mwi_journal_hurry(journal);
+    struct pollfd disk = {.fd = mwi_journal_descriptor(journal), .events = POLLIN};
+    while (!mwi_journal_is_durable(journal, mark))
+        CU_ASSERT_EQUAL_FATAL(poll(&disk, 1, 60000), 1);
+    mwi_journal_close(journal);
+
+    snprintf(line, sizeof line, "\n  %s: 1 results", one);
+    check(crew, "info", settings.path, 0, line);
+    snprintf(line, sizeof line, "\n  %s: 1 results", other);
+    check(crew, "info", settings.path, 0, line);
+    check(crew, "info", settings.path, 0, "\n  a64: 1 results");
+    check(crew, "info", settings.path, 0, "\n  (others): 6 results");
+    mwt_crew_destroy(crew);
+}
+
+/* Standard output that cannot be written is told, whatever the command. */
+static void test_full_output(void)
+{
+    const char *const commands[] = {"info", "verify", "export"};
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *path = make_journal(crew);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char line[512];
+        snprintf(line, sizeof line, "%s %s %s >/dev/full", MWT_MWJOURNAL, commands[i], path);
+        const char *argv[] = {"/bin/sh", "-c", line, NULL};
+        struct mwt_process *process = mwt_start(crew, &(struct mwt_start){.argv = argv});
+        CU_ASSERT_EQUAL(mwt_await_end(process), 1);
+        CU_ASSERT_STRING_EQUAL(mwt_output(process, MWT_ERR),
+                               "mwjournal: standard output cannot be written\n");
+    }
     mwt_crew_destroy(crew);
 }
 
@@ -277,6 +342,8 @@ int main(void)
     CU_TestInfo tests[] = {
         {"sound", test_sound},
         {"escaped", test_escaped},
+        {"algorithms", test_algorithms},
+        {"full output", test_full_output},
         {"export", test_export},
         {"begun", test_begun},
         {"sent", test_sent},

@@ -23,11 +23,12 @@
 
 #define USAGE "usage: mwjournal info|verify|export|compact FILE"
 #define EXIT_USAGE 2
-/* Algorithms that `info` tells apart. */
+/* Algorithms that `info` tells apart; the results of further ones are counted together. */
 #define ALGORITHMS_MAX 64
 
 struct tally {
-    char name[64];
+    char *name;
+    size_t name_size;
     uint64_t results_count, bytes;
 };
 
@@ -39,21 +40,24 @@ struct census {
     uint64_t pending_count, first_pending; /* damage behind which no record was read yet */
     uint64_t file_bytes, sound_bytes;
     struct mwi_buffer last_run; /* the body of its record */
-    struct tally tallies[ALGORITHMS_MAX];
+    struct tally tallies[ALGORITHMS_MAX], others;
     size_t tallies_count;
 };
 
 static struct tally *find_tally(struct census *census, struct mwi_journal_text name)
 {
-    char text[sizeof census->tallies[0].name];
-    (void)mwi_printable_copy(text, sizeof text, name.data, name.size);
-    for (size_t i = 0; i < census->tallies_count; i++)
-        if (strcmp(census->tallies[i].name, text) == 0)
-            return &census->tallies[i];
-    if (census->tallies_count == ALGORITHMS_MAX)
-        return &census->tallies[ALGORITHMS_MAX - 1];
+    for (size_t i = 0; i < census->tallies_count; i++) {
+        struct tally *tally = &census->tallies[i];
+        if (tally->name_size == name.size && memcmp(tally->name, name.data, name.size) == 0)
+            return tally;
+    }
+    char *copy = census->tallies_count < ALGORITHMS_MAX ? malloc(name.size + 1) : NULL;
+    if (copy == NULL)
+        return &census->others;
+    memcpy(copy, name.data, name.size);
     struct tally *tally = &census->tallies[census->tallies_count++];
-    memcpy(tally->name, text, sizeof text);
+    tally->name = copy;
+    tally->name_size = name.size;
     return tally;
 }
 
@@ -165,8 +169,15 @@ static mw_error take_census(struct census *census, const char *path, mw_reason *
     return walk(&view, visit_for_census, census, &census->sound_bytes, why);
 }
 
-/* Ends a line with a text of the file, escaped. */
-static void end_line(struct mwi_journal_text text)
+static void free_census(struct census *census)
+{
+    for (size_t i = 0; i < census->tallies_count; i++)
+        free(census->tallies[i].name);
+    mwi_buffer_fini(&census->last_run);
+}
+
+/* Prints a text of the file, escaped. */
+static void print_escaped(struct mwi_journal_text text)
 {
     size_t size = mwi_printable_size(text.data, text.size);
     char *escaped = malloc(size + 1);
@@ -175,7 +186,6 @@ static void end_line(struct mwi_journal_text text)
         fwrite(escaped, 1, size, stdout);
     }
     free(escaped);
-    putchar('\n');
 }
 
 static void print_text(const char *title, struct mwi_journal_text text)
@@ -183,7 +193,8 @@ static void print_text(const char *title, struct mwi_journal_text text)
     if (text.size == 0)
         return;
     printf("%-14s", title);
-    end_line(text);
+    print_escaped(text);
+    putchar('\n');
 }
 
 static void print_counts(const struct census *census)
@@ -205,6 +216,24 @@ static void print_counts(const struct census *census)
         printf("%-14s%" PRIu64 "\n", counts[i].title, counts[i].count);
 }
 
+static void print_tally(struct mwi_journal_text name, const struct tally *tally)
+{
+    fputs("  ", stdout);
+    print_escaped(name);
+    printf(": %" PRIu64 " results of %" PRIu64 " bytes\n", tally->results_count, tally->bytes);
+}
+
+static void print_tallies(const struct census *census)
+{
+    static const char others[] = "(others)";
+    for (size_t i = 0; i < census->tallies_count; i++) {
+        const struct tally *tally = &census->tallies[i];
+        print_tally((struct mwi_journal_text){tally->name, tally->name_size}, tally);
+    }
+    if (census->others.results_count > 0)
+        print_tally((struct mwi_journal_text){others, sizeof others - 1}, &census->others);
+}
+
 static void print_last_run(const struct census *census)
 {
     struct mwi_journal_run run;
@@ -216,7 +245,8 @@ static void print_last_run(const struct census *census)
     if (gmtime_r(&seconds, &calendar) != NULL)
         strftime(time_text, sizeof time_text, "%Y-%m-%d %H:%M:%S UTC", &calendar);
     printf("%-14s%s, process %u on ", "last run", time_text, (unsigned)run.pid);
-    end_line(run.host);
+    print_escaped(run.host);
+    putchar('\n');
     print_text("algorithms", run.identity.names);
     print_text("arguments", run.identity.arguments);
     print_text("version", run.identity.version);
@@ -240,13 +270,11 @@ static int info(const char *path, mw_reason *why)
     if (error == MW_OK) {
         printf("%-14s%s\n", "file", path);
         print_counts(&census);
-        for (size_t i = 0; i < census.tallies_count; i++)
-            printf("  %s: %" PRIu64 " results of %" PRIu64 " bytes\n", census.tallies[i].name,
-                   census.tallies[i].results_count, census.tallies[i].bytes);
+        print_tallies(&census);
         print_last_run(&census);
         print_damage(&census);
     }
-    mwi_buffer_fini(&census.last_run);
+    free_census(&census);
     return error == MW_OK ? EXIT_SUCCESS : -1;
 }
 
@@ -254,7 +282,7 @@ static int verify(const char *path, mw_reason *why)
 {
     struct census census;
     mw_error error = take_census(&census, path, why);
-    mwi_buffer_fini(&census.last_run);
+    free_census(&census);
     if (error != MW_OK)
         return -1;
     print_damage(&census);
@@ -270,6 +298,12 @@ struct exporting {
     FILE *out;
     bool has_failed;
 };
+
+static int fail_output(mw_reason *why)
+{
+    snprintf(why->text, sizeof why->text, "standard output cannot be written");
+    return -1;
+}
 
 static bool visit_for_export(void *context, enum mwi_journal_step step,
                              const struct mwi_journal_record *record)
@@ -289,10 +323,7 @@ static int export_lines(const char *path, mw_reason *why)
     if (mwi_journal_view_open(&view, path, why) != MW_OK ||
         walk(&view, visit_for_export, &exporting, &sound_bytes, why) != MW_OK)
         return -1;
-    if (!exporting.has_failed && fflush(stdout) == 0)
-        return EXIT_SUCCESS;
-    snprintf(why->text, sizeof why->text, "standard output cannot be written");
-    return -1;
+    return exporting.has_failed ? fail_output(why) : EXIT_SUCCESS;
 }
 
 static int compact(const char *path, mw_reason *why)
@@ -333,6 +364,8 @@ int main(int argc, char **argv)
         if (strcmp(commands[i].name, argv[1]) != 0)
             continue;
         int status = commands[i].run(argv[2], &why);
+        if (status >= 0 && (fflush(stdout) != 0 || ferror(stdout) != 0))
+            status = fail_output(&why);
         if (status >= 0)
             return status;
         fprintf(stderr, "mwjournal: %s\n", why.text);
