@@ -548,7 +548,7 @@ void mwi_relay_cannot_start(struct mwi_relay *relay, const char *reason)
     snprintf(relay->last_end.text, sizeof relay->last_end.text, "could not be started: %s", reason);
 }
 
-bool mwi_relay_takes_kill(struct mwi_relay *relay)
+bool mwi_relay_pop_kill(struct mwi_relay *relay)
 {
     bool must_kill = relay->must_kill;
     relay->must_kill = false;

@@ -74,7 +74,7 @@ void mwi_relay_child_started(struct mwi_relay *relay, mw_peer child);
 void mwi_relay_cannot_start(struct mwi_relay *relay, const char *reason);
 
 /* Whether the face is to kill the child now: true once. */
-bool mwi_relay_takes_kill(struct mwi_relay *relay);
+bool mwi_relay_pop_kill(struct mwi_relay *relay);
 
 /* The process of the child has ended: `how`, such as "exited with status 3". Messages that
  * it has sent may still be on their way. */

@@ -131,7 +131,7 @@ static void obey(struct isolation *isolation)
     struct mwi_relay *relay = isolation->relay;
     if (mwi_relay_wants_child(relay) && start_child(isolation, &why) != MW_OK)
         mwi_relay_cannot_start(relay, why.text);
-    if (mwi_relay_takes_kill(relay))
+    if (mwi_relay_pop_kill(relay))
         mwi_zygote_kill(isolation->zygote);
 }
 

@@ -22,7 +22,7 @@ void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log)
     *log = (struct mwi_checkpoint_log){0};
 }
 
-bool mwi_checkpoint_log_begin(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number)
+bool mwi_checkpoint_log_note_run(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number)
 {
     if (log->count == log->capacity) {
         size_t capacity = log->capacity == 0 ? 16 : 2 * log->capacity;
@@ -53,8 +53,8 @@ void mwi_checkpoint_log_write_head(unsigned char head[MWI_CHECKPOINT_HEAD_BYTES]
     }
 }
 
-void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
-                             const struct mwi_journal_record *record)
+void mwi_checkpoint_log_note_record(struct mwi_checkpoint_log *log,
+                                    const struct mwi_journal_record *record)
 {
     if (log->count == 0)
         return;
@@ -71,7 +71,7 @@ void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
     run->restored = get(record->body + 8);
 }
 
-bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run)
+bool mwi_checkpoint_log_note_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run)
 {
     if (log->count == 0 || log->runs[log->count - 1].number == run)
         return true;

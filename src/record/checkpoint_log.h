@@ -35,14 +35,14 @@ struct mwi_checkpoint_log {
 void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log);
 
 /* The run of this number begins with the record at `offset`. False out of memory. */
-bool mwi_checkpoint_log_begin(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number);
+bool mwi_checkpoint_log_note_run(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number);
 
 /* A record TASKS, GONE, TAKEN or STATE, which belongs to a checkpoint of the last run. */
-void mwi_checkpoint_log_take(struct mwi_checkpoint_log *log,
-                             const struct mwi_journal_record *record);
+void mwi_checkpoint_log_note_record(struct mwi_checkpoint_log *log,
+                                    const struct mwi_journal_record *record);
 
 /* The record at `offset` has results of tasks of the run of this number. False out of memory. */
-bool mwi_checkpoint_log_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run);
+bool mwi_checkpoint_log_note_results(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t run);
 
 /* All records were noted: finds the newest checkpoint, which the functions that follow tell of. */
 void mwi_checkpoint_log_seal(struct mwi_checkpoint_log *log);

@@ -126,7 +126,7 @@ static bool find_results(struct compacting *compacting, const struct mwi_journal
     struct mwi_journal_cursor cursor;
     struct mwi_journal_result result;
     mwi_journal_items_open_results(&cursor, record->body, record->size);
-    if (!mwi_checkpoint_log_results(&compacting->log, record->offset, cursor.run))
+    if (!mwi_checkpoint_log_note_results(&compacting->log, record->offset, cursor.run))
         return false;
     for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
         if (!mwi_journal_items_next(&cursor, &result))
@@ -171,7 +171,7 @@ static bool find_record(struct compacting *compacting, const struct mwi_journal_
     switch (record->kind) {
     case MWI_JOURNAL_RUN:
         return !mwi_journal_items_read_run(&run, record->body, record->size) ||
-               mwi_checkpoint_log_begin(&compacting->log, record->offset, run.number);
+               mwi_checkpoint_log_note_run(&compacting->log, record->offset, run.number);
     case MWI_JOURNAL_RESULTS:
         return find_results(compacting, record);
     case MWI_JOURNAL_SAVED:
@@ -184,7 +184,7 @@ static bool find_record(struct compacting *compacting, const struct mwi_journal_
     case MWI_JOURNAL_GONE:
     case MWI_JOURNAL_TAKEN:
     case MWI_JOURNAL_STATE:
-        mwi_checkpoint_log_take(&compacting->log, record);
+        mwi_checkpoint_log_note_record(&compacting->log, record);
         return true;
     default:
         return true;

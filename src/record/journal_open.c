@@ -94,7 +94,7 @@ static mw_error take_run(struct opening *opening, const struct mwi_journal_recor
     if (!mwi_journal_items_read_run(&run, record->body, record->size))
         return MW_OK;
     opening->findings->runs_count++;
-    if (!mwi_checkpoint_log_begin(&opening->journal->checkpoints, record->offset, run.number))
+    if (!mwi_checkpoint_log_note_run(&opening->journal->checkpoints, record->offset, run.number))
         return mwi_journal_form_fail(opening->why, settings->path, MW_ENOMEM, "out of memory");
     bool may_go_on =
         mwi_journal_identity_may_stand_for(&run.identity, &settings->run.identity, &difference);
@@ -123,7 +123,8 @@ static mw_error take_results(struct opening *opening, const struct mwi_journal_r
     struct mwi_journal_cursor results;
     struct mwi_journal_result result;
     mwi_journal_items_open_results(&results, record->body, record->size);
-    if (!mwi_checkpoint_log_results(&opening->journal->checkpoints, record->offset, results.run))
+    if (!mwi_checkpoint_log_note_results(&opening->journal->checkpoints, record->offset,
+                                         results.run))
         return mwi_journal_form_fail(opening->why, opening->settings->path, MW_ENOMEM,
                                      "out of memory");
     for (size_t place = 0; place < MWI_JOURNAL_PLACE_MAX; place++) {
@@ -239,7 +240,7 @@ static mw_error take_record(struct opening *opening, const struct mwi_journal_re
     case MWI_JOURNAL_GONE:
     case MWI_JOURNAL_TAKEN:
     case MWI_JOURNAL_STATE:
-        mwi_checkpoint_log_take(&opening->journal->checkpoints, record);
+        mwi_checkpoint_log_note_record(&opening->journal->checkpoints, record);
         return MW_OK;
     default:
         return MW_OK;

@@ -97,6 +97,6 @@ mw_error mwi_journal_restore(struct mwi_journal *journal,
         return error;
     mwi_journal_index_settle(&journal->results);
     journal->restored = run->state;
-    return mwi_journal_take_copy(state, journal->record.body + MWI_CHECKPOINT_HEAD_BYTES,
-                                 journal->record.size - MWI_CHECKPOINT_HEAD_BYTES, why);
+    return mwi_journal_copy_replay(state, journal->record.body + MWI_CHECKPOINT_HEAD_BYTES,
+                                   journal->record.size - MWI_CHECKPOINT_HEAD_BYTES, why);
 }

@@ -62,8 +62,8 @@ static bool find_result(struct mwi_journal *journal, size_t place,
     return false;
 }
 
-mw_error mwi_journal_take_copy(struct mwi_journal_replay *replay, const unsigned char *data,
-                               size_t size, mw_reason *why)
+mw_error mwi_journal_copy_replay(struct mwi_journal_replay *replay, const unsigned char *data,
+                                 size_t size, mw_reason *why)
 {
     replay->block = mwi_block_copy(data, size, &replay->data);
     replay->size = size;
@@ -88,7 +88,7 @@ mw_error mwi_journal_take(struct mwi_journal *journal, struct mwi_digest key,
         return mwi_journal_form_fail(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = result.duration_ns;
     replay->form = result.form;
-    error = mwi_journal_take_copy(replay, result.data, result.size, why);
+    error = mwi_journal_copy_replay(replay, result.data, result.size, why);
     if (error == MW_OK && journal->has_noted_taken)
         mwi_journal_items_append_key(&journal->taken, key);
     return error;
@@ -110,7 +110,7 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
         return mwi_journal_form_fail(why, journal->path, MW_EIO, "a record has changed");
     replay->duration_ns = 0;
     replay->form = 0;
-    return mwi_journal_take_copy(replay, saved.data, saved.size, why);
+    return mwi_journal_copy_replay(replay, saved.data, saved.size, why);
 }
 
 /* Whether the result at this place is of this run and task, or cannot be read. */

@@ -28,8 +28,8 @@ mw_error mwi_journal_take_saved(struct mwi_journal *journal, struct mwi_digest k
 
 /* Sets the data, the size and the block of *replay to a copy of these bytes. MW_ENOMEM, with a
  * sentence. */
-mw_error mwi_journal_take_copy(struct mwi_journal_replay *replay, const unsigned char *data,
-                               size_t size, mw_reason *why) MW_USE_RESULT;
+mw_error mwi_journal_copy_replay(struct mwi_journal_replay *replay, const unsigned char *data,
+                                 size_t size, mw_reason *why) MW_USE_RESULT;
 
 /* Whether an earlier run has recorded the result of this key, run and task. Also true if that
  * cannot be found out: a result must not be recorded twice. */

@@ -11,7 +11,8 @@
 
 static void take(struct mwi_checkpoint_log *log, enum mwi_journal_kind kind, uint64_t offset)
 {
-    mwi_checkpoint_log_take(log, &(struct mwi_journal_record){.kind = kind, .offset = offset});
+    mwi_checkpoint_log_note_record(log,
+                                   &(struct mwi_journal_record){.kind = kind, .offset = offset});
 }
 
 static void take_state(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t records_count,
@@ -19,7 +20,7 @@ static void take_state(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t
 {
     unsigned char head[MWI_CHECKPOINT_HEAD_BYTES];
     mwi_checkpoint_log_write_head(head, records_count, restored);
-    mwi_checkpoint_log_take(
+    mwi_checkpoint_log_note_record(
         log, &(struct mwi_journal_record){
                  .kind = MWI_JOURNAL_STATE, .offset = offset, .body = head, .size = sizeof head});
 }
@@ -36,7 +37,7 @@ static void test_whole(void)
 {
     struct mwi_checkpoint_log log = {0};
     CU_ASSERT_EQUAL(newest(&log), 0);
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 16, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 16, 1));
     take(&log, MWI_JOURNAL_TASKS, 100);
     take_state(&log, 200, 1, 0);
     CU_ASSERT_EQUAL(newest(&log), 200);
@@ -55,11 +56,11 @@ static void test_whole(void)
 static void test_circle(void)
 {
     struct mwi_checkpoint_log log = {0};
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 16, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 16, 1));
     take_state(&log, 100, 0, 300);
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 200, 2));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 200, 2));
     take_state(&log, 300, 0, 100);
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 400, 3));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 400, 3));
     take_state(&log, 500, 0, 500);
     CU_ASSERT_EQUAL(newest(&log), 0);
     CU_ASSERT_TRUE(mwi_checkpoint_log_is_damaged(&log));
@@ -71,14 +72,14 @@ static void test_circle(void)
 static void test_runs(void)
 {
     struct mwi_checkpoint_log log = {0};
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 16, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 16, 1));
     take_state(&log, 100, 0, 0);
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 200, 2));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 200, 2));
     CU_ASSERT_EQUAL(newest(&log), 100);
     take_state(&log, 300, 0, 100);
     CU_ASSERT_EQUAL(newest(&log), 300);
     CU_ASSERT_FALSE(mwi_checkpoint_log_is_damaged(&log));
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 400, 3));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 400, 3));
     take_state(&log, 500, 0, 250);
     CU_ASSERT_EQUAL(newest(&log), 300);
     CU_ASSERT_TRUE(mwi_checkpoint_log_is_damaged(&log));
@@ -90,12 +91,12 @@ static void test_runs(void)
 static void test_absorbed(void)
 {
     struct mwi_checkpoint_log log = {0};
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 100, 1));
-    CU_ASSERT_TRUE(mwi_checkpoint_log_results(&log, 110, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 100, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_results(&log, 110, 1));
     take_state(&log, 200, 0, 0);
-    CU_ASSERT_TRUE(mwi_checkpoint_log_begin(&log, 300, 2));
-    CU_ASSERT_TRUE(mwi_checkpoint_log_results(&log, 310, 2));
-    CU_ASSERT_TRUE(mwi_checkpoint_log_results(&log, 320, 1));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 300, 2));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_results(&log, 310, 2));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_results(&log, 320, 1));
     take_state(&log, 400, 0, 200);
 
     mwi_checkpoint_log_seal(&log);
@@ -114,7 +115,7 @@ static void test_many_runs(void)
     struct mwi_checkpoint_log log = {0};
     size_t absorbed_count = 0;
     for (uint64_t i = 1; i <= RUNS_COUNT; i++) {
-        CU_ASSERT_TRUE_FATAL(mwi_checkpoint_log_begin(&log, 100 * i, i));
+        CU_ASSERT_TRUE_FATAL(mwi_checkpoint_log_note_run(&log, 100 * i, i));
         take_state(&log, 100 * i + 50, 0, i == 1 ? 0 : 100 * i - 50);
     }
 

@@ -277,8 +277,8 @@ static void test_overwritten_child(void)
             mwt_items_result(&buffer, i == 2 ? 1 : 0, MWI_PAYLOAD_VALUES, "\xc1", 1, 5);
         say(&rig, &buffer);
 
-        CU_ASSERT_TRUE(mwi_relay_takes_kill(&rig.relay));
-        CU_ASSERT_FALSE(mwi_relay_takes_kill(&rig.relay));
+        CU_ASSERT_TRUE(mwi_relay_pop_kill(&rig.relay));
+        CU_ASSERT_FALSE(mwi_relay_pop_kill(&rig.relay));
         mwi_relay_child_ended(&rig.relay, "was killed by signal 9 (Killed)", 0);
         mwi_relay_flush(&rig.relay, 0);
         mwt_outbox_take(&rig.slave.outbox, &rig.slave.engine.effects);
@@ -300,13 +300,13 @@ static void test_end_task(void)
     send_id(&rig, 0);
     send_id(&rig, 1);
     mwt_slave_tick(&rig.slave, 50 * MILLISECOND);
-    CU_ASSERT_FALSE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_FALSE(mwi_relay_pop_kill(&rig.relay));
     answer(&rig, 0, "A");
     begin(&rig);
     CU_ASSERT_EQUAL(mwi_relay_deadline(&rig.relay), 150 * MILLISECOND);
     mwt_slave_tick(&rig.slave, 150 * MILLISECOND);
 
-    CU_ASSERT_TRUE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_TRUE(mwi_relay_pop_kill(&rig.relay));
     end_child(&rig, "was killed by signal 9 (Killed)");
     CU_ASSERT_STRING_EQUAL(returned(&rig), "A|was ended#");
     CU_ASSERT_EQUAL(mwi_relay_deadline(&rig.relay), INT64_MAX);
@@ -324,7 +324,7 @@ static void test_end_unknown_task(void)
     send_id(&rig, 77);
     mwt_slave_tick(&rig.slave, MWT_SECOND);
 
-    CU_ASSERT_FALSE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_FALSE(mwi_relay_pop_kill(&rig.relay));
     CU_ASSERT_EQUAL(rig.slave.engine.phase, MWI_PHASE_READY);
     end(&rig);
 }
@@ -423,7 +423,7 @@ static void test_save_of_another(void)
 
     save(&rig, 1, "half");
 
-    CU_ASSERT_TRUE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_TRUE(mwi_relay_pop_kill(&rig.relay));
     end_child(&rig, SIGNAL);
     end(&rig);
 }
@@ -456,7 +456,7 @@ static void test_shutdown(void)
         CU_ASSERT_EQUAL(mwt_outbox_kind(&rig.slave.outbox, CHILD), MWI_MESSAGE_SHUTDOWN);
         mwt_slave_tick(&rig.slave, 900 * MILLISECOND);
 
-        CU_ASSERT_EQUAL(mwi_relay_takes_kill(&rig.relay), is_in_task == 1);
+        CU_ASSERT_EQUAL(mwi_relay_pop_kill(&rig.relay), is_in_task == 1);
         CU_ASSERT_FALSE(mwi_relay_is_over(&rig.relay));
         end_child(&rig, "exited with status 0");
         CU_ASSERT_TRUE(mwi_relay_is_over(&rig.relay));
@@ -484,7 +484,7 @@ static void test_stop(void)
         }
         mwt_slave_tick(&rig.slave, 500 * MILLISECOND);
 
-        CU_ASSERT_EQUAL(mwi_relay_takes_kill(&rig.relay), is_long == 1);
+        CU_ASSERT_EQUAL(mwi_relay_pop_kill(&rig.relay), is_long == 1);
         if (is_long)
             end_child(&rig, "was killed by signal 9 (Killed)");
         else
@@ -509,7 +509,7 @@ static void test_goodbye(void)
     say(&rig, &buffer);
     step_child(&rig, (struct mwi_event){.kind = MWI_EVENT_PEER_DOWN, .reason = "closed"});
     mwt_slave_tick(&rig.slave, 10 * MWT_SECOND);
-    CU_ASSERT_FALSE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_FALSE(mwi_relay_pop_kill(&rig.relay));
     mwi_relay_child_ended(&rig.relay, "exited with status 5", 0);
 
     CU_ASSERT_TRUE(mwi_relay_is_over(&rig.relay));
@@ -615,7 +615,7 @@ static void test_ended_in_task(void)
     send_bare(&rig, MWI_MESSAGE_SHUTDOWN);
     mwt_slave_tick(&rig.slave, MILLISECOND);
 
-    CU_ASSERT_TRUE(mwi_relay_takes_kill(&rig.relay));
+    CU_ASSERT_TRUE(mwi_relay_pop_kill(&rig.relay));
     mwt_slave_forget(&rig.slave);
     end_child(&rig, "was killed by signal 9 (Killed)");
     CU_ASSERT_TRUE(mwi_relay_is_over(&rig.relay));

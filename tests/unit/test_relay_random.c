@@ -340,7 +340,7 @@ static void obey(struct play *play)
 {
     if (mwi_relay_wants_child(&play->relay))
         start_child(play);
-    if (mwi_relay_takes_kill(&play->relay) && play->is_child_alive)
+    if (mwi_relay_pop_kill(&play->relay) && play->is_child_alive)
         kill_child(play);
     play->relay.ends_in_row = 0; /* children die often here */
 }
