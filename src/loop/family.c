@@ -192,23 +192,65 @@ static void write_children_file(char file[PATH_SIZE], pid_t pid)
     memcpy(file + 5, path + strlen("/proc/"), strlen(path) - strlen("/proc/") + 1);
 }
 
-static size_t resident_bytes(pid_t pid, int depth)
+typedef size_t measure_fn(pid_t pid);
+
+static size_t measure_resident(pid_t pid)
 {
-    char text[1024], file[PATH_SIZE];
+    char text[256];
     if (!read_numbers(pid, "statm", text, sizeof text))
         return 0;
-    size_t bytes = number_behind(text, 1) * (size_t)sysconf(_SC_PAGESIZE);
+    return number_behind(text, 1) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The bytes in a line "\nNAME:   NUMBER kB"; false if the text has none. */
+static bool find_kilobytes(const char *text, const char *name, size_t *bytes)
+{
+    const char *at = strstr(text, name);
+    if (at == NULL)
+        return false;
+    at += strlen(name);
+    at += strspn(at, " ");
+    *bytes = take_number(&at) * 1024;
+    return true;
+}
+
+/* Linux before 5.3 does not tell pages of files from the others. */
+static size_t measure_shares(pid_t pid)
+{
+    char text[2048];
+    size_t own, shared, all;
+    if (!read_numbers(pid, "smaps_rollup", text, sizeof text))
+        return measure_resident(pid);
+    if (find_kilobytes(text, "\nPss_Anon:", &own) && find_kilobytes(text, "\nPss_Shmem:", &shared))
+        return own + shared;
+    return find_kilobytes(text, "\nPss:", &all) ? all : measure_resident(pid);
+}
+
+/* A space stands behind each number of a child, so one that was cut is not taken for another. */
+static size_t sum_descendants(pid_t pid, measure_fn *measure, int depth)
+{
+    char text[4096], file[PATH_SIZE];
+    size_t bytes = 0;
     write_children_file(file, pid);
     if (depth == DEPTH_MAX || !read_numbers(pid, file, text, sizeof text))
-        return bytes;
-    for (const char *at = text; *at >= '0' && *at <= '9'; at += *at == ' ')
-        bytes += resident_bytes((pid_t)take_number(&at), depth + 1);
+        return 0;
+    for (const char *at = text; *at >= '0' && *at <= '9'; at++) {
+        pid_t child = (pid_t)take_number(&at);
+        if (*at != ' ')
+            break;
+        bytes += measure(child) + sum_descendants(child, measure, depth + 1);
+    }
     return bytes;
 }
 
 size_t mwi_family_resident_bytes(pid_t pid)
 {
-    return resident_bytes(pid, 0);
+    return sum_descendants(pid, measure_resident, 0);
+}
+
+size_t mwi_family_memory_bytes(pid_t pid)
+{
+    return sum_descendants(pid, measure_shares, 0);
 }
 
 bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial)

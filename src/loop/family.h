@@ -48,9 +48,17 @@ bool mwi_family_read(pid_t pid, struct mwi_family_process *process);
  * to run its program; then *serial is that of the mark. */
 bool mwi_family_is_marked(pid_t pid, const char *name, uint64_t *serial);
 
-/* The memory of the process and its descendants that is in use, in bytes; 0 if it cannot be read.
- * Children that other threads than the first have started are not counted. */
+/* The memory that the descendants of the process have in use, in bytes; 0 if it cannot be read. The
+ * process itself is not counted, and neither are children that other threads than the first have
+ * started. A page that several processes share counts for each of them, and pages of files count.
+ * Takes some microseconds for each process. */
 size_t mwi_family_resident_bytes(pid_t pid);
+
+/* The same, but a page counts once: for each process of those that share it in equal parts, whether
+ * they are descendants or not. Pages of mapped files do not count, since the kernel can take them
+ * back at any time, but shared memory does. For a process about which the kernel does not say that,
+ * this is as above. Takes some milliseconds for each GiB. */
+size_t mwi_family_memory_bytes(pid_t pid);
 
 /* Whether a process is to be killed. */
 typedef bool mwi_family_judge_fn(void *context, const struct mwi_family_process *process);

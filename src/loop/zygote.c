@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fork_guard.h"
@@ -33,6 +34,8 @@
 
 /* How often the memory of a child is measured. */
 #define MEASURE_MS 50
+/* A measurement that may take long is repeated after this many times the time that it took. */
+#define MEASURE_REST 20
 /* How often the zygote looks whether the slave was stopped. */
 #define LOOK_MS 250
 /* How long the slave waits for its zygote to end: it may have to kill for a second. */
@@ -55,6 +58,7 @@ struct nursery {
     pid_t child; /* 0: none */
     bool is_child_stopped;
     bool is_over_memory;
+    int64_t exact_ns; /* no exact measurement before then */
 };
 
 /* A handler, since SIGCHLD by default would not end ppoll. */
@@ -87,6 +91,7 @@ static bool fork_child(struct nursery *nursery, int channel)
     pid_t parent = getpid();
     assert(nursery->child == 0);
     nursery->is_over_memory = nursery->is_child_stopped = false;
+    nursery->exact_ns = 0;
     pid_t pid = mwi_fork_guard_fork();
     if (pid == 0) {
         if (!leave_nursery(nursery, parent))
@@ -130,11 +135,27 @@ static void reap(struct nursery *nursery)
         &(struct report){.status = child_status, .is_over_memory = nursery->is_over_memory});
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* The zygote's descendants are the child, what it has started, and the orphans of that. */
 static void measure(struct nursery *nursery)
 {
     size_t most = nursery->zygote.plan.memory_bytes_max;
     if (nursery->child == 0 || most == 0 || nursery->is_over_memory ||
-        mwi_family_resident_bytes(nursery->child) <= most)
+        mwi_family_resident_bytes(getpid()) <= most)
+        return;
+    int64_t began_ns = now_ns();
+    if (began_ns < nursery->exact_ns)
+        return;
+    bool is_within = mwi_family_memory_bytes(getpid()) <= most;
+    int64_t ended_ns = now_ns();
+    nursery->exact_ns = ended_ns + MEASURE_REST * (ended_ns - began_ns);
+    if (is_within)
         return;
     nursery->is_over_memory = true;
     kill_child(nursery);

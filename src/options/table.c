@@ -562,8 +562,10 @@ const struct mwi_option_row mwi_table_rows[MWI_OPTIONS_COUNT] = {
             .metavariable = "B",
             .default_words = "no limit",
             .help = "With --mw-slave-isolate: how much memory the process that runs the tasks, "
-                    "and the processes that it has started, may have in use together. It is "
-                    "measured 20 times a second, and a process with more is ended.",
+                    "and the processes that it has started, may have in use together. Memory "
+                    "that they share counts once, and pages of mapped files do not count. It is "
+                    "measured 20 times a second, less often near the limit, and a process with "
+                    "more is ended.",
         },
 };
 

@@ -5,7 +5,9 @@
  */
 #include "loop/family.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "mwt_marked.h"
 #include "mwt_run.h"
@@ -136,11 +138,93 @@ static void test_kill_trees(void)
     close(ends[0]);
 }
 
+#define HOLDING_BYTES ((size_t)64 << 20)
+
+/* Three processes with the same memory. */
+struct holding {
+    int file; /* mapped; -1: memory of the process's own */
+    pid_t pid;
+};
+
+/* Reads all pages, and writes a byte to each if they are not of a file. Then `ready` has a byte. */
+static void touch(const struct holding *holding, char *bytes, int ready)
+{
+    char byte = 0;
+    for (size_t i = 0; bytes != MAP_FAILED && i < HOLDING_BYTES; i += 4096) {
+        if (holding->file < 0 && bytes[i] == 0)
+            bytes[i] = 1;
+        byte |= bytes[i];
+    }
+    ssize_t written = write(ready, &byte, 1);
+    (void)written;
+}
+
+/* Runs in the process: it holds the memory together with two that it forks. */
+static _Noreturn void hold(const struct holding *holding, int ready)
+{
+    bool is_own = holding->file < 0;
+    char *bytes = mmap(NULL, HOLDING_BYTES, is_own ? PROT_READ | PROT_WRITE : PROT_READ,
+                       is_own ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE, holding->file, 0);
+    (void)setpgid(0, 0);
+    touch(holding, bytes, ready);
+    if (fork() == 0 || fork() == 0)
+        touch(holding, bytes, ready);
+    while (true)
+        pause();
+}
+
+/* Starts the processes, and waits until they hold the memory. */
+static void start_holding(struct holding *holding)
+{
+    int ready[2];
+    char byte;
+    CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+    holding->pid = fork();
+    if (holding->pid == 0)
+        hold(holding, ready[1]);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void end_holding(const struct holding *holding)
+{
+    kill(-holding->pid, SIGKILL);
+    waitpid(holding->pid, NULL, 0);
+}
+
+/* Pages that descendants share count for each in what is resident, and once in their memory. Pages
+ * of a file do not count in that. */
+static void test_memory(void)
+{
+    struct holding own = {.file = -1}, mapped = {.file = -1};
+    /* Usually /tmp is memory, and /var/tmp is not. */
+    char path[] = "/var/tmp/test_family-XXXXXX";
+    mapped.file = mkstemp(path);
+    unlink(path);
+    CU_ASSERT_EQUAL(ftruncate(mapped.file, (off_t)HOLDING_BYTES), 0);
+    size_t before = mwi_family_memory_bytes(getpid());
+
+    start_holding(&own);
+    CU_ASSERT(mwi_family_resident_bytes(getpid()) >= 3 * HOLDING_BYTES);
+    CU_ASSERT(mwi_family_memory_bytes(getpid()) - before >= HOLDING_BYTES);
+    CU_ASSERT(mwi_family_memory_bytes(getpid()) - before < 2 * HOLDING_BYTES);
+    end_holding(&own);
+    start_holding(&mapped);
+    CU_ASSERT(mwi_family_resident_bytes(getpid()) >= 3 * HOLDING_BYTES);
+    CU_ASSERT(mwi_family_memory_bytes(getpid()) - before < HOLDING_BYTES);
+    end_holding(&mapped);
+
+    close(mapped.file);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"read", test_read}, {"marks", test_marks},           {"names", test_names},
-        {"kill", test_kill}, {"kill trees", test_kill_trees}, CU_TEST_INFO_NULL,
+        {"kill", test_kill}, {"kill trees", test_kill_trees}, {"memory", test_memory},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("family", tests);
 }

@@ -23,8 +23,17 @@ struct page {
     _Atomic uint64_t count;
 };
 
+static void take_memory(size_t size)
+{
+    volatile char *memory = malloc(size);
+    for (size_t i = 0; memory != NULL && i < size; i += 4096)
+        memory[i] = 1;
+}
+
 /* The child: 3 ends it with this status, 'k' by a signal, 'f' forks a process that keeps the
- * channel open for ever, 'm' takes 200 MiB, 'c' counts, 'g' kills the process group. */
+ * channel open for ever, 'm' takes 200 MiB, 'c' counts, 'g' kills the process group,
+ * 's' forks four processes that share 60 MiB with it, 'o' leaves an orphan in a session of its own
+ * that takes 200 MiB. */
 static _Noreturn void be_child(const struct mwi_zygote *zygote, int channel)
 {
     struct page *page = zygote->page;
@@ -40,10 +49,19 @@ static _Noreturn void be_child(const struct mwi_zygote *zygote, int channel)
             atomic_fetch_add(&page->count, 1);
         if (order == 'f' && fork() == 0)
             order = 'p';
+        if (order == 's') {
+            take_memory((size_t)60 << 20);
+            for (int i = 0; i < 4 && order == 's'; i++)
+                order = fork() == 0 ? 'p' : 's';
+        }
+        if (order == 'o' && fork() == 0) {
+            (void)setsid();
+            if (fork() != 0)
+                _exit(0);
+            order = 'm';
+        }
         if (order == 'm') {
-            volatile char *memory = malloc((size_t)200 << 20);
-            for (size_t i = 0; memory != NULL && i < (size_t)200 << 20; i += 4096)
-                memory[i] = 1;
+            take_memory((size_t)200 << 20);
             order = 'p';
         }
         while (order == 'p')
@@ -221,20 +239,45 @@ static void test_close_stopped(void)
     await_end(channel);
 }
 
-/* A child that has more memory than it may is killed. */
+/* A child that has more memory than it may is killed, also if an orphan of it has the memory. */
 static void test_memory(void)
+{
+    static const char orders[] = {'m', 'o'};
+    struct mwi_zygote zygote;
+    mw_reason how;
+    int status;
+    open_zygote(&zygote, (size_t)150 << 20);
+    for (size_t i = 0; i < sizeof orders; i++) {
+        int channel = start_child(&zygote);
+
+        order(channel, orders[i]);
+
+        CU_ASSERT_EQUAL(await_news(&zygote, &how, &status), MWI_ZYGOTE_ENDED);
+        CU_ASSERT_STRING_EQUAL(how.text, "was ended: it had more than the 157286400 bytes of "
+                                         "--mw-slave-memory");
+        await_end(channel);
+    }
+    mwi_zygote_close(&zygote);
+}
+
+/* Memory that a child shares with processes that it has forked counts once. The test waits for
+ * several measurements. */
+static void test_shared_memory(void)
 {
     struct mwi_zygote zygote;
     mw_reason how;
     int status;
-    open_zygote(&zygote, (size_t)100 << 20);
+    open_zygote(&zygote, (size_t)150 << 20);
     int channel = start_child(&zygote);
+    order(channel, 's');
+    await_answer(channel);
 
-    order(channel, 'm');
+    struct pollfd news = {.fd = zygote.socket, .events = POLLIN};
+    CU_ASSERT_EQUAL(poll(&news, 1, 500), 0);
+    order(channel, 3);
 
     CU_ASSERT_EQUAL(await_news(&zygote, &how, &status), MWI_ZYGOTE_ENDED);
-    CU_ASSERT_STRING_EQUAL(how.text, "was ended: it had more than the 104857600 bytes of "
-                                     "--mw-slave-memory");
+    CU_ASSERT_STRING_EQUAL(how.text, "exited with status 3");
     await_end(channel);
     mwi_zygote_close(&zygote);
 }
@@ -268,6 +311,7 @@ int main(void)
         {"close unread", test_close_unread},
         {"close stopped", test_close_stopped},
         {"memory", test_memory},
+        {"shared memory", test_shared_memory},
         {"killed zygote", test_killed_zygote},
         CU_TEST_INFO_NULL,
     };
