@@ -293,6 +293,9 @@ def reliable(size):
                              ("with a journal", farms.mw_journal("mw_bench", 1), 64),
                              ("an append-only file", farms.plain("append_log"), RECORD_BYTES)):
         yield Cell("W14", name, "tcp", farm, workers, (("bytes", data),), fixed_tasks=size.tasks)
+    yield Cell("W14", "an append-only file, 1,000 records a sync", "tcp",
+               farms.plain("append_log"), workers, (("bytes", RECORD_BYTES), ("sync", 1000)),
+               fixed_tasks=size.tasks)
     yield Cell("W14", "restart", "tcp", farms.mw_journal("mw_restart", 2), 1, (("bytes", 64),),
                fixed_tasks=size.recorded, rounds_max=1, memory=size.recorded * MEMORY_PER_RESULT)
 

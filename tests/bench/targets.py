@@ -217,8 +217,8 @@ def proved(results):
 
 
 def journal_share(results):
-    """Of what the farm does without a journal, or a bare file takes, whichever is less: the median
-    of the ratios of all rounds."""
+    """Of what the farm does without a journal, or a file that is synced like one takes, whichever
+    is less: the median of the ratios of all rounds."""
     found = [results.cell("W14", name)
              for name in ("with a journal", "without a journal", "an append-only file")]
     if None in found:
@@ -339,8 +339,8 @@ TARGETS = (
            lambda results: median(results.cell("W14", "64 bytes, isolated"), rate), whole),
     Target("W14", "an isolated slave, efficiency at 1 ms against pure computation", 0.97, True,
            isolated_efficiency, percent),
-    Target("W14", "tasks/s with a journal / without, or the rate of an append-only file", 0.7, True,
-           journal_share),
+    Target("W14", "tasks/s with a journal / without, or an append-only file synced alike", 0.7,
+           True, journal_share),
     Target("W14", "s until a master with 10^7 recorded results is there again", 10, False,
            restart("open_s"), lambda value: f"{value:.2f} s"),
     Target("W14", "memory for a recorded result", 32, False, restart("resident_per_result"),
