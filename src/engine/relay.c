@@ -62,7 +62,7 @@ static bool is_ready(const struct mwi_relay *relay)
 /* Whether the first task of the queue was begun, and is not returned. */
 static bool has_begun(const struct mwi_relay *relay)
 {
-    return atomic_load(&relay->page->begun_count) > relay->answered_count;
+    return !relay->is_dismissed && atomic_load(&relay->page->begun_count) > relay->answered_count;
 }
 
 static bool is_in_task(const struct mwi_relay *relay)
@@ -263,7 +263,7 @@ static void end_child(struct mwi_relay *relay, int64_t now_ns)
     relay->doom_ns = INT64_MAX;
     mwi_doomed_clear(&relay->doomed);
     relay->is_recalled = false;
-    relay->answered_count = UINT64_MAX;
+    relay->is_dismissed = true;
     mwi_saved_outbox_clear(&relay->saving);
     if (relay->phase == MWI_RELAY_SERVING && relay->slave->phase == MWI_PHASE_SHUTDOWN) {
         mwi_relay_messages_send_bare(&relay->slave->effects, relay->child, MWI_MESSAGE_SHUTDOWN);
@@ -355,7 +355,10 @@ static void bury(struct mwi_relay *relay, int64_t now_ns)
 {
     struct mwi_slave_engine *slave = relay->slave;
     bool had_begun = has_begun(relay);
-    relay->ends_in_row = had_begun || relay->answered_count > 0 ? 0 : relay->ends_in_row + 1;
+    if (atomic_load(&relay->page->begun_count) > 0 || relay->answered_count > 0)
+        relay->ends_in_row = 0;
+    else if (!relay->is_dismissed)
+        relay->ends_in_row++;
     relay->phase = MWI_RELAY_ALONE;
     relay->child = 0;
     relay->given_count = 0;
@@ -539,6 +542,7 @@ void mwi_relay_child_started(struct mwi_relay *relay, mw_peer child)
     relay->must_kill = false;
     relay->why_killed = NULL;
     relay->answered_count = 0;
+    relay->is_dismissed = false;
     relay->patience_ns = INT64_MAX;
 }
 

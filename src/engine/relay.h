@@ -40,6 +40,7 @@ struct mwi_relay {
     size_t given_count;      /* the messages in the slave's queue, from the first, that it has */
     uint64_t answered_count; /* tasks that this child has returned */
     bool is_connected, has_process;
+    bool is_dismissed;      /* the tasks of this child are the slave's no more: it is to end */
     bool is_recalled;       /* the master takes back the tasks that were not begun */
     bool has_orphan;        /* the master is gone, and the child still runs a task of it */
     bool is_stopping;       /* this process was asked to end */

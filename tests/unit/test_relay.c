@@ -258,6 +258,31 @@ static void test_ends_in_a_row(void)
     end(&rig);
 }
 
+/* A child that is ended before it has greeted, since the master is lost, counts neither for nor
+ * against the others. */
+static void test_ends_of_dismissed(void)
+{
+    static struct rig rig;
+    mw_reason why;
+    start_with(&rig, MWI_TRAIT_RETURNS);
+    for (int i = 0; i < 3; i++) {
+        start_child(&rig);
+        end_child(&rig, "exited with status 7");
+    }
+    mwi_relay_child_started(&rig.relay, CHILD);
+    mwt_slave_down(&rig.slave, "reset by the peer");
+    CU_ASSERT_TRUE(mwi_relay_pop_kill(&rig.relay));
+    end_child(&rig, "was killed by signal 9 (Killed)");
+    mwt_slave_join(&rig.slave, 0, 1 << 20);
+    CU_ASSERT_FALSE(mwi_relay_has_given_up(&rig.relay, &why));
+
+    start_child(&rig);
+    end_child(&rig, "exited with status 7");
+
+    CU_ASSERT_TRUE(mwi_relay_has_given_up(&rig.relay, &why));
+    end(&rig);
+}
+
 /* A message that makes no sense ends the child, and its task has failed an attempt. */
 static void test_overwritten_child(void)
 {
@@ -633,6 +658,7 @@ int main(void)
         {"late result", test_late_result},
         {"result lost", test_result_lost},
         {"ends in a row", test_ends_in_a_row},
+        {"ends of dismissed", test_ends_of_dismissed},
         {"overwritten child", test_overwritten_child},
         {"end task", test_end_task},
         {"end unknown task", test_end_unknown_task},
