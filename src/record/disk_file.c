@@ -90,7 +90,7 @@ static mw_error fail_memory(mw_reason *why, const char *path)
     return MW_ENOMEM;
 }
 
-/* The thread's own clock, for pthread_cond_clockwait: nobody else sees its times. */
+/* The monotonic clock, on which `changed` waits (see pthread_condattr_setclock). */
 static int64_t now_ns(void)
 {
     struct timespec time;

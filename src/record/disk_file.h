@@ -13,7 +13,8 @@
 
 extern const struct mwi_disk_api mwi_disk_file_api;
 
-/* Waits until all that was appended is durable. MW_EIO, MW_ENOMEM, with a sentence. */
+/* The functions below are for record/journal_compact alone. This one waits until all that was
+ * appended is durable. MW_EIO, MW_ENOMEM, with a sentence. */
 mw_error mwi_disk_file_await(void *disk, mw_reason *why) MW_USE_RESULT;
 
 /* The file `by`, whose bytes are durable, takes the place of the file `disk`, durably: whoever

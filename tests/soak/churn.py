@@ -145,7 +145,7 @@ class Farm:
         victims = [pid for pid in self.victims() if pid not in self.stopped]
         fault = self.dice.choices(list(FAULTS), FAULTS.values())[0]
         seconds = self.dice.uniform(*STOPPED_S)
-        choice = self.dice.random()
+        choice = self.dice.random()  # drawn before the return, so that a seed keeps its sequence
         if not victims:
             return
         pid = victims[int(choice * len(victims))]
@@ -202,23 +202,30 @@ class Farm:
         """The sentences on what is wrong."""
         tasks = self.arguments.tasks
         left = self.left_processes()
-        yield from [f"the status of the master is {status}"] * (status != 0)
-        yield from [f"{left} processes did not end"] * (left > 0)
+        if status != 0:
+            yield f"the status of the master is {status}"
+        if left > 0:
+            yield f"{left} processes did not end"
         lines = self.output.read_text().splitlines()
         tags = Counter(int(line) for line in lines if line.isdigit())
         missing = tasks - len(tags.keys() & set(range(tasks)))
         twice = sum(count - 1 for count in tags.values())
-        yield from [f"{missing} results are missing"] * (missing > 0)
-        yield from [f"{twice} results came again"] * (twice > 0)
+        if missing > 0:
+            yield f"{missing} results are missing"
+        if twice > 0:
+            yield f"{twice} results came again"
         again = sum(run.stat().st_size for run in self.runs.iterdir()) - tasks
-        yield from [f"{again} tasks ran again after they had ended"] * (again > AGAIN_MAX * tasks)
+        if again > AGAIN_MAX * tasks:
+            yield f"{again} tasks ran again after they had ended"
         figures = re.search(r"^replayed (\d+), grown by (-?\d+) KiB, descriptors (-?\d+)$", "\n".join(lines), re.M)
         replayed, growth, descriptors = map(int, figures.groups()) if figures else (0, 0, 0)
-        yield from ["the master did not say how it ended"] * (figures is None)
+        if figures is None:
+            yield "the master did not say how it ended"
         may_grow = self.arguments.may_grow or growth <= GROWTH_KIB_MAX
-        yield from [f"the master has grown by {growth} KiB"] * (not may_grow)
-        yield from [f"{descriptors} descriptors were left"] * (
-            descriptors > DESCRIPTORS_LEFT[self.how])
+        if not may_grow:
+            yield f"the master has grown by {growth} KiB"
+        if descriptors > DESCRIPTORS_LEFT[self.how]:
+            yield f"{descriptors} descriptors were left"
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
         print(f"{self.how}: {len(tags)} results, {replayed} from the journal, {again} tasks ran again after they had ended, the "
               f"master has grown by {growth} KiB; {faults}", flush=True)

@@ -31,7 +31,7 @@ struct ends {
     int64_t wrong;
 };
 
-/* Not to be told from the result of another task by its size or its neighbour. */
+/* Scatters the tags, so that a swapped or cut result cannot look right. */
 static int64_t answer_of(int64_t tag)
 {
     return (int64_t)((uint64_t)tag * UINT64_C(0x9e3779b97f4a7c15) >> 1);
