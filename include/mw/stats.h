@@ -34,7 +34,7 @@ typedef enum mw_loss {
     MW_LOSS_PROTOCOL,   /* it broke the protocol and was dropped */
     MW_LOSS_TIME_LIMIT, /* a task overran mw_policy.time_limit_s */
     MW_LOSS_SILENCE,    /* it had no task and did not answer within --mw-client-timeout */
-    MW_LOSS_SHUTDOWN,   /* it did not stop within --mw-shutdown-timeout */
+    MW_LOSS_SHUTDOWN,   /* it did not stop in time when the farm ended */
     MW_LOSSES_COUNT
 } mw_loss;
 

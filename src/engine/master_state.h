@@ -123,6 +123,7 @@ struct mwi_master_engine {
     uint16_t algorithms_count;
     bool is_stopping; /* no task is sent any more, and none that waits is given up */
     bool is_shutting_down;
+    bool is_hurried; /* who waits for the shutdown does not give it all of its time */
 };
 
 /* The clock of all timers: it stands still while nobody looks at the network, so that such time

@@ -462,9 +462,11 @@ void mwi_membership_take_crash(struct mwi_master_engine *engine, struct mwi_copy
 void mwi_membership_drop_stragglers(struct mwi_master_engine *engine)
 {
     struct mwi_slave_entry *slave;
+    const char *reason = engine->is_hurried
+                             ? "the master was asked twice to end, and waits no longer"
+                             : "it did not stop within --mw-shutdown-timeout";
     while ((slave = mwi_slaves_first(&engine->slaves, MWI_SLAVE_SHUTTING_DOWN)) != NULL)
-        mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN,
-                            "it did not stop within --mw-shutdown-timeout");
+        mwi_membership_drop(engine, slave, MW_LOSS_SHUTDOWN, reason);
 }
 
 /* Messages that were withheld have left. The slave could not answer before. */
@@ -597,6 +599,11 @@ void mwi_membership_leave_slaves(struct mwi_master_engine *engine, int64_t now_n
     engine->is_stopping = true;
     leave_slaves_in(engine, MWI_SLAVE_IDLE);
     leave_slaves_in(engine, MWI_SLAVE_BUSY);
+}
+
+void mwi_membership_hurry(struct mwi_master_engine *engine)
+{
+    engine->is_hurried = true;
 }
 
 void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns)

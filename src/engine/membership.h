@@ -104,6 +104,11 @@ size_t mwi_membership_running_count(const struct mwi_master_engine *engine);
 /* Tells all slaves to stop, and drops those that have not within `patience_ns`. Go on stepping the
  * engine until mwi_membership_is_over. */
 void mwi_membership_shutdown(struct mwi_master_engine *engine, int64_t now_ns, int64_t patience_ns);
+
+/* Somebody has asked twice for the end, so the patience is short: slaves that are dropped by the
+ * shutdown are told so. Call it before mwi_membership_shutdown. */
+void mwi_membership_hurry(struct mwi_master_engine *engine);
+
 /* Parts with the slaves that may return, without a word: they will look for the next master. Call
  * it before mwi_membership_shutdown, and carry out the effects in between: they borrow from slaves
  * that shutdown frees. */

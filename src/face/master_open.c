@@ -487,6 +487,8 @@ static int64_t await_slaves(mw_master *master)
         mwi_membership_leave_slaves(&master->engine, now_ns);
         mwi_loop_carry_out(master->loop);
     }
+    if (mwi_master_stop_is_repeated(master))
+        mwi_membership_hurry(&master->engine);
     mwi_membership_shutdown(&master->engine, now_ns, patience_ns);
     mwi_loop_carry_out(master->loop);
     while (is_awaiting(master) && mwi_loop_now(master->loop) < deadline_ns &&

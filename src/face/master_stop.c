@@ -77,15 +77,15 @@ static void hear_signal(mw_master *master)
     tell(master);
 }
 
-/* A second SIGTERM sends home the slaves that may return, without waiting for their tasks. */
-static bool is_repeated(const mw_master *master)
+bool mwi_master_stop_is_repeated(const mw_master *master)
 {
     return master->has_signals && mwi_signals_are_repeated();
 }
 
 bool mwi_master_stop_keeps_slaves(const mw_master *master)
 {
-    return master->keeps_slaves && master->stop_signal == SIGTERM && !is_repeated(master);
+    return master->keeps_slaves && master->stop_signal == SIGTERM &&
+           !mwi_master_stop_is_repeated(master);
 }
 
 /* Whether tasks run, or some have ended and were not taken. */
@@ -101,8 +101,9 @@ static mw_error fail_stopped(mw_master *master)
     char rest[96] = "";
     size_t count = mwi_membership_running_count(&master->engine);
     if (count > 0)
-        snprintf(rest, sizeof rest, ", and %zu task%s still ran after --mw-shutdown-timeout", count,
-                 count == 1 ? "" : "s");
+        snprintf(rest, sizeof rest, ", and %zu task%s still ran %s", count, count == 1 ? "" : "s",
+                 mwi_master_stop_is_repeated(master) ? "when SIGTERM came again"
+                                                     : "after --mw-shutdown-timeout");
     if (master->stop_signal != 0)
         return mwi_master_fail(master, MW_EINTERRUPTED, "%s asked the program to end%s",
                                mwi_signals_name(master->stop_signal), rest);
@@ -113,7 +114,8 @@ mw_error mwi_master_stop_check(mw_master *master)
 {
     hear_signal(master);
     if (!master->engine.is_stopping ||
-        (is_busy(master) && mwi_loop_now(master->loop) < master->stop_ns && !is_repeated(master)))
+        (is_busy(master) && mwi_loop_now(master->loop) < master->stop_ns &&
+         !mwi_master_stop_is_repeated(master)))
         return MW_OK;
     return fail_stopped(master);
 }
@@ -122,7 +124,7 @@ int64_t mwi_master_stop_deadline(const mw_master *master)
 {
     if (!master->engine.is_stopping)
         return INT64_MAX;
-    return is_busy(master) && !is_repeated(master) ? master->stop_ns : INT64_MIN;
+    return is_busy(master) && !mwi_master_stop_is_repeated(master) ? master->stop_ns : INT64_MIN;
 }
 
 int64_t mwi_master_stop_patience(const mw_master *master)
@@ -130,7 +132,8 @@ int64_t mwi_master_stop_patience(const mw_master *master)
     int64_t moment_ns = mwi_time_earlier(master->shutdown_timeout_ns, MOMENT_NS);
     if (!master->engine.is_stopping)
         return master->shutdown_timeout_ns;
-    int64_t left_ns = is_repeated(master) ? 0 : master->stop_ns - mwi_loop_now(master->loop);
+    int64_t left_ns =
+        mwi_master_stop_is_repeated(master) ? 0 : master->stop_ns - mwi_loop_now(master->loop);
     return left_ns > moment_ns ? left_ns : moment_ns;
 }
 

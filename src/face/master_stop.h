@@ -21,6 +21,10 @@ int64_t mwi_master_stop_deadline(const mw_master *master);
  * the master to end, once, and the next one will go on with the journal. */
 bool mwi_master_stop_keeps_slaves(const mw_master *master);
 
+/* Whether a second SIGTERM has come in a farm where the first one keeps the slaves. It sends them
+ * home, and their tasks are not waited for. */
+bool mwi_master_stop_is_repeated(const mw_master *master);
+
 /* How long a close may wait for the slaves to end. */
 int64_t mwi_master_stop_patience(const mw_master *master);
 

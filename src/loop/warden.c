@@ -281,13 +281,14 @@ static void *map_memory(size_t size, int sharing)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Forks a warden off; the socket is then the master's end. False, with errno: nothing changed. */
-static bool start_warden(struct mwi_warden *warden)
+/* Forks a warden off; the socket is then the master's end. NULL, or the name of the call that has
+ * failed, with errno: nothing changed. */
+static const char *start_warden(struct mwi_warden *warden)
 {
     int sockets[2], before = warden->socket;
     struct mwi_family_process process;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
-        return false;
+        return "socketpair";
     warden->master = getpid();
     warden->socket = sockets[1];
     pid_t pid = mwi_fork_guard_fork();
@@ -299,14 +300,14 @@ static bool start_warden(struct mwi_warden *warden)
         close(sockets[0]);
         warden->socket = before;
         errno = number;
-        return false;
+        return "fork";
     }
     warden->pid = pid;
     warden->socket = sockets[0];
     (void)mwi_fork_guard_note(warden->socket);
     if (warden->start == 0 && mwi_family_read(pid, &process))
         warden->start = process.start;
-    return true;
+    return NULL;
 }
 
 mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t places_count,
@@ -324,8 +325,9 @@ mw_error mwi_warden_open(struct mwi_warden **warden, const char *name, size_t pl
     opened->room.capacity = ROOM_COUNT;
     if (opened->roll == NULL || opened->room.items == NULL)
         return fail(opened, "mmap", why);
-    if (!start_warden(opened))
-        return fail(opened, "fork", why);
+    const char *failed = start_warden(opened);
+    if (failed != NULL)
+        return fail(opened, failed, why);
     *warden = opened;
     return MW_OK;
 }
@@ -336,7 +338,7 @@ static void replace_warden(struct mwi_warden *warden)
 {
     int lost = warden->socket;
     pid_t pid = warden->pid;
-    if (!start_warden(warden))
+    if (start_warden(warden) != NULL)
         return;
     (void)mwi_fork_guard_close(lost);
     (void)waitpid(pid, NULL, 0);

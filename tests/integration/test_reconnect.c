@@ -118,7 +118,8 @@ static void test_requeue(void)
     mwt_crew_destroy(crew);
 }
 
-/* A second SIGTERM says that no master will follow: the slaves go home. */
+/* A second SIGTERM says that no master will follow: the slaves go home, and neither their tasks nor
+ * --mw-shutdown-timeout are waited for. */
 static void test_second_signal(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
@@ -135,6 +136,11 @@ static void test_second_signal(void)
     CU_ASSERT_EQUAL(mwt_await_end(master), 128 + SIGTERM);
     CU_ASSERT_EQUAL(mwt_await_end(idle), 0);
     CU_ASSERT_EQUAL(mwt_await_end(slave), 0);
+    const char *said = mwt_output(master, MWT_ERR);
+    CU_ASSERT_EQUAL(mwt_count(said, "and 1 task still ran when SIGTERM came again"), 1);
+    CU_ASSERT_EQUAL(
+        mwt_count(said, "dropped: the master was asked twice to end, and waits no longer"), 1);
+    CU_ASSERT_EQUAL(mwt_count(said, "--mw-shutdown-timeout"), 0);
     CU_ASSERT(mwt_ended_ns(master) - mwt_started_ns(master) < INT64_C(30000000000));
     mwt_crew_destroy(crew);
 }

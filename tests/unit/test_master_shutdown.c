@@ -190,6 +190,27 @@ static void test_stragglers(void)
     end(&master);
 }
 
+/* Where the master was asked twice to end, the trail does not blame the option. */
+static void test_hurry(void)
+{
+    static const char line[] =
+        "SLAVE-0 dropped: the master was asked twice to end, and waits no longer\n";
+    static struct mwt_master master;
+    start(&master);
+    mwt_master_submit(&master, "a");
+    mwt_master_greet(&master, 1);
+    mwt_master_begin(&master, 1);
+    mwi_membership_hurry(&master.engine);
+    shut_down_within(&master, 7, MWT_SECOND);
+    mwt_master_forget(&master);
+
+    mwt_master_tick(&master, 7 + MWT_SECOND);
+
+    CU_ASSERT_TRUE(mwi_membership_is_over(&master.engine));
+    CU_ASSERT_EQUAL(strncmp(master.outbox.trail, line, sizeof line - 1), 0);
+    end(&master);
+}
+
 /* A time of 0 means that the master does not wait. */
 static void test_no_patience(void)
 {
@@ -381,6 +402,7 @@ int main(void)
         {"clients are turned away", test_clients_are_turned_away},
         {"late comers are turned away", test_late_comers_are_turned_away},
         {"stragglers", test_stragglers},
+        {"hurry", test_hurry},
         {"no patience", test_no_patience},
         {"goodbye at the end", test_goodbye_at_the_end},
         {"garbage at the end", test_garbage_at_the_end},

@@ -6,6 +6,7 @@
 #include "loop/warden.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "mwt_marked.h"
 #include "mwt_run.h"
@@ -270,6 +271,25 @@ static void test_stopped_master(void)
     close(ends[0]);
 }
 
+/* A warden for which there are no descriptors is not there, and the sentence names the call. */
+static void test_no_descriptors(void)
+{
+    struct farm farm;
+    struct rlimit before, none;
+    mw_reason why = {""};
+    mwi_family_make_name(farm.name);
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+
+    mw_error error = mwi_warden_open(&farm.warden, farm.name, 1, &why);
+
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CU_ASSERT_EQUAL(error, MW_EIO);
+    CU_ASSERT_STRING_EQUAL(why.text, "socketpair: Too many open files");
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -280,6 +300,7 @@ int main(void)
         {"stopped", test_stopped},
         {"dead master", test_dead_master},
         {"stopped master", test_stopped_master},
+        {"no descriptors", test_no_descriptors},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("warden", tests);
