@@ -450,14 +450,16 @@ static mw_error disk_read(void *disk, uint64_t offset, void *data, size_t size, 
     return MW_OK;
 }
 
-/* The thread has nothing to do yet. */
+/* The thread has nothing to do yet, but may be looking for it. */
 static mw_error disk_truncate(void *disk, uint64_t size, mw_reason *why)
 {
     struct disk_file *file = disk;
     assert(file->appended_bytes == file->durable_bytes && size <= file->durable_bytes);
     if (ftruncate(file->fd, (off_t)size) != 0 || fsync(file->fd) != 0)
         return fail_io(why, file->path, errno);
+    pthread_mutex_lock(&file->mutex);
     set_size(file, size);
+    pthread_mutex_unlock(&file->mutex);
     return MW_OK;
 }
 
