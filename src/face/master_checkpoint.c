@@ -12,6 +12,7 @@
  */
 #include "face/master_checkpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 #include "engine/snapshot.h"
 #include "face/master_journal.h"
 #include "record/journal_restore.h"
+
+#define NO_ALGORITHM UINT16_MAX
 
 void mwi_master_checkpoint_fini(mw_master *master)
 {
@@ -50,7 +53,7 @@ mw_error mw_master_checkpoint(mw_master *master, const void *data, size_t size)
 /* A task of a checkpoint that is being read: the item, and the bytes that it points to. */
 struct restored_task {
     struct mwi_checkpoint_item item;
-    uint16_t algorithm;
+    uint16_t algorithm; /* or NO_ALGORITHM: the program has it no more */
     unsigned char bytes[];
 };
 
@@ -60,17 +63,14 @@ struct restoring {
     struct mwi_map tasks; /* struct restored_task */
 };
 
-static bool find_algorithm(const mw_master *master, const struct mwi_checkpoint_reader *reader,
-                           uint16_t *algorithm)
+static uint16_t find_algorithm(const mw_master *master, const struct mwi_checkpoint_reader *reader)
 {
     const mw_algorithm *algorithms = master->engine.config.algorithms;
-    for (uint16_t i = 0; i < master->engine.algorithms_count; i++) {
-        *algorithm = i;
+    for (uint16_t i = 0; i < master->engine.algorithms_count; i++)
         if (strlen(algorithms[i].name) == reader->algorithm_size &&
             memcmp(algorithms[i].name, reader->algorithm, reader->algorithm_size) == 0)
-            return true;
-    }
-    return false;
+            return i;
+    return NO_ALGORITHM;
 }
 
 static const void *copy_part(unsigned char **end, const void *data, size_t size)
@@ -103,11 +103,8 @@ static bool take_tasks(struct restoring *restoring, const struct mwi_journal_rec
 {
     struct mwi_checkpoint_reader reader;
     struct mwi_checkpoint_item item;
-    uint16_t algorithm;
     mwi_checkpoint_items_open(&reader, record->body, record->size);
-    /* A program that has lost an algorithm was accepted as it is. */
-    if (!find_algorithm(restoring->master, &reader, &algorithm))
-        return true;
+    uint16_t algorithm = find_algorithm(restoring->master, &reader);
     while (mwi_checkpoint_items_next(&reader, &item)) {
         struct restored_task *task = copy_task(&item, algorithm);
         if (task == NULL)
@@ -197,29 +194,50 @@ static int compare(const void *one, const void *other)
     return left < right ? -1 : left > right;
 }
 
-/* Submits all tasks in the order in which they were submitted first, and frees them. */
-static mw_error submit_all(mw_master *master, struct mwi_map *tasks)
+/* The user has passed --mw-journal-accept: tasks of an algorithm that the program has no more are
+ * dropped, which the trail tells. */
+static void tell_dropped(mw_master *master, size_t count)
 {
-    size_t count = 0, cursor = 0;
+    mw_reason sentence;
+    if (count == 0)
+        return;
+    snprintf(sentence.text, sizeof sentence.text,
+             "tasks of the checkpoint are dropped, since the program has their algorithms no more: "
+             "%zu",
+             count);
+    mwi_master_journal_audit(master, sentence.text);
+}
+
+/* Submits the tasks in the order in which they were submitted first. */
+static mw_error submit_in_order(mw_master *master, const struct mwi_map *tasks)
+{
+    size_t count = 0, dropped_count = 0, cursor = 0;
     struct restored_task **sorted = malloc((tasks->used_count + 1) * sizeof *sorted);
-    mw_error error = sorted == NULL ? MW_ENOMEM : MW_OK;
+    mw_error error = MW_OK;
+    if (sorted == NULL)
+        return MW_ENOMEM;
     for (struct restored_task *task; (task = mwi_map_next(tasks, &cursor)) != NULL;) {
-        if (sorted != NULL)
-            sorted[count++] = task;
+        if (task->algorithm == NO_ALGORITHM)
+            dropped_count++;
         else
-            free(task);
+            sorted[count++] = task;
     }
     if (count > 1)
         qsort(sorted, count, sizeof *sorted, compare);
-    for (size_t i = 0; i < count; i++) {
-        if (error == MW_OK)
-            error = submit(master, sorted[i]);
-        free(sorted[i]);
-    }
+    for (size_t i = 0; i < count && error == MW_OK; i++)
+        error = submit(master, sorted[i]);
     free(sorted);
-    mwi_map_fini(tasks);
+    tell_dropped(master, dropped_count);
     mwi_master_carry_out(master);
     return error;
+}
+
+static void free_tasks(struct mwi_map *tasks)
+{
+    size_t cursor = 0;
+    for (struct restored_task *task; (task = mwi_map_next(tasks, &cursor)) != NULL;)
+        free(task);
+    mwi_map_fini(tasks);
 }
 
 /* The checkpoint cannot be used, and to go on without it would be wrong: the farm is broken. */
@@ -240,11 +258,11 @@ bool mw_master_restored(mw_master *master, const void **data, size_t *size)
     master->has_restored = true;
     mwi_map_init(&restoring.tasks);
     mw_error error = mwi_journal_restore(master->journal, take_record, &restoring, &state, &why);
-    mw_error submitted = submit_all(master, &restoring.tasks);
     if (error == MW_OK) {
         master->restored_block = state.block;
-        error = submitted;
+        error = submit_in_order(master, &restoring.tasks);
     }
+    free_tasks(&restoring.tasks);
     if (error != MW_OK) {
         break_farm(master, error, &why);
         return false;

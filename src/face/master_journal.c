@@ -157,7 +157,7 @@ static bool read_identity(const mw_master *master, const struct mwi_journal_opti
     return texts->names != NULL && texts->arguments != NULL;
 }
 
-static void audit_problem(mw_master *master, const char *reason)
+void mwi_master_journal_audit(mw_master *master, const char *reason)
 {
     mwi_loop_audit(master->loop, (struct mwi_audit_record){.kind = MWI_AUDIT_JOURNAL_PROBLEM,
                                                            .path = master->journal_path,
@@ -176,7 +176,7 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
     if (findings->torn_bytes > 0) {
         snprintf(note->text, sizeof note->text, "its end of %llu bytes was not whole: cut off",
                  (unsigned long long)findings->torn_bytes);
-        audit_problem(master, note->text);
+        mwi_master_journal_audit(master, note->text);
         note->text[0] = '\0'; /* that is usual after a crash */
     }
     if (findings->damages_count > 0)
@@ -193,7 +193,7 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
                  "%.200s: the newest checkpoint is damaged, and an older one is used",
                  master->journal_path);
     if (note->text[0] != '\0')
-        audit_problem(master, note->text);
+        mwi_master_journal_audit(master, note->text);
 }
 
 static void tell(const mw_master *master, const char *sentence)
@@ -209,7 +209,7 @@ static void lose_journal(mw_master *master, mw_error error, const mw_reason *why
     snprintf(sentence.text, sizeof sentence.text, "nothing more is recorded: %.400s", why->text);
     master->journal_error = error;
     master->engine.journal = NULL;
-    audit_problem(master, sentence.text);
+    mwi_master_journal_audit(master, sentence.text);
     tell(master, sentence.text);
     if (master->goes_on_without_journal)
         return;
@@ -260,7 +260,7 @@ static mw_error compact(mw_master *master, const struct mwi_journal_settings *op
     mwi_journal_close(master->journal);
     master->journal = NULL;
     if (mwi_journal_compact(opening->path, opening->keeps_failures, &outcome, &problem) != MW_OK)
-        audit_problem(master, problem.text);
+        mwi_master_journal_audit(master, problem.text);
     return mwi_journal_open(&master->journal, opening, findings, why);
 }
 
@@ -385,8 +385,9 @@ static void pass_over(mw_master *master)
 {
     master->has_restored = true;
     if (mwi_journal_has_checkpoint(master->journal))
-        audit_problem(master, "the checkpoint is passed over: mw_master_restored was not called "
-                              "before the first submission");
+        mwi_master_journal_audit(master,
+                                 "the checkpoint is passed over: mw_master_restored was not called "
+                                 "before the first submission");
 }
 
 mw_error mwi_master_journal_submit(mw_master *master, const struct mwi_lifecycle_task *submission)
@@ -398,6 +399,6 @@ mw_error mwi_master_journal_submit(mw_master *master, const struct mwi_lifecycle
         return mwi_lifecycle_submit(&master->engine, submission, &master->last_task);
     mw_error error = mwi_journaling_submit(&master->engine, submission, &master->last_task, &why);
     if (why.text[0] != '\0')
-        audit_problem(master, why.text);
+        mwi_master_journal_audit(master, why.text);
     return error;
 }

@@ -14,6 +14,9 @@
 mw_error mwi_master_journal_open(mw_master *master, const struct mwi_journal_options *settings,
                                  mw_reason *why) MW_USE_RESULT;
 
+/* Tells the trail of something in the journal that is not in order; the sentence is copied. */
+void mwi_master_journal_audit(mw_master *master, const char *reason);
+
 /* Tells a person what opening has found that was not in order. */
 void mwi_master_journal_tell(const mw_master *master);
 

@@ -106,11 +106,9 @@ static void run_task(mw_call *call)
     (void)mw_call_return(call, "i", 7);
 }
 
-/* A master with a slave in this process, its journal, and its trail. */
-static mw_master *open_farm(struct mwt_folder *folder)
+/* A master of such a program with a slave in this process, its journal, and its trail. */
+static mw_master *open_farm_of(struct mwt_folder *folder, const mw_program *program)
 {
-    static const mw_algorithm algorithms[] = {{"task", run_task}, {NULL, NULL}};
-    static const mw_program program = {.algorithms = algorithms};
     mw_options *options;
     mw_master *master = NULL;
     CU_ASSERT_EQUAL_FATAL(mw_options_create(&options), MW_OK);
@@ -118,12 +116,20 @@ static mw_master *open_farm(struct mwt_folder *folder)
     CU_ASSERT_EQUAL(mw_options_set(options, "quiet", "1"), MW_OK);
     const char *journal = mwt_folder_file(folder, "journal");
     CU_ASSERT_EQUAL(mw_options_set(options, "journal", journal), MW_OK);
+    CU_ASSERT_EQUAL(mw_options_set(options, "journal-accept", "1"), MW_OK);
     const char *trail = mwt_folder_file(folder, "trail");
     CU_ASSERT_EQUAL(mw_options_set(options, "audit-file", trail), MW_OK);
-    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, &program, options), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(mw_master_open(&master, program, options), MW_OK);
     mw_options_destroy(options);
     runs_count = 0;
     return master;
+}
+
+static mw_master *open_farm(struct mwt_folder *folder)
+{
+    static const mw_algorithm algorithms[] = {{"task", run_task}, {NULL, NULL}};
+    static const mw_program program = {.algorithms = algorithms};
+    return open_farm_of(folder, &program);
 }
 
 /* Runs a task, whose result must be right. Returns whether the journal had it. */
@@ -193,6 +199,17 @@ static void test_passed_over(void)
     mwt_folder_destroy(&folder);
 }
 
+/* Overwrites bytes of the journal from there on. */
+static void spoil_journal(struct mwt_folder *folder, long offset)
+{
+    FILE *file = fopen(mwt_folder_file(folder, "journal"), "r+");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(fseek(file, offset, SEEK_SET), 0);
+    for (int i = 0; i < 1000; i++)
+        fputc('?', file);
+    fclose(file);
+}
+
 /* A file that changes behind the master's back: the task runs, and the trail tells why. */
 static void test_changed_file(void)
 {
@@ -204,16 +221,71 @@ static void test_changed_file(void)
     mw_master_close(open_farm(&folder)); /* begins a block, the last that is read below */
 
     master = open_farm(&folder);
-    FILE *file = fopen(mwt_folder_file(&folder, "journal"), "r+");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    for (int i = 0; i < 1000; i++)
-        fputc('?', file);
-    fclose(file);
+    spoil_journal(&folder, 0);
     CU_ASSERT_FALSE(do_task(master));
     CU_ASSERT_EQUAL(runs_count, 1);
     mw_master_close(master);
 
     CU_ASSERT_EQUAL(count_in_trail(&folder, "has changed"), 1);
+    mwt_folder_destroy(&folder);
+}
+
+static void submit(mw_master *master, const char *algorithm)
+{
+    CU_ASSERT_EQUAL(mw_master_submit(master, &(mw_task){.algorithm = algorithm}, ""), MW_OK);
+}
+
+/* A checkpoint that changes behind the master's back breaks the farm; none of its tasks is there,
+ * though they lie before the bytes that are not sound. */
+static void test_changed_checkpoint(void)
+{
+    static const char state[200000];
+    struct mwt_folder folder;
+    const void *data;
+    size_t size;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm(&folder);
+    submit(master, "task");
+    submit(master, "task");
+    CU_ASSERT_EQUAL(mw_master_checkpoint(master, state, sizeof state), MW_OK);
+    mw_master_close(master);
+
+    master = open_farm(&folder);
+    spoil_journal(&folder, sizeof state / 2);
+    CU_ASSERT_FALSE(mw_master_restored(master, &data, &size));
+
+    CU_ASSERT_EQUAL(mw_master_status(master), MW_EIO);
+    CU_ASSERT_EQUAL(master->engine.tasks.last_id, 0);
+    mw_master_close(master);
+    mwt_folder_destroy(&folder);
+}
+
+/* Tasks of an algorithm that the program has no more are dropped when a checkpoint is restored. The
+ * trail tells how many, and does not count the task that had been handed out before. */
+static void test_lost_algorithm(void)
+{
+    static const mw_algorithm algorithms[] = {{"task", run_task}, {"lost", run_task}, {NULL, NULL}};
+    static const mw_program both = {.algorithms = algorithms};
+    struct mwt_folder folder;
+    const void *data;
+    size_t size;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm_of(&folder, &both);
+    submit(master, "lost");
+    CU_ASSERT_EQUAL(mw_master_checkpoint(master, "state", 5), MW_OK);
+    CU_ASSERT_PTR_NOT_NULL(mw_master_next(master));
+    submit(master, "lost");
+    submit(master, "task");
+    submit(master, "lost");
+    CU_ASSERT_EQUAL(mw_master_checkpoint(master, "state", 5), MW_OK);
+    mw_master_close(master);
+
+    master = open_farm(&folder);
+    CU_ASSERT_TRUE(mw_master_restored(master, &data, &size));
+
+    CU_ASSERT_EQUAL(master->engine.tasks.last_id, 1);
+    mw_master_close(master);
+    CU_ASSERT_EQUAL(count_in_trail(&folder, "has their algorithms no more: 2"), 1);
     mwt_folder_destroy(&folder);
 }
 
@@ -225,6 +297,8 @@ int main(void)
         {"submit", test_submit},
         {"passed over", test_passed_over},
         {"changed file", test_changed_file},
+        {"changed checkpoint", test_changed_checkpoint},
+        {"lost algorithm", test_lost_algorithm},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master: journal", tests);
