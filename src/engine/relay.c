@@ -36,7 +36,8 @@
 #define PARTING_NS MWI_NS_PER_S
 /* How many children in a row may end before they begin a task. */
 #define ENDS_MAX 3
-/* The master sends nothing of interest here that is larger; see step_master. */
+/* No order is larger. take_order leaves larger messages of the master to the slave's engine without
+ * decoding them, which would take long for tasks. */
 #define ORDER_BYTES_MAX 16
 
 mw_error mwi_relay_init(struct mwi_relay *relay, struct mwi_slave_engine *slave,
