@@ -298,9 +298,10 @@ static void test_terminate_job(void)
     const char *path = mwt_path(crew, "farm.rsc"), *gate = mwt_path(crew, "gate");
     CU_ASSERT_EQUAL(mkfifo(gate, 0600), 0);
     struct mwt_process *job = mwt_start(
-        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_MPIEXEC, "-n", "2", MWT_FARM, ISOLATED,
-                                                   "--mw-resource-file", path, "gate", "3", "1"),
-                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+        crew, &(struct mwt_start){
+                  .argv = MWT_ARGV(MWT_MPIEXEC, "-n", "2", MWT_FARM, ISOLATED, "--mw-resource-file",
+                                   path, "gate", "3", "1"),
+                  .environment = MWT_ARGV(PLAIN_CRASHES, mwt_format(crew, "FARM_GATE=%s", gate))});
     pid_t child = pid_in(mwt_await_line(job, MWT_ERR, "task 0 runs, pid "));
     char *resource = mwt_file_read(path);
     const char *master = resource == NULL ? NULL : strstr(resource, "\"pid\": ");
@@ -347,9 +348,10 @@ static void test_stopped_slave(void)
         start(crew, MWT_ARGV(MWT_FARM, "--mw-master", "--mw-master-host", "127.0.0.1",
                              "--mw-resource-file", resource, "gate", "1"));
     struct mwt_process *slave = mwt_start(
-        crew, &(struct mwt_start){.argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file",
-                                                   resource, ISOLATED),
-                                  .environment = MWT_ARGV(mwt_format(crew, "FARM_GATE=%s", gate))});
+        crew,
+        &(struct mwt_start){
+            .argv = MWT_ARGV(MWT_FARM, "--mw-slave", "--mw-resource-file", resource, ISOLATED),
+            .environment = MWT_ARGV(PLAIN_CRASHES, mwt_format(crew, "FARM_GATE=%s", gate))});
     pid_t child = pid_in(mwt_await_line(slave, MWT_ERR, "task 0 runs, pid "));
 
     mwt_kill(slave, SIGSTOP);
