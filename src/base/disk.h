@@ -3,8 +3,8 @@
  * A file that only grows, and that becomes durable in the background: a table of functions, so that
  * a journal runs alike on a real file (record/disk_file) and on a simulated one (sim/sim_disk).
  * Bytes are appended, a sync asks for all of them to become durable, and `done` tells how far that
- * has come. Only open, read and truncate may wait for the disk; the others return at once, or may
- * do the work themselves if there is nothing to do it in the background.
+ * has come. Only open, read, truncate and await may wait for the disk; the others return at once,
+ * or may do the work themselves if there is nothing to do it in the background.
  *
  * After a crash of the machine all bytes up to the last `durable_bytes` are there. Of the bytes
  * behind, any may be there, be missing, or read as zeros, in any order: whoever reads them needs
@@ -53,6 +53,10 @@ struct mwi_disk_api {
      * is under way. A failure is told by `done`: MW_EIO for a full disk or one that cannot be
      * written, MW_ENOMEM. After it nothing is written any more, and append and sync do nothing. */
     void (*sync)(void *disk, int64_t within_ns);
+
+    /* Writes all bytes that were appended so far, and waits until they are durable. Only at the
+     * opening of a file. A failure is told by `done`. */
+    void (*await)(void *disk);
 
     /* A descriptor that is readable when `done` may tell something new, until `done` is called; -1
      * if the disk has none, and wakes its host by itself. */

@@ -164,6 +164,18 @@ void mwi_master_journal_audit(mw_master *master, const char *reason)
                                                            .reason = reason});
 }
 
+/* A power cut may leave such an end, but damage looks like it. */
+static void write_torn(const mw_master *master, const struct mwi_journal_findings *findings,
+                       mw_reason *note)
+{
+    snprintf(note->text, sizeof note->text,
+             "%.200s: its end of %llu bytes was not whole, from offset %llu on, and is cut off: if "
+             "no power cut or full disk has left that, it was damaged, and tasks that must not run "
+             "twice may have been recorded there",
+             master->journal_path, (unsigned long long)findings->torn_bytes,
+             (unsigned long long)findings->torn);
+}
+
 /* Writes into the trail what was found, and keeps a sentence if it was not in order. */
 static void note_findings(mw_master *master, const struct mwi_journal_findings *findings)
 {
@@ -173,11 +185,9 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
                                                            .count = findings->results_count,
                                                            .failed = findings->runs_count});
     note->text[0] = '\0';
-    if (findings->torn_bytes > 0) {
-        snprintf(note->text, sizeof note->text, "its end of %llu bytes was not whole: cut off",
-                 (unsigned long long)findings->torn_bytes);
+    if (findings->torn_bytes > 0 && findings->damages_count > 0) {
+        write_torn(master, findings, note);
         mwi_master_journal_audit(master, note->text);
-        note->text[0] = '\0'; /* that is usual after a crash */
     }
     if (findings->damages_count > 0)
         snprintf(note->text, sizeof note->text,
@@ -185,6 +195,8 @@ static void note_findings(mw_master *master, const struct mwi_journal_findings *
                  "computed again; tasks that must not run twice may have been recorded there",
                  master->journal_path, (unsigned long long)findings->damages_count,
                  (unsigned long long)findings->damage);
+    else if (findings->torn_bytes > 0)
+        write_torn(master, findings, note);
     else if (findings->difference.text[0] != '\0')
         snprintf(note->text, sizeof note->text, "%.150s: the program has changed: %.320s",
                  master->journal_path, findings->difference.text);

@@ -4,6 +4,9 @@
  * how many they are: if one is damaged, the numbers differ, and the checkpoint is not whole. Then
  * the one before it counts, of the same run or an earlier one.
  *
+ * A checkpoint is of no use, either, if its run's own record may have been lost before it: nobody
+ * knows then which results it has absorbed.
+ *
  * Invariants: runs lie in the order of the file. A run's checkpoint is its last whole one. If a run
  * has gone on from a checkpoint of an earlier run, its own is of use only together with that one.
  *
@@ -32,6 +35,7 @@ bool mwi_checkpoint_log_note_run(struct mwi_checkpoint_log *log, uint64_t offset
         log->runs = runs;
         log->capacity = capacity;
     }
+    log->has_lost_run = false;
     log->runs[log->count++] = (struct mwi_checkpoint_run){.begin = offset, .number = number};
     return true;
 }
@@ -53,10 +57,19 @@ void mwi_checkpoint_log_write_head(unsigned char head[MWI_CHECKPOINT_HEAD_BYTES]
     }
 }
 
+void mwi_checkpoint_log_note_damage(struct mwi_checkpoint_log *log, uint64_t offset)
+{
+    if (offset % MWI_JOURNAL_BLOCK_BYTES == MWI_JOURNAL_BEGIN_BYTES)
+        log->has_lost_run = true;
+}
+
 void mwi_checkpoint_log_note_record(struct mwi_checkpoint_log *log,
                                     const struct mwi_journal_record *record)
 {
-    if (log->count == 0)
+    bool is_lost = log->count == 0 || log->has_lost_run;
+    if (is_lost && record->kind == MWI_JOURNAL_STATE)
+        log->lost_state = record->offset;
+    if (is_lost)
         return;
     struct mwi_checkpoint_run *run = &log->runs[log->count - 1];
     if (record->kind != MWI_JOURNAL_STATE) {
@@ -135,6 +148,8 @@ const struct mwi_checkpoint_run *mwi_checkpoint_log_newest(const struct mwi_chec
 bool mwi_checkpoint_log_is_damaged(const struct mwi_checkpoint_log *log)
 {
     const struct mwi_checkpoint_run *newest = mwi_checkpoint_log_newest(log);
+    if (log->lost_state > (newest == NULL ? 0 : newest->begin))
+        return true;
     for (size_t i = newest == NULL ? 0 : (size_t)(newest - log->runs); i < log->count; i++)
         if (log->runs[i].has_damaged || (log->runs[i].state != 0 && &log->runs[i] != newest))
             return true;

@@ -29,6 +29,8 @@ struct mwi_checkpoint_log {
      * the order of the file, and they are searched by bisection. */
     uint64_t *foreign;
     size_t foreign_count, foreign_capacity;
+    bool has_lost_run;                       /* the last run's own record may be damaged */
+    uint64_t lost_state;                     /* the last STATE of such a run; 0: none */
     const struct mwi_checkpoint_run *newest; /* see mwi_checkpoint_log_newest; NULL until sealed */
 };
 
@@ -36,6 +38,9 @@ void mwi_checkpoint_log_fini(struct mwi_checkpoint_log *log);
 
 /* The run of this number begins with the record at `offset`. False out of memory. */
 bool mwi_checkpoint_log_note_run(struct mwi_checkpoint_log *log, uint64_t offset, uint64_t number);
+
+/* Something is damaged from this offset on. */
+void mwi_checkpoint_log_note_damage(struct mwi_checkpoint_log *log, uint64_t offset);
 
 /* A record TASKS, GONE, TAKEN or STATE, which belongs to a checkpoint of the last run. */
 void mwi_checkpoint_log_note_record(struct mwi_checkpoint_log *log,

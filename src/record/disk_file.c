@@ -567,6 +567,13 @@ mw_error mwi_disk_file_await(void *disk, mw_reason *why)
     }
 }
 
+static void disk_await(void *disk)
+{
+    mw_reason why;
+    mw_error told_again = mwi_disk_file_await(disk, &why);
+    (void)told_again;
+}
+
 mw_error mwi_disk_file_replace(void *disk, void *by, mw_reason *why)
 {
     struct disk_file *file = disk, *fresh = by;
@@ -590,6 +597,7 @@ const struct mwi_disk_api mwi_disk_file_api = {
     .truncate = disk_truncate,
     .append = disk_append,
     .sync = disk_sync,
+    .await = disk_await,
     .descriptor = disk_descriptor,
     .done = disk_done,
     .close = disk_close,

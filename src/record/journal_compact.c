@@ -87,6 +87,7 @@ static mw_error walk(struct compacting *compacting, visit_function *visit)
             return fail_text(compacting, MW_EIO, why.text);
         case MWI_JOURNAL_DAMAGE:
             compacting->damages_count++;
+            mwi_checkpoint_log_note_damage(&compacting->log, record.offset);
             continue;
         case MWI_JOURNAL_RECORD:
             break;

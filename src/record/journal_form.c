@@ -5,9 +5,9 @@
  * call. Reading takes a block at a time.
  *
  * Invariants: a reader gives out a record only if the checksums of all its fragments are right and
- * they follow each other. After a bad fragment it goes on at the next block: lengths of a bad one
- * are not trusted. Nothing in a file can make it read beyond a block, or take more memory than the
- * file has bytes.
+ * they follow each other. After a bad fragment it goes on at the next one that is sound, which it
+ * looks for at each byte: lengths of a bad one are not trusted. Nothing in a file can make it read
+ * beyond a block, or take more memory than the file has bytes.
  *
  * A new kind of record is an enumerator; whoever does not know it passes it over.
  */
@@ -22,12 +22,15 @@
 
 #define HEADER_BYTES MWI_JOURNAL_HEADER_BYTES
 #define CHECKED_FROM 8
-/* More is not written before the first sync has ended. */
+/* A new file is made longer by less than this before its first bytes are written. */
 #define VOID_BYTES_MAX ((uint64_t)64 << 20)
+/* More blocks than these are not asked for the file's number. */
+#define ASKED_BLOCKS_MAX 1024
+#define COPY_BYTES 16
 /* Of a sentence; a path has what its text leaves. */
 #define PATH_BYTES_MAX ((size_t)200)
 #define TEXT_BYTES_MAX ((size_t)400)
-static const char magic[8] = "mwjrnl02";
+static const char magic[8] = "mwjrnl03";
 
 enum part { PART_WHOLE = 1, PART_FIRST, PART_MIDDLE, PART_LAST };
 
@@ -66,48 +69,49 @@ static uint64_t checksum_of(const unsigned char *fragment, size_t size, uint64_t
 void mwi_journal_form_begin(const struct mwi_disk_api *api, void *disk, uint64_t file_id)
 {
     unsigned char begin[MWI_JOURNAL_BEGIN_BYTES];
-    assert(api->size(disk) == 0);
-    memcpy(begin, magic, sizeof magic);
-    put_number(begin + sizeof magic, file_id, 8);
+    assert(api->size(disk) % MWI_JOURNAL_BLOCK_BYTES == 0);
+    for (size_t at = 0; at < sizeof begin; at += COPY_BYTES) {
+        memcpy(begin + at, magic, sizeof magic);
+        put_number(begin + at + sizeof magic, file_id, 8);
+    }
     api->append(disk, begin, sizeof begin);
+}
+
+static bool is_zero(const unsigned char *data, size_t size)
+{
+    return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
+}
+
+/* Whether the first bytes of a file are the beginning of `magic`, and zeros behind that, or no more
+ * than a part of the beginning. */
+static bool is_begun(const unsigned char *data, size_t size)
+{
+    size_t kept = size < sizeof magic ? size : sizeof magic;
+    bool is_rest_zero = size < MWI_JOURNAL_BEGIN_BYTES || is_zero(data + kept, size - kept);
+    while (kept > 0 && data[kept - 1] == 0)
+        kept--;
+    return is_rest_zero && memcmp(data, magic, kept) == 0;
 }
 
 mw_error mwi_journal_form_is_void(const struct mwi_disk_api *api, void *disk, bool *is_void,
                                   mw_reason *why)
 {
-    unsigned char begin[MWI_JOURNAL_BEGIN_BYTES] = {0};
-    size_t kept = sizeof begin;
     uint64_t size = api->size(disk);
-    mw_error error = api->read(disk, 0, begin, size < kept ? (size_t)size : kept, why);
-    if (error != MW_OK)
-        return error;
-    while (kept > 0 && begin[kept - 1] == 0)
-        kept--;
-    bool is_short = kept <= sizeof magic || size < sizeof begin;
-    *is_void = size <= VOID_BYTES_MAX && is_short &&
-               memcmp(begin, magic, kept < sizeof magic ? kept : sizeof magic) == 0;
-    return MW_OK;
-}
-
-mw_error mwi_journal_form_recognise(const struct mwi_disk_api *api, void *disk, uint64_t *file_id,
-                                    mw_reason *why)
-{
-    unsigned char begin[MWI_JOURNAL_BEGIN_BYTES] = {0};
-    if (api->size(disk) >= sizeof begin) {
-        mw_error error = api->read(disk, 0, begin, sizeof begin, why);
-        if (error != MW_OK)
-            return error;
+    unsigned char *bytes = malloc(MWI_JOURNAL_BLOCK_BYTES);
+    mw_error error = MW_OK;
+    *is_void = size <= VOID_BYTES_MAX;
+    if (bytes == NULL) {
+        snprintf(why->text, sizeof why->text, "out of memory");
+        return MW_ENOMEM;
     }
-    if (memcmp(begin, magic, sizeof magic - 2) != 0) {
-        snprintf(why->text, sizeof why->text, "it is no journal of mw");
-        return MW_EFORMAT;
+    for (uint64_t at = 0; *is_void && error == MW_OK && at < size; at += MWI_JOURNAL_BLOCK_BYTES) {
+        uint64_t left = size - at;
+        size_t part = left < MWI_JOURNAL_BLOCK_BYTES ? (size_t)left : MWI_JOURNAL_BLOCK_BYTES;
+        error = api->read(disk, at, bytes, part, why);
+        *is_void = error == MW_OK && (at == 0 ? is_begun(bytes, part) : is_zero(bytes, part));
     }
-    if (memcmp(begin, magic, sizeof magic) != 0) {
-        snprintf(why->text, sizeof why->text, "it is a journal of another version of mw");
-        return MW_EFORMAT;
-    }
-    *file_id = get_number(begin + sizeof magic, 8);
-    return MW_OK;
+    free(bytes);
+    return error;
 }
 
 static void append_zeros(struct mwi_journal_writer *writer, size_t size)
@@ -134,6 +138,15 @@ void mwi_journal_writer_init(struct mwi_journal_writer *writer, const struct mwi
     if (api->size(disk) > MWI_JOURNAL_BEGIN_BYTES &&
         room_in_block(writer) < MWI_JOURNAL_BLOCK_BYTES)
         append_zeros(writer, room_in_block(writer));
+}
+
+/* Leaves a block that has no room for a fragment, and begins the next one. */
+static void find_room(struct mwi_journal_writer *writer)
+{
+    if (room_in_block(writer) < HEADER_BYTES)
+        append_zeros(writer, room_in_block(writer));
+    if (room_in_block(writer) == MWI_JOURNAL_BLOCK_BYTES)
+        mwi_journal_form_begin(writer->api, writer->disk, writer->file_id);
 }
 
 void mwi_journal_writer_fini(struct mwi_journal_writer *writer)
@@ -187,8 +200,7 @@ uint64_t mwi_journal_write(struct mwi_journal_writer *writer, enum mwi_journal_k
     size_t left = 0;
     for (size_t i = 0; i < count; i++)
         left += pieces[i].size;
-    if (room_in_block(writer) < HEADER_BYTES)
-        append_zeros(writer, room_in_block(writer));
+    find_room(writer);
     uint64_t begin = writer->api->size(writer->disk);
     for (bool is_first = true; is_first || left > 0; is_first = false) {
         size_t room = room_in_block(writer) - HEADER_BYTES;
@@ -201,8 +213,8 @@ uint64_t mwi_journal_write(struct mwi_journal_writer *writer, enum mwi_journal_k
                        &place, size);
         if (writer->has_failed)
             break;
-        if (left > 0 && room_in_block(writer) < HEADER_BYTES)
-            append_zeros(writer, room_in_block(writer));
+        if (left > 0)
+            find_room(writer);
     }
     return begin;
 }
@@ -252,23 +264,29 @@ static void skip_block(struct mwi_journal_reader *reader)
 {
     reader->block_begin += MWI_JOURNAL_BLOCK_BYTES;
     reader->block_size = 0;
-    reader->at = 0;
+    reader->at = MWI_JOURNAL_BEGIN_BYTES;
 }
 
-static bool is_zero(const unsigned char *data, size_t size)
-{
-    return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
-}
-
-/* Whether the fragment at the reader's place, whose header is in the block, is sound. */
+/* Whether there is a sound fragment at the reader's place. */
 static bool is_sound(const struct mwi_journal_reader *reader, size_t *size)
 {
     const unsigned char *fragment = reader->block + reader->at;
+    if (reader->block_size - reader->at < HEADER_BYTES)
+        return false;
     *size = (size_t)get_number(fragment + 8, 4);
     return *size <= reader->block_size - reader->at - HEADER_BYTES && fragment[13] >= PART_WHOLE &&
-           fragment[13] <= PART_LAST &&
+           fragment[13] <= PART_LAST && fragment[14] == 0 && fragment[15] == 0 &&
            get_number(fragment, 8) ==
                checksum_of(fragment, *size, reader->file_id, reader->block_begin + reader->at);
+}
+
+/* Moves the reader to the next sound fragment of its block; false if there is none. */
+static bool find_sound(struct mwi_journal_reader *reader)
+{
+    size_t size;
+    while (reader->at < reader->block_size && !is_sound(reader, &size))
+        reader->at++;
+    return reader->at < reader->block_size;
 }
 
 /* The things that can be at the reader's place. */
@@ -280,11 +298,81 @@ static enum finding look(struct mwi_journal_reader *reader, size_t *size, uint64
     const unsigned char *here = reader->block + reader->at;
     size_t left = reader->block_size - reader->at;
     *offset = reader->block_begin + reader->at;
-    if (left >= HEADER_BYTES && is_sound(reader, size))
+    if (is_sound(reader, size))
         return FOUND_FRAGMENT;
     bool is_empty = is_zero(here, left);
-    skip_block(reader);
+    if (is_empty || !find_sound(reader))
+        skip_block(reader);
     return is_empty ? FOUND_NOTHING : FOUND_DAMAGE;
+}
+
+/* The beginnings that were read in search of the file's number. */
+struct recognition {
+    bool has_version, has_number, is_other_version;
+    uint64_t number; /* of a beginning whose two copies are alike */
+};
+
+/* Looks for a copy of the beginning that the records of the reader's block bear out. */
+static bool is_borne_out(struct mwi_journal_reader *reader, struct recognition *found)
+{
+    const unsigned char *copies = reader->block;
+    for (size_t at = 0; at < MWI_JOURNAL_BEGIN_BYTES; at += COPY_BYTES) {
+        bool is_magic = memcmp(copies + at, magic, sizeof magic) == 0;
+        found->has_version = found->has_version || is_magic;
+        found->is_other_version =
+            found->is_other_version || memcmp(copies + at, magic, sizeof magic - 2) == 0;
+        reader->file_id = get_number(copies + at + sizeof magic, 8);
+        reader->at = MWI_JOURNAL_BEGIN_BYTES;
+        if (is_magic && find_sound(reader))
+            return true;
+    }
+    if (!found->has_number && memcmp(copies, magic, sizeof magic) == 0 &&
+        memcmp(copies, copies + COPY_BYTES, COPY_BYTES) == 0) {
+        found->has_number = true;
+        found->number = reader->file_id;
+    }
+    return false;
+}
+
+/* Sets *is_found if a block bears a number out. MW_EIO. */
+static mw_error ask_blocks(struct mwi_journal_reader *reader, struct recognition *found,
+                           bool *is_found, mw_reason *why)
+{
+    mw_error error = MW_OK;
+    *is_found = false;
+    for (int i = 0; i < ASKED_BLOCKS_MAX && error == MW_OK && !*is_found; i++) {
+        if (reader->block_begin >= reader->end_bytes)
+            break;
+        memset(reader->block, 0, MWI_JOURNAL_BEGIN_BYTES);
+        error = load_block(reader, why);
+        *is_found = error == MW_OK && is_borne_out(reader, found);
+        if (!*is_found)
+            skip_block(reader);
+    }
+    return error;
+}
+
+mw_error mwi_journal_form_recognise(const struct mwi_disk_api *api, void *disk, uint64_t *file_id,
+                                    mw_reason *why)
+{
+    struct mwi_journal_reader reader;
+    struct recognition found = {0};
+    bool is_found = false;
+    mw_error error = MW_ENOMEM;
+    snprintf(why->text, sizeof why->text, "out of memory");
+    if (mwi_journal_reader_init(&reader, api, disk, 0))
+        error = ask_blocks(&reader, &found, &is_found, why);
+    *file_id = is_found ? reader.file_id : found.number;
+    mwi_journal_reader_fini(&reader);
+    if (error != MW_OK || is_found || found.has_number)
+        return error;
+    const char *text = "it is no journal of mw";
+    if (found.is_other_version)
+        text = "it is a journal of another version of mw";
+    if (found.has_version)
+        text = "its beginning is damaged, and no record bears out what is left of it";
+    snprintf(why->text, sizeof why->text, "%s", text);
+    return MW_EFORMAT;
 }
 
 static enum mwi_journal_step tell_damage(struct mwi_journal_reader *reader,

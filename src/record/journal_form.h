@@ -2,16 +2,17 @@
  *
  * How records lie in a journal file, whatever they hold.
  *
- * The file begins with 16 bytes: "mwjrnl02", whose last two characters are the version of the form,
- * and a number that is drawn for the file. It is divided into blocks of 64 KiB. A record is one or
- * more fragments, and no fragment crosses the end of a block. A fragment is a header of 16 bytes
- * and the bytes that follow it. The header is a checksum of 8 bytes, the number of the bytes that
+ * The file is divided into blocks of 64 KiB. A block begins with 32 bytes, twice the same 16:
+ * "mwjrnl03", whose last two characters are the version of the form, and a number that is drawn for
+ * the file. So the number is lost only with all blocks. A record is one or more fragments, and no
+ * fragment crosses the end of a block. A fragment is a header of 16 bytes and the bytes that follow
+ * it. The header is a checksum of 8 bytes, the number of the bytes that
  * follow in 4, the kind of the record, the part that this is of it, and two zeros. All numbers are
  * little-endian. The checksum is XXH3's of all behind it; its seed is the file's number and the
  * offset of the fragment, so that no fragment passes at another place. A header of zeros ends a
  * block, and so do fewer than 16 bytes.
  *
- * So damage costs the records of its block, and those that begin or end in it.
+ * So damage costs the records that it meets.
  */
 #ifndef MWI_JOURNAL_FORM_H
 #define MWI_JOURNAL_FORM_H
@@ -22,7 +23,7 @@
 #include "base/disk.h"
 
 #define MWI_JOURNAL_BLOCK_BYTES ((size_t)64 << 10)
-#define MWI_JOURNAL_BEGIN_BYTES 16
+#define MWI_JOURNAL_BEGIN_BYTES 32  /* of a block */
 #define MWI_JOURNAL_HEADER_BYTES 16 /* of a fragment */
 
 /* The kinds are the file's. */
@@ -57,16 +58,18 @@ struct mwi_journal_writer {
     bool has_failed; /* memory ran out: the record is not whole */
 };
 
-/* Begins an empty file. */
+/* Begins an empty file, or a block of it. */
 void mwi_journal_form_begin(const struct mwi_disk_api *api, void *disk, uint64_t file_id);
 
-/* Tells whether a file is empty, or has lost its beginning because the power was cut before any of
- * it was durable: then there are zeros, maybe behind a part of the beginning. MW_EIO. */
+/* Tells whether nothing can be lost if the file is begun anew: it is empty, or has zeros alone, or
+ * zeros behind a part of "mwjrnl03", or less than a beginning. A power cut may leave a new file so.
+ * MW_EIO, MW_ENOMEM. */
 mw_error mwi_journal_form_is_void(const struct mwi_disk_api *api, void *disk, bool *is_void,
                                   mw_reason *why) MW_USE_RESULT;
 
-/* Reads the beginning of a file. MW_EIO; MW_EFORMAT: it is no journal, or of a later version; with
- * a sentence, which does not name the file. */
+/* Finds the number of a file, from the first beginning that a record of its block bears out, or
+ * else from one whose copies are alike. MW_EIO, MW_ENOMEM; MW_EFORMAT: it is no journal, or of
+ * another version, or too damaged; with a sentence, which does not name the file. */
 mw_error mwi_journal_form_recognise(const struct mwi_disk_api *api, void *disk, uint64_t *file_id,
                                     mw_reason *why) MW_USE_RESULT;
 

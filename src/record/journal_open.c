@@ -3,7 +3,9 @@
  * Opens a journal: reads the whole file once, and fills the indexes of what earlier runs have left.
  * Then it appends a record of this run.
  *
- * The end of the file that is not whole is cut off. Damage in the middle stays, and is counted.
+ * The end of the file that is not whole is cut off, and told: a power cut leaves one, but it may be
+ * damage. Damage in the middle stays, and is counted. A file without a sound record is not changed:
+ * the first record of a new one is durable before the file is used, so it must have been damaged.
  * To give another kind of record to a later run, take it in take_record.
  */
 #include "record/journal_open.h"
@@ -262,6 +264,7 @@ static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
         if (step == MWI_JOURNAL_END)
             break;
         if (step == MWI_JOURNAL_DAMAGE) {
+            mwi_checkpoint_log_note_damage(&opening->journal->checkpoints, record.offset);
             pending = pending_count++ == 0 ? record.offset : pending;
             continue;
         }
@@ -275,9 +278,17 @@ static mw_error read_all(struct opening *opening, uint64_t *end_bytes)
             return error;
     }
     *end_bytes = record.offset;
-    if (pending_count > 0)
-        findings->torn_bytes = opening->journal->api->size(opening->journal->disk) - record.offset;
-    return MW_OK;
+    if (pending_count == 0)
+        return MW_OK;
+    findings->torn_bytes = opening->journal->api->size(opening->journal->disk) - record.offset;
+    findings->torn = pending;
+    if (record.offset > MWI_JOURNAL_BEGIN_BYTES)
+        return MW_OK;
+    char text[200];
+    snprintf(text, sizeof text,
+             "it is damaged from offset %llu on, and has no sound record: it is left as it is",
+             (unsigned long long)pending);
+    return mwi_journal_form_fail(opening->why, opening->settings->path, MW_EFORMAT, text);
 }
 
 /* A wrong state is worse than a stop. */
@@ -373,10 +384,15 @@ mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal
         mwi_journal_close(opened);
         return error;
     }
+    bool is_new = opened->api->size(opened->disk) <= MWI_JOURNAL_BEGIN_BYTES;
     mwi_journal_writer_init(&opened->writer, opened->api, opened->disk, opened->file_id);
     mwi_journal_items_write_run(&opened->head, &settings->run);
     mwi_journal_add(opened, MWI_JOURNAL_RUN,
                     &(struct mwi_journal_piece){opened->head.data, opened->head.size}, 1);
+    if (is_new) {
+        opened->api->await(opened->disk);
+        opened->has_lost_disk = opened->api->done(opened->disk).error != MW_OK;
+    }
     (void)mwi_journal_hurry(opened);
     *journal = opened;
     return MW_OK;

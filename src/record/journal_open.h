@@ -21,7 +21,8 @@ struct mwi_journal_settings {
 struct mwi_journal_findings {
     uint64_t runs_count, results_count; /* of earlier runs */
     uint64_t damages_count, damage;     /* the offset of the first */
-    uint64_t torn_bytes;                /* of an end that was not whole, and was cut off */
+    uint64_t torn_bytes, torn;          /* of an end that was not whole, and was cut off: from this
+                                           offset on; 0: there was none */
     uint64_t file_bytes, dead_bytes;    /* how much is of no use any more, estimated */
     bool is_checkpoint_damaged;         /* the newest; an older one is used */
     mw_reason difference;               /* how the program differs from the file's, if it was
@@ -29,8 +30,9 @@ struct mwi_journal_findings {
 };
 
 /* Opens the file, or makes it. All is borrowed for the call. Errors, with a sentence that names the
- * file: MW_ESTATE if another process has it; MW_EUSAGE if it is of another program; MW_EFORMAT,
- * MW_EIO, MW_ENOMEM. */
+ * file: MW_ESTATE if another process has it; MW_EUSAGE if it is of another program; MW_EFORMAT
+ * if it is no journal, or has no sound record; MW_EIO, MW_ENOMEM. After an error the file is as it
+ * was. */
 mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal_settings *settings,
                           struct mwi_journal_findings *findings, mw_reason *why) MW_USE_RESULT;
 

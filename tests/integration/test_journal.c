@@ -286,7 +286,7 @@ static void test_checkpoints(void)
  * byte of its head is never 0. */
 static void await_run(const char *path)
 {
-    enum { KIND = 28, TRIES = 30000 };
+    enum { KIND = 44, TRIES = 30000 };
     char bytes[KIND + 1] = "";
     FILE *file = fopen(path, "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);

@@ -68,6 +68,11 @@ static inline void mwt_disk_sync(void *disk, int64_t within_ns)
     (void)disk, (void)within_ns;
 }
 
+static inline void mwt_disk_await(void *disk)
+{
+    (void)disk;
+}
+
 static inline int mwt_disk_descriptor(void *disk)
 {
     (void)disk;
@@ -90,6 +95,7 @@ static const struct mwi_disk_api mwt_disk_api = {.open = mwt_disk_open,
                                                  .truncate = mwt_disk_truncate,
                                                  .append = mwt_disk_append,
                                                  .sync = mwt_disk_sync,
+                                                 .await = mwt_disk_await,
                                                  .descriptor = mwt_disk_descriptor,
                                                  .done = mwt_disk_done,
                                                  .close = mwt_disk_close};

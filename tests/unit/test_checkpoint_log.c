@@ -86,6 +86,29 @@ static void test_runs(void)
     mwi_checkpoint_log_fini(&log);
 }
 
+/* Damage at the beginning of a block may have met the record of a run: a checkpoint behind it is of
+ * no use, since nobody knows which results it has absorbed. That of a later run is. */
+static void test_lost_run(void)
+{
+    struct mwi_checkpoint_log log = {0};
+    const uint64_t begin = MWI_JOURNAL_BLOCK_BYTES + MWI_JOURNAL_BEGIN_BYTES;
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, 32, 1));
+    take_state(&log, 100, 0, 0);
+    mwi_checkpoint_log_note_damage(&log, 200);
+    take_state(&log, 300, 0, 0);
+    CU_ASSERT_EQUAL(newest(&log), 300);
+    CU_ASSERT_FALSE(mwi_checkpoint_log_is_damaged(&log));
+    mwi_checkpoint_log_note_damage(&log, begin);
+    take_state(&log, begin + 100, 0, 0);
+    CU_ASSERT_EQUAL(newest(&log), 300);
+    CU_ASSERT_TRUE(mwi_checkpoint_log_is_damaged(&log));
+    CU_ASSERT_TRUE(mwi_checkpoint_log_note_run(&log, begin + 200, 3));
+    take_state(&log, begin + 300, 0, 0);
+    CU_ASSERT_EQUAL(newest(&log), begin + 300);
+    CU_ASSERT_FALSE(mwi_checkpoint_log_is_damaged(&log));
+    mwi_checkpoint_log_fini(&log);
+}
+
 /* The results of a run before its checkpoint are absorbed, and so are those before the checkpoint
  * that it went on from. Results that came later are not, nor those that a slave offered. */
 static void test_absorbed(void)
@@ -130,8 +153,9 @@ static void test_many_runs(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"whole", test_whole},       {"circle", test_circle},       {"runs", test_runs},
-        {"absorbed", test_absorbed}, {"many runs", test_many_runs}, CU_TEST_INFO_NULL,
+        {"whole", test_whole},       {"circle", test_circle},     {"runs", test_runs},
+        {"lost run", test_lost_run}, {"absorbed", test_absorbed}, {"many runs", test_many_runs},
+        CU_TEST_INFO_NULL,
     };
     return mwt_run("checkpoint log", tests);
 }

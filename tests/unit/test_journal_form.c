@@ -66,7 +66,7 @@ static size_t get_file(unsigned char **bytes)
 /* Record `index` has this size; its bytes follow from the index. */
 static size_t size_of(size_t index)
 {
-    static const size_t sizes[] = {0, 1, 100, 4000, 65503, 65504, 65505, 17, 200000, 3, 65480};
+    static const size_t sizes[] = {0, 1, 100, 4000, 65487, 65488, 65489, 17, 200000, 3, 65464};
     return sizes[index % (sizeof sizes / sizeof sizes[0])];
 }
 
@@ -181,7 +181,7 @@ static void test_beginning(void)
         const char *bytes;
         const char *why;
     } cases[] = {{"mwjrnl01........", "it is a journal of another version of mw"},
-                 {"mwjrnl0", "it is no journal of mw"},
+                 {"mwjrn", "it is no journal of mw"},
                  {"#!/bin/sh and more", "it is no journal of mw"}};
     uint64_t file_id = 0;
     mw_reason why;

@@ -252,7 +252,7 @@ static void test_lost_disk(void)
 {
     mw_reason why;
     CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
-    disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){.failing_sync = 1});
+    disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){.failing_sync = 2});
     CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
     start_master(1);
     mwt_master_greet(&master, PEER);

@@ -274,6 +274,21 @@ static void disk_sync(void *opened, int64_t within_ns)
         begin_sync(disk, within_ns);
 }
 
+/* A sync that takes no time. */
+static void disk_await(void *opened)
+{
+    struct open_disk *self = opened;
+    if (self->error != MW_OK || mwi_sim_host_is_silenced(self->disk->sim))
+        return;
+    write_queue(self);
+    if (self->error != MW_OK)
+        return;
+    if (++self->disk->syncs_count == self->disk->plan.failing_sync)
+        fail(self, MW_EIO, "the simulated disk has an input/output error");
+    else
+        settle(self->disk);
+}
+
 static int disk_descriptor(void *opened)
 {
     (void)opened;
@@ -307,6 +322,7 @@ const struct mwi_disk_api mwi_sim_disk_api = {
     .truncate = disk_truncate,
     .append = disk_append,
     .sync = disk_sync,
+    .await = disk_await,
     .descriptor = disk_descriptor,
     .done = disk_done,
     .close = disk_close,

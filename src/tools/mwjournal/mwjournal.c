@@ -286,7 +286,7 @@ static int verify(const char *path, mw_reason *why)
     if (error != MW_OK)
         return -1;
     print_damage(&census);
-    if (census.damages_count > 0)
+    if (census.damages_count > 0 || census.pending_count > 0)
         return EXIT_FAILURE;
     printf("sound: %" PRIu64 " results of %" PRIu64 " runs\n", census.results_count,
            census.runs_count);
