@@ -231,8 +231,8 @@ static void test_cut(void)
     end();
 }
 
-/* A flipped bit anywhere costs records of its block alone, is told, and makes no record out of
- * nothing. */
+/* A flipped bit costs at most the record that it meets and the one before, is told, and makes no
+ * record out of nothing. In the beginning of a block it costs nothing. */
 static void test_flips(void)
 {
     unsigned char *bytes;
@@ -249,9 +249,11 @@ static void test_flips(void)
         put_file(bytes, size);
         struct found found = read_all();
         CU_ASSERT_TRUE(found.is_in_order);
-        CU_ASSERT_TRUE(found.damages_count > 0);
-        CU_ASSERT_TRUE(found.damage <= at);
-        CU_ASSERT_TRUE(found.records_count >= 40 - 12 && found.records_count < 40 + 1);
+        bool is_in_beginning = at % BLOCK < MWI_JOURNAL_BEGIN_BYTES;
+        CU_ASSERT_TRUE(is_in_beginning || found.damages_count > 0);
+        CU_ASSERT_TRUE(is_in_beginning || found.damage <= at);
+        CU_ASSERT_TRUE(found.records_count >= 40 - (is_in_beginning ? 0 : 2));
+        CU_ASSERT_TRUE(found.records_count < 40 + 1);
         bytes[at] ^= flipped;
     }
     free(bytes);
