@@ -46,6 +46,8 @@
 #define LOCK_PAUSE_NS (100 * MWI_NS_PER_MS)
 /* How often a file is opened that is no more at its path when it is locked. */
 #define OPEN_TRIES 10
+/* In place of an errno: the file is not what was written any more. */
+#define REMOVED (-1)
 
 struct chunk {
     struct chunk *next;
@@ -114,8 +116,20 @@ static void fail(struct disk_file *file, mw_error error, int number)
     file->error = error;
     if (error == MW_ENOMEM)
         (void)fail_memory(&file->why, file->path);
+    else if (number == REMOVED)
+        snprintf(file->why.text, sizeof file->why.text,
+                 "%.300s: somebody has removed it or cut it off", file->path);
     else
         (void)fail_io(&file->why, file->path, number);
+}
+
+/* In the thread: whether the file still has a name, and all that was written. Somebody may have
+ * removed it or cut it off. */
+static bool is_intact(const struct disk_file *file, uint64_t size)
+{
+    struct stat status;
+    return fstat(file->fd, &status) != 0 ||
+           (status.st_nlink > 0 && (uint64_t)status.st_size >= size);
 }
 
 /* Makes the file longer, so that it has room for `end_bytes`. Where that cannot be done, writing
@@ -190,13 +204,14 @@ static void write_queue(struct disk_file *file)
     size_t size = find_parts(file, parts, &count);
     uint64_t offset = file->written_bytes;
     pthread_mutex_unlock(&file->mutex);
+    bool is_there = is_intact(file, offset);
     make_room(file, offset + size);
     ssize_t done = pwritev(file->fd, parts, count, (off_t)offset);
     int number = done < 0 && errno != EINTR ? errno : 0;
     begin_transfer(file, offset, done);
     pthread_mutex_lock(&file->mutex);
-    if (number != 0)
-        fail(file, MW_EIO, number);
+    if (number != 0 || !is_there)
+        fail(file, MW_EIO, is_there ? number : REMOVED);
     else if (done > 0)
         leave_behind(file, (size_t)done);
 }
@@ -208,6 +223,8 @@ static void sync_written(struct disk_file *file)
     file->has_unsynced = file->asked_bytes > end_bytes;
     pthread_mutex_unlock(&file->mutex);
     int number = fdatasync(file->fd) == 0 ? 0 : errno;
+    if (number == 0 && !is_intact(file, end_bytes))
+        number = REMOVED;
     pthread_mutex_lock(&file->mutex);
     if (number != 0)
         fail(file, MW_EIO, number);
@@ -293,8 +310,8 @@ static bool is_at_path(const struct disk_file *file, int flags)
 static mw_error open_and_lock(struct disk_file *file, mw_reason *why)
 {
     mwi_fork_guard_begin();
-    file->fd =
-        mwi_fork_guard_opened(open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600));
+    file->fd = mwi_fork_guard_opened(
+        open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
     return file->fd < 0 ? fail_io(why, file->path, errno) : lock(file, why);
 }
 
@@ -321,7 +338,7 @@ static mw_error open_at_path(struct disk_file *file, mw_reason *why)
 }
 
 /* Makes the bytes and the name durable that an earlier process may have left unsynced when it died.
- * A device needs no sync of its bytes, and may know none. */
+ * Only a regular file keeps them. */
 static mw_error open_path(struct disk_file *file, mw_reason *why)
 {
     struct stat found;
@@ -330,10 +347,14 @@ static mw_error open_path(struct disk_file *file, mw_reason *why)
         return error;
     if (fstat(file->fd, &found) != 0)
         return fail_io(why, file->path, errno);
+    if (!S_ISREG(found.st_mode)) {
+        snprintf(why->text, sizeof why->text, "%.300s: it is no regular file", file->path);
+        return MW_EIO;
+    }
     if ((found.st_size > 0 && fdatasync(file->fd) != 0) || sync_folder(file->path) != 0)
         return fail_io(why, file->path, errno);
     set_size(file, (uint64_t)found.st_size);
-    file->can_allocate = S_ISREG(found.st_mode);
+    file->can_allocate = true;
     return MW_OK;
 }
 

@@ -27,9 +27,11 @@ static mw_error view_open(void **disk, const char *path, void *environment, mw_r
         snprintf(why->text, sizeof why->text, "out of memory");
         return MW_ENOMEM;
     }
-    file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (file->fd < 0 || fstat(file->fd, &status) != 0) {
-        snprintf(why->text, sizeof why->text, "%s", strerror(errno));
+    file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool is_known = file->fd >= 0 && fstat(file->fd, &status) == 0;
+    if (!is_known || !S_ISREG(status.st_mode)) {
+        snprintf(why->text, sizeof why->text, "%s",
+                 is_known ? "it is no regular file" : strerror(errno));
         if (file->fd >= 0)
             close(file->fd);
         free(file);

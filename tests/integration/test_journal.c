@@ -216,29 +216,20 @@ static void test_no_retry(void)
     mwt_crew_destroy(crew);
 }
 
-/* One farm of the machine can have /dev/full as its journal, and several runs of this program may
- * go on at once: each waits until the others have done with it. The lock of a journal is of another
- * kind, and does not see this one. */
-static int take_full(void)
-{
-    int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
-    CU_ASSERT_TRUE_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
-    return fd;
-}
+/* The program behind it can write no byte into a file, as on a full disk. */
+#define NO_ROOM "/bin/sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"
 
 static struct mwt_process *run_full_once(struct mwt_crew *crew, const char *policy)
 {
-    return mwt_run_program(crew, MWT_POLICY_FARM, "policy=retry:no", "task=nap,10", "take=1",
-                           "--mw-local", "1", "--mw-journal", "/dev/full", "--mw-journal-on-error",
-                           policy, NULL);
+    return start(crew, MWT_ARGV(NO_ROOM),
+                 MWT_ARGV(MWT_POLICY_FARM, "policy=retry:no", "task=nap,10", "take=1"),
+                 MWT_ARGV("--mw-local", "1", "--mw-journal-on-error", policy));
 }
 
 /* Such a task is not sent without a record on the disk, unless the farm is to go on without. */
 static void test_no_retry_full(void)
 {
     struct mwt_crew *crew = mwt_crew_create();
-    int full = take_full();
 
     struct mwt_process *stopped = run_full_once(crew, "stop");
     CU_ASSERT_NOT_EQUAL(mwt_await_end(stopped), 0);
@@ -247,7 +238,6 @@ static void test_no_retry_full(void)
     CU_ASSERT_EQUAL(mwt_await_end(going_on), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(going_on, MWT_OUT), "task 0 done"));
     mwt_crew_destroy(crew);
-    close(full);
 }
 
 /* A genetic algorithm whose master is killed again and again goes on from its last checkpoint each
@@ -361,17 +351,32 @@ static void test_quoted_arguments(void)
 
 static struct mwt_process *run_full(struct mwt_crew *crew, const char *policy)
 {
-    return mwt_run_program(crew, MWT_MONTE_CARLO_PI, "--max-trial-sets", "3000", "--trials",
-                           "20000", "--mw-local", "1", "--mw-quiet", "--mw-journal", "/dev/full",
-                           "--mw-journal-on-error", policy, NULL);
+    return start(crew, MWT_ARGV(NO_ROOM),
+                 MWT_ARGV(MWT_MONTE_CARLO_PI, "--max-trial-sets", "3000", "--trials", "20000"),
+                 MWT_ARGV("--mw-local", "1", "--mw-quiet", "--mw-journal-on-error", policy));
+}
+
+/* A file that keeps nothing is refused before a task runs. */
+static void test_no_regular_file(void)
+{
+    const char *const paths[] = {"/dev/full", "/dev/null", "/dev/zero"};
+    struct mwt_crew *crew = mwt_crew_create();
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct mwt_process *farm =
+            mwt_run_program(crew, MWT_POLICY_FARM, "task=echo,1", "take=1", "--mw-local", "1",
+                            "--mw-journal", paths[i], NULL);
+        CU_ASSERT_EQUAL(mwt_await_end(farm), 255);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(farm, MWT_ERR), ": it is no regular file\n"));
+        CU_ASSERT_PTR_NULL(strstr(mwt_output(farm, MWT_ERR), "task runs"));
+    }
+    mwt_crew_destroy(crew);
 }
 
 /* A full disk stops the farm with a sentence, or is told of while the farm goes on. */
 static void test_full(void)
 {
-    static const char sentence[] = "nothing more is recorded: /dev/full: No space left on device\n";
+    static const char sentence[] = "journal: File too large\n";
     struct mwt_crew *crew = mwt_crew_create();
-    int full = take_full();
 
     struct mwt_process *stopped = run_full(crew, "stop");
     CU_ASSERT_EQUAL(mwt_await_end(stopped), 1); /* the program's own: results are missing */
@@ -380,7 +385,6 @@ static void test_full(void)
     check_output(crew, going_on);
     CU_ASSERT_PTR_NOT_NULL(strstr(mwt_output(going_on, MWT_ERR), sentence));
     mwt_crew_destroy(crew);
-    close(full);
 }
 
 int main(void)
@@ -398,6 +402,7 @@ int main(void)
         {"other arguments", test_other_arguments},
         {"quoted arguments", test_quoted_arguments},
         {"full", test_full},
+        {"no regular file", test_no_regular_file},
         {"no retry", test_no_retry},
         {"no retry, full", test_no_retry_full},
         CU_TEST_INFO_NULL,

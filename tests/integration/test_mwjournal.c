@@ -292,6 +292,22 @@ static void test_damage(void)
     mwt_crew_destroy(crew);
 }
 
+/* A pipe, a device, and a path without a file are refused at once, and no command makes a file. */
+static void test_no_file(void)
+{
+    const char *const commands[] = {"info", "verify", "export", "compact"};
+    struct mwt_crew *crew = mwt_crew_create();
+    const char *pipe = mwt_path(crew, "pipe"), *absent = mwt_path(crew, "absent");
+    CU_ASSERT_EQUAL_FATAL(mkfifo(pipe, 0600), 0);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        check(crew, commands[i], pipe, 1, "pipe: it is no regular file");
+        check(crew, commands[i], "/dev/zero", 1, "/dev/zero: it is no regular file");
+        check(crew, commands[i], absent, 1, "absent: No such file or directory");
+    }
+    CU_ASSERT_NOT_EQUAL(access(absent, F_OK), 0);
+    mwt_crew_destroy(crew);
+}
+
 /* A journal that was written anew is smaller, and has the same results. */
 static void test_compact(void)
 {
@@ -349,6 +365,7 @@ int main(void)
         {"sent", test_sent},
         {"checkpoints", test_checkpoints},
         {"damage", test_damage},
+        {"no file", test_no_file},
         {"compact", test_compact},
         {"compacted_by_a_run", test_compacted_by_a_run},
         {"refusals", test_refusals},

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -460,12 +461,51 @@ static void test_file_killed(void)
     mwt_folder_destroy(&folder);
 }
 
+/* Appends, syncs, and returns what the disk tells then. */
+static struct mwi_disk_progress write_more(void *disk)
+{
+    mwi_disk_file_api.append(disk, "more", 4);
+    mwi_disk_file_api.sync(disk, 0);
+    await_told(disk);
+    return mwi_disk_file_api.done(disk);
+}
+
+/* A file that somebody removes or cuts off while it is written is told to have failed. */
+static void test_file_taken_away(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct mwt_folder folder;
+        mw_reason why;
+        void *disk;
+        mwt_folder_create(&folder);
+        const char *path = mwt_folder_file(&folder, "removed");
+        CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, path, NULL, &why), MW_OK);
+        CU_ASSERT_EQUAL(write_more(disk).error, MW_OK);
+        CU_ASSERT_EQUAL(i == 0 ? unlink(path) : truncate(path, 1), 0);
+
+        struct mwi_disk_progress progress = write_more(disk);
+
+        CU_ASSERT_EQUAL(progress.error, MW_EIO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(progress.why, "removed: somebody has removed it"));
+        CU_ASSERT_EQUAL(progress.durable_bytes, 4);
+        mwi_disk_file_api.close(disk);
+        mwt_folder_destroy(&folder);
+    }
+}
+
 /* A full device fails the sync; nothing is written any more after that. */
 static void test_file_full(void)
 {
+    struct mwt_folder folder;
+    struct rlimit limit;
     void *disk = NULL;
     mw_reason why = {""};
-    CU_ASSERT_EQUAL_FATAL(mwi_disk_file_api.open(&disk, "/dev/full", NULL, &why), MW_OK);
+    mwt_folder_create(&folder);
+    CU_ASSERT_EQUAL_FATAL(
+        mwi_disk_file_api.open(&disk, mwt_folder_file(&folder, "full"), NULL, &why), MW_OK);
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max}), 0);
 
     mwi_disk_file_api.append(disk, "bytes", 5);
     mwi_disk_file_api.sync(disk, 0);
@@ -475,10 +515,12 @@ static void test_file_full(void)
 
     struct mwi_disk_progress progress = mwi_disk_file_api.done(disk);
     CU_ASSERT_EQUAL(progress.error, MW_EIO);
-    CU_ASSERT_STRING_EQUAL(progress.why, "/dev/full: No space left on device");
+    CU_ASSERT_PTR_NOT_NULL(strstr(progress.why, "full: File too large"));
     CU_ASSERT_EQUAL(progress.durable_bytes, 0);
     CU_ASSERT_EQUAL(mwi_disk_file_api.size(disk), 5);
     mwi_disk_file_api.close(disk);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    mwt_folder_destroy(&folder);
 }
 
 /* Opens the simulated disk outside of all hosts. */
@@ -734,6 +776,7 @@ int main(void)
         {"file: removed", test_file_removed},
         {"file: name", test_file_name},
         {"file: killed", test_file_killed},
+        {"file: taken away", test_file_taken_away},
         {"file: full", test_file_full},
         {"sim: full", test_sim_full},
         {"sim: error", test_sim_error},

@@ -374,8 +374,8 @@ static void test_refusals(void)
     size = size_of(path);
     CU_ASSERT_EQUAL(mwi_journal_compact(link_path, false, &outcome, &why), MW_EIO);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "link: it is a link"));
-    CU_ASSERT_EQUAL(mwi_journal_compact("/dev/null", false, &outcome, &why), MW_EFORMAT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/dev/null: it is no journal"));
+    CU_ASSERT_EQUAL(mwi_journal_compact("/dev/null", false, &outcome, &why), MW_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/dev/null: it is no regular file"));
     CU_ASSERT_EQUAL(size_of(path), size);
     (void)mwt_folder_files(&folder, true);
     rmdir(folder.path);

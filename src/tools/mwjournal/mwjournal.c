@@ -326,9 +326,14 @@ static int export_lines(const char *path, mw_reason *why)
     return exporting.has_failed ? fail_output(why) : EXIT_SUCCESS;
 }
 
+/* Opening a file for writing would make one that is not there. */
 static int compact(const char *path, mw_reason *why)
 {
     struct mwi_journal_compaction outcome;
+    struct mwi_journal_view view;
+    if (mwi_journal_view_open(&view, path, why) != MW_OK)
+        return -1;
+    mwi_journal_view_close(&view);
     if (mwi_journal_compact(path, false, &outcome, why) != MW_OK)
         return -1;
     printf("%" PRIu64 " bytes, were %" PRIu64 "\n", outcome.after_bytes, outcome.before_bytes);
