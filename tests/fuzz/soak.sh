@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs each fuzzer with libFuzzer and sanitizers, and tells for each the executions and the coverage:
 #
-#     soak.sh SOURCE WORK [RUNS]
+#     soak.sh SOURCE WORK [RUNS [NAME...]]
 #
-# RUNS is the number of executions of each, ten million if it is not given. The inputs that libFuzzer
-# finds stay in WORK/corpus/NAME, and the next run goes on from them. Coverage is that of these inputs
-# in the lines of the rooms that read what the fuzzer writes. Needs clang, llvm-profdata and llvm-cov.
+# RUNS is the number of executions of each, ten million if it is not given. NAME is that of a fuzzer,
+# without "fuzz_"; all of them run if none is given. The inputs that libFuzzer finds stay in
+# WORK/corpus/NAME, and the next run goes on from them. Coverage is that of these inputs in the lines
+# of the rooms that read what the fuzzer writes. Needs clang, llvm-profdata and llvm-cov.
 set -eu
 source=$(cd "$1" && pwd)
 mkdir -p "$2"
 work=$(cd "$2" && pwd)
 runs=${3:-10000000}
+shift 2
+[ $# -eq 0 ] || shift
 clang=${CC:-clang}
 
 build() # FOLDER OPTION...: the programs in it
@@ -39,7 +42,7 @@ rooms() # NAME
     esac
 }
 
-names=$(cd "$source/tests/fuzz" && ls fuzz_*.c | sed 's/fuzz_\(.*\)\.c/\1/')
+names=${*:-$(cd "$source/tests/fuzz" && ls fuzz_*.c | sed 's/fuzz_\(.*\)\.c/\1/')}
 mkdir -p "$work/fuzz" "$work/coverage"
 targets=$(printf 'libfuzzer_%s ' $names)
 build fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DMW_FUZZ=ON \
