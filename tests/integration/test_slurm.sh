@@ -121,7 +121,7 @@ KillWait=$patience_s
 ReturnToService=2
 SlurmdParameters=config_overrides
 NodeName=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=8 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 EOF
 }
 
@@ -359,6 +359,52 @@ test_cancel() {
     check "two tries" has_lines 2 '^try . of 2: the slave ended with status 255$' lonely.out
 }
 
+# The process of the master that works in this folder.
+master_pid() {
+    local process
+    for process in /proc/[0-9]*; do
+        if [ "$(readlink "$process/cwd")" = "$PWD" ] && has_line mw-master "$process/cmdline"; then
+            echo "${process#/proc/}"
+        fi
+    done
+}
+
+# has_at_most COUNT TEXT FILE...: so many lines, or less.
+has_at_most() {
+    [ "$(cat "${@:3}" 2>/dev/null | grep -c "$2")" -le "$1" ]
+}
+
+# The run that the guide shows, "Runs that survive". The first master is killed, and the second gets
+# SIGTERM, as at its time limit. The third ends the work, and the fourth has all from the journal. The
+# slaves go on from one to the next, so that hardly a task begins twice: one of each slave's, if that
+# needs so long to find the next master that nothing else waits.
+test_survive() {
+    local jobs masters slaves number
+    mkdir survive && cd survive || return
+    jobs=$(SBATCH_OUTPUT=%x-%a.out "$batch/survive.sh" "$farm" doze:100 600) ||
+        fail "survive.sh exits with $?"
+    read -r masters slaves < <(echo "$jobs" | sed 's/.* //' | xargs)
+
+    await "work of the first master" has_line '^task 20 done' mw-master-1.out
+    kill -9 "$(master_pid)"
+    await "work of the second" has_line ' -> [0-9]* results$' mw-master-2.out
+    scancel "${masters}_2"
+    await "the end of the fourth" has_line '^farm: ' mw-master-4.out
+    scancel "$masters" "$slaves"
+    await "the end of the slaves" is_over "$slaves"
+
+    check "the first was killed" has_lines 0 '^farm: ' mw-master-1.out
+    check "work for the third" has_line ' -> [0-9]* results$' mw-master-3.out
+    for number in 3 4; do
+        check "all tasks" has_line '^farm: 600 done, 0 failed, 0 unrunnable, 0 lost or wrong$' \
+            "mw-master-$number.out"
+    done
+    check "no work for the fourth" has_line 'JOURNAL "sweep.mwj" has 600 results of 3 runs$' \
+        mw-master-4.out
+    check "hardly a task begun twice" has_at_most 607 '^task [0-9]* runs, pid ' mw-slave-*.out
+    cd ..
+}
+
 batch=$(realpath "$batch")
 hello=$(realpath "$hello")
 farm=$(realpath "$farm")
@@ -387,5 +433,6 @@ test_share
 test_farm
 test_farm_by_default
 test_cancel
+test_survive
 [ $failures -eq 0 ] && echo "all as it should be, after $SECONDS s"
 exit $((failures > 0))

@@ -42,6 +42,13 @@ def check_examples():
     check_compiles("docs/guide.md", includes + "".join(code_of("docs/guide.md", "c")))
 
 
+def check_survive():
+    """The guide quotes the script that it explains."""
+    script = read("examples/batch/survive.sh").partition("set -eu\n\n")[2]
+    if not script or "\n\n    " + "    ".join(script.splitlines(keepends=True)) not in read("docs/guide.md"):
+        problems.append("docs/guide.md: other lines than examples/batch/survive.sh")
+
+
 def check_links():
     for document in [*source.glob("*.md"), *source.glob("docs/*.md"), *source.glob("transports/*/*.md")]:
         for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
@@ -195,6 +202,7 @@ def cases_beside(test):
 
 check_examples()
 check_from_cl_mw()
+check_survive()
 check_links()
 check_paths()
 check_errors()
