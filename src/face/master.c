@@ -37,6 +37,11 @@ bool mwi_master_read_sid(const char *sid, uint32_t *number)
     return *end == '\0' && read < MWI_NO_SID;
 }
 
+void mwi_master_tell_time(mw_master *master)
+{
+    mwi_master_state_set_time(&master->engine, mwi_loop_now(master->loop));
+}
+
 void mwi_master_carry_out(mw_master *master)
 {
     if (master->engine.effects.count > 0)

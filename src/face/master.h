@@ -83,6 +83,10 @@ struct mw_master {
 mw_error mwi_master_fail(mw_master *master, mw_error error, const char *format, ...)
     MW_PRINTF(3, 4);
 
+/* Gives the engine the time of a direct call: audit records that it leaves have it, not the time of
+ * the last turn. */
+void mwi_master_tell_time(mw_master *master);
+
 /* Carries out what the engine has left after a direct call. */
 void mwi_master_carry_out(mw_master *master);
 

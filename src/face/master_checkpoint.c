@@ -256,6 +256,7 @@ bool mw_master_restored(mw_master *master, const void **data, size_t *size)
         !mwi_journal_has_checkpoint(master->journal) || master->has_restored)
         return false;
     master->has_restored = true;
+    mwi_master_tell_time(master);
     mwi_map_init(&restoring.tasks);
     mw_error error = mwi_journal_restore(master->journal, take_record, &restoring, &state, &why);
     if (error == MW_OK) {

@@ -140,16 +140,9 @@ static mw_error copy_tag(mw_master *master, const mw_task *task, struct mwi_tag 
     return MW_OK;
 }
 
-/* Records of tasks have the time of each call, not that of the last turn. */
 static bool wants_times(const mw_master *master)
 {
     return mwi_effects_wants(&master->engine.effects, MWI_AUDIT_TASK_ENDED);
-}
-
-static void tell_time(mw_master *master)
-{
-    if (wants_times(master))
-        mwi_master_state_set_time(&master->engine, mwi_loop_now(master->loop));
 }
 
 /* Enters a task that check_task has let pass; see mwi_lifecycle_submit for the payload. */
@@ -168,7 +161,8 @@ static mw_error enter_task(mw_master *master, const mw_task *task,
         error = copy_tag(master, task, &submission.tag_bytes);
     if (error != MW_OK)
         return error;
-    tell_time(master);
+    if (!submission.is_usual)
+        mwi_master_tell_time(master);
     error = mwi_master_journal_submit(master, &submission);
     mwi_master_carry_out(master);
     if (error == MW_OK)
@@ -292,7 +286,7 @@ mw_task_id mw_master_last_task(const mw_master *master)
 
 mw_error mw_master_cancel(mw_master *master, mw_task_id task)
 {
-    tell_time(master);
+    mwi_master_tell_time(master);
     mw_error error = mwi_lifecycle_cancel(&master->engine, task);
     mwi_master_carry_out(master);
     if (error == MW_OK)

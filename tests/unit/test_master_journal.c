@@ -2,7 +2,8 @@
  *
  * A master opens a journal that is a real file. The program's executable file counts by its bytes,
  * however the system cuts the reads of it; and texts of the journal are printable in sentences. A
- * task that is submitted ends with what the journal has, and the trail tells what is passed over.
+ * task that is submitted ends with what the journal has, and the trail tells what is passed over,
+ * with the time.
  */
 #include "face/master_journal.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mw/embed.h>
@@ -289,6 +291,47 @@ static void test_lost_algorithm(void)
     mwt_folder_destroy(&folder);
 }
 
+/* How many lines of the trail are not of the time since `start`. */
+static int count_old_lines(struct mwt_folder *folder, time_t start)
+{
+    char line[1000];
+    int count = 0;
+    FILE *trail = fopen(mwt_folder_file(folder, "trail"), "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(trail);
+    while (fgets(line, sizeof line, trail) != NULL) {
+        struct tm stamp = {.tm_isdst = -1};
+        CU_ASSERT_EQUAL_FATAL(sscanf(line, "%d/%d/%d %d:%d:%d", &stamp.tm_mon, &stamp.tm_mday,
+                                     &stamp.tm_year, &stamp.tm_hour, &stamp.tm_min, &stamp.tm_sec),
+                              6);
+        stamp.tm_mon--;
+        stamp.tm_year -= 1900;
+        count += mktime(&stamp) < start - 1;
+    }
+    fclose(trail);
+    return count;
+}
+
+/* Records of what the program does before the first turn of the farm have the time of its calls: a
+ * task is cancelled, and another one is unrunnable at once. */
+static void test_times(void)
+{
+    static const mw_policy policy = {.sid = "SLAVE-77", .do_it_anyway = MW_NO};
+    struct mwt_folder folder;
+    mwt_folder_create(&folder);
+    mw_master *master = open_farm(&folder);
+    time_t start = time(NULL);
+    submit(master, "task");
+    CU_ASSERT_EQUAL(mw_master_cancel(master, mw_master_last_task(master)), MW_OK);
+    const mw_task ordered = {.algorithm = "task", .policy = &policy};
+    CU_ASSERT_EQUAL(mw_master_submit(master, &ordered, ""), MW_OK);
+    mw_master_close(master);
+
+    CU_ASSERT_EQUAL(count_in_trail(&folder, "is cancelled"), 1);
+    CU_ASSERT_EQUAL(count_in_trail(&folder, "unrunnable"), 1);
+    CU_ASSERT_EQUAL(count_old_lines(&folder, start), 0);
+    mwt_folder_destroy(&folder);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -299,6 +342,7 @@ int main(void)
         {"changed file", test_changed_file},
         {"changed checkpoint", test_changed_checkpoint},
         {"lost algorithm", test_lost_algorithm},
+        {"times", test_times},
         CU_TEST_INFO_NULL,
     };
     return mwt_run("master: journal", tests);
