@@ -54,9 +54,10 @@ struct mwi_disk_api {
      * written, MW_ENOMEM. After it nothing is written any more, and append and sync do nothing. */
     void (*sync)(void *disk, int64_t within_ns);
 
-    /* Writes all bytes that were appended so far, and waits until they are durable. Only at the
-     * opening of a file. A failure is told by `done`. */
-    void (*await)(void *disk);
+    /* Writes all bytes that were appended so far, and waits until they are durable. Only while
+     * nobody waits for the caller, as at the opening of a file. The errors of sync, which `done`
+     * tells, too. */
+    mw_error (*await)(void *disk, mw_reason *why);
 
     /* A descriptor that is readable when `done` may tell something new, until `done` is called; -1
      * if the disk has none, and wakes its host by itself. */

@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fork_guard.h"
 #include "loop/child.h"
 #include "loop/commands.h"
@@ -135,13 +136,6 @@ static void reap(struct nursery *nursery)
         &(struct report){.status = child_status, .is_over_memory = nursery->is_over_memory});
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* The zygote's descendants are the child, what it has started, and the orphans of that. */
 static void measure(struct nursery *nursery)
 {
@@ -149,11 +143,11 @@ static void measure(struct nursery *nursery)
     if (nursery->child == 0 || most == 0 || nursery->is_over_memory ||
         mwi_family_resident_bytes(getpid()) <= most)
         return;
-    int64_t began_ns = now_ns();
+    int64_t began_ns = mwi_clock_monotonic_ns();
     if (began_ns < nursery->exact_ns)
         return;
     bool is_within = mwi_family_memory_bytes(getpid()) <= most;
-    int64_t ended_ns = now_ns();
+    int64_t ended_ns = mwi_clock_monotonic_ns();
     nursery->exact_ns = ended_ns + MEASURE_REST * (ended_ns - began_ns);
     if (is_within)
         return;

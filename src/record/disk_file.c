@@ -307,6 +307,7 @@ static bool is_at_path(const struct disk_file *file, int flags)
            there.st_ino == here.st_ino && there.st_dev == here.st_dev;
 }
 
+/* Does not wait for somebody at the other end of a FIFO, which is refused later. */
 static mw_error open_and_lock(struct disk_file *file, mw_reason *why)
 {
     mwi_fork_guard_begin();
@@ -573,7 +574,7 @@ static void disk_close(void *disk)
         destroy_file(disk);
 }
 
-mw_error mwi_disk_file_await(void *disk, mw_reason *why)
+static mw_error disk_await(void *disk, mw_reason *why)
 {
     struct disk_file *file = disk;
     uint64_t end_bytes = disk_size(disk);
@@ -586,13 +587,6 @@ mw_error mwi_disk_file_await(void *disk, mw_reason *why)
             return progress.error;
         (void)poll(&(struct pollfd){.fd = file->told_fd, .events = POLLIN}, 1, -1);
     }
-}
-
-static void disk_await(void *disk)
-{
-    mw_reason why;
-    mw_error told_again = mwi_disk_file_await(disk, &why);
-    (void)told_again;
 }
 
 mw_error mwi_disk_file_replace(void *disk, void *by, mw_reason *why)

@@ -13,14 +13,10 @@
 
 extern const struct mwi_disk_api mwi_disk_file_api;
 
-/* The functions below are for record/journal_compact alone. This one waits until all that was
- * appended is durable. MW_EIO, MW_ENOMEM, with a sentence. */
-mw_error mwi_disk_file_await(void *disk, mw_reason *why) MW_USE_RESULT;
-
-/* The file `by`, whose bytes are durable, takes the place of the file `disk`, durably: whoever
- * opens that path gets it. It gets the mode of the old file, too. MW_EIO, with a sentence: nothing
- * has changed, as far as that can be told. The path must not be a link, or lead to another file by
- * now. */
+/* For record/journal_compact alone. The file `by`, whose bytes are durable, takes the place of the
+ * file `disk`, durably: whoever opens that path gets it. It gets the mode of the old file, too.
+ * MW_EIO, with a sentence: nothing has changed, as far as that can be told. The path must not be a
+ * link, or lead to another file by now. */
 mw_error mwi_disk_file_replace(void *disk, void *by, mw_reason *why) MW_USE_RESULT;
 
 #endif

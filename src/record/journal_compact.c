@@ -308,7 +308,7 @@ static bool write_pieces(struct compacting *compacting, enum mwi_journal_kind ki
     if (size - compacting->awaited_bytes < CHUNK_BYTES)
         return true;
     compacting->awaited_bytes = size;
-    return mwi_disk_file_await(compacting->fresh, compacting->why) == MW_OK;
+    return api->await(compacting->fresh, compacting->why) == MW_OK;
 }
 
 static bool write_body(struct compacting *compacting, enum mwi_journal_kind kind,
@@ -521,7 +521,7 @@ static mw_error write_all(struct compacting *compacting)
         return error;
     compacting->why->text[0] = '\0';
     if (write_last_run(compacting) && write_late(compacting) && write_known(compacting))
-        return mwi_disk_file_await(compacting->fresh, compacting->why);
+        return api->await(compacting->fresh, compacting->why);
     return compacting->why->text[0] != '\0' ? MW_EIO : fail_memory(compacting);
 }
 

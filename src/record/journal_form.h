@@ -6,11 +6,11 @@
  * "mwjrnl03", whose last two characters are the version of the form, and a number that is drawn for
  * the file. So the number is lost only with all blocks. A record is one or more fragments, and no
  * fragment crosses the end of a block. A fragment is a header of 16 bytes and the bytes that follow
- * it. The header is a checksum of 8 bytes, the number of the bytes that
- * follow in 4, the kind of the record, the part that this is of it, and two zeros. All numbers are
- * little-endian. The checksum is XXH3's of all behind it; its seed is the file's number and the
- * offset of the fragment, so that no fragment passes at another place. A header of zeros ends a
- * block, and so do fewer than 16 bytes.
+ * it. The header is a checksum of 8 bytes, the number of the bytes that follow in 4, the kind of
+ * the record, the part that this is of it, and two zeros. All numbers are little-endian. The
+ * checksum is XXH3's of all behind it; its seed is the file's number and the offset of the
+ * fragment, so that no fragment passes at another place. A header of zeros ends a block, and so do
+ * fewer than 16 bytes.
  *
  * So damage costs the records that it meets.
  */

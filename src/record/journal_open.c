@@ -389,10 +389,8 @@ mw_error mwi_journal_open(struct mwi_journal **journal, const struct mwi_journal
     mwi_journal_items_write_run(&opened->head, &settings->run);
     mwi_journal_add(opened, MWI_JOURNAL_RUN,
                     &(struct mwi_journal_piece){opened->head.data, opened->head.size}, 1);
-    if (is_new) {
-        opened->api->await(opened->disk);
-        opened->has_lost_disk = opened->api->done(opened->disk).error != MW_OK;
-    }
+    mw_reason told_later;
+    opened->has_lost_disk = is_new && opened->api->await(opened->disk, &told_later) != MW_OK;
     (void)mwi_journal_hurry(opened);
     *journal = opened;
     return MW_OK;

@@ -68,9 +68,10 @@ static inline void mwt_disk_sync(void *disk, int64_t within_ns)
     (void)disk, (void)within_ns;
 }
 
-static inline void mwt_disk_await(void *disk)
+static inline mw_error mwt_disk_await(void *disk, mw_reason *why)
 {
-    (void)disk;
+    (void)disk, (void)why;
+    return MW_OK;
 }
 
 static inline int mwt_disk_descriptor(void *disk)

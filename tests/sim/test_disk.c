@@ -335,7 +335,7 @@ static void test_file_busy(void)
     }
     sem_post(&may_go_on);
 
-    CU_ASSERT_EQUAL(mwi_disk_file_await(disk, &why), MW_OK);
+    CU_ASSERT_EQUAL(mwi_disk_file_api.await(disk, &why), MW_OK);
     are_writes_held = false;
     mwi_disk_file_api.close(disk);
     mwt_folder_destroy(&folder);
@@ -422,7 +422,7 @@ static void test_file_name(void)
 
         CU_ASSERT_EQUAL(folder_syncs_count, 1);
         mwi_disk_file_api.append(disk, "bytes", 5);
-        CU_ASSERT_EQUAL(mwi_disk_file_await(disk, &why), MW_OK);
+        CU_ASSERT_EQUAL(mwi_disk_file_api.await(disk, &why), MW_OK);
         mwi_disk_file_api.close(disk);
     }
     mwt_folder_destroy(&folder);

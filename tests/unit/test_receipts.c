@@ -76,18 +76,33 @@ static struct mwi_journal *open_journal(struct mwi_sim_disk *disk)
     return journal;
 }
 
+/* Begins with a journal on a disk of a world of its own. */
+static struct mwi_journal *start_with_journal(struct mwt_master *master, mw_sim **world)
+{
+    CU_ASSERT_EQUAL_FATAL(mw_sim_create(world, &(mw_sim_config){.seed = 1}), MW_OK);
+    struct mwi_sim_disk *disk = mwi_sim_disk_create(*world, &(struct mwi_sim_disk_plan){0});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
+    struct mwi_journal *journal = open_journal(disk);
+    start(master);
+    master->engine.journal = master->engine.earlier = journal;
+    return journal;
+}
+
+static void end_with_journal(struct mwt_master *master, mw_sim *world)
+{
+    struct mwi_journal *journal = master->engine.journal;
+    end(master);
+    mwi_journal_close(journal);
+    mw_sim_destroy(world);
+}
+
 /* With a journal the slave is told when its results are durable, and not of those that came after
  * they were marked. These get the next mark. */
 static void test_durable(void)
 {
     static struct mwt_master master;
     mw_sim *world;
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
-    struct mwi_sim_disk *disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){0});
-    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
-    struct mwi_journal *journal = open_journal(disk);
-    start(&master);
-    master.engine.journal = master.engine.earlier = journal;
+    struct mwi_journal *journal = start_with_journal(&master, &world);
     mwt_master_return(&master, PEER, "a");
     tick(&master);
     (void)mwi_journal_hurry(journal);
@@ -105,9 +120,7 @@ static void test_durable(void)
 
     CU_ASSERT_EQUAL(told_count(&master), 2);
     CU_ASSERT_TRUE(mwi_list_is_empty(&master.engine.unconfirmed));
-    end(&master);
-    mwi_journal_close(journal);
-    mw_sim_destroy(world);
+    end_with_journal(&master, world);
 }
 
 /* A slave that is lost before its results are durable is told nothing. */
@@ -115,12 +128,7 @@ static void test_lost(void)
 {
     static struct mwt_master master;
     mw_sim *world;
-    CU_ASSERT_EQUAL_FATAL(mw_sim_create(&world, &(mw_sim_config){.seed = 1}), MW_OK);
-    struct mwi_sim_disk *disk = mwi_sim_disk_create(world, &(struct mwi_sim_disk_plan){0});
-    CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
-    struct mwi_journal *journal = open_journal(disk);
-    start(&master);
-    master.engine.journal = master.engine.earlier = journal;
+    (void)start_with_journal(&master, &world);
     mwt_master_return(&master, PEER, "a");
     CU_ASSERT_FALSE(mwi_list_is_empty(&master.engine.unconfirmed));
 
@@ -128,9 +136,7 @@ static void test_lost(void)
 
     CU_ASSERT_TRUE(mwi_list_is_empty(&master.engine.unconfirmed));
     CU_ASSERT_EQUAL(told_count(&master), 0);
-    end(&master);
-    mwi_journal_close(journal);
-    mw_sim_destroy(world);
+    end_with_journal(&master, world);
 }
 
 int main(void)

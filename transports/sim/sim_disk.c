@@ -275,18 +275,18 @@ static void disk_sync(void *opened, int64_t within_ns)
 }
 
 /* A sync that takes no time. */
-static void disk_await(void *opened)
+static mw_error disk_await(void *opened, mw_reason *why)
 {
     struct open_disk *self = opened;
-    if (self->error != MW_OK || mwi_sim_host_is_silenced(self->disk->sim))
-        return;
-    write_queue(self);
-    if (self->error != MW_OK)
-        return;
-    if (++self->disk->syncs_count == self->disk->plan.failing_sync)
+    if (self->error == MW_OK && mwi_sim_host_is_silenced(self->disk->sim))
+        return MW_OK;
+    if (self->error == MW_OK)
+        write_queue(self);
+    if (self->error == MW_OK && ++self->disk->syncs_count == self->disk->plan.failing_sync)
         fail(self, MW_EIO, "the simulated disk has an input/output error");
-    else
+    if (self->error == MW_OK)
         settle(self->disk);
+    return self->error == MW_OK ? MW_OK : set_reason(why, self->error, self->why.text);
 }
 
 static int disk_descriptor(void *opened)
